@@ -1,0 +1,1 @@
+"""The engine room: schedule, check, ingest, notify, and the hands they use."""

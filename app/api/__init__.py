@@ -1,0 +1,1 @@
+"""Windows: one controller per noun. They decode, ask the store, and encode."""

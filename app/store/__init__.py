@@ -1,0 +1,1 @@
+"""Verbs on rows: structs in, structs out. The only room that knows SQL."""

@@ -1,0 +1,1 @@
+"""Rows: one file per noun. They never leave `app.store`."""

@@ -1,0 +1,36 @@
+"""Rows of events and of their deliveries: the outbox."""
+
+from piccolo.columns import BigInt, Integer, Text
+from piccolo.table import Table
+
+
+class EventRow(Table, tablename="events"):
+    """A fact, stored in the transaction that made it true."""
+
+    id = Text(primary_key=True)
+    kind = Text()
+    monitor_id = Text(null=True, default=None)
+    at_ms = BigInt()
+    data = Text()
+    created_ms = BigInt()
+
+
+class DeliveryRow(Table, tablename="deliveries"):
+    """One event to one channel; (event_id, channel_id) is unique, so doubling can't be stored.
+
+    state    pending → sending → sent | dead; back to pending when a try failed
+    at_ms    the event's: deliveries of one monitor to one channel go out in this order
+    """
+
+    id = Text(primary_key=True)
+    event_id = Text()
+    channel_id = Text()
+    monitor_id = Text(null=True, default=None)
+    state = Text(default="pending")
+    attempts = Integer(default=0)
+    at_ms = BigInt()
+    next_at_ms = BigInt()
+    lease_ms = BigInt(default=0)  # while sending: until when the claim holds
+    error = Text(default="")
+    created_ms = BigInt()
+    sent_ms = BigInt(null=True, default=None)

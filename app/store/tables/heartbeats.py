@@ -1,0 +1,25 @@
+"""Rows of heartbeats (24 bytes each) and the details of those that matter."""
+
+from piccolo.columns import BigInt, Integer, SmallInt, Text
+from piccolo.table import Table
+
+IMPORTANT, EARLY = 1, 2  # bits of `flags`
+SEEN_SHIFT = 2  # the raw outcome lies above them
+
+
+class HeartbeatRow(Table, tablename="heartbeats"):
+    """`id` packs series and slot (`schema.heartbeats.key_of`), so the same slot twice is the same key."""
+
+    id = BigInt(primary_key=True)
+    status = SmallInt()
+    flags = SmallInt()
+    took_us = Integer()
+    code = SmallInt()
+
+
+class DetailRow(Table, tablename="details"):
+    """Words and facts of a heartbeat that is not an everyday one."""
+
+    id = BigInt(primary_key=True)
+    message = Text()
+    detail = Text(default="")

@@ -1,0 +1,56 @@
+"""Rows of monitors, of their series, and of the schedule they had."""
+
+from piccolo.columns import BigInt, BigSerial, Boolean, Integer, SmallInt, Text
+from piccolo.table import Table
+
+
+class MonitorRow(Table, tablename="monitors"):
+    """What is watched. `config` is JSON with its secrets sealed; `version` grows with every change."""
+
+    id = Text(primary_key=True)
+    name = Text()
+    type = Text()
+    description = Text(default="")
+    active = Boolean(default=True)
+    interval_s = Integer()
+    timeout_ms = Integer()
+    max_retries = Integer(default=0)
+    retry_interval_s = Integer(null=True, default=None)
+    resend_interval = Integer(default=0)
+    upside_down = Boolean(default=False)
+    config = Text()
+    push_key = Text(null=True, default=None, unique=True)  # SHA-256 of a push monitor's token
+    version = Integer(default=1)
+    created_ms = BigInt()
+    updated_ms = BigInt()
+
+
+class SeriesRow(Table, tablename="series"):
+    """A monitor seen from one place, and where it stands. Its number is the upper part of its heartbeats' keys."""
+
+    no = BigSerial(primary_key=True)
+    monitor_id = Text(index=True)
+    location = Text(default="")
+    status = SmallInt(default=5)
+    since_ms = BigInt(null=True, default=None)  # when `status` began
+    failing_since_ms = BigInt(null=True, default=None)  # first failing check of the running series of them
+    retries = Integer(default=0)  # failing checks so far, while retries remain
+    unsent = Integer(default=0)  # failing checks since the last notification
+    deleted_ms = BigInt(null=True, default=None)  # the monitor is gone; housekeeping removes the history
+
+
+class EraRow(Table, tablename="eras"):
+    """From when on a series was due how often: what the history is checked against. 0 ms: not at all."""
+
+    series = BigInt()
+    from_ms = BigInt()
+    interval_ms = BigInt()
+
+
+class GapRow(Table, tablename="gaps"):
+    """Due slots that nobody checked, both ends included."""
+
+    series = BigInt()
+    from_ms = BigInt()
+    to_ms = BigInt()
+    reason = Text()

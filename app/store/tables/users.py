@@ -1,0 +1,30 @@
+"""Rows of users and their sessions."""
+
+from piccolo.columns import BigInt, Boolean, Text
+from piccolo.table import Table
+
+
+class UserRow(Table, tablename="users"):
+    """A person. `username` and `email` are unique without regard to case (kept lower)."""
+
+    id = Text(primary_key=True)
+    username = Text(unique=True)
+    email = Text(unique=True)
+    password_hash = Text()
+    role = Text()
+    active = Boolean(default=True)
+    created_ms = BigInt()
+
+
+class SessionRow(Table, tablename="sessions"):
+    """One sign-in. Ended ones stay until they would have expired, so that a reused refresh token is known as such."""
+
+    id = Text(primary_key=True)
+    user_id = Text(index=True)
+    refresh_hash = Text()
+    created_ms = BigInt()
+    last_accessed_ms = BigInt()
+    expires_ms = BigInt()
+    ended_ms = BigInt(null=True, default=None)
+    ip = Text(default="")
+    agent = Text(default="")

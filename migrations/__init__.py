@@ -1,0 +1,1 @@
+"""Migrations: one change per file, for SQLite and PostgreSQL. They only add."""

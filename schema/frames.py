@@ -1,0 +1,88 @@
+"""What crosses the WebSocket, both ways; the messages of the live API."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Channels = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=100)]
+
+
+class Auth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="auth"):
+    """Signs in, within five seconds, when no cookie or header did."""
+
+    token: str
+
+
+class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
+    """Asks for channels; with `since`, also for what Redis still holds after that sequence number."""
+
+    channels: Channels
+    since: int | UnsetType = UNSET
+
+
+class Unsubscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="unsubscribe"):
+    """Gives channels back."""
+
+    channels: Channels
+
+
+class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="ping"):
+    """Is anybody there."""
+
+    timestamp: int | float | str | None = None
+
+
+Incoming = Auth | Subscribe | Unsubscribe | Ping
+
+
+class Subscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribed"):
+    """The channels that are now followed, with the newest sequence number of each."""
+
+    channels: list[str]
+    seq: dict[str, int] = {}
+
+
+class Unsubscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="unsubscribed"):
+    """The channels that are no longer followed."""
+
+    channels: list[str]
+
+
+class Pong(Struct, frozen=True, kw_only=True, tag_field="type", tag="pong"):
+    """Echoes the ping's timestamp."""
+
+    timestamp: int | float | str | None = None
+
+
+class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
+    """Messages of a channel were dropped: read them over HTTP."""
+
+    channel: str
+    after: int
+    before: int
+
+
+class Error(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+    """A message we will not act on; the socket stays."""
+
+    error: dict[str, Any]
+
+
+class HeartbeatFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="heartbeats"):
+    """Heartbeats that were stored together. `data` holds them in the shape of `Heartbeat`."""
+
+    seq: int
+    channel: str
+    timestamp: datetime
+    data: list[dict[str, Any]]
+
+
+class EventFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
+    """One event of the catalogue."""
+
+    seq: int
+    channel: str
+    timestamp: datetime
+    event: str
+    data: dict[str, Any]

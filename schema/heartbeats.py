@@ -1,0 +1,35 @@
+"""Heartbeats: an outcome kept, with the status it led to."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from schema.status import Status
+
+EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: 41 bits of milliseconds from here last until 2089
+SERIES_SHIFT = 41  # so one 64-bit key sorts by series, then by time, and needs no second index
+
+
+def key_of(series: int, at_ms: int) -> int:
+    """The primary key of a slot's heartbeat."""
+    return (series << SERIES_SHIFT) | (at_ms - EPOCH_MS)
+
+
+def slot_of(key: int) -> tuple[int, int]:
+    """(series, epoch milliseconds) of a heartbeat's key."""
+    return key >> SERIES_SHIFT, (key & ((1 << SERIES_SHIFT) - 1)) + EPOCH_MS
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """One check as people and programs see it."""
+
+    id: Annotated[str, Meta(description="Opaque; also the cursor.")]
+    monitor_id: str
+    status: Annotated[Status, Meta(description="0 down, 1 up, 2 pending, 3 maintenance, 4 degraded, 5 unknown")]
+    raw_status: Annotated[Status, Meta(description="What the check itself saw.")]
+    time: Annotated[datetime, Meta(description="The due time of the slot.")]
+    ping: Annotated[float | None, Meta(description="Milliseconds.")]
+    msg: str
+    important: Annotated[bool, Meta(description="A transition into or out of down.")]
+    detail: dict[str, Any] | None = None

@@ -1,0 +1,79 @@
+"""What crosses Redis: slots on their way to a check, outcomes on their way to the store, deliveries to be sent.
+
+Array-like, since a batch has a hundred of them. New fields go last and have defaults: two versions of the
+code share one queue during an upgrade.
+"""
+
+from typing import Any
+
+from msgspec import Struct
+
+from schema.status import Status
+
+
+class Slot(Struct, frozen=True, array_like=True):
+    """A due time of one series, claimed by the scheduler.
+
+    at_ms    epoch milliseconds of the due time; with `series` the key of the heartbeat to be
+    version  of the monitor's definition, so that workers need no query
+    attempt  0, or 1 when the first worker never answered
+    """
+
+    series: int
+    version: int
+    at_ms: int
+    attempt: int = 0
+
+
+class Outcome(Struct, frozen=True, array_like=True):
+    """What one check saw.
+
+    seen        UP, DOWN, DEGRADED or UNKNOWN: the raw verdict, before retries and windows
+    began_ms    epoch milliseconds when the check really started; minus `at_ms` = lateness
+    took_us     microseconds until the verdict
+    code        a usual message as a number (see `schema.messages`); 0 when `message` says it
+    detail      what a person wants when it matters: status code, headers, records, certificate
+    """
+
+    series: int
+    version: int
+    at_ms: int
+    seen: Status
+    began_ms: int = 0
+    took_us: int = 0
+    code: int = 0
+    message: str = ""
+    detail: dict[str, Any] | None = None
+    early: bool = False  # a retry, a run-now or a push: off the monitor's own grid
+
+
+class Gap(Struct, frozen=True, array_like=True):
+    """Due slots that nobody could check, both ends included, epoch milliseconds."""
+
+    series: int
+    from_ms: int
+    to_ms: int
+    reason: str = "not checked"
+
+
+class CheckBatch(Struct, frozen=True):
+    """Job for the queue `check`."""
+
+    slots: list[Slot]
+
+
+class ResultBatch(Struct, frozen=True):
+    """Job for the queue `ingest`."""
+
+    outcomes: list[Outcome] = []
+    gaps: list[Gap] = []
+
+
+class NotifyBatch(Struct, frozen=True):
+    """Job for the queue `notify`: deliveries of one channel."""
+
+    deliveries: list[str]
+    request_id: str = ""
+
+
+Job = CheckBatch | ResultBatch | NotifyBatch

@@ -1,0 +1,23 @@
+"""Sizes and ranges that several nouns share, as annotated types: they reach the validator and the OpenAPI document alike."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+MASK = "********"  # what a secret looks like in every reply; sent back, it means "keep what is stored"
+
+Name = Annotated[str, Meta(min_length=1, max_length=150, description="A name people recognise.")]
+Text = Annotated[str, Meta(max_length=2_000)]
+Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
+Host = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.:%-]*[A-Za-z0-9_.])?$|^::1?$",
+        description="A host name or an IP address, without scheme or port.",
+    ),
+]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Interval = Annotated[int, Meta(ge=5, le=2_678_400, description="Seconds between checks: 5 s to 31 days.")]
+Timeout = Annotated[float, Meta(gt=0, le=600, description="Seconds a check may take; at most the interval.")]

@@ -1,0 +1,21 @@
+"""The usual messages of heartbeats as small numbers: a heartbeat that says "200 OK" stores two bytes, not text."""
+
+from http import HTTPStatus
+
+CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER = 1, 2, 3, 4, 5, 6
+
+_TEXTS: dict[int, str] = {
+    0: "",
+    CONNECTED: "connected",
+    ANSWERED: "answered",
+    RESOLVED: "resolved",
+    PUSHED: "pushed",
+    NOT_CHECKED: "not checked: no worker answered in time",
+    NO_ANSWER: "no answer within the timeout",
+}
+_TEXTS |= {int(status): f"{int(status)} {status.phrase}" for status in HTTPStatus}
+
+
+def text_of(code: int) -> str:
+    """The words for a code; an HTTP status without a known phrase reads as its number."""
+    return _TEXTS.get(code, str(code))

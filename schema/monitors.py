@@ -1,0 +1,109 @@
+"""Monitors: what is watched, how often, and who is told."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.limits import Interval, Name, Text, Timeout
+from schema.status import Status
+from schema.targets import TARGETS, Target
+
+Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
+RetryInterval = Annotated[int | None, Meta(description="Seconds between retries; default: the interval.")]
+Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
+ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
+
+
+class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to create a monitor. On the wire `type` says which `config` is meant (see `VARIANTS`)."""
+
+    name: Name
+    config: Target
+    description: Text = ""
+    active: bool = True
+    interval: Interval = 60
+    timeout: Annotated[Timeout | None, Meta(description="Default: 16 s, or 0.8 of a shorter interval.")] = None
+    max_retries: Retries = 0
+    retry_interval: Interval | None = None
+    resend_interval: Resend = 0
+    upside_down: Annotated[bool, Meta(description="A passing check is a failure, and the other way round.")] = False
+    notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
+
+
+class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay; `config` is replaced whole and must fit the monitor's type."""
+
+    name: Name | UnsetType = UNSET
+    type: Annotated[str | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
+    config: dict[str, Any] | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    interval: Interval | UnsetType = UNSET
+    timeout: Timeout | UnsetType = UNSET
+    max_retries: Retries | UnsetType = UNSET
+    retry_interval: Interval | None | UnsetType = UNSET
+    resend_interval: Resend | UnsetType = UNSET
+    upside_down: bool | UnsetType = UNSET
+    notification_channel_ids: ChannelIds | UnsetType = UNSET
+
+
+class Monitor(Struct, frozen=True, kw_only=True):
+    """A monitor as it is returned: secrets masked, with where it stands."""
+
+    id: str
+    name: str
+    type: str
+    config: Target
+    description: str
+    active: bool
+    interval: int
+    timeout: float
+    max_retries: int
+    retry_interval: int | None
+    resend_interval: int
+    upside_down: bool
+    notification_channel_ids: list[str]
+    status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
+    status_since: datetime | None
+    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Snapshot(Struct, frozen=True):
+    """All a worker needs to check and judge a monitor, at one version. Secrets are open in it: never leaves a process."""
+
+    series: int
+    version: int
+    monitor_id: str
+    name: str
+    target: Target
+    interval_ms: int
+    timeout_ms: int
+    retry_ms: int
+    max_retries: int
+    resend_interval: int
+    upside_down: bool
+
+
+def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:
+    """One struct per monitor type: `base`, tagged by `type`, with that type's own `config`."""
+    return {
+        tag: msgspec.defstruct(
+            f"{target.__name__}Monitor{suffix}",
+            [("config", target)],
+            bases=(base,),
+            tag_field="type",
+            tag=tag,
+            frozen=True,
+            kw_only=True,
+            forbid_unknown_fields=suffix == "Draft",
+            namespace={"__doc__": f"{(target.__doc__ or '').strip()}"},
+        )
+        for tag, target in TARGETS.items()
+    }
+
+
+DRAFTS = _variants(MonitorDraft, "Draft")

@@ -1,0 +1,29 @@
+"""What a heartbeat can say, and what a person may do. The integers are part of the public API."""
+
+from enum import IntEnum, StrEnum
+
+
+class Status(IntEnum):
+    """State of a monitor after a heartbeat. Values as in the monitoring API: clients store them."""
+
+    DOWN = 0  # the check failed and its retries are used up
+    UP = 1  # the check passed
+    PENDING = 2  # the check failed, retries remain; nobody was told
+    MAINTENANCE = 3  # inside a window; the raw outcome is kept beside it
+    DEGRADED = 4  # passed, but slow or near a limit
+    UNKNOWN = 5  # we could not check: our fault, never the target's
+
+
+class Role(StrEnum):
+    """What a principal may do: viewer < operator < admin."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def covers(self, least: "Role") -> bool:
+        """Whether this role may do what `least` may."""
+        return _RANK[self] >= _RANK[least]
+
+
+_RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}

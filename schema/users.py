@@ -1,0 +1,85 @@
+"""Users, sessions, and what signing in takes and gives."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.status import Role
+
+Email = Annotated[str, Meta(max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$")]
+Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s@:/]+$")]
+Password = Annotated[str, Meta(min_length=8, max_length=256)]
+
+
+class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants an account. The first one becomes admin."""
+
+    email: Email
+    password: Password
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+
+
+class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """E-mail or user name, and the password."""
+
+    email: Annotated[str | None, Meta(max_length=254)] = None
+    username: Annotated[str | None, Meta(max_length=254)] = None
+    password: Annotated[str, Meta(max_length=256)]
+    token: Annotated[str | None, Meta(max_length=64, description="One-time or recovery code.")] = None
+
+
+class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Trades a refresh token for a new pair."""
+
+    refresh_token: Annotated[str, Meta(max_length=2_048)]
+
+
+class ProfilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a user may change of themselves."""
+
+    email: Email | UnsetType = UNSET
+    username: Username | UnsetType = UNSET
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """A user as returned. Never the password."""
+
+    id: str
+    username: str
+    email: str
+    is_admin: bool
+    role: Role
+
+
+class SignedIn(Struct, frozen=True, kw_only=True):
+    """A fresh pair of tokens and whose they are."""
+
+    access_token: str
+    token_type: str = "bearer"  # noqa: S105 - the scheme's name, not a token
+    user: User
+    refresh_token: str
+    expires_in: Annotated[int, Meta(description="Seconds the access token lives.")]
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """One sign-in: a refresh token's family and a cookie are two faces of it."""
+
+    id: str
+    user_id: str
+    created: datetime
+    last_accessed: datetime
+    expires: datetime
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who is asking: decided once per request, by one resolver.
+
+    via    jwt, cookie, api_key, basic or token
+    """
+
+    user_id: str
+    username: str
+    role: Role
+    via: str
+    session_id: str | None = None
