@@ -1,0 +1,52 @@
+"""Reads KEY=value files: `.env` and the secrets file. Comments, `export`, single and double quotes; nothing is expanded."""
+
+import re
+from pathlib import Path
+
+_LINE = re.compile(
+    r"""^\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+    (?: "(?P<double>(?:[^"\\]|\\.)*)"\s*(?:\#.*)?
+      | '(?P<single>[^']*)'\s*(?:\#.*)?
+      | (?P<bare>.*?)(?:\s\#.*)?\s*
+    )$""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+class BadLine(ValueError):
+    """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
+
+
+def parse(text: str) -> dict[str, str]:
+    """The variables in a file's text; the last one of a name wins.
+
+    raises  BadLine
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, value = _variable(line, number)
+            found[name] = value
+    return found
+
+
+def read(path: Path) -> dict[str, str]:
+    """The variables in a file.
+
+    raises  OSError, BadLine
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadLine("is not UTF-8 text") from error
+
+
+def _variable(line: str, number: int) -> tuple[str, str]:
+    match = _LINE.match(line)
+    if match is None or (match["bare"] or "").startswith(('"', "'")):
+        raise BadLine(f"line {number} is not KEY=value")
+    if match["double"] is not None:
+        return match["name"], _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), match["double"])
+    return match["name"], match["single"] if match["single"] is not None else match["bare"]

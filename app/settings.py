@@ -1,0 +1,197 @@
+"""Environment → one frozen `Settings`. Every process reads it once, at its entry, and passes it on as an argument.
+
+The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent.
+What each variable means is the table in `docs/operate.md`, which a test compares with `VARIABLES`.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from app import envfile
+from app.variables import VARIABLES, Variable
+
+BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
+SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
+SQLITE_FILE = "watchkeeper.sqlite3"
+POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
+
+
+class BadSettings(Exception):  # noqa: N818 - reads as what it is: settings that are bad
+    """Every variable that is wrong, a line each, with what would be right."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All that can be set. Secrets stay out of its repr."""
+
+    data_dir: Path
+    mode: str
+    log_level: str
+    log_file: Path | None
+    tz: str
+    service_name: str
+    client_url: str
+    server_host: str
+    server_port: int
+    db_type: str
+    db_path: str
+    db_host: str
+    db_port: int
+    db_name: str
+    db_user: str
+    db_pass: str = field(repr=False)
+    db_sslmode: str
+    redis_url: str = field(repr=False)
+    redis_embedded: bool
+    queue_concurrency: int
+    producer_concurrency: int
+    check_concurrency: int
+    bruteforce_max_attempts: int
+    bruteforce_window_s: int
+    bruteforce_lockout_s: int
+    api_secret_key: str = field(repr=False)
+    api_admin_token: str = field(repr=False)
+    registration_open: bool
+
+    def postgres_dsn_parts(self) -> dict[str, Any]:
+        """Keyword arguments for asyncpg."""
+        return {
+            "host": self.db_host,
+            "port": self.db_port,
+            "database": self.db_name,
+            "user": self.db_user,
+            "password": self.db_pass or None,
+            "ssl": self.db_sslmode,
+        }
+
+
+def read(environ: Mapping[str, str], root: Path) -> Settings:
+    """Read everything, or say everything that is wrong.
+
+    root    where `.env`, a relative DATA_DIR and a relative SECRETS_FILE are looked for
+    raises  BadSettings
+    """
+    found = _merged(environ, root)
+    bad: list[str] = []
+    values = {variable.name: _value(variable, found, bad) for variable in VARIABLES}
+    bad.extend(_trouble_with_database(values))
+    if bad:
+        raise BadSettings(bad)
+    return _settings(values, root)
+
+
+def with_secret_key(settings: Settings) -> Settings:
+    """The same settings with a secret key: the configured one, or DATA_DIR/secret.key, made by whoever comes first."""
+    if settings.api_secret_key:
+        return settings
+    path = settings.data_dir / "secret.key"
+    if not path.exists():
+        _make_secret_key(path)
+    return replace(settings, api_secret_key=path.read_text(encoding="ascii").strip())
+
+
+def _make_secret_key(path: Path) -> None:
+    """Write a key beside its place and link it there: nobody ever sees half a key, and the first one stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _merged(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    bad: list[str] = []
+    dotenv = _file(root / ".env", bad, must_exist=False)
+    named = environ.get("SECRETS_FILE") or dotenv.get("SECRETS_FILE")
+    hidden = _file(root / (named or "secrets/watchkeeper.env"), bad, must_exist=bool(named))
+    if bad:
+        raise BadSettings(bad)
+    layers = (hidden, dotenv, environ)
+    return {name: value for layer in layers for name, value in layer.items() if value}
+
+
+def _file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
+    try:
+        return envfile.read(path)
+    except FileNotFoundError:
+        if must_exist:
+            bad.append(f"SECRETS_FILE: there is no file {path}")
+    except OSError as error:
+        bad.append(f"{path}: can't be read: {error.strerror}")
+    except envfile.BadLine as error:
+        bad.append(f"{path}: {error}")
+    return {}
+
+
+def _value(variable: Variable, found: Mapping[str, str], bad: list[str]) -> Any:
+    text = found.get(variable.name, variable.default)
+    try:
+        return variable.parse(text) if text else text
+    except ValueError as error:
+        shown = "" if variable.secret else f", not {text!r}"
+        bad.append(f"{variable.name}: {error}{shown}")
+        return None
+
+
+def _trouble_with_database(values: Mapping[str, Any]) -> Iterator[str]:
+    if values["DB_TYPE"] in POSTGRES_PORTS:
+        for name in ("DB_HOST", "DB_NAME", "DB_USER"):
+            if values[name] == "":
+                yield f"{name}: must be set when DB_TYPE is {values['DB_TYPE']}"
+
+
+def _settings(values: Mapping[str, Any], root: Path) -> Settings:
+    data_dir = (root / values["DATA_DIR"]).absolute()
+    derived = {
+        "data_dir": data_dir,
+        "log_file": (root / values["LOG_FILE"]).absolute() if values["LOG_FILE"] else None,
+        "db_path": str((root / values["DB_NAME"]).absolute() if values["DB_NAME"] else data_dir / SQLITE_FILE),
+        "db_port": values["DB_PORT"] or POSTGRES_PORTS.get(values["DB_TYPE"], 0),
+        "redis_url": _redis_url(values, data_dir),
+        "redis_embedded": not (values["REDIS_URL"] or values["REDIS_HOST"]),
+    }
+    plain = {one.field: values[one.name] for one in VARIABLES if one.field in Settings.__dataclass_fields__}
+    return Settings(**{**plain, **derived})
+
+
+def _redis_url(values: Mapping[str, Any], data_dir: Path) -> str:
+    if values["REDIS_URL"]:
+        return str(values["REDIS_URL"])
+    if not values["REDIS_HOST"]:
+        return f"unix://{quote(str(_socket(data_dir)))}"
+    password = f":{quote(values['REDIS_PASSWORD'], safe='')}@" if values["REDIS_PASSWORD"] else ""
+    host = f"[{values['REDIS_HOST']}]" if ":" in values["REDIS_HOST"] else values["REDIS_HOST"]
+    return f"redis://{password}{host}:{values['REDIS_PORT']}/{values['REDIS_DB']}"
+
+
+def socket_of(redis_url: str) -> Path:
+    """The path in a `unix://` address."""
+    return Path(unquote(urlsplit(redis_url).path))
+
+
+def _socket(data_dir: Path) -> Path:
+    """Where the bundled Valkey listens: in the data directory, or in a short one when that path is too long."""
+    path = data_dir / "valkey.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        return path
+    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"watchkeeper-{os.getuid()}-{name}" / "valkey.sock"

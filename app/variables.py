@@ -1,0 +1,146 @@
+"""Every environment variable there is: its name, its default, and what counts as a good value."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Parse = Callable[[str], Any]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_YES, _NO = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+_NO_DATABASES = {"mysql", "mariadb", "mongo", "mongodb"}
+DATABASES = ("sqlite", "postgres", "cockroach")
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+def whole(least: int, most: int) -> Parse:
+    """A whole number in a range, both ends included."""
+
+    def parse(text: str) -> int:
+        if not text.strip().isascii() or not text.strip().isdigit() or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def word(*words: str) -> Parse:
+    """One of a few words."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
+def key(text: str) -> str:
+    """A secret long enough not to be guessed."""
+    if len(text) < 16:  # noqa: PLR2004 - said in the sentence below
+        raise ValueError("must have at least 16 characters")
+    return text
+
+
+def seconds(text: str) -> int:
+    """A duration in whole seconds: `90`, `90s`, `1m`, `1h30m`."""
+    if text.isascii() and text.isdigit():
+        text += "s"
+    parts = _DURATION.findall(text)
+    total = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or total < 1 or total % 1:
+        raise ValueError("must be a duration in whole seconds, like 90s, 1m or 1h30m")
+    return int(total)
+
+
+def yes_no(text: str) -> bool:
+    """A switch."""
+    if text.lower() not in _YES | _NO:
+        raise ValueError("must be true or false")
+    return text.lower() in _YES
+
+
+def database(text: str) -> str:
+    """A database we can use."""
+    if text.lower() in _NO_DATABASES:
+        raise ValueError("is not supported; use sqlite, postgres or cockroach")
+    name: str = word(*DATABASES)(text)
+    return name
+
+
+def web_address(text: str) -> str:
+    """An http or https address."""
+    if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
+        raise ValueError("must be an address like https://status.example.org")
+    return text.rstrip("/")
+
+
+def redis_address(text: str) -> str:
+    """An address redis-py understands; `rediss` is TLS."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path):
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return text
+
+
+def time_zone(text: str) -> str:
+    """A name of the IANA database."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("must be a time zone like UTC or Europe/Berlin") from error
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable. `default` is text, as it would stand in the environment; empty means absent."""
+
+    name: str
+    default: str
+    parse: Parse = str
+    field: str = ""
+    secret: bool = False
+
+
+def _of(name: str, default: str, parse: Parse = str, *, field: str = "", secret: bool = False) -> Variable:
+    return Variable(name, default, parse, field or name.lower(), secret)
+
+
+VARIABLES = (
+    _of("SERVER_HOST", "127.0.0.1"),
+    _of("SERVER_PORT", "8034", whole(1, 65_535)),
+    _of("CLIENT_URL", "http://localhost:3000", web_address),
+    _of("MODE", "dev", word("dev", "prod", "test")),
+    _of("LOG_LEVEL", "info", word("debug", "info", "warn", "error")),
+    _of("LOG_FILE", ""),
+    _of("TZ", "UTC", time_zone),
+    _of("SERVICE_NAME", "watchkeeper:api"),
+    _of("DATA_DIR", "data"),
+    _of("SECRETS_FILE", "secrets/watchkeeper.env"),
+    _of("DB_TYPE", "sqlite", database),
+    _of("DB_HOST", ""),
+    _of("DB_PORT", "", whole(1, 65_535)),
+    _of("DB_NAME", ""),
+    _of("DB_USER", ""),
+    _of("DB_PASS", "", secret=True),
+    _of("DB_SSLMODE", "prefer", word(*SSL_MODES)),
+    _of("REDIS_HOST", ""),
+    _of("REDIS_PORT", "6379", whole(1, 65_535)),
+    _of("REDIS_PASSWORD", "", secret=True),
+    _of("REDIS_DB", "0", whole(0, 15)),
+    _of("REDIS_URL", "", redis_address, secret=True),
+    _of("QUEUE_CONCURRENCY", "128", whole(1, 4_096)),
+    _of("PRODUCER_CONCURRENCY", "10", whole(1, 128)),
+    _of("CHECK_CONCURRENCY", "2000", whole(1, 100_000)),
+    _of("BRUTEFORCE_MAX_ATTEMPTS", "20", whole(1, 1_000_000)),
+    _of("BRUTEFORCE_WINDOW", "1m", seconds, field="bruteforce_window_s"),
+    _of("BRUTEFORCE_LOCKOUT", "1m", seconds, field="bruteforce_lockout_s"),
+    _of("REGISTRATION_OPEN", "false", yes_no),
+    _of("API_SECRET_KEY", "", key, secret=True),
+    _of("API_ADMIN_TOKEN", "", key, secret=True),
+)
