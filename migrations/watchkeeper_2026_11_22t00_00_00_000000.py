@@ -33,7 +33,8 @@ STATEMENTS = (
     """CREATE TABLE series (
         no {serial}, monitor_id TEXT NOT NULL, location TEXT NOT NULL DEFAULT '',
         status SMALLINT NOT NULL DEFAULT 5, since_ms BIGINT, failing_since_ms BIGINT,
-        retries INTEGER NOT NULL DEFAULT 0, unsent INTEGER NOT NULL DEFAULT 0, deleted_ms BIGINT)""",
+        retries INTEGER NOT NULL DEFAULT 0, unsent INTEGER NOT NULL DEFAULT 0, told_ms BIGINT,
+        deleted_ms BIGINT)""",
     "CREATE UNIQUE INDEX series_monitor ON series (monitor_id, location)",
     "CREATE TABLE eras (series BIGINT NOT NULL, from_ms BIGINT NOT NULL, interval_ms BIGINT NOT NULL, "
     "PRIMARY KEY (series, from_ms))",

@@ -36,6 +36,7 @@ class SeriesRow(Table, tablename="series"):
     failing_since_ms = BigInt(null=True, default=None)  # first failing check of the running series of them
     retries = Integer(default=0)  # failing checks so far, while retries remain
     unsent = Integer(default=0)  # failing checks since the last notification
+    told_ms = BigInt(null=True, default=None)  # the check that people were told down for; null: they believe it is up
     deleted_ms = BigInt(null=True, default=None)  # the monitor is gone; housekeeping removes the history
 
 
