@@ -17,12 +17,23 @@ class Slot(Struct, frozen=True, array_like=True):
     at_ms    epoch milliseconds of the due time; with `series` the key of the heartbeat to be
     version  of the monitor's definition, so that workers need no query
     attempt  0, or 1 when the first worker never answered
+    early    a retry, a first check or a run-now: off the monitor's own grid
     """
 
     series: int
     version: int
     at_ms: int
     attempt: int = 0
+    early: bool = False
+
+
+class Plan(Struct, frozen=True):
+    """How often a series is due: all the due set knows of a monitor."""
+
+    series: int
+    interval_ms: int
+    timeout_ms: int
+    version: int
 
 
 class Outcome(Struct, frozen=True, array_like=True):
@@ -44,7 +55,7 @@ class Outcome(Struct, frozen=True, array_like=True):
     code: int = 0
     message: str = ""
     detail: dict[str, Any] | None = None
-    early: bool = False  # a retry, a run-now or a push: off the monitor's own grid
+    early: bool = False  # as in Slot; a push too
 
 
 class Gap(Struct, frozen=True, array_like=True):

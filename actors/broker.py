@@ -1,0 +1,78 @@
+"""Dramatiq's broker with the settings that were measured, and a consumer that is woken instead of polling.
+
+Dramatiq's own Redis consumer sleeps between empty fetches, up to a second; ours waits on the queue's wake list.
+It leans on one private class; `tests/actors/test_broker.py` fails when Dramatiq changes what it leans on.
+"""
+
+from typing import Any
+
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from app.queue import NAMESPACE, wake_key
+from app.settings import Settings
+
+WAIT_S = 1  # how long an idle consumer waits for a token; also how late a delayed retry may start
+HEARTBEAT_MS = 15_000  # a worker that is silent for this long is dead: its jobs go back
+MAINTENANCE = 20_000  # per million commands: a dead worker's jobs are found within seconds
+DEAD_KEPT_MS = 86_400_000
+
+
+class WakingConsumer(_RedisConsumer):
+    """Fetches, and when there is nothing waits until `queue.put` leaves a token."""
+
+    def __next__(self) -> Any:
+        message = super().__next__()
+        if message is None and self.outstanding_message_count < self.prefetch:
+            try:
+                self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAIT_S)
+            except redis.ConnectionError as error:
+                raise ConnectionClosed(error) from None
+        return message
+
+
+class WakingBroker(RedisBroker):
+    """Consumers get their own short timeout: what they sleep by themselves is a millisecond."""
+
+    @property
+    def consumer_class(self) -> type[WakingConsumer]:
+        """Which consumer reads the queues."""
+        return WakingConsumer
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:
+        """A consumer for a queue; `timeout` is ours to choose."""
+        return self.consumer_class(self, queue_name, prefetch, 1)
+
+    def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
+        """Enqueue as Dramatiq does (its own retries come this way), and wake who waits."""
+        queued = super().enqueue(message, delay=delay)
+        self.client.rpush(wake_key(queued.queue_name), 1)
+        self.client.ltrim(wake_key(queued.queue_name), -16, -1)
+        return queued
+
+
+def make(settings: Settings, *resources: Middleware) -> WakingBroker:
+    """The broker of a worker. `resources` open what actors need, on the loop that AsyncIO owns."""
+    return WakingBroker(
+        client=redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=10,  # longer than any wait, or a stuck Redis hangs every thread
+            socket_connect_timeout=3,
+            health_check_interval=30,
+            client_name="watchkeeper.worker",
+        ),
+        namespace=NAMESPACE,
+        heartbeat_timeout=HEARTBEAT_MS,
+        maintenance_chance=MAINTENANCE,
+        dead_message_ttl=DEAD_KEPT_MS,
+        middleware=[
+            ShutdownNotifications(notify_shutdown=False),
+            AsyncIO(),
+            *resources,
+            Retries(min_backoff=500, max_backoff=10_000),
+            AgeLimit(),
+            TimeLimit(time_limit=120_000),
+        ],
+    )

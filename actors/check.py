@@ -1,0 +1,67 @@
+"""The check stage: admits claimed slots to the loop, runs their probes side by side, hands outcomes on as they come.
+
+The actor returns once its slots are admitted, so a thread is never held by a slow target; when the room is full
+the actor waits, and that is the back-pressure. A slot is acknowledged by its stored heartbeat, not by the actor.
+"""
+
+import asyncio
+
+from redis.exceptions import RedisError
+
+from actors import gauges
+from actors.flusher import Flusher
+from actors.probes import Tools, outcome_of
+from actors.snapshots import Snapshots
+from app import queue
+from schema.jobs import CheckBatch, Outcome, ResultBatch, Slot
+from schema.monitors import Snapshot
+from schema.status import Status
+
+FLUSH_S = 0.25  # how long an everyday outcome may wait for company; a failure leaves at once
+GROUP = 250  # outcomes in one ingest job
+
+
+class Floor:
+    """Where this worker's checks run, `room` at a time."""
+
+    def __init__(self, tools: Tools, snapshots: Snapshots, room: int) -> None:
+        self._tools, self._snapshots = tools, snapshots
+        self._room = asyncio.Semaphore(room)
+        self._running: set[asyncio.Task[None]] = set()
+        self._outcomes: Flusher[Outcome] = Flusher(
+            _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError)
+        )
+
+    def open(self) -> None:
+        """Begin, on the running loop."""
+        self._outcomes.start()
+
+    async def admit(self, batch: CheckBatch) -> None:
+        """Start every slot of the batch; waits while there is no room."""
+        known = await self._snapshots.of_slots(batch.slots)
+        for slot in batch.slots:
+            if snapshot := known.get(slot.series):
+                await self._room.acquire()
+                task = asyncio.create_task(self._check(slot, snapshot))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def _check(self, slot: Slot, snapshot: Snapshot) -> None:
+        try:
+            outcome = await outcome_of(slot, snapshot, self._tools)
+        finally:
+            self._room.release()
+        gauges.checked(outcome)
+        self._outcomes.add(outcome, at_once=outcome.seen is not Status.UP or slot.early)
+
+    async def close(self, within_s: float) -> None:
+        """Let running checks end, at most `within_s`, then hand on what they saw."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=within_s)
+        await self._outcomes.close()
+
+
+async def _hand_on(outcomes: list[Outcome]) -> None:
+    await queue.put(ResultBatch(outcomes))
+
+

@@ -1,0 +1,38 @@
+"""What the engine room counts about itself, for `/metrics`."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from schema.jobs import Outcome
+
+LATENESS = (0.01, 0.025, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+CHECKS = Counter("watchkeeper_checks", "Checks run, by what they saw.", ["seen"])
+LATE = Histogram("watchkeeper_check_lateness_seconds", "Begin of a check minus its due time.", buckets=LATENESS)
+TOOK = Histogram(
+    "watchkeeper_check_duration_seconds",
+    "How long checks took.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+INGESTED = Counter("watchkeeper_heartbeats_stored", "Heartbeats stored.")
+INGEST_TOOK = Histogram("watchkeeper_ingest_duration_seconds", "One batch from queue to commit.")
+NOTIFIED = Counter("watchkeeper_notifications", "Tries to deliver, by how they ended.", ["state"])
+TOLD = Histogram(
+    "watchkeeper_notification_latency_seconds",
+    "Event stored to channel reached.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
+QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
+SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
+UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
+OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
+MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
+
+_BY_STATUS = {status: CHECKS.labels(seen=name) for status, name in ((0, "down"), (1, "up"), (4, "degraded"), (5, "unknown"))}
+
+
+def checked(outcome: Outcome) -> None:
+    """Count one outcome."""
+    _BY_STATUS[outcome.seen].inc()
+    LATE.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
+    TOOK.observe(outcome.took_us / 1_000_000)

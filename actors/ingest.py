@@ -1,0 +1,74 @@
+"""The ingest stage: outcomes become heartbeats in one transaction; only then is anybody told.
+
+The order after the commit is: notify jobs (people first), landing (frees the series), live frames (best effort).
+A crash in between loses none of them: deliveries are swept, flights expire, and redelivery changes no row.
+"""
+
+import asyncio
+from time import perf_counter
+
+import structlog
+from redis.exceptions import RedisError
+
+from actors import gauges
+from actors.snapshots import Snapshots
+from app import due, live, queue
+from app.store import heartbeats
+from app.store.heartbeats import Absorbed, Kept
+from schema.jobs import NotifyBatch, ResultBatch
+from schema.monitors import Snapshot
+from schema.status import Status
+
+log = structlog.get_logger()
+
+PER_JOB = 50  # deliveries in one notify job
+
+
+class Clerk:
+    """Writes batches down, one at a time: SQLite has one writer, and waiting here is cheaper than at its lock."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots = snapshots
+        self._desk = asyncio.Lock()
+
+    async def ingest(self, batch: ResultBatch) -> None:
+        """Store a batch and set off its consequences. Safe to repeat."""
+        began = perf_counter()
+        known = await self._snapshots.of_series({one.series: one.version for one in batch.outcomes})
+        async with self._desk:
+            absorbed = await heartbeats.absorb(batch, known, due.now_ms())
+        await _tell(batch, absorbed, known)
+        gauges.INGESTED.inc(len(absorbed.kept))
+        gauges.INGEST_TOOK.observe(perf_counter() - began)
+
+
+async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapshot]) -> None:
+    await queue.put(*notify_jobs(absorbed.deliveries))
+    retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
+    await due.land(
+        [
+            due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0))
+            for one in batch.outcomes
+        ]
+    )
+    await due.forget_gaps(batch.gaps)
+    try:
+        await live.publish(heartbeats.shown(absorbed.kept, known), absorbed.events)
+    except RedisError as error:
+        log.warning("live.not_published", error=type(error).__name__)
+
+
+def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
+    """When a monitor with retries left wants to be looked at again; 0 when it does not."""
+    if kept.verdict is None or kept.status is not Status.PENDING:
+        return 0
+    return max(due.now_ms(), kept.outcome.at_ms + known[kept.outcome.series].retry_ms)
+
+
+def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
+    """Jobs of at most `PER_JOB` deliveries, each for one channel."""
+    return [
+        NotifyBatch(ids[start : start + PER_JOB])
+        for ids in deliveries.values()
+        for start in range(0, len(ids), PER_JOB)
+    ]

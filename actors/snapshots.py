@@ -1,0 +1,30 @@
+"""What a worker knows of monitors: one query when a version is new, none for a check."""
+
+from collections.abc import Iterable
+
+from app.store import monitors
+from schema.jobs import Slot
+from schema.monitors import Snapshot
+
+
+class Snapshots:
+    """Monitors by series. Targets have their secrets open here: this never leaves the process."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Snapshot] = {}
+
+    async def of_slots(self, slots: Iterable[Slot]) -> dict[int, Snapshot]:
+        """The monitors of these slots, at the claimed version or newer; deleted ones are absent."""
+        return await self._of({slot.series: slot.version for slot in slots})
+
+    async def of_series(self, versions: dict[int, int]) -> dict[int, Snapshot]:
+        """The monitors of these series (series -> version it was checked at)."""
+        return await self._of(versions)
+
+    async def _of(self, wanted: dict[int, int]) -> dict[int, Snapshot]:
+        stale = [no for no, version in wanted.items() if no not in self._known or self._known[no].version < version]
+        if stale:
+            for gone in stale:
+                self._known.pop(gone, None)
+            self._known.update({one.series: one for one in await monitors.snapshots(stale)})
+        return {no: self._known[no] for no in wanted if no in self._known}

@@ -1,0 +1,23 @@
+"""How long to wait before a delivery is tried again, and when to give up. Pure: the dice are an argument."""
+
+FIRST_S = 2.0
+LONGEST_S = 600.0  # a channel that was away for hours is tried six times an hour
+GIVE_UP_AFTER_S = 24 * 3_600.0  # older alerts are listed as dead, with their reason, and can be sent again
+RETRY_AFTER_LIMIT_S = 6 * 3_600.0  # a server may ask for patience, not for silence
+
+
+def delay_s(attempts: int, retry_after_s: float | None, dice: float) -> float:
+    """Seconds until the next try.
+
+    attempts       tries so far, >= 1
+    retry_after_s  what the other side asked for; it wins over our own curve when it is longer
+    dice           in [0, 1): spreads tries that failed together over the upper half of the wait
+    """
+    own = min(LONGEST_S, FIRST_S * 2.0 ** min(attempts - 1, 20)) * (0.5 + dice / 2)
+    asked = min(retry_after_s or 0.0, RETRY_AFTER_LIMIT_S)
+    return max(own, asked)
+
+
+def is_hopeless(age_s: float, *, permanent: bool) -> bool:
+    """Whether to stop trying: the other side refused for good, or a day has passed."""
+    return permanent or age_s > GIVE_UP_AFTER_S

@@ -1,0 +1,199 @@
+"""The due set on Redis: when each series is due, what is in flight, and what was missed. Never the record.
+
+Every verb is one Lua script (`app/lua/`), so any number of schedulers, workers and API processes may call at once:
+a slot is claimed by one, in flight until its heartbeat is stored, and no series is checked twice at a time.
+Whoever loses Redis loses nothing: the scheduler builds the set anew from the database.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from hashlib import sha1
+from pathlib import Path
+from time import time
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+from redis.exceptions import NoScriptError
+
+from app import queue
+from app.domain import slots
+from app.errors import Unavailable
+from schema.jobs import CheckBatch, Gap, Plan, Slot
+
+PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
+GRACE_MS = 6_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
+LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
+CHUNK = 500  # series per script call: a script must not hold Redis for long
+
+_LUA = {path.stem: path.read_text() for path in (Path(__file__).parent / "lua").glob("*.lua")}
+_SHA = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _LUA.items()}
+
+
+class Claim(Struct, frozen=True, array_like=True):
+    """What one tick of the scheduler got.
+
+    lost         the set is not there (Redis was emptied): build it anew
+    next_due_ms  epoch milliseconds of the earliest due time that is left; 0 when nothing is scheduled
+    """
+
+    lost: bool
+    slots: list[Slot]
+    gaps: list[Gap]
+    next_due_ms: int
+
+
+class Overdue(Struct, frozen=True, array_like=True):
+    """Slots past their deadline: to be queued once more, or lost."""
+
+    again: list[Slot]
+    lost: list[Slot]
+
+
+class Landing(Struct, frozen=True):
+    """A slot whose heartbeat is stored.
+
+    early_at_ms  when the series should be looked at before its next slot (a retry); 0: not
+    """
+
+    series: int
+    at_ms: int
+    early_at_ms: int = 0
+
+
+_claims = msgspec.msgpack.Decoder(Claim, strict=False)
+_overdues = msgspec.msgpack.Decoder(Overdue, strict=False)
+
+
+async def _run(name: str, *args: str | int | bytes) -> bytes:
+    """Run a script by its digest; send its text when Redis does not know it (any more)."""
+    try:
+        return await queue.client().evalsha(_SHA[name], 0, *args)  # type: ignore[no-any-return, misc]  # redis-py's stubs
+    except NoScriptError:
+        return await queue.client().eval(_LUA[name], 0, *args)  # type: ignore[no-any-return, misc]  # as above
+
+
+def now_ms() -> int:
+    """Epoch milliseconds."""
+    return int(time() * 1000)
+
+
+async def claim(limit: int, partitions: Collection[int] = range(PARTITIONS)) -> Claim:
+    """Take up to `limit` due series per partition."""
+    return _claims.decode(await _run("claim", now_ms(), limit, GRACE_MS, *partitions))
+
+
+async def overdue(limit: int) -> Overdue:
+    """Slots that did not land in time; each call moves their deadline."""
+    return _overdues.decode(await _run("overdue", now_ms(), limit, GRACE_MS, LOST_AGAIN_MS))
+
+
+async def land(landings: Sequence[Landing]) -> None:
+    """Say that heartbeats are stored. Twice is the same as once."""
+    for start in range(0, len(landings), CHUNK):
+        chunk = landings[start : start + CHUNK]
+        args = [part for one in chunk for part in (one.series, one.at_ms, one.early_at_ms)]
+        await _run("land", PARTITIONS, *args)
+
+
+def _text_of(plan: Plan) -> str:
+    phase = slots.phase_ms(plan.series, plan.interval_ms)
+    return f"{plan.interval_ms}:{plan.timeout_ms}:{plan.version}:{phase}"
+
+
+async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None) -> None:
+    """Add or change series. Without `first_at_ms` a series keeps its due time, or gets its next slot."""
+    pairs = [part for plan in plans for part in (plan.series, _text_of(plan))]
+    for start in range(0, len(pairs), 2 * CHUNK):
+        await _run("plan", PARTITIONS, now_ms(), first_at_ms or 0, *pairs[start : start + 2 * CHUNK])
+
+
+async def drop(series: Iterable[int]) -> None:
+    """Take series out: paused or deleted."""
+    numbers = list(series)
+    for start in range(0, len(numbers), CHUNK):
+        await _run("drop", PARTITIONS, *numbers[start : start + CHUNK])
+
+
+async def check_now(series: int, version: int, timeout_s: float) -> int:
+    """Check a series at once and wait until the result is stored.
+
+    A series without a plan (paused) is checked all the same, and stays paused.
+    returns  the slot that landed, epoch milliseconds: the key of its heartbeat
+    raises   Unavailable when nothing was stored in time
+    """
+    token, now = uuid4().hex, now_ms()
+    if int(await _run("hasten", PARTITIONS, series, now, token)) == 0:
+        await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
+    answer = await queue.client().blpop([f"wk:reply:{token}"], timeout=timeout_s)  # type: ignore[misc]  # redis-py's stubs
+    if answer is None:
+        raise Unavailable("No worker has checked it in time; the check may still run.")
+    return int(answer[1])
+
+
+async def gaps() -> list[Gap]:
+    """Missed slots that are not stored yet."""
+    kept = await queue.client().hscan("wk:gaps", 0, count=1_000)  # type: ignore[misc]  # redis-py's stubs
+    return [Gap(*map(int, key.split(b":")), int(to)) for key, to in kept[1].items()]
+
+
+async def note_gaps(missed: Iterable[Gap]) -> None:
+    """Keep missed slots until they are stored."""
+    fields = {f"{gap.series}:{gap.from_ms}": gap.to_ms for gap in missed}
+    if fields:
+        await queue.client().hset("wk:gaps", mapping=fields)  # type: ignore[misc, arg-type]  # redis-py's stubs
+
+
+async def forget_gaps(stored: Iterable[Gap]) -> None:
+    """Missed slots that are stored by now."""
+    fields = [f"{gap.series}:{gap.from_ms}" for gap in stored]
+    if fields:
+        await queue.client().hdel("wk:gaps", *fields)  # type: ignore[misc]  # redis-py's stubs
+
+
+async def is_built() -> bool:
+    """Whether the set is there as a whole."""
+    return bool(await queue.client().exists("wk:built"))
+
+
+async def built() -> None:
+    """The set is whole from now on."""
+    await queue.client().set("wk:built", now_ms())
+
+
+async def planned() -> dict[int, tuple[int, str]]:
+    """What the set holds: series -> (version, plan as text)."""
+    kept = await queue.client().hgetall("wk:plan")  # type: ignore[misc]  # redis-py's stubs
+    return {int(series): (int(text.split(b":")[2]), text.decode()) for series, text in kept.items()}
+
+
+def differs(plan: Plan, kept: tuple[int, str] | None) -> bool:
+    """Whether the set holds something else for this series than the database says."""
+    return kept is None or kept[1] != _text_of(plan)
+
+
+async def unscheduled() -> int:
+    """Series with a plan and no due time: 0, or the set is damaged."""
+    async with queue.client().pipeline(transaction=True) as pipe:
+        pipe.hlen("wk:plan")
+        for part in range(PARTITIONS):
+            pipe.zcard(f"wk:due:{part}")
+        plans, *due = await pipe.execute()
+    return int(plans) - sum(due)
+
+
+async def late(by_ms: int) -> list[int]:
+    """Series whose due time passed more than `by_ms` ago (at most 1,000 a partition)."""
+    until = now_ms() - by_ms
+    async with queue.client().pipeline(transaction=False) as pipe:
+        for part in range(PARTITIONS):
+            pipe.zrange(f"wk:due:{part}", "-inf", until, byscore=True, offset=0, num=1_000)  # type: ignore[arg-type]  # stubs
+        return [int(series) for found in await pipe.execute() for series in found]
+
+
+async def oldest_due_ms() -> int:
+    """Epoch milliseconds of the earliest due time; 0 when nothing is scheduled."""
+    async with queue.client().pipeline(transaction=False) as pipe:
+        for part in range(PARTITIONS):
+            pipe.zrange(f"wk:due:{part}", 0, 0, withscores=True)
+        scores = [found[0][1] for found in await pipe.execute() if found]
+    return int(min(scores, default=0))

@@ -1,0 +1,31 @@
+-- Finds slots in flight past their deadline: the first time they are queued again, then they are lost.
+-- ARGV: now_ms, limit, grace_ms, again_ms (wait before a lost one is told again; doubles, at most an hour).
+-- Returns msgpack {again{series, version, at, attempt, early}, lost{…}}.
+
+local now, limit, grace, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local again, lost = {}, {}
+
+for _, series in ipairs(redis.call('ZRANGEBYSCORE', 'wk:flight', '-inf', now, 'LIMIT', 0, limit)) do
+    local plan = redis.call('HGET', 'wk:plan', series)
+    local slot = redis.call('HGET', 'wk:slot', series)
+    if not (plan and slot) then
+        redis.call('ZREM', 'wk:flight', series)
+        redis.call('HDEL', 'wk:slot', series)
+        redis.call('HDEL', 'wk:held', series)
+    else
+        local _, timeout, version = string.match(plan, '(%d+):(%d+):(%d+):(%d+)')
+        local at, attempt, early = string.match(slot, '(%d+):(%d+):(%d)')
+        attempt = tonumber(attempt) + 1
+        local row = {tonumber(series), tonumber(version), tonumber(at), attempt, early == '1'}
+        local wait = tonumber(timeout) + grace
+        if attempt == 1 then
+            again[#again + 1] = row
+        else
+            lost[#lost + 1] = row
+            wait = math.min(again_ms * 2 ^ math.min(attempt - 2, 20), 3600000)
+        end
+        redis.call('ZADD', 'wk:flight', string.format('%.0f', now + wait), series)
+        redis.call('HSET', 'wk:slot', series, at .. ':' .. attempt .. ':' .. early)
+    end
+end
+return cmsgpack.pack({again, lost})

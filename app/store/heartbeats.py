@@ -1,0 +1,277 @@
+"""Heartbeats: outcomes are absorbed in one transaction a batch, and the same slot twice has the effect of once.
+
+A batch is a handful of statements however many outcomes it holds: lock and read where its series stand, decide,
+write heartbeats, standings, events and deliveries. Redelivery is harmless because only outcomes that are newer
+than the newest stored heartbeat of their series are weighed; the others are kept and change no state.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.domain.judge import Rules, Standing, Verdict, judge
+from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
+from schema.events import Event, EventKind
+from schema.heartbeats import SERIES_SHIFT, Heartbeat, key_of, slot_of
+from schema.jobs import Gap, Outcome, ResultBatch
+from schema.messages import PUSHED, text_of
+from schema.monitors import Snapshot
+from schema.status import Status
+
+_json = msgspec.json.Encoder()
+TOLD = {EventKind.MONITOR_DOWN, EventKind.MONITOR_UP}  # events that go to channels; the others are facts for listeners
+
+
+class Kept(Struct, frozen=True):
+    """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one."""
+
+    outcome: Outcome
+    verdict: Verdict | None
+
+    @property
+    def status(self) -> Status:
+        """The heartbeat's status."""
+        return self.verdict.status if self.verdict else self.outcome.seen
+
+
+class Absorbed(Struct, frozen=True):
+    """What one batch changed.
+
+    kept        heartbeats that are new
+    deliveries  channel id -> ids of deliveries to be sent
+    """
+
+    kept: list[Kept]
+    events: list[Event]
+    deliveries: dict[str, list[str]]
+
+
+async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
+    """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
+    known = [one for one in batch.outcomes if one.series in snapshots]
+    async with db.writing():
+        await _keep_gaps(batch.gaps)
+        if not known:
+            return Absorbed([], [], {})
+        standings, newest = await _stand(sorted({one.series for one in known}))
+        before = dict(standings)
+        kept = _weigh(known, snapshots, standings, newest)
+        await _keep(kept)
+        await _move({no: standings[no] for no in standings if standings[no] is not before[no]})
+        events = [event for one in kept if (event := _event_of(one, snapshots[one.outcome.series]))]
+        deliveries = await _owe(events, now_ms) if events else {}
+    return Absorbed(kept, events, deliveries)
+
+
+async def _stand(series: Sequence[int]) -> tuple[dict[int, Standing], dict[int, int]]:
+    """Where each series stands, and the key of its newest heartbeat; locked until the transaction ends."""
+    numbers = _json.encode([[no] for no in series]).decode()
+    if not db.is_sqlite():
+        # The newest key must be read after the lock is ours: a second statement sees what the first waited for.
+        await db.rows(
+            "SELECT no FROM series WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1}) ORDER BY no FOR UPDATE",
+            numbers,
+        )
+    found = await db.rows(
+        "SELECT s.no, s.status, s.since_ms, s.failing_since_ms, s.retries, s.unsent, s.told_ms,"
+        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
+        " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
+        numbers,
+        1 << SERIES_SHIFT,
+    )
+    standings = {
+        row["no"]: Standing(
+            Status(row["status"]), row["since_ms"], row["failing_since_ms"], row["retries"], row["unsent"], row["told_ms"]
+        )
+        for row in found
+    }
+    return standings, {row["no"]: row["newest"] or 0 for row in found}
+
+
+def _weigh(
+    outcomes: Iterable[Outcome],
+    snapshots: Mapping[int, Snapshot],
+    standings: dict[int, Standing],
+    newest: dict[int, int],
+) -> list[Kept]:
+    """Judge outcomes in the order of their slots; what is not newer than the newest stored one is kept unjudged."""
+    kept = []
+    for one in sorted(outcomes, key=lambda outcome: outcome.at_ms):
+        standing = standings.get(one.series)
+        if standing is None:
+            continue  # deleted while it was being checked
+        key = key_of(one.series, one.at_ms)
+        if key <= newest[one.series]:
+            kept.append(Kept(one, None))
+            continue
+        verdict = judge(standing, one.seen, one.at_ms, _rules_of(snapshots[one.series]), in_maintenance=False)
+        standings[one.series], newest[one.series] = verdict.standing, key
+        kept.append(Kept(one, verdict))
+    return kept
+
+
+def _rules_of(snapshot: Snapshot) -> Rules:
+    return Rules(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
+
+
+async def _keep(kept: list[Kept]) -> None:
+    """Write heartbeats and the details of those that matter; late ones that are stored already leave the list."""
+    judged = [one for one in kept if one.verdict]
+    late = [one for one in kept if not one.verdict]
+    await _insert(judged)
+    if late:
+        fresh = await _insert(late)
+        kept[:] = judged + [one for one in late if key_of(one.outcome.series, one.outcome.at_ms) in fresh]
+    details = [row for one in kept if (row := _detail_of(one))]
+    if details:
+        await db.rows(
+            "INSERT INTO details (id, message, detail) SELECT CAST(value->>0 AS BIGINT), value->>1, value->>2"
+            " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
+            _json.encode(details).decode(),
+        )
+
+
+async def _insert(kept: Iterable[Kept]) -> set[int]:
+    rows = [_row_of(one) for one in kept]
+    if not rows:
+        return set()
+    done = await db.rows(
+        "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
+        " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER), CAST(value->>4 AS INTEGER)"
+        " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING RETURNING id",
+        _json.encode(rows).decode(),
+    )
+    return {row["id"] for row in done}
+
+
+def _row_of(kept: Kept) -> tuple[int, ...]:
+    one, important = kept.outcome, bool(kept.verdict and kept.verdict.important)
+    flags = (IMPORTANT if important else 0) | (EARLY if one.early else 0) | (one.seen << SEEN_SHIFT)
+    return key_of(one.series, one.at_ms), kept.status, flags, min(one.took_us, 2_147_483_647), one.code
+
+
+def _detail_of(kept: Kept) -> tuple[int, str, str] | None:
+    """Words and facts of a heartbeat that somebody will ask about; an everyday "200 OK" has none."""
+    one = kept.outcome
+    if not (one.message or one.detail):
+        return None
+    if kept.status is Status.UP and not one.early and not (kept.verdict and kept.verdict.important):
+        return None
+    detail = _json.encode(one.detail).decode() if one.detail else ""
+    return key_of(one.series, one.at_ms), one.message, detail
+
+
+async def _move(standings: dict[int, Standing]) -> None:
+    """Store where series stand now, for those that moved."""
+    if not standings:
+        return
+    rows = [
+        (no, one.status, one.since_ms, one.failing_since_ms, one.retries, one.unsent, one.told_ms)
+        for no, one in standings.items()
+    ]
+    await db.rows(
+        "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), since_ms = CAST(each.value->>2 AS BIGINT),"
+        " failing_since_ms = CAST(each.value->>3 AS BIGINT), retries = CAST(each.value->>4 AS INTEGER),"
+        " unsent = CAST(each.value->>5 AS INTEGER), told_ms = CAST(each.value->>6 AS BIGINT)"
+        " FROM {each:1} WHERE series.no = CAST(each.value->>0 AS BIGINT)",
+        _json.encode(rows).decode(),
+    )
+
+
+async def _keep_gaps(gaps: Sequence[Gap]) -> None:
+    if gaps:
+        await db.rows(
+            "INSERT INTO gaps (series, from_ms, to_ms, reason) SELECT CAST(value->>0 AS BIGINT),"
+            " CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT), value->>3"
+            " FROM {each:1} WHERE TRUE ON CONFLICT (series, from_ms) DO NOTHING",
+            _json.encode(gaps).decode(),
+        )
+
+
+def _event_of(kept: Kept, snapshot: Snapshot) -> Event | None:
+    """The event a verdict calls for. Its data is what a message needs, and nothing secret."""
+    kind = kept.verdict and (kept.verdict.tells or kept.verdict.notes)
+    if kept.verdict is None or kind is None:
+        return None
+    one, verdict = kept.outcome, kept.verdict
+    at_ms = one.at_ms
+    data: dict[str, Any] = {
+        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
+        "status": int(verdict.status),
+        "msg": one.message or text_of(one.code),
+        "ping": one.took_us / 1000 if one.took_us else None,
+    }
+    if verdict.started_ms is not None:
+        data["started_at"] = _instant(verdict.started_ms)
+        data["duration"] = (at_ms - verdict.started_ms) / 1000
+    return Event(id=str(uuid4()), event=kind, at=_instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
+
+
+async def _owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
+    """Store events, and one delivery for each channel that is linked to the event's monitor."""
+    await db.rows(
+        "INSERT INTO events (id, kind, monitor_id, at_ms, data, created_ms) SELECT value->>0, value->>1, value->>2,"
+        " CAST(value->>3 AS BIGINT), value->>4, CAST(?2 AS BIGINT) FROM {each:1}",
+        _json.encode([(e.id, e.event, e.monitor_id, _ms(e.at), _json.encode(e.data).decode()) for e in events]).decode(),
+        now_ms,
+    )
+    owed = await db.rows(
+        "SELECT each.value->>0 AS event_id, each.value->>1 AS monitor_id, CAST(each.value->>2 AS BIGINT) AS at_ms,"
+        " c.id AS channel_id FROM {each:1} JOIN links l ON l.monitor_id = each.value->>1"
+        " JOIN channels c ON c.id = l.channel_id WHERE c.active",
+        _json.encode([(e.id, e.monitor_id, _ms(e.at)) for e in events if e.event in TOLD]).decode(),
+    )
+    deliveries = [(str(uuid4()), row["event_id"], row["channel_id"], row["monitor_id"], row["at_ms"]) for row in owed]
+    if deliveries:
+        await db.rows(
+            "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
+            " SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT), CAST(?2 AS BIGINT),"
+            " CAST(?2 AS BIGINT) FROM {each:1} WHERE TRUE ON CONFLICT (event_id, channel_id) DO NOTHING",
+            _json.encode(deliveries).decode(),
+            now_ms,
+        )
+    by_channel: dict[str, list[str]] = {}
+    for id_, _, channel_id, *_rest in deliveries:
+        by_channel.setdefault(channel_id, []).append(id_)
+    return by_channel
+
+
+def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
+    """Heartbeats as people and programs see them, for the live channels."""
+    return [
+        Heartbeat(
+            id=f"{key_of(one.outcome.series, one.outcome.at_ms):x}",
+            monitor_id=snapshots[one.outcome.series].monitor_id,
+            status=one.status,
+            raw_status=one.outcome.seen,
+            time=_instant(one.outcome.at_ms),
+            ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
+            msg=one.outcome.message or text_of(one.outcome.code),
+            important=bool(one.verdict and one.verdict.important),
+        )
+        for one in kept
+    ]
+
+
+async def newest_push(series: int) -> int | None:
+    """Epoch milliseconds of the newest push of a series; None when there was none."""
+    found = await db.rows(
+        "SELECT max(id) AS id FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3",
+        series << SERIES_SHIFT,
+        (series + 1) << SERIES_SHIFT,
+        PUSHED,
+    )
+    return slot_of(found[0]["id"])[1] if found[0]["id"] is not None else None
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
