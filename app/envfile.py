@@ -1,4 +1,4 @@
-"""Reads KEY=value files: `.env` and the secrets file. Comments, `export`, single and double quotes; nothing is expanded."""
+"""Reads KEY=value files: `.env` and the secrets file. Comments, `export` and quotes are known; nothing is expanded."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-class BadLine(ValueError):
+class BadLine(ValueError):  # noqa: N818 - a line, and what is wrong with it
     """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
 
 

@@ -1,0 +1,164 @@
+"""What tests stand on: a real Valkey, a real migrated database, settings that point at both. Loopback only."""
+
+import asyncio
+import errno
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import redis
+
+from app import db, embedded, migrate, queue as queues, settings as configuration
+from app.settings import Settings
+
+ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+TRUNCATE = """DO $$ DECLARE names text; BEGIN
+    SELECT string_agg(quote_ident(tablename), ', ') INTO names FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'migration';
+    EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY CASCADE'; END $$"""
+
+
+def _loopback_only(event: str, args: tuple[Any, ...]) -> None:
+    """The network of the tests ends at this machine: elsewhere is unreachable, at once and everywhere alike."""
+    if event not in {"socket.connect", "socket.sendto"} or not isinstance(args[-1], tuple):
+        return
+    try:
+        address = ipaddress.ip_address(str(args[-1][0]).partition("%")[0])
+    except ValueError:
+        return
+    if not (address.is_loopback or address.is_unspecified):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable: tests stay on loopback")
+
+
+sys.addaudithook(_loopback_only)
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """A Valkey of this test process, as a unix:// address."""
+    with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as place:  # short: socket paths are limited
+        listen = Path(place) / "valkey.sock"
+        server = subprocess.Popen(embedded.command(Path(place), listen, durable=False))
+        try:
+            _until_it_answers(server, listen)
+            yield f"unix://{listen}"
+        finally:
+            server.kill()
+            server.wait()
+
+
+def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
+    for _ in range(500):
+        if embedded.answers(listen):
+            return
+        assert server.poll() is None, "Valkey ended at its start"
+        time.sleep(0.02)
+    pytest.fail("Valkey did not answer within 10 s")
+
+
+@pytest.fixture
+def redis_url(valkey: str) -> str:
+    """An empty Valkey."""
+    with redis.Redis.from_url(valkey) as client:
+        client.flushall()
+    return valkey
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def environ(tmp_path: Path, redis_url: str, free_port: int) -> dict[str, str]:
+    """The environment of our processes: this Valkey, this database, a directory of its own."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith("DB_")}
+    if ON_POSTGRES:
+        ours["DB_NAME"] = f"{os.environ['DB_NAME']}_{WORKER}"
+    return {
+        **ours,
+        "DATA_DIR": str(tmp_path / "data"),
+        "REDIS_URL": redis_url,
+        "SERVER_PORT": str(free_port),
+        "MODE": "test",
+        "API_SECRET_KEY": "a key for tests, long enough",
+    }
+
+
+@pytest.fixture
+def settings(environ: dict[str, str], tmp_path: Path) -> Settings:
+    """Settings read from `environ`."""
+    return configuration.read(environ, tmp_path)
+
+
+@pytest.fixture
+def database(settings: Settings, blank_database: Path | None) -> Settings:
+    """A migrated, empty database that nobody has opened."""
+    if blank_database is None:
+        asyncio.run(_emptied(settings))
+    else:
+        Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(blank_database, settings.db_path)
+    return settings
+
+
+@pytest.fixture
+async def store(database: Settings) -> AsyncIterator[Settings]:
+    """The same, opened in this process."""
+    await db.start(database)
+    yield database
+    await db.stop()
+
+
+@pytest.fixture
+async def queue(settings: Settings) -> AsyncIterator[Settings]:
+    """The Redis client of this process, on an empty Valkey."""
+    await queues.start(settings)
+    yield settings
+    await queues.stop()
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """A migrated SQLite file to copy; on PostgreSQL a migrated database of this worker, and None."""
+    place = tmp_path_factory.mktemp("blank")
+    environ = {"DATA_DIR": str(place), **{name: value for name, value in os.environ.items() if name.startswith("DB_")}}
+    if ON_POSTGRES:
+        environ["DB_NAME"] = f"{os.environ['DB_NAME']}_{WORKER}"
+        asyncio.run(_created(configuration.read(environ, place)))
+    found = configuration.read(environ, place)
+    asyncio.run(_migrated(found))
+    return None if ON_POSTGRES else Path(found.db_path)
+
+
+async def _migrated(settings: Settings) -> None:
+    await db.start(settings)
+    await migrate.forwards()
+    await db.stop()
+
+
+async def _created(settings: Settings) -> None:
+    connection = await asyncpg.connect(**{**settings.postgres_dsn_parts(), "database": os.environ["DB_NAME"]})
+    await connection.execute(f"DROP DATABASE IF EXISTS {settings.db_name} WITH (FORCE)")
+    await connection.execute(f"CREATE DATABASE {settings.db_name}")
+    await connection.close()
+
+
+async def _emptied(settings: Settings) -> None:
+    connection = await asyncpg.connect(**settings.postgres_dsn_parts())
+    await connection.execute(TRUNCATE)
+    await connection.close()
