@@ -1,0 +1,229 @@
+"""Monitors: kept, changed, listed. A change, its era in the schedule's history and its events are one transaction.
+
+Nothing here talks to Redis: who calls puts `Changed.plans` into the due set and tells `Changed.events` afterwards.
+"""
+
+from time import time
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from app import db
+from app.errors import Conflict, Invalid, NoSuch, Stale
+from app.store import configs, events, links, monitor_rows, series
+from app.store.series import SEEN, plans, pushed, snapshots
+from app.store.tables.monitors import MonitorRow
+from schema.events import Event, EventKind
+from schema.jobs import Plan
+from schema.monitors import Monitor, MonitorDraft, MonitorPatch
+from schema.status import Status
+from schema.targets import Push, Target
+
+__all__ = [
+    "SORTS",
+    "Changed",
+    "MonitorQuery",
+    "add",
+    "browse",
+    "change",
+    "plans",
+    "pushed",
+    "read",
+    "remove",
+    "set_active",
+    "snapshots",
+]
+
+SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
+MOST = 1_000  # monitors in one answer
+
+_WANTED = (
+    " WHERE s.location = ''"
+    " AND (CAST(?1 AS TEXT) IS NULL OR lower(m.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
+    " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
+)
+_COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
+
+
+class MonitorQuery(Struct, frozen=True, kw_only=True):
+    """Which monitors, in which order.
+
+    q       part of the name, without regard to case
+    sort    one of `SORTS`
+    """
+
+    q: str | None = None
+    type: str | None = None
+    active: bool | None = None
+    status: Status | None = None
+    sort: str = "name"
+    descending: bool = False
+    limit: int = MOST
+    offset: int = 0
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """What a change led to.
+
+    plans    what the due set must hold from now on
+    dropped  series that it must not hold any more
+    """
+
+    monitor: Monitor
+    events: list[Event]
+    plans: list[Plan]
+    dropped: list[int]
+
+
+async def add(draft: MonitorDraft) -> Changed:
+    """Keep a new monitor. Raises Invalid, Conflict (its push token is another's)."""
+    now, id_ = _now_ms(), str(uuid4())
+    target = monitor_rows.with_token(configs.fresh(draft.config))
+    columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
+    async with db.writing():
+        await _refuse_taken(columns["push_key"], id_)
+        await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
+        await series.begin_era([await series.add(id_)], now, series.era_ms(columns))
+        if draft.notification_channel_ids is None:
+            await links.add_default(id_)
+        else:
+            await links.put(id_, draft.notification_channel_ids)
+        return await _changed(id_, now, [EventKind.MONITOR_CREATED])
+
+
+async def read(monitor_id: str) -> Monitor:
+    """One monitor. Raises NoSuch."""
+    row = await _row(monitor_id)
+    return monitor_rows.monitor_of(row, (await links.of([monitor_id])).get(monitor_id, ()))
+
+
+async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> Changed:
+    """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid, Conflict."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        columns = monitor_rows.columns_of(_merged(row, patch))
+        kinds = _kinds_of(row, patch)
+        if kinds:
+            await _refuse_taken(columns["push_key"], monitor_id)
+            await _write(row, columns, now)
+        if patch.notification_channel_ids is not UNSET:
+            await links.put(monitor_id, patch.notification_channel_ids)
+        return await _changed(monitor_id, now, kinds)
+
+
+async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001 - reads as the state it asks for
+    """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
+    return await change(monitor_id, MonitorPatch(active=active))
+
+
+async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Delete a monitor and its links; its history goes later, by housekeeping. Raises NoSuch, Stale."""
+    now = _now_ms()
+    async with db.writing():
+        _refuse_stale(await _row(monitor_id, lock=True), version)
+        gone = await _changed(monitor_id, now, [EventKind.MONITOR_DELETED])
+        numbers = await series.of(monitor_id)
+        await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
+        await series.retire(monitor_id, now)
+        await series.begin_era(numbers, now, 0)
+    return msgspec.structs.replace(gone, plans=[], dropped=numbers)
+
+
+async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
+    """The monitors asked for, and how many there are in all: three queries however many they are."""
+    wanted = (_pattern(query.q), query.type, query.active, query.status)
+    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
+    counted = await db.rows(_COUNTED + _WANTED, *wanted)
+    found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?5 OFFSET ?6", *wanted, query.limit, query.offset)
+    channels = await links.of(row["id"] for row in found)
+    return [monitor_rows.monitor_of(row, channels.get(row["id"], ())) for row in found], int(counted[0]["n"])
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
+
+
+def _pattern(q: str | None) -> str | None:
+    """A LIKE pattern for "contains", with the pattern's own signs made harmless."""
+    if q is None:
+        return None
+    return "%" + q.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+
+async def _row(monitor_id: str, *, lock: bool = False) -> Any:
+    """A monitor's columns with its series'. Raises NoSuch."""
+    locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
+    found = await db.rows(f"{SEEN} WHERE s.location = '' AND m.id = ?1{locked}", monitor_id)
+    if not found:
+        raise NoSuch("monitor", monitor_id)
+    return found[0]
+
+
+def _refuse_stale(row: Any, version: int | None) -> None:
+    if version is not None and version != row["version"]:
+        raise Stale(f"The monitor is at version {row['version']} by now: read it again.", version=row["version"])
+
+
+async def _refuse_taken(push_key: str | None, monitor_id: str) -> None:
+    """Two monitors with one push token could not be told apart."""
+    if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
+        raise Conflict("Another monitor has this push token.", field="config.token")
+
+
+def _merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
+    """The whole definition after the patch."""
+    old = monitor_rows.draft_of(row)
+    fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    if fields.pop("type", row["type"]) != row["type"]:
+        raise Invalid.one("type", f"Expected {row['type']!r}: a monitor's type can't change.")
+    if "config" in fields:
+        fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
+    if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(old.interval):
+        fields["timeout"] = None  # nobody chose it, so it follows the interval
+    return msgspec.structs.replace(old, **fields)
+
+
+def _with_old_token(config: Target, old: Target) -> Target:
+    """A push monitor keeps its address unless a new one is given."""
+    if isinstance(config, Push) and isinstance(old, Push) and not config.token:
+        return msgspec.structs.replace(config, token=old.token)
+    return config
+
+
+def _kinds_of(row: Any, patch: MonitorPatch) -> list[EventKind]:
+    """What a patch does to a monitor: none, when it only repeats whether it is active."""
+    mentioned = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    kinds = [EventKind.MONITOR_UPDATED] if mentioned - {"active", "type"} else []
+    if "active" in mentioned and bool(row["active"]) is not patch.active:
+        kinds.append(EventKind.MONITOR_RESUMED if patch.active else EventKind.MONITOR_PAUSED)
+    return kinds
+
+
+async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
+    """Store a changed definition as the next version, and its era when it is due otherwise than before."""
+    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
+    await MonitorRow.update(values).where(MonitorRow.id == row["id"])
+    if series.era_ms(columns) != series.era_ms(row):
+        await series.begin_era(await series.of(row["id"]), now_ms, series.era_ms(columns))
+
+
+async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Changed:
+    """Read what is stored now, and store the events of what was done to it."""
+    row = await _row(monitor_id)
+    monitor = monitor_rows.monitor_of(row, (await links.of([monitor_id])).get(monitor_id, ()))
+    told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
+    for event in told:
+        await events.keep(event, now_ms)
+    plan = monitor_rows.plan_of(row)
+    return Changed(
+        monitor=monitor,
+        events=told,
+        plans=[plan] if monitor.active else [],
+        dropped=[] if monitor.active else [plan.series],
+    )

@@ -1,0 +1,73 @@
+"""Series: a monitor as the engine room sees it, by number. What to check, how often, and since when."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from app import db
+from app.errors import Conflict
+from app.store import monitor_rows
+from app.store.links import listed
+from schema.jobs import Plan
+from schema.monitors import Snapshot
+
+SEEN = "SELECT m.*, s.no, s.status, s.since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
+_LISTED = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
+
+
+async def snapshots(series: Collection[int]) -> list[Snapshot]:
+    """What workers need of these series, secrets opened. Deleted ones are absent, paused ones are not."""
+    found = await db.rows(SEEN + _LISTED, listed(series))
+    return [monitor_rows.snapshot_of(row) for row in found]
+
+
+async def plans() -> list[Plan]:
+    """Every active series: what the due set must hold."""
+    found = await db.rows(
+        "SELECT s.no, m.interval_s, m.timeout_ms, m.version FROM monitors m JOIN series s ON s.monitor_id = m.id"
+        " WHERE m.active"
+    )
+    return [monitor_rows.plan_of(row) for row in found]
+
+
+async def pushed(token: str) -> Snapshot | None:
+    """Whose push address this token is part of; None for nobody's. Raises Conflict while the monitor is paused."""
+    found = await db.rows(SEEN + " WHERE s.location = '' AND m.push_key = ?1", monitor_rows.key_of_token(token))
+    if not found:
+        return None
+    if not found[0]["active"]:
+        raise Conflict("The monitor is paused: resume it before it can be pushed to.")
+    return monitor_rows.snapshot_of(found[0])
+
+
+async def add(monitor_id: str) -> int:
+    """A new monitor's first series; returns its number."""
+    made = await db.rows("INSERT INTO series (monitor_id, location) VALUES (?1, '') RETURNING no", monitor_id)
+    return int(made[0]["no"])
+
+
+async def of(monitor_id: str) -> list[int]:
+    """The numbers of a monitor's series."""
+    found = await db.rows("SELECT no FROM series WHERE monitor_id = ?1 ORDER BY no", monitor_id)
+    return [row["no"] for row in found]
+
+
+async def begin_era(numbers: Sequence[int], from_ms: int, interval_ms: int) -> None:
+    """Note that these series are due this often from now on; 0 ms: not at all."""
+    await db.rows(
+        "INSERT INTO eras (series, from_ms, interval_ms)"
+        " SELECT CAST(value->>0 AS BIGINT), CAST(?2 AS BIGINT), CAST(?3 AS BIGINT) FROM {each:1} WHERE true"
+        " ON CONFLICT (series, from_ms) DO UPDATE SET interval_ms = excluded.interval_ms",
+        listed(numbers),
+        from_ms,
+        interval_ms,
+    )
+
+
+async def retire(monitor_id: str, at_ms: int) -> None:
+    """The monitor is gone; housekeeping may remove the history."""
+    await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
+
+
+def era_ms(row: Any) -> int:
+    """The interval a monitor's row stands for in the history; 0 while it is paused."""
+    return int(row["interval_s"]) * 1000 if row["active"] else 0
