@@ -1,0 +1,113 @@
+"""What a process says of itself: structlog and the standard library's loggers through one formatter, secrets masked.
+
+JSON lines with MODE=prod, readable lines otherwise; on standard output, or in LOG_FILE, which may be rotated away at
+any time. Event names are constants, `room.verb_past`; everything that varies is a field.
+"""
+
+import logging
+import logging.handlers
+import re
+import sys
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import Processor
+
+from app.settings import Settings
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+MASK = "********"
+# Libraries that tell at INFO what one of our own lines already says.
+CHATTY = ("aiosqlite", "asyncio", "dramatiq", "hpack", "httpcore", "httpx")
+
+_SECRET_NAME = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|authorization|cookie|api_?key|private_?key|credential", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=/bot)\d+:[\w-]{20,}|(?<=[Bb]earer )[\w.~+/-]{8,}=*")
+
+Fields = MutableMapping[str, Any]
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Route every line of this process. Once, at its entry.
+
+    process  api, scheduler, worker …: a field of every line
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _Origin(settings.service_name, process),
+        structlog.processors.format_exc_info,
+        masked,
+    ]
+    handler = _handler(settings)
+    handler.setFormatter(_formatter(settings, shared))
+    logging.basicConfig(handlers=[handler], level=LEVELS[settings.log_level], force=True)
+    logging.captureWarnings(capture=True)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[settings.log_level]))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    sys.excepthook = _failed
+
+
+def masked(_logger: Any, _method: str, fields: Fields) -> Fields:
+    """Mask values whose name says secret, and credentials inside of any text."""
+    return {name: _masked(name, value) for name, value in fields.items()}
+
+
+def _masked(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _masked(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(name, one) for one in value]
+    if _SECRET_NAME.search(name):
+        return MASK
+    return _SECRET_TEXT.sub(MASK, value) if isinstance(value, str) else value
+
+
+class _Origin:
+    """Adds which service and which of its processes speaks."""
+
+    def __init__(self, service: str, process: str) -> None:
+        self._fields = {"service": service, "process": process}
+
+    def __call__(self, _logger: Any, _method: str, fields: Fields) -> Fields:
+        return {**fields, **self._fields}
+
+
+def _handler(settings: Settings) -> logging.Handler:
+    if settings.log_file is None:
+        return logging.StreamHandler(sys.stdout)
+    settings.log_file.parent.mkdir(parents=True, exist_ok=True)
+    return logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8")
+
+
+def _formatter(settings: Settings, shared: list[Processor]) -> logging.Formatter:
+    colors = settings.log_file is None and sys.stdout.isatty()
+    last: Processor = structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
+    if settings.mode == "prod":
+        last = structlog.processors.JSONRenderer(serializer=_json)
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+    )
+
+
+def _json(fields: Fields, **_: Any) -> str:
+    return msgspec.json.encode(fields, enc_hook=str).decode()
+
+
+def _failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The last line of a process that ends by a bug of ours."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    structlog.get_logger().critical("process.failed", exc_info=(kind, error, trace))
