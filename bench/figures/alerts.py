@@ -1,0 +1,78 @@
+"""P4: how soon after its first failing check a monitor's alert has arrived, while 500 checks/s run."""
+
+import asyncio
+
+import msgspec
+
+from bench import record, side
+from bench.figure import Figure, percentile
+from bench.ground import Ground, ground
+from bench.reading import INTERVAL_S
+from bench.receiver import Told
+from bench.run import Run
+from bench.side import Side
+from bench.sweep import MANY, SETTLE_S, SOME
+from bench.target import FAIL, PASS, Log
+
+SINGLE = 300  # monitors that fail one by one, as their slots come
+WAIT_S = INTERVAL_S + 6
+
+
+async def measure(run: Run) -> list[Figure]:
+    """Latency of single alerts, and of 4,000 monitors whose target fails at one moment."""
+    del run
+    async with side.side("bench.target") as target, side.side("bench.receiver") as hook, ground() as installed:
+        await _prepare(installed, target, hook)
+        await asyncio.sleep(SETTLE_S)
+        single = await _fail(target, hook, SINGLE)
+        await target.ask(f"/set?from=0&to={SOME - 1}&as={PASS}")
+        await asyncio.sleep(WAIT_S)
+        mass = await _fail(target, hook, SOME)
+    return [
+        *(
+            Figure(
+                name=f"P4{mark}", what=f"failing check to webhook received, p{share:.0%}"[:-1],
+                value=percentile(single, share), unit="ms", goal=goal_ms, note=_arrived(single, SINGLE),
+            )
+            for mark, share, goal_ms in (("a", 0.5, 60), ("b", 0.99, 250))
+        ),
+        Figure(
+            name="P4c", what="4,000 failing together: each sent after its own failing check, at most",
+            value=mass[-1] / 1000 if len(mass) == SOME else None, unit="s", goal=5,
+            note=f"{_arrived(mass, SOME)}, p50 {percentile(mass, 0.5):.0f} ms, p99 {percentile(mass, 0.99):.0f} ms",
+        ),
+    ]  # fmt: skip
+
+
+def _arrived(latencies_ms: list[float], of: int) -> str:
+    return f"{len(latencies_ms)} of {of} arrived"
+
+
+async def _prepare(installed: Ground, target: Side, hook: Side) -> None:
+    """4,000 monitors that tell the webhook, 6,000 that only keep the product busy."""
+    await installed.start()
+    await installed.register()
+    channel = await installed.webhook(hook.url("/hook"), is_default=False)
+    for number, channels in ((0, [channel]), (SOME, [])):
+        await installed.monitor(
+            target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S, notification_channel_ids=channels
+        )
+    await installed.stop()
+    async with record.record(installed):
+        await record.clone(await record.monitor_id("t-0"), range(1, SOME))
+        await record.clone(await record.monitor_id(f"t-{SOME}"), range(SOME + 1, MANY), f"/t/{SOME}")
+    await installed.start()
+
+
+async def _fail(target: Side, hook: Side, size: int) -> list[float]:
+    """Let the first `size` fail; ms from each one's first failing answer to its alert, in order of size."""
+    await target.ask("/reset")
+    await hook.ask("/reset")
+    await target.ask(f"/set?from=0&to={size - 1}&as={FAIL}")
+    await asyncio.sleep(WAIT_S)
+    log = msgspec.json.decode(await target.ask("/log"), type=Log)
+    answers = zip(log.numbers, log.at_ms, log.answers, strict=True)
+    failed = {number: at_ms for number, at_ms, answer in reversed(list(answers)) if answer == FAIL}
+    told = msgspec.json.decode(await hook.ask("/log"), type=list[Told])
+    arrived = {int(one.name[2:]): one.arrived_ms for one in reversed(told) if one.event == "monitor.down"}
+    return sorted(arrived[number] - at_ms for number, at_ms in failed.items() if number in arrived)

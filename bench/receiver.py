@@ -1,0 +1,87 @@
+"""A webhook's other end: says 200 and remembers what came, with its idempotency key and when.
+
+POST /anything      a delivery
+GET /log            the deliveries since the last reset
+GET /reset          forgets them
+"""
+
+import sys
+import time
+from datetime import datetime
+
+import msgspec
+
+from bench import wire
+
+
+class Told(msgspec.Struct):
+    """One delivery as it arrived.
+
+    id       of the delivery: the same on every retry
+    event    monitor.down, monitor.up, …
+    name     of the monitor
+    at_ms    when the event says it happened; arrived_ms: when we had it
+    """
+
+    id: str
+    event: str
+    name: str
+    at_ms: float
+    arrived_ms: float
+
+
+class _Monitor(msgspec.Struct):
+    name: str = ""
+
+
+class _Data(msgspec.Struct):
+    monitor: _Monitor = msgspec.field(default_factory=_Monitor)
+
+
+class _Body(msgspec.Struct):
+    event: str
+    timestamp: datetime
+    data: _Data = msgspec.field(default_factory=_Data)
+
+
+class Receiver:
+    """Raw deliveries; they are read when somebody asks, so that receiving costs little."""
+
+    def __init__(self) -> None:
+        self.raw: list[tuple[bytes, bytes, float]] = []
+
+    def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
+        """Keep a delivery, or answer whoever measures."""
+        if head.startswith(b"POST"):
+            self.raw.append((head, body, time.time() * 1000))
+            asker.say(wire.OK)
+        else:
+            asker.say(wire.reply(self.told(head.split(b" ", 2)[1])))
+
+    def told(self, path: bytes) -> bytes:
+        """The log, or nothing after forgetting it."""
+        if path == b"/reset":
+            self.raw.clear()
+            return b"{}"
+        return msgspec.json.encode([read(*one) for one in self.raw])
+
+
+def read(head: bytes, body: bytes, arrived_ms: float) -> Told:
+    """Make sense of a delivery."""
+    said = msgspec.json.decode(body, type=_Body)
+    return Told(
+        header(head, "x-webhook-id"), said.event, said.data.monitor.name, said.timestamp.timestamp() * 1000, arrived_ms
+    )
+
+
+def header(head: bytes, name: str) -> str:
+    """The value of a header; empty when it is absent."""
+    for line in head.decode("latin-1").split("\r\n")[1:]:
+        key, _, value = line.partition(":")
+        if key.strip().lower() == name:
+            return value.strip()
+    return ""
+
+
+if __name__ == "__main__":
+    wire.run(Receiver().serve, int(sys.argv[1]) if len(sys.argv) > 1 else 0)

@@ -1,0 +1,78 @@
+"""What the database of an installation says: read, and filled in bulk, from outside the product's processes."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from app import db, settings
+from app.domain import slots
+from app.store.tables.channels import LinkRow
+from app.store.tables.monitors import EraRow, MonitorRow, SeriesRow
+from bench.ground import Ground
+
+CHUNK = 500  # rows a statement
+
+
+@asynccontextmanager
+async def record(of: Ground) -> AsyncIterator[None]:
+    """This process's connection to the installation's database, for as long as the block lasts."""
+    await db.start(settings.read(of.environ, of.folder))
+    try:
+        yield
+    finally:
+        await db.stop()
+
+
+async def clone(monitor_id: str, numbers: range, mark: str = "/t/0") -> None:
+    """Add a monitor per number, like `monitor_id` in everything but its name and the number in its address.
+
+    The schedule does not know them until the product starts again.
+    """
+    pattern = (await db.rows("SELECT * FROM monitors WHERE id = ?1", monitor_id))[0]
+    links = await db.rows("SELECT channel_id FROM links WHERE monitor_id = ?1", monitor_id)
+    for begin in range(numbers.start, numbers.stop, CHUNK):
+        part = range(begin, min(begin + CHUNK, numbers.stop))
+        await _add([_like(dict(pattern), number, mark) for number in part], [link["channel_id"] for link in links])
+
+
+def _like(pattern: dict[str, Any], number: int, mark: str) -> dict[str, Any]:
+    config = pattern["config"].replace(f'{mark}"', f'{mark.rpartition("/")[0]}/{number}"')
+    return {**pattern, "id": str(uuid4()), "name": f"t-{number}", "config": config}
+
+
+async def _add(monitors: list[dict[str, Any]], channels: list[str]) -> None:
+    now_ms = int(time.time() * 1000)
+    async with db.writing():
+        await MonitorRow.insert(*(MonitorRow(**one) for one in monitors))
+        made = await SeriesRow.insert(*(SeriesRow(monitor_id=one["id"]) for one in monitors)).returning(SeriesRow.no)
+        eras = [EraRow(series=row["no"], from_ms=now_ms, interval_ms=monitors[0]["interval_s"] * 1000) for row in made]
+        await EraRow.insert(*eras)
+        links = [LinkRow(monitor_id=one["id"], channel_id=channel) for one in monitors for channel in channels]
+        if links:
+            await LinkRow.insert(*links)
+
+
+async def numbers() -> dict[int, int]:
+    """Series → the number in its monitor's name."""
+    found = await db.rows(
+        "SELECT s.no, m.name FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE m.name LIKE 't-%'"
+    )
+    return {row["no"]: int(row["name"][2:]) for row in found}
+
+
+async def phases(interval_ms: int) -> dict[int, int]:
+    """Number of a monitor → where in the interval its slots lie, ms."""
+    return {number: slots.phase_ms(series, interval_ms) for series, number in (await numbers()).items()}
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file, 0 when it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+async def monitor_id(name: str) -> str:
+    """The id of the monitor with this name."""
+    return str((await db.rows("SELECT id FROM monitors WHERE name = ?1", name))[0]["id"])

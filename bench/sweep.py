@@ -1,0 +1,63 @@
+"""One installation at growing numbers of monitors: what the figures of cost, lateness, memory and writing read."""
+
+import asyncio
+
+from msgspec import Struct
+
+from bench import record, side
+from bench.ground import Ground, ground
+from bench.reading import INTERVAL_S, Reading, reading
+from bench.run import Run
+from bench.side import Side
+
+FEW, SOME, MANY = 2_000, 4_000, 10_000
+SETTLE_S = INTERVAL_S + 5  # by then every monitor was checked once and every worker knows it
+BARE_REQUESTS, BARE_AT_ONCE = 20_000, 100
+
+
+class Sweep(Struct, frozen=True):
+    """Readings by number of monitors, and the yardstick of the same run: CPU ms of a bare request."""
+
+    bare_ms: float
+    at: dict[int, Reading]
+
+
+async def sweep(run: Run) -> Sweep:
+    """The run's sweep, made when it is first asked for."""
+    made: Sweep = await run.once("sweep", _sweep)
+    return made
+
+
+async def bare_ms(target: Side) -> float:
+    """CPU ms of a bare aiohttp request against this target."""
+    return float(await side.answer("bench.bare", target.url("/t"), BARE_REQUESTS, BARE_AT_ONCE))
+
+
+async def _sweep(run: Run) -> Sweep:
+    seconds = INTERVAL_S if run.quick else 2 * INTERVAL_S
+    async with side.side("bench.target") as target, ground() as installed:
+        before = await bare_ms(target)
+        await begin(installed, target)
+        at = {}
+        for size in (FEW, MANY) if run.quick else (FEW, SOME, MANY):
+            await grown(installed, size)
+            await asyncio.sleep(SETTLE_S)
+            at[size] = await reading(installed, target, seconds)
+            await installed.stop()
+        return Sweep((before + await bare_ms(target)) / 2, at)
+
+
+async def begin(installed: Ground, target: Side) -> None:
+    """Register, and add the monitor that the others are made after; left stopped."""
+    await installed.start()
+    await installed.register()
+    await installed.monitor(target.url("/t/0"), "t-0", interval=INTERVAL_S)
+    await installed.stop()
+
+
+async def grown(installed: Ground, size: int) -> None:
+    """Add monitors up to `size` while the product is off, then start it."""
+    async with record.record(installed):
+        named = await record.numbers()
+        await record.clone(await record.monitor_id("t-0"), range(len(named), size))
+    await installed.start()

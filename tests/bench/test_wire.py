@@ -1,0 +1,44 @@
+import asyncio
+
+import msgspec
+
+from bench import side, wire
+from bench.receiver import Told
+from bench.target import FAIL, PASS, Log
+
+
+async def test_a_target_answers_as_it_was_told_and_remembers():
+    async with side.side("bench.target") as target:
+        assert await target.ask("/t/3") == b"ok"
+        await target.ask(f"/set?from=2&to=4&as={FAIL}")
+        assert await target.ask("/t/3") == b"no"
+        log = msgspec.json.decode(await target.ask("/log"), type=Log)
+    assert (log.numbers, log.answers) == ([3, 3], [PASS, FAIL])
+    assert [number for number, _, _ in log.switches] == [2, 3, 4]
+
+
+async def test_a_receiver_remembers_the_key_and_the_monitor():
+    body = b'{"event":"monitor.down","timestamp":"2026-01-01T00:00:00Z","data":{"monitor":{"name":"t-7"}}}'
+    async with side.side("bench.receiver") as hook:
+        await _post(hook.port, body)
+        (told,) = msgspec.json.decode(await hook.ask("/log"), type=list[Told])
+        await hook.ask("/reset")
+        assert await hook.ask("/log") == b"[]"
+    assert (told.id, told.event, told.name) == ("key", "monitor.down", "t-7")
+
+
+async def _post(port, body):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = b"POST / HTTP/1.1\r\nX-Webhook-Id: key\r\nContent-Length: %d\r\n\r\n" % len(body)
+    writer.write(head + body[:10])  # in two pieces, as the network likes it
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(body[10:])
+    assert await reader.readexactly(len(wire.OK)) == wire.OK
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_the_length_of_a_body_is_found_whatever_the_case():
+    assert wire.length_of(b"POST / HTTP/1.1\r\ncontent-LENGTH: 42\r\nX: y") == 42
+    assert wire.length_of(b"GET / HTTP/1.1\r\nX: y") == 0
