@@ -2,9 +2,9 @@
 
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 
+from app.domain import fitting
 from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
@@ -26,11 +26,7 @@ def fresh(config: S) -> S:
 
 def replaced(old: S, new: dict[str, Any]) -> S:
     """What takes the old config's place, whole; where it says the mask, the old secret stays. Raises Invalid."""
-    try:
-        config = msgspec.convert(new, type(old))
-    except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at `$")
-        raise Invalid.one(f"config{place.rstrip('`')}", said) from error
+    config: S = fitting.fit(new, type(old), "config")
     return _kept(config, old)
 
 

@@ -2,18 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from app import db
 from app.errors import Invalid
+from app.store.arguments import listed
 from schema.errors import FieldError
-
-_json = msgspec.json.Encoder()
-
-
-def listed(values: Iterable[str | int]) -> str:
-    """Values as the JSON array of one-field rows that `{each:n}` unfolds."""
-    return _json.encode([[value] for value in values]).decode()
 
 
 async def of(monitor_ids: Iterable[str]) -> dict[str, list[str]]:

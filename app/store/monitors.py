@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 from app import db
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.store import configs, events, links, monitor_rows, series
+from app.store.arguments import containing
 from app.store.series import SEEN, plans, pushed, snapshots
 from app.store.tables.monitors import MonitorRow
 from schema.events import Event, EventKind
@@ -137,7 +138,7 @@ async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
 
 async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """The monitors asked for, and how many there are in all: three queries however many they are."""
-    wanted = (_pattern(query.q), query.type, query.active, query.status)
+    wanted = (containing(query.q), query.type, query.active, query.status)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?5 OFFSET ?6", *wanted, query.limit, query.offset)
@@ -147,13 +148,6 @@ async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
 
 def _now_ms() -> int:
     return int(time() * 1000)
-
-
-def _pattern(q: str | None) -> str | None:
-    """A LIKE pattern for "contains", with the pattern's own signs made harmless."""
-    if q is None:
-        return None
-    return "%" + q.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
 
 
 async def _row(monitor_id: str, *, lock: bool = False) -> Any:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from app import db
-from app.errors import Conflict
+from app.errors import Conflict, NoSuch
 from app.store import monitor_rows
-from app.store.links import listed
+from app.store.arguments import listed
 from schema.jobs import Plan
 from schema.monitors import Snapshot
 
@@ -37,6 +37,14 @@ async def pushed(token: str) -> Snapshot | None:
     if not found[0]["active"]:
         raise Conflict("The monitor is paused: resume it before it can be pushed to.")
     return monitor_rows.snapshot_of(found[0])
+
+
+async def plan_of(monitor_id: str) -> Plan:
+    """How often a monitor's first series is due, or would be while it is paused. Raises NoSuch."""
+    found = await db.rows(SEEN + " WHERE s.location = '' AND m.id = ?1", monitor_id)
+    if not found:
+        raise NoSuch("monitor", monitor_id)
+    return monitor_rows.plan_of(found[0])
 
 
 async def add(monitor_id: str) -> int:

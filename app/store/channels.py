@@ -1,0 +1,188 @@
+"""Notification channels: kept, changed, listed, opened for the notify stage.
+
+A *trial* is a channel nobody added: the one a config is tested through before it is kept. Its version is 0, so no
+list, no link and no reader knows it; it is removed after the test, and after a crash by the next test.
+"""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from app import db
+from app.errors import Invalid, NoSuch, Stale
+from app.security import sealing
+from app.store import configs
+from app.store.arguments import containing, listed
+from app.store.tables.channels import ChannelRow
+from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
+
+SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
+MOST = 1_000  # channels in one answer
+TRIAL, FIRST = 0, 1  # versions: of a channel that is only tried, of one that is kept
+TRIAL_KEPT_MS = 600_000  # longer than any test waits
+
+_COUNTED, _ALL = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
+_WANTED = (
+    " WHERE version > 0"
+    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
+)
+
+
+class ChannelQuery(Struct, frozen=True, kw_only=True):
+    """Which channels, in which order.
+
+    q       part of the name, without regard to case
+    sort    one of `SORTS`
+    """
+
+    q: str | None = None
+    type: str | None = None
+    active: bool | None = None
+    sort: str = "name"
+    descending: bool = False
+    limit: int = MOST
+    offset: int = 0
+
+
+class OpenChannel(Struct, frozen=True, kw_only=True):
+    """A channel with its secrets opened: for whoever sends, never for a reply."""
+
+    id: str
+    name: str
+    config: ChannelConfig
+    active: bool
+
+
+async def add(draft: ChannelDraft) -> Channel:
+    """Keep a new channel. Raises Invalid."""
+    return channel_of(await _insert(draft, FIRST))
+
+
+async def read(channel_id: str) -> Channel:
+    """One channel. Raises NoSuch."""
+    return channel_of(await _row(channel_id))
+
+
+async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
+    """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid."""
+    async with db.writing():
+        row = await _row(channel_id, lock=True)
+        _refuse_stale(row, version)
+        columns = {**_columns_of(_merged(row, patch)), "version": row["version"] + 1, "updated_ms": _now_ms()}
+        values: dict[Any, Any] = dict(columns)
+        await ChannelRow.update(values).where(ChannelRow.id == channel_id)
+        return await read(channel_id)
+
+
+async def remove(channel_id: str, *, version: int | None = None) -> None:
+    """Delete a channel, its links and its deliveries. Raises NoSuch, Stale."""
+    async with db.writing():
+        _refuse_stale(await _row(channel_id, lock=True), version)
+        await db.rows("DELETE FROM channels WHERE id = ?1", channel_id)
+
+
+async def browse(query: ChannelQuery) -> tuple[list[Channel], int]:
+    """The channels asked for, and how many there are in all."""
+    wanted = (containing(query.q), query.type, query.active)
+    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
+    counted = await db.rows(_COUNTED + _WANTED, *wanted)
+    sought = f"{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5"
+    found = await db.rows(_ALL + sought, *wanted, query.limit, query.offset)
+    return [channel_of(row) for row in found], int(counted[0]["n"])
+
+
+async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
+    """Channels by id, secrets opened, trials and inactive ones too. Deleted ones are absent."""
+    found = await db.rows("SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids))
+    return {row["id"]: _open_of(row) for row in found}
+
+
+async def add_trial(config: ChannelConfig) -> str:
+    """Keep a config for as long as its test takes; returns the trial's id. Raises Invalid."""
+    await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", _now_ms() - TRIAL_KEPT_MS)
+    draft = ChannelDraft(name="test", config=config, active=False)
+    return str((await _insert(draft, TRIAL))["id"])
+
+
+async def remove_trial(channel_id: str) -> None:
+    """Forget a trial with all that was sent through it."""
+    await db.rows("DELETE FROM channels WHERE id = ?1 AND version = 0", channel_id)
+
+
+def channel_of(row: Any) -> Channel:
+    """A channel as it is returned: secrets masked."""
+    return Channel(
+        id=row["id"],
+        name=row["name"],
+        type=row["type"],
+        config=sealing.masked(_config_of(row)),
+        active=bool(row["active"]),
+        is_default=bool(row["is_default"]),
+        version=row["version"],
+        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
+        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+    )
+
+
+def _open_of(row: Any) -> OpenChannel:
+    return OpenChannel(id=row["id"], name=row["name"], config=_config_of(row), active=bool(row["active"]))
+
+
+def _config_of(row: Any) -> ChannelConfig:
+    config: ChannelConfig = sealing.unseal(row["config"], PROVIDERS[row["type"]])
+    return config
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
+
+
+def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
+    return {
+        "name": draft.name,
+        "type": str(draft.config.__struct_config__.tag),
+        "config": sealing.seal(draft.config),
+        "active": draft.active,
+        "is_default": draft.is_default,
+    }
+
+
+async def _insert(draft: ChannelDraft, version: int) -> Any:
+    now, id_ = _now_ms(), str(uuid4())
+    columns = _columns_of(msgspec.structs.replace(draft, config=configs.fresh(draft.config)))
+    async with db.writing():
+        await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
+    return {"id": id_, "version": version, "created_ms": now, "updated_ms": now, **columns}
+
+
+async def _row(channel_id: str, *, lock: bool = False) -> Any:
+    locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
+    found = await db.rows(_ALL + " WHERE version > 0 AND id = ?1" + locked, channel_id)
+    if not found:
+        raise NoSuch("notification-channel", channel_id)
+    return found[0]
+
+
+def _refuse_stale(row: Any, version: int | None) -> None:
+    if version is not None and version != row["version"]:
+        raise Stale(f"The channel is at version {row['version']} by now: read it again.", version=row["version"])
+
+
+def _merged(row: Any, patch: ChannelPatch) -> ChannelDraft:
+    """The whole definition after the patch."""
+    fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    if fields.pop("type", row["type"]) != row["type"]:
+        raise Invalid.one("type", f"Expected {row['type']!r}: a channel's type can't change.")
+    old = ChannelDraft(
+        name=row["name"], config=_config_of(row), active=bool(row["active"]), is_default=bool(row["is_default"])
+    )
+    if "config" in fields:
+        fields["config"] = configs.replaced(old.config, fields["config"])
+    return msgspec.structs.replace(old, **fields)

@@ -1,0 +1,178 @@
+"""Heartbeats as they are read: newest first, by ranges of their keys, never by scanning the table.
+
+A heartbeat's key sorts by series and then by time, so the newest of one monitor are one seek away, and the newest of
+all are not. A list over all monitors therefore walks back through time in bands: each band is one seek per series,
+the first is about as wide as the page needs, each further one four times as wide. Such a list looks back over at
+most a day, so that a filter that nothing matches ends too; the list of one monitor reaches back to its beginning.
+A total counts to `COUNTED_MOST` and no further: beyond it, a cursor goes on where page numbers end.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.errors import Invalid
+from app.store.arguments import listed
+from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, slot_of
+from schema.messages import text_of
+from schema.status import Status
+
+DAY_MS = 86_400_000
+COUNTED_MOST = 100_000  # a few milliseconds of counting
+FIRST_BAND_MS = 60_000  # per wanted heartbeat and series: the usual interval
+NARROWEST_MS = 10_000
+WIDENING = 4
+TIME = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
+END_KEY = (1 << 63) - 1
+
+_ROWS = "SELECT h.id, h.status, h.flags, h.took_us, h.code"
+_FOUND = (
+    " FROM {each:1} CROSS JOIN heartbeats h"
+    " WHERE h.id BETWEEN CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?2"
+    " AND CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?3"
+    " AND (CAST(?4 AS SMALLINT) IS NULL OR h.status = CAST(?4 AS SMALLINT))"
+)
+_IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
+_COUNTED = "SELECT count(*) AS n FROM (…) AS some"
+_NEWEST_FIRST = (
+    " AND ((h.id & 2199023255551) < ?5 OR ((h.id & 2199023255551) = ?5 AND h.id < ?6))"
+    " ORDER BY (h.id & 2199023255551) DESC, h.id DESC LIMIT ?7"
+)
+
+
+class HeartbeatQuery(Struct, frozen=True, kw_only=True):
+    """Which heartbeats.
+
+    from_ms, to_ms    epoch milliseconds, both ends included
+    cursor            the id of the last heartbeat of the page before
+    skip              heartbeats to leave out first; for page numbers
+    """
+
+    monitor_id: str | None = None
+    status: Status | None = None
+    important: bool | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    cursor: str | None = None
+    limit: int = 20
+    skip: int = 0
+
+
+class Span(Struct, frozen=True):
+    """What a query comes down to: these series, from here to there, both ends included, milliseconds since EPOCH_MS."""
+
+    owners: dict[int, str]  # monitor ids by series
+    first: int
+    last: int
+
+
+async def browse(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
+    """Heartbeats, newest first, and the cursor of the next page if there is one. Raises Invalid."""
+    span = await _span_of(query)
+    found = await _walk(query, span, query.skip + query.limit + 1)
+    page = found[query.skip : query.skip + query.limit]
+    more = len(found) > query.skip + query.limit
+    beats = await _shown(page, span.owners)
+    return beats, beats[-1].id if more and beats else None
+
+
+async def count(query: HeartbeatQuery) -> int:
+    """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
+    span = await _span_of(msgspec.structs.replace(query, cursor=None))
+    sought = f"SELECT 1 AS one{_FOUND}{_IMPORTANCE[query.important]} LIMIT ?5"
+    counted = await db.rows(
+        _COUNTED.replace("…", sought), listed(span.owners), span.first, span.last, query.status, COUNTED_MOST
+    )
+    return int(counted[0]["n"])
+
+
+async def _span_of(query: HeartbeatQuery) -> Span:
+    """Where to look. Raises Invalid for a cursor that is none of ours, and for more than a day of everything."""
+    at, _ = _place_of(query.cursor)
+    last = min(TIME, at, _relative(int(time() * 1000) + DAY_MS if query.to_ms is None else query.to_ms))
+    reach = 0 if query.monitor_id else max(0, (min(last, _relative(int(time() * 1000)))) - DAY_MS)
+    first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
+    if first < reach:
+        raise Invalid.one("from", "Expected at most 24 hours before `to` (or now), or a `monitor_id`.")
+    return Span(await _owners(query.monitor_id), first, last)
+
+
+def _relative(epoch_ms: int) -> int:
+    return epoch_ms - EPOCH_MS
+
+
+def _place_of(cursor: str | None) -> tuple[int, int]:
+    """The time and the key of the heartbeat before the page; without a cursor one that is newer than any."""
+    if cursor is None:
+        return TIME, END_KEY
+    try:
+        key = int(cursor, 16)
+    except ValueError:
+        key = -1
+    if not 0 <= key < END_KEY:
+        raise Invalid.one("cursor", "Expected the `next_cursor` of a page, or a heartbeat's id.")
+    return key & TIME, key
+
+
+async def _owners(monitor_id: str | None) -> dict[int, str]:
+    """Series that still have a monitor: one monitor's, or all."""
+    found = await db.rows(
+        "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
+        " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))",
+        monitor_id,
+    )
+    return {row["no"]: row["monitor_id"] for row in found}
+
+
+async def _walk(query: HeartbeatQuery, span: Span, wanted: int) -> list[Any]:
+    """Rows of the newest `wanted` heartbeats, band after band back in time."""
+    sought = f"{_ROWS}{_FOUND}{_IMPORTANCE[query.important]}{_NEWEST_FIRST}"
+    series, place = listed(span.owners), _place_of(query.cursor)
+    found: list[Any] = []
+    for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.owners)))):
+        found += await db.rows(sought, series, first, last, query.status, *place, wanted - len(found))
+        if len(found) >= wanted:
+            break
+    return found
+
+
+def _bands(span: Span, width_ms: int) -> Iterable[tuple[int, int]]:
+    """Neighbouring stretches of time, the newest first, each four times as wide as the one before."""
+    last = min(span.last, _relative(int(time() * 1000)))
+    if last < span.last:
+        yield last + 1, span.last  # slots of a clock that is ahead of ours
+    while span.owners and last >= span.first:
+        first = max(span.first, last - width_ms + 1)
+        yield first, last
+        last, width_ms = first - 1, width_ms * WIDENING
+
+
+async def _shown(rows: Sequence[Any], owners: dict[int, str]) -> list[Heartbeat]:
+    """Heartbeats as people see them, with the words and facts that were kept of some."""
+    kept = await db.rows(
+        "SELECT id, message, detail FROM details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+        listed(row["id"] for row in rows),
+    )
+    details = {row["id"]: row for row in kept}
+    return [_heartbeat_of(row, owners, details.get(row["id"])) for row in rows]
+
+
+def _heartbeat_of(row: Any, owners: dict[int, str], kept: Any | None) -> Heartbeat:
+    series, at_ms = slot_of(row["id"])
+    return Heartbeat(
+        id=f"{row['id']:x}",
+        monitor_id=owners[series],
+        status=Status(row["status"]),
+        raw_status=Status(row["flags"] >> SEEN_SHIFT),
+        time=datetime.fromtimestamp(at_ms / 1000, UTC),
+        ping=row["took_us"] / 1000 if row["took_us"] else None,
+        msg=(kept["message"] if kept else "") or text_of(row["code"]),
+        important=bool(row["flags"] & IMPORTANT),
+        detail=msgspec.json.decode(kept["detail"]) if kept and kept["detail"] else None,
+    )
