@@ -5,20 +5,24 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.errors import ErrorBody
+from schema.heartbeats import Heartbeat
+from schema.status import Role
+
 Channels = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length=1, max_length=100)]
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="auth"):
     """Signs in, within five seconds, when no cookie or header did."""
 
-    token: str
+    token: Annotated[str, Meta(min_length=1, max_length=4_096, description="What `Authorization: Bearer` would carry.")]
 
 
 class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
-    """Asks for channels; with `since`, also for what Redis still holds after that sequence number."""
+    """Asks for channels; with `since`, also for what Redis still holds after a number: one for all, or one for each."""
 
     channels: Channels
-    since: int | UnsetType = UNSET
+    since: Annotated[int, Meta(ge=0)] | dict[str, Annotated[int, Meta(ge=0)]] | UnsetType = UNSET
 
 
 class Unsubscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="unsubscribe"):
@@ -34,6 +38,13 @@ class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", ta
 
 
 Incoming = Auth | Subscribe | Unsubscribe | Ping
+
+
+class Authenticated(Struct, frozen=True, kw_only=True, tag_field="type", tag="authenticated"):
+    """The answer to `auth`: who is signed in. Those who came with a cookie or a header are not told."""
+
+    username: str
+    role: Role
 
 
 class Subscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribed"):
@@ -56,7 +67,7 @@ class Pong(Struct, frozen=True, kw_only=True, tag_field="type", tag="pong"):
 
 
 class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
-    """Messages of a channel were dropped: read them over HTTP."""
+    """Messages of a channel are gone, those with after < seq < before: read the facts over HTTP."""
 
     channel: str
     after: int
@@ -66,16 +77,16 @@ class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
 class Error(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
     """A message we will not act on; the socket stays."""
 
-    error: dict[str, Any]
+    error: ErrorBody
 
 
 class HeartbeatFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="heartbeats"):
-    """Heartbeats that were stored together. `data` holds them in the shape of `Heartbeat`."""
+    """Heartbeats that were stored together; on `monitor:<id>` those of that monitor, under the same number."""
 
     seq: int
     channel: str
     timestamp: datetime
-    data: list[dict[str, Any]]
+    data: list[Heartbeat]
 
 
 class EventFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
@@ -86,3 +97,8 @@ class EventFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="event
     timestamp: datetime
     event: str
     data: dict[str, Any]
+    id: str
+    monitor_id: str | None = None
+
+
+Outgoing = Authenticated | Subscribed | Unsubscribed | Pong | GapFrame | Error | HeartbeatFrame | EventFrame

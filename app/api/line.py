@@ -1,0 +1,92 @@
+"""One WebSocket as a line: JSON texts in, JSON texts out, both bounded."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+import msgspec
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+
+from app.api import body, replies, requests
+from app.errors import Refusal, TooMany
+from schema import frames
+from schema.frames import Incoming, Outgoing
+
+Socket = WebSocket[Any, Any, Any]
+
+LONGEST_BYTES = 16_384  # a hundred channel names with room to spare
+BURST, PER_S = 60, 20  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
+CLOSING_S = 2  # a peer that takes nothing any more is not waited for
+
+UNREADABLE, SIGNED_OUT, CROSS_SITE = 4400, 4401, 4403  # 4000 + the HTTP status that says the same
+TOO_LONG, TRY_LATER = 1009, 1013  # RFC 6455 §7.4.1 and the registry of close codes
+
+_encoder = msgspec.json.Encoder()
+
+
+class TooLong(Refusal):
+    """A message that we do not even look at."""
+
+    status, code = 413, "PAYLOAD_TOO_LARGE"
+
+
+class HangUp(Exception):  # noqa: N818 - an end, not an error of ours
+    """The line is to be closed, with a code and the reason as an error message before it."""
+
+    def __init__(self, code: int, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.code = code
+        self.refusal = refusal
+
+
+class Line:
+    """Reads and writes one accepted socket, and holds its rate of messages."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.request_id = requests.id_of(socket.headers.get("X-Request-ID", ""))
+        self._tokens, self._filled_at = float(BURST), monotonic()
+
+    async def read(self) -> Incoming:
+        """The next message. Raises a Refusal for one that is not understood, HangUp for one that is too long."""
+        event = await self.socket.receive()
+        if event["type"] != "websocket.receive":
+            raise WebSocketDisconnect(detail="gone")
+        text = (event.get("text") or "").encode() or event.get("bytes") or b""
+        if len(text) > LONGEST_BYTES:
+            raise HangUp(TOO_LONG, TooLong(f"A message may have {LONGEST_BYTES:,} bytes."))
+        await self._pace()
+        message: Incoming = body.decoded(text, Incoming)
+        return message
+
+    async def write(self, text: str) -> None:
+        """Send a text; waits for a peer that is slow."""
+        await self.socket.send({"type": "websocket.send", "text": text, "bytes": None})
+
+    async def say(self, frame: Outgoing) -> None:
+        """Send a message of ours."""
+        await self.write(_encoder.encode(frame).decode())
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Say why not; the line stays."""
+        await self.say(frames.Error(error=replies.error_of(refusal, self.request_id)))
+
+    async def hang_up(self, end: HangUp) -> None:
+        """Say why, and close; a peer that does not listen is left to the server."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self.refuse(end.refusal)
+                await self.socket.close(end.code, end.refusal.message)
+        except TimeoutError:
+            return
+
+    async def _pace(self) -> None:
+        """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse."""
+        now = monotonic()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_S)
+        self._filled_at = now
+        if self._tokens < 1:
+            await asyncio.sleep(1)
+            raise TooMany(f"More than {PER_S} messages per second.", retry_after_s=1)
+        self._tokens -= 1

@@ -1,0 +1,93 @@
+"""The WebSocket, `/api/v1/ws` and `/ws`: who may connect, how they sign in, and the hub that all sockets share."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar, websocket
+from litestar.exceptions import WebSocketDisconnect
+
+from app import db, queue
+from app.api.caller import Caller
+from app.api.line import CROSS_SITE, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
+from app.api.watch import Watch
+from app.errors import Malformed, Refusal, Unauthorized, Unavailable
+from app.live.hub import Hub
+from app.security import principals
+from app.security.policy import ANYONE
+from schema.frames import Auth, Authenticated
+from schema.users import Principal
+
+SIGN_IN_S = 5  # from the connection to the `auth` message
+
+HOW = 'Sign in: a cookie, an Authorization header, or first of all {"type": "auth", "token": "…"}.'
+NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + HOW
+
+
+@asynccontextmanager
+async def hub(app: Litestar) -> AsyncIterator[None]:
+    """Part of the application's lifespan, after `queue.start`: one hub and one watch per process."""
+    app.state.hub, app.state.watch = Hub(queue.client()), Watch()
+    app.state.hub.start()
+    watching = asyncio.create_task(app.state.watch.run(), name="live.watch")
+    yield
+    watching.cancel()
+    await asyncio.gather(watching, app.state.hub.stop(), return_exceptions=True)
+
+
+@websocket(["/ws", "/api/v1/ws"], guards=[ANYONE])  # a first message may sign in; then each channel has its least role
+async def live(socket: Socket) -> None:
+    """Talk to one client until it leaves, or has to."""
+    if _is_cross_site(socket):
+        await socket.close(CROSS_SITE, "Cookies are taken from our own pages only.")
+        return
+    await socket.accept()
+    line = Line(socket)
+    try:
+        await _stay(line, await _signed_in(line))
+    except HangUp as end:
+        await line.hang_up(end)
+    except WebSocketDisconnect:
+        return
+
+
+async def _stay(line: Line, principal: Principal) -> None:
+    state = line.socket.app.state
+    caller = Caller(line, principal, state.hub)
+    state.watch.add(caller)
+    try:
+        await caller.stay()
+    finally:
+        state.watch.remove(caller)
+
+
+def _is_cross_site(socket: Socket) -> bool:
+    """Whether a browser sent our cookie for somebody else's page. Who sends a header or a token means it."""
+    by_header = "Authorization" in socket.headers or "X-API-Key" in socket.headers
+    return principals.COOKIE in socket.cookies and not by_header and not principals.is_same_origin(socket)
+
+
+async def _signed_in(line: Line) -> Principal:
+    """Who is calling; raises HangUp for nobody."""
+    if line.socket.scope["query_string"]:
+        raise HangUp(UNREADABLE, Malformed(NO_TOKEN_IN_URL))
+    try:
+        return await principals.resolve(line.socket) or await _introduced(line)
+    except db.TROUBLE as error:
+        raise HangUp(TRY_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
+    except Refusal as refusal:
+        raise HangUp(SIGNED_OUT, refusal) from refusal
+
+
+async def _introduced(line: Line) -> Principal:
+    """Who the first message says it is."""
+    try:
+        async with asyncio.timeout(SIGN_IN_S):
+            message = await line.read()
+    except TimeoutError as error:
+        raise Unauthorized(f"Nobody signed in within {SIGN_IN_S} s. {HOW}") from error
+    if not isinstance(message, Auth):
+        raise Unauthorized(f"Nobody is signed in. {HOW}")
+    principal = await principals.of_token(line.socket, message.token)
+    await line.say(Authenticated(username=principal.username, role=principal.role))
+    return principal
