@@ -68,7 +68,7 @@ def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
 def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
     """Jobs of at most `PER_JOB` deliveries, each for one channel."""
     return [
-        NotifyBatch(ids[start : start + PER_JOB])
-        for ids in deliveries.values()
+        NotifyBatch(channel_id, ids[start : start + PER_JOB])
+        for channel_id, ids in deliveries.items()
         for start in range(0, len(ids), PER_JOB)
     ]

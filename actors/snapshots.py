@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from app.store import monitors
+from app.store import series
 from schema.jobs import Slot
 from schema.monitors import Snapshot
 
@@ -26,5 +26,5 @@ class Snapshots:
         if stale:
             for gone in stale:
                 self._known.pop(gone, None)
-            self._known.update({one.series: one for one in await monitors.snapshots(stale)})
+            self._known.update({one.series: one for one in await series.snapshots(stale)})
         return {no: self._known[no] for no in wanted if no in self._known}

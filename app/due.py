@@ -181,13 +181,13 @@ async def unscheduled() -> int:
     return int(plans) - sum(due)
 
 
-async def late(by_ms: int) -> list[int]:
-    """Series whose due time passed more than `by_ms` ago (at most 1,000 a partition)."""
+async def late(by_ms: int) -> list[tuple[int, int]]:
+    """(series, due time) of those whose due time passed more than `by_ms` ago; at most 1,000 a partition."""
     until = now_ms() - by_ms
     async with queue.client().pipeline(transaction=False) as pipe:
         for part in range(PARTITIONS):
-            pipe.zrange(f"wk:due:{part}", "-inf", until, byscore=True, offset=0, num=1_000)  # type: ignore[arg-type]  # stubs
-        return [int(series) for found in await pipe.execute() for series in found]
+            pipe.zrangebyscore(f"wk:due:{part}", "-inf", until, start=0, num=1_000, withscores=True)
+        return [(int(series), int(at_ms)) for found in await pipe.execute() for series, at_ms in found]
 
 
 async def oldest_due_ms() -> int:

@@ -29,10 +29,10 @@ def connect(settings: Settings) -> "Redis":
         settings.redis_url,
         socket_timeout=10,
         socket_connect_timeout=3,
-        socket_keepalive=None if settings.redis_url.startswith("unix") else True,
         health_check_interval=30,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
         client_name="watchkeeper",
+        **({} if settings.redis_url.startswith("unix") else {"socket_keepalive": True}),
     )
 
 

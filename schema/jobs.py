@@ -81,8 +81,9 @@ class ResultBatch(Struct, frozen=True):
 
 
 class NotifyBatch(Struct, frozen=True):
-    """Job for the queue `notify`: deliveries of one channel."""
+    """Job for the queue `notify`: deliveries of one channel, by id."""
 
+    channel_id: str
     deliveries: list[str]
     request_id: str = ""
 

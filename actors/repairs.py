@@ -1,0 +1,126 @@
+"""The scheduler's repairs: each finds one kind of damage and mends it, however it came about."""
+
+from collections.abc import Sequence
+from time import monotonic
+
+import structlog
+
+from actors import gauges
+from actors.ingest import notify_jobs
+from app import due, queue
+from app.domain import slots
+from app.store import coverage, deliveries, series
+from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
+from schema.messages import NOT_CHECKED
+from schema.status import Status
+
+log = structlog.get_logger()
+
+LIMIT = 1_000  # slots per repair; the rest follows at the next
+PER_JOB = 100
+SWEPT_AGAIN_S = 15.0  # a delivery that was put is left alone this long
+BACKLOG = 200  # jobs waiting for checks; beyond that workers are behind, and doubling their work helps nobody
+LAG_TOLD_S = 30.0  # a due time that is this old is said aloud
+
+
+def _lost(slot: Slot) -> Outcome:
+    """Nobody answered for this slot, twice: our fault, so unknown and never down."""
+    return Outcome(slot.series, slot.version, slot.at_ms, Status.UNKNOWN, code=NOT_CHECKED, early=slot.early)
+
+
+def _chunks(slots_: Sequence[Slot]) -> list[Sequence[Slot]]:
+    return [slots_[start : start + PER_JOB] for start in range(0, len(slots_), PER_JOB)]
+
+
+class Repairs:
+    """State between repairs is only what keeps them from repeating themselves."""
+
+    def __init__(self) -> None:
+        self._put_at: dict[str, float] = {}  # delivery id -> when it was put
+        self._lagging = False
+
+    async def rebuild(self) -> None:
+        """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
+        now_ms, covered = due.now_ms(), await coverage.of_active()
+        await due.put([one.plan for one in covered])
+        await due.note_gaps(gap for one in covered if (gap := _missed(one, now_ms)))
+        await due.built()
+        log.warning("schedule.rebuilt", n=len(covered))
+        await self.pending_gaps()
+
+    async def overdue(self) -> None:
+        """Slots that did not land: queued once more, then recorded as unknown."""
+        late = await due.overdue(LIMIT)
+        if late.again and await queue.depth("check") < BACKLOG:
+            await queue.put(*(CheckBatch(list(chunk)) for chunk in _chunks(late.again)))
+        if late.lost:
+            await queue.put(*(ResultBatch([_lost(slot) for slot in chunk]) for chunk in _chunks(late.lost)))
+        if late.again or late.lost:
+            log.warning("schedule.overdue", n_again=len(late.again), n_lost=len(late.lost))
+
+    async def store_gaps(self, gaps: Sequence[Gap]) -> None:
+        """Have gaps stored; Redis keeps them until they are."""
+        await queue.put(*(ResultBatch(gaps=list(gaps[at : at + 500])) for at in range(0, len(gaps), 500)))
+
+    async def pending_gaps(self) -> None:
+        """Gaps whose job got lost."""
+        if gaps := await due.gaps():
+            await self.store_gaps(gaps)
+
+    async def reconcile(self) -> None:
+        """Make the due set say what the database says: changes whose message was lost, series that fell out."""
+        kept = await due.planned()
+        wanted = {plan.series: plan for plan in await series.plans()}
+        changed = [plan for no, plan in wanted.items() if due.differs(plan, kept.get(no))]
+        gone = [no for no in kept if no not in wanted]
+        damaged = await due.unscheduled() > 0
+        await due.put(wanted.values() if damaged else changed)
+        await due.drop(gone)
+        gauges.MONITORS.set(len(wanted))
+        if changed or gone or damaged:
+            log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
+
+    async def sweep(self) -> None:
+        """Deliveries that should be on their way and are not: retries whose time has come, and what a crash left."""
+        now = monotonic()
+        self._put_at = {id_: at for id_, at in self._put_at.items() if now - at < SWEPT_AGAIN_S}
+        waiting = {
+            channel: [id_ for id_ in ids if id_ not in self._put_at]
+            for channel, ids in (await deliveries.due(due.now_ms())).items()
+        }
+        jobs = notify_jobs(waiting)
+        if jobs:
+            await queue.put(*jobs)
+            self._put_at.update((id_, now) for job in jobs for id_ in job.deliveries)
+        gauges.OPEN_DELIVERIES.set(await deliveries.open_count())
+
+    async def watch(self) -> None:
+        """Measure ourselves: how late the schedule is, how long jobs wait, which monitors nobody checks."""
+        for name in queue.QUEUES.values():
+            gauges.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
+            gauges.QUEUE_AGE.labels(queue=name).set(await queue.age_s(name))
+        oldest_ms = await due.oldest_due_ms()
+        lag_s = max(0.0, (due.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
+        gauges.SCHEDULE_LAG.set(lag_s)
+        gauges.UNCHECKED.set(await self._unchecked())
+        if (lag_s > LAG_TOLD_S) != self._lagging:
+            self._lagging = not self._lagging
+            log.warning("schedule.lagging" if self._lagging else "schedule.caught_up", lag_s=round(lag_s, 1))
+
+    async def _unchecked(self) -> int:
+        late = await due.late(2 * 5_000)
+        if not late:
+            return 0
+        plans = {plan.series: plan for plan in await series.plans()}
+        now_ms = due.now_ms()
+        return sum(1 for no, at_ms in late if no in plans and now_ms - at_ms > 2 * plans[no].interval_ms)
+
+
+def _missed(covered: coverage.Covered, now_ms: int) -> Gap | None:
+    """The slots between the newest one that is accounted for and the next one that will be claimed."""
+    plan: Plan = covered.plan
+    upcoming = slots.next_slot(plan.series, plan.interval_ms, now_ms)
+    first = slots.next_slot(plan.series, plan.interval_ms, covered.until_ms)
+    if first >= upcoming:
+        return None
+    return Gap(plan.series, first, upcoming - 1, "the schedule was lost")

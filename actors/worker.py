@@ -1,0 +1,128 @@
+"""A worker process: Dramatiq's broker and threads, one event loop, and the three stages as thin actors on it."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import dramatiq
+import msgspec
+import structlog
+import uvloop
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import Middleware
+
+from actors import broker, probes, senders
+from actors.check import Floor
+from actors.ingest import Clerk
+from actors.notify import Desk
+from actors.snapshots import Snapshots
+from app import db, metrics, nodes, queue
+from app.security import sealing
+from app.settings import Settings
+from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
+
+log = structlog.get_logger()
+
+QUEUES = ("check", "ingest", "notify")
+DRAIN_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
+PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
+IDLE_MS = 1_000  # how often an idle thread looks whether it should stop
+
+
+class Stages:
+    """What this process does, opened on its loop."""
+
+    floor: Floor
+    clerk: Clerk
+    desk: Desk
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._beside: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Open the database, Redis, and the tools of probes and senders."""
+        settings, snapshots = self._settings, Snapshots()
+        sealing.prepare(settings)
+        await db.start(settings)
+        await queue.start(settings)
+        self._probes, self._senders = await probes.open_tools(settings), await senders.open_tools(settings)
+        self.floor = Floor(self._probes, snapshots, settings.check_concurrency)
+        self.clerk, self.desk = Clerk(snapshots), Desk(self._senders)
+        self.floor.open()
+        node = nodes.node_id("worker")
+        self._beside = [asyncio.create_task(nodes.register("worker", settings)), asyncio.create_task(metrics.publish(node))]
+
+    async def close(self) -> None:
+        """Finish what is under way, hand on what was seen, then close everything."""
+        await asyncio.gather(self.floor.close(DRAIN_S), self.desk.close(DRAIN_S))
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        await self._probes.close()
+        await self._senders.close()
+        await queue.stop()
+        await db.stop()
+
+
+class Resources(Middleware):
+    """Opens the stages before the first job and closes them after the last, on the loop that runs the actors."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+
+    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Open."""
+        _on_loop(self._stages.open())
+
+    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        """Close."""
+        _on_loop(self._stages.close())
+
+
+def _on_loop(work: Coroutine[Any, Any, None]) -> None:
+    thread = get_event_loop_thread()
+    if thread is None:
+        raise RuntimeError("no event loop: the AsyncIO middleware comes before Resources")
+    thread.run_coroutine(work)
+
+
+def declare(made: dramatiq.Broker, stages: Stages) -> None:
+    """The three actors: decode the job, hand it to its stage."""
+
+    async def check(**job: Any) -> None:
+        await stages.floor.admit(msgspec.convert(job, CheckBatch))
+
+    async def ingest(**job: Any) -> None:
+        await stages.clerk.ingest(msgspec.convert(job, ResultBatch))
+
+    async def notify(**job: Any) -> None:
+        await stages.desk.admit(msgspec.convert(job, NotifyBatch))
+
+    # A check that is a minute late is worth nothing: its slot is already queued again, or lost.
+    dramatiq.actor(check, broker=made, queue_name="check", max_retries=0, max_age=60_000)
+    # A finished result is never given up while the database is away; for hours, not for ever: a bug must end somewhere.
+    dramatiq.actor(ingest, broker=made, queue_name="ingest", max_retries=3_000)
+    dramatiq.actor(notify, broker=made, queue_name="notify", max_retries=5)
+
+
+def run(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
+    """Work until SIGTERM or SIGINT, then drain and return."""
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    stages = Stages(settings)
+    made = broker.make(settings, Resources(stages))
+    declare(made, stages)
+    worker = dramatiq.Worker(made, queues=set(queues), worker_timeout=IDLE_MS, worker_threads=settings.queue_concurrency)
+    worker.queue_prefetch = PREFETCH
+    made.emit_after("process_boot")
+    worker.start()
+    log.info("worker.started", queues=list(queues), threads=settings.queue_concurrency)
+    stop.wait()
+    worker.stop(timeout=int(DRAIN_S * 1000))
+    made.close()
+    log.info("worker.stopped")

@@ -1,0 +1,133 @@
+"""Outcomes are absorbed once, in one transaction, and lead to events and deliveries."""
+
+import asyncio
+
+import pytest
+
+from app import db
+from app.security import sealing
+from app.store import channels, deliveries, heartbeats, monitors, series
+from app.store.heartbeats import Absorbed
+from schema.events import EventKind
+from schema.jobs import Outcome
+from schema.monitors import Snapshot
+from schema.status import Status
+from tests import make
+
+NOW = make.NOW_MS
+STEP = make.MINUTE_MS
+
+
+@pytest.fixture
+async def known(store) -> dict[int, Snapshot]:
+    """Two monitors, each linked to one channel."""
+    sealing.prepare(store)
+    channel = await channels.add(make.channel())
+    numbers = []
+    for name in ("one", "two"):
+        changed = await monitors.add(make.monitor(name=name, notification_channel_ids=[channel.id]))
+        numbers += [plan.series for plan in changed.plans]
+    return {one.series: one for one in await series.snapshots(numbers)}
+
+
+async def absorb(known: dict[int, Snapshot], *outcomes: Outcome, **batch) -> Absorbed:
+    return await heartbeats.absorb(make.results(*outcomes, **batch), known, NOW)
+
+
+async def count(table: str) -> int:
+    return (await db.rows(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
+
+
+async def test_an_outage_is_told_once_and_its_end_once(known):
+    no = min(known)
+    told = [
+        [event.event for event in (await absorb(known, outcome)).events]
+        for outcome in (
+            make.down(series=no, at_ms=NOW),
+            make.down(series=no, at_ms=NOW + STEP),
+            make.outcome(series=no, at_ms=NOW + 2 * STEP),
+            make.outcome(series=no, at_ms=NOW + 3 * STEP),
+        )
+    ]
+    assert told == [[EventKind.MONITOR_DOWN], [], [EventKind.MONITOR_UP], []]
+    assert await count("deliveries") == 2
+
+
+async def test_redelivery_changes_nothing(known):
+    batch = [make.down(series=no, at_ms=NOW) for no in known]
+    first, second = await absorb(known, *batch), await absorb(known, *batch)
+    assert (len(first.kept), len(first.events)) == (2, 2)
+    assert second == Absorbed([], [], {})
+    assert (await count("heartbeats"), await count("events") - 2, await count("deliveries")) == (2, 2, 2)
+
+
+async def test_the_recovery_knows_the_length_of_the_outage(known):
+    no = min(known)
+    await absorb(known, make.down(series=no, at_ms=NOW))
+    (event,) = (await absorb(known, make.outcome(series=no, at_ms=NOW + 5 * STEP))).events
+    assert event.data["duration"] == 5 * STEP / 1000
+
+
+async def test_a_late_outcome_is_kept_and_changes_no_state(known):
+    no = min(known)
+    await absorb(known, make.outcome(series=no, at_ms=NOW + STEP))
+    late = await absorb(known, make.down(series=no, at_ms=NOW))
+    assert [one.status for one in late.kept] == [Status.DOWN]
+    assert late.events == []
+    assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []
+
+
+async def test_outcomes_of_one_batch_are_judged_in_the_order_of_their_slots(known):
+    no = min(known)
+    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW + STEP), make.down(series=no, at_ms=NOW))
+    assert [event.event for event in absorbed.events] == [EventKind.MONITOR_DOWN, EventKind.MONITOR_UP]
+
+
+async def test_an_everyday_heartbeat_has_no_details_and_an_outage_has(known):
+    no = min(known)
+    await absorb(known, make.outcome(series=no, at_ms=NOW, message="fine", code=0))
+    assert await count("details") == 0
+    await absorb(known, make.down(series=no, at_ms=NOW + STEP, detail={"status_code": 503}))
+    (row,) = await db.rows("SELECT message, detail FROM details")
+    assert (row["message"], row["detail"]) == ("connection refused", '{"status_code":503}')
+
+
+async def test_unknown_is_never_down(known):
+    no = min(known)
+    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN))
+    assert [one.status for one in absorbed.kept] == [Status.UNKNOWN]
+    assert absorbed.deliveries == {}
+
+
+async def test_a_paused_channel_is_owed_nothing(known):
+    await db.rows("UPDATE channels SET active = false")
+    absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
+    assert len(absorbed.events) == 1
+    assert absorbed.deliveries == {}
+
+
+async def test_an_outcome_of_a_deleted_monitor_is_dropped(known):
+    absorbed = await absorb(known, make.down(series=999, at_ms=NOW))
+    assert absorbed.kept == []
+
+
+async def test_gaps_are_kept_once(known):
+    no = min(known)
+    for _ in range(2):
+        await absorb(known, gaps=[make.gap(series=no, from_ms=NOW)])
+    assert await count("gaps") == 1
+
+
+async def test_the_same_batch_from_two_workers_at_once_has_the_effect_of_one(known):
+    batch = [make.down(series=no, at_ms=NOW) for no in known]
+    done = await asyncio.gather(*(absorb(known, *batch) for _ in range(4)))
+    assert sum(len(one.events) for one in done) == 2
+    assert await count("deliveries") == 2
+
+
+async def test_a_claimed_delivery_is_nobody_elses(known):
+    absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
+    ((_, ids),) = absorbed.deliveries.items()
+    assert len(await deliveries.claim(ids, NOW)) == 1
+    assert await deliveries.claim(ids, NOW) == []
+    assert len(await deliveries.claim(ids, NOW + deliveries.LEASE_MS)) == 1

@@ -1,0 +1,167 @@
+"""The due set against a real Valkey: claims, flights, landings, gaps."""
+
+import asyncio
+
+import pytest
+
+from app import due, queue
+from app.domain import slots
+from app.due import Landing
+from app.errors import Unavailable
+from schema.jobs import Gap, Plan
+
+pytestmark = pytest.mark.usefixtures("queue")
+
+INTERVAL_MS = 20_000
+
+
+def plan(series: int = 1, *, interval_ms: int = INTERVAL_MS, version: int = 1) -> Plan:
+    return Plan(series, interval_ms, 5_000, version)
+
+
+async def scheduled(*plans: Plan, first_at_ms: int | None = None) -> None:
+    await due.built()
+    await due.put(plans, first_at_ms=first_at_ms)
+
+
+async def expire(series: int) -> None:
+    await queue.client().zadd("wk:flight", {str(series): due.now_ms() - 1})
+
+
+async def test_a_due_slot_is_claimed_by_one_of_many_schedulers():
+    await scheduled(*(plan(no) for no in range(1, 101)), first_at_ms=due.now_ms())
+    claims = await asyncio.gather(*(due.claim(30) for _ in range(8)))
+    claimed = [slot.series for claim in claims for slot in claim.slots]
+    assert sorted(claimed) == list(range(1, 101))
+
+
+async def test_a_claimed_series_moves_to_the_next_slot_of_its_grid():
+    now = due.now_ms()
+    await scheduled(plan(7), first_at_ms=now)
+    claim = await due.claim(10)
+    assert claim.next_due_ms == slots.next_slot(7, INTERVAL_MS, now)
+    assert claim.slots[0].early
+
+
+async def test_a_slot_of_the_grid_is_not_early():
+    grid = slots.next_slot(7, INTERVAL_MS, due.now_ms() - INTERVAL_MS)
+    await scheduled(plan(7), first_at_ms=grid)
+    (slot,) = (await due.claim(10)).slots
+    assert (slot.at_ms, slot.early) == (grid, False)
+
+
+async def test_a_check_never_overlaps_itself():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (first,) = (await due.claim(10)).slots
+    await due.put([plan()], first_at_ms=due.now_ms())
+    assert (await due.claim(10)).slots == []
+    await due.land([Landing(1, first.at_ms)])
+    assert [slot.series for slot in (await due.claim(10)).slots] == [1]
+
+
+async def test_missed_slots_are_one_gap_and_the_newest_slot_is_checked():
+    newest = slots.next_slot(1, INTERVAL_MS, due.now_ms() - INTERVAL_MS)
+    oldest = newest - 5 * INTERVAL_MS
+    await scheduled(plan(), first_at_ms=oldest)
+    claim = await due.claim(10)
+    assert claim.gaps == [Gap(1, oldest, newest - 1)]
+    assert [slot.at_ms for slot in claim.slots] == [newest]
+
+
+async def test_a_gap_is_kept_until_it_is_stored():
+    await scheduled(plan(), first_at_ms=due.now_ms() - 10 * INTERVAL_MS)
+    gaps = (await due.claim(10)).gaps
+    assert await due.gaps() == gaps
+    await due.forget_gaps(gaps)
+    assert await due.gaps() == []
+
+
+async def test_a_slot_past_its_deadline_is_queued_once_more_and_then_lost():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    seen = []
+    for _ in range(3):
+        await expire(1)
+        late = await due.overdue(10)
+        seen.append((len(late.again), len(late.lost)))
+    assert seen == [(1, 0), (0, 1), (0, 1)]
+    assert (await due.overdue(10)).lost == []
+
+
+async def test_a_landed_slot_is_not_overdue():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    await due.land([Landing(1, slot.at_ms)])
+    await expire(2)
+    assert await due.overdue(10) == due.Overdue([], [])
+
+
+async def test_a_landing_of_another_slot_frees_nothing():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    await due.land([Landing(1, slot.at_ms - 1)])
+    await expire(1)
+    assert len((await due.overdue(10)).again) == 1
+
+
+async def test_a_retry_is_an_earlier_slot():
+    await scheduled(plan(interval_ms=3_600_000), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    await due.land([Landing(1, slot.at_ms, early_at_ms=due.now_ms())])
+    assert [one.early for one in (await due.claim(10)).slots] == [True]
+
+
+async def test_a_retry_never_delays_the_next_slot():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    claim = await due.claim(10)
+    await due.land([Landing(1, claim.slots[0].at_ms, early_at_ms=due.now_ms() + 10 * INTERVAL_MS)])
+    assert (await due.claim(10)).next_due_ms == claim.next_due_ms
+
+
+async def test_an_older_plan_never_replaces_a_newer_one():
+    await scheduled(plan(version=3))
+    await due.put([plan(version=2, interval_ms=60_000)])
+    assert not due.differs(plan(version=3), (await due.planned())[1])
+
+
+async def test_a_new_interval_moves_the_due_time_and_a_new_config_does_not():
+    await scheduled(plan(), first_at_ms=due.now_ms() + 3_000)
+    before = await due.oldest_due_ms()
+    await due.put([plan(version=2)])
+    assert await due.oldest_due_ms() == before
+    await due.put([plan(version=3, interval_ms=60_000)])
+    assert await due.oldest_due_ms() == slots.next_slot(1, 60_000, due.now_ms())
+
+
+async def test_a_dropped_series_is_claimed_no_more():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    await due.drop([1])
+    assert (await due.claim(10)).slots == []
+    assert await due.unscheduled() == 0
+
+
+async def test_an_emptied_redis_is_noticed():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    await queue.client().flushall()
+    assert (await due.claim(10)).lost
+
+
+async def test_a_series_that_fell_out_is_noticed():
+    await scheduled(plan(1), plan(2))
+    await queue.client().zrem("wk:due:1", "1")
+    assert await due.unscheduled() == 1
+
+
+async def test_check_now_waits_for_the_landing():
+    await scheduled(plan(interval_ms=3_600_000))
+    asked = asyncio.create_task(due.check_now(1, 1, 5))
+    while not (slots_ := (await due.claim(10)).slots):
+        await asyncio.sleep(0.01)
+    await due.land([Landing(1, slots_[0].at_ms)])
+    assert await asked == slots_[0].at_ms
+
+
+async def test_check_now_of_a_paused_series_goes_straight_to_the_workers():
+    with pytest.raises(Unavailable):
+        await due.check_now(1, 1, 0.05)
+    assert await queue.depth("check") == 1
