@@ -7,8 +7,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.status import Role
 
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$")]
-Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s@:/]+$")]
+Email = Annotated[
+    str,
+    Meta(
+        max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$", description="An e-mail address."
+    ),
+]
+Username = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.")
+]
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
 
 
@@ -23,10 +30,10 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """E-mail or user name, and the password."""
 
-    email: Annotated[str | None, Meta(max_length=254)] = None
-    username: Annotated[str | None, Meta(max_length=254)] = None
+    email: Annotated[str, Meta(max_length=254)] | None = None
+    username: Annotated[str, Meta(max_length=254)] | None = None
     password: Annotated[str, Meta(max_length=256)]
-    token: Annotated[str | None, Meta(max_length=64, description="One-time or recovery code.")] = None
+    token: Annotated[str, Meta(max_length=64, description="One-time or recovery code.")] | None = None
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,153 @@
+"""The OpenAPI document: what Litestar derives from the handlers, made exact.
+
+Added here: a discriminator on every tagged union, the refusals each operation can answer with, who may call it,
+and forms where a body may be one.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
+
+from app.api import body
+from app.api.replies import CODES
+from app.security.policy import Needs
+from schema.errors import ErrorReply
+
+METHODS = ("get", "post", "put", "patch", "delete", "head")
+REFUSALS = {
+    400: "The request can't be read.",
+    401: "Nobody is signed in, or with something that is not valid.",
+    403: "Signed in, without the role for it.",
+    404: "There is no such thing.",
+    409: "Another thing is in the way.",
+    413: "The body is larger than 1,000,000 bytes.",
+    415: "The body is of a kind this path does not read.",
+    422: "Fields are wrong: all of them, in `details.fields`.",
+    500: "Our fault; the request id finds it in the log.",
+    503: "We can't just now; nothing was changed.",
+}
+SECURITY = {
+    "bearer": SecurityScheme(type="http", scheme="bearer", description="An access token, or the API admin token."),
+    "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
+    "session": SecurityScheme(
+        type="apiKey", name="session_id", security_scheme_in="cookie", description="Changes need X-CSRF-Token as well."
+    ),
+}
+ABOUT = (
+    "Watches the services you host, tells you when one fails, and can put it right.\n\n"
+    "Every refusal has one shape, `{error: {code, message, details, timestamp, request_id}}`; a 422 names every wrong "
+    "field at once. Absent fields of a change stay as they are; a secret reads `********`, and sent back so it stays."
+)
+
+
+class Unserved(Router):
+    """Where Litestar would put its own explorers: nowhere, `app.pages.explorer` serves ours."""
+
+    def register(self, value: Any) -> list[Any]:
+        """Take the handler, and leave it out."""
+        del value
+        return []
+
+
+def config(version: str) -> OpenAPIConfig:
+    """What Litestar needs to derive its part."""
+    return OpenAPIConfig(
+        title="Watchkeeper",
+        version=version,
+        description=ABOUT,
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Unserved("/openapi", route_handlers=[]),
+        components=Components(security_schemes=SECURITY),
+        security=[{name: []} for name in SECURITY],
+    )
+
+
+@cache
+def of(app: Litestar) -> bytes:
+    """The document as JSON."""
+    document: dict[str, Any] = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
+    _, errors = msgspec.json.schema_components([ErrorReply], ref_template="#/components/schemas/{name}")
+    document["components"]["schemas"].update(errors)
+    document["components"]["responses"] = {CODES.get(status, "CONFLICT"): _refusal(status) for status in REFUSALS}
+    _discriminate(document, document["components"]["schemas"])
+    for path, operation, handler in _operations(app, document):
+        _declare(operation, handler, has_path_parameter="{" in path)
+    return msgspec.json.encode(document)
+
+
+def _operations(app: Litestar, document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], HTTPRouteHandler]]:
+    """Every operation with its path and its handler."""
+    for route in app.routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        item = document["paths"].get(route.path_format, {})
+        for method, (handler, _) in route.route_handler_map.items():
+            if (operation := item.get(method.lower())) is not None:
+                yield route.path_format, operation, handler
+
+
+def least_role(handler: HTTPRouteHandler) -> Needs | None:
+    """The policy of a handler: the strictest of its guards."""
+    ranks = {None: -1, "viewer": 0, "operator": 1, "admin": 2}
+    needs = [one for layer in handler.ownership_layers for one in layer.guards or () if isinstance(one, Needs)]
+    return max(needs, key=lambda one: ranks[one.least], default=None)
+
+
+def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_parameter: bool) -> None:
+    """Say who may call this operation, and how it can refuse."""
+    needs, has_body = least_role(handler), "requestBody" in operation
+    is_public = needs is None or needs.least is None
+    if is_public:
+        operation["security"] = []
+    else:
+        operation["x-role"] = str(needs.least) if needs else ""
+    statuses = [422, 500, 503, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
+    statuses += [400, 409, 413, 415] if has_body else []
+    responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004 - HTTP
+    for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
+        responses[str(status)] = {"$ref": f"#/components/responses/{CODES.get(status, 'CONFLICT')}"}
+    operation["responses"] = responses
+    if handler.resolve_data_dto() is body.FormBody:
+        content = operation["requestBody"]["content"]
+        content[body.FORM] = content[body.JSON]
+
+
+def _refusal(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ErrorReply"}
+    return {"description": REFUSALS[status], "content": {body.JSON: {"schema": schema}}}
+
+
+def _discriminate(node: Any, schemas: dict[str, Any]) -> None:
+    """Put a discriminator beside every `oneOf` whose members say by a constant which they are."""
+    if isinstance(node, dict):
+        if found := _discriminator(node.get("oneOf"), schemas):
+            node["discriminator"] = found
+        for part in node.values():
+            _discriminate(part, schemas)
+    elif isinstance(node, list):
+        for part in node:
+            _discriminate(part, schemas)
+
+
+def _discriminator(members: Any, schemas: dict[str, Any]) -> dict[str, Any] | None:
+    if not isinstance(members, list) or len(members) < 2 or not all("$ref" in one for one in members):  # noqa: PLR2004 - a choice
+        return None
+    refs = [one["$ref"] for one in members]
+    constants = [_constants(schemas[ref.rpartition("/")[2]]) for ref in refs]
+    name = next((one for one in constants[0] if all(one in other for other in constants)), None)
+    if name is None:
+        return None
+    return {"propertyName": name, "mapping": {said[name]: ref for said, ref in zip(constants, refs, strict=True)}}
+
+
+def _constants(schema: dict[str, Any]) -> dict[str, str]:
+    return {name: one["const"] for name, one in schema.get("properties", {}).items() if "const" in one}

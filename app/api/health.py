@@ -1,0 +1,120 @@
+"""Are we well: health for people and load balancers, readiness for orchestrators, metrics for Prometheus."""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+from litestar import Controller, MediaType, Request, Response, get
+from redis.exceptions import RedisError
+
+from app import db, metrics, nodes, queue, versions
+from app.errors import Unavailable
+from app.security.policy import ANYONE
+from app.settings import Settings
+from app.store import users
+from schema.health import Health, LegacyHealth, Readiness, Version
+
+PATIENCE_S = 2.0  # a probe that hangs is worth less than one that says "no"
+LEAST_FREE = 0.05  # of the disk, and of the memory
+AnyRequest = Request[Any, Any, Any]
+
+
+class HealthController(Controller):
+    """Health of this process and of what it needs."""
+
+    tags = ["Health"]
+    guards = [ANYONE]
+
+    @get("/health", operation_id="ReadHealth")
+    async def health(self, request: AnyRequest) -> Response[Health]:
+        """Everything at a glance. 503 when the database is lost; without Redis we are degraded, and say so with 200."""
+        checks = await _checks(request.app.state.settings)
+        unwell = "unhealthy" if checks["database"] != "ok" else "degraded"
+        status = "healthy" if set(checks.values()) == {"ok"} else unwell
+        told = Health(status=status, timestamp=datetime.now(UTC), checks=checks)
+        return Response(told, status_code=503 if status == "unhealthy" else 200)
+
+    @get(["/ready", "/api/v1/ready"], operation_id=lambda _, __, path: "ReadApiReadiness" if "api" in str(path) else "ReadReadiness")
+    async def ready(self, request: AnyRequest) -> Response[Readiness]:
+        """Whether to send us requests: 503 while the database is being migrated, and while we are stopping."""
+        state = request.app.state
+        is_serving = not state.draining and await _answers(users.exist())
+        services = {
+            "http": True,
+            "https": state.settings.client_url.startswith("https:"),
+            "cluster": await _answers(queue.client().ping()),
+            "database": is_serving,
+        }
+        return Response(Readiness(ready=is_serving, services=services), status_code=200 if is_serving else 503)
+
+    @get("/metrics", operation_id="ReadMetrics", media_type=MediaType.TEXT)
+    async def metrics(self) -> Response[str]:
+        """Every process's metrics, in the format Prometheus scrapes."""
+        page = await metrics.gathered(nodes.node_id("api"))
+        return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @get("/api/v1/health", operation_id="ReadApiHealth")
+    async def api_health(self) -> LegacyHealth:
+        """Whether the API answers, and whether it has its cache."""
+        is_there = await _answers(queue.client().ping())
+        return LegacyHealth(
+            status="ok",
+            timestamp=datetime.now(UTC),
+            message="API is running",
+            redis_available=is_there,
+            cache_enabled=is_there,
+        )
+
+    @get("/api/v1/version", operation_id="ReadVersion")
+    async def version(self) -> Version:
+        """Which version this is."""
+        return Version(version=versions.OURS, api="v1")
+
+
+async def _checks(settings: Settings) -> dict[str, str]:
+    database, redis = await asyncio.gather(_answers(db.ping()), _answers(queue.client().ping()))
+    roles = await _roles() if redis else None
+    return {
+        "database": "ok" if database else "lost",
+        "redis": "ok" if redis else "lost",
+        "disk_space": "ok" if await asyncio.to_thread(_has_disk, settings) else "low",
+        "memory": "ok" if _has_memory() else "low",
+        "scheduler": _process("scheduler", roles),
+        "workers": _process("worker", roles),
+    }
+
+
+async def _answers(asked: Any) -> bool:
+    """Whether a service answers in time."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await asked
+    except (RedisError, Unavailable, *db.TROUBLE):  # a timeout is an OSError, too
+        return False
+    return True
+
+
+async def _roles() -> set[str] | None:
+    try:
+        return {node.role for node in await nodes.alive()}
+    except (RedisError, OSError):
+        return None
+
+
+def _process(role: str, roles: set[str] | None) -> str:
+    if roles is None:
+        return "unknown"
+    return "ok" if role in roles else "none"
+
+
+def _has_disk(settings: Settings) -> bool:
+    place = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
+    usage = shutil.disk_usage(place if place.exists() else "/")
+    return usage.free / usage.total >= LEAST_FREE
+
+
+def _has_memory() -> bool:
+    memory = psutil.virtual_memory()
+    return bool(memory.available / memory.total >= LEAST_FREE)

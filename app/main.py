@@ -1,0 +1,101 @@
+"""create_app(): the only file that knows every controller. Granian runs it as a factory."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from asyncio import CancelledError, Task, create_task
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Litestar, Request, Router
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from app import db, metrics, nodes, queue, settings as configuration, versions
+from app.api import body, document, queries, replies, requests
+from app.api.auth import AuthController
+from app.api.health import HealthController
+from app.pages import explorer
+from app.security import principals, sealing
+from app.settings import Settings
+from app.store import sessions
+from schema.users import Principal
+
+CONTROLLERS: list[Any] = [AuthController]  # under /api/v1
+ROOTS: list[Any] = [HealthController, *explorer.HANDLERS]  # with whole paths of their own
+EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
+
+
+def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -> Litestar:
+    """The API's process.
+
+    settings    None reads the environment
+    extra       more handlers; for tests
+    """
+    found = configuration.with_secret_key(settings or configuration.read(os.environ, Path.cwd()))
+    sealing.prepare(found)
+    app = Litestar(
+        route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
+        lifespan=[resources],
+        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False}),
+        dto=body.Body,
+        return_dto=None,
+        dependencies={"principal": Provide(principal_of)},
+        before_request=queries.refuse_unknown,
+        exception_handlers=replies.HANDLERS,
+        request_max_body_size=body.LIMIT_BYTES,
+        cors_config=_cors(found),
+        openapi_config=document.config(versions.OURS),
+        logging_config=None,
+    )
+    queries.declare(app)
+    app.asgi_handler = requests.around(app.asgi_handler)
+    return app
+
+
+async def principal_of(request: Request[Any, Any, Any]) -> Principal:
+    """Who asks, for handlers that want to know."""
+    return await principals.required(request)
+
+
+@asynccontextmanager
+async def resources(app: Litestar) -> AsyncIterator[None]:
+    """Database and Redis, from start to stop. Redis need not be there."""
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        await db.start(settings)
+        stack.push_async_callback(db.stop)
+        await queue.start(settings)
+        stack.push_async_callback(queue.stop)
+        for task in _beside(settings):
+            stack.push_async_callback(_cancelled, task)
+        yield
+        app.state.draining = True
+
+
+def _beside(settings: Settings) -> list[Task[None]]:
+    """What runs as long as the API does."""
+    return [create_task(nodes.register("api", settings)), create_task(metrics.publish(nodes.node_id("api")))]
+
+
+async def _cancelled(task: Task[None]) -> None:
+    task.cancel()
+    with suppress(CancelledError):
+        await task
+
+
+def _cors(settings: Settings) -> CORSConfig | None:
+    """Pages of CLIENT_URL may call us, with their cookies; no others."""
+    client = urlsplit(settings.client_url)
+    if not client.netloc:
+        return None
+    return CORSConfig(
+        allow_origins=[f"{client.scheme}://{client.netloc}"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=ACCEPTED,
+        allow_credentials=True,
+        expose_headers=EXPOSED,
+    )

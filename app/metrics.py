@@ -1,0 +1,92 @@
+"""Prometheus text of all processes in one page: each publishes its own in Redis, `/metrics` merges the fresh ones."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from time import time
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from prometheus_client import REGISTRY, CollectorRegistry, Metric, disable_created_metrics, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from redis.exceptions import RedisError
+
+from app import queue
+
+KEY = "wk:metrics"
+EVERY_S = 10.0
+FRESH_S = 35.0  # three publications may be missed
+GONE_S = 3_600.0  # after that the field is removed
+disable_created_metrics()  # a *_created series for each would double the page
+
+
+class Published(Struct, frozen=True):
+    """One node's metrics. `at_s` is epoch seconds."""
+
+    at_s: float
+    text: str
+
+
+class Merged:
+    """Families as a registry holds them, which is what `generate_latest` writes."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterator[Metric]:
+        """The families."""
+        return iter(self._families)
+
+
+def own() -> str:
+    """This process's metrics."""
+    return generate_latest(REGISTRY).decode()
+
+
+async def publish(node: str) -> None:
+    """Put this process's metrics where `/metrics` finds them, again and again, until cancelled."""
+    try:
+        while True:
+            with suppress(RedisError, OSError):  # Redis away: `nodes.register` says so, once for both
+                await publish_once(node)
+            await asyncio.sleep(EVERY_S)
+    finally:
+        with suppress(RedisError, OSError):  # Redis away: the page forgets us by itself
+            await queue.client().hdel(KEY, node)
+
+
+async def publish_once(node: str) -> None:
+    """The same, once. Raises RedisError."""
+    await queue.client().hset(KEY, node, msgspec.json.encode(Published(time(), own())))
+
+
+async def gathered(node: str) -> str:
+    """One page: ours as of now, and the others' as they last published; without Redis only ours.
+
+    node    our own id: every sample says whose it is
+    """
+    texts = {**await _published(), node: own()}
+    return generate_latest(cast(CollectorRegistry, Merged(merged(texts)))).decode()
+
+
+async def _published() -> dict[str, str]:
+    try:
+        raw = await queue.client().hgetall(KEY)
+    except (RedisError, OSError):
+        return {}
+    told = {field.decode(): msgspec.json.decode(text, type=Published) for field, text in raw.items()}
+    if gone := [field for field, one in told.items() if time() - one.at_s > GONE_S]:
+        await queue.client().hdel(KEY, *gone)
+    return {field: one.text for field, one in told.items() if time() - one.at_s < FRESH_S}
+
+
+def merged(texts: dict[str, str]) -> list[Metric]:
+    """Families of several pages as one of each, every sample labelled with its node."""
+    families: dict[str, Metric] = {}
+    for node, text in texts.items():
+        for family in text_string_to_metric_families(text):
+            into = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                into.add_sample(sample.name, {**sample.labels, "node": node}, sample.value, sample.timestamp)
+    return [families[name] for name in sorted(families)]

@@ -1,0 +1,74 @@
+"""The processes that are alive: each one says so in Redis every few seconds."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+from msgspec import Struct
+from redis.exceptions import RedisError
+
+from app import queue
+from app.settings import Settings
+
+KEY = "wk:node:"
+BEAT_S = 5.0
+LIFE_S = 16  # three beats may be missed
+log = structlog.get_logger()
+
+
+class Node(Struct, frozen=True, kw_only=True):
+    """One process. `role` is api, scheduler or worker."""
+
+    id: str
+    role: str
+    pid: int
+    host: str
+    started_at: datetime
+
+
+def node_id(role: str) -> str:
+    """What this process is called."""
+    return f"{role}-{socket.gethostname()}-{os.getpid()}"
+
+
+def this(role: str) -> Node:
+    """This process as a node."""
+    return Node(
+        id=node_id(role), role=role, pid=os.getpid(), host=socket.gethostname(), started_at=datetime.now(UTC)
+    )
+
+
+async def register(role: str, settings: Settings) -> None:
+    """Be a node until cancelled. Redis may come and go meanwhile."""
+    del settings  # its cluster name and address will stand in the node one day
+    node = this(role)
+    try:
+        await _beat(node)
+    finally:
+        with suppress(RedisError, OSError):  # Redis away: the key ends by itself
+            await queue.client().delete(KEY + node.id)
+
+
+async def alive() -> list[Node]:
+    """Every node that gave a sign within LIFE_S, oldest first. Raises RedisError."""
+    keys = [key async for key in queue.client().scan_iter(match=f"{KEY}*", count=500)]
+    texts = await queue.client().mget(keys) if keys else []
+    nodes = [msgspec.json.decode(text, type=Node) for text in texts if text]
+    return sorted(nodes, key=lambda node: (node.started_at, node.id))
+
+
+async def _beat(node: Node) -> None:
+    text, lost = msgspec.json.encode(node), False
+    while True:
+        try:
+            await queue.client().set(KEY + node.id, text, ex=LIFE_S)
+            lost = False
+        except (RedisError, OSError) as error:
+            if not lost:
+                log.warning("node.beat_missed", node=node.id, reason=str(error))
+            lost = True
+        await asyncio.sleep(BEAT_S)

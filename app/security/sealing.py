@@ -1,0 +1,176 @@
+"""Keeps secrets shut: keys derived from the installation's one secret, and structs with their secrets sealed or masked.
+
+A field is secret when its type says `Meta(extra={"secret": True})`, at any depth: nested structs, lists, dict
+values, unions. A sealed value is `sealed:v1:` + base64url(nonce + AES-256-GCM ciphertext).
+"""
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Meta, Struct
+
+from app.errors import Invalid
+from app.settings import Settings
+from schema.errors import FieldError
+from schema.limits import MASK
+
+PREFIX = "sealed:v1:"
+NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 8.2)
+
+S = TypeVar("S", bound=Struct)
+Change = Callable[[str, str], str]
+
+_secret = ""
+
+
+class Unopenable(Exception):  # noqa: N818 - names the fact
+    """A stored secret does not open: API_SECRET_KEY is another one than when it was sealed."""
+
+
+def prepare(settings: Settings) -> None:
+    """Take the installation's secret; before anything else here."""
+    global _secret  # noqa: PLW0603 - one key per process, as with the database's engine
+    if _secret != settings.api_secret_key:
+        derived.cache_clear()
+        _cipher.cache_clear()
+    _secret = settings.api_secret_key
+
+
+@cache
+def derived(purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) of the installation's secret."""
+    if not _secret:
+        raise RuntimeError("sealing.prepare(settings) was not called")
+    return HKDF(SHA256(), 32, salt=b"watchkeeper", info=purpose.encode()).derive(_secret.encode())
+
+
+@cache
+def _cipher() -> AESGCM:
+    return AESGCM(derived("seal"))
+
+
+def shut(text: str) -> str:
+    """Seal one secret. Empty stays empty, and what is sealed is not sealed twice."""
+    if not text or text.startswith(PREFIX):
+        return text
+    nonce = os.urandom(NONCE_BYTES)
+    return PREFIX + urlsafe_b64encode(nonce + _cipher().encrypt(nonce, text.encode(), None)).decode()
+
+
+def open_(text: str) -> str:
+    """Open one secret; raises Unopenable."""
+    if not text.startswith(PREFIX):
+        return text
+    raw = urlsafe_b64decode(text.removeprefix(PREFIX))
+    try:
+        return _cipher().decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
+    except InvalidTag as error:
+        raise Unopenable("A stored secret does not open: was API_SECRET_KEY changed?") from error
+
+
+def seal(struct: Struct) -> str:
+    """The struct as JSON text, its secrets sealed."""
+    return msgspec.json.encode(_changed(struct, type(struct), lambda _, text: shut(text))).decode()
+
+
+def unseal(text: str, type_: Any) -> Any:
+    """The struct that `seal` wrote, its secrets open. `type_` is the struct or a tagged union of structs."""
+    return msgspec.convert(_changed(msgspec.json.decode(text), type_, lambda _, sealed: open_(sealed)), type_)
+
+
+def masked(struct: S) -> S:
+    """A copy to show: every secret that there is reads `********`."""
+    return cast(S, _changed(struct, type(struct), lambda _, text: MASK if text else ""))
+
+
+def kept(new: S, old: Struct) -> S:
+    """A copy of `new` in which the mask stands for what `old` has; raises Invalid where there is nothing to keep."""
+    before = secrets_of(old)
+    lost: list[FieldError] = []
+
+    def keep(path: str, text: str) -> str:
+        if text == MASK and not before.get(path):
+            lost.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
+        return before.get(path, "") if text == MASK else text
+
+    merged = _changed(new, type(new), keep)
+    if lost:
+        raise Invalid(lost)
+    return cast(S, merged)
+
+
+def secrets_of(struct: Struct) -> dict[str, str]:
+    """Every secret in the struct, by its dotted path."""
+    found: dict[str, str] = {}
+
+    def note(path: str, text: str) -> str:
+        found[path] = text
+        return text
+
+    _changed(struct, type(struct), note)
+    return found
+
+
+def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
+    """A copy of a struct, or of its JSON form, with `change(path, text)` in place of each secret. Validates nothing."""
+    parts, secret = _parts(type_)
+    if isinstance(value, str):
+        return change(path, value) if secret else value
+    if isinstance(value, list):
+        item = next((get_args(one)[0] for one in parts if get_origin(one) is list), Any)
+        return [_changed(one, item, change, _under(path, no)) for no, one in enumerate(value)]
+    if isinstance(value, dict):
+        inner = _types_in(parts, value)
+        return {key: _changed(one, inner(key), change, _under(path, key)) for key, one in value.items()}
+    return _remade(value, change, path) if isinstance(value, Struct) else value
+
+
+def _remade(struct: Struct, change: Change, path: str) -> Struct:
+    return type(struct)(
+        **{
+            one.name: _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
+            for one in msgspec.structs.fields(type(struct))
+        }
+    )
+
+
+def _under(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+@cache
+def _parts(type_: Any) -> tuple[tuple[Any, ...], bool]:
+    """The types a value may have, without `Annotated`, and whether any of them is secret."""
+    if get_origin(type_) is Annotated:
+        inner, *notes = get_args(type_)
+        parts, secret = _parts(inner)
+        return parts, secret or any(isinstance(one, Meta) and bool((one.extra or {}).get("secret")) for one in notes)
+    if get_origin(type_) in (Union, UnionType):
+        several = [_parts(one) for one in get_args(type_)]
+        return tuple(one for parts, _ in several for one in parts), any(secret for _, secret in several)
+    return (type_,), False
+
+
+def _types_in(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], Any]:
+    """What each key of a JSON object holds: a struct's fields, or a dict's one type of value."""
+    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
+    if structs:
+        chosen = next((one for one in structs if _is_tagged(one, value)), structs[0])
+        types = {one.encode_name: one.type for one in msgspec.structs.fields(chosen)}
+        return lambda key: types.get(key, Any)
+    inner = next((get_args(one)[1] for one in parts if get_origin(one) is dict), Any)
+    return lambda _: inner
+
+
+def _is_tagged(struct: type[Struct], value: dict[str, Any]) -> bool:
+    config = struct.__struct_config__
+    return config.tag_field is not None and value.get(config.tag_field) == config.tag

@@ -1,0 +1,113 @@
+"""Users: who there is. The first one becomes admin, whoever else tries in the same instant."""
+
+from time import time
+from uuid import uuid4
+
+from app import db
+from app.errors import Conflict, Forbidden, NoSuch
+from schema.status import Role
+from schema.users import User
+
+_FIRST = "pg_advisory_xact_lock(7746337)"  # any number: registrations wait for each other; a no-op on CockroachDB
+CLOSED = "Registration is closed: ask an admin for an account."
+_COLUMNS = "id, username, email, role"
+_ADD = """
+INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
+SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM users) THEN ?5 ELSE 'admin' END, {true}, ?6
+WHERE {open} OR NOT EXISTS (SELECT 1 FROM users)
+ON CONFLICT DO NOTHING RETURNING id, username, email, role
+"""
+
+
+class Account(User, frozen=True, kw_only=True):
+    """A user with what signing in needs; stays on this side of the API."""
+
+    password_hash: str
+    active: bool
+
+
+async def register(username: str, email: str, password_hash: str, *, is_open: bool) -> User:
+    """Add a user: the first is admin, later ones are viewers, and only while registration is open.
+
+    raises  Forbidden (registration is closed), Conflict (name or address taken)
+    """
+    words = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
+    async with db.writing():
+        if not db.is_sqlite():
+            await db.rows(f"SELECT {_FIRST}")  # noqa: S608 - a constant
+        added = await db.rows(
+            _ADD.format(**words), str(uuid4()), username.lower(), email.lower(), password_hash, "viewer", _now_ms()
+        )
+    if added:
+        return _user(added[0])
+    if not is_open and await exist():
+        raise Forbidden(CLOSED)
+    raise Conflict("This user name or e-mail address is taken.")
+
+
+async def refuse_strangers() -> None:
+    """Raise Forbidden when there is a user already: registration is closed. Saves hashing a password for nobody."""
+    if await exist():
+        raise Forbidden(CLOSED)
+
+
+async def exist() -> bool:
+    """Whether there is any user yet."""
+    return bool(await db.rows("SELECT 1 AS one FROM users LIMIT 1"))
+
+
+async def named(login: str) -> Account | None:
+    """The user with this e-mail address or user name, in whatever case."""
+    found = await db.rows(
+        f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",  # noqa: S608 - constants
+        login.lower(),
+    )
+    if not found:
+        return None
+    row = found[0]
+    user = _user(row)
+    return Account(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        is_admin=user.is_admin,
+        role=user.role,
+        password_hash=row["password_hash"],
+        active=bool(row["active"]),
+    )
+
+
+async def read(user_id: str) -> User:
+    """One user; raises NoSuch."""
+    found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)  # noqa: S608 - constants
+    if not found:
+        raise NoSuch("user", user_id)
+    return _user(found[0])
+
+
+async def rename(user_id: str, *, username: str | None, email: str | None) -> User:
+    """Change what is given; raises NoSuch, Conflict (taken)."""
+    wanted = (username and username.lower(), email and email.lower())
+    async with db.writing():
+        taken = await db.rows(
+            "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *wanted
+        )
+        if taken:
+            raise Conflict("This user name or e-mail address is taken.")
+        await db.rows(
+            "UPDATE users SET username = COALESCE(?2, username), email = COALESCE(?3, email) WHERE id = ?1",
+            user_id,
+            *wanted,
+        )
+    return await read(user_id)
+
+
+def _user(row: dict[str, str]) -> User:
+    role = Role(row["role"])
+    return User(
+        id=row["id"], username=row["username"], email=row["email"], is_admin=role is Role.ADMIN, role=role
+    )
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
