@@ -4,15 +4,29 @@ import contextlib
 import importlib
 import io
 import pkgutil
+import sqlite3
 from typing import Any
 
+import asyncpg
 from piccolo.apps.migrations.tables import Migration
 
 import migrations
 from app import db
+from app.settings import BadSettings, Settings
 
 APP_NAME = "watchkeeper"
 LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
+
+# The database is there, and will never let us in like this.
+REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, sqlite3.DatabaseError)
+# It may come back.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
 
 
 class NewerDatabase(Exception):  # noqa: N818 - says what was found
@@ -27,6 +41,36 @@ def known() -> dict[str, Any]:
     names = [f"{migrations.__name__}.{info.name}" for info in pkgutil.iter_modules(migrations.__path__)]
     modules = [importlib.import_module(name) for name in names]
     return {module.ID: module for module in sorted(modules, key=lambda one: one.__name__) if hasattr(module, "ID")}
+
+
+class Away(Exception):  # noqa: N818 - says what was found
+    """The database does not answer just now."""
+
+
+async def run(settings: Settings) -> list[str]:
+    """Open the database, bring it forwards, close it.
+
+    raises  BadSettings when it is not ours to use, Away when it may come back
+    """
+    try:
+        return await _run(settings)
+    except AWAY as error:
+        raise Away(str(error) or type(error).__name__) from error
+    except REFUSED as error:
+        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise Away(str(error)) from error
+        name = settings.db_path if settings.db_type == "sqlite" else settings.db_name
+        raise BadSettings([f"DB_NAME: {name} can't be used: {error}"]) from error
+    except NewerDatabase as error:
+        raise BadSettings([str(error)]) from error
+
+
+async def _run(settings: Settings) -> list[str]:
+    await db.start(settings, connections=2)
+    try:
+        return await forwards()
+    finally:
+        await db.stop()
 
 
 async def forwards() -> list[str]:

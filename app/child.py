@@ -1,0 +1,90 @@
+"""One process that is kept alive: how it is started, how it ended, when it may start again. Imports next to nothing."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import app
+
+STEADY_S = 2.0  # whoever lived as long starts again at once; whoever did not, after a growing pause
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def ours(*arguments: str) -> list[str]:
+    """The command line that runs one of our own commands."""
+    return [sys.executable, "-P", "-m", "app.cli", *arguments]
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What our own processes need: this very code, and a memory allocator that does not keep an arena per thread."""
+    root = str(Path(app.__file__).parent.parent)
+    path = os.pathsep.join(filter(None, [root, environ.get("PYTHONPATH", "")]))
+    return {"MALLOC_ARENA_MAX": "2", **environ, "PYTHONPATH": path}
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """Linux ends a child whose parent is gone, if the child asks for it between fork and exec."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ask() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
+
+
+class Child:
+    """A process by name. `output` is a descriptor for what it prints, or None for the terminal."""
+
+    def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], output: int | None) -> None:
+        self.name = name
+        self.due_at = 0.0  # monotonic seconds; when it may start
+        self.process: subprocess.Popen[bytes] | None = None
+        self._command, self._environ, self._output = command, environ, output
+        self._started_at, self._pause_s = 0.0, 0.0
+
+    def start(self) -> int:
+        """Start it and return its pid. In a session of its own: Ctrl-C is for the parent, which knows the order."""
+        self._started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - our own commands and the bundled Valkey
+            self._command,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - the parent has one thread
+        )
+        return self.process.pid
+
+    def ended(self) -> str | None:
+        """How it ended, if it did; from then on it is due again after its pause."""
+        if self.process is None or self.process.poll() is None:
+            return None
+        code, self.process = self.process.returncode, None
+        steady = time.monotonic() - self._started_at >= STEADY_S
+        self._pause_s = 0.0 if steady else min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        self.due_at = time.monotonic() + self._pause_s
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+    def is_due(self) -> bool:
+        """Whether it is not running and should be."""
+        return self.process is None and time.monotonic() >= self.due_at
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process is not None and self.process.poll() is None

@@ -1,0 +1,161 @@
+"""`watchkeeper`: up · api · schedule · work · migrate · doctor. Each command imports only what it needs."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from app import settings as configuration
+from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
+
+Command = Callable[[Settings, argparse.Namespace], int]
+
+QUEUES = ("check", "ingest", "notify")
+TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+OPEN_FILES = 65_536  # a socket per running check and per client
+SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
+    chosen = parser().parse_args(arguments)
+    try:
+        run: Command = chosen.run
+        return run(configuration.read(os.environ, Path.cwd()), chosen)
+    except BadSettings as bad:
+        for line in bad.lines:
+            print(f"watchkeeper: {line}", file=sys.stderr)
+        return BAD_SETTINGS_EXIT
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command and its options."""
+    top = argparse.ArgumentParser(prog="watchkeeper", description="Watches services, tells people when one fails.")
+    top.add_argument("--version", action="version", version=f"watchkeeper {_version()}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    up = _command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
+    up.add_argument("-v", "--verbose", action="store_true", help="log to the terminal instead of DATA_DIR/logs")
+    _command(commands, "api", _api, "run the HTTP and WebSocket server")
+    _command(commands, "schedule", _schedule, "run a scheduler; several may run at once")
+    work = _command(commands, "work", _work, "run a worker; any number may run")
+    work.add_argument("--queues", type=_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
+    _command(commands, "migrate", _migrate, "bring the database up to this version")
+    doctor = _command(commands, "doctor", _doctor, "say what is wrong with this installation; exit 1 if anything is")
+    doctor.add_argument(
+        "--role", choices=("api", "scheduler", "worker"), help="also look for such a process on this machine"
+    )
+    doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
+    doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
+    doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
+    return top
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(run=run)
+    return command
+
+
+def _queues(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, (name.strip() for name in text.split(","))))
+    if not names or not set(names) <= set(QUEUES):
+        raise argparse.ArgumentTypeError(f"must be some of {','.join(QUEUES)}")
+    return names
+
+
+def _version() -> str:
+    try:
+        return version("watchkeeper")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _enter(settings: Settings, process: str) -> Settings:
+    """What every process that serves does first."""
+    from app import log
+
+    os.environ["TZ"] = settings.tz
+    time.tzset()
+    _allow_open_files()
+    log.configure(settings, process)
+    return configuration.with_secret_key(settings)
+
+
+def _allow_open_files() -> None:
+    """The usual soft limit of 1,024 is less than the checks that may run at once."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _up(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app import parent
+
+    return parent.run(settings, os.environ, verbose=chosen.verbose)
+
+
+def _api(settings: Settings, _: argparse.Namespace) -> int:
+    from app import serve
+
+    return serve.run(_enter(settings, "api"))
+
+
+def _schedule(settings: Settings, _: argparse.Namespace) -> int:
+    import uvloop
+
+    from actors import schedule
+
+    uvloop.run(schedule.run(_enter(settings, "scheduler")))
+    return 0
+
+
+def _work(settings: Settings, chosen: argparse.Namespace) -> int:
+    from actors import worker
+
+    worker.run(_enter(settings, "worker"), chosen.queues)
+    return 0
+
+
+def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    from app import migrate
+
+    try:
+        applied = asyncio.run(migrate.run(settings))
+    except migrate.Away as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
+    return 0
+
+
+def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app import doctor
+
+    if chosen.history:
+        return _history(settings, chosen)
+    found = asyncio.run(doctor.findings(settings, chosen.role))
+    print("\n".join(found) or "all well")
+    return 1 if found else 0
+
+
+def _history(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app import doctor
+
+    report = asyncio.run(doctor.history_report(settings, chosen.settle))
+    flaws = f"missing {report.missing}, doubled {report.doubled}"
+    text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
+    print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
+    return 1 if report.missing or report.doubled else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What must be true before anything is started: a directory we can write to, for us alone, and a free port."""
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from app.settings import BadSettings, Settings
+
+
+def check(settings: Settings) -> int:
+    """Look at everything, then take the data directory.
+
+    returns  a descriptor; the directory is ours until it is closed
+    raises   BadSettings with a line for each thing that is wrong
+    """
+    bad = [*_trouble_with_directory(settings.data_dir), *_trouble_with_port(settings)]
+    if bad:
+        raise BadSettings(bad)
+    return _lock(settings.data_dir)
+
+
+def _trouble_with_directory(directory: Path) -> list[str]:
+    probe = directory / f".writable-{os.getpid()}"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return [f"DATA_DIR: {directory} can't be written to: {error.strerror}"]
+    return []
+
+
+def _trouble_with_port(settings: Settings) -> list[str]:
+    host, port = settings.server_host, settings.server_port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return [f"SERVER_PORT: can't listen on {host}:{port}: {error.strerror}"]
+    return []
+
+
+def _lock(directory: Path) -> int:
+    handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        pid = os.read(handle, 20).decode(errors="replace").strip()
+        os.close(handle)
+        raise BadSettings([f"DATA_DIR: {directory} is in use by another Watchkeeper, process {pid or '?'}"]) from error
+    os.truncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
