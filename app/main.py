@@ -1,9 +1,9 @@
 """create_app(): the only file that knows every controller. Granian runs it as a factory."""
 
 import os
+from asyncio import CancelledError, Task, create_task
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from asyncio import CancelledError, Task, create_task
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from app import db, metrics, nodes, queue, settings as configuration, versions
 from app.api import body, document, queries, replies, requests
 from app.api.auth import AuthController
 from app.api.health import HealthController
+from app.api.live import hub, live
 from app.pages import explorer
 from app.security import principals, sealing
 from app.settings import Settings
@@ -24,8 +25,9 @@ from app.store import sessions
 from schema.users import Principal
 
 CONTROLLERS: list[Any] = [AuthController]  # under /api/v1
-ROOTS: list[Any] = [HealthController, *explorer.HANDLERS]  # with whole paths of their own
-EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
+RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]
 ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
 
 
@@ -39,7 +41,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     sealing.prepare(found)
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
-        lifespan=[resources],
+        lifespan=[resources, hub],
         state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False}),
         dto=body.Body,
         return_dto=None,

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from prometheus_client import REGISTRY, CollectorRegistry, Metric, disable_created_metrics, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from app import queue
@@ -18,7 +19,7 @@ KEY = "wk:metrics"
 EVERY_S = 10.0
 FRESH_S = 35.0  # three publications may be missed
 GONE_S = 3_600.0  # after that the field is removed
-disable_created_metrics()  # a *_created series for each would double the page
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each would double the page
 
 
 class Published(Struct, frozen=True):
@@ -28,7 +29,7 @@ class Published(Struct, frozen=True):
     text: str
 
 
-class Merged:
+class Merged(Collector):
     """Families as a registry holds them, which is what `generate_latest` writes."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -41,7 +42,11 @@ class Merged:
 
 def own() -> str:
     """This process's metrics."""
-    return generate_latest(REGISTRY).decode()
+    return _text(REGISTRY)
+
+
+def _text(families: Collector) -> str:
+    return generate_latest(cast(CollectorRegistry, families)).decode()
 
 
 async def publish(node: str) -> None:
@@ -67,7 +72,7 @@ async def gathered(node: str) -> str:
     node    our own id: every sample says whose it is
     """
     texts = {**await _published(), node: own()}
-    return generate_latest(cast(CollectorRegistry, Merged(merged(texts)))).decode()
+    return _text(Merged(merged(texts)))
 
 
 async def _published() -> dict[str, str]:
@@ -75,10 +80,14 @@ async def _published() -> dict[str, str]:
         raw = await queue.client().hgetall(KEY)
     except (RedisError, OSError):
         return {}
-    told = {field.decode(): msgspec.json.decode(text, type=Published) for field, text in raw.items()}
+    told = {_name(field): msgspec.json.decode(text, type=Published) for field, text in raw.items()}
     if gone := [field for field, one in told.items() if time() - one.at_s > GONE_S]:
         await queue.client().hdel(KEY, *gone)
     return {field: one.text for field, one in told.items() if time() - one.at_s < FRESH_S}
+
+
+def _name(field: bytes | str) -> str:
+    return field if isinstance(field, str) else field.decode()
 
 
 def merged(texts: dict[str, str]) -> list[Metric]:

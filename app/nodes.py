@@ -37,9 +37,7 @@ def node_id(role: str) -> str:
 
 def this(role: str) -> Node:
     """This process as a node."""
-    return Node(
-        id=node_id(role), role=role, pid=os.getpid(), host=socket.gethostname(), started_at=datetime.now(UTC)
-    )
+    return Node(id=node_id(role), role=role, pid=os.getpid(), host=socket.gethostname(), started_at=datetime.now(UTC))
 
 
 async def register(role: str, settings: Settings) -> None:

@@ -9,9 +9,7 @@ from schema.status import Role
 
 Email = Annotated[
     str,
-    Meta(
-        max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$", description="An e-mail address."
-    ),
+    Meta(max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$", description="An e-mail address."),
 ]
 Username = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.")

@@ -28,7 +28,7 @@ class AuthController(Controller):
     """Signing up, in and out."""
 
     path = "/auth"
-    tags = ["Auth"]
+    tags = ("Auth",)
 
     @post("/register", operation_id="Register", guards=[ANYONE], opt={"refusals": [403]})
     async def register(self, request: AnyRequest, data: JSONBody[Registration]) -> User:
@@ -41,7 +41,7 @@ class AuthController(Controller):
 
     @post(
         ["/login", "/token"],
-        operation_id=lambda handler, method, path: "TakeToken" if "token" in str(path) else "Login",
+        operation_id=lambda _, __, path: "TakeToken" if "token" in str(path) else "Login",
         status_code=200,
         guards=[ANYONE],
         dto=FormBody,

@@ -5,8 +5,8 @@ are chosen by `type` (`VARIANTS`) is decoded as their union, and documented as `
 """
 
 from collections.abc import Generator
-from functools import cache, reduce
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, ClassVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -58,7 +58,7 @@ def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
 def wire_type(type_: Any) -> Any:
     """What is really on the wire: the union of a struct's variants, or the type itself."""
     variants = VARIANTS.get(type_)
-    return reduce(lambda one, other: one | other, variants.values()) if variants else type_
+    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007 - of as many as there are
 
 
 def _raw(body: bytes) -> Any:

@@ -13,7 +13,7 @@ from litestar import Litestar, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.routes import HTTPRoute
 
 from app.api import body
@@ -34,7 +34,7 @@ REFUSALS = {
     500: "Our fault; the request id finds it in the log.",
     503: "We can't just now; nothing was changed.",
 }
-SECURITY = {
+SECURITY: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(type="http", scheme="bearer", description="An access token, or the API admin token."),
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
     "session": SecurityScheme(
@@ -77,7 +77,7 @@ def of(app: Litestar) -> bytes:
     document: dict[str, Any] = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
     _, errors = msgspec.json.schema_components([ErrorReply], ref_template="#/components/schemas/{name}")
     document["components"]["schemas"].update(errors)
-    document["components"]["responses"] = {CODES.get(status, "CONFLICT"): _refusal(status) for status in REFUSALS}
+    document["components"]["responses"] = {CODES[status]: _refusal(status) for status in REFUSALS}
     _discriminate(document, document["components"]["schemas"])
     for path, operation, handler in _operations(app, document):
         _declare(operation, handler, has_path_parameter="{" in path)
@@ -114,7 +114,7 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     statuses += [400, 409, 413, 415] if has_body else []
     responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004 - HTTP
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
-        responses[str(status)] = {"$ref": f"#/components/responses/{CODES.get(status, 'CONFLICT')}"}
+        responses[str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}
     operation["responses"] = responses
     if handler.resolve_data_dto() is body.FormBody:
         content = operation["requestBody"]["content"]

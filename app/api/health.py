@@ -5,7 +5,7 @@ import shutil
 from datetime import UTC, datetime
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # has no stubs
 from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
@@ -24,8 +24,8 @@ AnyRequest = Request[Any, Any, Any]
 class HealthController(Controller):
     """Health of this process and of what it needs."""
 
-    tags = ["Health"]
-    guards = [ANYONE]
+    tags = ("Health",)
+    guards = (ANYONE,)
 
     @get("/health", operation_id="ReadHealth")
     async def health(self, request: AnyRequest) -> Response[Health]:
@@ -36,7 +36,10 @@ class HealthController(Controller):
         told = Health(status=status, timestamp=datetime.now(UTC), checks=checks)
         return Response(told, status_code=503 if status == "unhealthy" else 200)
 
-    @get(["/ready", "/api/v1/ready"], operation_id=lambda _, __, path: "ReadApiReadiness" if "api" in str(path) else "ReadReadiness")
+    @get(
+        ["/ready", "/api/v1/ready"],
+        operation_id=lambda _, __, path: "ReadApiReadiness" if "api" in str(path) else "ReadReadiness",
+    )
     async def ready(self, request: AnyRequest) -> Response[Readiness]:
         """Whether to send us requests: 503 while the database is being migrated, and while we are stopping."""
         state = request.app.state

@@ -1,4 +1,4 @@
-"""Refusals, told: every error on every path leaves in one shape, `{"error": {code, message, details, timestamp, request_id}}`."""
+"""Refusals, told: every error on every path leaves in one shape, `schema.errors.ErrorReply`."""
 
 import re
 from collections.abc import Mapping
@@ -30,10 +30,14 @@ CODES = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    409: "CONFLICT",
+    412: "PRECONDITION_FAILED",
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "VALIDATION_ERROR",
     429: "RATE_LIMITED",
     500: "INTERNAL_ERROR",
+    502: "BAD_GATEWAY",
     503: "SERVICE_UNAVAILABLE",
 }
 SENTENCES = {405: "This path does not take this method.", 413: "The body is larger than 1,000,000 bytes."}
@@ -122,7 +126,7 @@ def _field(request: AnyRequest, told: dict[str, Any]) -> FieldError:
     """Litestar's word on a parameter as ours: the name on the wire, and what would be right."""
     name = str(told.get("key", ""))
     model = request.route_handler.signature_model
-    definition = model._fields.get(name)  # noqa: SLF001 - the declared parameters are kept nowhere else
+    definition = model._fields.get(name)
     if definition is None:
         return FieldError(name, str(told.get("message", "is not valid")))
     kwarg = definition.kwarg_definition

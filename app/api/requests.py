@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPSendMessage, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
@@ -34,7 +35,7 @@ def around(app: ASGIApp) -> ASGIApp:
     """The application, with all this around its HTTP side."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         request_id = id_of(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))

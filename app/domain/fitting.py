@@ -16,7 +16,6 @@ from app.errors import Invalid
 from schema.errors import FieldError
 
 
-
 def fit(value: Any, type_: Any, at: str = "") -> Any:
     """The value as `type_`, strictly.
 

@@ -26,7 +26,7 @@ ENDED = "The session has ended: sign in again."
 
 
 async def resolve(connection: Connection) -> Principal | None:
-    """The caller, or None for nobody. Raises Unauthorized for a credential that is not valid, Forbidden without CSRF proof."""
+    """The caller, or None for nobody. Raises Unauthorized for a bad credential, Forbidden without CSRF proof."""
     state = connection.scope["state"]
     if "principal" not in state:
         state["principal"] = await _presented(connection)
@@ -43,7 +43,7 @@ async def required(connection: Connection) -> Principal:
 
 
 async def of_token(connection: Connection, token: str) -> Principal:
-    """The holder of a bearer token: an access token of ours or the installation's API_ADMIN_TOKEN. Raises Unauthorized."""
+    """The holder of a bearer token: an access token of ours, or API_ADMIN_TOKEN. Raises Unauthorized."""
     if _is_admin_token(connection, token):
         return API_ADMIN
     return await _holder(connection, tokens.sid_of_access(token), "jwt")
@@ -107,7 +107,7 @@ async def _holder(connection: Connection, sid: str, via: str) -> Principal:
 
 
 def _holder_of(connection: Connection) -> HolderOf:
-    """The store's answer to "whose session is this"; handed in by `create_app`, since this room lies below the store."""
+    """The store's answer to "whose session is this"; from `create_app`, since this room lies below the store."""
     lookup: HolderOf = connection.app.state.holder_of
     return lookup
 

@@ -34,7 +34,7 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
     words = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
     async with db.writing():
         if not db.is_sqlite():
-            await db.rows(f"SELECT {_FIRST}")  # noqa: S608 - a constant
+            await db.rows(f"SELECT {_FIRST}")
         added = await db.rows(
             _ADD.format(**words), str(uuid4()), username.lower(), email.lower(), password_hash, "viewer", _now_ms()
         )
@@ -104,9 +104,7 @@ async def rename(user_id: str, *, username: str | None, email: str | None) -> Us
 
 def _user(row: dict[str, str]) -> User:
     role = Role(row["role"])
-    return User(
-        id=row["id"], username=row["username"], email=row["email"], is_admin=role is Role.ADMIN, role=role
-    )
+    return User(id=row["id"], username=row["username"], email=row["email"], is_admin=role is Role.ADMIN, role=role)
 
 
 def _now_ms() -> int:
