@@ -1,13 +1,12 @@
 """`watchkeeper`: up · api · schedule · work · migrate · doctor. Each command imports only what it needs."""
 
 import argparse
-import asyncio
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from app import settings as configuration
 from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Every command and its options."""
     top = argparse.ArgumentParser(prog="watchkeeper", description="Watches services, tells people when one fails.")
-    top.add_argument("--version", action="version", version=f"watchkeeper {_version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
     up.add_argument("-v", "--verbose", action="store_true", help="log to the terminal instead of DATA_DIR/logs")
@@ -69,11 +68,14 @@ def _queues(text: str) -> tuple[str, ...]:
     return names
 
 
-def _version() -> str:
-    try:
-        return version("watchkeeper")
-    except PackageNotFoundError:
-        return "(not installed)"
+class _Version(argparse.Action):
+    """Prints the version. Looked up only when asked for."""
+
+    def __call__(self, *_: object) -> NoReturn:
+        from app import versions
+
+        print(f"watchkeeper {versions.OURS}")
+        raise SystemExit(0)
 
 
 def _enter(settings: Settings, process: str) -> Settings:
@@ -126,6 +128,8 @@ def _work(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _migrate(settings: Settings, _: argparse.Namespace) -> int:
+    import asyncio
+
     from app import migrate
 
     try:
@@ -138,6 +142,8 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
     from app import doctor
 
     if chosen.history:
@@ -148,6 +154,8 @@ def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _history(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
     from app import doctor
 
     report = asyncio.run(doctor.history_report(settings, chosen.settle))

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import platform
-import shutil
 import socket
 from pathlib import Path
 
@@ -25,6 +24,8 @@ def binary() -> Path:
         path = Path(place) / "_binaries" / folder / "valkey-server"
         if path.exists():
             return path
+    import shutil  # noqa: PLC0415 - its archives are heavy, and seldom needed: most platforms have a bundled one
+
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return Path(found)
     raise NoValkey("No Valkey is bundled for this platform: set REDIS_HOST or REDIS_URL.")

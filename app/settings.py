@@ -2,12 +2,12 @@
 
 The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent.
 What each variable means is the table in `docs/operate.md`, which a test compares with `VARIABLES`.
+The parent of all processes stands on this module: it imports nothing that costs memory.
 """
 
-import hashlib
 import os
-import secrets
-import tempfile
+import zlib
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from app.variables import VARIABLES, Variable
 
 BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
+SHORT_DIRECTORY = Path("/tmp")  # noqa: S108 - what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
@@ -104,11 +105,11 @@ def with_secret_key(settings: Settings) -> Settings:
 def _make_secret_key(path: Path) -> None:
     """Write a key beside its place and link it there: nobody ever sees half a key, and the first one stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
+            file.write(urlsafe_b64encode(os.urandom(48)).decode() + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
@@ -193,5 +194,5 @@ def _socket(data_dir: Path) -> Path:
     path = data_dir / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
         return path
-    name = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"watchkeeper-{os.getuid()}-{name}" / "valkey.sock"
+    name = f"watchkeeper-{os.getuid()}-{zlib.crc32(os.fsencode(data_dir)):08x}"
+    return SHORT_DIRECTORY / name / "valkey.sock"

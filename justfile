@@ -1,0 +1,76 @@
+# Everything there is to do with Watchkeeper. `just --list` shows the recipes.
+
+set shell := ["sh", "-euc"]
+set positional-arguments
+
+python := ".venv/bin/python"
+uv := ".venv/bin/uv"
+
+# Format, lint, types, imports, tests: what a change must pass.
+default: check
+
+# Run everything here, with nothing to configure: http://127.0.0.1:8034
+up *args: _install
+    exec {{ python }} -m app.cli up "$@"
+
+# Run the tests; arguments go to pytest.
+test *args: _install_dev
+    {{ python }} -m pytest -n auto "$@"
+
+# Format, lint, types, imports, tests: what a change must pass.
+check: _install_dev
+    .venv/bin/ruff format --check .
+    .venv/bin/ruff check .
+    .venv/bin/mypy
+    .venv/bin/lint-imports
+    {{ python }} -m pytest -n auto
+
+# Format the code and mend what can be mended by itself.
+fmt: _install_dev
+    .venv/bin/ruff check --fix-only .
+    .venv/bin/ruff format .
+
+# Lint, and check who imports whom.
+lint: _install_dev
+    .venv/bin/ruff format --check .
+    .venv/bin/ruff check .
+    .venv/bin/lint-imports
+
+# Check the types, strictly.
+types: _install_dev
+    .venv/bin/mypy
+
+# Bring the database up to this version.
+migrate: _install
+    {{ python }} -m app.cli migrate
+
+# Measure; a name (`just bench p3`) runs one figure.
+bench *args: _install_dev
+    {{ python }} -m bench "$@"
+
+# Break things on purpose and count what was lost or doubled; a name (`just faults kill`) runs one.
+faults *args: _install_dev
+    {{ python }} -m bench.faults "$@"
+
+# Say what is wrong with this installation; `just doctor --history` counts missing and doubled slots.
+doctor *args: _install
+    {{ python }} -m app.cli doctor "$@"
+
+# Choose the newest versions that fit and write them down, with hashes.
+lock:
+    {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        -o requirements.lock pyproject.toml
+    {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+
+# Install what runs, if the lock changed since the last time.
+_install:
+    @cmp -s requirements.lock .venv/installed.lock || { \
+        {{ uv }} pip install -q --python {{ python }} --require-hashes -r requirements.lock \
+        && cp requirements.lock .venv/installed.lock; }
+
+# Install what tests, if the lock changed since the last time.
+_install_dev:
+    @cmp -s requirements-dev.lock .venv/installed-dev.lock || { \
+        {{ uv }} pip install -q --python {{ python }} --require-hashes -r requirements-dev.lock \
+        && cp requirements.lock .venv/installed.lock && cp requirements-dev.lock .venv/installed-dev.lock; }
