@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER = 1, 2, 3, 4, 5, 6
+CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER, REPORTED = 1, 2, 3, 4, 5, 6, 7
 
 _TEXTS: dict[int, str] = {
     0: "",
@@ -12,6 +12,7 @@ _TEXTS: dict[int, str] = {
     PUSHED: "pushed",
     NOT_CHECKED: "not checked: no worker answered in time",
     NO_ANSWER: "no answer within the timeout",
+    REPORTED: "reported in time",  # the due slot of a push monitor; PUSHED is the push itself
 }
 _TEXTS |= {int(status): f"{int(status)} {status.phrase}" for status in HTTPStatus}
 

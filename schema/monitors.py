@@ -11,7 +11,6 @@ from schema.status import Status
 from schema.targets import TARGETS, Target
 
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
-RetryInterval = Annotated[int | None, Meta(description="Seconds between retries; default: the interval.")]
 Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
 ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
 
@@ -43,7 +42,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     interval: Interval | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
-    retry_interval: Interval | None | UnsetType = UNSET
+    retry_interval: Interval | UnsetType | None = UNSET
     resend_interval: Resend | UnsetType = UNSET
     upside_down: bool | UnsetType = UNSET
     notification_channel_ids: ChannelIds | UnsetType = UNSET
@@ -73,7 +72,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """All a worker needs to check and judge a monitor, at one version. Secrets are open in it: never leaves a process."""
+    """All a worker needs to check and judge a monitor, at one version. Its secrets are open: it never leaves a process."""
 
     series: int
     version: int
@@ -86,6 +85,7 @@ class Snapshot(Struct, frozen=True):
     max_retries: int
     resend_interval: int
     upside_down: bool
+    created_ms: int = 0
 
 
 def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:

@@ -1,0 +1,94 @@
+"""Eyes: one file per monitor type. This file is the only place that waits, times and catches."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib import import_module
+from time import perf_counter_ns, time_ns
+from typing import Any, cast
+
+import structlog
+
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tools import Asked, Tools, open_tools
+from actors.probes.trouble import of_system
+from app.security.egress import Refused
+from app.security.names import NAMING
+from schema.jobs import Outcome, Slot
+from schema.messages import NO_ANSWER
+from schema.monitors import Snapshot
+from schema.status import Status
+from schema.targets import Dns, Http, Ping, Push, Tcp
+
+__all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
+
+Probe = Callable[[Any, Asked], Awaitable[Seen]]
+
+# Modules by name, imported when first needed: their libraries are half of a small worker's memory.
+PROBES: dict[type, str] = {Http: "http", Tcp: "tcp", Ping: "ping", Dns: "dns", Push: "push"}
+MESSAGE_LIMIT = 500  # characters; targets choose some of the words
+
+log = structlog.get_logger(__name__)
+
+
+async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: bool = False) -> Outcome:
+    """Probe once and say what was seen. Never raises for what the target did.
+
+    detailed    keep what a person wants to see of a passing check too; early slots always do
+    """
+    probe = probe_of(type(snapshot.target))  # before the clock starts: its first import takes a while
+    asked = Asked(slot, snapshot, tools, detailed or slot.early)
+    began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
+    seen = await _answer(probe, asked)
+    return Outcome(
+        slot.series,
+        snapshot.version,
+        slot.at_ms,
+        seen.status,
+        began_ms,
+        (perf_counter_ns() - began_ns) // 1000,
+        seen.code,
+        seen.message,
+        seen.detail,
+        slot.early,
+    )
+
+
+@cache
+def probe_of(target: type) -> Probe:
+    """The coroutine that checks targets of this type."""
+    return cast("Probe", import_module(f"{__name__}.{PROBES[target]}").probe)
+
+
+async def _answer(probe: Probe, asked: Asked) -> Seen:
+    """What the probe says, whichever way it says it."""
+    try:
+        async with asyncio.timeout(asked.snapshot.timeout_ms / 1000):
+            return await probe(asked.snapshot.target, asked)
+    except (Failed, Unsure) as said:
+        return _seen(said)
+    except Refused as refused:
+        return _seen(Unsure(str(refused)))
+    except TimeoutError as late:
+        return _seen(_lateness(late, asked.snapshot.timeout_ms / 1000))
+    except OSError as error:
+        return _seen(of_system(error))
+    except Exception as error:
+        log.exception("probe.broke", type=type(asked.snapshot.target).__name__, monitor_id=asked.snapshot.monitor_id)
+        return _seen(Unsure(f"a fault in Watchkeeper ({type(error).__name__}); its log has more"))
+
+
+def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
+    """Whose time it was that ran out."""
+    if late.errno:
+        return of_system(late)
+    if NAMING in getattr(late.__cause__, "__notes__", ()):
+        return Unsure(f"no answer from a name server within {limit_s:g} s")
+    return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
+
+
+def _seen(said: Failed | Unsure) -> Seen:
+    message = " ".join(str(said).split())[:MESSAGE_LIMIT]
+    if isinstance(said, Failed):
+        return Seen(Status.DOWN, said.code, message, said.detail)
+    return Seen(Status.UNKNOWN, 0, message)

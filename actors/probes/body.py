@@ -1,0 +1,73 @@
+"""The words of an answer, as far as we read: bounded in bytes whatever the target sends, packed or not."""
+
+import codecs
+import re
+import zlib
+
+import aiohttp
+
+from actors.probes.seen import Failed
+
+READ_LIMIT_BYTES = 1_048_576  # of text: more than any page a person would search
+SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire: a packer can send for ever and mean nothing
+ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
+
+# Charsets of texts. A target names the charset, and Python knows some whose decoding takes minutes.
+_CHARSET = re.compile(r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|gb\w+|big5\w*|euc_\w+|shift_ji\w+")
+
+
+async def text_of(answer: aiohttp.ClientResponse) -> str:
+    """The first READ_LIMIT_BYTES of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
+    unpacked = await _unpacked(answer, answer.headers.get("Content-Encoding", "identity").strip().lower())
+    return unpacked.decode(charset_of(answer.charset), errors="replace")
+
+
+def charset_of(name: str | None) -> str:
+    """A charset that is safe to decode; UTF-8 for those we don't know."""
+    try:
+        known = codecs.lookup(name or "utf-8").name
+    except LookupError:
+        return "utf-8"
+    return known if _CHARSET.fullmatch(known) else "utf-8"
+
+
+async def _unpacked(answer: aiohttp.ClientResponse, packing: str) -> bytearray:
+    if packing not in {"identity", "gzip", "x-gzip", "deflate"}:
+        raise Failed(f"the body came packed as {packing[:40]}, which was not asked for", code=answer.status)
+    unpacker = None if packing == "identity" else Unpacker(answer.status)
+    body, sent = bytearray(), 0
+    while len(body) < READ_LIMIT_BYTES and sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
+        sent += len(chunk)
+        room = READ_LIMIT_BYTES - len(body)
+        body += unpacker.some(chunk, room) if unpacker else chunk[:room]
+    return body
+
+
+class Unpacker:
+    """gzip (one or more members in a row), zlib, or bare deflate as some servers mean by `deflate`."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
+        self._begun = False
+
+    def some(self, chunk: bytes, most: int) -> bytes:
+        """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Failed for garbage."""
+        out = b""
+        while chunk and len(out) < most:
+            if self._stream.eof:
+                self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
+            out += self._step(chunk, most - len(out))
+            chunk = self._stream.unused_data
+        return out
+
+    def _step(self, chunk: bytes, most: int) -> bytes:
+        try:
+            out = self._stream.decompress(chunk, most)
+        except zlib.error as error:
+            if self._begun:
+                raise Failed("the body's packing is broken", code=self._status) from error
+            self._begun, self._stream = True, zlib.decompressobj(BARE_DEFLATE)
+            return self._step(chunk, most)
+        self._begun = True
+        return out

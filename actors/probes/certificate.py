@@ -1,0 +1,46 @@
+"""What a TLS certificate says of itself. Whether it is valid was decided by the handshake."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from msgspec import Struct
+
+DAY_S = 86_400
+
+
+class Certificate(Struct, frozen=True):
+    """The leaf. `fingerprint` is SHA-256 over the DER, hex."""
+
+    subject: str
+    issuer: str
+    not_after: datetime
+    fingerprint: str
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days until it ends; negative when it has."""
+        return int((self.not_after - now).total_seconds() // DAY_S)
+
+    def facts(self, now: datetime) -> dict[str, Any]:
+        """For people and programs."""
+        return {
+            "subject": self.subject,
+            "issuer": self.issuer,
+            "not_after": self.not_after.isoformat().replace("+00:00", "Z"),
+            "days_left": self.days_left(now),
+            "fingerprint_sha256": self.fingerprint,
+        }
+
+
+@lru_cache(maxsize=4_096)
+def certificate_of(der: bytes) -> Certificate:
+    """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
+    read = x509.load_der_x509_certificate(der)
+    return Certificate(
+        subject=read.subject.rfc4514_string()[:300],
+        issuer=read.issuer.rfc4514_string()[:300],
+        not_after=read.not_valid_after_utc.astimezone(UTC),
+        fingerprint=read.fingerprint(SHA256()).hex(),
+    )

@@ -1,0 +1,19 @@
+"""aiohttp's answer, which remembers the certificate: the connection may be gone before anybody looks."""
+
+from typing import Self
+
+import aiohttp
+from aiohttp.connector import Connection
+
+
+class Reply(aiohttp.ClientResponse):
+    """An answer; `certificate` is the leaf in DER, None without TLS."""
+
+    certificate: bytes | None = None
+
+    async def start(self, connection: Connection) -> Self:
+        """Read the head."""
+        if connection.transport and (tls := connection.transport.get_extra_info("ssl_object")):
+            self.certificate = tls.getpeercert(binary_form=True)
+        await super().start(connection)
+        return self

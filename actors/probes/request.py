@@ -1,0 +1,85 @@
+"""The request of a check, and what becomes of it at a redirect. Pure."""
+
+from base64 import b64encode
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+from yarl import URL
+
+from schema.targets import BasicAuth, BearerAuth, Http, Method
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
+
+
+class Request(Struct, frozen=True):
+    """One request. Headers are the monitor's own; the session adds the everyday ones."""
+
+    method: str
+    url: URL
+    headers: dict[str, str] | None = None
+    body: bytes | None = None
+
+
+def first(target: Http) -> Request:
+    """What the monitor asks for. Raises ValueError for a URL that is none."""
+    headers = None
+    if target.headers or target.auth:
+        headers = {**target.headers, **_authorization(target.auth)}
+    return Request(target.method.value, parsed(target.url), headers, target.body.encode() if target.body else None)
+
+
+def after(asked: Request, status: int, location: str) -> Request:
+    """Where a redirect leads. Another origin gets no header that could be a credential.
+
+    raises    ValueError when `location` is no http address
+    """
+    url = asked.url.join(URL(location)).with_user(None).with_fragment(None)
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(location)
+    headers = asked.headers if _same_owner(asked.url, url) else _referable(asked.headers)
+    if _becomes_get(status, asked.method):
+        return Request(Method.GET.value, url, _without_content(headers))
+    return Request(asked.method, url, headers, asked.body)
+
+
+@lru_cache(maxsize=16_384)
+def parsed(url: str) -> URL:
+    """A URL's parts; once per monitor, not once per check."""
+    return URL(url).with_fragment(None)
+
+
+def _authorization(auth: BasicAuth | BearerAuth | None) -> dict[str, str]:
+    if isinstance(auth, BearerAuth):
+        return {"Authorization": f"Bearer {auth.token}"}
+    if isinstance(auth, BasicAuth):
+        pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode("ascii")
+        return {"Authorization": f"Basic {pair}"}
+    return {}
+
+
+def _becomes_get(status: int, method: str) -> bool:
+    """RFC 9110, 15.4: 303 always; 301 and 302 after a POST, as every browser does."""
+    if status == 303:  # noqa: PLR2004 - See Other
+        return method != Method.HEAD
+    return status in {301, 302} and method == Method.POST
+
+
+def _same_owner(old: URL, new: URL) -> bool:
+    """The same origin, or the same host moved from http to https on the usual ports."""
+    upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", 80, "https", 443)
+    return old.host == new.host and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))
+
+
+def _referable(headers: dict[str, str] | None) -> dict[str, str] | None:
+    return headers and {name: value for name, value in headers.items() if name.lower() in REFERABLE}
+
+
+def _without_content(headers: dict[str, str] | None) -> dict[str, str] | None:
+    return headers and {name: value for name, value in headers.items() if not name.lower().startswith("content-")}
+
+
+def describe(request: Request) -> dict[str, Any]:
+    """What a person may see of it: no headers, no query."""
+    return {"method": request.method, "url": str(request.url.with_query(None))}

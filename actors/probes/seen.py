@@ -1,0 +1,32 @@
+"""What a probe can say: seen, failed, or unsure. Anything else it raises is a bug of ours."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from schema.status import Status
+
+
+class Seen(Struct, frozen=True):
+    """The target answered.
+
+    status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `outcome_of` has caught what it raised
+    code      a usual message as a number (`schema.messages`)
+    """
+
+    status: Status = Status.UP
+    code: int = 0
+    message: str = ""
+    detail: dict[str, Any] | None = None
+
+
+class Failed(Exception):  # noqa: N818 - a fact about the target
+    """The target said no, or said nothing. The reason is what people read at 3 a.m."""
+
+    def __init__(self, reason: str, *, code: int = 0, detail: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.code, self.detail = code, detail
+
+
+class Unsure(Exception):  # noqa: N818 - a fact about us
+    """We could not ask, so we don't know: never the target's failure."""

@@ -1,0 +1,79 @@
+"""What probes work with: made once per process, on the loop that runs the checks."""
+
+import ssl
+from dataclasses import dataclass
+
+import aiohttp
+
+from actors.probes.reply import Reply
+from app.security.door import ONE_USE, Door
+from app.security.egress import Egress
+from app.security.names import Names
+from app.settings import Settings
+from schema.jobs import Slot
+from schema.monitors import Snapshot
+
+NAMES_PER_CHECK = 5  # kept names for each check that may run at once: redirects ask for more than one
+LINE_BYTES = 16_384  # a status line
+HEADER_BYTES = 65_536  # one header; content policies of real sites pass aiohttp's 8 kB
+HEADERS = 256
+SENT = {
+    "User-Agent": "Watchkeeper",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "close",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The door, and one HTTP session behind it."""
+
+    names: Names
+    egress: Egress
+    http: aiohttp.ClientSession
+
+    async def close(self) -> None:
+        """Close what is open; running checks fail."""
+        await self.http.close()
+        self.names.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question to one target.
+
+    detailed    whether somebody waits to see everything, even of a passing check
+    """
+
+    slot: Slot
+    snapshot: Snapshot
+    tools: Tools
+    detailed: bool
+
+
+async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None) -> Tools:
+    """Make the tools on the running loop.
+
+    trust    how certificates are verified; default: the system's authorities
+    """
+    names = Names(most=NAMES_PER_CHECK * settings.check_concurrency)
+    egress = Egress(names)
+    return Tools(names, egress, _session(egress, trust))
+
+
+def _session(egress: Egress, trust: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    """No cookies, no timers, no second tries, no unpacking: each is a check's own business, and costs every check."""
+    session = aiohttp.ClientSession(
+        connector=Door(egress, ssl=trust or True, **ONE_USE),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+        response_class=Reply,
+        headers=SENT,
+        max_line_size=LINE_BYTES,
+        max_field_size=HEADER_BYTES,
+        max_headers=HEADERS,
+    )
+    session._retry_connection = False  # noqa: SLF001 - a connection that breaks off is an answer, not an accident
+    return session

@@ -1,0 +1,43 @@
+"""Errors of the operating system and the network in our words: the target failed, or we did."""
+
+import errno
+import os
+import ssl
+
+from actors.probes.seen import Failed, Unsure
+from app.security.names import NamesUnavailable, NameUnknown
+
+OURS = frozenset(
+    {
+        errno.EMFILE,  # this process is out of descriptors
+        errno.ENFILE,  # this machine is
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EADDRNOTAVAIL,  # out of ports, or no address of that family here
+        errno.EAFNOSUPPORT,
+        errno.ENETUNREACH,  # no route from here
+        errno.ENETDOWN,
+        errno.EMSGSIZE,  # a packet larger than our interface sends
+        errno.EACCES,  # a firewall of ours
+        errno.EPERM,
+    }
+)
+
+
+def of_system(error: OSError) -> Failed | Unsure:
+    """What an OSError of a connection means."""
+    if isinstance(error, NameUnknown):
+        return Failed(str(error.strerror))
+    if isinstance(error, NamesUnavailable):
+        return Unsure(str(error.strerror))
+    if isinstance(error, ssl.SSLError):
+        return of_tls(error)
+    words = (os.strerror(error.errno) if error.errno else str(error) or type(error).__name__).lower()
+    return Unsure(f"could not ask: {words}") if error.errno in OURS else Failed(words)
+
+
+def of_tls(error: ssl.SSLError) -> Failed:
+    """What a broken handshake means; the certificate's fault is told apart."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Failed(f"certificate not valid: {error.verify_message}")
+    return Failed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")
