@@ -24,12 +24,12 @@ class WakingConsumer(_RedisConsumer):
     """Fetches, and when there is nothing waits until `queue.put` leaves a token."""
 
     def __next__(self) -> Any:
-        message = super().__next__()
+        message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
         if message is None and self.outstanding_message_count < self.prefetch:
             try:
                 self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAIT_S)
             except redis.ConnectionError as error:
-                raise ConnectionClosed(error) from None
+                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
         return message
 
 
@@ -41,8 +41,8 @@ class WakingBroker(RedisBroker):
         """Which consumer reads the queues."""
         return WakingConsumer
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:
-        """A consumer for a queue; `timeout` is ours to choose."""
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:  # noqa: ARG002 - Dramatiq's signature
+        """A consumer for a queue; its own sleep is a millisecond, whatever the worker would like."""
         return self.consumer_class(self, queue_name, prefetch, 1)
 
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
@@ -55,7 +55,7 @@ class WakingBroker(RedisBroker):
 
 def make(settings: Settings, *resources: Middleware) -> WakingBroker:
     """The broker of a worker. `resources` open what actors need, on the loop that AsyncIO owns."""
-    return WakingBroker(
+    return WakingBroker(  # type: ignore[no-untyped-call]  # as above
         client=redis.Redis.from_url(
             settings.redis_url,
             socket_timeout=10,  # longer than any wait, or a stuck Redis hangs every thread

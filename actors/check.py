@@ -63,5 +63,3 @@ class Floor:
 
 async def _hand_on(outcomes: list[Outcome]) -> None:
     await queue.put(ResultBatch(outcomes))
-
-

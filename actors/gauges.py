@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from schema.jobs import Outcome
+from schema.status import Status
 
 LATENESS = (0.01, 0.025, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -28,7 +29,8 @@ UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a c
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
 
-_BY_STATUS = {status: CHECKS.labels(seen=name) for status, name in ((0, "down"), (1, "up"), (4, "degraded"), (5, "unknown"))}
+_SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.UNKNOWN)
+_BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _SEEN}
 
 
 def checked(outcome: Outcome) -> None:

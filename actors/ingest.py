@@ -46,10 +46,7 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
     await queue.put(*notify_jobs(absorbed.deliveries))
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
     await due.land(
-        [
-            due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0))
-            for one in batch.outcomes
-        ]
+        [due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0)) for one in batch.outcomes]
     )
     await due.forget_gaps(batch.gaps)
     try:

@@ -61,7 +61,7 @@ class Ticker:
         if wait_s <= rest_s:
             await asyncio.sleep(max(0.0, rest_s))
         else:
-            await queue.client().blpop(["wk:wake:schedule"], timeout=min(wait_s, IDLE_S))  # type: ignore[misc]  # redis-py's stubs
+            await queue.client().blpop(["wk:wake:schedule"], timeout=min(wait_s, IDLE_S))
 
 
 async def steadily(name: str, work: Callable[[], Awaitable[object]], every_s: float) -> None:

@@ -53,7 +53,8 @@ class Stages:
         self.clerk, self.desk = Clerk(snapshots), Desk(self._senders)
         self.floor.open()
         node = nodes.node_id("worker")
-        self._beside = [asyncio.create_task(nodes.register("worker", settings)), asyncio.create_task(metrics.publish(node))]
+        beside = (nodes.register("worker", settings), metrics.publish(node))
+        self._beside = [asyncio.create_task(work) for work in beside]
 
     async def close(self) -> None:
         """Finish what is under way, hand on what was seen, then close everything."""
@@ -73,11 +74,11 @@ class Resources(Middleware):
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
 
-    def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+    def before_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Open."""
         _on_loop(self._stages.open())
 
-    def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+    def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Close."""
         _on_loop(self._stages.close())
 
@@ -102,10 +103,10 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
         await stages.desk.admit(msgspec.convert(job, NotifyBatch))
 
     # A check that is a minute late is worth nothing: its slot is already queued again, or lost.
-    dramatiq.actor(check, broker=made, queue_name="check", max_retries=0, max_age=60_000)
-    # A finished result is never given up while the database is away; for hours, not for ever: a bug must end somewhere.
-    dramatiq.actor(ingest, broker=made, queue_name="ingest", max_retries=3_000)
-    dramatiq.actor(notify, broker=made, queue_name="notify", max_retries=5)
+    dramatiq.actor(broker=made, queue_name="check", max_retries=0, max_age=60_000)(check)
+    # A finished result waits for the database for hours; not for ever: a bug must end somewhere.
+    dramatiq.actor(broker=made, queue_name="ingest", max_retries=3_000)(ingest)
+    dramatiq.actor(broker=made, queue_name="notify", max_retries=5)(notify)
 
 
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
@@ -117,7 +118,9 @@ def run(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
     stages = Stages(settings)
     made = broker.make(settings, Resources(stages))
     declare(made, stages)
-    worker = dramatiq.Worker(made, queues=set(queues), worker_timeout=IDLE_MS, worker_threads=settings.queue_concurrency)
+    worker = dramatiq.Worker(
+        made, queues=set(queues), worker_timeout=IDLE_MS, worker_threads=settings.queue_concurrency
+    )
     worker.queue_prefetch = PREFETCH
     made.emit_after("process_boot")
     worker.start()

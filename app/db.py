@@ -15,7 +15,6 @@ from typing import Any
 
 import aiosqlite
 import asyncpg
-from piccolo.engine.base import Engine
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 from piccolo.table import TABLE_REGISTRY
@@ -38,40 +37,38 @@ PRAGMAS = (
 # What the two engines call "we can't just now": retried by whoever holds the work, told as 503 to people.
 TROUBLE = (aiosqlite.OperationalError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
 
-_engine: Engine[Any] | None = None
+_engine: Any = None  # one of Piccolo's; what we use of them has no common typed interface
 
 
 class SqliteWriting(SQLiteTransaction):
     """Piccolo's transaction, which gives its connection back whatever happens at either end."""
 
+    connection: "KeptConnection"
+
     async def __aenter__(self) -> SQLiteTransaction:
         if self._parent is not None:
             return self._parent
-        self.connection = await self.get_connection()
+        self.connection = await engine().get_connection()
         try:
-            await self.begin()
+            await self.connection.execute(f"BEGIN {self.transaction_type.value}")
         except BaseException:
             await self.connection.close()
             raise
         self.context = self.engine.current_transaction.set(self)
         return self
 
-    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+    async def __aexit__(self, _type: object, exception: BaseException | None, _traceback: object) -> bool:
         if self._parent:
             return exception is None
         self.engine.current_transaction.reset(self.context)
         try:
-            await (self.rollback() if exception else self._commit_or_roll_back())
+            if exception is None:
+                await self.connection.execute("COMMIT")
         finally:
+            if self.connection.raw.in_transaction:
+                await self.connection.execute("ROLLBACK")
             await self.connection.close()
         return exception is None
-
-    async def _commit_or_roll_back(self) -> None:
-        try:
-            await self.commit()
-        except BaseException:
-            await self.rollback()
-            raise
 
 
 class KeptConnection:
@@ -124,9 +121,7 @@ class SqliteEngine(SQLiteEngine):
             await raw.execute_fetchall(pragma)
         return raw
 
-    async def _run_in_new_connection(
-        self, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
-    ) -> Any:
+    async def _run_in_new_connection(self, query: str, args: Sequence[Any] | None = None, *_: Any, **__: Any) -> Any:
         connection = await self.get_connection()
         try:
             return await connection.execute(query, args or ())
@@ -134,18 +129,20 @@ class SqliteEngine(SQLiteEngine):
             await connection.close()
 
     async def _run_in_existing_connection(
-        self, connection: Any, query: str, args: Sequence[Any] | None = None, query_type: str = "generic", table: Any = None
+        self, connection: Any, query: str, args: Sequence[Any] | None = None, *_: Any, **__: Any
     ) -> Any:
         return await connection.execute(query, args or ())
 
     def transaction(
-        self, transaction_type: TransactionType = TransactionType.immediate, allow_nested: bool = True
+        self,
+        transaction_type: TransactionType = TransactionType.immediate,
+        allow_nested: bool = True,  # noqa: FBT001, FBT002 - Piccolo's signature
     ) -> SQLiteTransaction:
         """A transaction that takes the write lock at its start: DEFERRED ones fail at once under load."""
         return SqliteWriting(engine=self, transaction_type=transaction_type, allow_nested=allow_nested)
 
 
-def engine() -> Engine[Any]:
+def engine() -> Any:
     """The process's engine; `prepare` comes first."""
     if _engine is None:
         raise RuntimeError("db.prepare(settings) was not called")
@@ -154,7 +151,7 @@ def engine() -> Engine[Any]:
 
 def is_sqlite() -> bool:
     """Whether the record lies in a file beside us."""
-    return engine().engine_type == "sqlite"
+    return bool(engine().engine_type == "sqlite")
 
 
 def prepare(settings: Settings) -> None:
@@ -196,15 +193,15 @@ async def writing() -> AsyncIterator[None]:
 
 
 @cache
-def _numbered(sql: str, sqlite: bool) -> str:  # noqa: FBT001 - part of the cache's key
+def _numbered(sql: str, engine_type: str) -> str:
     """`?1` is how we write parameters; PostgreSQL calls it `$1`, and `{each:1}` unfolds a JSON array into rows."""
     for number in range(1, 10):
-        table = f"json_each(?{number})" if sqlite else f"json_array_elements(?{number}::text::json)"
+        table = f"json_each(?{number})" if engine_type == "sqlite" else f"json_array_elements(?{number}::text::json)"
         sql = sql.replace(f"{{each:{number}}}", f"{table} AS each")
-    return sql if sqlite else sql.replace("?", "$")
+    return sql if engine_type == "sqlite" else sql.replace("?", "$")
 
 
-async def rows(sql: str, *args: Any) -> Sequence[Any]:
+async def rows(sql: str, *args: Any) -> Any:
     """Run one statement as it stands, inside the current transaction if there is one.
 
     sql      parameters are ?1, ?2 …; `{each:1}` is a row source `each(value)` over the JSON array in ?1,
@@ -212,15 +209,15 @@ async def rows(sql: str, *args: Any) -> Sequence[Any]:
     returns  rows that answer to row["column"]
     """
     sqlite = is_sqlite()
-    text = _numbered(sql, sqlite)
+    text = _numbered(sql, engine().engine_type)
     current = engine().current_transaction.get()
     if sqlite:
         run = engine()._run_in_new_connection if current is None else current.connection.execute  # noqa: SLF001
-        return await run(text, args)  # type: ignore[no-any-return]  # Piccolo's engines are untyped here
+        return await run(text, args)
     if current is not None:
-        return await current.connection.fetch(text, *args)  # type: ignore[no-any-return]  # as above
+        return await current.connection.fetch(text, *args)
     async with engine().pool.acquire() as connection:
-        return await connection.fetch(text, *args)  # type: ignore[no-any-return]  # as above
+        return await connection.fetch(text, *args)
 
 
 async def ping() -> None:

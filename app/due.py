@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha1
 from pathlib import Path
 from time import time
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -64,12 +65,12 @@ _claims = msgspec.msgpack.Decoder(Claim, strict=False)
 _overdues = msgspec.msgpack.Decoder(Overdue, strict=False)
 
 
-async def _run(name: str, *args: str | int | bytes) -> bytes:
+async def _run(name: str, *args: str | int | bytes) -> Any:
     """Run a script by its digest; send its text when Redis does not know it (any more)."""
     try:
-        return await queue.client().evalsha(_SHA[name], 0, *args)  # type: ignore[no-any-return, misc]  # redis-py's stubs
+        return await queue.client().evalsha(_SHA[name], 0, *args)
     except NoScriptError:
-        return await queue.client().eval(_LUA[name], 0, *args)  # type: ignore[no-any-return, misc]  # as above
+        return await queue.client().eval(_LUA[name], 0, *args)
 
 
 def now_ms() -> int:
@@ -124,7 +125,7 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
     token, now = uuid4().hex, now_ms()
     if int(await _run("hasten", PARTITIONS, series, now, token)) == 0:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
-    answer = await queue.client().blpop([f"wk:reply:{token}"], timeout=timeout_s)  # type: ignore[misc]  # redis-py's stubs
+    answer = await queue.client().blpop([f"wk:reply:{token}"], timeout=timeout_s)
     if answer is None:
         raise Unavailable("No worker has checked it in time; the check may still run.")
     return int(answer[1])
@@ -132,22 +133,22 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
 
 async def gaps() -> list[Gap]:
     """Missed slots that are not stored yet."""
-    kept = await queue.client().hscan("wk:gaps", 0, count=1_000)  # type: ignore[misc]  # redis-py's stubs
-    return [Gap(*map(int, key.split(b":")), int(to)) for key, to in kept[1].items()]
+    _, kept = await queue.client().hscan("wk:gaps", 0, count=1_000)
+    return [Gap(int(series), int(at), int(to)) for key, to in kept.items() for series, at in [key.split(b":")]]
 
 
 async def note_gaps(missed: Iterable[Gap]) -> None:
     """Keep missed slots until they are stored."""
     fields = {f"{gap.series}:{gap.from_ms}": gap.to_ms for gap in missed}
     if fields:
-        await queue.client().hset("wk:gaps", mapping=fields)  # type: ignore[misc, arg-type]  # redis-py's stubs
+        await queue.client().hset("wk:gaps", mapping=fields)
 
 
 async def forget_gaps(stored: Iterable[Gap]) -> None:
     """Missed slots that are stored by now."""
     fields = [f"{gap.series}:{gap.from_ms}" for gap in stored]
     if fields:
-        await queue.client().hdel("wk:gaps", *fields)  # type: ignore[misc]  # redis-py's stubs
+        await queue.client().hdel("wk:gaps", *fields)
 
 
 async def is_built() -> bool:
@@ -162,7 +163,7 @@ async def built() -> None:
 
 async def planned() -> dict[int, tuple[int, str]]:
     """What the set holds: series -> (version, plan as text)."""
-    kept = await queue.client().hgetall("wk:plan")  # type: ignore[misc]  # redis-py's stubs
+    kept = await queue.client().hgetall("wk:plan")
     return {int(series): (int(text.split(b":")[2]), text.decode()) for series, text in kept.items()}
 
 
@@ -178,7 +179,7 @@ async def unscheduled() -> int:
         for part in range(PARTITIONS):
             pipe.zcard(f"wk:due:{part}")
         plans, *due = await pipe.execute()
-    return int(plans) - sum(due)
+    return int(plans) - sum(map(int, due))
 
 
 async def late(by_ms: int) -> list[tuple[int, int]]:

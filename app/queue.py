@@ -5,6 +5,7 @@ beside them a wake list per queue, so that a waiting consumer starts at once ins
 """
 
 from time import time
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -19,11 +20,13 @@ NAMESPACE = "wk:q"
 QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify"}
 WAKE_KEPT = 16  # tokens: more than consumers that could be asleep, few enough to forget
 
-_client: "Redis | None" = None
+Client = Any  # redis.asyncio.Redis: its stubs describe replies of all modes at once, bytes never alone
+
+_client: Client | None = None
 _encoder = msgspec.json.Encoder()
 
 
-def connect(settings: Settings) -> "Redis":
+def connect(settings: Settings) -> Client:
     """A client with limits on everything: a stuck Redis must never hang a process."""
     return Redis.from_url(
         settings.redis_url,
@@ -47,7 +50,7 @@ async def stop() -> None:
     await client().aclose()
 
 
-def client() -> "Redis":
+def client() -> Client:
     """This process's client; `start` comes first."""
     if _client is None:
         raise RuntimeError("queue.start(settings) was not called")
@@ -98,4 +101,4 @@ async def age_s(queue: str) -> float:
     body = oldest and await client().hget(f"{NAMESPACE}:{queue}.msgs", oldest)
     if not body:
         return 0.0
-    return max(0.0, time() - msgspec.json.decode(body)["message_timestamp"] / 1000)
+    return max(0.0, time() - int(msgspec.json.decode(body)["message_timestamp"]) / 1000)

@@ -1,4 +1,4 @@
-"""Notification channels: how people are told. One struct per provider; a new one is a struct here and a file in `actors/senders/`."""
+"""Notification channels: how people are told. A new provider is a struct here and a file in `actors/senders/`."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,7 +9,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from schema.limits import Host, Name, Port, Secret
 from schema.targets import Url
 
-Address = Annotated[str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$", description="An e-mail address.")]
+Address = Annotated[
+    str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="An e-mail address.")
+]
+HeaderName = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
 Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
 SecretUrl = Annotated[
     str,
@@ -27,7 +30,7 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 
     url: Url
     secret: Secret = ""
-    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    headers: Annotated[dict[HeaderName, Secret], Meta(max_length=50)] = {}
 
 
 class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="smtp"):

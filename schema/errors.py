@@ -25,6 +25,6 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
 
 class ErrorReply(Struct, frozen=True):
-    """`{"error": {...}}`"""
+    """The whole reply: `{"error": {...}}`."""
 
     error: ErrorBody

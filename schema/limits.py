@@ -1,4 +1,4 @@
-"""Sizes and ranges that several nouns share, as annotated types: they reach the validator and the OpenAPI document alike."""
+"""Sizes and ranges that several nouns share, as annotated types: validator and OpenAPI document read the same."""
 
 from typing import Annotated
 

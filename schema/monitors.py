@@ -72,7 +72,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """All a worker needs to check and judge a monitor, at one version. Its secrets are open: it never leaves a process."""
+    """All a worker needs to check and judge a monitor, at one version. With secrets open: it never leaves a process."""
 
     series: int
     version: int

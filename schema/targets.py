@@ -77,7 +77,9 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     method: Method = Method.GET
     headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
     body: Annotated[str, Meta(max_length=65_536)] = ""
-    accepted_statuscodes: Annotated[list[StatusCodes], Meta(min_length=1, max_length=20)] = msgspec.field(default_factory=lambda: ["2XX"])
+    accepted_statuscodes: Annotated[list[StatusCodes], Meta(min_length=1, max_length=20)] = msgspec.field(
+        default_factory=lambda: ["2XX"]
+    )
     max_redirects: Annotated[int, Meta(ge=0, le=20, description="0 takes a redirect as the answer.")] = 10
     ignore_tls_errors: bool = False
     keyword: Annotated[str, Meta(max_length=1_024, description="Text the body must contain.")] = ""
@@ -120,7 +122,9 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 class Push(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="push"):
     """A job or a service that reports to us; silence longer than the interval is a failure."""
 
-    token: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]{16,64})?$", description="Part of the push address; made when empty.")] = ""
+    token: Annotated[
+        str, Meta(pattern=r"^([A-Za-z0-9_-]{16,64})?$", description="Part of the push address; made when empty.")
+    ] = ""
 
 
 Target = Http | Tcp | Ping | Dns | Push

@@ -52,7 +52,7 @@ class Settled(Struct, frozen=True):
 
 
 async def claim(ids: Sequence[str], now_ms: int) -> list[Claimed]:
-    """Take the right to send these; the ones that are somebody else's, done, too early or behind an elder are left out."""
+    """Take the right to send these, but for what is somebody else's, done, too early or behind an elder."""
     async with db.writing():
         won = await db.rows(
             "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2"
@@ -64,7 +64,8 @@ async def claim(ids: Sequence[str], now_ms: int) -> list[Claimed]:
         )
         events = await _events_of([row["event_id"] for row in won])
     return [
-        Claimed(row["id"], row["channel_id"], events[row["event_id"]], row["attempts"], row["created_ms"]) for row in won
+        Claimed(row["id"], row["channel_id"], events[row["event_id"]], row["attempts"], row["created_ms"])
+        for row in won
     ]
 
 
@@ -104,7 +105,7 @@ async def settle(results: Sequence[Settled], now_ms: int) -> dict[str, list[str]
 
 async def _next_of(done: Sequence[dict[str, str | None]], now_ms: int) -> dict[str, list[str]]:
     """The oldest waiting delivery of each (channel, monitor) that just had one settled."""
-    pairs = sorted({(row["channel_id"], row["monitor_id"]) for row in done if row["monitor_id"]})  # type: ignore[type-var]  # no None left
+    pairs = sorted({(row["channel_id"], row["monitor_id"]) for row in done if row["monitor_id"]})
     if not pairs:
         return {}
     found = await db.rows(

@@ -7,16 +7,15 @@ than the newest stored heartbeat of their series are weighed; the others are kep
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
-from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
+from app.store import outbox, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
-from schema.events import Event, EventKind
+from schema.events import Event
 from schema.heartbeats import SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.jobs import Gap, Outcome, ResultBatch
 from schema.messages import PUSHED, text_of
@@ -24,7 +23,6 @@ from schema.monitors import Snapshot
 from schema.status import Status
 
 _json = msgspec.json.Encoder()
-TOLD = {EventKind.MONITOR_DOWN, EventKind.MONITOR_UP}  # events that go to channels; the others are facts for listeners
 
 
 class Kept(Struct, frozen=True):
@@ -58,39 +56,16 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         await _keep_gaps(batch.gaps)
         if not known:
             return Absorbed([], [], {})
-        standings, newest = await _stand(sorted({one.series for one in known}))
+        standings, newest = await standing_rows.of(sorted({one.series for one in known}))
         before = dict(standings)
         kept = _weigh(known, snapshots, standings, newest)
         await _keep(kept)
-        await _move({no: standings[no] for no in standings if standings[no] is not before[no]})
-        events = [event for one in kept if (event := _event_of(one, snapshots[one.outcome.series]))]
-        deliveries = await _owe(events, now_ms) if events else {}
+        await standing_rows.move({no: one for no, one in standings.items() if one is not before[no]})
+        events = [
+            event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
+        ]
+        deliveries = await outbox.owe(events, now_ms) if events else {}
     return Absorbed(kept, events, deliveries)
-
-
-async def _stand(series: Sequence[int]) -> tuple[dict[int, Standing], dict[int, int]]:
-    """Where each series stands, and the key of its newest heartbeat; locked until the transaction ends."""
-    numbers = _json.encode([[no] for no in series]).decode()
-    if not db.is_sqlite():
-        # The newest key must be read after the lock is ours: a second statement sees what the first waited for.
-        await db.rows(
-            "SELECT no FROM series WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1}) ORDER BY no FOR UPDATE",
-            numbers,
-        )
-    found = await db.rows(
-        "SELECT s.no, s.status, s.since_ms, s.failing_since_ms, s.retries, s.unsent, s.told_ms,"
-        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
-        " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
-        numbers,
-        1 << SERIES_SHIFT,
-    )
-    standings = {
-        row["no"]: Standing(
-            Status(row["status"]), row["since_ms"], row["failing_since_ms"], row["retries"], row["unsent"], row["told_ms"]
-        )
-        for row in found
-    }
-    return standings, {row["no"]: row["newest"] or 0 for row in found}
 
 
 def _weigh(
@@ -166,23 +141,6 @@ def _detail_of(kept: Kept) -> tuple[int, str, str] | None:
     return key_of(one.series, one.at_ms), one.message, detail
 
 
-async def _move(standings: dict[int, Standing]) -> None:
-    """Store where series stand now, for those that moved."""
-    if not standings:
-        return
-    rows = [
-        (no, one.status, one.since_ms, one.failing_since_ms, one.retries, one.unsent, one.told_ms)
-        for no, one in standings.items()
-    ]
-    await db.rows(
-        "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), since_ms = CAST(each.value->>2 AS BIGINT),"
-        " failing_since_ms = CAST(each.value->>3 AS BIGINT), retries = CAST(each.value->>4 AS INTEGER),"
-        " unsent = CAST(each.value->>5 AS INTEGER), told_ms = CAST(each.value->>6 AS BIGINT)"
-        " FROM {each:1} WHERE series.no = CAST(each.value->>0 AS BIGINT)",
-        _json.encode(rows).decode(),
-    )
-
-
 async def _keep_gaps(gaps: Sequence[Gap]) -> None:
     if gaps:
         await db.rows(
@@ -193,54 +151,6 @@ async def _keep_gaps(gaps: Sequence[Gap]) -> None:
         )
 
 
-def _event_of(kept: Kept, snapshot: Snapshot) -> Event | None:
-    """The event a verdict calls for. Its data is what a message needs, and nothing secret."""
-    kind = kept.verdict and (kept.verdict.tells or kept.verdict.notes)
-    if kept.verdict is None or kind is None:
-        return None
-    one, verdict = kept.outcome, kept.verdict
-    at_ms = one.at_ms
-    data: dict[str, Any] = {
-        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
-        "status": int(verdict.status),
-        "msg": one.message or text_of(one.code),
-        "ping": one.took_us / 1000 if one.took_us else None,
-    }
-    if verdict.started_ms is not None:
-        data["started_at"] = _instant(verdict.started_ms)
-        data["duration"] = (at_ms - verdict.started_ms) / 1000
-    return Event(id=str(uuid4()), event=kind, at=_instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
-
-
-async def _owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
-    """Store events, and one delivery for each channel that is linked to the event's monitor."""
-    await db.rows(
-        "INSERT INTO events (id, kind, monitor_id, at_ms, data, created_ms) SELECT value->>0, value->>1, value->>2,"
-        " CAST(value->>3 AS BIGINT), value->>4, CAST(?2 AS BIGINT) FROM {each:1}",
-        _json.encode([(e.id, e.event, e.monitor_id, _ms(e.at), _json.encode(e.data).decode()) for e in events]).decode(),
-        now_ms,
-    )
-    owed = await db.rows(
-        "SELECT each.value->>0 AS event_id, each.value->>1 AS monitor_id, CAST(each.value->>2 AS BIGINT) AS at_ms,"
-        " c.id AS channel_id FROM {each:1} JOIN links l ON l.monitor_id = each.value->>1"
-        " JOIN channels c ON c.id = l.channel_id WHERE c.active",
-        _json.encode([(e.id, e.monitor_id, _ms(e.at)) for e in events if e.event in TOLD]).decode(),
-    )
-    deliveries = [(str(uuid4()), row["event_id"], row["channel_id"], row["monitor_id"], row["at_ms"]) for row in owed]
-    if deliveries:
-        await db.rows(
-            "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
-            " SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT), CAST(?2 AS BIGINT),"
-            " CAST(?2 AS BIGINT) FROM {each:1} WHERE TRUE ON CONFLICT (event_id, channel_id) DO NOTHING",
-            _json.encode(deliveries).decode(),
-            now_ms,
-        )
-    by_channel: dict[str, list[str]] = {}
-    for id_, _, channel_id, *_rest in deliveries:
-        by_channel.setdefault(channel_id, []).append(id_)
-    return by_channel
-
-
 def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
     """Heartbeats as people and programs see them, for the live channels."""
     return [
@@ -249,7 +159,7 @@ def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heart
             monitor_id=snapshots[one.outcome.series].monitor_id,
             status=one.status,
             raw_status=one.outcome.seen,
-            time=_instant(one.outcome.at_ms),
+            time=datetime.fromtimestamp(one.outcome.at_ms / 1000, UTC),
             ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
             msg=one.outcome.message or text_of(one.outcome.code),
             important=bool(one.verdict and one.verdict.important),
@@ -267,11 +177,3 @@ async def newest_push(series: int) -> int | None:
         PUSHED,
     )
     return slot_of(found[0]["id"])[1] if found[0]["id"] is not None else None
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -39,7 +39,7 @@ async def test_the_recovery_waits_for_the_outage_to_be_told(owed):
     down, up = owed
     assert await claimed(owed) == [down]
     freed = await deliveries.settle([Settled(down, 1, "sent")], NOW)
-    assert [ids for ids in freed.values()] == [[up]]
+    assert list(freed.values()) == [[up]]
     assert await claimed([up]) == [up]
 
 
