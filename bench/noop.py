@@ -1,12 +1,15 @@
-"""The yardstick of pushes: a Litestar handler that does nothing, behind the same server.
+"""The yardstick of pushes: a Litestar handler that does nothing, behind the server that the product uses.
 
 python -m bench.noop <port>
 """
 
+import asyncio
+import signal
 import sys
 
-from granian.constants import Interfaces, Loops
-from granian.server import Server
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
 from litestar import Litestar, get
 from litestar.params import FromPath
 
@@ -18,11 +21,13 @@ async def noop(token: FromPath[str]) -> dict[str, bool]:
     return {"ok": True}
 
 
-app = Litestar([noop], openapi_config=None)
+async def serve(port: int) -> None:
+    """Serve until SIGTERM."""
+    app = Litestar([noop], openapi_config=None)
+    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+    await server.serve()
 
 
 if __name__ == "__main__":
-    Server(
-        "bench.noop:app", address="127.0.0.1", port=int(sys.argv[1]), interface=Interfaces.ASGI, loop=Loops.uvloop,
-        log_enabled=False, websockets=False,
-    ).serve()  # fmt: skip
+    uvloop.run(serve(int(sys.argv[1])))

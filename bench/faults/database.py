@@ -1,0 +1,119 @@
+"""R3: the database is locked, the disk is full (SQLite); the database is stopped (PostgreSQL)."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app import settings
+from bench.faults.flips import LONGEST_S
+from bench.faults.report import Report
+from bench.faults.scene import Scene, scene
+from bench.faults.setting import Setting
+from bench.faults.visitor import Visitor
+
+PATIENT, QUICK = 60, 0
+WORK_S = 12.0
+REFUSED = frozenset({"503"})
+DISK_MB = 96  # of the small disk that will be full
+
+Fault = Callable[[Scene, Setting], Awaitable[None]]
+
+
+async def run(setting: Setting) -> list[Report]:
+    """Each fault in an installation of its own."""
+    if setting.cluster is not None:
+        return [await _under("R3 database stopped", _stopped, setting, None)]
+    reports = [await _under("R3 database locked", _locked, setting, None)]
+    if os.geteuid() != 0:
+        return reports  # only root may make a small disk to fill
+    with small_disk() as folder:
+        return [*reports, await _under("R3 disk full", _full, setting, folder)]
+
+
+async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None) -> Report:
+    """Ordinary life, half the targets flip, the fault, ordinary life again."""
+    troubles: list[str] = []
+    async with scene(PATIENT, QUICK, setting.seed, setting.environ, folder) as stage:
+        await stage.begin()
+        stage.flips.go()
+        await asyncio.sleep(WORK_S)
+        await stage.flips.rest()
+        async with Visitor(stage.ground) as visitor:
+            await stage.flips.flip_some(0.5)
+            began_ms = time.time() * 1000
+            await fault(stage, setting)
+            stage.outage(began_ms)
+            if not await stage.checked(LONGEST_S, since_ms=time.time() * 1000):
+                troubles.append(f"not every monitor was checked within {LONGEST_S} s after")
+        drained = await stage.drained()
+        troubles += visitor.troubles(REFUSED) + ([] if drained else ["deliveries were still open long after"])
+        return Report(
+            name=name,
+            rounds=1,
+            injected={name.removeprefix("R3 "): 1},
+            verdict=await stage.verdict(),
+            unchecked=await stage.unchecked(),
+            history=await stage.history(),
+            wasted=await stage.wasted(),
+            troubles=troubles,
+            notes=[visitor.note()],
+        )
+
+
+async def _locked(stage: Scene, setting: Setting) -> None:
+    """Somebody else holds the write lock."""
+    path = settings.read(stage.ground.environ, stage.ground.folder).db_path
+    intruder = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        intruder.execute("BEGIN IMMEDIATE")
+        await asyncio.sleep(setting.lock_s)
+        intruder.execute("ROLLBACK")
+    finally:
+        intruder.close()
+
+
+async def _stopped(stage: Scene, setting: Setting) -> None:
+    """PostgreSQL goes away and comes back."""
+    del stage
+    assert setting.cluster is not None
+    await setting.cluster.stop()
+    await asyncio.sleep(setting.outage_s)
+    await setting.cluster.start()
+
+
+async def _full(stage: Scene, setting: Setting) -> None:
+    """Nothing more fits on the disk; then there is room again."""
+    ballast = stage.ground.folder / "ballast"
+    await asyncio.to_thread(_fill, ballast)
+    await asyncio.sleep(setting.lock_s)
+    ballast.unlink()
+
+
+def _fill(ballast: Path) -> None:
+    """Write until nothing fits, then let nothing go to waste: what others free is taken, too."""
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12):
+            try:
+                while file.write(b"\0" * size):
+                    pass
+            except OSError:
+                continue
+
+
+@contextmanager
+def small_disk() -> Iterator[Path]:
+    """A disk of a few megabytes, gone after the block."""
+    folder = Path(tempfile.mkdtemp(prefix="wk-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        shutil.rmtree(folder, ignore_errors=True)

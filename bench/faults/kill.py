@@ -1,0 +1,48 @@
+"""R1: kill -9 of a random process of ours, again and again, while targets flip."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections import Counter
+
+from bench.faults.report import Report
+from bench.faults.scene import Scene, scene
+from bench.faults.setting import Setting
+
+ROLES = ("api", "scheduler", "worker", "valkey")
+PAUSE_S = (0.5, 1.5)
+PATIENT, QUICK = 200, 100
+
+
+async def run(setting: Setting) -> Report:
+    """So many rounds; then everything must be told, once, and the history whole."""
+    chance, killed = random.Random(setting.seed), Counter[str]()
+    async with scene(PATIENT, QUICK, setting.seed, setting.environ) as stage:
+        await stage.begin()
+        stage.flips.go()
+        for _ in range(setting.rounds):
+            await asyncio.sleep(chance.uniform(*PAUSE_S))
+            killed[_kill(stage, chance)] += 1
+        drained = await stage.drained()
+        return Report(
+            name="R1 kill -9",
+            rounds=setting.rounds,
+            injected=dict(killed),
+            verdict=await stage.verdict(),
+            unchecked=await stage.unchecked(),
+            history=await stage.history(),
+            troubles=[] if drained else ["deliveries were still open long after the last kill"],
+        )
+
+
+def _kill(stage: Scene, chance: random.Random) -> str:
+    """Kill a process of a random part; returns which part, or "nobody" when that part was not running."""
+    role = chance.choice(ROLES)
+    living = [process.pid for process in stage.ground.family() if process.role == role]
+    if not living:
+        return f"{role} was not running"
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(chance.choice(living), signal.SIGKILL)
+    return role

@@ -1,0 +1,64 @@
+"""What a fault run found, and whether it holds. Pure."""
+
+from msgspec import Struct
+
+from bench.faults.oracle import Verdict
+
+SHOWN = 10  # lines of each kind of trouble
+
+
+class History(Struct, frozen=True):
+    """What `watchkeeper doctor --history` counted."""
+
+    slots: int = 0
+    missing: int = 0
+    doubled: int = 0
+    gaps: int = 0
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """One fault run.
+
+    injected    what was done, and how often
+    unchecked   times a monitor was left alone for too long
+    wasted      results that were finished and not stored (where nothing was killed)
+    troubles    what else should not have happened, in words
+    """
+
+    name: str
+    rounds: int
+    injected: dict[str, int]
+    verdict: Verdict
+    unchecked: int
+    history: History
+    wasted: int = 0
+    troubles: list[str] = []
+    notes: list[str] = []
+
+    @property
+    def holds(self) -> bool:
+        """Everything that must hold did."""
+        whole = not (self.history.missing or self.history.doubled)
+        seen = self.history.slots > 0 and self.verdict.transitions > 0  # nothing compared is nothing shown
+        return self.verdict.holds and not self.unchecked and not self.wasted and whole and seen and not self.troubles
+
+    def text(self) -> str:
+        """For people, and for grep."""
+        told, history = self.verdict, self.history
+        done = ", ".join(f"{what} {times}" for what, times in sorted(self.injected.items()))
+        lines = [
+            f"{self.name}: {'holds' if self.holds else 'DOES NOT HOLD'}",
+            f"  rounds {self.rounds}; injected: {done}",
+            f"  transitions {told.transitions}; lost {len(told.lost)}, doubled {len(told.doubled)},"
+            f" invented {len(told.invented)}; sent again with the same key {told.repeats}",  # noqa: ISC004 - one line
+            f"  left unchecked too long {self.unchecked}; finished results lost {self.wasted}",
+            f"  history: slots {history.slots}, missing {history.missing}, doubled {history.doubled}, gaps {history.gaps}",
+        ]
+        kinds = (
+            ("lost", told.lost),
+            ("doubled", told.doubled),
+            ("invented", told.invented),
+            ("trouble", self.troubles),
+        )
+        lines += [f"  {kind}: {line}" for kind, found in kinds for line in found[:SHOWN]]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

@@ -1,0 +1,192 @@
+"""What every fault run plays in: the product, targets that flip, a webhook that listens, and how it is judged after."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from app import db
+from app.domain import slots
+from bench import record, side
+from bench.faults import oracle
+from bench.faults.flips import INTERVAL_S, LONGEST_S, Flips
+from bench.faults.oracle import Fact, Verdict
+from bench.faults.report import History
+from bench.ground import Ground, ground
+from bench.receiver import Told
+from bench.side import Side
+from bench.target import PASS, Log
+from schema.heartbeats import slot_of
+from schema.status import Status
+
+TOLD = ("monitor.down", "monitor.up")
+FIRST_S = 60.0  # until every monitor was checked once
+DRAIN_S = 120.0  # until everything is told, after the last fault
+ADDED_AT_ONCE = 8
+
+
+class Scene:
+    """One run's stage."""
+
+    def __init__(self, ground: Ground, target: Side, hook: Side, flips: Flips) -> None:
+        self.ground, self.target, self.hook, self.flips = ground, target, hook, flips
+        self.began_ms = 0.0
+        self.outages: list[range] = []
+
+    @property
+    def numbers(self) -> list[int]:
+        """Every target's number."""
+        return [*self.flips.patient, *self.flips.quick]
+
+    async def begin(self) -> None:
+        """Start the product, add a monitor for each target, wait until each was checked."""
+        await self.ground.start()
+        await self.ground.register()
+        await self.ground.webhook(self.hook.url("/hook"))
+        room = asyncio.Semaphore(ADDED_AT_ONCE)
+        await asyncio.gather(*(self._add(number, room) for number in self.numbers))
+        if not await self.checked(FIRST_S):
+            raise RuntimeError("not every monitor was checked at the start")
+        self.began_ms = time.time() * 1000
+
+    async def _add(self, number: int, room: asyncio.Semaphore) -> None:
+        async with room:
+            await self.ground.monitor(self.target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S)
+
+    async def log(self) -> Log:
+        """What the targets answered, and how they were switched."""
+        return msgspec.json.decode(await self.target.ask("/log"), type=Log)
+
+    async def checked(self, within_s: float, since_ms: float | None = None) -> bool:
+        """Whether every target is asked again before `within_s` have passed."""
+        until = time.monotonic() + within_s
+        while time.monotonic() < until:
+            log = await self.log()
+            asked = {n for n, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= (since_ms or 0)}
+            if asked >= set(self.numbers):
+                return True
+            await asyncio.sleep(0.5)
+        return False
+
+    def outage(self, began_ms: float) -> None:
+        """Note that nothing could be checked from then until now."""
+        self.outages.append(range(int(began_ms), int(time.time() * 1000)))
+
+    async def drained(self) -> bool:
+        """Wait until targets are at rest for long enough and every delivery is sent."""
+        await self.flips.rest()
+        await asyncio.sleep(LONGEST_S + 2)
+        until = time.monotonic() + DRAIN_S
+        while time.monotonic() < until:
+            async with record.record(self.ground):
+                open_ones = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'sending')")
+            if open_ones[0]["n"] == 0:
+                return True
+            await asyncio.sleep(1)
+        return False
+
+    async def verdict(self) -> Verdict:
+        """Compare what was told with what was true."""
+        told = [one for one in await self.told() if one.event in TOLD]
+        log, facts = await self.log(), _facts(told)
+        verdict = Verdict()
+        for number in self.flips.patient:
+            switches = [(at_ms, how == PASS) for one, at_ms, how in log.switches if one == number]
+            verdict = verdict.plus(
+                oracle.strict(f"t-{number}", oracle.plateaus(switches), facts.get(f"t-{number}", []))
+            )
+        answers = _by_number(log)
+        for number in self.flips.quick:
+            verdict = verdict.plus(oracle.consistent(f"t-{number}", answers[number], facts.get(f"t-{number}", [])))
+        return verdict.plus(oracle.delivered(await self._stored(), [one.id for one in told]))
+
+    async def told(self) -> list[Told]:
+        """Every delivery that arrived."""
+        return msgspec.json.decode(await self.hook.ask("/log"), type=list[Told])
+
+    async def _stored(self) -> list[str]:
+        async with record.record(self.ground):
+            found = await db.rows(
+                "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id"
+                " WHERE e.kind IN ('monitor.down', 'monitor.up')"
+            )
+        return [row["id"] for row in found]
+
+    async def unchecked(self) -> int:
+        """How often a target was left alone for too long."""
+        answers, window = _by_number(await self.log()), (self.began_ms, time.time() * 1000)
+        return sum(
+            oracle.unchecked([at_ms for at_ms, _ in answers.get(number, [])], window, LONGEST_S * 1000, self.outages)
+            for number in self.numbers
+        )
+
+    async def wasted(self) -> int:
+        """Slots stored as unknown, or as a gap, whose check the target had answered."""
+        answers = _by_number(await self.log())
+        async with record.record(self.ground):
+            named, blank = await record.numbers(), await _blank()
+        return sum(
+            oracle.wasted([at_ms], [answered for answered, _ in answers.get(named[series], [])], INTERVAL_S * 1000)
+            for series, at_ms in blank
+            if series in named
+        )
+
+    async def history(self) -> History:
+        """What the product's own doctor says of the history."""
+        doctor = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "app.cli", "doctor", "--history", "--json",
+            cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
+        said = json.loads(printed.splitlines()[-1])
+        return History(said["slots"], said["missing"], said["doubled"], said["gaps"])
+
+
+def _facts(told: Sequence[Told]) -> dict[str, list[Fact]]:
+    facts: dict[str, list[Fact]] = {}
+    for one in told:
+        facts.setdefault(one.name, []).append(Fact(one.id, one.event == "monitor.up", one.at_ms))
+    return facts
+
+
+def _by_number(log: Log) -> dict[int, list[tuple[float, bool]]]:
+    """Each target's answers, in order of time."""
+    answers: dict[int, list[tuple[float, bool]]] = {number: [] for number in set(log.numbers)}
+    for number, at_ms, how in zip(log.numbers, log.at_ms, log.answers, strict=True):
+        answers[number].append((at_ms, how == PASS))
+    return answers
+
+
+async def _blank() -> list[tuple[int, int]]:
+    """(series, slot) of every heartbeat that says unknown, and of every slot of a gap."""
+    unknown = await db.rows("SELECT id FROM heartbeats WHERE status = ?1", int(Status.UNKNOWN))
+    gaps = await db.rows("SELECT series, from_ms, to_ms FROM gaps")
+    return [*(slot_of(row["id"]) for row in unknown), *(slot for row in gaps for slot in _slots(row))]
+
+
+def _slots(gap: Mapping[str, int]) -> list[tuple[int, int]]:
+    inside = slots.slots_between(gap["series"], INTERVAL_S * 1000, gap["from_ms"], gap["to_ms"] + 1)
+    return [(gap["series"], at_ms) for at_ms in inside]
+
+
+@asynccontextmanager
+async def scene(
+    patient: int, quick: int, seed: int, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> AsyncIterator[Scene]:
+    """A stage with so many targets of each kind; everything ends with the block."""
+    numbers = range(patient + quick)
+    async with (
+        side.side("bench.target") as target,
+        side.side("bench.receiver") as hook,
+        ground(environ, folder) as product,
+    ):
+        flips = Flips(target, numbers[:patient], numbers[patient:], seed)
+        try:
+            yield Scene(product, target, hook, flips)
+        finally:
+            await flips.rest()

@@ -1,0 +1,28 @@
+"""How a fault run was asked for."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bench.faults.postgres import Cluster
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """Size, length and database of a run.
+
+    rounds      of what comes in rounds
+    outage_s    how long something stays away
+    lock_s      how long SQLite's write lock is held
+    cluster     a PostgreSQL of our own, or None for SQLite
+    """
+
+    rounds: int
+    outage_s: float
+    lock_s: float
+    seed: int
+    cluster: Cluster | None = None
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What the product is told about its database."""
+        return self.cluster.environ if self.cluster else {}

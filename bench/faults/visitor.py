@@ -1,0 +1,75 @@
+"""Somebody who uses the API while something is broken: reads and writes, and notes what they were told."""
+
+import asyncio
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from bench.ground import Ground
+
+LIMIT_S = 15.0
+EVERY_S = 0.5
+MUTE = {"type": "http", "config": {"url": "http://127.0.0.1:9/"}, "interval": 3_600, "active": False}
+
+
+class Visitor:
+    """Reads and writes in turn. `reads` and `writes` count status codes; "late" is no answer in time.
+
+    slowest_s    the longest wait for an answer
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._task: asyncio.Task[None] | None = None
+        self.reads, self.writes = Counter[str](), Counter[str]()
+        self.slowest_s = 0.0
+        self.odd: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._visit(), name="visitor")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _visit(self) -> None:
+        while True:
+            self.reads[await self._ask("GET", "/monitors?limit=1")] += 1
+            draft = {"name": "visited", "notification_channel_ids": [], **MUTE}
+            self.writes[await self._ask("POST", "/monitors", draft)] += 1
+            await asyncio.sleep(EVERY_S)
+
+    async def _ask(self, method: str, path: str, body: object = None) -> str:
+        began = time.perf_counter()
+        try:
+            status, said = await self._ground.call(method, path, body, limit_s=LIMIT_S)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return "late" if isinstance(error, TimeoutError) else type(error).__name__
+        finally:
+            self.slowest_s = max(self.slowest_s, time.perf_counter() - began)
+        if status >= 400 and "error" not in (said or {}):
+            self.odd.append(f"{method} {path}: {status} without the error format")
+        return str(status)
+
+    def troubles(self, may_refuse: frozenset[str] = frozenset()) -> list[str]:
+        """Answers that should not have been given.
+
+        may_refuse    statuses with which writes may be refused for now
+        """
+        bad = [f"read answered {status} ({times} times)" for status, times in self.reads.items() if status != "200"]
+        fine = {"201", *may_refuse}
+        bad += [
+            f"write answered {status} ({times} times)" for status, times in self.writes.items() if status not in fine
+        ]
+        return bad + self.odd[:3]
+
+    def note(self) -> str:
+        """What happened, in a line."""
+        return f"reads {dict(self.reads)}, writes {dict(self.writes)}, slowest answer {self.slowest_s:.1f} s"
