@@ -8,7 +8,7 @@ Pure: no clock, no database, no log. Outcomes come in the order of their slots; 
 * UNKNOWN is our own fault: it neither forgives nor counts, and nobody is told.
 * Inside a maintenance window nobody is told. Failing checks still count, so that a target which is down when the window
   ends is told as down by the next check; an outage that was told before the window waits for a check after it.
-* People hear down and up in turn: an outage that was told is told again only by `resend_interval`, until a check passes.
+* People hear down and up in turn: an outage that was told is told again only by `resend_interval`.
 """
 
 import msgspec
@@ -99,7 +99,7 @@ def _passed(standing: Standing, seen: Status, at_ms: int) -> Verdict:
 
 def _failed(standing: Standing, at_ms: int, rules: Rules) -> Verdict:
     if standing.told_ms is not None:
-        return _failed_again(standing, at_ms, rules)
+        return _failed_again(standing, rules)
     started_ms = at_ms if standing.failing_since_ms is None else standing.failing_since_ms
     if standing.retries < rules.max_retries:
         since_ms = standing.since_ms if standing.status == Status.PENDING else at_ms
@@ -108,7 +108,7 @@ def _failed(standing: Standing, at_ms: int, rules: Rules) -> Verdict:
     return Verdict(Status.DOWN, down, important=True, tells=EventKind.MONITOR_DOWN, started_ms=started_ms)
 
 
-def _failed_again(standing: Standing, at_ms: int, rules: Rules) -> Verdict:
+def _failed_again(standing: Standing, rules: Rules) -> Verdict:
     """The outage was told: only a reminder may be due."""
     started_ms = standing.failing_since_ms
     unsent = standing.unsent + 1 if rules.resend_interval else 0

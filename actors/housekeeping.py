@@ -1,0 +1,77 @@
+"""The leader's work, once a minute: hours are rolled up, what is too old is forgotten.
+
+The leader is who holds a key in Redis. All that is done here may be done twice, so a lost key costs work, not truth.
+"""
+
+import asyncio
+import time
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from app import db, queue
+from app.settings import Settings
+from app.store import retention, rollups
+from app.store.retention import Keep
+
+LEADER = "wk:leader"
+TERM_MS = 150_000  # two rounds and a half: whoever is alive keeps the office
+ROUND_S = 60.0
+
+# Takes the key when it is free, prolongs it when it is ours; says whether it is ours.
+HOLD = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+YIELD = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+log = structlog.get_logger()
+
+
+async def housekeeping(settings: Settings) -> None:
+    """Keep house as long as the process lives; gives the office back when it is cancelled.
+
+    settings  `db` and `queue` were started with it
+    """
+    token = f"{settings.service_name}:{uuid4()}"
+    try:
+        while True:
+            await _round(token)
+            await asyncio.sleep(ROUND_S)
+    finally:
+        await _resign(token)
+
+
+async def _round(token: str) -> None:
+    """One round; what the world refuses now is done in the next one."""
+    try:
+        if await leads(token):
+            await tidy(time.time_ns() // 1_000_000)
+    except (RedisError, *db.TROUBLE) as error:
+        log.warning("housekeeping.put_off", reason=str(error))
+
+
+async def leads(token: str, term_ms: int = TERM_MS) -> bool:
+    """Whether `token` holds the office; takes it when nobody does."""
+    return bool(await queue.client().eval(HOLD, 1, LEADER, token, term_ms))
+
+
+async def _resign(token: str) -> None:
+    try:
+        await queue.client().eval(YIELD, 1, LEADER, token)
+    except RedisError as error:
+        log.warning("housekeeping.put_off", reason=str(error))  # the term ends by itself
+
+
+async def tidy(now_ms: int, keep: Keep | None = None) -> None:
+    """One round of work, as of an instant."""
+    began = time.perf_counter()
+    hours = await rollups.advance(now_ms)
+    pruned = await retention.prune(now_ms, keep or Keep()) if hours else 0
+    forgotten = await retention.forget_deleted(now_ms)
+    if hours or forgotten:
+        took_ms = round((time.perf_counter() - began) * 1_000)
+        log.info("housekeeping.done", hours=hours, rows_pruned=pruned, series_forgotten=forgotten, took_ms=took_ms)

@@ -1,0 +1,36 @@
+"""Rows of rollups: what an hour and a day of a series came to; and marks of how far long-running work has come."""
+
+from piccolo.columns import BigInt, Bytea, Text
+from piccolo.table import Table
+
+from schema.heartbeats import EPOCH_MS
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+HOURLY, DAILY = 0, 1
+LENGTHS_MS = {HOURLY: HOUR_MS, DAILY: DAY_MS}
+HOUR_BITS = 20  # 119 years of hours since 2020
+
+
+class RollupRow(Table, tablename="rollups"):
+    """One stretch of one series, packed (`app.domain.packing`); `id` is `rollup_key(series, span, its beginning)`."""
+
+    id = BigInt(primary_key=True)
+    data = Bytea()
+
+
+class MarkRow(Table, tablename="marks"):
+    """Work `name` is done up to `at_ms`."""
+
+    name = Text(primary_key=True)
+    at_ms = BigInt()
+
+
+def rollup_key(series: int, span: int, at_ms: int) -> int:
+    """Sorts by series, then hours before days, then time: a year of one monitor's days is one short read."""
+    return (series << 1 | span) << HOUR_BITS | (at_ms - EPOCH_MS) // HOUR_MS
+
+
+def begin_of(key: int) -> tuple[int, int]:
+    """(series, beginning in epoch milliseconds) of a key."""
+    return key >> HOUR_BITS + 1, (key & ((1 << HOUR_BITS) - 1)) * HOUR_MS + EPOCH_MS
