@@ -1,0 +1,62 @@
+"""Mouths: one file per provider, a pure `render()` and one `send()`. This file alone waits, times and catches."""
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
+from actors.senders.message import message_of
+from actors.senders.redaction import redacted
+from actors.senders.tools import Tools, open_tools
+from actors.senders.undelivered import Undelivered
+from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.notices import Message
+
+__all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
+
+log = structlog.get_logger()
+
+Sender = Callable[[Any, Message, Tools], Awaitable[None]]
+
+LIMIT_S = 20.0  # of a whole send, from name lookup to answer; below the lease of a claimed delivery
+SENDERS: dict[type, Sender] = {
+    Webhook: webhook.send,
+    Smtp: smtp.send,
+    Slack: slack.send,
+    Discord: discord.send,
+    Telegram: telegram.send,
+    Ntfy: ntfy.send,
+}
+
+
+async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s: float = LIMIT_S) -> None:
+    """Send once. Returns when the receiver has taken the message.
+
+    raises    Undelivered, with the channel's secrets masked; nothing else
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            await SENDERS[type(config)](config, message, tools)
+    except Undelivered as failed:
+        raise _told_safely(failed, config) from None
+    except TimeoutError:
+        raise Undelivered(f"no answer within {limit_s:g} s") from None
+    except Exception as error:  # noqa: BLE001 - a bug in one sender delays its messages and nobody else's
+        log.error(  # noqa: TRY400 - a printed traceback ends in the error's words, which may hold a token
+            "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_where(error)
+        )
+        raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
+
+
+def _told_safely(failed: Undelivered, config: ChannelConfig) -> Undelivered:
+    return Undelivered(redacted(failed.reason, config), permanent=failed.permanent, retry_after_s=failed.retry_after_s)
+
+
+def _where(error: Exception) -> str:
+    """The error's type and the lines it came through, without its words: those may hold an address or a token."""
+    frames = traceback.extract_tb(error.__traceback__)
+    path = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__name__} at {path}"

@@ -1,0 +1,107 @@
+"""The one HTTP poster: sends a rendered request, and reads what the answer means."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from actors.senders.retry_after import json_of, waited_for
+from actors.senders.tools import Tools
+from actors.senders.trouble import trouble
+from actors.senders.undelivered import Undelivered
+from app.security.egress import Refused
+
+ANSWER_LIMIT_BYTES = 16_384  # of an error's body; what explains an error fits, what wants our memory does not
+TEMPORARY = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
+USER_AGENT = "Watchkeeper"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
+_JSON = msgspec.json.Encoder()
+
+Explain = Callable[[bytes], str]
+
+
+class Request(Struct, frozen=True):
+    """A POST, ready to go: its bytes are the ones that were signed."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Request:
+    """A request whose body is compact JSON."""
+    return Request(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
+
+
+def field_of(name: str) -> Explain:
+    """Reads the provider's own words from that field of a JSON error."""
+    return lambda body: said if isinstance(said := json_of(body).get(name), str) else ""
+
+
+def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
+    """For receivers whose error bodies are nobody's business: they may be pages of somebody's network."""
+    return ""
+
+
+async def post(request: Request, tools: Tools, explain: Explain = nothing_said) -> None:
+    """POST once; redirects are not followed, and a 2xx counts as soon as its head is here.
+
+    raises    Undelivered: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent
+    """
+    _refuse_bad_headers(request.headers)
+    try:
+        async with tools.http.post(
+            request.url,
+            data=request.body,
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,
+            allow_redirects=False,
+        ) as answer:
+            if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+                raise _refused(answer, await _start_of(answer), explain)
+    except Refused as error:
+        raise Undelivered(str(error), permanent=True) from error
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        raise Undelivered("the address is not one that can be called", permanent=True) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Undelivered(trouble(error)) from error
+
+
+def _refuse_bad_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or re.search(r"[\r\n\0]", value):
+            raise Undelivered("a header's name or value has characters that headers can't have", permanent=True)
+
+
+async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of an error's body; a body that breaks off is as good as none."""
+    start = b""
+    try:
+        while len(start) < ANSWER_LIMIT_BYTES and (more := await answer.content.read(ANSWER_LIMIT_BYTES - len(start))):
+            start += more
+    except aiohttp.ClientError:
+        return b""
+    finally:
+        answer.close()
+    return start
+
+
+def _refused(answer: aiohttp.ClientResponse, body: bytes, explain: Explain) -> Undelivered:
+    said = explain(body)
+    return Undelivered(
+        f"answered {_status(answer.status)}{f': {said}' if said else ''}",
+        permanent=answer.status not in TEMPORARY and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR,
+        retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+    )
+
+
+def _status(status: int) -> str:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return f"{status}, and redirects are not followed"
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)

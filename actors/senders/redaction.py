@@ -1,0 +1,59 @@
+"""Keeps a channel's secrets out of what is written about its deliveries. Pure."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+from urllib.parse import quote
+
+from msgspec import Meta, Struct
+
+from actors.senders.words import one_line
+from schema.limits import MASK
+
+REASON_LIMIT = 300  # characters of a reason in the delivery log
+_TELLING = 8  # characters from which on a piece of a secret, such as of an address, gives it away
+_HOST = re.compile(r"^https?://[^/?#]*")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def redacted(reason: str, config: Struct) -> str:
+    """The reason with every secret of the channel masked, in whatever form it came back; one line, cut."""
+    for secret in sorted(set(_forms(config)), key=len, reverse=True):
+        reason = reason.replace(secret, MASK)
+    return one_line(reason.encode(errors="replace").decode(), REASON_LIMIT)  # SMTP replies may hold stray surrogates
+
+
+def _forms(config: Struct) -> Iterator[str]:
+    """Each secret as it stands, as it looks inside of an address, and as it crosses the wire in base64."""
+    for secret in _secrets(config):
+        yield from (secret, quote(secret, safe=""), _base64(secret))
+        yield from (piece for piece in _pieces(secret) if len(piece) >= _TELLING)
+    username, password = getattr(config, "username", ""), getattr(config, "password", "")
+    if password:
+        yield from (_base64(f"{username}:{password}"), _base64(f"\0{username}\0{password}"))  # HTTP Basic, SMTP PLAIN
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    """Parts that give a secret away. Of an address: what follows its host, for the host may be told."""
+    rest = _HOST.sub("", secret)
+    yield from (rest, *_SEPARATORS.split(rest))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _secrets(config: Struct) -> Iterator[str]:
+    """Values of the fields marked secret, and every address: whoever has it can send."""
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name)
+        if isinstance(value, dict):
+            yield from (one for one in value.values() if one)
+        elif isinstance(value, str) and value and (_is_secret(hint) or name == "url"):
+            yield value
+
+
+def _is_secret(hint: Any) -> bool:
+    marks = (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Meta))
+    return any((mark.extra or {}).get("secret") for mark in marks)

@@ -1,0 +1,60 @@
+"""How long a receiver asks us to wait. Pure; whatever it says, no answer waits longer than `LONGEST_S`."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+LONGEST_S = 3_600.0  # a receiver may slow us down, not silence us
+
+
+def waited_for(header: str, body: bytes, now: datetime) -> float | None:
+    """Seconds to wait, from the body where a provider puts it there, else from the header; None when neither says it.
+
+    header    `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3)
+    body      Discord: `retry_after`; Telegram: `parameters.retry_after`; both in seconds
+    """
+    for said in (_said_in(body), _seconds(header), _until(header, now)):
+        if said is not None:
+            return min(max(said, 0.0), LONGEST_S)
+    return None
+
+
+def _said_in(body: bytes) -> float | None:
+    answer = json_of(body)
+    parameters = answer.get("parameters")
+    for part in (answer, parameters if isinstance(parameters, dict) else {}):
+        said = part.get("retry_after")
+        if isinstance(said, int | float) and not isinstance(said, bool):
+            return _finite(said)
+    return None
+
+
+def _seconds(header: str) -> float | None:
+    try:
+        return _finite(float(header))
+    except ValueError:
+        return None
+
+
+def _until(header: str, now: datetime) -> float | None:
+    try:
+        at = parsedate_to_datetime(header)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _finite(said: float) -> float | None:
+    return float(said) if math.isfinite(said) else None
+
+
+def json_of(body: bytes) -> dict[str, Any]:
+    """An answer's JSON object; empty for everything else, since receivers answer with anything."""
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

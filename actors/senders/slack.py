@@ -1,0 +1,53 @@
+"""Slack: a message to an incoming webhook."""
+
+import re
+
+from actors.senders.post import Request, json_request, post
+from actors.senders.tools import Tools
+from actors.senders.words import Mood, words_of
+from schema.channels import Slack
+from schema.notices import Message
+
+EMOJI = {
+    Mood.BAD: ":red_circle:",
+    Mood.GOOD: ":large_green_circle:",
+    Mood.WARNING: ":large_yellow_circle:",
+    Mood.NEUTRAL: ":information_source:",
+}
+
+_WORD = re.compile(rb"[a-z_]{3,40}\s*")
+TEXT_LIMIT = 2_000  # of a section's 3,000 characters; the title may be 750 once it is escaped
+
+
+async def send(config: Slack, message: Message, tools: Tools) -> None:
+    """POST the message."""
+    await post(render(config, message), tools, _explain)
+
+
+def render(config: Slack, message: Message) -> Request:
+    """`text` is what notifications show; the blocks are what the channel shows."""
+    words = words_of(message)
+    title, text = escaped(words.title), escaped(words.text)[:TEXT_LIMIT]
+    body: dict[str, object] = {
+        "text": f"{EMOJI[words.mood]} {title}\n{text}",
+        "blocks": [
+            {
+                "type": "section",
+                "text": {"type": "mrkdwn", "text": f"{EMOJI[words.mood]} *{title}*\n{text}", "verbatim": True},
+            },
+        ],
+        "unfurl_links": False,
+    }
+    body |= {"username": config.username} if config.username else {}
+    body |= {"channel": config.channel} if config.channel else {}
+    return json_request(config.webhook_url, body)
+
+
+def escaped(text: str) -> str:
+    """The three characters that Slack gives a meaning: no mention or link can be made without them."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _explain(body: bytes) -> str:
+    """Slack answers an error with one word, such as `channel_not_found`."""
+    return body.decode().strip() if _WORD.fullmatch(body) else ""

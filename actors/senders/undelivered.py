@@ -1,0 +1,16 @@
+"""The one way a sender says that a message did not arrive."""
+
+
+class Undelivered(Exception):  # noqa: N818 - often the receiver's doing, no error of ours
+    """The message did not arrive, or nobody confirmed that it did.
+
+    reason           for the delivery log, read by people; never holds a secret once `send` has let it out
+    permanent        trying again can't help: the receiver refused the message or the channel is set up wrongly
+    retry_after_s    how long the receiver asked us to wait; seconds
+    """
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s

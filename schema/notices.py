@@ -1,0 +1,39 @@
+"""Messages: what one delivery tells one channel, before any provider has put it into its own words."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from schema.events import EventKind
+from schema.status import Status
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """The monitor a message is about, as it was when the event happened."""
+
+    id: str
+    name: str
+    type: str
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One event for one channel.
+
+    delivery_id    the same on every attempt: what a receiver drops doubles by
+    status         the monitor's, after the event; None for events without one
+    started_at     when the outage began: its first failing check, not its confirmation
+    duration_s     the outage's length, so far while it lasts
+    ping_ms        response time of the check that led here
+    test           somebody pressed "test"; nothing happened
+    """
+
+    delivery_id: str
+    event: EventKind
+    at: datetime
+    monitor: Watched | None = None
+    status: Status | None = None
+    msg: str = ""
+    started_at: datetime | None = None
+    duration_s: float | None = None
+    ping_ms: float | None = None
+    test: bool = False

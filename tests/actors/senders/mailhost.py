@@ -1,0 +1,109 @@
+"""A real SMTP server on loopback, with STARTTLS, TLS and AUTH as wanted; keeps what it took."""
+
+import datetime as dt
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP as RULES
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd import smtp
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+USER, PASSWORD = "watch", "s3cr3t-mail-password"
+
+
+class Mailhost:
+    """Takes letters, or says what `replies` holds for a verb: {"RCPT": "550 no such user"}."""
+
+    def __init__(self) -> None:
+        self.letters: list[Envelope] = []
+        self.replies: dict[str, str] = {}
+        self.signed_in: list[str] = []
+        self.port = 0
+
+    def mail(self) -> EmailMessage:
+        """The newest letter, parsed."""
+        content = self.letters[-1].content
+        assert isinstance(content, bytes)
+        return message_from_bytes(content, policy=RULES)
+
+    async def handle_RCPT(self, *told: Any) -> str:  # noqa: N802 - aiosmtpd's: server, session, envelope, address, options
+        """Take a recipient, or say why not."""
+        _, _, envelope, address, _ = told
+        reply = self.replies.get(address, self.replies.get("RCPT", "250 OK"))
+        if reply.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return reply
+
+    async def handle_DATA(self, *told: Any) -> str:  # noqa: N802 - aiosmtpd's: server, session, envelope
+        """Take a letter, or say why not."""
+        reply = self.replies.get("DATA", "250 taken")
+        if reply.startswith("250"):
+            self.letters.append(told[2])
+        return reply
+
+    def sign_in(self, *told: Any) -> AuthResult:
+        """Know one user."""
+        *_, mechanism, data = told
+        good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+        self.signed_in += [mechanism] if good else []
+        return AuthResult(success=good, handled=False)
+
+
+class _Controller(Controller):
+    """aiosmtpd's, with the arguments that its server takes and it does not hand on."""
+
+    def __init__(self, handler: Mailhost, server: dict[str, Any], tls: ssl.SSLContext | None) -> None:
+        self._server = server
+        super().__init__(handler, hostname="127.0.0.1", port=_free_port(), ssl_context=tls)
+
+    def factory(self) -> smtp.SMTP:
+        return smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server)
+
+
+@contextmanager
+def mailhost(*, tls: ssl.SSLContext | None = None, starttls: bool = False, auth: bool = False) -> Iterator[Mailhost]:
+    """A server on a free port: implicit TLS with `tls` alone, STARTTLS with both."""
+    host = Mailhost()
+    server: dict[str, Any] = {"authenticator": host.sign_in, "auth_require_tls": False} if auth else {}
+    server |= {"tls_context": tls, "require_starttls": True} if starttls else {}
+    controller = _Controller(host, server, None if starttls else tls)
+    controller.start()
+    host.port = controller.port
+    try:
+        yield host
+    finally:
+        controller.stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def server_tls(folder: Path) -> ssl.SSLContext:
+    """TLS with a certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / "server.pem"
+    file.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

@@ -1,0 +1,159 @@
+"""What Slack, Discord, Telegram and ntfy are sent: exact requests, recorded on loopback."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from actors.senders import discord, ntfy, send, slack, telegram
+from actors.senders.tools import Tools
+from schema.events import EventKind
+from schema.notices import Message
+from schema.status import Status
+from tests.actors.senders import given
+from tests.actors.senders.given import channel
+from tests.receiver import Arrival, Receiver
+
+TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+NASTY = given.message(monitor=given.Watched(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
+
+
+async def arrived(
+    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+) -> tuple[Arrival, Any]:
+    await send(channel(provider, receiver.url, **changes), message, tools)
+    (arrival,) = receiver.arrivals
+    assert arrival.method == "POST"
+    assert arrival.headers["Content-Type"] == "application/json"
+    return arrival, json.loads(arrival.body)
+
+
+async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("slack", receiver, tools, given.message(), username="wk", channel="#ops")
+    title = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
+    assert arrival.path == given.SLACK_PATH
+    assert body == {
+        "text": f":red_circle: {title}\n{TEXT}",
+        "blocks": [
+            {
+                "type": "section",
+                "text": {"type": "mrkdwn", "text": f":red_circle: *{title}*\n{TEXT}", "verbatim": True},
+            }
+        ],
+        "unfurl_links": False,
+        "username": "wk",
+        "channel": "#ops",
+    }
+
+
+async def test_discord_gets_an_embed_that_mentions_nobody(receiver: Receiver, tools: Tools) -> None:
+    shop = given.message(monitor=given.Watched(id="1", name="Shop", type="http"), msg="no answer")
+    arrival, body = await arrived("discord", receiver, tools, shop, username="wk")
+    assert arrival.path == f"{given.DISCORD_PATH}?wait=true"
+    assert body == {
+        "embeds": [
+            {
+                "title": "Shop is down",
+                "description": TEXT.replace("503 Service Unavailable", "no answer"),
+                "color": 0xD9342B,
+                "timestamp": "2026-11-22T12:00:00Z",
+            }
+        ],
+        "allowed_mentions": {"parse": []},
+        "username": "wk",
+    }
+
+
+def test_the_thread_in_a_discord_address_stays() -> None:
+    config = channel("discord", "https://d.example", webhook_url="https://d.example/api/webhooks/1/x?thread_id=9")
+    assert discord.render(config, given.message()).url == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
+
+
+async def test_telegram_gets_an_html_message(receiver: Receiver, tools: Tools) -> None:
+    changes = {"message_thread_id": 7, "silent": True, "protect_content": True}
+    arrival, body = await arrived("telegram", receiver, tools, given.message(), **changes)
+    assert arrival.path == f"/bot{given.TOKEN}/sendMessage"
+    assert body == {
+        "chat_id": "-100123",
+        "text": f"🔴 <b>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</b>\n{TEXT}",
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+        "disable_notification": True,
+        "protect_content": True,
+        "message_thread_id": 7,
+    }
+
+
+async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("ntfy", receiver, tools, given.message(), priority=5)
+    assert (arrival.path, arrival.headers["Authorization"]) == ("/", "Bearer tk_s3cr3t-access")
+    assert body == {
+        "topic": "alerts",
+        "title": "Shop <b>&</b> *bar* is down",
+        "message": TEXT,
+        "priority": 5,
+        "tags": ["red_circle"],
+        "sequence_id": given.message().delivery_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "sent"),
+    [
+        (
+            {"token": "", "username": "joe", "password": "pä:ss"},
+            "Basic " + base64.b64encode("joe:pä:ss".encode()).decode(),
+        ),
+        ({"token": "tk_1", "username": "joe", "password": "x"}, "Bearer tk_1"),
+        ({"token": ""}, None),
+    ],
+)
+def test_ntfy_signs_in_as_configured(changes: dict[str, Any], sent: str | None) -> None:
+    request = ntfy.render(channel("ntfy", "https://n.example", **changes), given.message())
+    assert request.headers.get("Authorization") == sent
+
+
+@pytest.mark.parametrize(("priority", "sent"), [(5, 3), (3, 3), (1, 1)])
+def test_good_news_is_never_urgent(priority: int, sent: int) -> None:
+    up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+    request = ntfy.render(channel("ntfy", "https://n.example/", priority=priority), up)
+    assert json.loads(request.body)["priority"] == sent
+    assert request.url == "https://n.example/"
+
+
+def test_names_can_not_mention_or_link_in_slack() -> None:
+    body = slack.render(channel("slack", "https://s.example"), NASTY).body.decode()
+    assert "<" not in body
+    assert "&lt;!channel&gt;" in body
+
+
+def test_names_can_not_add_markup_to_discord() -> None:
+    embed = json.loads(discord.render(channel("discord", "https://d.example"), NASTY).body)["embeds"][0]
+    assert r"\[a\]\(http" in embed["title"]
+    assert r"\@everyone" in embed["description"]
+
+
+def test_names_can_not_add_tags_to_telegram() -> None:
+    text = json.loads(telegram.render(channel("telegram", "https://t.example"), NASTY).body)["text"]
+    assert text.count("<") == 2
+    assert "&lt;script&gt;" in text
+
+
+def test_a_token_can_not_leave_its_place_in_the_address() -> None:
+    request = telegram.render(channel("telegram", "https://t.example", bot_token="1:a/../../x?y#z"), given.message())
+    assert request.url == "https://t.example/bot1:a%2F..%2F..%2Fx%3Fy%23z/sendMessage"
+
+
+@pytest.mark.parametrize("provider", ["slack", "discord", "telegram"])
+def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str) -> None:
+    longest = given.message(monitor=given.Watched(id="1", name="&" * 150, type="http"), msg="<*" * 1_000)
+    modules = {"slack": slack, "discord": discord, "telegram": telegram}
+    body = json.loads(modules[provider].render(channel(provider, "https://x.example"), longest).body)
+    if provider == "slack":
+        assert len(body["blocks"][0]["text"]["text"]) <= 3_000
+    elif provider == "discord":
+        assert len(body["embeds"][0]["title"]) <= 256
+        assert len(body["embeds"][0]["description"]) <= 4_096
+    else:
+        assert len(body["text"].replace("&lt;", "<").replace("&amp;", "&")) <= 4_096

@@ -1,0 +1,60 @@
+"""The providers' page says what the code does: a section each, a row for every field."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from actors.senders import SENDERS
+from schema.channels import PROVIDERS
+
+ROOT = Path(__file__).parents[3]
+ROW = re.compile(r"^\| `(\w+)` \| (.*?) \|(.*?)\|", re.MULTILINE)
+
+
+@cache
+def sections() -> dict[str, str]:
+    page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^### ", page.partition("## Providers")[2], flags=re.MULTILINE)
+    return {part.partition("\n")[0]: part for part in parts}
+
+
+def is_secret(field: str, config: type[msgspec.Struct]) -> bool:
+    known = msgspec.inspect.type_info(config)
+    assert isinstance(known, msgspec.inspect.StructType)
+    return _marked(next(one.type for one in known.fields if one.name == field))
+
+
+def _marked(kind: object) -> bool:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return bool((kind.extra or {}).get("secret")) or _marked(kind.type)
+    return isinstance(kind, msgspec.inspect.DictType) and _marked(kind.value_type)
+
+
+def test_every_provider_has_a_section_a_sender_and_a_file() -> None:
+    assert list(sections()) == list(PROVIDERS)
+    assert list(SENDERS) == list(PROVIDERS.values())
+    assert all((ROOT / "actors" / "senders" / f"{provider}.py").is_file() for provider in PROVIDERS)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_field_has_a_row_that_says_whether_it_is_secret(provider: str) -> None:
+    config = PROVIDERS[provider]
+    rows = ROW.findall(sections()[provider])
+    assert [name for name, _, _ in rows] == list(config.__struct_fields__)
+    assert {name: secret.strip() == "yes" for name, _, secret in rows} == {
+        name: is_secret(name, config) for name, _, _ in rows
+    }
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_row_says_what_the_default_is(provider: str) -> None:
+    told = {name: default.strip("`") for name, default, _ in ROW.findall(sections()[provider])}
+    fields = {one.name: one for one in msgspec.structs.fields(PROVIDERS[provider])}
+    for name, default in told.items():
+        field = fields[name]
+        assert (default == "required") == (field.required or name == "bot_token")
+        if isinstance(field.default, int | str) and field.default not in {"", None}:
+            assert default == str(field.default).lower()

@@ -1,0 +1,263 @@
+"""What becomes of a send: taken, later, never. And what is never told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import structlog
+
+from actors import senders
+from actors.senders import Undelivered, send
+from actors.senders.tools import Tools, opened
+from schema.channels import ChannelConfig, Webhook
+from schema.notices import Message
+from tests.actors.senders import given
+from tests.actors.senders.given import HTTP_PROVIDERS, channel
+from tests.receiver import Order, Receiver
+
+SECRETS = (
+    *("s3cr3t-query", "s3cr3t-signing-key", given.SLACK_PATH, "T0SECRET1", "s3cr3tS3cr3t", given.DISCORD_PATH),
+    *("d1sc0rd-s3cr3t-token", given.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
+)
+BIG = 10 * 2**30
+FLOOD = '{"ok":false,"description":"flood","parameters":{"retry_after":31}}'
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def undelivered(config: ChannelConfig, tools: Tools, **limits: float) -> Undelivered:
+    with pytest.raises(Undelivered) as failed:
+        await send(config, given.message(), tools, **limits)
+    return failed.value
+
+
+@asynccontextmanager
+async def raw_server(talk: Talk) -> AsyncIterator[str]:
+    """A server on loopback that talks as it likes."""
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(status=status, body=""))
+    await send(channel("webhook", receiver.url), given.message(), tools)
+    assert receiver.accepted() == {given.message().delivery_id: 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [
+        *((status, True) for status in (301, 304, 307, 308, 400, 401, 403, 404, 405, 410, 413, 422)),
+        *((status, False) for status in (408, 425, 429, 500, 501, 502, 503, 504, 529, 599)),
+    ],
+)
+async def test_the_status_says_whether_to_try_again(
+    status: int, *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
+    failed = await undelivered(channel("webhook", receiver.url), tools)
+    assert (failed.permanent, failed.retry_after_s) == (permanent, None)
+    assert failed.reason.startswith(f"answered {status}")
+    assert len(receiver.arrivals) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"), [("7", 7.0), ("0.5", 0.5), ("soon", None), ("99999999999", 3_600.0), ("", None)]
+)
+async def test_retry_after_is_handed_on(header: str, wait_s: float | None, receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(status=429, headers={"Retry-After": header}))
+    assert (await undelivered(channel("webhook", receiver.url), tools)).retry_after_s == wait_s
+
+
+async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: Tools) -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
+    receiver.answer(Order(status=503, headers={"Retry-After": at}))
+    failed = await undelivered(channel("webhook", receiver.url), tools)
+    assert failed.retry_after_s == pytest.approx(600, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "wait_s"),
+    [
+        (("slack", 404, "no_service"), "answered 404 Not Found: no_service", None),
+        (("slack", 400, "<h1>words of a proxy</h1>"), "answered 400 Bad Request", None),
+        (("discord", 404, '{"message":"Unknown Webhook"}'), "answered 404 Not Found: Unknown Webhook", None),
+        (("discord", 429, '{"message":"slow","retry_after":0.65}'), "answered 429 Too Many Requests: slow", 0.65),
+        (("telegram", 429, FLOOD), "answered 429 Too Many Requests: flood", 31.0),
+        (("telegram", 400, '{"description":{"not":"text"}}'), "answered 400 Bad Request", None),
+        (("ntfy", 403, '{"code":40301,"error":"forbidden"}'), "answered 403 Forbidden: forbidden", None),
+        (("webhook", 500, '{"message":"what our network looks like"}'), "answered 500 Internal Server Error", None),
+    ],
+)
+async def test_the_provider_s_own_words_reach_the_delivery_log(
+    case: tuple[str, int, str], reason: str, wait_s: float | None, receiver: Receiver, tools: Tools
+) -> None:
+    provider, status, body = case
+    receiver.answer(Order(status=status, body=body))
+    failed = await undelivered(channel(provider, receiver.url), tools)
+    assert (failed.reason, failed.retry_after_s) == (reason, wait_s)
+
+
+@pytest.mark.parametrize("provider", HTTP_PROVIDERS)
+async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(hang=True))
+    failed = await undelivered(channel(provider, receiver.url), tools, limit_s=0.1)
+    assert (failed.reason, failed.permanent) == ("no answer within 0.1 s", False)
+
+
+async def test_nobody_listening_is_temporary(tools: Tools) -> None:
+    failed = await undelivered(channel("webhook", "http://127.0.0.1:1"), tools)
+    assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
+
+
+async def test_a_name_that_does_not_exist_is_temporary(tools: Tools) -> None:
+    failed = await undelivered(channel("webhook", "http://no-such-host.invalid"), tools)
+    assert not failed.permanent
+    assert "no-such-host.invalid" in failed.reason
+
+
+async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, tools: Tools) -> None:
+    failed = await undelivered(channel("ntfy", receiver.url.replace("http:", "https:")), tools)
+    assert not failed.permanent
+    assert failed.reason.startswith("TLS could not be agreed on")
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a:99999/", "file:///etc/passwd", "http://"])
+async def test_what_is_no_address_is_permanent(url: str, tools: Tools) -> None:
+    failed = await undelivered(Webhook(url=url), tools)
+    assert failed.permanent
+    assert failed.reason == "the address is not one that can be called"
+
+
+@pytest.mark.parametrize("provider", ["webhook", "ntfy"])
+async def test_a_metadata_address_is_never_called(provider: str, tools: Tools) -> None:
+    failed = await undelivered(channel(provider, "http://169.254.169.254"), tools)
+    assert failed.permanent
+    assert "metadata" in failed.reason
+
+
+async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
+    strict = opened(private_allowed=False)
+    configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [given.smtp(25)]
+    reasons = [(await undelivered(config, strict)).reason for config in configs]
+    await strict.close()
+    assert all("not a public address" in reason for reason in reasons)
+    assert receiver.arrivals == []
+
+
+@pytest.mark.parametrize("status", [b"500 Broken", b"200 OK"])
+async def test_a_huge_answer_is_not_read(status: bytes, tools: Tools) -> None:
+    written = 0
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: " + str(BIG).encode() + b"\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+                written += 65_536
+        except ConnectionError:
+            writer.close()
+
+    async with raw_server(pour) as url:
+        if status.startswith(b"5"):
+            assert (await undelivered(channel("slack", url), tools)).reason == "answered 500 Internal Server Error"
+        else:
+            await send(channel("slack", url), given.message(), tools)
+    assert written < 64 * 2**20
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"\x00\x01\x02\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 99_999]
+)
+async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: Tools) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with raw_server(babble) as url:
+        failed = await undelivered(channel("webhook", url), tools)
+    assert not failed.permanent
+    assert failed.reason.startswith("the connection broke off before an answer")
+
+
+async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: Tools) -> None:
+    async def stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 404 Gone\r\nContent-Length: 100\r\n\r\n{"error"')
+        writer.close()
+
+    async with raw_server(stop) as url:
+        failed = await undelivered(channel("ntfy", url), tools)
+    assert (failed.reason, failed.permanent) == ("answered 404 Not Found", True)
+
+
+@pytest.mark.parametrize("provider", HTTP_PROVIDERS)
+async def test_a_receiver_that_repeats_our_secrets_can_not_make_us_tell_them(
+    provider: str, receiver: Receiver, tools: Tools
+) -> None:
+    config = channel(provider, receiver.url)
+    everything = " ".join((*SECRETS, *vars_of(config).values()))
+    said = json.dumps({"message": everything, "description": everything, "error": everything})
+    receiver.answer(Order(status=400, body=said))
+    failed = await undelivered(config, tools)
+    assert not [one for one in secrets_of(config) if one in failed.reason]
+
+
+@pytest.mark.parametrize("provider", HTTP_PROVIDERS)
+@pytest.mark.parametrize("trouble", ["refused", "unknown", "broken", "hang"])
+async def test_no_secret_is_in_a_reason_or_in_the_log(
+    provider: str, trouble: str, receiver: Receiver, tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urls = {"refused": "http://127.0.0.1:1", "unknown": "http://no-such-host.invalid"}
+    receiver.answer(Order(hang=True))
+    config = channel(provider, urls.get(trouble, receiver.url))
+    if trouble == "broken":
+        monkeypatch.setitem(senders.SENDERS, type(config), _broken)
+    with structlog.testing.capture_logs() as logs:
+        failed = await undelivered(config, tools, limit_s=0.2)
+    assert not [one for one in secrets_of(config) if one in f"{failed.reason}{logs}"]
+    assert failed.__suppress_context__
+
+
+async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = channel("slack", "http://x.example")
+    monkeypatch.setitem(senders.SENDERS, type(config), _broken)
+    with structlog.testing.capture_logs() as logs:
+        failed = await undelivered(config, tools)
+    assert not failed.permanent
+    assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.broke", "Slack")]
+    assert logs[0]["error"].startswith("KeyError at ")
+    assert "_broken" in logs[0]["error"]
+
+
+async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(hang=True))
+    sending = asyncio.create_task(send(channel("webhook", receiver.url), given.message(), tools))
+    await receiver.arrived()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+async def _broken(config: ChannelConfig, message: Message, tools: Tools) -> None:
+    raise KeyError(config)
+
+
+def vars_of(config: ChannelConfig) -> dict[str, str]:
+    return {name: str(getattr(config, name)) for name in config.__struct_fields__}
+
+
+def secrets_of(config: ChannelConfig) -> list[str]:
+    held = str(vars_of(config))
+    return [one for one in SECRETS if one in held]

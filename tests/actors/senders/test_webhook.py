@@ -1,0 +1,134 @@
+"""Webhooks: document 003's body, signed."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as for_any, strategies as st
+
+from actors.senders import send, webhook
+from actors.senders.tools import Tools
+from actors.senders.undelivered import Undelivered
+from schema.channels import Webhook
+from schema.events import EventKind
+from schema.status import Status
+from tests.actors.senders import given
+from tests.receiver import Receiver
+
+SECRET = "s3cr3t-signing-key"
+DOCS = Path(__file__).parents[3] / "docs" / "notifications.md"
+UP = given.message(
+    event=EventKind.MONITOR_UP,
+    status=Status.UP,
+    msg="200 OK",
+    started_at=given.AT - timedelta(seconds=192),
+    duration_s=192,
+    ping_ms=12.5,
+)
+
+
+def signed(secret: str, raw: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+def verifier() -> tuple[Callable[[bytes, str], bool], str]:
+    """The docs' own verifier."""
+    code = re.search(r"```python\n(.*?def is_genuine.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert code, "the page has a verifier"
+    room: dict[str, Any] = {}
+    exec(code.group(1), room)
+    return room["is_genuine"], code.group(1)
+
+
+async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+    (arrival,) = receiver.arrivals
+    body = json.loads(arrival.body)
+    assert list(body) == ["event", "timestamp", "data", "signature"]
+    assert (body["event"], body["timestamp"]) == ("monitor.up", "2026-11-22T12:00:00Z")
+    assert body["data"] == {
+        "delivery_id": UP.delivery_id,
+        "monitor": {"id": given.SHOP.id, "name": given.SHOP.name, "type": "http"},
+        "status": 1,
+        "msg": "200 OK",
+        "started_at": "2026-11-22T11:56:48Z",
+        "duration": 192,
+        "ping": 12.5,
+    }
+
+
+async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert (arrival.method, arrival.path, arrival.id) == ("POST", "/hook", UP.delivery_id)
+    assert arrival.headers["Content-Type"] == "application/json"
+    assert arrival.headers["User-Agent"] == "Watchkeeper"
+    assert arrival.headers["X-Webhook-Timestamp"] == "2026-11-22T12:00:00Z"
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
+
+
+async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, tools: Tools) -> None:
+    for _ in range(2):
+        await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+    first, second = receiver.arrivals
+    assert (first.id, first.body, first.headers) == (second.id, second.body, second.headers)
+
+
+def test_the_signature_signs_the_compact_json_of_the_rest() -> None:
+    body = json.loads(webhook.render(Webhook(url="http://a.example", secret=SECRET), UP).body)
+    signature = body.pop("signature")
+    rest = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    assert signature == signed(SECRET, rest)
+
+
+def test_without_a_secret_there_is_no_signature_anywhere() -> None:
+    request = webhook.render(Webhook(url="http://a.example"), UP)
+    assert "signature" not in json.loads(request.body)
+    assert "X-Webhook-Signature" not in request.headers
+
+
+@for_any(name=st.text(), msg=st.text(), duration=st.floats(0, 1e9), secret=st.text(min_size=1))
+def test_the_verifier_of_the_docs_agrees_whatever_is_in_the_message(
+    name: str, msg: str, duration: float, secret: str
+) -> None:
+    is_genuine, _ = verifier()
+    shop = given.Watched(id="1", name=name, type="http")
+    message = given.message(monitor=shop, msg=msg, duration_s=round(duration, 3))
+    raw = webhook.render(Webhook(url="http://a.example", secret=secret), message).body
+    assert is_genuine(raw, secret)
+    assert not is_genuine(raw, secret + "x")
+
+
+def test_the_verifier_of_the_docs_has_six_lines_and_sees_a_changed_body() -> None:
+    is_genuine, code = verifier()
+    raw = webhook.render(Webhook(url="http://a.example", secret=SECRET), UP).body
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith("import")]) <= 6
+    assert not is_genuine(raw.replace(b'"status":1', b'"status":0'), SECRET)
+
+
+async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(receiver: Receiver, tools: Tools) -> None:
+    own = {"Authorization": "Bearer abc", "user-agent": "mine", "x-webhook-id": "forged", "CONTENT-TYPE": "text/plain"}
+    await send(Webhook(url=receiver.url, headers=own), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert (arrival.headers["Authorization"], arrival.headers["User-Agent"]) == ("Bearer abc", "mine")
+    assert (arrival.id, arrival.headers["Content-Type"]) == (UP.delivery_id, "application/json")
+
+
+@pytest.mark.parametrize("headers", [{"X-A": "b\r\nX-Evil: c"}, {"X-A\r\nX-Evil": "b"}, {"": "b"}, {"X A": "b"}])
+async def test_a_header_can_not_smuggle_another_one(headers: dict[str, str], receiver: Receiver, tools: Tools) -> None:
+    with pytest.raises(Undelivered, match="characters that headers can't have") as failed:
+        await send(Webhook(url=receiver.url, headers=headers), UP, tools)
+    assert failed.value.permanent
+    assert receiver.arrivals == []
+
+
+def test_facts_that_an_event_lacks_are_left_out() -> None:
+    message = given.message(event=EventKind.TEST, monitor=None, status=None, msg="hello", started_at=None, test=True)
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"]
+    assert data == {"delivery_id": message.delivery_id, "msg": "hello", "test": True}
