@@ -43,20 +43,25 @@ class Door(aiohttp.TCPConnector):
         client_error: type[Exception] = aiohttp.ClientConnectorError,
     ) -> tuple[asyncio.Transport, ResponseHandler]:
         try:
+            if timeout.sock_connect is None:
+                return await self._through_the_door(req)
             async with asyncio.timeout(timeout.sock_connect):
-                return await self._egress.connect(
-                    self._factory,
-                    req.url.raw_host or "",
-                    req.port or 0,
-                    ssl=self._get_ssl_context(req),
-                    server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
-                )
+                return await self._through_the_door(req)
         except TimeoutError as error:
             if error.errno is None:  # the limit above, not the system's ETIMEDOUT
                 raise
             raise client_error(req.connection_key, error) from error
         except OSError as error:
             raise _as_aiohttp(error, client_error)(req.connection_key, error) from error
+
+    async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+        return await self._egress.connect(
+            self._factory,
+            req.url.raw_host or "",
+            req.port or 0,
+            ssl=self._get_ssl_context(req),
+            server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
+        )
 
     def _allowed_socket(self, target: Any) -> socket:
         """Where aiohttp makes sockets itself: the address is asked about at the last moment."""
