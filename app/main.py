@@ -16,15 +16,20 @@ from litestar.di import Provide
 from app import db, metrics, nodes, queue, settings as configuration, versions
 from app.api import body, document, queries, replies, requests
 from app.api.auth import AuthController
+from app.api.channels import ChannelController
 from app.api.health import HealthController
+from app.api.heartbeats import HeartbeatController
 from app.api.live import hub, live
+from app.api.monitors import MonitorController
+from app.api.push import PushController
 from app.pages import explorer
 from app.security import principals, sealing
 from app.settings import Settings
 from app.store import sessions
 from schema.users import Principal
 
-CONTROLLERS: list[Any] = [AuthController]  # under /api/v1
+# under /api/v1
+CONTROLLERS: list[Any] = [AuthController, MonitorController, HeartbeatController, ChannelController, PushController]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]

@@ -19,7 +19,7 @@ from app import db
 from app.errors import Invalid
 from app.store.arguments import listed
 from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
-from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, slot_of
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.messages import text_of
 from schema.status import Status
 
@@ -82,6 +82,13 @@ async def browse(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
     return beats, beats[-1].id if more and beats else None
 
 
+async def read(series: int, at_ms: int) -> Heartbeat | None:
+    """The heartbeat of one slot; None when there is none (yet)."""
+    found = await db.rows(_ROWS + " FROM heartbeats h WHERE h.id = ?1", key_of(series, at_ms))
+    shown = await _shown(found, (await _owners(None, series)) if found else {})
+    return shown[0] if shown else None
+
+
 async def count(query: HeartbeatQuery) -> int:
     """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
     span = await _span_of(msgspec.structs.replace(query, cursor=None))
@@ -120,12 +127,14 @@ def _place_of(cursor: str | None) -> tuple[int, int]:
     return key & TIME, key
 
 
-async def _owners(monitor_id: str | None) -> dict[int, str]:
-    """Series that still have a monitor: one monitor's, or all."""
+async def _owners(monitor_id: str | None, series: int | None = None) -> dict[int, str]:
+    """Series that still have a monitor: one monitor's, a single one, or all."""
     found = await db.rows(
         "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
-        " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))",
+        " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))"
+        " AND (CAST(?2 AS BIGINT) IS NULL OR no = CAST(?2 AS BIGINT))",
         monitor_id,
+        series,
     )
     return {row["no"]: row["monitor_id"] for row in found}
 
@@ -160,7 +169,7 @@ async def _shown(rows: Sequence[Any], owners: dict[int, str]) -> list[Heartbeat]
         listed(row["id"] for row in rows),
     )
     details = {row["id"]: row for row in kept}
-    return [_heartbeat_of(row, owners, details.get(row["id"])) for row in rows]
+    return [_heartbeat_of(row, owners, details.get(row["id"])) for row in rows if slot_of(row["id"])[0] in owners]
 
 
 def _heartbeat_of(row: Any, owners: dict[int, str], kept: Any | None) -> Heartbeat:

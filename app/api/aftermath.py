@@ -1,0 +1,31 @@
+"""What follows a stored change of a monitor: the due set hears of it, and whoever is watching.
+
+The change is stored by then and stands, whatever happens here. When Redis is away, the scheduler's comparison of
+the due set with the database makes up for it within 30 s.
+"""
+
+import structlog
+from redis.exceptions import RedisError
+
+from app import due, live
+from app.store.monitors import Changed
+from schema.targets import Push
+
+log = structlog.get_logger()
+
+
+async def tell(changed: Changed) -> None:
+    """Tell the schedule and the live channels. Never raises for Redis."""
+    try:
+        await due.drop(changed.dropped)
+        await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
+    except RedisError as error:
+        log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
+    await live.publish_events(changed.events)
+
+
+def _first_at_ms(changed: Changed) -> int | None:
+    """A changed monitor is checked at once; one that waits for pushes has its interval's time."""
+    if isinstance(changed.monitor.config, Push):
+        return due.now_ms() + changed.monitor.interval * 1000
+    return due.now_ms()

@@ -1,0 +1,131 @@
+"""Notification channels over HTTP: how people are told."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api import etags, lists, providers, trials
+from app.api.lists import Order, Search, Window
+from app.api.providers import Providers
+from app.api.replies import request_id_of
+from app.security.policy import ADMIN, OPERATOR, VIEWER
+from app.store import channels
+from app.store.channels import ChannelQuery
+from schema.channels import Channel, ChannelDraft, ChannelPatch
+from schema.pages import Pagination
+
+Sort = Literal["name", "created_at", "updated_at"]
+ChannelType = Literal["webhook", "smtp", "slack", "discord", "telegram", "ntfy"]
+
+
+class Channels(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    notification_channels: list[Channel]
+    total: int
+
+
+class ChannelPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Channel]
+    pagination: Pagination
+
+
+class Tested(Struct, frozen=True):
+    """The test arrived at the provider."""
+
+    ok: bool
+    message: str
+
+
+SENT = Tested(ok=True, message="The test was delivered.")
+
+
+async def asked(
+    window: NamedDependency[Window],
+    q: Search = None,
+    type: FromQuery[ChannelType | None] = None,  # noqa: A002 - its name on the wire
+    active: FromQuery[bool | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> ChannelQuery:
+    """Which channels are asked for."""
+    descending = order == "desc"
+    return ChannelQuery(
+        q=q, type=type, active=active, sort=sort, descending=descending, limit=window.limit, offset=window.skip
+    )
+
+
+class ChannelController(Controller):
+    """How people are told."""
+
+    path = "/notification-channels"
+    tags = ("Notification channels",)
+    guards = (VIEWER,)
+    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="BrowseChannels")
+    async def browse(
+        self, wanted: NamedDependency[ChannelQuery], window: NamedDependency[Window]
+    ) -> Channels | ChannelPage:
+        """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await channels.browse(wanted)
+        if window.page is None:
+            return Channels(notification_channels=found, total=total)
+        return ChannelPage(data=found, pagination=lists.numbers(window, total))
+
+    @get("/providers", operation_id="BrowseProviders", sync_to_thread=False)
+    def providers(self) -> Providers:
+        """Every provider with its fields: their types, which are required, which are secret."""
+        return providers.catalogue()
+
+    @post(operation_id="AddChannel", guards=[ADMIN])
+    async def add(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
+        """Add a channel. Its secrets are never shown again."""
+        return etags.tagged(await channels.add(data), status_code=201)
+
+    @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200)
+    async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
+        """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
+        channel_id = await channels.add_trial(data.config)
+        try:
+            await trials.run(channel_id, request_id_of(request))
+        finally:
+            await channels.remove_trial(channel_id)
+        return SENT
+
+    @get("/{channel_id:str}", operation_id="ReadChannel")
+    async def read(self, channel_id: FromPath[UUID]) -> Response[Channel]:
+        """Read one channel."""
+        return etags.tagged(await channels.read(str(channel_id)))
+
+    @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN])
+    async def change(
+        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
+    ) -> Response[Channel]:
+        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        return etags.tagged(await channels.change(str(channel_id), data, version=version))
+
+    @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN])
+    async def merge(
+        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
+    ) -> Response[Channel]:
+        """The same as PATCH: absent fields stay."""
+        return etags.tagged(await channels.change(str(channel_id), data, version=version))
+
+    @delete("/{channel_id:str}", operation_id="RemoveChannel", guards=[ADMIN])
+    async def remove(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a channel; its monitors stay and no longer tell it."""
+        await channels.remove(str(channel_id), version=version)
+
+    @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200)
+    async def test(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> Tested:
+        """Send a test. Waits until the provider took it: 502 says why it did not, 503 that no worker answered."""
+        await channels.read(str(channel_id))
+        await trials.run(str(channel_id), request_id_of(request))
+        return SENT

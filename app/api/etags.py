@@ -1,0 +1,30 @@
+"""ETags: an object's version, so that a change made from an old copy is refused instead of lost."""
+
+import re
+from typing import Annotated, TypeVar
+
+from litestar import Response
+from litestar.params import HeaderParameter
+
+from schema.channels import Channel
+from schema.monitors import Monitor
+
+Versioned = TypeVar("Versioned", Monitor, Channel)
+NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
+Header = Annotated[
+    str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")
+]
+_OURS = re.compile(r'(?:W/)?"(\d{1,9})"')
+
+
+async def if_match(known: Header = None) -> int | None:
+    """The version a change was made from; None when the caller does not care."""
+    if known is None or known.strip() == "*":
+        return None
+    found = _OURS.fullmatch(known.strip())
+    return int(found.group(1)) if found else NO_VERSION
+
+
+def tagged(thing: Versioned, *, status_code: int = 200) -> Response[Versioned]:
+    """A reply with the object's version as its ETag."""
+    return Response(thing, status_code=status_code, headers={"ETag": f'"{thing.version}"'})

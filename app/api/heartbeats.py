@@ -1,0 +1,108 @@
+"""Heartbeats over HTTP: of one monitor, or of all."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from app.api import lists
+from app.api.lists import StatusWord, Window
+from app.errors import Invalid
+from app.security.policy import VIEWER
+from app.store import monitors, readings
+from app.store.readings import HeartbeatQuery
+from schema.heartbeats import Heartbeat
+from schema.pages import Pagination
+
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=16, pattern="^[0-9a-f]+$", description="`next_cursor` of the page before.")
+]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest due time.")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; the newest due time.")]
+
+
+class Heartbeats(Struct, frozen=True, kw_only=True):
+    """The newest heartbeats, at most 1,000."""
+
+    heartbeats: list[Heartbeat]
+    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+    next_cursor: str | None
+
+
+class HeartbeatPage(Struct, frozen=True, kw_only=True):
+    """One page. A page that a cursor led to has no numbers."""
+
+    data: list[Heartbeat]
+    pagination: Pagination | UnsetType = UNSET
+    next_cursor: str | None
+
+
+async def asked(
+    window: NamedDependency[Window],
+    status: FromQuery[StatusWord | None] = None,
+    important: FromQuery[bool | None] = None,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+) -> HeartbeatQuery:
+    """Which heartbeats are asked for. Raises Invalid."""
+    if cursor is not None and window.skip:
+        raise Invalid.one("page", "Expected either `cursor` or `page`.")
+    return HeartbeatQuery(
+        status=lists.status_of(status),
+        important=important,
+        from_ms=_ms_of("from", since),
+        to_ms=_ms_of("to", until),
+        cursor=cursor,
+        limit=window.limit,
+        skip=window.skip,
+    )
+
+
+def _ms_of(name: str, at: datetime | None) -> int | None:
+    """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
+    if at is not None and at.tzinfo is None:
+        raise Invalid.one(name, "Expected a time with its zone, such as 2026-01-31T12:00:00Z.")
+    return None if at is None else int(at.timestamp() * 1000)
+
+
+async def listed(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
+    """The answer in the form that was asked for. Raises Invalid."""
+    found, more = await readings.browse(query)
+    if query.cursor is not None:
+        return HeartbeatPage(data=found, next_cursor=more)
+    total = await readings.count(query)
+    if window.page is None:
+        return Heartbeats(heartbeats=found, total=total, next_cursor=more)
+    return HeartbeatPage(data=found, pagination=lists.numbers(window, total), next_cursor=more)
+
+
+class HeartbeatController(Controller):
+    """What was seen, newest first."""
+
+    tags = ("Heartbeats",)
+    guards = (VIEWER,)
+    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked)}  # noqa: RUF012 - Litestar's way
+
+    @get("/heartbeats", operation_id="BrowseHeartbeats")
+    async def browse(
+        self,
+        wanted: NamedDependency[HeartbeatQuery],
+        window: NamedDependency[Window],
+        monitor_id: FromQuery[UUID | None] = None,
+    ) -> Heartbeats | HeartbeatPage:
+        """Heartbeats of all monitors, of the last 24 hours at most; of one monitor without that limit."""
+        return await listed(replace(wanted, monitor_id=monitor_id and str(monitor_id)), window)
+
+    @get("/monitors/{monitor_id:str}/heartbeats", operation_id="BrowseMonitorHeartbeats")
+    async def of_monitor(
+        self, monitor_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
+    ) -> Heartbeats | HeartbeatPage:
+        """Heartbeats of one monitor."""
+        await monitors.read(str(monitor_id))
+        return await listed(replace(wanted, monitor_id=str(monitor_id)), window)

@@ -1,0 +1,139 @@
+"""Monitors over HTTP: what is watched, how often, and who is told."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app import due
+from app.api import aftermath, etags, lists
+from app.api.lists import Order, Search, StatusWord, Window
+from app.errors import Unavailable
+from app.security.policy import ADMIN, OPERATOR, VIEWER
+from app.store import monitors, readings, series
+from app.store.monitors import MonitorQuery
+from schema.heartbeats import Heartbeat
+from schema.monitors import Monitor, MonitorDraft, MonitorPatch
+from schema.pages import Pagination
+
+RUN_EXTRA_S = 15.0  # beyond the check's own timeout: to be picked up, stored and answered
+
+Sort = Literal["name", "created_at", "updated_at", "status"]
+MonitorType = Literal["http", "tcp", "ping", "dns", "push"]
+
+
+class Monitors(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    monitors: list[Monitor]
+    total: int
+
+
+class MonitorPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Monitor]
+    pagination: Pagination
+
+
+async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    window: NamedDependency[Window],
+    q: Search = None,
+    type: FromQuery[MonitorType | None] = None,  # noqa: A002 - its name on the wire
+    active: FromQuery[bool | None] = None,
+    status: FromQuery[StatusWord | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> MonitorQuery:
+    """Which monitors are asked for."""
+    return MonitorQuery(
+        q=q,
+        type=type,
+        active=active,
+        status=lists.status_of(status),
+        sort=sort,
+        descending=order == "desc",
+        limit=window.limit,
+        offset=window.skip,
+    )
+
+
+class MonitorController(Controller):
+    """What is watched, how often, and who is told."""
+
+    path = "/monitors"
+    tags = ("Monitors",)
+    guards = (VIEWER,)
+    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="BrowseMonitors")
+    async def browse(
+        self, wanted: NamedDependency[MonitorQuery], window: NamedDependency[Window]
+    ) -> Monitors | MonitorPage:
+        """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await monitors.browse(wanted)
+        if window.page is None:
+            return Monitors(monitors=found, total=total)
+        return MonitorPage(data=found, pagination=lists.numbers(window, total))
+
+    @post(operation_id="AddMonitor", guards=[ADMIN])
+    async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
+        """Add a monitor. Its first check happens at once."""
+        changed = await monitors.add(data)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor, status_code=201)
+
+    @get("/{monitor_id:str}", operation_id="ReadMonitor")
+    async def read(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+        """Read one monitor, with where it stands."""
+        return etags.tagged(await monitors.read(str(monitor_id)))
+
+    @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN])
+    async def change(
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
+    ) -> Response[Monitor]:
+        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        changed = await monitors.change(str(monitor_id), data, version=version)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN])
+    async def merge(
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
+    ) -> Response[Monitor]:
+        """The same as PATCH: absent fields stay."""
+        changed = await monitors.change(str(monitor_id), data, version=version)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @delete("/{monitor_id:str}", operation_id="RemoveMonitor", guards=[ADMIN])
+    async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a monitor and its history."""
+        await aftermath.tell(await monitors.remove(str(monitor_id), version=version))
+
+    @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
+    async def pause(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+        """Stop checking. Takes effect within a second."""
+        changed = await monitors.set_active(str(monitor_id), False)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/resume", operation_id="ResumeMonitor", guards=[OPERATOR], status_code=200)
+    async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+        """Check again, the first time at once."""
+        changed = await monitors.set_active(str(monitor_id), True)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200)
+    async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
+        """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
+        plan = await series.plan_of(str(monitor_id))
+        at_ms = await due.check_now(plan.series, plan.version, plan.timeout_ms / 1000 + RUN_EXTRA_S)
+        heartbeat = await readings.read(plan.series, at_ms)
+        if heartbeat is None:
+            raise Unavailable("The check was made, and could not be stored.")
+        return heartbeat

@@ -1,0 +1,117 @@
+"""Pings on their way to the ingest stage: all that arrive while some are being put on the queue leave together.
+
+A ping is answered when it is durable: on the queue, or, while Redis is away, in the database itself.
+"""
+
+import asyncio
+from collections import OrderedDict
+from time import monotonic, time
+
+import structlog
+from redis.exceptions import RedisError
+
+from app import queue
+from app.errors import NotFound, TooMany
+from app.store import heartbeats, monitors
+from schema.jobs import Outcome, ResultBatch
+from schema.monitors import Snapshot
+
+KNOWN_S = 2.0  # how long a push address is believed: a pause or a new token takes effect within it
+KNOWN_MOST = 20_000  # push addresses remembered; beyond it the one that was looked up first is forgotten
+JOB_MOST = 500  # outcomes in one job
+AHEAD_MS = 1_000  # pings of one monitor in one second: each has a millisecond of its own
+PUT_S = 3.0  # a queue that takes longer counts as away
+LAST_KEY = "wk:pushed"  # series -> epoch milliseconds of its newest ping: what the push probe looks at
+
+log = structlog.get_logger()
+
+
+class Address:
+    """Whose a push token is. `last_ms` is its newest ping's instant."""
+
+    __slots__ = ("last_ms", "snapshot", "until")
+
+    def __init__(self, snapshot: Snapshot, last_ms: int) -> None:
+        self.snapshot = snapshot
+        self.last_ms = last_ms
+        self.until = monotonic() + KNOWN_S
+
+    def next_ms(self) -> int:
+        """The ping's instant, epoch milliseconds, which no other one of this process has. Raises TooMany."""
+        now = int(time() * 1000)
+        if self.last_ms >= now + AHEAD_MS:
+            raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
+        self.last_ms = max(now, self.last_ms + 1)
+        return self.last_ms
+
+
+class Addresses:
+    """Push addresses this process has seen lately."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Address] = OrderedDict()
+
+    async def find(self, token: str) -> Address:
+        """Whose token it is. Raises NotFound, Conflict (paused)."""
+        known = self._known.get(token)
+        if known is not None and known.until > monotonic():
+            return known
+        self._known.pop(token, None)
+        snapshot = await monitors.pushed(token)
+        if snapshot is None:
+            raise NotFound("There is no such push address.")
+        found = self._known.setdefault(token, Address(snapshot, known.last_ms if known else 0))
+        if len(self._known) > KNOWN_MOST:
+            self._known.popitem(last=False)
+        return found
+
+
+class Group:
+    """Pings that leave together; `gone` ends when they are durable."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.snapshots: dict[int, Snapshot] = {}
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Mailbox:
+    """Collects pings and carries them off, one group at a time."""
+
+    def __init__(self) -> None:
+        self._open: Group | None = None
+        self._carrier: asyncio.Task[None] | None = None
+
+    async def post(self, outcome: Outcome, snapshot: Snapshot) -> None:
+        """Return when the ping is durable. Raises what the database says when neither it nor Redis takes it."""
+        if self._open is None:
+            self._open = Group()
+        group = self._open
+        group.outcomes.append(outcome)
+        group.snapshots[outcome.series] = snapshot
+        if self._carrier is None or self._carrier.done():
+            self._carrier = asyncio.create_task(self._carry(), name="pings")
+        await asyncio.shield(group.gone)  # a client that leaves must not take the others' answer with it
+
+    async def _carry(self) -> None:
+        while self._open is not None:
+            group, self._open = self._open, None
+            try:
+                await keep(group.outcomes, group.snapshots)
+            except Exception as error:  # noqa: BLE001 - each waiting handler raises it
+                group.gone.set_exception(error)
+            else:
+                group.gone.set_result(None)
+
+
+async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
+    """Put pings on the queue; while Redis is away, store them at once. Either way twice is the same as once."""
+    jobs = [ResultBatch(outcomes[start : start + JOB_MOST]) for start in range(0, len(outcomes), JOB_MOST)]
+    try:
+        async with asyncio.timeout(PUT_S):
+            await queue.client().hset(LAST_KEY, mapping={one.series: one.at_ms for one in outcomes})
+            await queue.put(*jobs)
+    except (RedisError, OSError, TimeoutError) as error:
+        log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
+        for job in jobs:
+            await heartbeats.absorb(job, snapshots, int(time() * 1000))

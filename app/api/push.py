@@ -1,0 +1,101 @@
+"""Push addresses: jobs and services report to us. The token in the path is all a caller needs, so nothing is shown."""
+
+from typing import Annotated, Any, Literal
+
+from litestar import Controller, Request, get, head, post
+from litestar.params import FromPath, FromQuery
+from msgspec import Meta, Struct
+
+from app.api.pings import Addresses, Mailbox
+from app.security.policy import ANYONE
+from schema.jobs import Outcome
+from schema.messages import PUSHED
+from schema.status import Status
+
+BODY_KEPT_BYTES = 10_000
+USUAL = {"", "OK"}  # what clients say when they have nothing to say: not kept
+
+Word = Annotated[Literal["up", "down"], Meta(description="How it went; without it: up.")]
+Note = Annotated[str, Meta(max_length=250, description="A few words that are kept with the heartbeat.")]
+Took = Annotated[float, Meta(ge=0, le=2_000_000, description="Milliseconds the job or the request took.")]
+
+addresses, mailbox = Addresses(), Mailbox()
+
+
+class Pinged(Struct, frozen=True):
+    """The ping is stored."""
+
+    ok: bool = True
+
+
+PINGED = Pinged()
+
+
+async def take(token: str, status: str, msg: str, took_ms: float | None, body: bytes = b"") -> Pinged:
+    """Keep one ping. Raises NotFound, Conflict (paused), TooMany."""
+    address = await addresses.find(token)
+    snapshot, at_ms = address.snapshot, address.next_ms()
+    outcome = Outcome(
+        series=snapshot.series,
+        version=snapshot.version,
+        at_ms=at_ms,
+        seen=Status.UP if status == "up" else Status.DOWN,
+        began_ms=at_ms,
+        took_us=round((took_ms or 0) * 1000),
+        code=PUSHED,
+        message=_words(status, msg),
+        detail={"body": body[:BODY_KEPT_BYTES].decode(errors="replace")} if body else None,
+        early=True,
+    )
+    await mailbox.post(outcome, snapshot)
+    return PINGED
+
+
+def _words(status: str, msg: str) -> str:
+    """What is worth keeping of the message."""
+    if msg not in USUAL:
+        return msg
+    return "" if status == "up" else "reported as down"
+
+
+class PushController(Controller):
+    """Monitors of the type `push` are reported to here."""
+
+    path = "/push/{token:str}"
+    tags = ("Push",)
+    guards = (ANYONE,)
+    opt = {"refusals": [404, 409, 429]}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="Push")
+    async def ping(
+        self,
+        token: FromPath[str],
+        status: FromQuery[Word] = "up",
+        msg: FromQuery[Note] = "",
+        ping: FromQuery[Took | Literal[""] | None] = None,
+    ) -> Pinged:
+        """Report. Answered when the report is stored safely."""
+        return await take(token, status, msg, ping or None)
+
+    @post(operation_id="PushWithBody", status_code=200)
+    async def ping_with_body(
+        self,
+        token: FromPath[str],
+        request: Request[Any, Any, Any],
+        status: FromQuery[Word] = "up",
+        msg: FromQuery[Note] = "",
+        ping: FromQuery[Took | Literal[""] | None] = None,
+    ) -> Pinged:
+        """Report, with a log or anything else in the body: its first 10 kB are kept."""
+        return await take(token, status, msg, ping or None, await request.body())
+
+    @head(operation_id="PushSilently")
+    async def ping_silently(
+        self,
+        token: FromPath[str],
+        status: FromQuery[Word] = "up",
+        msg: FromQuery[Note] = "",
+        ping: FromQuery[Took | Literal[""] | None] = None,
+    ) -> None:
+        """Report, and get no body back."""
+        await take(token, status, msg, ping or None)
