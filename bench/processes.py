@@ -1,4 +1,8 @@
-"""What processes cost, read from /proc. Ours are known by a mark in their environment, so that orphans count too."""
+"""What processes cost, read from /proc.
+
+Ours are known by a mark in their environment, so that orphans count too; or by a parent that is ours, since Valkey
+writes its title over its environment.
+"""
 
 import os
 from pathlib import Path
@@ -36,11 +40,14 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
 def marked(mark: str) -> list[int]:
     """Living processes started with `MARK=mark` in their environment."""
     sought = f"{MARK}={mark}".encode()
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return sorted(pid for pid in pids if sought in _read(pid, "environ").split(b"\0"))
+    return sorted(pid for pid in _pids() if sought in _read(pid, "environ").split(b"\0"))
 
 
 def _stat(pid: int) -> list[bytes]:
@@ -50,7 +57,7 @@ def _stat(pid: int) -> list[bytes]:
 
 def role_of(words: list[str]) -> str:
     """Which part of the product a command line starts; "" when it does not say."""
-    if words and "valkey" in Path(words[0]).name:
+    if words and "valkey-server" in words[0]:
         return "valkey"
     if not any(word.endswith(("app.cli", "watchkeeper", "app/cli.py")) for word in words):
         return ""
@@ -63,9 +70,17 @@ def _words(pid: int) -> list[str]:
 
 def of(mark: str) -> list[Process]:
     """Our living processes. A child whose command line says nothing has its parent's role."""
-    parents = {pid: int(stat[1]) for pid in marked(mark) if (stat := _stat(pid)) and stat[0] != b"Z"}
+    everyone = {pid: int(stat[1]) for pid in _pids() if (stat := _stat(pid)) and stat[0] != b"Z"}
+    parents = _with_children(set(marked(mark)), everyone)
     roles = {pid: role_of(_words(pid)) for pid in parents}
     return [Process(pid, parent, _inherited(pid, parents, roles)) for pid, parent in parents.items()]
+
+
+def _with_children(known: set[int], everyone: dict[int, int]) -> dict[int, int]:
+    """The known ones that live, and every descendant of theirs: pid → parent."""
+    while more := {pid for pid, parent in everyone.items() if parent in known} - known:
+        known |= more
+    return {pid: everyone[pid] for pid in known if pid in everyone}
 
 
 def _inherited(pid: int, parents: dict[int, int], roles: dict[int, str]) -> str:

@@ -44,15 +44,15 @@ class Report(Struct, frozen=True, kw_only=True):
 
     def text(self) -> str:
         """For people, and for grep."""
-        told, history = self.verdict, self.history
+        told, past = self.verdict, self.history
         done = ", ".join(f"{what} {times}" for what, times in sorted(self.injected.items()))
         lines = [
             f"{self.name}: {'holds' if self.holds else 'DOES NOT HOLD'}",
             f"  rounds {self.rounds}; injected: {done}",
-            f"  transitions {told.transitions}; lost {len(told.lost)}, doubled {len(told.doubled)},"
-            f" invented {len(told.invented)}; sent again with the same key {told.repeats}",  # noqa: ISC004 - one line
-            f"  left unchecked too long {self.unchecked}; finished results lost {self.wasted}",
-            f"  history: slots {history.slots}, missing {history.missing}, doubled {history.doubled}, gaps {history.gaps}",
+            f"  transitions {told.transitions}: lost {len(told.lost)}, doubled {len(told.doubled)}",
+            f"  invented {len(told.invented)}, sent again with the same key {told.repeats}",
+            f"  left unchecked too long {self.unchecked}, finished results lost {self.wasted}",
+            f"  history: slots {past.slots}, missing {past.missing}, doubled {past.doubled}, gaps {past.gaps}",
         ]
         kinds = (
             ("lost", told.lost),

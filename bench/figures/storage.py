@@ -43,7 +43,7 @@ async def _store(slots: int) -> tuple[float, float]:
         await begin(installed, target)
         async with record.record(installed):
             await record.clone(await record.monitor_id("t-0"), range(1, FEW))
-            path = Path(db.engine().path)  # type: ignore[attr-defined]  # this ground is always SQLite
+            path = Path(db.engine().path)
             series = sorted(await record.numbers())
             before, began = await _settled_bytes(path), time.perf_counter()
             for batch in _batches(series, slots):
