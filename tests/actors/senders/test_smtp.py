@@ -1,6 +1,8 @@
 """E-mail, through a real SMTP server."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -122,6 +124,17 @@ async def test_a_wrong_password_is_permanent_and_stays_secret(tools: Tools) -> N
         failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), tools)
     assert failed.permanent
     assert failed.reason == "the user name or password was refused (535)"
+
+
+async def test_a_server_without_sign_in_is_not_sent_to_as_nobody(host: Mailhost, tools: Tools) -> None:
+    failed = await undelivered(given.smtp(host.port, username=USER, password=PASSWORD), tools)
+    assert failed.permanent
+    assert host.letters == []
+
+
+def test_who_sends_no_e_mail_does_not_load_its_library() -> None:
+    code = "import sys, actors.senders; assert 'aiosmtplib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3], timeout=30)
 
 
 @pytest.mark.parametrize(

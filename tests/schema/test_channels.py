@@ -1,0 +1,56 @@
+"""What a channel's configuration may hold."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from schema.channels import DRAFTS, PROVIDERS, ChannelConfig
+
+MAIL = {"type": "smtp", "host": "mail.example", "sender": "a@b.example", "to": ["c@d.example"]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        MAIL,
+        MAIL | {"security": "tls", "port": 465, "cc": ["müller@bücher.example"]},
+        {"type": "webhook", "url": "https://a.example/hook", "headers": {"X-Key": "1"}},
+        {"type": "slack", "webhook_url": "https://hooks.example/services/a"},
+        {"type": "discord", "webhook_url": "********"},
+        {"type": "telegram", "bot_token": "1:a", "chat_id": "@channel"},
+        {"type": "ntfy", "topic": "alerts"},
+    ],
+)
+def test_what_providers_document_is_taken(config: dict[str, Any]) -> None:
+    assert type(msgspec.convert(config, ChannelConfig)) is PROVIDERS[config["type"]]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"type": "pigeon"},
+        MAIL | {"to": []},
+        MAIL | {"to": ["nobody"]},
+        MAIL | {"to": ["a@b.example\n"]},
+        MAIL | {"sender": "a@b.example\r\nBcc: c@d.example"},
+        MAIL | {"security": "maybe"},
+        MAIL | {"port": 0},
+        MAIL | {"colour": "red"},
+        {"type": "webhook", "url": "ftp://a.example"},
+        {"type": "webhook", "url": "https://user:password@a.example"},
+        {"type": "webhook", "url": "https://a.example", "headers": {"X-A\r\nX-B": "1"}},
+        {"type": "webhook", "url": "https://a.example", "headers": {"": "1"}},
+        {"type": "slack", "webhook_url": "hooks.example"},
+        {"type": "telegram", "bot_token": "1:a", "chat_id": ""},
+        {"type": "ntfy", "topic": "a/b"},
+        {"type": "ntfy", "topic": "a", "priority": 6},
+    ],
+)
+def test_what_can_not_work_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(config, ChannelConfig)
+
+
+def test_every_provider_has_a_draft_of_its_own() -> None:
+    assert list(DRAFTS) == list(PROVIDERS)
