@@ -1,6 +1,6 @@
-"""What the engine room counts about itself, for `/metrics`."""
+"""What a worker counts about itself, for `/metrics`."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from schema.jobs import Outcome
 from schema.status import Status
@@ -22,13 +22,6 @@ TOLD = Histogram(
     "Event stored to channel reached.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
-QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
-QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
-SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
-UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
-OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
-MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
-
 _SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.UNKNOWN)
 _BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _SEEN}
 

@@ -15,13 +15,11 @@ from actors.snapshots import Snapshots
 from app import due, live, queue
 from app.store import heartbeats
 from app.store.heartbeats import Absorbed, Kept
-from schema.jobs import NotifyBatch, ResultBatch
+from schema.jobs import ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
 
 log = structlog.get_logger()
-
-PER_JOB = 50  # deliveries in one notify job
 
 
 class Clerk:
@@ -43,7 +41,7 @@ class Clerk:
 
 
 async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapshot]) -> None:
-    await queue.put(*notify_jobs(absorbed.deliveries))
+    await queue.put(*queue.notify_jobs(absorbed.deliveries))
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
     await due.land(
         [due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0)) for one in batch.outcomes]
@@ -60,12 +58,3 @@ def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
     if kept.verdict is None or kept.status is not Status.PENDING:
         return 0
     return max(due.now_ms(), kept.outcome.at_ms + known[kept.outcome.series].retry_ms)
-
-
-def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
-    """Jobs of at most `PER_JOB` deliveries, each for one channel."""
-    return [
-        NotifyBatch(channel_id, ids[start : start + PER_JOB])
-        for channel_id, ids in deliveries.items()
-        for start in range(0, len(ids), PER_JOB)
-    ]

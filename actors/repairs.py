@@ -5,8 +5,7 @@ from time import monotonic
 
 import structlog
 
-from actors import gauges
-from actors.ingest import notify_jobs
+from actors import punctuality
 from app import due, queue
 from app.domain import slots
 from app.store import coverage, deliveries, series
@@ -76,7 +75,7 @@ class Repairs:
         damaged = await due.unscheduled() > 0
         await due.put(wanted.values() if damaged else changed)
         await due.drop(gone)
-        gauges.MONITORS.set(len(wanted))
+        punctuality.MONITORS.set(len(wanted))
         if changed or gone or damaged:
             log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
 
@@ -88,21 +87,21 @@ class Repairs:
             channel: [id_ for id_ in ids if id_ not in self._put_at]
             for channel, ids in (await deliveries.due(due.now_ms())).items()
         }
-        jobs = notify_jobs(waiting)
+        jobs = queue.notify_jobs(waiting)
         if jobs:
             await queue.put(*jobs)
             self._put_at.update((id_, now) for job in jobs for id_ in job.deliveries)
-        gauges.OPEN_DELIVERIES.set(await deliveries.open_count())
+        punctuality.OPEN_DELIVERIES.set(await deliveries.open_count())
 
     async def watch(self) -> None:
         """Measure ourselves: how late the schedule is, how long jobs wait, which monitors nobody checks."""
         for name in queue.QUEUES.values():
-            gauges.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
-            gauges.QUEUE_AGE.labels(queue=name).set(await queue.age_s(name))
+            punctuality.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
+            punctuality.QUEUE_AGE.labels(queue=name).set(await queue.age_s(name))
         oldest_ms = await due.oldest_due_ms()
         lag_s = max(0.0, (due.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
-        gauges.SCHEDULE_LAG.set(lag_s)
-        gauges.UNCHECKED.set(await self._unchecked())
+        punctuality.SCHEDULE_LAG.set(lag_s)
+        punctuality.UNCHECKED.set(await self._unchecked())
         if (lag_s > LAG_TOLD_S) != self._lagging:
             self._lagging = not self._lagging
             log.warning("schedule.lagging" if self._lagging else "schedule.caught_up", lag_s=round(lag_s, 1))

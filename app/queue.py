@@ -18,6 +18,7 @@ from schema.jobs import CheckBatch, Job, NotifyBatch, ResultBatch
 
 NAMESPACE = "wk:q"
 QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify"}
+PER_JOB = 50  # deliveries in one notify job
 WAKE_KEPT = 16  # tokens: more than consumers that could be asleep, few enough to forget
 
 Client = Any  # redis.asyncio.Redis: its stubs describe replies of all modes at once, bytes never alone
@@ -88,6 +89,15 @@ async def put(*jobs: Job) -> None:
             pipe.rpush(wake_key(queue), 1)
             pipe.ltrim(wake_key(queue), -WAKE_KEPT, -1)
         await pipe.execute()
+
+
+def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
+    """Jobs of at most `PER_JOB` deliveries, each for one channel."""
+    return [
+        NotifyBatch(channel_id, ids[start : start + PER_JOB])
+        for channel_id, ids in deliveries.items()
+        for start in range(0, len(ids), PER_JOB)
+    ]
 
 
 async def depth(queue: str) -> int:

@@ -1,0 +1,10 @@
+"""What the scheduler measures of the whole, for `/metrics`: is it on time, is anything left behind."""
+
+from prometheus_client import Gauge
+
+QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
+QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
+SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
+UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
+OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
+MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
