@@ -11,7 +11,7 @@ from app.security.names import Names
 from app.settings import Settings
 
 KEPT_S = 1.0  # a connection serves a burst; kept longer, it may be gone when the next message needs it
-CONNECTIONS, PER_HOST = 200, 20  # a burst of alerts must not look like an attack to its receiver
+CONNECTIONS = 1_000  # far above what one channel is given at once: receivers that hang must not hold up the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def opened(*, private_allowed: bool = True) -> Tools:
     names = Names()
     egress = Egress(names, private_allowed=private_allowed)
     session = aiohttp.ClientSession(
-        connector=Door(egress, limit=CONNECTIONS, limit_per_host=PER_HOST, keepalive_timeout=KEPT_S),
+        connector=Door(egress, limit=CONNECTIONS, keepalive_timeout=KEPT_S),
         timeout=aiohttp.ClientTimeout(total=None),  # `senders.send` limits the whole
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # an error's body is bounded as it comes
