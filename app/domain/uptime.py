@@ -68,9 +68,11 @@ def tally(beats: Sequence[Timed], eras: Sequence[Era], window: range) -> Tally:
 
 def _held(beats: Sequence[Timed], eras: Sequence[Era], window: range) -> tuple[int, ...]:
     """Milliseconds of the window per status."""
+    if not beats:
+        return ZEROS
     held = [0] * STATUSES
     ends_ms = [beat.at_ms for beat in beats[1:]] + [window.stop]
-    steady_ms = eras[-1].interval_ms if beats and eras and eras[-1].from_ms <= beats[0].at_ms else 0
+    steady_ms = eras[-1].interval_ms if eras and eras[-1].from_ms <= beats[0].at_ms else 0
     for (at_ms, status, _), next_ms in zip(beats, ends_ms, strict=True):
         end_ms = min(next_ms, window.stop, at_ms + steady_ms if steady_ms else _until(at_ms, eras))
         held[status] += max(0, end_ms - max(at_ms, window.start))

@@ -1,0 +1,53 @@
+"""Writes a past: series with their eras, heartbeats, gaps, as the pipeline would have left them."""
+
+from collections.abc import Iterable
+
+from app import db
+from app.domain.slots import slots_between
+from app.store.tables.events import EventRow
+from app.store.tables.heartbeats import SEEN_SHIFT, DetailRow, HeartbeatRow
+from app.store.tables.monitors import SeriesRow
+from schema.heartbeats import key_of
+from schema.status import Status
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+async def series(no: int, *eras: tuple[int, int], deleted_ms: int | None = None) -> None:
+    """A series; by default due every minute since the start."""
+    await SeriesRow.insert(SeriesRow(no=no, monitor_id=f"monitor-{no}", deleted_ms=deleted_ms))
+    for from_ms, every in eras or [(START, MINUTE)]:
+        await db.rows("INSERT INTO eras (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every)
+
+
+async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags: int = 0) -> None:
+    """Heartbeats at these instants."""
+    rows = [
+        HeartbeatRow(id=key_of(no, at), status=status, flags=flags | status << SEEN_SHIFT, took_us=50_000, code=200)
+        for at in slots
+    ]
+    for first in range(0, len(rows), 500):
+        await HeartbeatRow.insert(*rows[first : first + 500])
+
+
+async def details(no: int, slots: Iterable[int]) -> None:
+    """Words about these heartbeats."""
+    await DetailRow.insert(*[DetailRow(id=key_of(no, at), message="refused") for at in slots])
+
+
+async def gap(no: int, from_ms: int, to_ms: int) -> None:
+    """Slots that nobody checked."""
+    await db.rows("INSERT INTO gaps (series, from_ms, to_ms, reason) VALUES (?1, ?2, ?3, 'asleep')", no, from_ms, to_ms)
+
+
+async def event(name: str, at_ms: int) -> None:
+    """A fact without deliveries."""
+    await EventRow.insert(EventRow(id=name, kind="monitor.down", at_ms=at_ms, data="{}", created_ms=at_ms))
+
+
+def slots(no: int, from_ms: int, to_ms: int, every: int = MINUTE) -> list[int]:
+    """Due times."""
+    return list(slots_between(no, every, from_ms, to_ms))
