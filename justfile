@@ -11,11 +11,11 @@ default: check
 
 # Run everything here, with nothing to configure: http://127.0.0.1:8034
 up *args: _install
-    exec {{ python }} -m app.cli up "$@"
+    @exec {{ python }} -m app.cli up "$@"
 
 # Run the tests; arguments go to pytest.
 test *args: _install_dev
-    {{ python }} -m pytest -n auto "$@"
+    @{{ python }} -m pytest -n auto "$@"
 
 # Format, lint, types, imports, tests: what a change must pass.
 check: _install_dev
@@ -23,7 +23,7 @@ check: _install_dev
     .venv/bin/ruff check .
     .venv/bin/mypy
     .venv/bin/lint-imports
-    {{ python }} -m pytest -n auto
+    @{{ python }} -m pytest -n auto
 
 # Format the code and mend what can be mended by itself.
 fmt: _install_dev
@@ -42,19 +42,19 @@ types: _install_dev
 
 # Bring the database up to this version.
 migrate: _install
-    {{ python }} -m app.cli migrate
+    @{{ python }} -m app.cli migrate
 
 # Measure; a name (`just bench p3`) runs one figure.
 bench *args: _install_dev
-    {{ python }} -m bench "$@"
+    @{{ python }} -m bench "$@"
 
 # Break things on purpose and count what was lost or doubled; a name (`just faults kill`) runs one.
 faults *args: _install_dev
-    {{ python }} -m bench.faults "$@"
+    @{{ python }} -m bench.faults "$@"
 
 # Say what is wrong with this installation; `just doctor --history` counts missing and doubled slots.
 doctor *args: _install
-    {{ python }} -m app.cli doctor "$@"
+    @{{ python }} -m app.cli doctor "$@"
 
 # Choose the newest versions that fit and write them down, with hashes.
 lock:

@@ -117,8 +117,12 @@ class SqliteEngine(SQLiteEngine):
     async def _connect(self) -> aiosqlite.Connection:
         raw = await aiosqlite.connect(**self.connection_kwargs)
         raw.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo's factory: rows as dicts
-        for pragma in PRAGMAS:
-            await raw.execute_fetchall(pragma)
+        try:
+            for pragma in PRAGMAS:
+                await raw.execute_fetchall(pragma)
+        except BaseException:  # it is a thread, which would keep the process from ending
+            await raw.close()
+            raise
         return raw
 
     async def _run_in_new_connection(self, query: str, args: Sequence[Any] | None = None, *_: Any, **__: Any) -> Any:

@@ -7,7 +7,7 @@ _LINE = re.compile(
     r"""^\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
     (?: "(?P<double>(?:[^"\\]|\\.)*)"\s*(?:\#.*)?
       | '(?P<single>[^']*)'\s*(?:\#.*)?
-      | (?P<bare>.*?)(?:\s\#.*)?\s*
+      | (?P<bare>.*?)(?:\s+\#.*)?\s*
     )$""",
     re.VERBOSE,
 )

@@ -5,6 +5,7 @@ import importlib
 import io
 import pkgutil
 import sqlite3
+import warnings
 from typing import Any
 
 import asyncpg
@@ -66,7 +67,9 @@ async def run(settings: Settings) -> list[str]:
 
 
 async def _run(settings: Settings) -> list[str]:
-    await db.start(settings, connections=2)
+    with warnings.catch_warnings():  # Piccolo warns of what the exception says better
+        warnings.simplefilter("ignore")
+        await db.start(settings, connections=2)
     try:
         return await forwards()
     finally:

@@ -17,6 +17,7 @@ from app.settings import BadSettings, Settings, socket_of
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h: the database was away
 LOOK_S = 1.0  # at the latest; a signal, such as of a child's end, wakes it at once
 EAGER_S = 0.05  # between looks at whether the API is ready
+TWICE_S = 1.0  # between two Ctrl-C of an impatient person
 GRACE_S = 30.0  # longer than a worker drains
 OURS = (("api", "api"), ("scheduler", "schedule"), ("worker", "work"))  # what each is called, and its command
 
@@ -45,7 +46,8 @@ class Parent:
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> None:
         self._settings = settings
-        self._signals = 0
+        self._stop_at = 0.0  # monotonic seconds of the first signal to stop
+        self._hurried = False
         self._ready = False
         self._began_at = time.monotonic()
         self._log = settings.log_file or settings.data_dir / "logs" / "watchkeeper.log"
@@ -98,8 +100,11 @@ class Parent:
             signal.signal(number, self._asked_to_stop)
         return wake
 
-    def _asked_to_stop(self, *_: object) -> None:
-        self._signals += 1
+    def _asked_to_stop(self, number: int, _: object) -> None:
+        """Note it. One signal often comes twice, from a shell's group and from a wrapper; a second Ctrl-C means now."""
+        again = self._stop_at and number == signal.SIGINT and time.monotonic() > self._stop_at + TWICE_S
+        self._hurried = self._hurried or bool(again)
+        self._stop_at = self._stop_at or time.monotonic()
 
     def _wait(self, timeout_s: float) -> None:
         """Sleep until a signal comes, at most `timeout_s`."""
@@ -110,7 +115,7 @@ class Parent:
         """Bring the database up to date, beside Valkey loading its log; wait for a database that is away."""
         self._start(filter(None, [self._valkey]))
         output = None  # what it says the first time is for the terminal
-        while not self._signals:
+        while not self._stop_at:
             migration = Child("migrate", child.ours("migrate"), {**self._environ, "LOG_FILE": ""}, output)
             code = self._ended(migration)
             if code != TRY_AGAIN_EXIT:
@@ -123,17 +128,17 @@ class Parent:
         """Run a child to its end, or to ours; returns its exit code."""
         one.start()
         while one.runs():
-            if self._signals:
+            if self._stop_at:
                 one.tell(signal.SIGTERM)
             self._wait(LOOK_S)
         return one.process.returncode if one.process else 0
 
     def _look_after(self) -> None:
         everyone = [*filter(None, [self._valkey]), *self._ours]
-        while not self._signals:
+        while not self._stop_at:
             for one in everyone:
                 if how := one.ended():
-                    say(one.name, f"{how}; starting it again")
+                    say(one.name, f"{how}, as {self._log} may tell; starting it again")
             self._start(one for one in everyone if one.is_due())
             self._tell_when_ready()
             self._wait(self._pause(everyone))
@@ -156,18 +161,17 @@ class Parent:
     def _stop(self) -> None:
         """API and scheduler first: nothing new comes in. Then the worker drains; Valkey goes last."""
         api, scheduler, worker = self._ours
-        before = self._signals
         for group in ([api, scheduler], [worker], [self._valkey] if self._valkey else []):
             for one in group:
                 one.tell(signal.SIGTERM)
-            self._wait_for(group, patience=before)
+            self._wait_for(group)
         say("stopped", "everything")
 
-    def _wait_for(self, group: list[Child], patience: int) -> None:
+    def _wait_for(self, group: list[Child]) -> None:
         """Wait until all have ended; kill whoever takes too long, or everybody at a second Ctrl-C."""
         deadline = time.monotonic() + GRACE_S
         while any(one.runs() for one in group):
-            if time.monotonic() > deadline or self._signals > patience:
+            if time.monotonic() > deadline or self._hurried:
                 for one in group:
                     one.tell(signal.SIGKILL)
             self._wait(0.2)

@@ -1,0 +1,100 @@
+"""`watchkeeper up`, whole: it starts, heals what is killed, and stops in order."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import child, parent
+from app.settings import Settings
+
+LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
+
+
+class Up:
+    """A running `up`, with what it has said."""
+
+    def __init__(self, directory: Path, environ: dict[str, str]) -> None:
+        self._said = directory / "said"
+        self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
+        with self._said.open("w") as said:
+            ours = child.environment({"PATH": os.environ["PATH"], **environ})
+            self.process = subprocess.Popen(child.ours("up"), cwd=directory, env=ours, stdout=said, stderr=said)
+
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def pids(self) -> dict[str, int]:
+        """The newest of each name."""
+        return {name: int(pid) for name, pid in LINE.findall(self.said())}
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def until(self, true: Callable[[], bool], within_s: float = 40) -> None:
+        deadline = time.monotonic() + within_s
+        while not true():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def up(tmp_path: Path, environ: dict[str, str]) -> Iterator[Up]:
+    """The embedded default, ready."""
+    ours = {name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_PORT", "MODE"}}
+    one = Up(tmp_path, ours)
+    one.until(lambda: "\nready " in one.said())
+    yield one
+    if one.process.poll() is None:
+        one.process.kill()
+    one.process.wait()
+
+
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}/exe").exists()
+
+
+def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path: Path) -> None:
+    first = up.pids()
+    assert set(first) == {"valkey", "api", "scheduler", "worker"}
+    assert up.is_ready()
+    for pid in first.values():
+        os.kill(pid, signal.SIGKILL)
+    up.until(lambda: not set(up.pids().values()) & set(first.values()) and len(up.pids()) == 4)
+    up.until(up.is_ready)
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(timeout=45) == 0
+    assert up.said().rstrip().endswith("everything")
+    assert not any(runs(pid) for pid in up.pids().values())
+    assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
+
+
+def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
+    pids = up.pids().values()
+    up.process.kill()
+    up.process.wait()
+    deadline = time.monotonic() + 20
+    while any(runs(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
+)
+def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
+    assert parent.url_of(replace(settings, server_host=host, server_port=80)) == url

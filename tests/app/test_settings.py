@@ -1,0 +1,193 @@
+"""Settings come from the environment, `.env` and a secrets file; wrong ones are named, all at once."""
+
+import re
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app import envfile, settings as configuration
+from app.settings import BadSettings
+from app.variables import VARIABLES
+
+OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
+ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|(?P<default>[^|]*)\|", re.MULTILINE)
+
+
+def test_with_nothing_set_the_embedded_default_runs(tmp_path: Path) -> None:
+    found = configuration.read({}, tmp_path)
+    assert found.db_type == "sqlite"
+    assert found.db_path == str(tmp_path / "data" / "watchkeeper.sqlite3")
+    assert found.redis_embedded
+    assert configuration.socket_of(found.redis_url) == tmp_path / "data" / "valkey.sock"
+    assert (found.server_host, found.server_port) == ("127.0.0.1", 8034)
+
+
+def test_the_environment_wins_over_dotenv_which_wins_over_the_secrets_file(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "watchkeeper.env").write_text("TZ=Europe/Oslo\nLOG_LEVEL=error\nSERVER_PORT=3")
+    (tmp_path / ".env").write_text("LOG_LEVEL=warn\nSERVER_PORT=2")
+    found = configuration.read({"SERVER_PORT": "1"}, tmp_path)
+    assert (found.server_port, found.log_level, found.tz) == (1, "warn", "Europe/Oslo")
+
+
+def test_another_secrets_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("API_SECRET_KEY='sixteen characters!'")
+    assert configuration.read({"SECRETS_FILE": "other"}, tmp_path).api_secret_key == "sixteen characters!"
+    with pytest.raises(BadSettings, match="SECRETS_FILE: there is no file"):
+        configuration.read({"SECRETS_FILE": "absent"}, tmp_path)
+
+
+def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
+    assert configuration.read({"SERVER_PORT": "", "REDIS_HOST": ""}, tmp_path) == configuration.read({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SERVER_PORT", "0", "must be a whole number from 1 to 65535, not '0'"),
+        ("SERVER_PORT", "eight", "must be a whole number"),
+        ("SERVER_PORT", "٣", "must be a whole number"),
+        ("MODE", "production", "must be one of dev, prod, test, not 'production'"),
+        ("LOG_LEVEL", "loud", "must be one of debug, info, warn, error"),
+        ("TZ", "Mars/Olympus", "must be a time zone"),
+        ("TZ", "../../etc/passwd", "must be a time zone"),
+        ("CLIENT_URL", "localhost:3000", "must be an address"),
+        ("DB_TYPE", "oracle", "must be one of sqlite, postgres, cockroach"),
+        ("DB_TYPE", "mysql", "is not supported; use sqlite, postgres or cockroach, not 'mysql'"),
+        ("DB_TYPE", "mongo", "is not supported"),
+        ("DB_TYPE", "mongodb", "is not supported"),
+        ("DB_SSLMODE", "maybe", "must be one of disable"),
+        ("REDIS_DB", "16", "must be a whole number from 0 to 15"),
+        ("REDIS_URL", "http://cache", "must begin with redis://, rediss:// or unix://"),
+        ("QUEUE_CONCURRENCY", "-1", "must be a whole number"),
+        ("PRODUCER_CONCURRENCY", "129", "must be a whole number from 1 to 128"),
+        ("BRUTEFORCE_WINDOW", "1 fortnight", "must be a duration"),
+        ("BRUTEFORCE_LOCKOUT", "500ms", "must be a duration in whole seconds"),
+        ("REGISTRATION_OPEN", "perhaps", "must be true or false"),
+        ("API_SECRET_KEY", "short", "must have at least 16 characters"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({name: value}, tmp_path)
+    assert len(caught.value.lines) == 1
+    assert f"{name}: {sentence}" in caught.value.lines[0]
+
+
+def test_all_wrong_values_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({"MODE": "x", "SERVER_PORT": "x", "DB_TYPE": "postgres"}, tmp_path)
+    named = {line.partition(":")[0] for line in caught.value.lines}
+    assert named == {"MODE", "SERVER_PORT", "DB_HOST", "DB_NAME", "DB_USER"}
+
+
+def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({"API_ADMIN_TOKEN": "hunter2", "REDIS_URL": "redsi://:hunter2@cache"}, tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_are_not_in_the_repr_of_settings(tmp_path: Path) -> None:
+    secret = dict.fromkeys(("API_SECRET_KEY", "API_ADMIN_TOKEN", "DB_PASS"), "hunter2hunter2hunter2")
+    found = configuration.read({**secret, "REDIS_URL": "redis://:hunter2@cache"}, tmp_path)
+    assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1m", 60), ("90", 90), ("90s", 90), ("1h30m", 5400), ("1d", 86_400), ("1.5m", 90)]
+)
+def test_durations_are_whole_seconds(tmp_path: Path, text: str, seconds: int) -> None:
+    assert configuration.read({"BRUTEFORCE_WINDOW": text}, tmp_path).bruteforce_window_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"REDIS_HOST": "cache"}, "redis://cache:6379/0"),
+        (
+            {"REDIS_HOST": "cache", "REDIS_PORT": "7", "REDIS_DB": "3", "REDIS_PASSWORD": "a/b@c"},
+            "redis://:a%2Fb%40c@cache:7/3",
+        ),
+        ({"REDIS_HOST": "::1"}, "redis://[::1]:6379/0"),
+        ({"REDIS_URL": "rediss://cache:1/2", "REDIS_HOST": "other"}, "rediss://cache:1/2"),
+    ],
+)
+def test_a_redis_that_is_named_is_used(tmp_path: Path, environ: dict[str, str], url: str) -> None:
+    found = configuration.read(environ, tmp_path)
+    assert (found.redis_url, found.redis_embedded) == (url, False)
+
+
+@pytest.mark.parametrize(("kind", "port"), [("postgres", 5432), ("cockroach", 26257)])
+def test_a_database_server_has_its_usual_port(tmp_path: Path, kind: str, port: int) -> None:
+    found = configuration.read({"DB_TYPE": kind, "DB_HOST": "h", "DB_NAME": "n", "DB_USER": "u"}, tmp_path)
+    parts = found.postgres_dsn_parts()
+    assert (parts["host"], parts["port"], parts["password"], parts["ssl"]) == ("h", port, None, "prefer")
+
+
+def test_a_sqlite_file_can_be_named(tmp_path: Path) -> None:
+    assert configuration.read({"DB_NAME": "mine.db"}, tmp_path).db_path == str(tmp_path / "mine.db")
+
+
+def test_a_long_data_directory_gets_a_short_socket(tmp_path: Path) -> None:
+    listen = configuration.socket_of(configuration.read({"DATA_DIR": "x" * 120}, tmp_path).redis_url)
+    assert len(str(listen)) <= configuration.SOCKET_PATH_BYTES
+
+
+def test_a_secret_key_is_made_once_for_all_processes_and_for_the_owner_only(tmp_path: Path) -> None:
+    plain = configuration.read({}, tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        made = set(pool.map(lambda _: configuration.with_secret_key(plain).api_secret_key, range(16)))
+    assert len(made) == 1
+    assert len(made.pop()) >= 43
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret.key"]
+    assert stat.S_IMODE((tmp_path / "data" / "secret.key").stat().st_mode) == 0o600
+
+
+def test_a_configured_secret_key_stays(tmp_path: Path) -> None:
+    configured = replace(configuration.read({}, tmp_path), api_secret_key="k" * 16)
+    assert configuration.with_secret_key(configured) is configured
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=b", "b"),
+        ("export A=b", "b"),
+        ("  A = b c  # why", "b c"),
+        ("A=b#c", "b#c"),
+        ('A="b # \\"c\\"\\n" # why', 'b # "c"\n'),
+        ("A='b\\n'", "b\\n"),
+        ("A=", ""),
+        ("A=b=c", "b=c"),
+    ],
+)
+def test_a_line_of_a_file_is_read_as_a_shell_would(line: str, value: str) -> None:
+    assert envfile.parse(f"# comment\n\n{line}\n") == {"A": value}
+
+
+@pytest.mark.parametrize("line", ["A", "1A=b", 'A="b', "A='b' c"])
+def test_a_line_that_is_none_is_refused_with_its_number_and_without_its_text(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"TZ=UTC\n{line}\n")
+    with pytest.raises(BadSettings, match=r"\.env: line 2 is not KEY=value"):
+        configuration.read({}, tmp_path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadSettings, match="is not UTF-8 text"):
+        configuration.read({}, tmp_path)
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="\\\"'#")))
+def test_a_quoted_value_is_read_as_it_stands(value: str) -> None:
+    assert envfile.parse(f'A="{value}"') == envfile.parse(f"A='{value}'") == {"A": value}
+
+
+def test_the_table_of_settings_in_the_docs_is_the_one_in_the_code() -> None:
+    documented = {row["name"]: row["default"].strip().strip("`") for row in ROW.finditer(OPERATE.read_text())}
+    assert documented == {one.name: one.default for one in VARIABLES}
