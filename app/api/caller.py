@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import UNSET
 
-from app.api.line import SIGNED_OUT, HangUp, Line
-from app.errors import Conflict, Invalid, Refusal, Unauthorized
+from app.api.line import HangUp, Line
+from app.errors import Conflict, Invalid, Refusal
 from app.live import feeds
 from app.live.hub import Hub
 from app.live.reader import Reader
-from app.security import principals
 from schema.frames import Auth, Incoming, Outgoing, Ping, Pong, Subscribe, Subscribed, Unsubscribe, Unsubscribed
 from schema.users import Principal
 
@@ -24,13 +23,18 @@ class Caller:
     def __init__(self, line: Line, principal: Principal, hub: Hub) -> None:
         self.principal = principal
         self.line = line
-        self.ended = asyncio.Event()
         self._hub = hub
         self._reader = Reader(line.write)
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(self, end: HangUp) -> None:
+        """Have the line hung up, from outside."""
+        if not self._ended.done():
+            self._ended.set_exception(end)
 
     async def stay(self) -> None:
         """Listen and talk. Returns when the peer has left; raises HangUp when we are to close."""
-        jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._reader.run(), self.ended.wait())]
+        jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._reader.run(), self._ended)]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -38,8 +42,6 @@ class Caller:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
             self._leave(tuple(self._reader.channels))
-        if self.ended.is_set():
-            raise HangUp(SIGNED_OUT, Unauthorized(principals.ENDED))
         for job in done:
             job.result()
 

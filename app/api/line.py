@@ -20,7 +20,7 @@ BURST, PER_S = 60, 20  # messages at once, and in the long run; a page that open
 CLOSING_S = 2  # a peer that takes nothing any more is not waited for
 
 UNREADABLE, SIGNED_OUT, CROSS_SITE = 4400, 4401, 4403  # 4000 + the HTTP status that says the same
-TOO_LONG, TRY_LATER = 1009, 1013  # RFC 6455 §7.4.1 and the registry of close codes
+TOO_LONG, RESTART, TRY_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
 
 _encoder = msgspec.json.Encoder()
 
@@ -77,7 +77,7 @@ class Line:
         try:
             async with asyncio.timeout(CLOSING_S):
                 await self.refuse(end.refusal)
-                await self.socket.close(end.code, end.refusal.message)
+                await self.socket.close(end.code, end.refusal.code)  # a reason has room for 123 bytes (RFC 6455 §5.5)
         except TimeoutError:
             return
 

@@ -20,7 +20,7 @@ from schema.users import Principal
 
 SIGN_IN_S = 5  # from the connection to the `auth` message
 
-HOW = 'Sign in: a cookie, an Authorization header, or first of all {"type": "auth", "token": "…"}.'
+HOW = "Sign in by cookie, by an Authorization header, or with a first message of type auth and a token."
 NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + HOW
 
 
@@ -31,6 +31,7 @@ async def hub(app: Litestar) -> AsyncIterator[None]:
     app.state.hub.start()
     watching = asyncio.create_task(app.state.watch.run(), name="live.watch")
     yield
+    await app.state.watch.close()
     watching.cancel()
     await asyncio.gather(watching, app.state.hub.stop(), return_exceptions=True)
 

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections import defaultdict
+from contextlib import suppress
 
 import structlog
 
 from app import db
 from app.api.caller import Caller
+from app.api.line import CLOSING_S, RESTART, SIGNED_OUT, HangUp
+from app.errors import Unauthorized, Unavailable
 from app.security import principals
 from schema.users import Principal
 
-LOOK_S = 1.0
+LOOK_S = 0.5  # a session that ended is remembered for up to a second more
 
 log = structlog.get_logger()
 
@@ -20,10 +23,13 @@ class Watch:
 
     def __init__(self) -> None:
         self._callers: defaultdict[Principal, set[Caller]] = defaultdict(set)
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def add(self, caller: Caller) -> None:
         """Keep an eye on a caller."""
         self._callers[caller.principal].add(caller)
+        self._empty.clear()
 
     def remove(self, caller: Caller) -> None:
         """Forget one that has left."""
@@ -31,6 +37,8 @@ class Watch:
         callers.discard(caller)
         if not callers:
             del self._callers[caller.principal]
+        if not self._callers:
+            self._empty.set()
 
     async def run(self) -> None:
         """Look, until cancelled. A database that is away ends nobody's session."""
@@ -47,4 +55,12 @@ class Watch:
         callers = tuple(self._callers.get(principal, ()))
         if callers and not await principals.still(callers[0].line.socket, principal):
             for caller in callers:
-                caller.ended.set()
+                caller.end(HangUp(SIGNED_OUT, Unauthorized(principals.ENDED)))
+
+    async def close(self) -> None:
+        """Send everybody away, since this process ends; those who do not go soon are left to the server."""
+        for caller in [caller for callers in self._callers.values() for caller in callers]:
+            caller.end(HangUp(RESTART, Unavailable("This process ends: connect again.", retry_after_s=1)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                await self._empty.wait()
