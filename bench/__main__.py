@@ -75,7 +75,7 @@ def publish(figures: list[Figure]) -> None:
 def main() -> int:
     """Measure what was asked for. 1 when a figure falls short or could not be had."""
     parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="name", choices=[*FIGURES, []])
+    parser.add_argument("names", nargs="*", metavar="name", type=str.upper, choices=[*FIGURES, []])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()

@@ -1,7 +1,8 @@
 """What the database of an installation says: read, and filled in bulk, from outside the product's processes."""
 
+import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,7 @@ from uuid import uuid4
 
 from app import db, settings
 from app.domain import slots
-from app.store.tables.channels import LinkRow
-from app.store.tables.monitors import EraRow, MonitorRow, SeriesRow
+from app.store.tables.monitors import MonitorRow
 from bench.ground import Ground
 
 CHUNK = 500  # rows a statement
@@ -44,15 +44,28 @@ def _like(pattern: dict[str, Any], number: int, mark: str) -> dict[str, Any]:
 
 
 async def _add(monitors: list[dict[str, Any]], channels: list[str]) -> None:
-    now_ms = int(time.time() * 1000)
+    now_ms, ids = int(time.time() * 1000), [one["id"] for one in monitors]
     async with db.writing():
         await MonitorRow.insert(*(MonitorRow(**one) for one in monitors))
-        made = await SeriesRow.insert(*(SeriesRow(monitor_id=one["id"]) for one in monitors)).returning(SeriesRow.no)
-        eras = [EraRow(series=row["no"], from_ms=now_ms, interval_ms=monitors[0]["interval_s"] * 1000) for row in made]
-        await EraRow.insert(*eras)
-        links = [LinkRow(monitor_id=one["id"], channel_id=channel) for one in monitors for channel in channels]
-        if links:
-            await LinkRow.insert(*links)
+        await db.rows(
+            "INSERT INTO series (monitor_id, location) SELECT each.value->>0, '' FROM {each:1} WHERE TRUE",
+            _listed([id_] for id_ in ids),
+        )
+        await db.rows(
+            "INSERT INTO eras (series, from_ms, interval_ms) SELECT s.no, CAST(?2 AS BIGINT), CAST(?3 AS BIGINT)"
+            " FROM {each:1} JOIN series s ON s.monitor_id = each.value->>0",
+            _listed([id_] for id_ in ids),
+            now_ms,
+            monitors[0]["interval_s"] * 1000,
+        )
+        await db.rows(
+            "INSERT INTO links (monitor_id, channel_id) SELECT each.value->>0, each.value->>1 FROM {each:1} WHERE TRUE",
+            _listed([id_, channel] for id_ in ids for channel in channels),
+        )
+
+
+def _listed(rows: Iterable[list[str]]) -> str:
+    return json.dumps(list(rows))
 
 
 async def numbers() -> dict[int, int]:

@@ -54,7 +54,7 @@ async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None)
                 troubles.append(f"not every monitor was checked within {LONGEST_S} s after")
         drained = await stage.drained()
         troubles += visitor.troubles(REFUSED) + ([] if drained else ["deliveries were still open long after"])
-        return Report(
+        report = Report(
             name=name,
             rounds=1,
             injected={name.removeprefix("R3 "): 1},
@@ -65,6 +65,9 @@ async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None)
             troubles=troubles,
             notes=[visitor.note()],
         )
+        if not report.holds:
+            stage.keep_logs()
+        return report
 
 
 async def _locked(stage: Scene, setting: Setting) -> None:

@@ -26,7 +26,7 @@ async def run(setting: Setting) -> Report:
             await asyncio.sleep(chance.uniform(*PAUSE_S))
             killed[_kill(stage, chance)] += 1
         drained = await stage.drained()
-        return Report(
+        report = Report(
             name="R1 kill -9",
             rounds=setting.rounds,
             injected=dict(killed),
@@ -35,6 +35,9 @@ async def run(setting: Setting) -> Report:
             history=await stage.history(),
             troubles=[] if drained else ["deliveries were still open long after the last kill"],
         )
+        if not report.holds:
+            stage.keep_logs()
+        return report
 
 
 def _kill(stage: Scene, chance: random.Random) -> str:

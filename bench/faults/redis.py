@@ -39,7 +39,7 @@ async def run(setting: Setting) -> Report:
                 troubles += await _recovered(name, stage, listener)
         drained = await stage.drained()
         troubles += visitor.troubles() + ([] if drained else ["deliveries were still open long after the last fault"])
-        return Report(
+        report = Report(
             name="R2 Redis",
             rounds=1,
             injected={"emptied": 1, f"stopped for {setting.outage_s:g} s": 1, "slow": 1},
@@ -49,6 +49,9 @@ async def run(setting: Setting) -> Report:
             troubles=troubles,
             notes=[visitor.note(), f"WebSocket: {listener.frames} frames over {listener.connections} connections"],
         )
+        if not report.holds:
+            stage.keep_logs()
+        return report
 
 
 async def _recovered(name: str, stage: Scene, listener: Listener) -> list[str]:

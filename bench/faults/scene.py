@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,9 +25,11 @@ from bench.target import PASS, Log
 from schema.heartbeats import slot_of
 from schema.status import Status
 
+OUT = side.ROOT / "bench" / "out"
 TOLD = ("monitor.down", "monitor.up")
 FIRST_S = 60.0  # until every monitor was checked once
 DRAIN_S = 120.0  # until everything is told, after the last fault
+SETTLED_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
 
 
@@ -117,6 +120,15 @@ class Scene:
             )
         return [row["id"] for row in found]
 
+    def keep_logs(self) -> None:
+        """Copy what the product wrote to bench/out/, for whoever wants to know why."""
+        kept = OUT / time.strftime("%Y%m%d-%H%M%S")
+        kept.mkdir(parents=True, exist_ok=True)
+        data = Path(self.ground.environ["DATA_DIR"])
+        for path in (self.ground.log, data / "logs" / "watchkeeper.log", data / "valkey" / "valkey.log"):
+            if path.exists():
+                shutil.copy(path, kept)
+
     async def unchecked(self) -> int:
         """How often a target was left alone for too long."""
         answers, window = _by_number(await self.log()), (self.began_ms, time.time() * 1000)
@@ -139,7 +151,7 @@ class Scene:
     async def history(self) -> History:
         """What the product's own doctor says of the history."""
         doctor = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli", "doctor", "--history", "--json",
+            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(SETTLED_S),
             cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
