@@ -8,6 +8,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
+from typing import Any
 
 import structlog
 import uvloop
@@ -97,7 +98,7 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         metrics.publish(nodes.node_id("scheduler")),
     ]
     tasks = [asyncio.create_task(part) for part in parts]
-    stopped = asyncio.create_task(stop.wait())
+    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()

@@ -36,12 +36,14 @@ STATEMENTS = (
         retries INTEGER NOT NULL DEFAULT 0, unsent INTEGER NOT NULL DEFAULT 0, told_ms BIGINT,
         deleted_ms BIGINT)""",
     "CREATE UNIQUE INDEX series_monitor ON series (monitor_id, location)",
-    "CREATE TABLE eras (series BIGINT NOT NULL, from_ms BIGINT NOT NULL, interval_ms BIGINT NOT NULL, "
-    "PRIMARY KEY (series, from_ms))",
-    "CREATE TABLE gaps (series BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, "
-    "reason TEXT NOT NULL, PRIMARY KEY (series, from_ms))",
-    "CREATE TABLE heartbeats (id {key}, status SMALLINT NOT NULL, flags SMALLINT NOT NULL, "
-    "took_us INTEGER NOT NULL, code SMALLINT NOT NULL)",
+    """CREATE TABLE eras (
+        series BIGINT NOT NULL, from_ms BIGINT NOT NULL, interval_ms BIGINT NOT NULL, PRIMARY KEY (series, from_ms))""",
+    """CREATE TABLE gaps (
+        series BIGINT NOT NULL, from_ms BIGINT NOT NULL, to_ms BIGINT NOT NULL, reason TEXT NOT NULL,
+        PRIMARY KEY (series, from_ms))""",
+    """CREATE TABLE heartbeats (
+        id {key}, status SMALLINT NOT NULL, flags SMALLINT NOT NULL, took_us INTEGER NOT NULL,
+        code SMALLINT NOT NULL)""",
     "CREATE INDEX heartbeats_important ON heartbeats (id) WHERE flags % 2 = 1",
     "CREATE TABLE details (id {key}, message TEXT NOT NULL, detail TEXT NOT NULL DEFAULT '')",
     """CREATE TABLE channels (

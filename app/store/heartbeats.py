@@ -117,7 +117,8 @@ async def _insert(kept: Iterable[Kept]) -> set[int]:
         return set()
     done = await db.rows(
         "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
-        " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER), CAST(value->>4 AS INTEGER)"
+        " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER),"
+        " CAST(value->>4 AS INTEGER)"
         " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING RETURNING id",
         _json.encode(rows).decode(),
     )

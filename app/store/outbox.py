@@ -38,7 +38,7 @@ def event_of(one: Outcome, verdict: Verdict | None, snapshot: Snapshot) -> Event
 
 
 async def owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
-    """Store events, and a delivery for each channel linked to an event's monitor. Returns channel id -> delivery ids."""
+    """Store events, and a delivery for each channel linked to their monitors: channel id -> delivery ids."""
     rows = [(e.id, e.event, e.monitor_id, _ms(e.at), _json.encode(e.data).decode()) for e in events]
     await db.rows(
         "INSERT INTO events (id, kind, monitor_id, at_ms, data, created_ms) SELECT value->>0, value->>1, value->>2,"
@@ -59,7 +59,7 @@ async def owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
     return by_channel([{"id": id_, "channel_id": channel_id} for id_, _, channel_id, *_rest in deliveries])
 
 
-async def _channels_of(events: Sequence[Event]) -> Sequence[Any]:
+async def _channels_of(events: Sequence[Event]) -> Any:
     """(event, channel) for every active channel that is linked to an event's monitor."""
     if not events:
         return []
