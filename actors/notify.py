@@ -58,6 +58,8 @@ class Desk:
                 line.update(dict.fromkeys(await self._round(channel_id, ids)))
             except db.TROUBLE as error:
                 log.warning("notify.delayed", channel=channel_id, n=len(ids), error=type(error).__name__)
+            except Exception:
+                log.exception("notify.broke", channel=channel_id, n=len(ids))  # the leases end, the sweeper tries again
         self._lines.pop(channel_id, None)
 
     async def _round(self, channel_id: str, ids: list[str]) -> list[str]:

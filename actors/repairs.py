@@ -6,9 +6,10 @@ from time import monotonic
 import structlog
 
 from actors import punctuality
-from app import due, queue
+from app import due, live, queue
 from app.domain import slots
-from app.store import coverage, deliveries, series
+from app.store import coverage, deliveries, events, series
+from schema.events import EventKind
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
 from schema.messages import NOT_CHECKED
 from schema.status import Status
@@ -40,11 +41,16 @@ class Repairs:
 
     async def rebuild(self) -> None:
         """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
-        now_ms, covered = due.now_ms(), await coverage.of_active()
-        await due.put([one.plan for one in covered])
-        await due.note_gaps(gap for one in covered if (gap := _missed(one, now_ms)))
+        covered = await coverage.of_active()
+        await self._restore(covered)
         await due.built()
         log.warning("schedule.rebuilt", n=len(covered))
+
+    async def _restore(self, covered: Sequence[coverage.Covered]) -> None:
+        """Put series back into the due set; the slots since they were last looked at become gaps."""
+        now_ms = due.now_ms()
+        await due.note_gaps(gap for one in covered if (gap := _missed(one, now_ms)))
+        await due.put([one.plan for one in covered], since_ms=now_ms)
         await self.pending_gaps()
 
     async def overdue(self) -> None:
@@ -70,10 +76,11 @@ class Repairs:
         """Make the due set say what the database says: changes whose message was lost, series that fell out."""
         kept = await due.planned()
         wanted = {plan.series: plan for plan in await series.plans()}
-        changed = [plan for no, plan in wanted.items() if due.differs(plan, kept.get(no))]
+        changed = {no for no, plan in wanted.items() if due.differs(plan, kept.get(no))}
         gone = [no for no in kept if no not in wanted]
         damaged = await due.unscheduled() > 0
-        await due.put(wanted.values() if damaged else changed)
+        if changed or damaged:
+            await self._restore([one for one in await coverage.of_active() if damaged or one.plan.series in changed])
         await due.drop(gone)
         punctuality.MONITORS.set(len(wanted))
         if changed or gone or damaged:
@@ -104,7 +111,7 @@ class Repairs:
         punctuality.UNCHECKED.set(await self._unchecked())
         if (lag_s > LAG_TOLD_S) != self._lagging:
             self._lagging = not self._lagging
-            log.warning("schedule.lagging" if self._lagging else "schedule.caught_up", lag_s=round(lag_s, 1))
+            await _say_lag(lag_s, lagging=self._lagging)
 
     async def _unchecked(self) -> int:
         late = await due.late(2 * 5_000)
@@ -113,6 +120,13 @@ class Repairs:
         plans = {plan.series: plan for plan in await series.plans()}
         now_ms = due.now_ms()
         return sum(1 for no, at_ms in late if no in plans and now_ms - at_ms > 2 * plans[no].interval_ms)
+
+
+async def _say_lag(lag_s: float, *, lagging: bool) -> None:
+    """The product says of itself that it is late, and when it is no more."""
+    log.warning("schedule.lagging" if lagging else "schedule.caught_up", lag_s=round(lag_s, 1))
+    if lagging:
+        await live.publish([], [await events.add(EventKind.SCHEDULE_LAG, {"lag": round(lag_s, 3)}, due.now_ms())])
 
 
 def _missed(covered: coverage.Covered, now_ms: int) -> Gap | None:

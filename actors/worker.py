@@ -1,6 +1,7 @@
 """A worker process: Dramatiq's broker and threads, one event loop, and the three stages as thin actors on it."""
 
 import asyncio
+import random
 import signal
 import threading
 from collections.abc import Coroutine, Sequence
@@ -11,7 +12,9 @@ import msgspec
 import structlog
 import uvloop
 from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
+from redis.exceptions import RedisError
 
 from actors import broker, probes, senders
 from actors.check import Floor
@@ -97,7 +100,11 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
         await stages.floor.admit(msgspec.convert(job, CheckBatch))
 
     async def ingest(**job: Any) -> None:
-        await stages.clerk.ingest(msgspec.convert(job, ResultBatch))
+        try:
+            await stages.clerk.ingest(msgspec.convert(job, ResultBatch))
+        except (RedisError, *db.TROUBLE) as error:
+            log.warning("ingest.put_off", error=type(error).__name__)
+            raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311 - spreads retries
 
     async def notify(**job: Any) -> None:
         await stages.desk.admit(msgspec.convert(job, NotifyBatch))

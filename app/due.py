@@ -22,7 +22,7 @@ from app.errors import Unavailable
 from schema.jobs import CheckBatch, Gap, Plan, Slot
 
 PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
-GRACE_MS = 6_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
+GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
 CHUNK = 500  # series per script call: a script must not hold Redis for long
 
@@ -101,11 +101,14 @@ def _text_of(plan: Plan) -> str:
     return f"{plan.interval_ms}:{plan.timeout_ms}:{plan.version}:{phase}"
 
 
-async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None) -> None:
-    """Add or change series. Without `first_at_ms` a series keeps its due time, or gets its next slot."""
+async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None, since_ms: int | None = None) -> None:
+    """Add or change series. Without `first_at_ms` a series keeps its due time, or gets its next slot.
+
+    since_ms  after when the next slot is meant; now, unless the caller has accounted for everything until then
+    """
     pairs = [part for plan in plans for part in (plan.series, _text_of(plan))]
     for start in range(0, len(pairs), 2 * CHUNK):
-        await _run("plan", PARTITIONS, now_ms(), first_at_ms or 0, *pairs[start : start + 2 * CHUNK])
+        await _run("plan", PARTITIONS, since_ms or now_ms(), first_at_ms or 0, *pairs[start : start + 2 * CHUNK])
 
 
 async def drop(series: Iterable[int]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from time import perf_counter_ns, time_ns
 from typing import Any, cast
@@ -36,7 +36,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
 
     detailed    keep what a person wants to see of a passing check too; early slots always do
     """
-    probe = probe_of(type(snapshot.target))  # before the clock starts: its first import takes a while
+    probe = _ready(type(snapshot.target))  # before the clock starts: its first import takes a while
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     seen = await _answer(probe, asked)
@@ -58,6 +58,18 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
 def probe_of(target: type) -> Probe:
     """The coroutine that checks targets of this type."""
     return cast("Probe", import_module(f"{__name__}.{PROBES[target]}").probe)
+
+
+def _ready(target: type) -> Probe:
+    """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
+    try:
+        return probe_of(target)
+    except Exception as error:  # noqa: BLE001 - out of descriptors at the first import, or a broken installation
+        return partial(_broken, error)
+
+
+async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
+    raise error
 
 
 async def _answer(probe: Probe, asked: Asked) -> Seen:

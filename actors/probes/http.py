@@ -79,8 +79,10 @@ async def _answer_to(request: Request, target: Http, asked: Asked, hop: int) -> 
         if not hop:
             raise
         raise Failed(f"redirected to a place where checks don't go: {refused}") from refused
+    except aiohttp.ClientError:  # some of them are ValueErrors too
+        raise
     except ValueError as error:
-        raise Unsure(f"the request can't be made: {error}") from error
+        raise Unsure(f"the request can't be written: {error}") from error
 
 
 def _onward(request: Request, status: int, location: str) -> Request:
@@ -160,6 +162,8 @@ def _meaning(error: aiohttp.ClientError) -> Failed | Unsure:
             return of_tls(cause)
         case aiohttp.ClientConnectorError(os_error=cause):
             return of_system(cause)
+        case aiohttp.InvalidURL():
+            return Unsure("the address can't be asked")
         case OSError():  # aiohttp drops the class, and with it what the number means: 1 is EPERM, or broken TLS
             return of_system(error.__cause__ if isinstance(error.__cause__, OSError) else error)
     return Failed(_not_http(error))
@@ -171,5 +175,5 @@ def _not_http(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body broke off"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP as it should be: {error.message[:120]}"
+        return f"the answer is not HTTP as it should be: {error.message.split(':', 1)[0][:120]}"
     return f"the request failed ({type(error).__name__})"

@@ -1,6 +1,7 @@
 """Events that are facts about our own things: stored in the transaction that made them true, told after it."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -21,6 +22,14 @@ def of_monitor(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
         monitor_id=monitor.id,
         data={"monitor": {"id": monitor.id, "name": monitor.name, "type": monitor.type}},
     )
+
+
+async def add(kind: EventKind, data: dict[str, Any], at_ms: int) -> Event:
+    """Something about ourselves became true: stored at once, in a transaction of its own."""
+    event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(at_ms / 1000, UTC), data=data)
+    async with db.writing():
+        await keep(event, at_ms)
+    return event
 
 
 async def keep(event: Event, at_ms: int) -> None:

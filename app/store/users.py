@@ -59,7 +59,7 @@ async def exist() -> bool:
 async def named(login: str) -> Account | None:
     """The user with this e-mail address or user name, in whatever case."""
     found = await db.rows(
-        f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",  # noqa: S608 - constants
+        f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",
         login.lower(),
     )
     if not found:
@@ -79,7 +79,7 @@ async def named(login: str) -> Account | None:
 
 async def read(user_id: str) -> User:
     """One user; raises NoSuch."""
-    found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)  # noqa: S608 - constants
+    found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)
     if not found:
         raise NoSuch("user", user_id)
     return _user(found[0])
