@@ -1,9 +1,9 @@
 """create_app(): the only file that knows every controller. Granian runs it as a factory."""
 
 import os
-from asyncio import CancelledError, Task, create_task
+from asyncio import Task, create_task
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from app import db, metrics, nodes, queue, settings as configuration, versions
+from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, queries, replies, requests
 from app.api.auth import AuthController
 from app.api.channels import ChannelController
@@ -77,8 +77,7 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
         stack.push_async_callback(db.stop)
         await queue.start(settings)
         stack.push_async_callback(queue.stop)
-        for task in _beside(settings):
-            stack.push_async_callback(_cancelled, task)
+        stack.push_async_callback(tasks.end, *_beside(settings))
         yield
         app.state.draining = True
 
@@ -86,12 +85,6 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
 def _beside(settings: Settings) -> list[Task[None]]:
     """What runs as long as the API does."""
     return [create_task(nodes.register("api", settings)), create_task(metrics.publish(nodes.node_id("api")))]
-
-
-async def _cancelled(task: Task[None]) -> None:
-    task.cancel()
-    with suppress(CancelledError):
-        await task
 
 
 def _cors(settings: Settings) -> CORSConfig | None:
