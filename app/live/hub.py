@@ -3,13 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app import tasks
 from app.live import excerpts, tape
-from app.live.feeds import SOURCES, feed_of
+from app.live.bundle import Bundle
+from app.live.feeds import HEARTBEATS, SOURCES, feed_of
 from app.live.pubsub import SteadyPubSub
 from app.live.reader import Message, Reader
 
@@ -23,6 +26,7 @@ class Hub:
         self._redis = redis
         self._readers: dict[str, set[Reader]] = {}
         self._heard: dict[str, int] = {}
+        self._bundle = Bundle(partial(self._tell, HEARTBEATS), lambda: len(self._readers.get(HEARTBEATS, ())))
         self._listening: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -32,8 +36,8 @@ class Hub:
     async def stop(self) -> None:
         """Listen no more."""
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await tasks.end(self._listening)
+        self._bundle.flush()
 
     def join(self, channel: str, reader: Reader) -> int:
         """Hand a channel's messages to a reader from now on; returns the number they come after, 0 before the first."""
@@ -107,12 +111,18 @@ class Hub:
         self._heard.setdefault(source, newest)
 
     def _hear(self, source: str, seq: int, text: bytes) -> None:
-        """Hand a message on, unless it is known. A hole before it, or a message without a text, is a loss."""
+        """Take a message, unless it is known. A hole before it, or a message without a text, is a loss."""
         if source not in SOURCES or seq <= self._heard.get(source, 0):
             return
         self._lose_until(source, seq - 1 if text else seq)
         self._heard[source] = seq
-        for message in excerpts.of_source(source, seq, text, self._readers) if text else ():
+        if text and source == HEARTBEATS:
+            self._bundle.add(seq, text)
+        elif text:
+            self._tell(source, seq, text)
+
+    def _tell(self, source: str, seq: int, text: bytes) -> None:
+        for message in excerpts.of_source(source, seq, text, self._readers):
             self._offer(message)
 
     def _lose_until(self, source: str, seq: int) -> None:
@@ -120,6 +130,7 @@ class Hub:
         if self._heard.setdefault(source, seq) >= seq:
             return
         self._heard[source] = seq
+        self._bundle.flush()  # what came before the hole is told before it
         for channel in self._channels(source):
             self._offer(Message(channel, seq))
 
