@@ -18,6 +18,7 @@ from app.store.channels import ChannelQuery
 from schema.channels import Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
 
+VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502]}
 Sort = Literal["name", "created_at", "updated_at"]
 ChannelType = Literal["webhook", "smtp", "slack", "discord", "telegram", "ntfy"]
 
@@ -89,7 +90,7 @@ class ChannelController(Controller):
         """Add a channel. Its secrets are never shown again."""
         return etags.tagged(await channels.add(data), status_code=201)
 
-    @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200)
+    @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
     async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
         """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
         channel_id = await channels.add_trial(data.config)
@@ -104,26 +105,26 @@ class ChannelController(Controller):
         """Read one channel."""
         return etags.tagged(await channels.read(str(channel_id)))
 
-    @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN])
+    @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
         return etags.tagged(await channels.change(str(channel_id), data, version=version))
 
-    @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN])
+    @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN], opt=VERSIONED)
     async def merge(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """The same as PATCH: absent fields stay."""
         return etags.tagged(await channels.change(str(channel_id), data, version=version))
 
-    @delete("/{channel_id:str}", operation_id="RemoveChannel", guards=[ADMIN])
+    @delete("/{channel_id:str}", operation_id="RemoveChannel", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a channel; its monitors stay and no longer tell it."""
         await channels.remove(str(channel_id), version=version)
 
-    @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200)
+    @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
     async def test(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> Tested:
         """Send a test. Waits until the provider took it: 502 says why it did not, 503 that no worker answered."""
         await channels.read(str(channel_id))

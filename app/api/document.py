@@ -28,10 +28,13 @@ REFUSALS = {
     403: "Signed in, without the role for it.",
     404: "There is no such thing.",
     409: "Another thing is in the way.",
+    412: "`If-Match` names an older version than the stored one.",
     413: "The body is larger than 1,000,000 bytes.",
     415: "The body is of a kind this path does not read.",
     422: "Fields are wrong: all of them, in `details.fields`.",
+    429: "Too many requests; `Retry-After` says how long to wait.",
     500: "Our fault; the request id finds it in the log.",
+    502: "Somebody we had to ask did not take it.",
     503: "We can't just now; nothing was changed.",
 }
 SECURITY: dict[str, SecurityScheme | Reference] = {

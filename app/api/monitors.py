@@ -21,6 +21,7 @@ from schema.pages import Pagination
 
 RUN_EXTRA_S = 15.0  # beyond the check's own timeout: to be picked up, stored and answered
 
+VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at", "status"]
 MonitorType = Literal["http", "tcp", "ping", "dns", "push"]
 
@@ -91,7 +92,7 @@ class MonitorController(Controller):
         """Read one monitor, with where it stands."""
         return etags.tagged(await monitors.read(str(monitor_id)))
 
-    @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN])
+    @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
@@ -100,7 +101,7 @@ class MonitorController(Controller):
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 
-    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN])
+    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
     async def merge(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
@@ -109,7 +110,7 @@ class MonitorController(Controller):
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 
-    @delete("/{monitor_id:str}", operation_id="RemoveMonitor", guards=[ADMIN])
+    @delete("/{monitor_id:str}", operation_id="RemoveMonitor", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a monitor and its history."""
         await aftermath.tell(await monitors.remove(str(monitor_id), version=version))
