@@ -1,4 +1,4 @@
-"""`watchkeeper`: up · api · schedule · work · migrate · doctor. Each command imports only what it needs."""
+"""`watchkeeper`: up · api · schedule · work · migrate · doctor · listen. Each command imports only what it needs."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ Command = Callable[[Settings, argparse.Namespace], int]
 QUEUES = ("check", "ingest", "notify")
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 OPEN_FILES = 65_536  # a socket per running check and per client
+TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105 - a variable's name
 SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
 
 
@@ -50,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
     doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
+    listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
+    listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
+    listen.add_argument("--url", help="the server; default: the one these settings would start here")
     return top
 
 
@@ -163,6 +167,20 @@ def _history(settings: Settings, chosen: argparse.Namespace) -> int:
     text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
     print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
     return 1 if report.missing or report.doubled else 0
+
+
+def _listen(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import listen, parent
+
+    token = os.environ.get(TOKEN) or settings.api_admin_token
+    if not token:
+        raise BadSettings([f"{TOKEN}: must hold an access token, as POST /api/v1/auth/login returns it"])
+    try:
+        return asyncio.run(listen.run(chosen.url or parent.url_of(settings), token, chosen.channels))
+    except KeyboardInterrupt:
+        return 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+"""`watchkeeper listen`: prints live messages, a line of JSON each, as they come. A client like any other."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from schema.frames import Subscribe
+
+PULSE_S = 20  # a server that answers no ping for this long is gone
+
+
+async def run(url: str, token: str, channels: Sequence[str]) -> int:
+    """Follow channels until the server closes the connection, or refuses.
+
+    url      of the server, without a path
+    token    what `Authorization: Bearer` carries
+    returns  an exit code: 1 when it was refused or could not connect
+    """
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.ws_connect(f"{url}/api/v1/ws", heartbeat=PULSE_S) as socket,
+        ):
+            await socket.send_bytes(msgspec.json.encode(Subscribe(list(channels))))
+            return await _copied(socket)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
+        return 0
+    except (aiohttp.ClientError, OSError) as error:
+        return _refused(f"{url} can't be listened to: {error}")
+
+
+async def _copied(socket: aiohttp.ClientWebSocketResponse) -> int:
+    async for message in socket:
+        text = str(message.data)
+        if text.startswith('{"type":"error"'):
+            return _refused(_reason(msgspec.json.decode(text)["error"]))
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    return _refused(f"the server closed the connection ({socket.close_code})")
+
+
+def _reason(error: dict[str, Any]) -> str:
+    fields = error["details"].get("fields", ())
+    return " ".join(one["message"] for one in fields) or str(error["message"])
+
+
+def _refused(why: str) -> int:
+    sys.stderr.write(f"watchkeeper: {why}\n")
+    return 1
