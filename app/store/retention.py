@@ -62,7 +62,8 @@ async def prune(now_ms: int, keep: Keep) -> int:
         count += await _prune_beats(numbers, (beats_ms, min(hours_ms, beats_ms), rolled_ms))
         count += await _drain("rollups", ROLLUPS, _rollup_ranges(numbers, HOURLY, hours_ms))
         count += await _drain("rollups", ROLLUPS, _rollup_ranges(numbers, DAILY, days_ms))
-    await _prune_words(min(hours_ms, beats_ms), now_ms - keep.ended_days * DAY_MS, beats_ms)
+    await _prune_words(hours_ms, now_ms - keep.ended_days * DAY_MS)
+    await _prune_schedules(min(hours_ms, beats_ms), beats_ms)
     return count
 
 
@@ -112,8 +113,8 @@ async def _drain(table: str, chosen: str, ranges: Ranges) -> int:
             return count
 
 
-async def _prune_words(events_ms: int, sessions_ms: int, eras_ms: int) -> None:
-    """Events (their deliveries go with them), gaps, sessions, and eras that were over before the oldest heartbeat."""
+async def _prune_words(events_ms: int, sessions_ms: int) -> None:
+    """Events, unless somebody is still to be told, and their deliveries with them; sessions."""
     async with db.writing():
         await db.rows(
             "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < ?1 AND NOT EXISTS (SELECT 1"
@@ -121,8 +122,13 @@ async def _prune_words(events_ms: int, sessions_ms: int, eras_ms: int) -> None:
             events_ms,
             CHUNK,
         )
-        await db.rows("DELETE FROM gaps WHERE to_ms < ?1", events_ms)
         await db.rows("DELETE FROM sessions WHERE expires_ms < ?1", sessions_ms)
+
+
+async def _prune_schedules(gaps_ms: int, eras_ms: int) -> None:
+    """Gaps, and eras that were over before the oldest heartbeat."""
+    async with db.writing():
+        await db.rows("DELETE FROM gaps WHERE to_ms < ?1", gaps_ms)
         await db.rows(
             "DELETE FROM eras WHERE from_ms < (SELECT max(later.from_ms) FROM eras later"
             " WHERE later.series = eras.series AND later.from_ms <= ?1)",

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from app import db
 from app.domain.slots import slots_between
-from app.store.tables.events import EventRow
+from app.store.tables.channels import ChannelRow
+from app.store.tables.events import DeliveryRow, EventRow
 from app.store.tables.heartbeats import SEEN_SHIFT, DetailRow, HeartbeatRow
 from app.store.tables.monitors import SeriesRow
 from schema.heartbeats import key_of
@@ -46,6 +47,15 @@ async def gap(no: int, from_ms: int, to_ms: int) -> None:
 async def event(name: str, at_ms: int) -> None:
     """A fact without deliveries."""
     await EventRow.insert(EventRow(id=name, kind="monitor.down", at_ms=at_ms, data="{}", created_ms=at_ms))
+
+
+async def delivery(name: str, of_event: str) -> None:
+    """A telling that has not happened yet."""
+    channel = ChannelRow(id="ops", name="ops", type="webhook", config="{}", created_ms=START, updated_ms=START)
+    await ChannelRow.insert(channel)
+    await DeliveryRow.insert(
+        DeliveryRow(id=name, event_id=of_event, channel_id="ops", at_ms=START, next_at_ms=START, created_ms=START)
+    )
 
 
 def slots(no: int, from_ms: int, to_ms: int, every: int = MINUTE) -> list[int]:

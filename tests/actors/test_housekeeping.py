@@ -1,0 +1,73 @@
+"""One process keeps house; what the world refuses is done in the next round."""
+
+import asyncio
+import contextlib
+import dataclasses
+
+from structlog.testing import capture_logs
+
+from actors import housekeeping
+from app import db, queue as queues
+from app.store import marks
+from app.store.retention import Keep
+from tests.app.store import past
+from tests.app.store.past import DAY, HOUR, START
+
+
+async def test_the_office_is_held_by_one_and_prolonged_by_it(queue):
+    assert await housekeeping.leads("first")
+    assert not await housekeeping.leads("second")
+    assert await housekeeping.leads("first")
+    assert await queues.client().pttl(housekeeping.LEADER) > housekeeping.TERM_MS - 10_000
+
+
+async def test_the_office_falls_to_another_when_its_term_has_ended(queue):
+    assert await housekeeping.leads("first", term_ms=1)
+    await asyncio.sleep(0.02)
+    assert await housekeeping.leads("second")
+
+
+async def test_a_round_rolls_prunes_and_forgets(store):
+    for no in (1, 2):
+        await past.series(no)
+        await past.beats(no, past.slots(no, START, START + 3 * HOUR))
+    await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 2", START)
+    with capture_logs() as logs:
+        await housekeeping.tidy(START + 20 * HOUR, Keep(beats_days=0))
+    assert await marks.read(marks.ROLLED) == START + 19 * HOUR
+    assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
+    assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
+
+
+async def test_a_round_without_work_says_nothing(store):
+    with capture_logs() as logs:
+        await housekeeping.tidy(START)
+    assert logs == []
+
+
+async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(store, queue):
+    await past.series(1, (START, DAY))
+    work = asyncio.create_task(housekeeping.housekeeping(store))
+    async with asyncio.timeout(30):
+        while not await marks.read(marks.ROLLED):
+            await asyncio.sleep(0.02)
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    assert await queues.client().get(housekeeping.LEADER) is None
+
+
+async def test_who_does_not_lead_does_nothing(store, queue):
+    await past.series(1, (START, DAY))
+    await housekeeping.leads("somebody else")
+    await housekeeping._round("me")
+    assert await marks.read(marks.ROLLED) == 0
+
+
+async def test_what_redis_refuses_is_put_off_until_the_next_round(store, settings):
+    await queues.start(dataclasses.replace(settings, redis_url="unix:///nowhere/valkey.sock"))
+    with capture_logs() as logs:
+        await housekeeping._round("me")
+    await queues.stop()
+    assert [line["event"] for line in logs] == ["housekeeping.put_off"]
+    assert await marks.read(marks.ROLLED) == 0
