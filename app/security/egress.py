@@ -129,9 +129,9 @@ def _objection(address: str, private_allowed: bool) -> str:  # noqa: FBT001 - pa
     inner = _carried_by(own)
     if METADATA & {own, *inner, IPv4Address(int(own) & 0xFFFF_FFFF)}:  # the last: NAT64 with a prefix of its own
         return f"{address} is a cloud metadata address: refused"
-    if own.is_multicast or BROADCAST in {own, *inner}:
+    if any(one.is_multicast or one == BROADCAST for one in (own, *inner)):
         return f"{address} is not the address of one host: refused"
-    if not private_allowed and not all(one.is_global and not one.is_multicast for one in inner or (own,)):
+    if not private_allowed and not all(one.is_global for one in inner or (own,)):
         return f"{address} is not a public address: refused"
     return ""
 

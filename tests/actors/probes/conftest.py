@@ -1,0 +1,32 @@
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from actors.probes import Tools, open_tools, outcome_of
+from app.settings import Settings
+from schema.jobs import Outcome
+from schema.targets import Target
+from tests import make
+from tests.actors.probes import certificates
+
+Check = Callable[..., Awaitable[Outcome]]
+
+
+@pytest.fixture
+async def tools(settings: Settings) -> AsyncIterator[Tools]:
+    """What probes work with, trusting the tests' certificate authority."""
+    made = await open_tools(settings, trust=certificates.trust())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def check(tools: Tools) -> Check:
+    """Checks a target once, in at most 5 s."""
+
+    async def run(target: Target, *, timeout_ms: int = 5_000, detailed: bool = False, **slot: Any) -> Outcome:
+        snapshot = make.snapshot(target, timeout_ms=timeout_ms)
+        return await outcome_of(make.slot(**slot), snapshot, tools, detailed=detailed)
+
+    return run

@@ -1,0 +1,105 @@
+"""How a name is looked up, at a real server on loopback."""
+
+import dns.rcode
+import pytest
+
+from actors.probes.dns import comparable
+from schema.messages import NO_ANSWER, RESOLVED
+from schema.status import Status
+from schema.targets import Dns, RecordType
+from tests.actors.probes.nameserver import naming, saying
+
+UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
+
+RECORDS = [
+    ("a.test", "A", ["192.0.2.1", "192.0.2.2"]),
+    ("a.test", "AAAA", ["2001:db8::1"]),
+    ("a.test", "MX", ["10 Mail.test."]),
+    ("a.test", "NS", ["ns.test."]),
+    ("a.test", "CAA", ['0 issue "letsencrypt.org"']),
+    ("a.test", "TXT", ["v=spf1 -all"]),
+    ("a.test", "SOA", ["ns.test. admin.test. 1 2 3 4 5"]),
+    ("_sip._tcp.test", "SRV", ["1 5 5060 sip.test."]),
+    ("1.2.0.192.in-addr.arpa", "PTR", ["a.test."]),
+    ("192.0.2.1", "PTR", ["a.test."]),
+    ("c.test", "CNAME", ["a.test."]),
+]
+
+
+def asking(port, host="a.test", kind="A", expected=()):
+    return Dns(
+        host=host, resolve_type=RecordType(kind), resolver_server="127.0.0.1", port=port, expected=list(expected)
+    )
+
+
+@pytest.mark.parametrize(("host", "kind", "records"), RECORDS)
+async def test_every_record_type_reads_as_people_write_it(check, host, kind, records):
+    async with naming() as port:
+        outcome = await check(asking(port, host, kind, expected=records), detailed=True)
+    assert (outcome.seen, outcome.code) == (UP, RESOLVED)
+    assert sorted(outcome.detail["records"]) == records
+
+
+async def test_every_expected_value_must_be_among_the_answers(check):
+    async with naming() as port:
+        some = await check(asking(port, expected=["192.0.2.2"]))
+        missing = await check(asking(port, expected=["192.0.2.1", "192.0.2.9"]))
+    assert (some.seen, some.detail) == (UP, None)
+    assert (missing.seen, missing.message) == (DOWN, "not among the answers: 192.0.2.9")
+    assert sorted(missing.detail["records"]) == ["192.0.2.1", "192.0.2.2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "same"),
+    [
+        ("MX", "10 Mail.test.", "10  mail.test", True),
+        ("SOA", "ns.test. admin.test. 1 2 3 4 5", "ns.test admin.test 1 2 3 4 5", True),
+        ("AAAA", "2001:db8::1", "2001:0DB8:0:0::1", True),
+        ("TXT", "Token", "token", False),
+        ("MX", "10 mail.test.", "20 mail.test.", False),
+    ],
+)
+def test_spelling_does_not_matter_where_it_means_the_same(kind, one, other, same):
+    assert (comparable(one, RecordType(kind)) == comparable(other, RecordType(kind))) is same
+
+
+@pytest.mark.parametrize(
+    ("host", "kind", "message"),
+    [
+        ("b.test", "A", "there is no name b.test"),
+        ("c.test", "MX", "the name has no MX record"),
+        ("a..test", "A", "a..test is not a name"),
+        ("a" * 64 + ".test", "A", f"{'a' * 64}.test is not a name"),
+    ],
+)
+async def test_a_name_that_does_not_resolve_is_down(check, host, kind, message):
+    async with naming() as port:
+        outcome = await check(asking(port, host, kind))
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+
+
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
+async def test_a_named_server_that_will_not_say_is_down(check, rcode):
+    async with naming(saying(rcode)) as port:
+        outcome = await check(asking(port))
+    assert (outcome.seen, outcome.message) == (DOWN, f"the name server answered {rcode.name}")
+
+
+async def test_a_named_server_that_says_nothing_is_down(check, free_port):
+    outcome = await check(asking(free_port), timeout_ms=150)
+    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [("169.254.169.254", "169.254.169.254 is a cloud metadata address: refused"), ("ns.test", "is not an IP address")],
+)
+async def test_a_server_that_can_not_be_asked_is_unknown(check, server, message):
+    outcome = await check(Dns(host="a.test", resolver_server=server))
+    assert outcome.seen is UNKNOWN
+    assert outcome.message.endswith(message)
+
+
+async def test_our_own_name_server_out_of_reach_is_unknown(check):
+    outcome = await check(Dns(host="a.test"), timeout_ms=300)  # the tests' network ends at this machine
+    assert outcome.seen is UNKNOWN

@@ -1,0 +1,142 @@
+"""Targets that want our memory, our time or our credentials get none of them."""
+
+import asyncio
+import gzip
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from actors.probes.body import READ_LIMIT_BYTES
+from schema.messages import NO_ANSWER
+from schema.status import Status
+from schema.targets import Http, Tcp
+from tests.actors.probes.target import answering, dripping, flooding, redirecting, serving, silent
+
+UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
+MEGABYTE = 1_048_576
+
+
+async def garbage(head, writer):
+    writer.write(b"\x16\x03\x01 what is this\r\n\r\n")
+
+
+async def half(head, writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+async def wide(head, writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nX-Wide: " + b"a" * 20 * MEGABYTE)
+    await writer.drain()
+
+
+async def many(head, writer):
+    writer.write(b"HTTP/1.1 200 OK\r\n" + b"X-Many: 1\r\n" * 100_000 + b"\r\n")
+    await writer.drain()
+
+
+async def gone(head, writer):
+    writer.transport.abort()
+
+
+async def dripping_body(head, writer):
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1\r\na\r\n")
+        await asyncio.sleep(0.01)
+
+
+async def empty_members(head, writer):
+    """A gzip stream that never ends and never says anything."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(gzip.compress(b"") * 1_000)
+        await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (garbage, "the answer is not HTTP as it should be"),
+        (wide, "the answer is not HTTP as it should be"),
+        (many, "the answer is not HTTP as it should be"),
+        (half, "the body broke off"),
+        (gone, "the connection was closed without an answer"),
+    ],
+)
+async def test_an_answer_that_is_none_is_the_targets_failure(check, script, message):
+    async with serving(script) as target:
+        outcome = await check(Http(url=target.url(), keyword="ok"))
+    assert outcome.seen is DOWN
+    assert outcome.message.startswith(message)
+    assert len(outcome.message) <= 500
+
+
+@pytest.mark.parametrize("script", [silent, dripping, dripping_body])
+async def test_whoever_takes_too_long_is_cut_off(check, script):
+    async with serving(script) as target:
+        outcome = await check(Http(url=target.url(), keyword="ok"), timeout_ms=200)
+    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer within 0.2 s")
+
+
+async def test_a_target_that_hangs_up_is_asked_once(check):
+    async with serving(gone) as target:
+        await check(Http(url=target.url()))
+    assert len(target.heads) == 1
+
+
+@pytest.mark.parametrize(("keyword", "seen"), [("", UP), ("aaa", UP), ("b", DOWN)])
+async def test_ten_gigabytes_are_read_as_far_as_a_megabyte(check, keyword, seen):
+    async with serving(flooding) as target:
+        tracemalloc.start()
+        outcome = await check(Http(url=target.url(), keyword=keyword))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert outcome.seen is seen
+    assert peak < 12 * MEGABYTE
+
+
+async def test_a_gzip_bomb_unfolds_to_a_megabyte(check):
+    bomb = gzip.compress(b"a" * 300 * MEGABYTE)
+    async with serving(answering(bomb, headers="Content-Encoding: gzip\r\n")) as target:
+        tracemalloc.start()
+        outcome = await check(Http(url=target.url(), keyword="b"))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (outcome.seen, outcome.message) == (DOWN, "the keyword 'b' is not in the body")
+    assert peak < 12 * MEGABYTE
+
+
+async def test_a_packed_stream_of_nothing_ends(check):
+    async with serving(empty_members) as target:
+        outcome = await check(Http(url=target.url(), keyword="b"))
+    assert (outcome.seen, outcome.message) == (DOWN, "the keyword 'b' is not in the body")
+
+
+async def test_words_beyond_the_limit_are_not_looked_for(check):
+    async with serving(answering(b"a" * READ_LIMIT_BYTES + b"needle")) as target:
+        assert (await check(Http(url=target.url(), keyword="needle"))).seen is DOWN
+
+
+async def test_cloud_metadata_is_out_of_reach(check):
+    direct = await check(Http(url="http://169.254.169.254/latest/meta-data/"))
+    tcp = await check(Tcp(host="0xA9FEA9FE", port=80))
+    async with serving(redirecting("http://[::ffff:a9fe:a9fe]/latest/")) as target:
+        led = await check(Http(url=target.url()))
+    assert (direct.seen, tcp.seen, led.seen) == (UNKNOWN, UNKNOWN, DOWN)
+    assert "is a cloud metadata address" in direct.message
+    assert led.message.startswith("redirected to a place where checks don't go")
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_checks_that_are_cut_off_leave_no_socket_behind(check):
+    async with serving(silent) as target:
+        await check(Http(url=target.url()), timeout_ms=50)
+        before = open_files()
+        await asyncio.gather(*(check(Http(url=target.url()), timeout_ms=50) for _ in range(30)))
+        target.hang_up()
+        await asyncio.sleep(0.05)
+        assert open_files() <= before

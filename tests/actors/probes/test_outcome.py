@@ -1,0 +1,128 @@
+"""The one place that waits, times and catches."""
+
+import dataclasses
+import resource
+import socket
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from actors.probes import PROBES, open_tools, outcome_of, probe_of
+from app.security.egress import Egress
+from app.security.names import Names, NamesUnavailable, NameUnknown
+from schema.status import Status
+from schema.targets import TARGETS, Http, Ping, Tcp
+from tests import make
+from tests.actors.probes.target import answering, serving
+
+UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
+
+
+def nobody_knows(host):
+    raise NameUnknown(-2, "the name has no address")
+
+
+def nobody_answers(host):
+    raise NamesUnavailable(-3, "the name could not be resolved")
+
+
+def somebody_thinks(host):
+    time.sleep(0.4)
+    return ("127.0.0.1",)
+
+
+@pytest.fixture
+async def with_names(tools):
+    """Tools whose names are resolved as the test says."""
+    made = []
+
+    def named(lookup):
+        made.append(Names(lookup))
+        return dataclasses.replace(tools, egress=Egress(made[-1]))
+
+    yield named
+    for names in made:
+        names.close()
+
+
+def test_every_monitor_type_has_a_probe():
+    assert set(PROBES) == set(TARGETS.values())
+    assert all(callable(probe_of(target)) for target in PROBES)
+
+
+async def test_an_outcome_belongs_to_its_slot_and_is_timed(tools):
+    began_ms = time.time() * 1000 - 1
+    async with serving(answering()) as target:
+        slot = make.slot(series=7, version=3, at_ms=make.NOW_MS, early=True)
+        outcome = await outcome_of(slot, make.snapshot(make.http(url=target.url()), series=7, version=4), tools)
+    assert (outcome.series, outcome.version, outcome.at_ms, outcome.early) == (7, 4, make.NOW_MS, True)
+    assert began_ms <= outcome.began_ms <= time.time() * 1000
+    assert 0 < outcome.took_us < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("lookup", "seen", "message"),
+    [
+        (nobody_knows, DOWN, "the name has no address"),
+        (nobody_answers, UNKNOWN, "the name could not be resolved"),
+        (somebody_thinks, UNKNOWN, "no answer from a name server within 0.1 s"),
+    ],
+)
+async def test_a_name_that_is_none_is_told_apart_from_name_servers_that_are_gone(with_names, lookup, seen, message):
+    for target in (Tcp(host="service", port=80), Ping(host="service")):
+        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=100), with_names(lookup))
+        assert (outcome.seen, outcome.message) == (seen, message)
+
+
+async def test_an_http_check_tells_them_apart_too(tools, monkeypatch):
+    for lookup, seen in ((nobody_knows, DOWN), (nobody_answers, UNKNOWN), (somebody_thinks, UNKNOWN)):
+        monkeypatch.setattr(tools.names, "_lookup", lookup)
+        target = Http(url=f"http://{lookup.__name__.replace('_', '-')}/")
+        assert (await outcome_of(make.slot(), make.snapshot(target, timeout_ms=100), tools)).seen is seen
+
+
+async def test_a_closed_port_is_the_targets_failure(check, free_port):
+    for target in (Tcp(host="127.0.0.1", port=free_port), Http(url=f"http://127.0.0.1:{free_port}/")):
+        outcome = await check(target)
+        assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+
+
+async def test_running_out_of_sockets_is_our_failure(check, free_port):
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as highest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest.fileno(), usual[1]))
+        try:
+            outcomes = [await check(Tcp(host="127.0.0.1", port=free_port)), await check(Http(url="http://127.0.0.1/"))]
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert {(one.seen, one.message) for one in outcomes} == {(UNKNOWN, "could not ask: too many open files")}
+
+
+async def test_no_route_from_here_is_our_failure(check):
+    outcome = await check(Tcp(host="192.0.2.1", port=80))  # the tests' network ends at this machine
+    assert (outcome.seen, outcome.message) == (UNKNOWN, "could not ask: network is unreachable")
+
+
+async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, settings):
+    broken = dataclasses.replace(tools, http=None)
+    with capture_logs() as lines:
+        outcome = await outcome_of(make.slot(), make.snapshot(), broken)
+    assert (outcome.seen, outcome.message) == (
+        UNKNOWN,
+        "a fault in Watchkeeper (AttributeError); its log has more",
+    )
+    assert [(line["event"], line["log_level"], line["exc_info"]) for line in lines] == [("probe.broke", "error", True)]
+
+
+async def test_tcp_connects_and_says_nothing(check):
+    async with serving(answering()) as target:
+        outcome = await check(Tcp(host="localhost", port=target.port), detailed=True)
+    assert (outcome.seen, target.heads) == (UP, [])
+    assert outcome.detail == {"address": "127.0.0.1"}
+
+
+async def test_tools_may_be_closed_while_nobody_looks(settings):
+    tools = await open_tools(settings)
+    await tools.close()
+    assert tools.http.closed
