@@ -9,7 +9,7 @@ latencies = st.lists(st.integers(1, 600_000_000), min_size=1, max_size=200)
 
 
 def sketch_of(took_us):
-    sketch = {}
+    sketch: latency.Sketch = {}
     for one in took_us:
         latency.merge(sketch, {latency.bucket_of(one): 1})
     return sketch
