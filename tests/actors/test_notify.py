@@ -1,0 +1,97 @@
+"""The notify stage tells each channel once, in order, and writes down what failed."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from actors import senders
+from actors.notify import Desk
+from app import db, due
+from app.security import sealing
+from app.store import channels, heartbeats, monitors, series
+from schema.jobs import NotifyBatch
+from tests import make
+from tests.receiver import Order, receiving
+
+
+@pytest.fixture
+async def desk(store, queue):
+    sealing.prepare(store)
+    tools = await senders.open_tools(store)
+    desk = Desk(tools)
+    yield desk
+    await desk.close(5)
+    await tools.close()
+
+
+async def owed(url: str, *, flips: int = 1) -> NotifyBatch:
+    """A monitor that changed its mind `flips` times, linked to a webhook."""
+    channel = await channels.add(make.channel(make.webhook(url=url)))
+    changed = await monitors.add(make.monitor(notification_channel_ids=[channel.id]))
+    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    (no,) = known
+    ids = []
+    for flip in range(flips):
+        made = make.outcome if flip % 2 else make.down
+        outcome = made(series=no, at_ms=due.now_ms() - flips + flip)
+        ids += (await heartbeats.absorb(make.results(outcome), known, due.now_ms())).deliveries[channel.id]
+    return NotifyBatch(channel.id, ids)
+
+
+async def states() -> list[str]:
+    return [row["state"] for row in await db.rows("SELECT state FROM deliveries ORDER BY at_ms")]
+
+
+async def settled(count: int, state: str) -> None:
+    async with asyncio.timeout(20):
+        while (await states()).count(state) < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_each_change_is_told_once_and_in_order(desk):
+    async with receiving() as receiver:
+        job = await owed(receiver.url, flips=6)
+        await desk.admit(job)
+        await desk.admit(job)
+        await settled(6, "sent")
+        told = [msgspec.json.decode(arrival.body)["event"] for arrival in receiver.arrivals]
+    assert told == ["monitor.down", "monitor.up"] * 3
+    assert set(receiver.accepted().values()) == {1}
+
+
+async def test_a_failed_try_is_written_down_and_waits(desk):
+    async with receiving() as receiver:
+        receiver.answer(Order(status=500))
+        await desk.admit(await owed(receiver.url))
+        async with asyncio.timeout(20):
+            while not (rows := await db.rows("SELECT * FROM deliveries WHERE attempts = 1 AND state = 'pending'")):
+                await asyncio.sleep(0.02)
+    assert "500" in rows[0]["error"]
+    assert rows[0]["next_at_ms"] > due.now_ms()
+
+
+async def test_a_refusal_for_good_is_a_dead_letter_with_its_reason(desk):
+    async with receiving() as receiver:
+        receiver.answer(Order(status=404))
+        await desk.admit(await owed(receiver.url))
+        await settled(1, "dead")
+    (row,) = await db.rows("SELECT error FROM deliveries")
+    assert "404" in row["error"]
+
+
+async def test_a_channel_that_hangs_holds_nobody_else(desk):
+    async with receiving() as slow, receiving() as quick:
+        slow.answer(Order(hang=True))
+        await desk.admit(await owed(slow.url))
+        await desk.admit(await owed(quick.url))
+        await quick.arrived(1)
+        await settled(1, "sent")
+    assert "sending" in await states()
+
+
+async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
+    job = await owed("http://127.0.0.1:9/hook")
+    await db.rows("DELETE FROM channels")
+    await desk.admit(job)
+    assert await states() == []

@@ -1,0 +1,116 @@
+"""Each repair finds one kind of damage and mends it."""
+
+import pytest
+
+from actors.repairs import SWEPT_AGAIN_S, Repairs
+from app import db, due, queue as queues
+from app.domain import slots
+from app.security import sealing
+from app.store import channels, heartbeats, monitors, series
+from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
+from schema.status import Status
+from tests import make
+from tests.actors.queued import jobs_of
+
+INTERVAL_MS = 60_000
+
+
+@pytest.fixture
+async def plan(store, queue) -> Plan:
+    """One monitor that has been watched for an hour, and a due set that knows nothing of it."""
+    sealing.prepare(store)
+    changed = await monitors.add(make.monitor(interval=60))
+    await db.rows("UPDATE eras SET from_ms = from_ms - 3600000")
+    return changed.plans[0]
+
+
+async def checked(plan: Plan, at_ms: int) -> None:
+    known = {one.series: one for one in await series.snapshots([plan.series])}
+    await heartbeats.absorb(make.results(make.outcome(series=plan.series, at_ms=at_ms)), known, at_ms)
+
+
+def slot_before(plan: Plan, back: int) -> int:
+    return slots.next_slot(plan.series, INTERVAL_MS, due.now_ms()) - back * INTERVAL_MS
+
+
+async def test_an_emptied_redis_is_filled_from_the_database(plan):
+    await Repairs().rebuild()
+    assert not due.differs(plan, (await due.planned())[plan.series])
+    assert not (await due.claim(10)).lost
+
+
+async def test_what_nobody_checked_meanwhile_is_a_gap(plan):
+    await checked(plan, slot_before(plan, 5))
+    await Repairs().rebuild()
+    (gap,) = await due.gaps()
+    assert (gap.from_ms, gap.to_ms) == (slot_before(plan, 4), slot_before(plan, 0) - 1)
+    assert [job.gaps for job in await jobs_of(ResultBatch)] == [[gap]]
+
+
+async def test_nothing_missed_is_no_gap(plan):
+    await checked(plan, slot_before(plan, 1))
+    await Repairs().rebuild()
+    assert await due.gaps() == []
+
+
+async def test_the_slot_after_a_gap_is_the_next_one_that_is_due(plan):
+    await Repairs().rebuild()
+    (gap,) = await due.gaps()
+    assert await due.oldest_due_ms() == gap.to_ms + 1
+
+
+async def test_a_change_whose_message_was_lost_arrives_with_the_next_reconciliation(plan):
+    await due.built()
+    await Repairs().reconcile()
+    assert plan.series in await due.planned()
+
+
+async def test_a_paused_monitor_leaves_the_due_set_with_the_next_reconciliation(plan, store):
+    await Repairs().rebuild()
+    await db.rows("UPDATE monitors SET active = false")
+    await Repairs().reconcile()
+    assert await due.planned() == {}
+
+
+async def test_a_series_that_fell_out_of_the_due_set_is_put_back(plan):
+    await Repairs().rebuild()
+    await queues.client().zrem(f"wk:due:{plan.series % due.PARTITIONS}", str(plan.series))
+    await Repairs().reconcile()
+    assert await due.unscheduled() == 0
+
+
+async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan):
+    repairs = Repairs()
+    await repairs.rebuild()
+    await due.put([plan], first_at_ms=due.now_ms())
+    await due.claim(10)
+    for _ in range(2):
+        await queues.client().zadd("wk:flight", {str(plan.series): due.now_ms() - 1})
+        await repairs.overdue()
+    (again,) = await jobs_of(CheckBatch)
+    lost = [outcome for job in await jobs_of(ResultBatch) for outcome in job.outcomes]
+    assert [slot.attempt for slot in again.slots] == [1]
+    assert [(one.seen, one.at_ms) for one in lost] == [(Status.UNKNOWN, again.slots[0].at_ms)]
+
+
+async def test_the_sweeper_puts_what_nobody_sends_once(plan):
+    channel = await channels.add(make.channel())
+    await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
+    known = {one.series: one for one in await series.snapshots([plan.series])}
+    await heartbeats.absorb(make.results(make.down(series=plan.series)), known, make.NOW_MS)
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due.now_ms() - 60_000)
+    repairs = Repairs()
+    await repairs.sweep()
+    await repairs.sweep()
+    assert [len(job.deliveries) for job in await jobs_of(NotifyBatch)] == [1]
+    assert SWEPT_AGAIN_S > 0
+
+
+async def test_a_schedule_that_lags_is_said_once(plan):
+    repairs = Repairs()
+    await due.built()
+    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await repairs.watch()
+    await repairs.watch()
+    (row,) = await db.rows("SELECT count(*) AS n FROM events WHERE kind = 'system.schedule_lag'")
+    assert row["n"] == 1
