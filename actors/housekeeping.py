@@ -52,6 +52,8 @@ async def _round(token: str) -> None:
             await tidy(time.time_ns() // 1_000_000)
     except (RedisError, *db.TROUBLE) as error:
         log.warning("housekeeping.put_off", reason=str(error))
+    except Exception:  # a bug in here must not take the schedule with it
+        log.exception("housekeeping.failed")
 
 
 async def leads(token: str, term_ms: int = TERM_MS) -> bool:

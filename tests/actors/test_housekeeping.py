@@ -10,6 +10,7 @@ from actors import housekeeping
 from app import db, queue as queues
 from app.store import marks
 from app.store.retention import Keep
+from app.store.tables.rollups import HOURLY, rollup_key
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
 
@@ -71,3 +72,13 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
     await queues.stop()
     assert [line["event"] for line in logs] == ["housekeeping.put_off"]
     assert await marks.read(marks.ROLLED) == 0
+
+
+async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(store, queue):
+    await past.series(1, (START, DAY))
+    await marks.move(marks.ROLLED, START + HOUR)
+    unreadable = b"\x01"
+    await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)
+    with capture_logs() as logs:
+        await housekeeping._round("me")
+    assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.failed", "error")]
