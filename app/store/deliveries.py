@@ -93,7 +93,7 @@ async def settle(results: Sequence[Settled], now_ms: int) -> dict[str, list[str]
         done = await db.rows(
             "UPDATE deliveries SET state = each.value->>2, error = each.value->>3,"
             " next_at_ms = CAST(each.value->>4 AS BIGINT), lease_ms = 0,"
-            " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN ?1 END"
+            " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END"
             " FROM {each:2} WHERE deliveries.id = each.value->>0 AND deliveries.state = 'sending'"
             " AND deliveries.attempts = CAST(each.value->>1 AS INTEGER)"
             " RETURNING deliveries.channel_id, deliveries.monitor_id",
