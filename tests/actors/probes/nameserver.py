@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -56,8 +57,7 @@ class _Server(asyncio.DatagramProtocol):
         self._handler = handler
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # uvloop's has its methods, not its class
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         self._transport.sendto(self._handler(dns.message.from_wire(data)).to_wire(), address)
