@@ -18,6 +18,7 @@ Url = Annotated[
         max_length=2_048,
         pattern=r"^https?://[^\s@/?#]+(?:[/?#]\S*)?$",
         description="An http or https address without credentials in it; those have fields of their own.",
+        examples=["https://example.org/"],
     ),
 ]
 StatusCodes = Annotated[

@@ -9,10 +9,18 @@ from schema.status import Role
 
 Email = Annotated[
     str,
-    Meta(max_length=254, pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$", description="An e-mail address."),
+    Meta(
+        max_length=254,
+        pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$",
+        description="An e-mail address.",
+        examples=["me@example.org"],
+    ),
 ]
 Username = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.")
+    str,
+    Meta(
+        min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.", examples=["me"]
+    ),
 ]
 Password = Annotated[str, Meta(min_length=8, max_length=256)]
 

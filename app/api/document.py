@@ -4,6 +4,7 @@ Added here: a discriminator on every tagged union, the refusals each operation c
 and forms where a body may be one.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -22,6 +23,7 @@ from app.security.policy import Needs
 from schema.errors import ErrorReply
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
+FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
 REFUSALS = {
     400: "The request can't be read.",
     401: "Nobody is signed in, or with something that is not valid.",
@@ -107,6 +109,7 @@ def least_role(handler: HTTPRouteHandler) -> Needs | None:
 
 def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_parameter: bool) -> None:
     """Say who may call this operation, and how it can refuse."""
+    operation["summary"] = FIRST_WORDS.split(operation["description"], maxsplit=1)[0]
     needs, has_body = least_role(handler), "requestBody" in operation
     is_public = needs is None or needs.least is None
     if is_public:
