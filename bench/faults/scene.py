@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from app import db
-from app.domain import slots
 from bench import record, side
 from bench.faults import oracle
 from bench.faults.flips import INTERVAL_S, LONGEST_S, Flips
@@ -138,7 +137,7 @@ class Scene:
         )
 
     async def wasted(self) -> int:
-        """Slots stored as unknown, or as a gap, whose check the target had answered."""
+        """Slots stored as unknown whose check the target had answered."""
         answers = _by_number(await self.log())
         async with record.record(self.ground):
             named, blank = await record.numbers(), await _blank()
@@ -175,15 +174,9 @@ def _by_number(log: Log) -> dict[int, list[tuple[float, bool]]]:
 
 
 async def _blank() -> list[tuple[int, int]]:
-    """(series, slot) of every heartbeat that says unknown, and of every slot of a gap."""
+    """(series, slot) of every heartbeat that says unknown. Slots in a gap were never claimed: no result could be lost."""
     unknown = await db.rows("SELECT id FROM heartbeats WHERE status = ?1", int(Status.UNKNOWN))
-    gaps = await db.rows("SELECT series, from_ms, to_ms FROM gaps")
-    return [*(slot_of(row["id"]) for row in unknown), *(slot for row in gaps for slot in _slots(row))]
-
-
-def _slots(gap: Mapping[str, int]) -> list[tuple[int, int]]:
-    inside = slots.slots_between(gap["series"], INTERVAL_S * 1000, gap["from_ms"], gap["to_ms"] + 1)
-    return [(gap["series"], at_ms) for at_ms in inside]
+    return [slot_of(row["id"]) for row in unknown]
 
 
 @asynccontextmanager
