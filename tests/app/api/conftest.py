@@ -1,0 +1,54 @@
+"""The application as its clients see it, on a real store; and people who are signed in."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from litestar import Litestar
+
+from app.main import create_app
+from app.settings import Settings
+from app.store import sessions
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
+
+
+@pytest.fixture
+def application(database: Settings) -> Litestar:
+    """The application; registration is open."""
+    sessions.forget()
+    return create_app(replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN))
+
+
+@pytest.fixture
+async def client(application: Litestar) -> AsyncIterator[Client]:
+    """A client without credentials."""
+    async with calling(application) as one:
+        yield one
+
+
+@pytest.fixture
+def signed_up(client: Client) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Registers and signs in somebody; what login answers."""
+
+    async def sign_up(**changes: Any) -> dict[str, Any]:
+        await client.post("/api/v1/auth/register", json={**ADA, **changes})
+        reply = await client.post("/api/v1/auth/login", json={**ADA, **changes})
+        assert reply.status_code == 200, reply.text
+        client.cookies.clear()
+        told: dict[str, Any] = reply.json()
+        return told
+
+    return sign_up
+
+
+@pytest.fixture
+async def admin(signed_up: Callable[..., Awaitable[dict[str, Any]]]) -> Headers:
+    """The first user, by access token."""
+    return bearer(await signed_up())
+
+
+@pytest.fixture
+async def viewer(admin: Headers, signed_up: Callable[..., Awaitable[dict[str, Any]]]) -> Headers:
+    """The second user, who may only look."""
+    return bearer(await signed_up(email="bob@example.org"))

@@ -1,0 +1,42 @@
+"""Who calls the application in these tests, and how."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from litestar import Litestar
+
+Client = httpx.AsyncClient
+Headers = dict[str, str]
+HOME = "http://watchkeeper.test"
+ADMIN_TOKEN = "the-installations-own-token"
+ADA = {"email": "Ada@example.org", "password": "correct horse"}
+
+
+@asynccontextmanager
+async def calling(app: Litestar) -> AsyncIterator[Client]:
+    """A client of the running application, on this very event loop, so that tests may look into its parts."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]  # its scopes are dicts
+    started, stop = asyncio.Event(), asyncio.Event()
+    living = asyncio.create_task(_live(app, started, stop))
+    await asyncio.wait({living, asyncio.ensure_future(started.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url=HOME) as client:
+            yield client
+    finally:
+        stop.set()
+        await living
+
+
+async def _live(app: Litestar, started: asyncio.Event, stop: asyncio.Event) -> None:
+    """The application's life in a task of its own: a fixture's two halves run in two tasks, which anyio forbids."""
+    async with app.lifespan():
+        started.set()
+        await stop.wait()
+
+
+def bearer(signed_in: dict[str, Any]) -> Headers:
+    """What goes into a request after signing in."""
+    return {"Authorization": f"Bearer {signed_in['access_token']}"}

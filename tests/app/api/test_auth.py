@@ -1,0 +1,164 @@
+"""Signing up, in and out, through the front door."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import jwt
+import pytest
+
+from app.main import create_app
+from app.settings import Settings
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
+
+SignUp = Callable[..., Awaitable[dict[str, Any]]]
+LOGIN, ME = "/api/v1/auth/login", "/api/v1/auth/me"
+
+
+async def test_the_first_user_is_admin_and_later_ones_are_viewers(signed_up: SignUp) -> None:
+    first, second = await signed_up(), await signed_up(email="bob@example.org")
+    assert (first["user"]["role"], first["user"]["is_admin"]) == ("admin", True)
+    assert (second["user"]["role"], second["user"]["is_admin"]) == ("viewer", False)
+
+
+async def test_of_many_who_register_at_once_exactly_one_is_admin(client: Client) -> None:
+    drafts = [{**ADA, "email": f"user{number}@example.org"} for number in range(6)]
+    replies = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
+    assert {reply.status_code for reply in replies} == {201}
+    assert sorted(reply.json()["role"] for reply in replies) == ["admin", *["viewer"] * 5]
+
+
+async def test_registration_closes_behind_the_first_user(database: Settings) -> None:
+    async with calling(create_app(replace(database, registration_open=False))) as client:
+        codes = [
+            (await client.post("/api/v1/auth/register", json={**ADA, "email": f"{name}@example.org"})).status_code
+            for name in ("ada", "bob")
+        ]
+    assert codes == [201, 403]
+
+
+@pytest.mark.parametrize(
+    "again", [{"email": "ADA@example.org", "username": "x"}, {"email": "x@x.org", "username": "ADA"}]
+)
+async def test_a_name_or_address_is_taken_whatever_its_case(client: Client, signed_up: SignUp, again: Headers) -> None:
+    await signed_up()
+    reply = await client.post("/api/v1/auth/register", json={"password": "correct horse", **again})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+@pytest.mark.parametrize("login", [{"email": "ada@EXAMPLE.org"}, {"username": "Ada"}, {"username": "ada@example.org"}])
+async def test_one_signs_in_by_address_or_by_name(client: Client, signed_up: SignUp, login: Headers) -> None:
+    await signed_up()
+    reply = await client.post(LOGIN, json={**login, "password": ADA["password"]})
+    assert reply.status_code == 200
+    assert reply.json()["token_type"] == "bearer"
+
+
+async def test_the_token_path_takes_the_form_oauth2_clients_send(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    form = {"grant_type": "password", "username": "ada@example.org", "password": ADA["password"], "scope": ""}
+    reply = await client.post("/api/v1/auth/token", data=form)
+    assert set(reply.json()) >= {"access_token", "token_type", "user", "refresh_token", "expires_in"}
+
+
+async def test_an_unknown_user_and_a_wrong_password_are_told_alike(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    replies = [
+        await client.post(LOGIN, json={"email": email, "password": "wrong"}) for email in (ADA["email"], "nobody@x.org")
+    ]
+    assert {reply.status_code for reply in replies} == {401}
+    assert len({reply.json()["error"]["message"] for reply in replies}) == 1
+
+
+async def test_a_refresh_token_is_traded_for_a_working_pair(client: Client, signed_up: SignUp) -> None:
+    first = await signed_up()
+    second = (await client.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})).json()
+    assert second["refresh_token"] != first["refresh_token"]
+    client.cookies.clear()
+    assert (await client.get(ME, headers=bearer(second))).status_code == 200
+
+
+async def test_a_reused_refresh_token_ends_the_whole_session(client: Client, signed_up: SignUp) -> None:
+    first = await signed_up()
+    told = {"refresh_token": first["refresh_token"]}
+    second = (await client.post("/api/v1/auth/refresh", json=told)).json()
+    client.cookies.clear()
+    assert (await client.post("/api/v1/auth/refresh", json=told)).status_code == 401
+    assert (await client.get(ME, headers=bearer(second))).status_code == 401
+    again = await client.post("/api/v1/auth/refresh", json={"refresh_token": second["refresh_token"]})
+    assert again.status_code == 401
+
+
+async def test_signing_out_ends_token_refresh_token_and_cookie(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    mine = (await client.post(LOGIN, json=ADA)).json()
+    assert (await client.post("/api/v1/auth/logout", headers=bearer(mine))).status_code == 204
+    client.cookies.clear()
+    assert (await client.get(ME, headers=bearer(mine))).status_code == 401
+    reply = await client.post("/api/v1/auth/refresh", json={"refresh_token": mine["refresh_token"]})
+    assert reply.status_code == 401
+
+
+async def test_the_cookie_signs_in_and_cannot_be_read_by_scripts(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    reply = await client.post(LOGIN, json=ADA)
+    session = next(one for one in reply.headers.get_list("set-cookie") if one.startswith("session_id="))
+    assert "HttpOnly" in session
+    assert "SameSite=lax" in session
+    assert (await client.get(ME)).json()["email"] == "ada@example.org"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"X-CSRF-Token": "guessed"}, 403),
+        ({"Origin": "http://watchkeeper.test"}, 200),
+    ],
+)
+async def test_a_change_by_cookie_needs_our_origin(
+    client: Client, signed_up: SignUp, headers: Headers, status: int
+) -> None:
+    await signed_up()
+    await client.post(LOGIN, json=ADA)
+    reply = await client.patch(ME, json={"username": "lovelace"}, headers=headers)
+    assert reply.status_code == status, reply.text
+
+
+async def test_a_change_by_cookie_may_repeat_the_csrf_token_instead(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    await client.post(LOGIN, json=ADA)
+    headers = {"X-CSRF-Token": client.cookies["csrf_token"]}
+    assert (await client.patch(ME, json={"username": "lovelace"}, headers=headers)).json()["username"] == "lovelace"
+
+
+async def test_the_first_credential_that_is_present_decides(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    await client.post(LOGIN, json=ADA)
+    assert (await client.get(ME, headers={"Authorization": "Bearer nonsense"})).status_code == 401
+    assert (await client.get(ME, headers={"X-API-Key": "nonsense"})).status_code == 401
+    assert (await client.get(ME, headers={"Authorization": "Carrier pigeon"})).status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{"Authorization": f"Bearer {ADMIN_TOKEN}"}, {"X-API-Key": ADMIN_TOKEN}])
+async def test_the_installations_own_token_is_admin(client: Client, headers: Headers) -> None:
+    assert (await client.get(ME, headers=headers)).json()["role"] == "admin"
+
+
+async def test_a_token_signed_by_somebody_else_is_refused(client: Client, signed_up: SignUp) -> None:
+    mine = (await signed_up())["access_token"]
+    claims, head = jwt.decode(mine, options={"verify_signature": False}), jwt.get_unverified_header(mine)
+    forged = [
+        jwt.encode(claims, "x" * 32, "HS256", headers={"kid": head["kid"]}),
+        jwt.encode(claims, "", "none", headers={"kid": head["kid"]}),
+    ]
+    for token in forged:
+        assert (await client.get(ME, headers={"Authorization": f"Bearer {token}"})).status_code == 401
+
+
+async def test_a_refusal_of_the_form_names_both_ways_to_say_who_one_is(client: Client) -> None:
+    fields = (await client.post(LOGIN, json={"password": "x"})).json()["error"]["details"]["fields"]
+    assert [one["field"] for one in fields] == ["email"]

@@ -1,0 +1,119 @@
+"""Every refusal has one shape, whatever refused."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from litestar import Litestar, get
+from litestar.params import FromPath
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.errors import Conflict, NoSuch, Stale, TooMany, Unavailable, Upstream
+from app.main import create_app
+from app.security.policy import ANYONE
+from app.settings import Settings
+from tests.app.api.people import Client, Headers, calling
+
+REGISTER = "/api/v1/auth/register"
+JSON = {"Content-Type": "application/json"}
+RAISED: dict[str, Exception] = {
+    "missing": NoSuch("monitor", "7"),
+    "conflict": Conflict("Taken."),
+    "stale": Stale("Older."),
+    "later": TooMany("Later.", retry_after_s=60),
+    "upstream": Upstream("No answer."),
+    "unavailable": Unavailable("Not now."),
+    "redis": RedisConnectionError("gone"),
+    "database": OSError("gone"),
+    "bug": ZeroDivisionError("secret detail"),
+}
+
+
+@get("/raise/{what:str}", guards=[ANYONE])
+async def raises(what: FromPath[str]) -> None:
+    raise RAISED[what]
+
+
+def body_of(reply: Any) -> dict[str, Any]:
+    """The error, after looking at its shape."""
+    error: dict[str, Any] = reply.json()["error"]
+    assert set(error) - {"retry_after"} == {"code", "message", "details", "timestamp", "request_id"}
+    assert error["request_id"] == reply.headers["X-Request-ID"]
+    assert error["timestamp"].endswith("Z")
+    assert datetime.fromisoformat(error["timestamp"]).tzinfo is not None
+    assert error["message"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing", {}, 404, "NOT_FOUND"),
+        ("GET", "/nothing", {}, 404, "NOT_FOUND"),
+        ("DELETE", REGISTER, {}, 405, "METHOD_NOT_ALLOWED"),
+        ("POST", REGISTER, {"content": b"{", "headers": JSON}, 400, "BAD_REQUEST"),
+        ("POST", REGISTER, {"content": b"", "headers": JSON}, 400, "BAD_REQUEST"),
+        ("POST", REGISTER, {"content": b'"\xff"', "headers": JSON}, 400, "BAD_REQUEST"),
+        ("POST", REGISTER, {"content": b"[" * 100_000, "headers": JSON}, 400, "BAD_REQUEST"),
+        ("POST", REGISTER, {"data": {"email": "x"}}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("POST", REGISTER, {"content": b" " * 1_000_001, "headers": JSON}, 413, "PAYLOAD_TOO_LARGE"),
+        ("POST", REGISTER, {"json": {}}, 422, "VALIDATION_ERROR"),
+        ("GET", "/api/v1/auth/me", {}, 401, "UNAUTHORIZED"),
+        ("GET", "/api/v1/version?strange=1", {}, 422, "VALIDATION_ERROR"),
+    ],
+)
+async def test_every_error_path_answers_in_the_one_shape(
+    client: Client, method: str, path: str, sent: dict[str, Any], status: int, code: str
+) -> None:
+    reply = await client.request(method, path, **sent)
+    assert (reply.status_code, body_of(reply)["code"]) == (status, code), reply.text
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "code"),
+    [
+        ("missing", 404, "RESOURCE_NOT_FOUND"),
+        ("conflict", 409, "CONFLICT"),
+        ("stale", 412, "PRECONDITION_FAILED"),
+        ("later", 429, "RATE_LIMITED"),
+        ("upstream", 502, "BAD_GATEWAY"),
+        ("unavailable", 503, "SERVICE_UNAVAILABLE"),
+        ("redis", 503, "SERVICE_UNAVAILABLE"),
+        ("database", 503, "SERVICE_UNAVAILABLE"),
+        ("bug", 500, "INTERNAL_ERROR"),
+    ],
+)
+async def test_whatever_a_handler_raises_is_told_in_the_one_shape(
+    database: Settings, what: str, status: int, code: str
+) -> None:
+    async with calling(create_app(database, extra=[raises])) as client:
+        reply = await client.get(f"/raise/{what}")
+    assert (reply.status_code, body_of(reply)["code"]) == (status, code)
+    assert "secret detail" not in reply.text
+
+
+async def test_who_is_asked_to_come_later_is_told_when(database: Settings) -> None:
+    async with calling(create_app(database, extra=[raises])) as client:
+        reply = await client.get("/raise/later")
+    assert (reply.headers["Retry-After"], body_of(reply)["retry_after"]) == ("60", 60)
+
+
+async def test_a_missing_thing_names_itself(database: Settings) -> None:
+    async with calling(create_app(database, extra=[raises])) as client:
+        assert body_of(await client.get("/raise/missing"))["details"] == {"resource": "monitor", "id": "7"}
+
+
+@pytest.mark.parametrize(("sent", "n_kept"), [("req-123", 1), ("a" * 64, 1), ("a" * 65, 0), ("a b", 0), ("a\u00e4", 0)])
+async def test_a_sane_request_id_is_taken_over_and_another_replaced(client: Client, sent: str, n_kept: int) -> None:
+    reply = await client.get("/api/v1/version", headers=[(b"X-Request-ID", sent.encode())])
+    assert [reply.headers["X-Request-ID"]].count(sent) == n_kept
+    assert reply.headers["X-Request-ID"]
+
+
+async def test_a_refused_method_says_which_are_taken(client: Client) -> None:
+    assert "POST" in (await client.delete(REGISTER)).headers["Allow"]
+
+
+async def test_without_the_role_a_route_is_forbidden(client: Client, viewer: Headers, application: Litestar) -> None:
+    reply = await client.request("POST", "/api/v1/monitors", json={}, headers=viewer)
+    assert (reply.status_code, body_of(reply)["code"]) == (403, "FORBIDDEN")

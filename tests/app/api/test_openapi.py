@@ -1,0 +1,106 @@
+"""The document is exact: valid, with a discriminator on every choice and every refusal declared."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar
+from openapi_spec_validator import validate
+
+from app.api import document
+from schema.channels import PROVIDERS
+from schema.targets import TARGETS
+from tests.app.api.people import Client
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+def spec(application: Litestar) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(document.of(application))
+    return found
+
+
+def operations(spec: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, name, one) for path, item in spec["paths"].items() for name, one in item.items() if name in METHODS]
+
+
+def resolved(spec: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        spec["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    )
+    return found
+
+
+def test_the_document_is_valid(spec: dict[str, Any]) -> None:
+    validate(spec)
+
+
+def test_every_operation_has_an_id_a_tag_a_description_and_its_own_name(spec: dict[str, Any]) -> None:
+    found = operations(spec)
+    assert all(one.get("operationId") and one.get("tags") and one.get("description") for _, _, one in found)
+    assert len({one["operationId"] for _, _, one in found}) == len(found)
+
+
+def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, Any]) -> None:
+    shapes = spec["components"]["responses"]
+    for path, method, one in operations(spec):
+        refusals = {status: told for status, told in one["responses"].items() if int(status) >= 400}
+        assert {"422", "500", "503"} <= set(refusals), (path, method)
+        for told in refusals.values():
+            shape = shapes[told["$ref"].rpartition("/")[2]]
+            assert shape["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorReply"}
+
+
+def test_who_may_call_is_told(spec: dict[str, Any]) -> None:
+    for path, method, one in operations(spec):
+        assert one.get("security") == [] or one["x-role"] in {"viewer", "operator", "admin"}, (path, method)
+        assert one.get("security") == [] or {"401", "403"} <= set(one["responses"]), (path, method)
+
+
+def test_every_choice_of_tagged_objects_has_a_discriminator(spec: dict[str, Any]) -> None:
+    bare = [node for node in _choices(spec) if "discriminator" not in node and _is_tagged(spec, node)]
+    assert not bare
+
+
+@pytest.mark.parametrize(
+    ("path", "types"), [("/api/v1/monitors", TARGETS), ("/api/v1/notification-channels", PROVIDERS)]
+)
+def test_a_draft_is_one_of_its_types_chosen_by_type(spec: dict[str, Any], path: str, types: dict[str, Any]) -> None:
+    schema = resolved(spec, spec["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"])
+    assert schema["discriminator"]["propertyName"] == "type"
+    assert set(schema["discriminator"]["mapping"]) == set(types)
+
+
+def test_login_may_be_a_form(spec: dict[str, Any]) -> None:
+    content = spec["paths"]["/api/v1/auth/token"]["post"]["requestBody"]["content"]
+    assert set(content) == {"application/json", "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/swagger/index.html", "/api/v1/redoc"])
+async def test_the_explorers_load_nothing_from_elsewhere(client: Client, path: str) -> None:
+    page = await client.get(path)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "http:" not in page.text.replace("https:", "http:")
+    for asset in [part.partition('"')[0] for part in page.text.split('src="')[1:]]:
+        assert (await client.get(asset)).status_code == 200, asset
+
+
+async def test_the_document_is_served_to_anybody(client: Client) -> None:
+    reply = await client.get("/api/v1/openapi.json")
+    assert reply.json()["openapi"].startswith("3.1")
+
+
+def _is_tagged(spec: dict[str, Any], choice: dict[str, Any]) -> bool:
+    return all("type" in resolved(spec, one)["properties"] for one in choice["oneOf"])
+
+
+def _choices(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, list):
+        return [one for part in node for one in _choices(part)]
+    if not isinstance(node, dict):
+        return []
+    members = node.get("oneOf", [])
+    own = [node] if len(members) > 1 and all("$ref" in one for one in members) else []
+    return own + [one for part in node.values() for one in _choices(part)]
