@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
 from yarl import URL
@@ -78,8 +77,3 @@ def _referable(headers: dict[str, str] | None) -> dict[str, str] | None:
 
 def _without_content(headers: dict[str, str] | None) -> dict[str, str] | None:
     return headers and {name: value for name, value in headers.items() if not name.lower().startswith("content-")}
-
-
-def describe(request: Request) -> dict[str, Any]:
-    """What a person may see of it: no headers, no query."""
-    return {"method": request.method, "url": str(request.url.with_query(None))}
