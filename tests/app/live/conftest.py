@@ -1,0 +1,71 @@
+"""A hub on a real Valkey, ears that follow its channels, and a Valkey that can be stopped."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import queue as queues
+from app.live import press
+from app.live.hub import Hub
+from app.settings import Settings
+from tests.app.live.ears import Ear, Stoppable
+
+
+@pytest.fixture(autouse=True)
+def nothing_untold() -> None:
+    """No test inherits another one's holes."""
+    press._untold.clear()
+
+
+@pytest.fixture
+async def hub(queue: Settings) -> AsyncIterator[Hub]:
+    """A hub that listens."""
+    async for one in _listening():
+        yield one
+
+
+async def _listening() -> AsyncIterator[Hub]:
+    one = Hub(queues.client())
+    one.start()
+    async with asyncio.timeout(10):
+        while not one._heard:
+            await asyncio.sleep(0.01)
+    yield one
+    await one.stop()
+
+
+@pytest.fixture
+def ear(hub: Hub) -> Iterator[Callable[..., Ear]]:
+    """Makes ears that follow channels."""
+    ears: list[Ear] = []
+
+    def make(*channels: str) -> Ear:
+        ears.append(Ear(hub).follow(*channels))
+        return ears[-1]
+
+    yield make
+    for one in ears:
+        one.close()
+
+
+@pytest.fixture
+def stoppable() -> Iterator[Stoppable]:
+    """A Valkey that runs, and may be stopped and started."""
+    with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as place:
+        one = Stoppable(Path(place))
+        one.start()
+        yield one
+        one.stop()
+
+
+@pytest.fixture
+async def fragile_hub(settings: Settings, stoppable: Stoppable) -> AsyncIterator[Hub]:
+    """A hub on the Valkey that can be stopped."""
+    await queues.start(replace(settings, redis_url=f"unix://{stoppable.listen}"))
+    async for one in _listening():
+        yield one
+    await queues.stop()
