@@ -39,7 +39,7 @@ _FOUND = (
     " AND (CAST(?4 AS SMALLINT) IS NULL OR h.status = CAST(?4 AS SMALLINT))"
 )
 _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
-_COUNTED = "SELECT count(*) AS n FROM (…) AS some"
+_COUNTED = "SELECT count(*) AS n FROM (…) AS counted"
 _NEWEST_FIRST = (
     " AND ((h.id & 2199023255551) < ?5 OR ((h.id & 2199023255551) = ?5 AND h.id < ?6))"
     " ORDER BY (h.id & 2199023255551) DESC, h.id DESC LIMIT ?7"
