@@ -1,0 +1,127 @@
+"""From due slot to told people, through scheduler and worker as processes, with kill -9 on the way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from app import db, due, queue
+from app.security import sealing
+from app.store import channels, history, monitors
+from schema.jobs import Plan
+from schema.status import Status
+from tests import make
+from tests.pipeline.target import watched
+from tests.receiver import Receiver, receiving
+
+pytestmark = [pytest.mark.timeout(120)]
+
+SETTLED_MS = 12_000
+
+
+@pytest.fixture
+async def ground(store, queue):  # noqa: F811 - the fixture opens what the module speaks to
+    sealing.prepare(store)
+    return store
+
+
+async def watch(url: str, receiver: Receiver | None = None, **changes) -> Plan:
+    """A monitor every five seconds, checked at once, telling the receiver."""
+    links = []
+    if receiver is not None:
+        links = [(await channels.add(make.channel(make.webhook(url=receiver.url)))).id]
+    draft = make.monitor(make.http(url=url), interval=5, notification_channel_ids=links, **changes)
+    plan = (await monitors.add(draft)).plans[0]
+    await due.built()
+    await due.put([plan], first_at_ms=due.now_ms())
+    return plan
+
+
+async def until(condition: Callable[[], Awaitable[object]], within_s: float = 60) -> None:
+    async with asyncio.timeout(within_s):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def beats(status: Status | None = None) -> int:
+    wanted = "" if status is None else f" WHERE status = {int(status)}"
+    return (await db.rows(f"SELECT count(*) AS n FROM heartbeats{wanted}"))[0]["n"]
+
+
+async def test_an_outage_and_its_end_are_told_once_with_the_length(ground, spawn):
+    async with watched() as target, receiving() as receiver:
+        await watch(target.url, receiver)
+        spawn("schedule"), spawn("work")
+        await until(lambda: beats(Status.UP))
+        target.well = False
+        await receiver.arrived(1, 30)
+        target.well = True
+        down, up = [msgspec.json.decode(one.body) for one in await receiver.arrived(2, 30)]
+    assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
+    assert up["data"]["duration"] >= 5
+
+
+async def test_a_worker_that_is_killed_loses_no_slot(ground, spawn):
+    async with watched() as target:
+        await watch(target.url, timeout=4)
+        spawn("schedule")
+        first = spawn("work")
+        await until(lambda: beats(Status.UP))
+        target.hangs = True
+        asked = target.asked.total()
+        await until(lambda: _more(target, asked))
+        first.kill()
+        target.hangs = False
+        spawn("work")
+        await until(lambda: _history_is_whole(6))
+    assert await beats(Status.DOWN) == 0
+
+
+async def _more(target, asked: int) -> bool:
+    return target.asked.total() > asked
+
+
+async def _history_is_whole(slots: int) -> bool:
+    report = await history.report(due.now_ms(), SETTLED_MS)
+    return report.slots >= slots and (report.missing, report.doubled) == (0, 0)
+
+
+async def test_two_schedulers_and_two_workers_check_each_slot_once(ground, spawn):
+    async with watched() as target:
+        for number in range(20):
+            await watch(f"{target.url}{number}")
+        for command in ("schedule", "schedule", "work", "work"):
+            spawn(command)
+        await until(lambda: _history_is_whole(40))
+        asked, kept = target.asked.total(), await beats()
+    assert asked - kept in range(-20, 21)
+
+
+async def test_an_emptied_redis_is_no_outage(ground, spawn):
+    async with watched() as target:
+        await watch(target.url)
+        spawn("schedule"), spawn("work")
+        await until(lambda: beats(Status.UP))
+        await queue.client().flushall()
+        before = await beats()
+        await until(lambda: _grown(before + 1))
+        await until(lambda: _history_is_whole(4))
+    assert await beats(Status.DOWN) == 0
+
+
+async def _grown(to: int) -> bool:
+    return await beats() > to
+
+
+async def test_pausing_stops_checks_and_run_now_still_checks(ground, spawn):
+    async with watched() as target:
+        plan = await watch(target.url)
+        spawn("schedule"), spawn("work")
+        await until(lambda: beats(Status.UP))
+        await due.drop([plan.series])
+        at_ms = await due.check_now(plan.series, plan.version, 20)
+        asked = target.asked.total()
+        await asyncio.sleep(6)
+    assert at_ms > 0
+    assert target.asked.total() == asked
