@@ -100,6 +100,35 @@ async def test_a_server_that_can_not_be_asked_is_unknown(check, server, message)
     assert outcome.message.endswith(message)
 
 
-async def test_our_own_name_server_out_of_reach_is_unknown(check):
-    outcome = await check(Dns(host="a.test"), timeout_ms=300)  # the tests' network ends at this machine
-    assert outcome.seen is UNKNOWN
+@pytest.fixture
+def machine_asks(monkeypatch):
+    """Makes the machine's own resolver one on loopback, at the port given."""
+
+    def at(port):
+        def configured(resolver, _):
+            resolver.nameservers, resolver.port = ["127.0.0.1"], port
+
+        monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", configured)
+
+    return at
+
+
+@pytest.mark.parametrize(
+    ("rcode", "seen", "message"),
+    [
+        (dns.rcode.REFUSED, UNKNOWN, "this machine's name server: the name server answered REFUSED"),
+        (dns.rcode.SERVFAIL, DOWN, "the name server answered SERVFAIL"),
+        (dns.rcode.NXDOMAIN, DOWN, "there is no name a.test"),
+    ],
+)
+async def test_what_our_own_name_server_says_of_itself_is_unknown(check, machine_asks, rcode, seen, message):
+    async with naming(saying(rcode)) as port:
+        machine_asks(port)
+        outcome = await check(Dns(host="a.test"))
+    assert (outcome.seen, outcome.message) == (seen, message)
+
+
+async def test_our_own_name_server_saying_nothing_is_unknown(check, machine_asks, free_port):
+    machine_asks(free_port)
+    outcome = await check(Dns(host="a.test"), timeout_ms=150)
+    assert (outcome.seen, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")
