@@ -21,7 +21,7 @@ SETTLED_MS = 12_000
 
 
 @pytest.fixture
-async def ground(store, queue):  # noqa: F811 - the fixture opens what the module speaks to
+async def ground(store, queue):
     sealing.prepare(store)
     return store
 
