@@ -1,0 +1,55 @@
+"""A value fits, or everything that is wrong with it is named."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain import fitting, wording
+from app.errors import Invalid
+from schema.channels import ChannelPatch
+from schema.limits import Interval, Name, Port
+from schema.monitors import DRAFTS, MonitorPatch
+from schema.targets import Http, RecordType, Target
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["type", "name", "config", "url", "host", "port", "interval", "auth", "method", "headers", "x"])
+OBJECTS = st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON, max_size=4), max_size=6)
+
+
+@pytest.mark.parametrize("type_", [MonitorPatch, ChannelPatch, DRAFTS["http"], Target], ids=str)
+@given(value=OBJECTS | JSON)
+def test_something_is_named_exactly_when_the_value_does_not_fit(type_: Any, value: Any) -> None:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        assert fitting.faults(value, type_)
+    else:
+        assert fitting.faults(value, type_) == []
+
+
+def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
+    with pytest.raises(Invalid) as refused:
+        fitting.fit({"url": 1, "body": 2}, Http, "config")
+    assert [one.field for one in refused.value.fields] == ["config.url", "config.body"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "told"),
+    [
+        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks: 5 s to 31 days."),
+        (Port, "must be a whole number from 1 to 65535"),
+        (Name, "must be text of 1 to 150 characters: A name people recognise."),
+        (RecordType, "must be one of A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT"),
+        (bool | None, "must be true or false or null"),
+        (list[int], "must be a list"),
+        (dict[str, int], "must be an object"),
+    ],
+)
+def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
+    assert wording.wanted(type_) == told
