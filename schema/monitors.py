@@ -85,7 +85,7 @@ class Snapshot(Struct, frozen=True):
     max_retries: int
     resend_interval: int
     upside_down: bool
-    created_ms: int = 0
+    created_ms: int = 0  # since when it is watched like this: added, changed or resumed then
 
 
 def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:

@@ -51,7 +51,7 @@ async def last_report_ms(series: int, wanted_ms: int) -> int:
     if abs(remembered_ms) >= wanted_ms:
         return remembered_ms
     try:
-        recorded_ms = await heartbeats.newest_push(series) or 0
+        recorded_ms = await heartbeats.newest_push(series, wanted_ms)
     except (Unavailable, *TROUBLE) as error:
         raise Unsure("our own database does not answer") from error
     return max(remembered_ms, recorded_ms, key=abs)

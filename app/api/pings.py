@@ -15,6 +15,7 @@ from app.errors import NotFound, TooMany
 from app.store import heartbeats, monitors
 from schema.jobs import Outcome, ResultBatch
 from schema.monitors import Snapshot
+from schema.status import Status
 
 KNOWN_S = 2.0  # how long a push address is believed: a pause or a new token takes effect within it
 KNOWN_MOST = 20_000  # push addresses remembered; beyond it the one that was looked up first is forgotten
@@ -104,12 +105,17 @@ class Mailbox:
                 group.gone.set_result(None)
 
 
+def _remembered(outcome: Outcome) -> int:
+    """What the push probe reads: the instant, negative when the report said down."""
+    return -outcome.at_ms if outcome.seen is Status.DOWN else outcome.at_ms
+
+
 async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     """Put pings on the queue; while Redis is away, store them at once. Either way twice is the same as once."""
     jobs = [ResultBatch(outcomes[start : start + JOB_MOST]) for start in range(0, len(outcomes), JOB_MOST)]
     try:
         async with asyncio.timeout(PUT_S):
-            await queue.client().hset(LAST_KEY, mapping={one.series: one.at_ms for one in outcomes})
+            await queue.client().hset(LAST_KEY, mapping={one.series: _remembered(one) for one in outcomes})
             await queue.put(*jobs)
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)

@@ -169,12 +169,15 @@ def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heart
     ]
 
 
-async def newest_push(series: int) -> int | None:
-    """Epoch milliseconds of the newest push of a series; None when there was none."""
+async def newest_push(series: int, since_ms: int) -> int:
+    """Epoch milliseconds of the newest push since then, negative when it said down; 0 when there was none."""
     found = await db.rows(
-        "SELECT max(id) AS id FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3",
-        series << SERIES_SHIFT,
+        "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
+        key_of(series, since_ms),
         (series + 1) << SERIES_SHIFT,
         PUSHED,
     )
-    return slot_of(found[0]["id"])[1] if found[0]["id"] is not None else None
+    if not found:
+        return 0
+    at_ms, seen = slot_of(found[0]["id"])[1], found[0]["flags"] >> SEEN_SHIFT
+    return -at_ms if seen == Status.DOWN else at_ms

@@ -141,6 +141,7 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
         max_retries=row["max_retries"],
         resend_interval=row["resend_interval"],
         upside_down=bool(row["upside_down"]),
+        created_ms=row["updated_ms"],
     )
 
 

@@ -32,18 +32,16 @@ TIME = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
 END_KEY = (1 << 63) - 1
 
 _ROWS = "SELECT h.id, h.status, h.flags, h.took_us, h.code"
-_FOUND = (
-    " FROM {each:1} CROSS JOIN heartbeats h"
+_BAND = (
     " WHERE h.id BETWEEN CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?2"
     " AND CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?3"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR h.status = CAST(?4 AS SMALLINT))"
 )
 _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
+_BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
+_NEWEST_FIRST = " ORDER BY (h.id & 2199023255551) DESC, h.id DESC"
+_MOST = " LIMIT ?5"
 _COUNTED = "SELECT count(*) AS n FROM (…) AS counted"
-_NEWEST_FIRST = (
-    " AND ((h.id & 2199023255551) < ?5 OR ((h.id & 2199023255551) = ?5 AND h.id < ?6))"
-    " ORDER BY (h.id & 2199023255551) DESC, h.id DESC LIMIT ?7"
-)
 
 
 class HeartbeatQuery(Struct, frozen=True, kw_only=True):
@@ -92,11 +90,21 @@ async def read(series: int, at_ms: int) -> Heartbeat | None:
 async def count(query: HeartbeatQuery) -> int:
     """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
     span = await _span_of(msgspec.structs.replace(query, cursor=None))
-    sought = f"SELECT 1 AS one{_FOUND}{_IMPORTANCE[query.important]} LIMIT ?5"
-    counted = await db.rows(
-        _COUNTED.replace("…", sought), listed(span.owners), span.first, span.last, query.status, COUNTED_MOST
-    )
+    sought = _COUNTED.replace("…", _ROWS + _from(_BAND + _IMPORTANCE[query.important]) + _MOST)
+    counted = await db.rows(sought, listed(span.owners), span.first, span.last, query.status, COUNTED_MOST)
     return int(counted[0]["n"])
+
+
+def _from(conditions: str) -> str:
+    """Each series' heartbeats that meet the conditions: one seek a series, which each engine has to be told its way.
+
+    PostgreSQL would rather read the whole table than believe that the ranges are narrow; a lateral query with an
+    order and a limit leaves it no choice. SQLite has none of those, and keeps the order of a CROSS JOIN.
+    """
+    if db.is_sqlite():
+        return " FROM {each:1} CROSS JOIN heartbeats h" + conditions
+    inner = f"{_ROWS} FROM heartbeats h{conditions} ORDER BY h.id DESC{_MOST}"
+    return " FROM {each:1} CROSS JOIN LATERAL (" + inner + ") h"
 
 
 async def _span_of(query: HeartbeatQuery) -> Span:
@@ -141,11 +149,11 @@ async def _owners(monitor_id: str | None, series: int | None = None) -> dict[int
 
 async def _walk(query: HeartbeatQuery, span: Span, wanted: int) -> list[Any]:
     """Rows of the newest `wanted` heartbeats, band after band back in time."""
-    sought = f"{_ROWS}{_FOUND}{_IMPORTANCE[query.important]}{_NEWEST_FIRST}"
+    sought = _ROWS + _from(_BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _MOST
     series, place = listed(span.owners), _place_of(query.cursor)
     found: list[Any] = []
     for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.owners)))):
-        found += await db.rows(sought, series, first, last, query.status, *place, wanted - len(found))
+        found += await db.rows(sought, series, first, last, query.status, wanted - len(found), *place)
         if len(found) >= wanted:
             break
     return found
