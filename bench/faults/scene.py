@@ -174,7 +174,7 @@ def _by_number(log: Log) -> dict[int, list[tuple[float, bool]]]:
 
 
 async def _blank() -> list[tuple[int, int]]:
-    """(series, slot) of every heartbeat that says unknown. Slots in a gap were never claimed: no result could be lost."""
+    """(series, slot) of every heartbeat that says unknown. Slots in a gap were never claimed."""
     unknown = await db.rows("SELECT id FROM heartbeats WHERE status = ?1", int(Status.UNKNOWN))
     return [slot_of(row["id"]) for row in unknown]
 
