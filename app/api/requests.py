@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 from litestar.datastructures import MutableScopeHeaders
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPSendMessage, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
@@ -51,20 +51,24 @@ def id_of(sent: str) -> str:
 
 
 async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    began = perf_counter()
+    began, method = perf_counter(), str(scope.get("method", ""))
     state: dict[str, Any] = scope.setdefault("state", {})
     state["request_id"] = request_id
+    if method == "HEAD":  # RFC 9110 9.3.2: what GET would answer, without its body; Litestar knows no such thing
+        scope["method"] = HttpMethod.GET  # type: ignore[typeddict-unknown-key]  # an HTTP scope has one
 
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
             state["status"] = message["status"]
             _add_headers(message, request_id)
+        elif message["type"] == "http.response.body" and method == "HEAD":
+            message["body"] = b""
         await send(message)
 
     try:
         await app(scope, receive, headed)
     finally:
-        _tell(scope, state, perf_counter() - began)
+        _tell(scope, method, state, perf_counter() - began)
 
 
 def _add_headers(message: HTTPSendMessage, request_id: str) -> None:
@@ -74,8 +78,8 @@ def _add_headers(message: HTTPSendMessage, request_id: str) -> None:
         headers.setdefault(name, value)
 
 
-def _tell(scope: Scope, state: dict[str, Any], took_s: float) -> None:
-    method, status = str(scope.get("method", "")), state.get("status", 499)  # 499: the client left before the reply
+def _tell(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:
+    status = state.get("status", 499)  # the client left before the reply
     REQUESTS.labels(method if method in METHODS else "OTHER", str(status)).inc()
     LATENCY.observe(took_s)
     log.info(

@@ -117,3 +117,10 @@ async def test_a_refused_method_says_which_are_taken(client: Client) -> None:
 async def test_without_the_role_a_route_is_forbidden(client: Client, viewer: Headers, application: Litestar) -> None:
     reply = await client.request("POST", "/api/v1/monitors", json={}, headers=viewer)
     assert (reply.status_code, body_of(reply)["code"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/v1/version", "/api/v1/nothing"])
+async def test_head_answers_what_get_would_without_a_body(client: Client, path: str) -> None:
+    head, get_ = await client.head(path), await client.get(path)
+    assert (head.status_code, head.content) == (get_.status_code, b"")
+    assert head.headers["Content-Type"] == get_.headers["Content-Type"]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from litestar import Litestar
@@ -46,15 +47,15 @@ async def test_without_redis_we_are_degraded_and_go_on_serving(alone: Client) ->
 async def test_without_the_database_we_are_unhealthy_and_not_ready(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await db.stop()
     monkeypatch.setattr(db, "_engine", _Lost())
     replies = [await client.get(path) for path in ("/health", "/ready")]
     assert [reply.status_code for reply in replies] == [503, 503]
     monkeypatch.undo()
 
 
-async def test_before_the_migrations_we_are_not_ready(settings: Settings) -> None:
-    async with calling(create_app(settings)) as client:
+async def test_before_the_migrations_we_are_not_ready(settings: Settings, tmp_path: Path) -> None:
+    blank = replace(settings, db_type="sqlite", db_path=str(tmp_path / "blank.sqlite3"))
+    async with calling(create_app(blank)) as client:
         assert (await client.get("/ready")).status_code == 503
 
 

@@ -23,6 +23,7 @@ PUBLIC = {
     "/api/v1/redoc",
     "/api/v1/version",
     "/api/v1/ws",
+    "/explorer/redoc.standalone.js",
     "/explorer/start.js",
     "/explorer/{name:str}",
     "/health",
