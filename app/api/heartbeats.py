@@ -52,7 +52,7 @@ async def asked(
 ) -> HeartbeatQuery:
     """Which heartbeats are asked for. Raises Invalid."""
     if cursor is not None and window.skip:
-        raise Invalid.one("page", "Expected either `cursor` or `page`.")
+        raise Invalid.one("page", "must not be given with a `cursor`")
     return HeartbeatQuery(
         status=lists.status_of(status),
         important=important,
@@ -67,7 +67,7 @@ async def asked(
 def _ms_of(name: str, at: datetime | None) -> int | None:
     """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
     if at is not None and at.tzinfo is None:
-        raise Invalid.one(name, "Expected a time with its zone, such as 2026-01-31T12:00:00Z.")
+        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
     return None if at is None else int(at.timestamp() * 1000)
 
 
@@ -96,7 +96,7 @@ class HeartbeatController(Controller):
         window: NamedDependency[Window],
         monitor_id: FromQuery[UUID | None] = None,
     ) -> Heartbeats | HeartbeatPage:
-        """Heartbeats of all monitors, of the last 24 hours at most; of one monitor without that limit."""
+        """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
         return await listed(replace(wanted, monitor_id=monitor_id and str(monitor_id)), window)
 
     @get("/monitors/{monitor_id:str}/heartbeats", operation_id="BrowseMonitorHeartbeats")

@@ -179,7 +179,7 @@ def _merged(row: Any, patch: ChannelPatch) -> ChannelDraft:
     """The whole definition after the patch."""
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
-        raise Invalid.one("type", f"Expected {row['type']!r}: a channel's type can't change.")
+        raise Invalid.one("type", f"must be {row['type']!r}: a channel's type can't change")
     old = ChannelDraft(
         name=row["name"], config=_config_of(row), active=bool(row["active"]), is_default=bool(row["is_default"])
     )

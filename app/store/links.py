@@ -43,5 +43,5 @@ async def put(monitor_id: str, channel_ids: Sequence[str]) -> None:
     unknown = [number for number, id_ in enumerate(channel_ids) if id_ not in known]
     if unknown:
         raise Invalid(
-            [FieldError(f"notification_channel_ids.{number}", "There is no such channel.") for number in unknown]
+            [FieldError(f"notification_channel_ids.{number}", "must be the id of a channel that exists") for number in unknown]
         )

@@ -67,7 +67,7 @@ def timeout_ms_of(draft: MonitorDraft) -> int:
 def columns_of(draft: MonitorDraft) -> dict[str, Any]:
     """A whole definition as columns, secrets sealed. Raises Invalid."""
     if draft.timeout is not None and draft.timeout > draft.interval:
-        raise Invalid([FieldError("timeout", f"Expected at most the interval, {draft.interval} s.")])
+        raise Invalid([FieldError("timeout", f"must be at most the interval, {draft.interval} s")])
     return {
         "name": draft.name,
         "type": type_of(draft.config),

@@ -175,7 +175,7 @@ def _merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
     old = monitor_rows.draft_of(row)
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
-        raise Invalid.one("type", f"Expected {row['type']!r}: a monitor's type can't change.")
+        raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
     if "config" in fields:
         fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
     if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(old.interval):

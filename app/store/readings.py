@@ -2,8 +2,9 @@
 
 A heartbeat's key sorts by series and then by time, so the newest of one monitor are one seek away, and the newest of
 all are not. A list over all monitors therefore walks back through time in bands: each band is one seek per series,
-the first is about as wide as the page needs, each further one four times as wide. Such a list looks back over at
-most a day, so that a filter that nothing matches ends too; the list of one monitor reaches back to its beginning.
+the first is about as wide as the page needs, each further one four times as wide. Such a list looks back over an
+hour, or a day of important ones, which have an index: so a filter that nothing matches ends too. The list of one
+monitor reaches back to its beginning.
 A total counts to `COUNTED_MOST` and no further: beyond it, a cursor goes on where page numbers end.
 """
 
@@ -23,15 +24,18 @@ from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.messages import text_of
 from schema.status import Status
 
-DAY_MS = 86_400_000
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 COUNTED_MOST = 100_000  # a few milliseconds of counting
 FIRST_BAND_MS = 60_000  # per wanted heartbeat and series: the usual interval
 NARROWEST_MS = 10_000
+TOO_LONG = (
+    "must be at most one hour before `to`, or a day with `important=true`; with a `monitor_id` it may be any time."
+)
 WIDENING = 4
 TIME = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
 END_KEY = (1 << 63) - 1
 
-_ROWS = "SELECT h.id, h.status, h.flags, h.took_us, h.code"
+_ROWS = "h.id, h.status, h.flags, h.took_us, h.code"
 _BAND = (
     " WHERE h.id BETWEEN CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?2"
     " AND CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?3"
@@ -41,6 +45,7 @@ _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 
 _BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
 _NEWEST_FIRST = " ORDER BY (h.id & 2199023255551) DESC, h.id DESC"
 _MOST = " LIMIT ?5"
+_ONE = "SELECT id, status, flags, took_us, code FROM heartbeats WHERE id = ?1"
 _COUNTED = "SELECT count(*) AS n FROM (…) AS counted"
 
 
@@ -82,7 +87,7 @@ async def browse(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
 
 async def read(series: int, at_ms: int) -> Heartbeat | None:
     """The heartbeat of one slot; None when there is none (yet)."""
-    found = await db.rows(_ROWS + " FROM heartbeats h WHERE h.id = ?1", key_of(series, at_ms))
+    found = await db.rows(_ONE, key_of(series, at_ms))
     shown = await _shown(found, (await _owners(None, series)) if found else {})
     return shown[0] if shown else None
 
@@ -90,31 +95,32 @@ async def read(series: int, at_ms: int) -> Heartbeat | None:
 async def count(query: HeartbeatQuery) -> int:
     """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
     span = await _span_of(msgspec.structs.replace(query, cursor=None))
-    sought = _COUNTED.replace("…", _ROWS + _from(_BAND + _IMPORTANCE[query.important]) + _MOST)
+    sought = _COUNTED.replace("…", _sought("h.id", _BAND + _IMPORTANCE[query.important]) + _MOST)
     counted = await db.rows(sought, listed(span.owners), span.first, span.last, query.status, COUNTED_MOST)
     return int(counted[0]["n"])
 
 
-def _from(conditions: str) -> str:
+def _sought(columns: str, conditions: str) -> str:
     """Each series' heartbeats that meet the conditions: one seek a series, which each engine has to be told its way.
 
     PostgreSQL would rather read the whole table than believe that the ranges are narrow; a lateral query with an
     order and a limit leaves it no choice. SQLite has none of those, and keeps the order of a CROSS JOIN.
     """
     if db.is_sqlite():
-        return " FROM {each:1} CROSS JOIN heartbeats h" + conditions
-    inner = f"{_ROWS} FROM heartbeats h{conditions} ORDER BY h.id DESC{_MOST}"
-    return " FROM {each:1} CROSS JOIN LATERAL (" + inner + ") h"
+        return f"SELECT {columns} FROM {{each:1}} CROSS JOIN heartbeats h{conditions}"
+    inner = f"SELECT {columns} FROM heartbeats h{conditions} ORDER BY h.id DESC{_MOST}"
+    return f"SELECT {columns} FROM {{each:1}} CROSS JOIN LATERAL ({inner}) h"
 
 
 async def _span_of(query: HeartbeatQuery) -> Span:
-    """Where to look. Raises Invalid for a cursor that is none of ours, and for more than a day of everything."""
+    """Where to look. Raises Invalid for a cursor that is none of ours, and for too long a time of all monitors."""
     at, _ = _place_of(query.cursor)
-    last = min(TIME, at, _relative(int(time() * 1000) + DAY_MS if query.to_ms is None else query.to_ms))
-    reach = 0 if query.monitor_id else max(0, (min(last, _relative(int(time() * 1000)))) - DAY_MS)
+    now = _relative(int(time() * 1000))
+    last = min(TIME, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
+    reach = 0 if query.monitor_id else max(0, min(last, now) - (DAY_MS if query.important else HOUR_MS))
     first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
     if first < reach:
-        raise Invalid.one("from", "Expected at most 24 hours before `to` (or now), or a `monitor_id`.")
+        raise Invalid.one("from", TOO_LONG)
     return Span(await _owners(query.monitor_id), first, last)
 
 
@@ -131,7 +137,7 @@ def _place_of(cursor: str | None) -> tuple[int, int]:
     except ValueError:
         key = -1
     if not 0 <= key < END_KEY:
-        raise Invalid.one("cursor", "Expected the `next_cursor` of a page, or a heartbeat's id.")
+        raise Invalid.one("cursor", "must be the `next_cursor` of a page")
     return key & TIME, key
 
 
@@ -149,7 +155,7 @@ async def _owners(monitor_id: str | None, series: int | None = None) -> dict[int
 
 async def _walk(query: HeartbeatQuery, span: Span, wanted: int) -> list[Any]:
     """Rows of the newest `wanted` heartbeats, band after band back in time."""
-    sought = _ROWS + _from(_BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _MOST
+    sought = _sought(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _MOST
     series, place = listed(span.owners), _place_of(query.cursor)
     found: list[Any] = []
     for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.owners)))):

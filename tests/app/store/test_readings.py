@@ -55,12 +55,14 @@ async def test_the_newest_of_all_monitors_come_first(series):
     assert await times(limit=3) == [0, 1, 2]
 
 
-async def test_one_monitor_is_read_to_its_beginning_and_the_list_of_all_for_a_day(series):
-    one = series["one"]
-    for at_ms in (NOW - 900 * HOUR, NOW - 25 * HOUR, NOW - 23 * HOUR, NOW):
-        await absorb(make.outcome(series=one, at_ms=at_ms))
-    assert await times() == [0, 23 * 120]
-    assert await times(monitor_id=await id_of("one")) == [0, 23 * 120, 25 * 120, 900 * 120]
+async def test_one_monitor_is_read_to_its_beginning_all_for_an_hour_and_what_is_important_for_a_day(series):
+    hours = [0, 1, 2, 23, 25, 900]
+    for number, hour in enumerate(reversed(hours)):
+        seen = make.outcome if number % 2 else make.down
+        await absorb(seen(series=series["one"], at_ms=NOW - hour * HOUR))
+    assert await times() == [0, 120]
+    assert await times(important=True) == [0, 120, 240, 23 * 120]
+    assert await times(monitor_id=await id_of("one")) == [hour * 120 for hour in hours]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ async def test_heartbeats_of_a_removed_monitor_are_gone_at_once(series):
     assert await readings.read(series["one"], NOW - STEP // 2) is None
 
 
-@pytest.mark.parametrize(("wanted", "field"), [({"cursor": "zebra"}, "cursor"), ({"from_ms": NOW - 25 * HOUR}, "from")])
+@pytest.mark.parametrize(("wanted", "field"), [({"cursor": "zebra"}, "cursor"), ({"from_ms": NOW - 2 * HOUR}, "from")])
 async def test_a_question_that_can_not_be_answered_is_refused(series, wanted, field):
     with pytest.raises(Invalid) as refused:
         await readings.browse(HeartbeatQuery(to_ms=NOW, **wanted))
