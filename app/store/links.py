@@ -7,6 +7,8 @@ from app.errors import Invalid
 from app.store.arguments import listed
 from schema.errors import FieldError
 
+UNKNOWN = "must be the id of a channel that exists"
+
 
 async def of(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
     """Channel ids by monitor; monitors without any are absent."""
@@ -42,6 +44,4 @@ async def put(monitor_id: str, channel_ids: Sequence[str]) -> None:
     known = {row["channel_id"] for row in made}
     unknown = [number for number, id_ in enumerate(channel_ids) if id_ not in known]
     if unknown:
-        raise Invalid(
-            [FieldError(f"notification_channel_ids.{number}", "must be the id of a channel that exists") for number in unknown]
-        )
+        raise Invalid([FieldError(f"notification_channel_ids.{number}", UNKNOWN) for number in unknown])
