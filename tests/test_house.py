@@ -1,0 +1,81 @@
+"""What stands around the code holds together: locks, recipes, containers, the README's two commands."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.variables import VARIABLES
+
+TOP = Path(__file__).parents[1]
+RUN, TEST = (
+    "python3 -m venv .venv && .venv/bin/pip install -q uv rust-just && .venv/bin/just " + end for end in ("up", "test")
+)
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def words(text: str) -> str:
+    """A distribution's name as an index knows it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=;~! ]", text)[0]).lower()
+
+
+def locked(name: str) -> set[str]:
+    return {words(line) for line in (TOP / name).read_text().splitlines() if re.match(r"[a-z0-9]", line, re.IGNORECASE)}
+
+
+@pytest.fixture
+def project() -> dict[str, Any]:
+    return tomllib.loads((TOP / "pyproject.toml").read_text())
+
+
+@pytest.fixture
+def services() -> dict[str, Any]:
+    return dict(yaml.safe_load((TOP / "compose.yaml").read_text())["services"])
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_a_hash_for_everything_and_names_no_host(name: str) -> None:
+    text = (TOP / name).read_text()
+    pins = re.split(r"\n(?=\S)", text)
+    assert all("--hash=sha256:" in pin for pin in pins)
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_what_the_project_needs_is_locked(project: dict[str, Any]) -> None:
+    needed = {words(one) for one in project["project"]["dependencies"]}
+    assert needed <= locked("requirements.lock") <= locked("requirements-dev.lock")
+    assert {words(one) for one in project["dependency-groups"]["dev"]} <= locked("requirements-dev.lock")
+
+
+def test_the_readme_runs_it_and_tests_it_with_one_command_each() -> None:
+    lines = (TOP / "README.md").read_text().splitlines()
+    assert (lines.count(RUN), lines.count(TEST)) == (1, 1)
+    assert lines.index(RUN) < 25
+
+
+def test_every_recipe_says_what_it_does() -> None:
+    lines = (TOP / "justfile").read_text().splitlines()
+    recipes = [number for number, line in enumerate(lines) if re.match(r"[a-z_]+.*:(?!=)", line)]
+    assert len(recipes) > 10
+    assert [lines[number] for number in recipes if not lines[number - 1].startswith("# ")] == []
+
+
+def test_every_service_of_the_compose_file_has_a_health_check(services: dict[str, Any]) -> None:
+    assert set(services) == {"api", "scheduler", "worker", "redis", "postgres"}
+    assert [name for name, service in services.items() if not service["healthcheck"]["test"]] == []
+
+
+@pytest.mark.parametrize("name", ["api", "scheduler", "worker"])
+def test_the_compose_file_sets_only_variables_there_are(services: dict[str, Any], name: str) -> None:
+    assert set(services[name]["environment"]) <= {one.name for one in VARIABLES}
+
+
+def test_the_compose_file_holds_no_password(services: dict[str, Any]) -> None:
+    given = [service["environment"] for service in services.values()]
+    secrets = [value for one in given for name, value in one.items() if re.search("PASS|KEY|TOKEN", name)]
+    assert secrets
+    assert all(value.startswith("${") for value in secrets)
