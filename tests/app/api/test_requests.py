@@ -1,0 +1,37 @@
+"""One line per request, with everything that finds it again and nothing that is secret."""
+
+from structlog.testing import capture_logs
+
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client
+
+
+async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:
+    with capture_logs() as lines:
+        await client.get("/api/v1/auth/me", headers={"X-API-Key": ADMIN_TOKEN, "X-Request-ID": "req-7"})
+    done = [line for line in lines if line["event"] == "http.done"]
+    assert len(done) == 1
+    assert done[0]["took_ms"] >= 0
+    told = {name: done[0][name] for name in ("method", "path", "status", "principal", "log_level")}
+    assert told == {
+        "method": "GET",
+        "path": "/api/v1/auth/me",
+        "status": 200,
+        "principal": "api-admin",
+        "log_level": "info",
+    }
+
+
+async def test_bodies_queries_headers_and_tokens_stay_out_of_the_log(client: Client) -> None:
+    with capture_logs() as lines:
+        await client.post("/api/v1/auth/register?hidden=1", json=ADA, headers={"X-API-Key": ADMIN_TOKEN})
+        await client.post("/api/v1/auth/login", json=ADA)
+        await client.get(f"/api/v1/push/{ADMIN_TOKEN}")
+    for secret in (ADA["password"], ADA["email"], ADMIN_TOKEN, "hidden"):
+        assert secret not in str(lines)
+
+
+async def test_replies_carry_the_headers_that_keep_browsers_strict(client: Client) -> None:
+    headers = (await client.get("/api/v1/version")).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
