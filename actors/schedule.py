@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
-from app import db, due, metrics, nodes, queue
+from app import db, due, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.jobs import CheckBatch, Slot
@@ -97,12 +97,10 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),
     ]
-    tasks = [asyncio.create_task(part) for part in parts]
+    running = [asyncio.create_task(part) for part in parts]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    await tasks.end(*running)
     for task in done - {stopped}:
         task.result()  # a part that ended by itself has a bug: let it be seen, and the parent start us again
 

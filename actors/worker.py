@@ -21,7 +21,7 @@ from actors.check import Floor
 from actors.ingest import Clerk
 from actors.notify import Desk
 from actors.snapshots import Snapshots
-from app import db, metrics, nodes, queue
+from app import db, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
@@ -62,9 +62,7 @@ class Stages:
     async def close(self) -> None:
         """Finish what is under way, hand on what was seen, then close everything."""
         await asyncio.gather(self.floor.close(DRAIN_S), self.desk.close(DRAIN_S))
-        for task in self._beside:
-            task.cancel()
-        await asyncio.gather(*self._beside, return_exceptions=True)
+        await tasks.end(*self._beside)
         await self._probes.close()
         await self._senders.close()
         await queue.stop()

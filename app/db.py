@@ -35,7 +35,14 @@ PRAGMAS = (
 )
 
 # What the two engines call "we can't just now": retried by whoever holds the work, told as 503 to people.
-TROUBLE = (aiosqlite.OperationalError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+TROUBLE = (
+    aiosqlite.OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # PostgreSQL shuts down or starts up
+    asyncpg.InsufficientResourcesError,  # too many connections, disk full
+    asyncpg.InterfaceError,
+    OSError,
+)
 
 _engine: Any = None  # one of Piccolo's; what we use of them has no common typed interface
 

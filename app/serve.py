@@ -31,8 +31,9 @@ def run(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    app = create_app(settings)
     server = Server(
-        create_app(settings),
+        app,
         address=settings.server_host,
         port=settings.server_port,
         interface=Interfaces.ASGI,
@@ -42,7 +43,12 @@ async def _serve(settings: Settings) -> int:
         log_level=LogLevels.warning,
         log_dictconfig=LOGGERS,
     )
+
+    def stop() -> None:
+        app.state.draining = True  # "/ready" says no while the last requests are answered
+        server.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     await server.serve()
     return 1 if server.interrupt_children else 0

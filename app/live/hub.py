@@ -15,6 +15,7 @@ from app.live.bundle import Bundle
 from app.live.feeds import HEARTBEATS, SOURCES, feed_of
 from app.live.pubsub import SteadyPubSub
 from app.live.reader import Message, Reader
+from app.live.waker import Waker
 
 log = structlog.stdlib.get_logger()
 
@@ -26,6 +27,7 @@ class Hub:
         self._redis = redis
         self._readers: dict[str, set[Reader]] = {}
         self._heard: dict[str, int] = {}
+        self._waker = Waker()
         self._bundle = Bundle(partial(self._tell, HEARTBEATS), lambda: len(self._readers.get(HEARTBEATS, ())))
         self._listening: asyncio.Task[None] | None = None
 
@@ -138,5 +140,7 @@ class Hub:
         return (channel for channel in self._readers if feed_of(channel).source == source)
 
     def _offer(self, message: Message) -> None:
-        for reader in self._readers.get(message.channel, ()):
-            reader.offer(message)
+        readers = self._readers.get(message.channel, ())
+        for reader in readers:
+            reader.keep(message)
+        self._waker.wake(readers)

@@ -50,16 +50,19 @@ class Reader:
         self._at.pop(channel, None)
         self._cut.pop(channel, None)
 
-    def offer(self, message: Message) -> None:
-        """Queue a message; when the backlog is full the oldest one gives way. Never waits."""
+    def keep(self, message: Message) -> None:
+        """Queue a message; when the backlog is full the oldest one gives way. Never waits; `wake` has it sent."""
         if len(self._backlog) >= BACKLOG:
             oldest = self._backlog.popleft()
             self._cut[oldest.channel] = oldest.seq
         self._backlog.append(message)
+
+    def wake(self) -> None:
+        """Send what is queued, soon."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Send what is offered until cancelled."""
+        """Send what is queued, at each `wake`, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
