@@ -30,7 +30,8 @@ async def settled() -> None:
 
 def offer(reader: Reader, channel: str, numbers: Iterable[int]) -> None:
     for number in numbers:
-        reader.offer(Message(channel, number, f'{{"channel":"{channel}","seq":{number}}}'))
+        reader.keep(Message(channel, number, f'{{"channel":"{channel}","seq":{number}}}'))
+    reader.wake()
 
 
 async def test_messages_arrive_once_and_in_order() -> None:
