@@ -50,20 +50,20 @@ class Addresses:
     """Push addresses this process has seen lately."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Address] = OrderedDict()
+        self.known: OrderedDict[str, Address] = OrderedDict()
 
     async def find(self, token: str) -> Address:
         """Whose token it is. Raises NotFound, Conflict (paused)."""
-        known = self._known.get(token)
+        known = self.known.get(token)
         if known is not None and known.until > monotonic():
             return known
-        self._known.pop(token, None)
+        self.known.pop(token, None)
         snapshot = await monitors.pushed(token)
         if snapshot is None:
             raise NotFound("There is no such push address.")
-        found = self._known.setdefault(token, Address(snapshot, known.last_ms if known else 0))
-        if len(self._known) > KNOWN_MOST:
-            self._known.popitem(last=False)
+        found = self.known.setdefault(token, Address(snapshot, known.last_ms if known else 0))
+        if len(self.known) > KNOWN_MOST:
+            self.known.popitem(last=False)
         return found
 
 
@@ -108,6 +108,14 @@ class Mailbox:
 def _remembered(outcome: Outcome) -> int:
     """What the push probe reads: the instant, negative when the report said down."""
     return -outcome.at_ms if outcome.seen is Status.DOWN else outcome.at_ms
+
+
+addresses, mailbox = Addresses(), Mailbox()
+
+
+def forget() -> None:
+    """Believe no push address that was looked up before; for whoever changed one and can't wait."""
+    addresses.known.clear()
 
 
 async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:

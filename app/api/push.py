@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal
 
 from litestar import Controller, Request, get, head, post
-from litestar.params import FromPath, FromQuery
-from msgspec import Meta, Struct
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
 
-from app.api.pings import Addresses, Mailbox
+from app.api import pings
 from app.security.policy import ANYONE
 from schema.jobs import Outcome
 from schema.messages import PUSHED
@@ -15,11 +15,11 @@ from schema.status import Status
 BODY_KEPT_BYTES = 10_000
 USUAL = {"", "OK"}  # what clients say when they have nothing to say: not kept
 
-Word = Annotated[Literal["up", "down"], Meta(description="How it went; without it: up.")]
-Note = Annotated[str, Meta(max_length=250, description="A few words that are kept with the heartbeat.")]
-Took = Annotated[float, Meta(ge=0, le=2_000_000, description="Milliseconds the job or the request took.")]
-
-addresses, mailbox = Addresses(), Mailbox()
+Word = Annotated[Literal["up", "down"], QueryParameter(description="How it went.")]
+Note = Annotated[str, QueryParameter(max_length=250, description="A few words that are kept with the heartbeat.")]
+Took = Annotated[
+    str, QueryParameter(pattern=r"^([0-9]{1,7}(\.[0-9]{1,9})?)?$", description="Milliseconds it took; may be empty.")
+]
 
 
 class Pinged(Struct, frozen=True):
@@ -31,9 +31,9 @@ class Pinged(Struct, frozen=True):
 PINGED = Pinged()
 
 
-async def take(token: str, status: str, msg: str, took_ms: float | None, body: bytes = b"") -> Pinged:
+async def take(token: str, status: str, msg: str, took_ms: str, body: bytes = b"") -> Pinged:
     """Keep one ping. Raises NotFound, Conflict (paused), TooMany."""
-    address = await addresses.find(token)
+    address = await pings.addresses.find(token)
     snapshot, at_ms = address.snapshot, address.next_ms()
     outcome = Outcome(
         series=snapshot.series,
@@ -41,13 +41,13 @@ async def take(token: str, status: str, msg: str, took_ms: float | None, body: b
         at_ms=at_ms,
         seen=Status.UP if status == "up" else Status.DOWN,
         began_ms=at_ms,
-        took_us=round((took_ms or 0) * 1000),
+        took_us=round(float(took_ms or 0) * 1000),
         code=PUSHED,
         message=_words(status, msg),
         detail={"body": body[:BODY_KEPT_BYTES].decode(errors="replace")} if body else None,
         early=True,
     )
-    await mailbox.post(outcome, snapshot)
+    await pings.mailbox.post(outcome, snapshot)
     return PINGED
 
 
@@ -70,32 +70,32 @@ class PushController(Controller):
     async def ping(
         self,
         token: FromPath[str],
-        status: FromQuery[Word] = "up",
-        msg: FromQuery[Note] = "",
-        ping: FromQuery[Took | Literal[""] | None] = None,
+        status: Word = "up",
+        msg: Note = "",
+        ping: Took = "",
     ) -> Pinged:
         """Report. Answered when the report is stored safely."""
-        return await take(token, status, msg, ping or None)
+        return await take(token, status, msg, ping)
 
     @post(operation_id="PushWithBody", status_code=200)
     async def ping_with_body(
         self,
         token: FromPath[str],
         request: Request[Any, Any, Any],
-        status: FromQuery[Word] = "up",
-        msg: FromQuery[Note] = "",
-        ping: FromQuery[Took | Literal[""] | None] = None,
+        status: Word = "up",
+        msg: Note = "",
+        ping: Took = "",
     ) -> Pinged:
         """Report, with a log or anything else in the body: its first 10 kB are kept."""
-        return await take(token, status, msg, ping or None, await request.body())
+        return await take(token, status, msg, ping, await request.body())
 
     @head(operation_id="PushSilently")
     async def ping_silently(
         self,
         token: FromPath[str],
-        status: FromQuery[Word] = "up",
-        msg: FromQuery[Note] = "",
-        ping: FromQuery[Took | Literal[""] | None] = None,
+        status: Word = "up",
+        msg: Note = "",
+        ping: Took = "",
     ) -> None:
         """Report, and get no body back."""
-        await take(token, status, msg, ping or None)
+        await take(token, status, msg, ping)

@@ -125,13 +125,19 @@ def on_parameters(request: AnyRequest, error: ValidationException) -> Reply:
 def _field(request: AnyRequest, told: dict[str, Any]) -> FieldError:
     """Litestar's word on a parameter as ours: the name on the wire, and what would be right."""
     name = str(told.get("key", ""))
-    model = request.route_handler.signature_model
-    definition = model._fields.get(name)
-    if definition is None:
+    model = _declaring(request, name)
+    if model is None:
         return FieldError(name, str(told.get("message", "is not valid")))
-    kwarg = definition.kwarg_definition
+    kwarg = model._fields[name].kwarg_definition
     alias = getattr(kwarg, "query", None) or getattr(kwarg, "name", None) if isinstance(kwarg, ParameterKwarg) else None
     return FieldError(alias or name, wording.wanted(model.__annotations__[name]))
+
+
+def _declaring(request: AnyRequest, name: str) -> Any:
+    """Litestar's model of the handler, or of the dependency, that declares a parameter; None when none does."""
+    handler = request.route_handler
+    models = [handler.signature_model, *(one.signature_model for one in handler.resolve_dependencies().values())]
+    return next((model for model in models if name in model._fields), None)
 
 
 def on_trouble(request: AnyRequest, error: Exception) -> Reply:

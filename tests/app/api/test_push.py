@@ -1,0 +1,136 @@
+"""A ping is answered when it is safe, and says nothing to whoever has no token."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from app import queue
+from app.api import pings
+from app.main import create_app
+from app.store import monitors, readings
+from app.store.readings import HeartbeatQuery
+from schema.jobs import Outcome, ResultBatch
+from schema.messages import PUSHED
+from schema.status import Status
+from schema.targets import Push
+from tests import make
+from tests.app.api.people import calling
+
+TOKEN = "a-token-of-sixteen-or-more"
+PATH = f"/api/v1/push/{TOKEN}"
+
+
+@pytest.fixture
+async def pushed(client):
+    """A client, and a monitor that is reported to."""
+    await monitors.add(make.monitor(Push(token=TOKEN)))
+    pings.forget()
+    return client
+
+
+async def queued() -> list[Outcome]:
+    """What waits for the ingest stage, in the order it was put there."""
+    ids = await queue.client().lrange(f"{queue.NAMESPACE}:ingest", 0, -1)
+    bodies = [await queue.client().hget(f"{queue.NAMESPACE}:ingest.msgs", id_) for id_ in ids]
+    jobs = [msgspec.convert(msgspec.json.decode(body)["kwargs"], ResultBatch) for body in bodies]
+    return [outcome for job in jobs for outcome in job.outcomes]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
+    reply = await pushed.request(method, PATH)
+    assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else '{"ok":true}')
+    (one,) = await queued()
+    assert (one.seen, one.code, one.early, one.message) == (Status.UP, PUSHED, True, "")
+    assert await queue.client().hget(pings.LAST_KEY, str(one.series)) == str(one.at_ms).encode()
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "message", "took_us"),
+    [
+        ("status=up&msg=OK&ping=", Status.UP, "", 0),
+        ("status=up&msg=all%20well&ping=12.5", Status.UP, "all well", 12_500),
+        ("status=down", Status.DOWN, "reported as down", 0),
+        ("status=down&msg=disk%20full", Status.DOWN, "disk full", 0),
+    ],
+)
+async def test_a_ping_says_how_it_went(pushed, asked, seen, message, took_us):
+    assert (await pushed.get(f"{PATH}?{asked}")).status_code == 200
+    (one,) = await queued()
+    assert (one.seen, one.message, one.took_us) == (seen, message, took_us)
+
+
+async def test_the_body_of_a_ping_is_kept_to_ten_kilobytes(pushed):
+    await pushed.post(PATH, content="log " * 5_000)
+    (one,) = await queued()
+    assert one.detail == {"body": ("log " * 5_000)[:10_000]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ("status=fine", "status"),
+        ("status=", "status"),
+        ("ping=-1", "ping"),
+        ("msg=" + "x" * 251, "msg"),
+        ("id=1", "id"),
+    ],
+)
+async def test_a_word_that_is_not_known_is_never_taken_as_up(pushed, asked, field):
+    reply = await pushed.get(f"{PATH}?{asked}")
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
+    assert await queued() == []
+
+
+async def test_a_token_nobody_has_is_not_found_and_not_repeated(pushed):
+    reply = await pushed.get("/api/v1/push/guessed-token-1234")
+    assert reply.status_code == 404
+    assert "guessed" not in reply.text
+
+
+async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
+    assert (await pushed.get(PATH)).status_code == 200
+    ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
+    await monitors.set_active(monitor.id, False)
+    pings.forget()
+    reply = await pushed.get(PATH)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):
+    replies = await asyncio.gather(*(pushed.get(f"{PATH}?msg={number}") for number in range(100)))
+    assert {reply.status_code for reply in replies} == {200}
+    outcomes = await queued()
+    assert len({one.at_ms for one in outcomes}) == 100
+    assert {one.message for one in outcomes} == {str(number) for number in range(100)}
+    assert await queue.client().llen(f"{queue.NAMESPACE}:ingest") < 50
+
+
+async def test_more_than_a_thousand_pings_a_second_are_too_many(pushed):
+    await pushed.get(PATH)
+    (address,) = pings.addresses.known.values()
+    address.last_ms += 2_000
+    reply = await pushed.get(PATH)
+    assert (reply.status_code, reply.headers["Retry-After"]) == (429, "1")
+
+
+async def test_a_client_that_leaves_takes_no_ping_with_it(pushed):
+    await pushed.get(PATH)
+    leaving = asyncio.create_task(pushed.get(f"{PATH}?msg=leaving"))
+    staying = asyncio.create_task(pushed.get(f"{PATH}?msg=staying"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert (await staying).status_code == 200
+    assert "staying" in {one.message for one in await queued()}
+
+
+async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
+    away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
+    async with calling(create_app(away)) as client:
+        await monitors.add(make.monitor(Push(token=TOKEN)))
+        pings.forget()
+        assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
+        (one,), _ = await readings.browse(HeartbeatQuery())
+    assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
