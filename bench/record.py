@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -79,11 +78,6 @@ async def numbers() -> dict[int, int]:
 async def phases(interval_ms: int) -> dict[int, int]:
     """Number of a monitor → where in the interval its slots lie, ms."""
     return {number: slots.phase_ms(series, interval_ms) for series, number in (await numbers()).items()}
-
-
-def size_bytes(path: Path) -> int:
-    """Bytes of a file, 0 when it is not there."""
-    return path.stat().st_size if path.exists() else 0
 
 
 async def monitor_id(name: str) -> str:

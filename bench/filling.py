@@ -1,0 +1,50 @@
+"""Fills a database with heartbeats as production would: through the same code, in order of time, many series side by side."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+from app import db
+from app.store import heartbeats
+from schema.jobs import Outcome, ResultBatch
+from schema.monitors import Snapshot
+from schema.status import Status
+from schema.targets import Http
+
+BATCH = 100  # as the workers flush them
+INTERVAL_MS = 20_000
+FAILS = 0.001  # of the checks
+
+
+async def fill(series: Sequence[int], first_ms: int, slots: int) -> int:
+    """Absorb so many slots of each series, from `first_ms` on; returns how many heartbeats that were."""
+    chance = random.Random(7)
+    for batch in _batches(series, first_ms, slots, chance):
+        await heartbeats.absorb(batch, {one.series: _snapshot(one.series) for one in batch.outcomes}, 0)
+    return len(series) * slots
+
+
+async def settled_bytes() -> int:
+    """Size of the SQLite file with nothing left in its log."""
+    await db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages, size = await db.rows("PRAGMA page_count"), await db.rows("PRAGMA page_size")
+    free = await db.rows("PRAGMA freelist_count")
+    return int((pages[0]["page_count"] - free[0]["freelist_count"]) * size[0]["page_size"])
+
+
+def _batches(series: Sequence[int], first_ms: int, slots: int, chance: random.Random) -> Iterator[ResultBatch]:
+    for slot in range(slots):
+        for start in range(0, len(series), BATCH):
+            at_ms = first_ms + slot * INTERVAL_MS + start * INTERVAL_MS // len(series)
+            yield ResultBatch([_outcome(no, at_ms, chance) for no in series[start : start + BATCH]])
+
+
+def _outcome(series: int, at_ms: int, chance: random.Random) -> Outcome:
+    took_us = int(chance.lognormvariate(10, 1))
+    if chance.random() < FAILS:
+        return Outcome(series, 1, at_ms, Status.DOWN, at_ms + 20, took_us, message="500 Internal Server Error")
+    return Outcome(series, 1, at_ms, Status.UP, at_ms + 20, took_us, code=200)
+
+
+def _snapshot(series: int) -> Snapshot:
+    target = Http(url="http://127.0.0.1/")
+    return Snapshot(series, 1, f"m-{series}", f"t-{series}", target, INTERVAL_MS, 16_000, INTERVAL_MS, 0, 0, False)
