@@ -1,0 +1,148 @@
+"""The documentation says what is there: links, paths, signatures, and a row for everything that has a name."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client import generate_latest
+
+import actors
+import app
+from app import errors
+from app.api import line, replies
+from schema import targets
+from schema.events import EventKind
+from schema.monitors import DRAFTS, MonitorDraft
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PLACE = re.compile(r"`((?:actors|app|bench|deploy|docs|migrations|schema|tests)/[\w./-]*)`")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def text_of(*parts: str) -> str:
+    return DOCS.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def section(page: str, heading: str) -> str:
+    return re.split(r"^## ", page.partition(f"\n## {heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def column(table: str, number: int) -> list[str]:
+    """What stands in backticks at the beginning of a column, row by row."""
+    cells = [row.split("|")[number].strip() for row in table.splitlines() if row.startswith("| ")]
+    return [found.group(1) for cell in cells if (found := re.match(r"`([^`]+)`", cell))]
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of headings."""
+    headings = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        there = (page.parent / target).resolve() if target else page
+        assert there.exists(), f"{page}: {target}"
+        assert not anchor or anchor in anchors(there), f"{page}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_is_there(page: Path) -> None:
+    missing = [place for place in PLACE.findall(page.read_text(encoding="utf-8")) if not (ROOT / place).exists()]
+    assert missing in ([], ["bench/out/"])  # made by the first measurement
+
+
+def test_every_page_is_in_an_index() -> None:
+    for index in (DOCS / "README.md", DOCS / "decisions" / "README.md", DOCS / "monitors" / "README.md"):
+        pages = {page.name for page in index.parent.glob("*.md")} - {index.name}
+        assert pages <= {target for target, _ in LINK.findall(index.read_text(encoding="utf-8"))}
+
+
+def test_decisions_are_numbered_and_say_context_decision_and_price() -> None:
+    pages = sorted((DOCS / "decisions").glob("0*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    for number, page in enumerate(pages, 1):
+        title, *headings = HEADING.findall(page.read_text(encoding="utf-8"))
+        assert title.startswith(f"{number}. ")
+        assert headings == ["Context", "Decision", "Price"]
+
+
+def modules() -> Iterator[str]:
+    for package in (app, actors):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            yield found.name
+
+
+def test_every_metric_has_its_row() -> None:
+    for name in modules():
+        importlib.import_module(name)
+    exported = re.findall(r"^# HELP ((?:watchkeeper|http)_\w+)", generate_latest().decode(), re.MULTILINE)
+    assert sorted(column(section(text_of("operate.md"), "Metrics"), 1)) == sorted(exported)
+
+
+def refusals(kind: type[errors.Refusal] = errors.Refusal) -> Iterator[tuple[int, str]]:
+    yield kind.status, kind.code
+    for narrower in kind.__subclasses__():
+        if narrower.__module__.startswith("app."):
+            yield from refusals(narrower)
+
+
+def test_every_refusal_has_its_row() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `(\w+)` \|", text_of("api.md"), re.MULTILINE)
+    documented = {(int(status), code) for status, code in rows}
+    assert documented == {*refusals(), *replies.CODES.items()}
+
+
+def test_every_event_has_its_row() -> None:
+    assert column(section(text_of("api.md"), "Events"), 1) == list(EventKind)
+
+
+def test_every_close_code_has_its_row() -> None:
+    rows = re.findall(r"^\| (\d{4}) \|", text_of("live.md"), re.MULTILINE)
+    named = {line.UNREADABLE, line.SIGNED_OUT, line.RESTART, line.TRY_LATER, line.TOO_LONG}
+    assert {int(code) for code in rows} == named
+
+
+def test_every_monitor_type_has_a_row_and_a_page() -> None:
+    assert column(text_of("monitors", "README.md"), 1)[: len(targets.TARGETS)] == list(targets.TARGETS)
+    assert {page.stem for page in (DOCS / "monitors").glob("*.md")} == {"README", *targets.TARGETS}
+
+
+@pytest.mark.parametrize("type_", targets.TARGETS)
+def test_every_field_of_a_monitor_type_has_its_row(type_: str) -> None:
+    fields = list(targets.TARGETS[type_].__struct_fields__)
+    assert column(text_of("monitors", f"{type_}.md"), 1)[: len(fields)] == fields
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "monitors").glob("*.md")), ids=lambda page: page.stem)
+def test_examples_of_monitors_are_taken_as_they_stand(page: Path) -> None:
+    for example in JSON.findall(page.read_text(encoding="utf-8")):
+        kind = DRAFTS[json.loads(example)["type"]]
+        assert isinstance(msgspec.json.decode(example, type=kind), MonitorDraft)
+
+
+def signatures(module: str) -> dict[str, list[str]]:
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    made = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {one.name: [arg.arg for arg in (*one.args.args, *one.args.kwonlyargs)] for one in made}
+
+
+def test_the_seams_are_those_of_the_code() -> None:
+    block = FENCE.findall(section(text_of("architecture.md"), "Seams"))[0]
+    for part in re.split(r"^# (?=\w+/)", block, flags=re.MULTILINE)[1:]:
+        real = signatures(part.split()[0])
+        for name, arguments in re.findall(r"def (\w+)\(([^)]*)\)", part):
+            told = re.findall(r"(?:^|, )(\w+)", re.sub(r"\*, ", "", arguments.replace("*args", "")))
+            assert told == real[name], f"{part.split()[0]}: {name}"
