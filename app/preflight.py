@@ -23,7 +23,7 @@ def check(settings: Settings) -> int:
 def _trouble_with_directory(directory: Path) -> list[str]:
     probe = directory / f".writable-{os.getpid()}"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # password hashes lie in it
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:

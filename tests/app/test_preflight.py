@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from app.settings import BadSettings, Settings
 def test_a_free_port_and_a_writable_directory_are_all_it_needs(settings: Settings) -> None:
     os.close(preflight.check(settings))
     assert settings.data_dir.is_dir()
+
+
+def test_a_directory_that_it_makes_is_for_its_owner_only(settings: Settings) -> None:
+    os.close(preflight.check(settings))
+    assert stat.S_IMODE(settings.data_dir.stat().st_mode) == 0o700
 
 
 def test_a_busy_port_is_named(settings: Settings) -> None:
