@@ -1,5 +1,6 @@
-"""Fills a database with heartbeats as production would: through the same code, in order of time, many series side by side."""
+"""Fills a database with heartbeats as production would: through the same code, in order of time."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,7 @@ from schema.targets import Http
 BATCH = 100  # as the workers flush them
 INTERVAL_MS = 20_000
 FAILS = 0.001  # of the checks
+SLOW = 5  # times the usual
 
 
 async def fill(series: Sequence[int], first_ms: int, slots: int) -> int:
@@ -39,10 +41,17 @@ def _batches(series: Sequence[int], first_ms: int, slots: int, chance: random.Ra
 
 
 def _outcome(series: int, at_ms: int, chance: random.Random) -> Outcome:
-    took_us = int(chance.lognormvariate(10, 1))
+    took_us = _took_us(series, chance)
     if chance.random() < FAILS:
         return Outcome(series, 1, at_ms, Status.DOWN, at_ms + 20, took_us, message="500 Internal Server Error")
     return Outcome(series, 1, at_ms, Status.UP, at_ms + 20, took_us, code=200)
+
+
+def _took_us(series: int, chance: random.Random) -> int:
+    """Targets differ much from each other and little from themselves, but for a slow answer in a hundred."""
+    usual = random.Random(series).lognormvariate(math.log(20_000), 1)
+    slow = SLOW if chance.random() < 0.01 else 1
+    return int(usual * slow * chance.lognormvariate(0, 0.25))
 
 
 def _snapshot(series: int) -> Snapshot:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
@@ -58,16 +59,10 @@ class Visitor:
             self.odd.append(f"{method} {path}: {status} without the error format")
         return str(status)
 
-    def troubles(self, may_refuse: frozenset[str] = frozenset()) -> list[str]:
-        """Answers that should not have been given.
-
-        may_refuse    statuses with which writes may be refused for now
-        """
-        bad = [f"read answered {status} ({times} times)" for status, times in self.reads.items() if status != "200"]
-        fine = {"201", *may_refuse}
-        bad += [
-            f"write answered {status} ({times} times)" for status, times in self.writes.items() if status not in fine
-        ]
+    def troubles(self, reads: Collection[str] = ("200",), writes: Collection[str] = ("201",)) -> list[str]:
+        """Answers that should not have been given; the statuses are those that may be."""
+        bad = [f"read answered {how} ({times} times)" for how, times in self.reads.items() if how not in reads]
+        bad += [f"write answered {how} ({times} times)" for how, times in self.writes.items() if how not in writes]
         return bad + self.odd[:3]
 
     def note(self) -> str:
