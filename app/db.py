@@ -22,6 +22,7 @@ from piccolo.table import TABLE_REGISTRY
 from app.errors import Unavailable
 from app.settings import Settings
 
+SHELVED_MOST = 8  # idle connections of a process: each is a thread and some memory
 BUSY_S = 5.0  # how long a statement waits for SQLite's lock before it fails and is retried by its caller
 PRAGMAS = (
     "PRAGMA page_size = 2048",  # a heartbeat dirties one leaf: half the page, half the bytes written per check
@@ -90,8 +91,8 @@ class KeptConnection:
         return await self.raw.execute_fetchall(sql, args)
 
     async def close(self) -> None:
-        """Put the connection back; one that is still inside a transaction is thrown away."""
-        if self.raw.in_transaction:
+        """Put the connection back; one that is inside a transaction, or for which there is no room, is thrown away."""
+        if self.raw.in_transaction or self._shelf.qsize() >= SHELVED_MOST:
             await self.raw.close()
         else:
             self._shelf.put_nowait(self.raw)
@@ -100,7 +101,7 @@ class KeptConnection:
 class SqliteEngine(SQLiteEngine):
     """Piccolo's SQLite engine with kept connections. The shelf belongs to the loop that called `start`."""
 
-    __slots__ = ("_shelf",)
+    __slots__ = ("_shelf", "turn")
 
     def __init__(self, path: str) -> None:
         super().__init__(path=path, timeout=BUSY_S, cached_statements=256)
@@ -109,6 +110,7 @@ class SqliteEngine(SQLiteEngine):
     async def start_connection_pool(self, **_: Any) -> None:
         """Open the first connection: the anchor without which every close would checkpoint and delete the WAL."""
         self._shelf = asyncio.LifoQueue()
+        self.turn = asyncio.Lock()
         self._shelf.put_nowait(await self._connect())
 
     async def close_connection_pool(self) -> None:
@@ -200,12 +202,25 @@ async def stop() -> None:
 @asynccontextmanager
 async def writing() -> AsyncIterator[None]:
     """One transaction that writes. Never nested: whoever opens it decides what is one fact."""
-    if is_sqlite():
-        transaction = engine().transaction(transaction_type=TransactionType.immediate, allow_nested=False)
-    else:
-        transaction = engine().transaction(allow_nested=False)
-    async with transaction:
+    if not is_sqlite():
+        async with engine().transaction(allow_nested=False):
+            yield
+        return
+    transaction = engine().transaction(transaction_type=TransactionType.immediate, allow_nested=False)
+    async with _turn(), transaction:
         yield
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """This process's turn to write: SQLite lets those who wait at its lock starve, ours is first come, first served."""
+    turn: asyncio.Lock = engine().turn
+    async with asyncio.timeout(BUSY_S):
+        await turn.acquire()
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @cache
