@@ -29,7 +29,7 @@ def working(made):
         got.append(msgspec.convert(job, CheckBatch))
         arrived.set()
 
-    dramatiq.actor(check, broker=made, queue_name="check")
+    dramatiq.actor(broker=made, queue_name="check")(check)
     worker = dramatiq.Worker(made, worker_threads=2, worker_timeout=100)
     worker.start()
     yield got, arrived

@@ -22,7 +22,7 @@ async def until(condition) -> None:
 
 
 async def test_what_matters_takes_everything_that_waits_along():
-    groups = []
+    groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group))
     made.add(1)
     made.add(2, at_once=True)
@@ -31,7 +31,7 @@ async def test_what_matters_takes_everything_that_waits_along():
 
 
 async def test_an_everyday_item_waits_for_company():
-    groups = []
+    groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group), every_s=0.05)
     made.add(1)
     made.add(2)
@@ -40,7 +40,7 @@ async def test_an_everyday_item_waits_for_company():
 
 
 async def test_a_group_is_never_larger_than_wanted():
-    groups = []
+    groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group))
     for number in range(25):
         made.add(number)
@@ -64,8 +64,8 @@ async def test_nothing_is_lost_while_the_sink_is_away():
 
 
 async def test_beyond_its_limit_the_oldest_go_and_are_counted():
-    groups = []
-    made = Flusher(lambda group: _note(groups, group), every_s=9, most=10, kept=3, patient_with=())
+    groups: list[list[int]] = []
+    made: Flusher[int] = Flusher(lambda group: _note(groups, group), every_s=9, most=10, kept=3, patient_with=())
     for number in range(5):
         made.add(number)
     made.start()
