@@ -1,7 +1,7 @@
 """Eyes: one file per monitor type. This file is the only place that waits, times and catches."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
 from time import perf_counter_ns, time_ns
@@ -12,8 +12,10 @@ import structlog
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
+from app.domain.assertions import Facts, weigh
 from app.security.egress import Refused
 from app.security.names import NAMING
+from schema.assertions import Assertion
 from schema.jobs import Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot
@@ -26,6 +28,7 @@ Probe = Callable[[Any, Asked], Awaitable[Seen]]
 
 # Modules by name, imported when first needed: their libraries are half of a small worker's memory.
 PROBES: dict[type, str] = {Http: "http", Tcp: "tcp", Ping: "ping", Dns: "dns", Push: "push"}
+PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
 
 log = structlog.get_logger(__name__)
@@ -40,18 +43,30 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     seen = await _answer(probe, asked)
+    took_us = (perf_counter_ns() - began_ns) // 1000
+    assertions = getattr(snapshot.target, "assertions", ())
+    if assertions and seen.status in PASSING:
+        seen = _asserted(seen, assertions, took_us / 1_000_000)
     return Outcome(
         slot.series,
         snapshot.version,
         slot.at_ms,
         seen.status,
         began_ms,
-        (perf_counter_ns() - began_ns) // 1000,
+        took_us,
         seen.code,
         seen.message,
         seen.detail,
         slot.early,
     )
+
+
+def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
+    """What a passing answer is once its assertions are weighed; the worse of the two counts."""
+    status, words = weigh(assertions, Facts(took_s, seen.value, seen.certificate_days))
+    if status is Status.UP or (status is seen.status):
+        return seen
+    return Seen(status, 0, words, seen.detail)
 
 
 @cache

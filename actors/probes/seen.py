@@ -12,12 +12,16 @@ class Seen(Struct, frozen=True):
 
     status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `outcome_of` has caught what it raised
     code      a usual message as a number (`schema.messages`)
+    value     what was read, for assertions: a query's first field, a JSON path's hit, a payload
+    certificate_days    until the certificate ends, when there is one
     """
 
     status: Status = Status.UP
     code: int = 0
     message: str = ""
     detail: dict[str, Any] | None = None
+    value: str | int | float | bool | None = None
+    certificate_days: float | None = None
 
 
 class Failed(Exception):  # noqa: N818 - a fact about the target

@@ -1,0 +1,31 @@
+"""What can be watched: one struct per monitor type, by family; the tagged union of them all.
+
+A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/`, one page in `docs/monitors/`.
+"""
+
+from typing import Any
+
+from schema.targets.address import Url
+from schema.targets.dns import Dns, RecordType
+from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
+from schema.targets.network import Ping, Tcp
+from schema.targets.push import Push
+
+__all__ = [
+    "TARGETS",
+    "BasicAuth",
+    "BearerAuth",
+    "Dns",
+    "Http",
+    "Method",
+    "Ping",
+    "Push",
+    "RecordType",
+    "StatusCodes",
+    "Target",
+    "Tcp",
+    "Url",
+]
+
+Target = Http | Tcp | Ping | Dns | Push
+TARGETS: dict[str, type[Any]] = {"http": Http, "tcp": Tcp, "ping": Ping, "dns": Dns, "push": Push}

@@ -1,0 +1,16 @@
+"""Addresses that several monitor types share."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Url = Annotated[
+    str,
+    Meta(
+        min_length=8,
+        max_length=2_048,
+        pattern=r"^https?://[^\s@/?#]+(?:[/?#]\S*)?$",
+        description="An http or https address without credentials in it; those have fields of their own.",
+        examples=["https://example.org/"],
+    ),
+]
