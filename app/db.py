@@ -7,7 +7,7 @@ inside of `writing()`: its one connection is shared by every task started there.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from piccolo.table import TABLE_REGISTRY
 from app.errors import Unavailable
 from app.settings import Settings
 
-SHELVED_MOST = 8  # idle connections of a process: each is a thread and some memory
+CONNECTIONS = 8  # of a process to SQLite: each is a thread and some memory, and the processor is shared anyway
 BUSY_S = 5.0  # how long a statement waits for SQLite's lock before it fails and is retried by its caller
 PRAGMAS = (
     "PRAGMA page_size = 2048",  # a heartbeat dirties one leaf: half the page, half the bytes written per check
@@ -82,35 +82,33 @@ class SqliteWriting(SQLiteTransaction):
 class KeptConnection:
     """A connection whose `close` puts it back on the shelf."""
 
-    def __init__(self, raw: aiosqlite.Connection, shelf: "asyncio.LifoQueue[aiosqlite.Connection]") -> None:
+    def __init__(self, raw: aiosqlite.Connection, back: Callable[[aiosqlite.Connection], Awaitable[None]]) -> None:
         self.raw = raw
-        self._shelf = shelf
+        self._back = back
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> Any:
         """Run a statement and fetch everything: one hop to the connection's thread."""
         return await self.raw.execute_fetchall(sql, args)
 
     async def close(self) -> None:
-        """Put the connection back; one that is inside a transaction, or for which there is no room, is thrown away."""
-        if self.raw.in_transaction or self._shelf.qsize() >= SHELVED_MOST:
-            await self.raw.close()
-        else:
-            self._shelf.put_nowait(self.raw)
+        """Give the connection back."""
+        await self._back(self.raw)
 
 
 class SqliteEngine(SQLiteEngine):
     """Piccolo's SQLite engine with kept connections. The shelf belongs to the loop that called `start`."""
 
-    __slots__ = ("_shelf", "turn")
+    __slots__ = ("_room", "_shelf", "turn")
 
     def __init__(self, path: str) -> None:
         super().__init__(path=path, timeout=BUSY_S, cached_statements=256)
         self._shelf: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._room = asyncio.Semaphore(CONNECTIONS)
 
     async def start_connection_pool(self, **_: Any) -> None:
         """Open the first connection: the anchor without which every close would checkpoint and delete the WAL."""
         self._shelf = asyncio.LifoQueue()
-        self.turn = asyncio.Lock()
+        self._room, self.turn = asyncio.Semaphore(CONNECTIONS), asyncio.Lock()
         self._shelf.put_nowait(await self._connect())
 
     async def close_connection_pool(self) -> None:
@@ -119,9 +117,24 @@ class SqliteEngine(SQLiteEngine):
             await self._shelf.get_nowait().close()
 
     async def get_connection(self) -> Any:
-        """A connection from the shelf, or a new one."""
-        raw = await self._connect() if self._shelf.empty() else self._shelf.get_nowait()
-        return KeptConnection(raw, self._shelf)
+        """A connection from the shelf, or a new one; waits while all are in use."""
+        await self._room.acquire()
+        try:
+            raw = await self._connect() if self._shelf.empty() else self._shelf.get_nowait()
+        except BaseException:
+            self._room.release()
+            raise
+        return KeptConnection(raw, self._shelve)
+
+    async def _shelve(self, raw: aiosqlite.Connection) -> None:
+        """Put a connection back; one that is still inside a transaction is thrown away."""
+        try:
+            if raw.in_transaction:
+                await raw.close()
+            else:
+                self._shelf.put_nowait(raw)
+        finally:
+            self._room.release()
 
     async def _connect(self) -> aiosqlite.Connection:
         raw = await aiosqlite.connect(**self.connection_kwargs)

@@ -46,7 +46,7 @@ async def _serve(settings: Settings) -> int:
 
     def stop() -> None:
         app.state.draining = True  # "/ready" says no while the last requests are answered
-        server.stop()  # type: ignore[no-untyped-call]  # Granian's embedded server carries no types
+        server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)

@@ -2,11 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from litestar import Controller, Request, get, head, post
+import msgspec
+from litestar import Controller, MediaType, Request, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
+from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from app.api import pings
+from app.api.requests import QUIET
 from app.security.policy import ANYONE
 from schema.jobs import Outcome
 from schema.messages import PUSHED
@@ -28,10 +32,11 @@ class Pinged(Struct, frozen=True):
     ok: bool = True
 
 
-PINGED = Pinged()
+PINGED = msgspec.json.encode(Pinged())
+ANSWER = {200: ResponseSpec(Pinged, description="The ping is stored.", generate_examples=False)}
 
 
-async def take(token: str, status: str, msg: str, took_ms: str, body: bytes = b"") -> Pinged:
+async def take(token: str, status: str, msg: str, took_ms: str, body: bytes = b"") -> ASGIResponse:
     """Keep one ping. Raises NotFound, Conflict (paused), TooMany."""
     address = await pings.addresses.find(token)
     snapshot, at_ms = address.snapshot, address.next_ms()
@@ -48,7 +53,7 @@ async def take(token: str, status: str, msg: str, took_ms: str, body: bytes = b"
         early=True,
     )
     await pings.mailbox.post(outcome, snapshot)
-    return PINGED
+    return ASGIResponse(body=PINGED, media_type=MediaType.JSON)  # encoded once: pings are many
 
 
 def _words(status: str, msg: str) -> str:
@@ -64,20 +69,20 @@ class PushController(Controller):
     path = "/push/{token:str}"
     tags = ("Push",)
     guards = (ANYONE,)
-    opt = {"refusals": [404, 409, 429]}  # noqa: RUF012 - Litestar's way
+    opt = {"refusals": [404, 409, 429], QUIET: True}  # noqa: RUF012 - Litestar's way
 
-    @get(operation_id="Push")
+    @get(operation_id="Push", responses=ANSWER)
     async def ping(
         self,
         token: FromPath[str],
         status: Word = "up",
         msg: Note = "",
         ping: Took = "",
-    ) -> Pinged:
+    ) -> ASGIResponse:
         """Report. Answered when the report is stored safely."""
         return await take(token, status, msg, ping)
 
-    @post(operation_id="PushWithBody", status_code=200)
+    @post(operation_id="PushWithBody", status_code=200, responses=ANSWER)
     async def ping_with_body(
         self,
         token: FromPath[str],
@@ -85,17 +90,6 @@ class PushController(Controller):
         status: Word = "up",
         msg: Note = "",
         ping: Took = "",
-    ) -> Pinged:
+    ) -> ASGIResponse:
         """Report, with a log or anything else in the body: its first 10 kB are kept."""
         return await take(token, status, msg, ping, await request.body())
-
-    @head(operation_id="PushSilently")
-    async def ping_silently(
-        self,
-        token: FromPath[str],
-        status: Word = "up",
-        msg: Note = "",
-        ping: Took = "",
-    ) -> None:
-        """Report, and get no body back."""
-        await take(token, status, msg, ping)

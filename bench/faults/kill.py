@@ -14,6 +14,7 @@ from bench.faults.setting import Setting
 ROLES = ("api", "scheduler", "worker", "valkey")
 PAUSE_S = (0.5, 1.5)
 PATIENT, QUICK = 200, 100
+FEW = 20  # so few rounds are over before a patient target flips of itself
 
 
 async def run(setting: Setting) -> Report:
@@ -22,8 +23,10 @@ async def run(setting: Setting) -> Report:
     async with scene(PATIENT, QUICK, setting.seed, setting.environ) as stage:
         await stage.begin()
         stage.flips.go()
-        for _ in range(setting.rounds):
+        for number in range(setting.rounds):
             await asyncio.sleep(chance.uniform(*PAUSE_S))
+            if setting.rounds < FEW and number == setting.rounds // 2:
+                await stage.flips.flip_some(0.5)
             killed[_kill(stage, chance)] += 1
         drained = await stage.drained()
         report = Report(
