@@ -27,11 +27,15 @@ SENT = {
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The door, and one HTTP session behind it."""
+    """The door, and one HTTP session behind it.
+
+    trust    how certificates are verified; None: the system's authorities
+    """
 
     names: Names
     egress: Egress
     http: aiohttp.ClientSession
+    trust: ssl.SSLContext | None = None
 
     async def close(self) -> None:
         """Close what is open; running checks fail."""
@@ -59,7 +63,7 @@ async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None)
     """
     names = Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
-    return Tools(names, egress, _session(egress, trust))
+    return Tools(names, egress, _session(egress, trust), trust)
 
 
 def _session(egress: Egress, trust: ssl.SSLContext | None) -> aiohttp.ClientSession:
