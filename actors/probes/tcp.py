@@ -1,16 +1,86 @@
-"""Looks whether a TCP port accepts a connection."""
+"""Looks whether a TCP port accepts a connection, and whether it says what it should."""
 
-from asyncio import Protocol
+import asyncio
+from asyncio import Protocol, StreamReader, StreamWriter
+from typing import Any
 
-from actors.probes.seen import Seen
+from actors.probes.seen import Failed, Seen
+from actors.probes.tls import context_for, days_left
 from actors.probes.tools import Asked
-from schema.messages import CONNECTED
+from schema.assertions import Value
+from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Tcp
+
+READ_LIMIT_BYTES = 1_000_000
+CHUNK_BYTES = 65_536
+ANSWER_SHARE = 0.9  # of the timeout: what came until then is worth more than "no answer"
+SHOWN = 300  # characters of an answer, in a detail
 
 
 async def probe(target: Tcp, asked: Asked) -> Seen:
-    """Connect and hang up; not a byte is sent."""
+    """Connect and hang up; not a byte is sent unless the monitor says which."""
+    if target.tls or target.send or wants_an_answer(target):
+        return await _talk(target, asked)
     transport, _ = await asked.tools.egress.connect(Protocol, target.host, target.port)
     detail = {"address": transport.get_extra_info("peername")[0]} if asked.detailed else None
     transport.close()
     return Seen(code=CONNECTED, detail=detail)
+
+
+def wants_an_answer(target: Tcp) -> bool:
+    """Whether there is anything to be read for: words, or a value to compare."""
+    return bool(target.expect) or any(isinstance(one, Value) for one in target.assertions)
+
+
+async def _talk(target: Tcp, asked: Asked) -> Seen:
+    context = context_for(asked.tools, ignoring=target.ignore_tls_errors) if target.tls else None
+    reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=context)
+    try:
+        writer.write(target.send.encode())
+        answer = await _answer(target, reader, asked.snapshot.timeout_ms / 1000 * ANSWER_SHARE)
+        return _judged(target, answer, asked, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def _answer(target: Tcp, reader: StreamReader, wait_s: float) -> str | None:
+    """What the other side said as far as it matters; None when nobody asks for it."""
+    if not wants_an_answer(target):
+        return None
+    heard = bytearray()
+    try:
+        async with asyncio.timeout(wait_s):
+            await read_until(reader, target.expect.encode(), heard)
+    except TimeoutError:
+        if not heard:
+            raise
+    if not heard:
+        raise Failed("the connection was closed without an answer")
+    return heard.decode("utf-8", errors="replace")
+
+
+async def read_until(reader: StreamReader, wanted: bytes, heard: bytearray) -> None:
+    """Read into `heard` until it has the wanted bytes (any, when none are named), the end, or as far as the limit."""
+    while len(heard) < READ_LIMIT_BYTES and (chunk := await reader.read(CHUNK_BYTES)):
+        since = max(0, len(heard) - len(wanted))
+        heard += chunk
+        if heard.find(wanted, since) >= 0:
+            return
+
+
+def _judged(target: Tcp, answer: str | None, asked: Asked, writer: StreamWriter) -> Seen:
+    if answer is not None and target.expect not in answer:
+        raise Failed(f"{target.expect[:80]!r} is not in the answer", detail={"answer": answer[:SHOWN]})
+    days = days_left(writer)
+    return Seen(
+        code=CONNECTED if answer is None else ANSWERED,
+        detail=_detail(answer, days, writer) if asked.detailed else None,
+        value=answer,
+        certificate_days=days,
+    )
+
+
+def _detail(answer: str | None, days: int | None, writer: StreamWriter) -> dict[str, Any]:
+    peer = writer.get_extra_info("peername")
+    facts = {"address": peer[0], "answer": answer and answer[:SHOWN], "certificate_days": days}
+    return {name: fact for name, fact in facts.items() if fact is not None}

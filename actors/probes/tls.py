@@ -5,7 +5,6 @@ from asyncio import BaseTransport, StreamWriter
 from datetime import UTC, datetime
 from functools import cache
 
-from actors.probes.certificate import certificate_of
 from actors.probes.tools import Tools
 
 
@@ -21,8 +20,14 @@ def days_left(connection: BaseTransport | StreamWriter) -> int | None:
     """Days until the certificate of the other side ends; None without TLS, or when it can't be read."""
     tls = connection.get_extra_info("ssl_object")
     leaf = tls.getpeercert(binary_form=True) if tls else None
+    return _days(leaf) if leaf else None
+
+
+def _days(leaf: bytes) -> int | None:
+    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
+
     try:
-        return certificate_of(leaf).days_left(datetime.now(UTC)) if leaf else None
+        return certificate_of(leaf).days_left(datetime.now(UTC))
     except ValueError:
         return None
 

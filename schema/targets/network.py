@@ -9,10 +9,14 @@ from schema.limits import Host, Port
 
 
 class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="tcp"):
-    """A TCP port: does it accept a connection."""
+    """A TCP port: does it accept a connection, and does it say what it should."""
 
     host: Host
     port: Port
+    send: Annotated[str, Meta(max_length=4_096, description="Text to send once connected, line ends included.")] = ""
+    expect: Annotated[str, Meta(max_length=1_024, description="Text that the answer must contain.")] = ""
+    tls: Annotated[bool, Meta(description="Shake hands before anything is sent.")] = False
+    ignore_tls_errors: bool = False
     assertions: Assertions = []
 
 

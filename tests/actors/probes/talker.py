@@ -1,0 +1,69 @@
+"""Servers on loopback that talk as a script says, over TCP or UDP."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Answers = Callable[[bytes], list[bytes]]
+
+
+@contextlib.asynccontextmanager
+async def talking(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The port of a server that runs `script(reader, writer)` for each connection."""
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        with contextlib.suppress(OSError, EOFError, ssl.SSLError):
+            await script(reader, writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+def saying(words: bytes, *, then_hanging: bool = False) -> Script:
+    """Says it to whoever connects, and hangs up, or waits."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        await writer.drain()
+        if then_hanging:
+            await reader.read()
+
+    return script
+
+
+async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never ends, for whoever reads it."""
+    while not writer.is_closing():
+        writer.write(b"a" * 65_536)
+        await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def datagrams(answers: Answers) -> AsyncIterator[int]:
+    """The port of a server that answers each datagram with those that `answers` makes of it."""
+
+    class Server(asyncio.DatagramProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            for one in answers(data):
+                self.transport.sendto(one, addr)  # type: ignore[attr-defined]  # a datagram transport
+
+    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))
+    try:
+        yield int(transport.get_extra_info("sockname")[1])
+    finally:
+        transport.close()
+        await asyncio.sleep(0)
