@@ -1,4 +1,7 @@
-"""Looks whether a host answers ICMP echo."""
+"""Looks whether a host answers ICMP echo, how often, and how evenly."""
+
+import asyncio
+from typing import Any
 
 from icmplib import (
     AsyncSocket,
@@ -13,13 +16,18 @@ from icmplib import (
 )
 from icmplib.utils import unique_identifier
 
+from actors.probes.echoes import Echoes
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from schema.assertions import Consequence
 from schema.messages import ANSWERED, NO_ANSWER
+from schema.status import Status
 from schema.targets import Ping
 
 TRIES = 3  # echo requests, spread over the timeout: one lost packet is the network's habit, not the host's failure
+ASKING_SHARE = 0.9  # of the timeout: the verdict comes before the deadline
+PAUSE_S = 0.1  # between two requests of a count: many devices answer only so many a second
 NOT_PERMITTED = (
     "this worker may not send ICMP: let the kernel's net.ipv4.ping_group_range include its group, "
     "or give it the capability CAP_NET_RAW"
@@ -27,26 +35,41 @@ NOT_PERMITTED = (
 
 
 async def probe(target: Ping, asked: Asked) -> Seen:
-    """Send up to three echo requests; the first answer will do."""
+    """Send echo requests, one after the other; without a count the first answer will do."""
     address = (await asked.tools.egress.addresses(target.host))[0]
     try:
         with AsyncSocket(_socket_for(address)) as sock:
-            return await _first_answer(sock, address, target.packet_size, asked)
+            echoes = await _echoes(sock, address, target, asked)
     except ICMPLibError as error:
         raise _meaning(error) from error
+    return _judged(target, echoes, {"address": address, **echoes.facts()}, detailed=asked.detailed)
 
 
-async def _first_answer(sock: AsyncSocket, address: str, payload_bytes: int, asked: Asked) -> Seen:
-    wait_s = asked.snapshot.timeout_ms / 1000 / TRIES
-    name = unique_identifier()
-    for sequence in range(TRIES):
-        request = ICMPRequest(address, name, sequence, payload_size=payload_bytes)
+async def _echoes(sock: AsyncSocket, address: str, target: Ping, asked: Asked) -> Echoes:
+    """What became of each request. One answer ends it when no count is asked for."""
+    tries = TRIES if target.count == 1 else target.count
+    share_s = asked.snapshot.timeout_ms / 1000 * ASKING_SHARE / tries
+    pause_s = min(PAUSE_S, share_s / 4)
+    name, rtts_ms = unique_identifier(), list[float | None]()
+    for sequence in range(tries):
+        request = ICMPRequest(address, name, sequence, payload_size=target.packet_size)
         sock.send(request)
-        if reply := await _reply_to(request, sock, wait_s):
-            rtt_ms = round((reply.time - request.time) * 1000, 3)
-            detail = {"address": address, "rtt_ms": rtt_ms, "lost": sequence} if asked.detailed else None
-            return Seen(code=ANSWERED, detail=detail)
-    raise Failed(f"no answer to {TRIES} echo requests", code=NO_ANSWER)
+        reply = await _reply_to(request, sock, share_s - pause_s)
+        rtts_ms.append(round((reply.time - request.time) * 1000, 3) if reply else None)
+        if reply and target.count == 1:
+            break
+        await asyncio.sleep(pause_s if sequence + 1 < tries else 0)
+    return Echoes(tuple(rtts_ms))
+
+
+def _judged(target: Ping, echoes: Echoes, facts: dict[str, Any], *, detailed: bool) -> Seen:
+    if not echoes.answered_ms:
+        raise Failed(f"no answer to {len(echoes.rtts_ms)} echo requests", code=NO_ANSWER)
+    if trouble := echoes.trouble(target.max_loss, target.max_jitter):
+        if target.otherwise is Consequence.DOWN:
+            raise Failed(trouble, detail=facts)
+        return Seen(Status.DEGRADED, 0, trouble, facts, value=echoes.average_ms)
+    return Seen(code=ANSWERED, detail=facts if detailed else None, value=echoes.average_ms)
 
 
 async def _reply_to(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:

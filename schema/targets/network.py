@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.assertions import Assertions
+from schema.assertions import Assertions, Consequence
 from schema.limits import Host, Port
 
 
@@ -21,8 +21,14 @@ class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
 
 class Ping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ping"):
-    """A host: does it answer ICMP echo."""
+    """A host: does it answer ICMP echo, how often, and how evenly."""
 
     host: Host
     packet_size: Annotated[int, Meta(ge=0, le=65_507, description="Payload in bytes.")] = 56
+    count: Annotated[int, Meta(ge=1, le=20, description="Requests; 1 takes the first answer of up to three.")] = 1
+    max_loss: Annotated[float, Meta(ge=0, lt=100, description="Percent that may go unanswered.")] | None = None
+    max_jitter: Annotated[float, Meta(gt=0, le=60_000, description="Milliseconds, on average.")] | None = None
+    otherwise: Annotated[Consequence, Meta(description="When more is lost, or the answers come less evenly.")] = (
+        Consequence.DEGRADED
+    )
     assertions: Assertions = []
