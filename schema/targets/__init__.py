@@ -10,6 +10,7 @@ from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
+from schema.targets.services import Ssh
 
 __all__ = [
     "TARGETS",
@@ -21,11 +22,12 @@ __all__ = [
     "Ping",
     "Push",
     "RecordType",
+    "Ssh",
     "StatusCodes",
     "Target",
     "Tcp",
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push
-TARGETS: dict[str, type[Any]] = {"http": Http, "tcp": Tcp, "ping": Ping, "dns": Dns, "push": Push}
+Target = Http | Tcp | Ping | Dns | Push | Ssh
+TARGETS: dict[str, type[Any]] = {"http": Http, "tcp": Tcp, "ping": Ping, "dns": Dns, "push": Push, "ssh": Ssh}

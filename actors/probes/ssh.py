@@ -1,0 +1,127 @@
+"""Looks whether an SSH server greets, shows the right host key, and lets a user in."""
+
+import asyncio
+from typing import Any
+
+import asyncssh
+
+from actors.probes.banner import banner_of
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tools import Asked
+from schema.messages import ANSWERED, CONNECTED
+from schema.targets import Ssh
+
+asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
+NOBODY = "watchkeeper"  # never sent: without a login we leave once the key was seen
+
+
+class Witness(asyncssh.SSHClient):
+    """Remembers what the server showed.
+
+    expected    the fingerprint that its key must have; empty: any
+    enters      whether we log in afterwards
+    """
+
+    def __init__(self, expected: str, *, enters: bool) -> None:
+        self._expected, self._enters = expected, enters
+        self.connection: asyncssh.SSHClientConnection | None = None
+        self.fingerprint = self.algorithm = ""
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """The library's call."""
+        self.connection = conn
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002 - the library's call
+        """Go on only with the right key, and only where there is something to do."""
+        self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
+        return self._enters and self.is_right
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the key is the expected one."""
+        return self.fingerprint == (self._expected or self.fingerprint)
+
+    @property
+    def banner(self) -> str:
+        """How the server introduced itself."""
+        return str(self.connection.get_extra_info("server_version", "")) if self.connection else ""
+
+
+async def probe(target: Ssh, asked: Asked) -> Seen:
+    """Read the banner; with a fingerprint shake hands too, with a user log in."""
+    if not target.fingerprint and not target.username:
+        return await _greeted(target, asked)
+    witness = Witness(target.fingerprint, enters=bool(target.username))
+    try:
+        await _meet(target, asked, witness)
+    except asyncssh.HostKeyNotVerifiable:
+        pass  # how we leave before the login; whether the key is right is asked below
+    except (asyncssh.Error, asyncio.IncompleteReadError) as error:
+        raise _meaning(error, target) from error
+    finally:
+        if witness.connection:
+            witness.connection.abort()
+    return _judged(target, witness, detailed=asked.detailed)
+
+
+async def _greeted(target: Ssh, asked: Asked) -> Seen:
+    reader, writer = await asked.tools.egress.open_connection(target.host, target.port)
+    try:
+        banner = await banner_of(reader)
+    finally:
+        writer.transport.abort()
+    return Seen(code=CONNECTED, value=banner, detail={"banner": banner} if asked.detailed else None)
+
+
+async def _meet(target: Ssh, asked: Asked, witness: Witness) -> None:
+    """Shake hands, and log in where a user is named."""
+    keys = _keys(target)
+    await asyncssh.connect(
+        target.host,
+        target.port,
+        sock=await asked.tools.egress.socket_to(target.host, target.port),
+        client_factory=lambda: witness,
+        config=None,  # the worker's own account has no part in it: no files, no agent, no keys
+        known_hosts=([], [], []),
+        agent_path=None,
+        client_keys=keys or None,
+        username=target.username or NOBODY,
+        password=target.password or None,
+        gss_host=None,
+        connect_timeout=None,  # one deadline holds for all of a check
+        login_timeout=asked.snapshot.timeout_ms / 1000 + 1,
+    )
+
+
+def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
+    try:
+        return [asyncssh.import_private_key(target.private_key)] if target.private_key else []
+    except asyncssh.KeyImportError as error:
+        raise Unsure("the private key can't be read: it must be OpenSSH or PEM, without a passphrase") from error
+
+
+def _judged(target: Ssh, witness: Witness, *, detailed: bool) -> Seen:
+    facts: dict[str, Any] = {
+        "banner": witness.banner,
+        "fingerprint": witness.fingerprint,
+        "algorithm": witness.algorithm,
+    }
+    if not witness.is_right:
+        raise Failed(f"the host key is {witness.fingerprint}, expected {target.fingerprint}", detail=facts)
+    return Seen(code=ANSWERED, value=witness.banner, detail=facts if detailed else None)
+
+
+def _meaning(error: Exception, target: Ssh) -> Failed:
+    """What the library's error says of the server, in our words."""
+    match error:
+        case asyncssh.PermissionDenied():
+            return Failed(f"the login of {target.username[:80]} was refused")
+        case asyncssh.ConnectionLost():
+            return Failed("the connection was closed during the handshake")
+        case asyncssh.KeyExchangeFailed():
+            return Failed("no cipher, key exchange or host key in common")
+        case asyncssh.ProtocolNotSupported():
+            return Failed("the server doesn't speak SSH 2.0")
+        case asyncssh.Error(reason=reason):
+            return Failed(f"the handshake failed: {reason[:200].lower()}")
+    return Failed(f"the handshake failed ({type(error).__name__})")

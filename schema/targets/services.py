@@ -1,0 +1,31 @@
+"""Services that speak protocols of their own: remote shells, clocks, directories, devices, calls, containers, games."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Host, Port, Secret
+
+
+class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ssh"):
+    """An SSH server: does it greet, show the right key, and let us in."""
+
+    host: Host
+    port: Port = 22
+    fingerprint: Annotated[
+        str,
+        Meta(
+            max_length=51,
+            pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$",
+            description="Of the host key, as `ssh-keygen -l` prints it; empty: any key.",
+        ),
+    ] = ""
+    username: Annotated[str, Meta(max_length=255, description="Log in as this user; empty: don't.")] = ""
+    password: Secret = ""
+    private_key: Annotated[Secret, Meta(description="OpenSSH or PEM, without a passphrase.")] = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        if bool(self.password or self.private_key) != bool(self.username):
+            raise ValueError("a login takes a `username` and a `password` or a `private_key`")

@@ -1,0 +1,54 @@
+"""Real servers of network services, each a process of its own on a loopback port, for the tests of this directory."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 20
+
+
+def binary(name: str, package: str) -> str:
+    """Where a server is installed; the test is skipped, with what would be needed, where it is not."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
+    if not found:
+        pytest.skip(f"{name} is not here: apt-get install {package}")
+    return found
+
+
+def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket(type=kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that lives as long as the block; what it says goes to `log`."""
+    with log.open("wb") as said:
+        server = subprocess.Popen(list(command), stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            yield server
+        finally:
+            server.terminate()
+            try:
+                server.wait(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def until_it_listens(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a connection is accepted."""
+    for _ in range(PATIENCE_S * 20):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        assert server.poll() is None, log.read_text(errors="replace")
+        time.sleep(0.05)
+    pytest.fail(f"nobody listens after {PATIENCE_S} s: {log.read_text(errors='replace')}")
