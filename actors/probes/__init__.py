@@ -20,14 +20,23 @@ from schema.jobs import Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot
 from schema.status import Status
-from schema.targets import Dns, Http, Ping, Push, Ssh, Tcp
+from schema.targets import Dns, Http, Ping, Postgres, Push, Redis, Ssh, Tcp
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
 
 Probe = Callable[[Any, Asked], Awaitable[Seen]]
 
 # Modules by name, imported when first needed: their libraries are half of a small worker's memory.
-PROBES: dict[type, str] = {Http: "http", Tcp: "tcp", Ping: "ping", Dns: "dns", Push: "push", Ssh: "ssh"}
+PROBES: dict[type, str] = {
+    Http: "http",
+    Tcp: "tcp",
+    Ping: "ping",
+    Dns: "dns",
+    Push: "push",
+    Ssh: "ssh",
+    Redis: "redis",
+    Postgres: "postgres",
+}
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
 

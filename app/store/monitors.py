@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.errors import Conflict, Invalid, NoSuch, Stale
-from app.store import configs, events, links, monitor_rows, series
+from app.store import clients, configs, events, links, monitor_rows, series
 from app.store.arguments import containing
 from app.store.series import SEEN, plans, pushed, snapshots
 from app.store.tables.monitors import MonitorRow
@@ -83,6 +83,7 @@ class Changed(Struct, frozen=True, kw_only=True):
 async def add(draft: MonitorDraft) -> Changed:
     """Keep a new monitor. Raises Invalid, Conflict (its push token is another's)."""
     now, id_ = _now_ms(), str(uuid4())
+    clients.require(draft.config)
     target = monitor_rows.with_token(configs.fresh(draft.config))
     columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.writing():
@@ -177,6 +178,7 @@ def _merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
     if fields.pop("type", row["type"]) != row["type"]:
         raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
     if "config" in fields:
+        clients.require(old.config)
         fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
     if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(old.interval):
         fields["timeout"] = None  # nobody chose it, so it follows the interval

@@ -6,6 +6,7 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
+from schema.targets.databases import Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
@@ -20,14 +21,26 @@ __all__ = [
     "Http",
     "Method",
     "Ping",
+    "Postgres",
     "Push",
     "RecordType",
+    "Redis",
     "Ssh",
+    "SslMode",
     "StatusCodes",
     "Target",
     "Tcp",
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Ssh
-TARGETS: dict[str, type[Any]] = {"http": Http, "tcp": Tcp, "ping": Ping, "dns": Dns, "push": Push, "ssh": Ssh}
+Target = Http | Tcp | Ping | Dns | Push | Ssh | Redis | Postgres
+TARGETS: dict[str, type[Any]] = {
+    "http": Http,
+    "tcp": Tcp,
+    "ping": Ping,
+    "dns": Dns,
+    "push": Push,
+    "ssh": Ssh,
+    "redis": Redis,
+    "postgres": Postgres,
+}

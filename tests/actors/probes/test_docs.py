@@ -18,7 +18,7 @@ def page_of(type_: str) -> str:
 
 
 def test_every_monitor_type_has_a_page_a_row_and_a_file():
-    listed = re.findall(r"\]\((\w+)\.md\)", (PAGES / "README.md").read_text(encoding="utf-8"))
+    listed = re.findall(r"\]\(([\w-]+)\.md\)", (PAGES / "README.md").read_text(encoding="utf-8"))
     assert listed == list(TARGETS)
     assert sorted(one.stem for one in PAGES.glob("*.md") if one.stem != "README") == sorted(TARGETS)
     assert list(PROBES) == list(TARGETS.values())

@@ -1,0 +1,80 @@
+"""Asks a PostgreSQL one query that only reads.
+
+Read-only by construction: PostgreSQL's extended protocol takes one statement, and the transaction around it is
+read-only with a limit on its time. `COPY … TO PROGRAM` and the like do not begin with a word the target allows.
+"""
+
+import ssl
+
+import asyncpg
+
+from actors.probes.encryption import context
+from actors.probes.login import Login, login_of
+from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tools import Asked
+from schema.messages import ANSWERED
+from schema.targets import Postgres, SslMode
+
+SCHEMES = ("postgresql", "postgres")
+VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
+
+
+async def probe(target: Postgres, asked: Asked) -> Seen:
+    """Connect, ask, take the first field of the first row."""
+    login = login_of(target, SCHEMES, frozenset({"sslmode"}), database=target.database)
+    try:
+        value, version = await _answer(target, login, asked)
+    except asyncpg.PostgresConnectionError as error:
+        raise Failed("the connection was closed without an answer") from error
+    except asyncpg.PostgresError as error:
+        raise Failed(f"the server answered: {error}") from error
+    except OSError:  # among them a certificate's fault, which is a ValueError too
+        raise
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError, LookupError) as error:
+        raise Failed("the answer is not PostgreSQL's protocol") from error
+    detail = {"value": shown(value), "server_version": version} if asked.detailed else None
+    return Seen(code=ANSWERED, detail=detail, value=value)
+
+
+async def _answer(target: Postgres, login: Login, asked: Asked) -> tuple[Scalar, str]:
+    connection = await asyncpg.connect(
+        host=list(await asked.tools.egress.addresses(login.host)),
+        port=login.port,
+        user=login.username or "postgres",
+        password=login.password,  # empty counts as given: nobody's ~/.pgpass is asked
+        database=login.database or login.username or "postgres",
+        ssl=_encryption(target, login),
+        timeout=None,  # the check has its own
+        statement_cache_size=0,
+        server_settings={"application_name": "watchkeeper"},
+    )
+    try:
+        async with connection.transaction(readonly=True):
+            await connection.execute(f"SET LOCAL statement_timeout = {asked.snapshot.timeout_ms}")
+            row = await connection.fetchrow(target.query)
+        version = str(connection.get_settings().server_version)
+        await connection.close()
+    finally:
+        connection.terminate()
+    return scalar(row[0]) if row else None, version
+
+
+def _encryption(target: Postgres, login: Login) -> ssl.SSLContext | str | bool:
+    """A context insists on TLS; `prefer` is the library's own word."""
+    try:
+        mode = SslMode(login.options.get("sslmode", target.sslmode))
+    except ValueError as error:
+        raise Unsure("the connection string's sslmode is not known") from error
+    if mode is SslMode.DISABLE:
+        return False
+    if mode is SslMode.PREFER:
+        return "prefer"
+    return context(
+        login.host,
+        verify=mode in VERIFYING,
+        check_name=mode is SslMode.VERIFY_FULL,
+        ca=target.ca_cert,
+        certificate=target.client_cert,
+        key=target.client_key,
+    )

@@ -1,0 +1,73 @@
+"""Redis's protocol, version 2, as far as a check needs it: one command out, one bounded reply in."""
+
+import asyncio
+
+from actors.probes.seen import Failed
+
+REPLY_BYTES = 1_000_000
+ELEMENTS, DEPTH = 10_000, 4  # of lists in a reply
+
+Reply = str | int | None | list["Reply"]
+
+
+class Said(Exception):  # noqa: N818 - the server's own word
+    """An error reply."""
+
+
+def command(*words: str) -> bytes:
+    """A command as the server reads it: nothing in a word can end it."""
+    parts = [word.encode() for word in words]
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in parts)
+
+
+class Replies:
+    """Reads replies; all of a connection's together are bounded."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader, self._bytes, self._elements = reader, REPLY_BYTES, ELEMENTS
+
+    async def one(self, depth: int = 0) -> Reply:
+        """The next reply. Raises Said for an error, Failed for what is no reply at all."""
+        try:
+            return await self._one(depth)
+        except asyncio.IncompleteReadError as error:
+            raise Failed("the connection was closed without an answer") from error
+        except (asyncio.LimitOverrunError, ValueError) as error:
+            raise Failed("the answer is not Redis's protocol") from error
+
+    async def _one(self, depth: int) -> Reply:
+        line = await self._line()
+        kind, rest = line[:1], line[1:]
+        if kind == "+":
+            return rest
+        if kind == "-":
+            raise Said(rest)
+        if kind == ":":
+            return int(rest)
+        if kind == "$":
+            return await self._text(int(rest))
+        if kind == "*" and depth < DEPTH:
+            return await self._list(int(rest), depth)
+        raise ValueError(kind)
+
+    async def _line(self) -> str:
+        line = await self._reader.readuntil(b"\r\n")
+        self._spend(len(line))
+        return line[:-2].decode("utf-8", "replace")
+
+    async def _text(self, size: int) -> str | None:
+        if size < 0:
+            return None
+        self._spend(size)
+        return (await self._reader.readexactly(size + 2))[:-2].decode("utf-8", "replace")
+
+    async def _list(self, size: int, depth: int) -> list[Reply] | None:
+        self._elements -= size
+        if self._elements < 0:
+            raise Failed(f"the answer has more than {ELEMENTS} elements")
+        return None if size < 0 else [await self.one(depth + 1) for _ in range(size)]
+
+    def _spend(self, size: int) -> None:
+        self._bytes -= size
+        if self._bytes < 0:
+            raise Failed("the answer is longer than 1 MB")

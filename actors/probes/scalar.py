@@ -1,0 +1,23 @@
+"""What a database's value is to an assertion: JSON's own scalars as they are, the rest as text. Pure."""
+
+from datetime import date, datetime, time
+
+Scalar = str | int | float | bool | None
+LENGTH = 65_536  # characters; `contains` looks no further
+SHOWN = 2_000  # of them in a detail
+
+
+def scalar(value: object) -> Scalar:
+    """A value of any type that drivers return."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value[:LENGTH]).decode("utf-8", "backslashreplace")
+    return str(value)[:LENGTH]
+
+
+def shown(value: Scalar) -> Scalar:
+    """The same in a detail."""
+    return value[:SHOWN] if isinstance(value, str) else value

@@ -1,0 +1,146 @@
+"""Databases: do they answer, and what. Nothing that a check asks can change what they hold."""
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Port, Secret
+from schema.targets.encryption import (
+    CaCert,
+    ClientCert,
+    ClientKey,
+    ConnectionString,
+    IgnoreTlsErrors,
+    MaybeHost,
+    one_address,
+)
+
+REDIS_COMMANDS = frozenset(
+    {
+        "PING",
+        "ECHO",
+        "GET",
+        "MGET",
+        "EXISTS",
+        "TYPE",
+        "TTL",
+        "PTTL",
+        "STRLEN",
+        "GETRANGE",
+        "HGET",
+        "HLEN",
+        "HEXISTS",
+        "LLEN",
+        "LINDEX",
+        "SCARD",
+        "SISMEMBER",
+        "ZCARD",
+        "ZSCORE",
+        "ZCOUNT",
+        "XLEN",
+        "DBSIZE",
+        "INFO",
+        "LASTSAVE",
+        "TIME",
+        "ROLE",
+    }
+)
+
+OUT_OF_MYSQL = re.compile(r"\b(?:OUTFILE|DUMPFILE)\b", re.IGNORECASE)  # a read-only transaction allows them
+
+Username = Annotated[str, Meta(max_length=255, description="As the server knows it.")]
+Database = Annotated[str, Meta(max_length=128, description="Its name.")]
+Query = Annotated[str, Meta(min_length=4, max_length=8_192, description="One statement that reads.")]
+
+
+def must_read(query: str, words: tuple[str, ...]) -> None:
+    """The first word of a statement says what it does. Raises ValueError when it is none of these."""
+    begins = re.match(r"\s*(\w*)", query)
+    if begins is None or begins.group(1).upper() not in words:
+        raise ValueError(f"`query` must begin with {', '.join(words[:-1])} or {words[-1]}")
+
+
+class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
+    """A Redis, Valkey or KeyDB: does it answer a command that only reads."""
+
+    host: MaybeHost = ""
+    port: Port = 6379
+    connection_string: ConnectionString = ""
+    username: Username = ""
+    password: Secret = ""
+    database: Annotated[int, Meta(ge=0, le=65_535, description="Its number.")] = 0
+    command: Annotated[
+        str, Meta(min_length=2, max_length=512, description="One read-only command, its words parted by spaces.")
+    ] = "PING"
+    tls: Annotated[bool, Meta(description="Encrypted; `rediss://` says the same.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a command that could change something."""
+        one_address(self.host, self.connection_string)
+        if not REDIS_COMMANDS.intersection(self.command.upper().split()[:1]):
+            raise ValueError(f"`command` must begin with one of {', '.join(sorted(REDIS_COMMANDS))}")
+
+
+class SslMode(StrEnum):
+    """How much of TLS a PostgreSQL connection insists on; the names are PostgreSQL's own."""
+
+    DISABLE = "disable"
+    PREFER = "prefer"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+class Postgres(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
+    """A PostgreSQL: does it answer a query that only reads."""
+
+    host: MaybeHost = ""
+    port: Port = 5432
+    connection_string: ConnectionString = ""
+    username: Username = ""
+    password: Secret = ""
+    database: Database = ""
+    query: Query = "SELECT 1"
+    sslmode: SslMode = SslMode.PREFER
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a query that is none."""
+        one_address(self.host, self.connection_string)
+        must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"))
+
+
+class Mysql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
+    """A MySQL or MariaDB: does it answer a query that only reads."""
+
+    host: MaybeHost = ""
+    port: Port = 3306
+    connection_string: ConnectionString = ""
+    username: Username = ""
+    password: Secret = ""
+    database: Database = ""
+    query: Query = "SELECT 1"
+    tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a query that is none, or that writes a file."""
+        one_address(self.host, self.connection_string)
+        must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
+        if OUT_OF_MYSQL.search(self.query):
+            raise ValueError("`query` must not write a file")

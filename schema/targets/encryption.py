@@ -1,0 +1,29 @@
+"""Fields of targets that are reached over TLS, or at an address that may stand in a connection string."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schema.limits import Secret
+
+CaCert = Annotated[str, Meta(max_length=65_536, description="PEM; whom to trust instead of the system's authorities.")]
+ClientCert = Annotated[str, Meta(max_length=65_536, description="PEM; how we show who we are.")]
+ClientKey = Annotated[Secret, Meta(description="PEM, without a passphrase. Kept sealed; shown as ********.")]
+IgnoreTlsErrors = Annotated[bool, Meta(description="Take any certificate.")]
+MaybeHost = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=r"^([A-Za-z0-9_]([A-Za-z0-9_.:%-]*[A-Za-z0-9_.])?|::1?)?$",
+        description="A host name or an IP address; empty when there is a connection string.",
+    ),
+]
+ConnectionString = Annotated[
+    Secret, Meta(description="All of it in one address, instead of `host` and what goes with it. Kept sealed.")
+]
+
+
+def one_address(host: str, connection_string: str) -> None:
+    """Exactly one of them says where. Raises ValueError."""
+    if bool(host) == bool(connection_string):
+        raise ValueError("needs either `host` or `connection_string`")

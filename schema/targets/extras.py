@@ -1,0 +1,12 @@
+"""Which monitor types need a client library that is not always installed, and what brings it."""
+
+from importlib.util import find_spec
+
+EXTRAS: dict[str, tuple[str, str]] = {  # type: (what the probe imports, the extra that brings it)
+}
+
+
+def lacking(type_: str) -> str:
+    """The extra that monitors of this type need and that is not here; empty when there is nothing to install."""
+    module, extra = EXTRAS.get(type_, ("", ""))
+    return extra if module and find_spec(module) is None else ""

@@ -1,0 +1,108 @@
+"""Databases and brokers of the tests: real servers, each a private process on a loopback port."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+STARTS_S = 60  # a broker in Erlang takes its time on a busy machine
+NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+def a_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def program(name: str, package: str) -> str:
+    """Where a server's program is; without it the test is skipped."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    return found or pytest.skip(f"{name} is not installed: apt-get install {package}")
+
+
+def as_nobody(*command: str) -> list[str]:
+    """The command, without root's rights where we have them."""
+    return [*NOBODY, *command] if os.geteuid() == 0 else list(command)
+
+
+def given_to_nobody(place: Path) -> None:
+    """Let the server's user in, all the way down."""
+    if os.geteuid() == 0:
+        for folder in [place, *place.parents]:
+            if folder.stat().st_uid == 0 and len(folder.parts) > 2:
+                folder.chmod(0o755)
+        subprocess.run(["chown", "-R", "nobody:nogroup", str(place)], check=True)
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], place: Path, port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server from its first answer until the block ends; its words are in `place/out`."""
+    with (place / "out").open("wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, cwd=place, env=os.environ | environ)
+    try:
+        until_it_listens(server, port, place / "out")
+        yield server
+    finally:
+        server.kill()
+        server.wait()
+
+
+def until_it_listens(server: subprocess.Popen[bytes], port: int, out: Path) -> None:
+    ends = time.monotonic() + STARTS_S
+    while time.monotonic() < ends:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert server.poll() is None, out.read_text(errors="replace")
+        time.sleep(0.05)
+    pytest.fail(f"no answer on its port within {STARTS_S} s: {out.read_text(errors='replace')}")
+
+
+@contextlib.asynccontextmanager
+async def behind_tls(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """The port of a front that speaks TLS and passes everything on to the server at `port`."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(_poured(reader, back), _poured(there, writer))
+
+    front = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=tls)
+    yield front.sockets[0].getsockname()[1]
+    front.close()
+
+
+async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while part := await reader.read(65_536):
+            writer.write(part)
+            await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def saying(*parts: bytes, then_close: bool = False) -> AsyncIterator[int]:
+    """The port of something that is no server of any kind: it says its parts, one for whatever it is sent."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            for part in parts:
+                await reader.read(65_536)
+                writer.write(part)
+                await writer.drain()
+            if not then_close:
+                await reader.read(-1)
+            writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
