@@ -20,7 +20,7 @@ from schema.jobs import Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot
 from schema.status import Status
-from schema.targets import Dns, Http, Ping, Postgres, Push, Redis, Ssh, Tcp
+from schema.targets import Dns, Http, Ntp, Ping, Postgres, Push, Redis, Ssh, Tcp
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
 
@@ -36,6 +36,7 @@ PROBES: dict[type, str] = {
     Ssh: "ssh",
     Redis: "redis",
     Postgres: "postgres",
+    Ntp: "ntp",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

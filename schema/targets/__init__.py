@@ -11,7 +11,7 @@ from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Ssh
+from schema.targets.services import Ntp, Ssh
 
 __all__ = [
     "TARGETS",
@@ -20,6 +20,7 @@ __all__ = [
     "Dns",
     "Http",
     "Method",
+    "Ntp",
     "Ping",
     "Postgres",
     "Push",
@@ -33,7 +34,7 @@ __all__ = [
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Ssh | Redis | Postgres
+Target = Http | Tcp | Ping | Dns | Push | Ssh | Redis | Postgres | Ntp
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
@@ -43,4 +44,5 @@ TARGETS: dict[str, type[Any]] = {
     "ssh": Ssh,
     "redis": Redis,
     "postgres": Postgres,
+    "ntp": Ntp,
 }

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.assertions import Assertions
+from schema.assertions import Assertions, Consequence
 from schema.limits import Host, Port, Secret
 
 
@@ -29,3 +29,15 @@ class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     def __post_init__(self) -> None:
         if bool(self.password or self.private_key) != bool(self.username):
             raise ValueError("a login takes a `username` and a `password` or a `private_key`")
+
+
+class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ntp"):
+    """A time server: does it answer, know the time itself, and agree with this machine."""
+
+    host: Host
+    port: Port = 123
+    max_offset: (
+        Annotated[float, Meta(gt=0, le=86_400_000, description="Milliseconds its clock and ours may differ by.")] | None
+    ) = None
+    otherwise: Annotated[Consequence, Meta(description="When they differ by more.")] = Consequence.DEGRADED
+    assertions: Assertions = []

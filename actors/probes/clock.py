@@ -1,0 +1,68 @@
+"""NTP's packet (RFC 5905, 7.3), as far as a client needs it. Pure: the caller has the clock.
+
+Instants are seconds since 1970 as floats: a tenth of a microsecond is lost, and nobody here asks for it.
+"""
+
+import struct
+
+from msgspec import Struct
+
+PACKET = struct.Struct(">BBbbII4s8s8s8s8s")
+ASKING = 0x23  # version 4, mode 3: a client
+SERVING = 4
+UNSYNCHRONISED = 3
+TO_1970_S = 2_208_988_800  # from 1900
+ERA_S = 1 << 32
+COOKIE_BYTES = 8
+
+
+class Answer(Struct, frozen=True):
+    """What a time server said. `refusal` is its kiss code (RATE, DENY), when it will not serve us."""
+
+    stratum: int
+    synchronised: bool
+    refusal: str
+    reference: str
+    offset_s: float
+    delay_s: float
+    dispersion_s: float
+
+
+def question(cookie: bytes) -> bytes:
+    """A request that says nothing of our own clock; the server returns the cookie."""
+    return PACKET.pack(ASKING, 0, 0, 0, 0, 0, b"", b"", b"", b"", cookie)
+
+
+def answer_to(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> Answer | None:
+    """Read an answer; None for one that is not to our question, or no NTP.
+
+    sent_s, came_s    our clock when the question left and the answer came
+    """
+    if len(data) < PACKET.size:
+        return None
+    flags, stratum, _, _, _, dispersion, reference, _, origin, received, transmitted = PACKET.unpack(
+        data[: PACKET.size]
+    )
+    if flags & 7 != SERVING or origin != cookie:
+        return None
+    theirs_in, theirs_out = _instant(received), _instant(transmitted)
+    return Answer(
+        stratum=stratum,
+        synchronised=flags >> 6 != UNSYNCHRONISED,
+        refusal=_text(reference) if stratum == 0 else "",
+        reference=_text(reference) if stratum == 1 else ".".join(map(str, reference)),
+        offset_s=((theirs_in - sent_s) + (theirs_out - came_s)) / 2,
+        delay_s=(came_s - sent_s) - (theirs_out - theirs_in),
+        dispersion_s=dispersion / (1 << 16),
+    )
+
+
+def _instant(stamp: bytes) -> float:
+    """Seconds since 1970. A first bit of 0 is the era after 2036."""
+    number = int.from_bytes(stamp, "big")
+    seconds = number / ERA_S - TO_1970_S
+    return seconds if number >> 63 else seconds + ERA_S
+
+
+def _text(code: bytes) -> str:
+    return "".join(chr(one) for one in code if 32 < one < 127)  # noqa: PLR2004 - what can be seen in ASCII
