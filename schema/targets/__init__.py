@@ -6,7 +6,8 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
-from schema.targets.databases import Postgres, Redis, SslMode
+from schema.targets.certificates import Ssl
+from schema.targets.databases import Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
@@ -20,6 +21,7 @@ __all__ = [
     "Dns",
     "Http",
     "Method",
+    "Mysql",
     "Ntp",
     "Ping",
     "Postgres",
@@ -27,6 +29,7 @@ __all__ = [
     "RecordType",
     "Redis",
     "Ssh",
+    "Ssl",
     "SslMode",
     "StatusCodes",
     "Target",
@@ -34,15 +37,17 @@ __all__ = [
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Ssh | Redis | Postgres | Ntp
+Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
     "ping": Ping,
     "dns": Dns,
     "push": Push,
-    "ssh": Ssh,
     "redis": Redis,
     "postgres": Postgres,
+    "ssh": Ssh,
     "ntp": Ntp,
+    "ssl": Ssl,
+    "mysql": Mysql,
 }
