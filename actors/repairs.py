@@ -1,6 +1,7 @@
 """The scheduler's repairs: each finds one kind of damage and mends it, however it came about."""
 
 from collections.abc import Sequence
+from itertools import islice
 from time import monotonic
 
 import structlog
@@ -20,6 +21,7 @@ LIMIT = 1_000  # slots per repair; the rest follows at the next
 PER_JOB = 100
 SWEPT_AGAIN_S = 15.0  # a delivery that was put is left alone this long
 BACKLOG = 200  # jobs waiting for checks; beyond that workers are behind, and doubling their work helps nobody
+TOLERATED = 2  # slots that may pass before a series counts as left behind
 LAG_TOLD_S = 30.0  # a due time that is this old is said aloud
 
 
@@ -119,7 +121,7 @@ class Repairs:
             return 0
         plans = {plan.series: plan for plan in await series.plans()}
         now_ms = due.now_ms()
-        return sum(1 for no, at_ms in late if no in plans and now_ms - at_ms > 2 * plans[no].interval_ms)
+        return sum(1 for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED)
 
 
 async def _say_lag(lag_s: float, *, lagging: bool) -> None:
@@ -129,11 +131,16 @@ async def _say_lag(lag_s: float, *, lagging: bool) -> None:
         await live.publish([], [await events.add(EventKind.SCHEDULE_LAG, {"lag": round(lag_s, 3)}, due.now_ms())])
 
 
+def _slots_passed(plan: Plan, since_ms: int, now_ms: int) -> int:
+    """Slots since then, as far as they matter."""
+    return sum(1 for _ in islice(slots.due_between(plan.series, plan, since_ms + 1, now_ms), TOLERATED + 1))
+
+
 def _missed(covered: coverage.Covered, now_ms: int) -> Gap | None:
     """The slots between the newest one that is accounted for and the next one that will be claimed."""
     plan: Plan = covered.plan
-    upcoming = slots.next_slot(plan.series, plan.interval_ms, now_ms)
-    first = slots.next_slot(plan.series, plan.interval_ms, covered.until_ms)
-    if first >= upcoming:
+    upcoming = slots.next_due(plan.series, plan, now_ms)
+    first = slots.next_due(plan.series, plan, covered.until_ms)
+    if upcoming is None or first is None or first >= upcoming:
         return None
     return Gap(plan.series, first, upcoming - 1, "the schedule was lost")

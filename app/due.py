@@ -3,6 +3,9 @@
 Every verb is one Lua script (`app/lua/`), so any number of schedulers, workers and API processes may call at once:
 a slot is claimed by one, in flight until its heartbeat is stored, and no series is checked twice at a time.
 Whoever loses Redis loses nothing: the scheduler builds the set anew from the database.
+
+The scripts compute the grid of intervals themselves. Of a cron expression they know a list of slots, made here: a
+series is claimed only while its list reaches beyond now, and `claim` fills up the lists that run low.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -25,6 +28,8 @@ PARTITIONS = 4  # parts of the due set; what schedulers share out among themselv
 GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
 CHUNK = 500  # series per script call: a script must not hold Redis for long
+AHEAD = 8  # cron slots that are known beforehand
+LOW = 3  # so many left, and the list is made anew
 
 _LUA = {path.stem: path.read_text() for path in (Path(__file__).parent / "lua").glob("*.lua")}
 _SHA = {name: sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in _LUA.items()}
@@ -35,12 +40,14 @@ class Claim(Struct, frozen=True, array_like=True):
 
     lost         the set is not there (Redis was emptied): build it anew
     next_due_ms  epoch milliseconds of the earliest due time that is left; 0 when nothing is scheduled
+    dry          (series, plan as text) of cron series whose list of slots runs low
     """
 
     lost: bool
     slots: list[Slot]
     gaps: list[Gap]
     next_due_ms: int
+    dry: list[tuple[int, str]] = []
 
 
 class Overdue(Struct, frozen=True, array_like=True):
@@ -80,7 +87,18 @@ def now_ms() -> int:
 
 async def claim(limit: int, partitions: Collection[int] = range(PARTITIONS)) -> Claim:
     """Take up to `limit` due series per partition."""
-    return _claims.decode(await _run("claim", now_ms(), limit, GRACE_MS, *partitions))
+    claimed = _claims.decode(await _run("claim", now_ms(), limit, GRACE_MS, LOW, *partitions))
+    if claimed.dry:
+        await _refill(claimed.dry)
+    return claimed
+
+
+async def _refill(dry: Sequence[tuple[int, str]]) -> None:
+    """Make lists of cron slots anew. Cut off anywhere, the next claim asks for it again."""
+    now = now_ms()
+    for start in range(0, len(dry), CHUNK):
+        chunk = [(series, text, _ahead_of(_plan_of(series, text), now)) for series, text in dry[start : start + CHUNK]]
+        await _run("refill", *(part for row in chunk for part in row))
 
 
 async def overdue(limit: int) -> Overdue:
@@ -97,8 +115,19 @@ async def land(landings: Sequence[Landing]) -> None:
 
 
 def _text_of(plan: Plan) -> str:
-    phase = slots.phase_ms(plan.series, plan.interval_ms)
-    return f"{plan.interval_ms}:{plan.timeout_ms}:{plan.version}:{phase}"
+    numbers = f"{plan.interval_ms}:{plan.timeout_ms}:{plan.version}:{slots.phase_ms(plan.series, plan.interval_ms)}"
+    return f"{numbers}:{plan.cron}:{plan.timezone}" if plan.cron else numbers
+
+
+def _plan_of(series: int, text: str) -> Plan:
+    """The plan of a cron series, as `_text_of` wrote it."""
+    interval_ms, timeout_ms, version, _, cron, timezone = text.split(":", 5)
+    return Plan(series, int(interval_ms), int(timeout_ms), int(version), cron, timezone)
+
+
+def _ahead_of(plan: Plan, since_ms: int) -> str:
+    """The list of a cron series: its newest slot and the next ones; empty for a grid."""
+    return ",".join(map(str, slots.ahead(plan, since_ms, AHEAD))) if plan.cron else ""
 
 
 async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None, since_ms: int | None = None) -> None:
@@ -106,9 +135,10 @@ async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None, since_ms
 
     since_ms  after when the next slot is meant; now, unless the caller has accounted for everything until then
     """
-    pairs = [part for plan in plans for part in (plan.series, _text_of(plan))]
-    for start in range(0, len(pairs), 2 * CHUNK):
-        await _run("plan", PARTITIONS, since_ms or now_ms(), first_at_ms or 0, *pairs[start : start + 2 * CHUNK])
+    since_ms, wanted = since_ms or now_ms(), list(plans)
+    for start in range(0, len(wanted), CHUNK):
+        chunk = [(one.series, _text_of(one), _ahead_of(one, since_ms)) for one in wanted[start : start + CHUNK]]
+        await _run("plan", PARTITIONS, since_ms, first_at_ms or 0, *(part for row in chunk for part in row))
 
 
 async def drop(series: Iterable[int]) -> None:

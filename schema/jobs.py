@@ -28,12 +28,17 @@ class Slot(Struct, frozen=True, array_like=True):
 
 
 class Plan(Struct, frozen=True):
-    """How often a series is due: all the due set knows of a monitor."""
+    """How often a series is due: all the due set knows of a monitor.
+
+    interval_ms  0: by `cron` in `timezone`; without that on demand
+    """
 
     series: int
     interval_ms: int
     timeout_ms: int
     version: int
+    cron: str = ""
+    timezone: str = "UTC"
 
 
 class Outcome(Struct, frozen=True, array_like=True):

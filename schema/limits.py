@@ -21,3 +21,12 @@ Host = Annotated[
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Interval = Annotated[int, Meta(ge=5, le=2_678_400, description="Seconds between checks: 5 s to 31 days.")]
 Timeout = Annotated[float, Meta(gt=0, le=600, description="Seconds a check may take; at most the interval.")]
+Cron = Annotated[
+    str,
+    Meta(
+        max_length=100,
+        description="Five fields of cron instead of the interval: minute, hour, day of month, month, day of week.",
+        examples=["*/15 8-18 * * MON-FRI"],
+    ),
+]
+Timezone = Annotated[str, Meta(min_length=1, max_length=64, description="Time zone of `cron`, such as Europe/Berlin.")]

@@ -6,13 +6,17 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Interval, Name, Text, Timeout
+from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
 from schema.status import Status
 from schema.targets import TARGETS, Target
 
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
 Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
 ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
+Every = Annotated[
+    Interval | UnsetType | None,
+    Meta(description="Seconds between checks. Default: 60, or null beside `cron`; null without it: on demand only."),
+]
 
 
 class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +26,9 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     config: Target
     description: Text = ""
     active: bool = True
-    interval: Interval = 60
+    interval: Every = UNSET
+    cron: Cron | None = None
+    timezone: Timezone = "UTC"
     timeout: Annotated[Timeout | None, Meta(description="Default: 16 s, or 0.8 of a shorter interval.")] = None
     max_retries: Retries = 0
     retry_interval: Interval | None = None
@@ -39,7 +45,9 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     config: dict[str, Any] | UnsetType = UNSET
     description: Text | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    interval: Interval | UnsetType = UNSET
+    interval: Annotated[Interval | UnsetType | None, Meta(description="null: on demand, or by `cron`.")] = UNSET
+    cron: Cron | UnsetType | None = UNSET
+    timezone: Timezone | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
     retry_interval: Interval | UnsetType | None = UNSET
@@ -57,7 +65,9 @@ class Monitor(Struct, frozen=True, kw_only=True):
     config: Target
     description: str
     active: bool
-    interval: int
+    interval: Annotated[int | None, Meta(description="null: by `cron`, or without it on demand only.")]
+    cron: str | None
+    timezone: str
     timeout: float
     max_retries: int
     retry_interval: int | None
@@ -87,6 +97,8 @@ class Snapshot(Struct, frozen=True):
     upside_down: bool
     created_ms: int = 0  # since when it is watched like this: added, changed or resumed then
 
+    cron: str = ""  # when it is due, instead of the interval
+    timezone: str = "UTC"
 
 def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:
     """One struct per monitor type: `base`, tagged by `type`, with that type's own `config`."""

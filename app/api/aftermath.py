@@ -25,7 +25,9 @@ async def tell(changed: Changed) -> None:
 
 
 def _first_at_ms(changed: Changed) -> int | None:
-    """A changed monitor is checked at once; one that waits for pushes has its interval's time."""
+    """A changed monitor is checked at once; one that waits for pushes has its interval's time, cron its own."""
+    if changed.monitor.interval is None:
+        return None
     if isinstance(changed.monitor.config, Push):
         return due.now_ms() + changed.monitor.interval * 1000
     return due.now_ms()

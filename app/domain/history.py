@@ -1,7 +1,8 @@
 """Checks that every due slot has exactly one heartbeat, or lies in a recorded gap. Pure.
 
-An era says from when on a series was due how often. Within two seconds of an era's boundary either schedule may have
-been in force, so nothing is asked there. Early heartbeats (retries, run-now, pushes) lie off the grid and are allowed.
+An era says from when on a series was due how often, by interval or by cron. Within two seconds of an era's boundary
+either schedule may have been in force, so nothing is asked there. Early heartbeats (retries, run-now, pushes) lie off
+the schedule and are allowed.
 """
 
 from bisect import bisect_right
@@ -10,16 +11,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.domain.slots import phase_ms, slots_between
+from app.domain.slots import due_between, is_due, is_scheduled
 
 EDGE_MS = 2_000  # an edit takes effect within a second; clocks of two machines differ by less than another
 
 
 class Era(NamedTuple):
-    """From `from_ms` on a series was due every `interval_ms`; 0: not at all."""
+    """From `from_ms` on a series was due every `interval_ms`, or by `cron`; 0 and "": not at all."""
 
     from_ms: int
     interval_ms: int
+    cron: str = ""
+    timezone: str = "UTC"
 
 
 class Gap(NamedTuple):
@@ -78,12 +81,12 @@ def _stretches(eras: Sequence[Era], window: range) -> Iterable[tuple[int, int, E
     """(first, end, era) of each active era, its edges taken off."""
     ends = [era.from_ms - EDGE_MS for era in eras[1:]] + [window.stop]
     for era, end_ms in zip(eras, ends, strict=True):
-        if era.interval_ms:
+        if is_scheduled(era):
             yield era.from_ms + EDGE_MS, end_ms, era
 
 
-def _due(series: int, era: Era, first_ms: int, end_ms: int, window: range) -> range:
-    return slots_between(series, era.interval_ms, max(first_ms, window.start), min(end_ms, window.stop))
+def _due(series: int, era: Era, first_ms: int, end_ms: int, window: range) -> Iterable[int]:
+    return due_between(series, era, max(first_ms, window.start), min(end_ms, window.stop))
 
 
 def _united(gaps: Iterable[Gap]) -> list[Gap]:
@@ -107,12 +110,11 @@ def _begin(part: Gap | Era) -> int:
 
 
 def _is_due(series: int, eras: Sequence[Era], at_ms: int) -> bool:
-    """Whether the grid of the era then in force has this slot; near a boundary everything counts as due."""
+    """Whether the schedule of the era then in force has this slot; near a boundary everything counts as due."""
     found = bisect_right(eras, at_ms, key=_begin)
     nearby = eras[max(0, found - 1) : found + 1]
     if any(abs(era.from_ms - at_ms) <= EDGE_MS for era in nearby):
         return True
     if found == 0:
         return False
-    interval_ms = eras[found - 1].interval_ms
-    return interval_ms > 0 and (at_ms - phase_ms(series, interval_ms)) % interval_ms == 0
+    return is_due(series, eras[found - 1], at_ms)

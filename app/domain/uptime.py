@@ -1,8 +1,8 @@
 """What a stretch of time came to: checks and milliseconds per status, latencies, uptime. Pure.
 
-A heartbeat's status holds until the next heartbeat, and no longer than the interval then in force: what nobody checked
-is not observed. Uptime is up / (up + down) of the observed time; pending and degraded count as up, maintenance and
-unknown not at all.
+A heartbeat's status holds until the next heartbeat, and no longer than the interval then in force, or until the next
+cron slot: what nobody checked is not observed. Uptime is up / (up + down) of the observed time; pending and degraded
+count as up, maintenance and unknown not at all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.domain.cron import next_cron
 from app.domain.history import Era
 from app.domain.latency import Sketch, bucket_of, merge
+from app.domain.slots import is_scheduled
 from schema.status import Status
 
 STATUSES = len(Status)
@@ -80,14 +82,20 @@ def _held(beats: Sequence[Timed], eras: Sequence[Era], window: range) -> tuple[i
 
 
 def _until(at_ms: int, eras: Sequence[Era]) -> int:
-    """Until when a status may hold: one interval, or until the series was paused."""
-    interval_ms = 0
+    """Until when a status may hold: one interval or cron slot, or until the series was paused."""
+    current = Era(0, 0)
     for era in eras:
         if era.from_ms <= at_ms:
-            interval_ms = era.interval_ms
-        elif not era.interval_ms:
-            return min(at_ms + interval_ms, era.from_ms)
-    return at_ms + interval_ms
+            current = era
+        elif not is_scheduled(era):
+            return min(_held_by(current, at_ms), era.from_ms)
+    return _held_by(current, at_ms)
+
+
+def _held_by(era: Era, at_ms: int) -> int:
+    if era.cron:
+        return next_cron(era.cron, era.timezone, at_ms) or at_ms
+    return at_ms + era.interval_ms
 
 
 def merged(tallies: Iterable[Tally]) -> Tally:

@@ -3,6 +3,8 @@
 from msgspec import Struct
 
 from app import db
+from app.store.monitor_rows import plan_of
+from app.store.series import DUE, SCHEDULED
 from schema.heartbeats import SERIES_SHIFT, slot_of
 from schema.jobs import Plan
 
@@ -17,16 +19,16 @@ class Covered(Struct, frozen=True):
 async def of_active() -> list[Covered]:
     """Every active series; three index look-ups each."""
     found = await db.rows(
-        "SELECT s.no, m.interval_s, m.timeout_ms, m.version,"
+        f"SELECT {DUE},"
         " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?1 AND h.id < (s.no + 1) * ?1) AS newest,"
         " (SELECT max(g.to_ms) FROM gaps g WHERE g.series = s.no) AS gap_ms,"
         " (SELECT max(e.from_ms) FROM eras e WHERE e.series = s.no) AS era_ms"
-        " FROM monitors m JOIN series s ON s.monitor_id = m.id WHERE m.active",
+        f" FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}",
         1 << SERIES_SHIFT,
     )
     return [
         Covered(
-            Plan(row["no"], row["interval_s"] * 1000, row["timeout_ms"], row["version"]),
+            plan_of(row),
             max(slot_of(row["newest"])[1] if row["newest"] else 0, row["gap_ms"] or 0, row["era_ms"] or 0),
         )
         for row in found

@@ -74,13 +74,13 @@ async def batches(size: int = BATCH) -> AsyncIterator[list[int]]:
 async def eras_of(numbers: Sequence[int]) -> defaultdict[int, list[Era]]:
     """The schedule each series had, in order of time."""
     found = await db.rows(
-        "SELECT series, from_ms, interval_ms FROM eras WHERE series IN"
+        "SELECT series, from_ms, interval_ms, cron, timezone FROM eras WHERE series IN"
         " (SELECT CAST(each.value->>0 AS BIGINT) FROM {each:1}) ORDER BY series, from_ms",
         json.dumps([[number] for number in numbers]),
     )
     eras: defaultdict[int, list[Era]] = defaultdict(list)
     for row in found:
-        eras[row["series"]].append(Era(row["from_ms"], row["interval_ms"]))
+        eras[row["series"]].append(Era(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]))
     return eras
 
 

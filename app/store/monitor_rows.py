@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from secrets import token_urlsafe
+from time import time_ns
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
+from app.domain import cron
 from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
@@ -17,6 +20,8 @@ from schema.status import Status
 from schema.targets import TARGETS, Push, Target
 
 USUAL_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
+USUAL_INTERVAL_S = 60
+CRON_RETRY_S = 60  # between retries of a monitor that has no interval
 USUAL_SHARE = 0.8  # of a shorter interval: what is left is for the result to be stored
 TOKEN_BYTES = 24  # 192 bits nobody guesses
 
@@ -56,24 +61,45 @@ def push_key_of(target: Target) -> str | None:
 
 def usual_timeout_ms(interval_s: int) -> int:
     """What a check may take when nobody says otherwise, milliseconds."""
-    return round(min(USUAL_TIMEOUT_S, USUAL_SHARE * interval_s) * 1000)
+    share_s = USUAL_SHARE * interval_s if interval_s else USUAL_TIMEOUT_S
+    return round(min(USUAL_TIMEOUT_S, share_s) * 1000)
+
+
+def interval_s_of(draft: MonitorDraft) -> int:
+    """Seconds between checks; 0: by cron, or on demand."""
+    if draft.interval is UNSET:
+        return 0 if draft.cron else USUAL_INTERVAL_S
+    return draft.interval or 0
 
 
 def timeout_ms_of(draft: MonitorDraft) -> int:
     """The draft's timeout in milliseconds, or the usual one."""
-    return usual_timeout_ms(draft.interval) if draft.timeout is None else round(draft.timeout * 1000)
+    return usual_timeout_ms(interval_s_of(draft)) if draft.timeout is None else round(draft.timeout * 1000)
+
+
+def _objections(draft: MonitorDraft) -> list[FieldError]:
+    """What is wrong with a definition's schedule."""
+    interval_s, found = interval_s_of(draft), []
+    if interval_s and draft.timeout is not None and draft.timeout > interval_s:
+        found.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
+    if draft.cron and interval_s:
+        found.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
+    wrong = cron.objection(draft.cron or "* * * * *", draft.timezone, time_ns() // 1_000_000)
+    return found if wrong is None else [*found, FieldError(*wrong)]
 
 
 def columns_of(draft: MonitorDraft) -> dict[str, Any]:
     """A whole definition as columns, secrets sealed. Raises Invalid."""
-    if draft.timeout is not None and draft.timeout > draft.interval:
-        raise Invalid([FieldError("timeout", f"must be at most the interval, {draft.interval} s")])
+    if wrong := _objections(draft):
+        raise Invalid(wrong)
     return {
         "name": draft.name,
         "type": type_of(draft.config),
         "description": draft.description,
         "active": draft.active,
-        "interval_s": draft.interval,
+        "interval_s": interval_s_of(draft),
+        "cron": draft.cron or "",
+        "timezone": draft.timezone,
         "timeout_ms": timeout_ms_of(draft),
         "max_retries": draft.max_retries,
         "retry_interval_s": draft.retry_interval,
@@ -91,7 +117,9 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
         config=config_of(row),
         description=row["description"],
         active=bool(row["active"]),
-        interval=row["interval_s"],
+        interval=row["interval_s"] or None,
+        cron=row["cron"] or None,
+        timezone=row["timezone"],
         timeout=row["timeout_ms"] / 1000,
         max_retries=row["max_retries"],
         retry_interval=row["retry_interval_s"],
@@ -112,7 +140,9 @@ def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str]) -> Monitor:
         config=sealing.masked(config_of(row)),
         description=row["description"],
         active=bool(row["active"]),
-        interval=row["interval_s"],
+        interval=row["interval_s"] or None,
+        cron=row["cron"] or None,
+        timezone=row["timezone"],
         timeout=row["timeout_ms"] / 1000,
         max_retries=row["max_retries"],
         retry_interval=row["retry_interval_s"],
@@ -137,14 +167,17 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
         target=config_of(row),
         interval_ms=row["interval_s"] * 1000,
         timeout_ms=row["timeout_ms"],
-        retry_ms=(row["retry_interval_s"] or row["interval_s"]) * 1000,
+        retry_ms=(row["retry_interval_s"] or row["interval_s"] or CRON_RETRY_S) * 1000,
         max_retries=row["max_retries"],
         resend_interval=row["resend_interval"],
         upside_down=bool(row["upside_down"]),
         created_ms=row["updated_ms"],
+        cron=row["cron"],
+        timezone=row["timezone"],
     )
 
 
 def plan_of(row: Mapping[str, Any]) -> Plan:
     """How often the row's series is due."""
-    return Plan(row["no"], row["interval_s"] * 1000, row["timeout_ms"], row["version"])
+    interval_ms = row["interval_s"] * 1000
+    return Plan(row["no"], interval_ms, row["timeout_ms"], row["version"], row["cron"], row["timezone"])

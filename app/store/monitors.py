@@ -11,6 +11,8 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
+from app.domain.history import Era
+from app.domain.slots import is_scheduled
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.store import clients, configs, events, links, monitor_rows, series
 from app.store.arguments import containing
@@ -89,7 +91,7 @@ async def add(draft: MonitorDraft) -> Changed:
     async with db.writing():
         await _refuse_taken(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
-        await series.begin_era([await series.add(id_)], now, series.era_ms(columns))
+        await series.begin_era([await series.add(id_)], series.era_of(columns, now))
         if draft.notification_channel_ids is None:
             await links.add_default(id_)
         else:
@@ -133,7 +135,7 @@ async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
         numbers = await series.of(monitor_id)
         await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
         await series.retire(monitor_id, now)
-        await series.begin_era(numbers, now, 0)
+        await series.begin_era(numbers, Era(now, 0))
     return msgspec.structs.replace(gone, plans=[], dropped=numbers)
 
 
@@ -180,9 +182,21 @@ def _merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
     if "config" in fields:
         clients.require(old.config)
         fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
-    if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(old.interval):
+    fields |= _with_one_schedule(old, fields)
+    if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"]):
         fields["timeout"] = None  # nobody chose it, so it follows the interval
     return msgspec.structs.replace(old, **fields)
+
+
+def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, Any]:
+    """An interval takes the place of a cron expression, and the other way round. Raises Invalid."""
+    if fields.get("interval") and "cron" not in fields:
+        return {"cron": None}
+    if fields.get("cron") and "interval" not in fields:
+        return {"interval": None}
+    if old.cron and not fields.get("cron", old.cron) and "interval" not in fields:
+        raise Invalid.one("interval", "is required when `cron` is taken away; null: on demand only")
+    return {}
 
 
 def _with_old_token(config: Target, old: Target) -> Target:
@@ -205,8 +219,8 @@ async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
     """Store a changed definition as the next version, and its era when it is due otherwise than before."""
     values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
     await MonitorRow.update(values).where(MonitorRow.id == row["id"])
-    if series.era_ms(columns) != series.era_ms(row):
-        await series.begin_era(await series.of(row["id"]), now_ms, series.era_ms(columns))
+    if (era := series.era_of(columns, now_ms)) != series.era_of(row, now_ms):
+        await series.begin_era(await series.of(row["id"]), era)
 
 
 async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Changed:
@@ -217,9 +231,10 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     for event in told:
         await events.keep(event, now_ms)
     plan = monitor_rows.plan_of(row)
+    scheduled = monitor.active and is_scheduled(plan)
     return Changed(
         monitor=monitor,
         events=told,
-        plans=[plan] if monitor.active else [],
-        dropped=[] if monitor.active else [plan.series],
+        plans=[plan] if scheduled else [],
+        dropped=[] if scheduled else [plan.series],
     )

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from app import db
+from app.domain.history import Era
 from app.errors import Conflict, NoSuch
 from app.store import monitor_rows
 from app.store.arguments import listed
@@ -11,6 +12,8 @@ from schema.jobs import Plan
 from schema.monitors import Snapshot
 
 SEEN = "SELECT m.*, s.no, s.status, s.since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
+DUE = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # what a plan is made of
+SCHEDULED = " WHERE m.active AND (m.interval_s > 0 OR m.cron <> '')"
 _LISTED = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
 
 
@@ -21,11 +24,8 @@ async def snapshots(series: Collection[int]) -> list[Snapshot]:
 
 
 async def plans() -> list[Plan]:
-    """Every active series: what the due set must hold."""
-    found = await db.rows(
-        "SELECT s.no, m.interval_s, m.timeout_ms, m.version FROM monitors m JOIN series s ON s.monitor_id = m.id"
-        " WHERE m.active"
-    )
+    """Every active series that is due by itself: what the due set must hold."""
+    found = await db.rows(f"SELECT {DUE} FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}")
     return [monitor_rows.plan_of(row) for row in found]
 
 
@@ -59,15 +59,15 @@ async def of(monitor_id: str) -> list[int]:
     return [row["no"] for row in found]
 
 
-async def begin_era(numbers: Sequence[int], from_ms: int, interval_ms: int) -> None:
-    """Note that these series are due this often from now on; 0 ms: not at all."""
+async def begin_era(numbers: Sequence[int], era: Era) -> None:
+    """Note that these series are due like this from the era's beginning on."""
     await db.rows(
-        "INSERT INTO eras (series, from_ms, interval_ms)"
-        " SELECT CAST(value->>0 AS BIGINT), CAST(?2 AS BIGINT), CAST(?3 AS BIGINT) FROM {each:1} WHERE true"
-        " ON CONFLICT (series, from_ms) DO UPDATE SET interval_ms = excluded.interval_ms",
+        "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) SELECT CAST(value->>0 AS BIGINT),"
+        " CAST(?2 AS BIGINT), CAST(?3 AS BIGINT), CAST(?4 AS TEXT), CAST(?5 AS TEXT) FROM {each:1} WHERE true"
+        " ON CONFLICT (series, from_ms) DO UPDATE SET"
+        " interval_ms = excluded.interval_ms, cron = excluded.cron, timezone = excluded.timezone",
         listed(numbers),
-        from_ms,
-        interval_ms,
+        *era,
     )
 
 
@@ -76,6 +76,10 @@ async def retire(monitor_id: str, at_ms: int) -> None:
     await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
 
 
-def era_ms(row: Any) -> int:
-    """The interval a monitor's row stands for in the history; 0 while it is paused."""
-    return int(row["interval_s"]) * 1000 if row["active"] else 0
+def era_of(row: Any, from_ms: int) -> Era:
+    """What a monitor's row stands for in the history from then on; nothing is due while it is paused."""
+    if not row["active"]:
+        return Era(from_ms, 0)
+    if row["cron"]:
+        return Era(from_ms, 0, row["cron"], row["timezone"])
+    return Era(from_ms, row["interval_s"] * 1000)

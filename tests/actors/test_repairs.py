@@ -114,3 +114,35 @@ async def test_a_schedule_that_lags_is_said_once(plan):
     await repairs.watch()
     (row,) = await db.rows("SELECT count(*) AS n FROM events WHERE kind = 'system.schedule_lag'")
     assert row["n"] == 1
+
+
+@pytest.fixture
+async def nightly(store, queue) -> Plan:
+    """One monitor that was to be checked every night at three, for a week."""
+    sealing.prepare(store)
+    changed = await monitors.add(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
+    await db.rows("UPDATE eras SET from_ms = from_ms - 7 * 86400000")
+    return changed.plans[0]
+
+
+async def test_nights_that_nobody_checked_are_a_gap_up_to_the_next(nightly):
+    await Repairs().rebuild()
+    (gap,) = await due.gaps()
+    upcoming = slots.next_due(nightly.series, nightly, due.now_ms())
+    assert (gap.to_ms + 1, await due.oldest_due_ms()) == (upcoming, upcoming)
+    assert len(list(slots.due_between(nightly.series, nightly, gap.from_ms, gap.to_ms))) == 7
+    assert not due.differs(nightly, (await due.planned())[nightly.series])
+
+
+async def test_a_cron_series_that_fell_out_of_the_due_set_is_put_back(nightly):
+    await Repairs().rebuild()
+    await queues.client().zrem(f"wk:due:{nightly.series % due.PARTITIONS}", str(nightly.series))
+    await Repairs().reconcile()
+    assert await due.oldest_due_ms() == slots.next_due(nightly.series, nightly, due.now_ms())
+
+
+async def test_a_monitor_on_demand_is_never_in_the_due_set(store, queue):
+    sealing.prepare(store)
+    changed = await monitors.add(make.monitor(interval=None))
+    await Repairs().rebuild()
+    assert (changed.plans, await due.planned(), await due.gaps()) == ([], {}, [])

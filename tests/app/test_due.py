@@ -165,3 +165,113 @@ async def test_check_now_of_a_paused_series_goes_straight_to_the_workers():
     with pytest.raises(Unavailable):
         await due.check_now(1, 1, 0.05)
     assert await queue.depth("check") == 1
+
+
+MINUTELY = "* * * * *"
+LONG_AGO = 60 * 60_000
+
+
+def cron_plan(series: int = 1, *, cron: str = MINUTELY, version: int = 1) -> Plan:
+    return Plan(series, 0, 5_000, version, cron, "Europe/Berlin")
+
+
+async def known_ahead(series: int = 1) -> list[int]:
+    kept = await queue.client().hget("wk:ahead", str(series))
+    return [int(word) for word in kept.split(b",")] if kept else []
+
+
+async def make_due(series: int, at_ms: int) -> None:
+    await queue.client().zadd(f"wk:due:{series % due.PARTITIONS}", {str(series): at_ms})
+
+
+def newest_minute() -> int:
+    return due.now_ms() // 60_000 * 60_000
+
+
+async def test_a_cron_series_is_due_on_the_minute_and_not_before():
+    await scheduled(cron_plan())
+    upcoming = slots.next_due(1, cron_plan(), due.now_ms())
+    claim = await due.claim(10)
+    assert claim.slots == []
+    assert claim.next_due_ms == upcoming
+
+
+async def test_a_cron_slot_is_not_early_and_the_next_one_follows_it():
+    await scheduled(cron_plan())
+    await make_due(1, newest_minute())
+    claim = await due.claim(10)
+    (slot,) = claim.slots
+    assert (slot.at_ms, slot.early) == (newest_minute(), False)
+    assert claim.next_due_ms == slot.at_ms + 60_000
+
+
+async def test_a_check_between_cron_slots_is_early_and_moves_nothing():
+    await scheduled(cron_plan(cron="0 3 * * *"), first_at_ms=due.now_ms())
+    claim = await due.claim(10)
+    assert [slot.early for slot in claim.slots] == [True]
+    assert claim.next_due_ms == slots.next_due(1, cron_plan(cron="0 3 * * *"), due.now_ms())
+
+
+async def test_missed_cron_slots_are_one_gap_and_the_newest_is_checked():
+    await scheduled(cron_plan())
+    oldest = newest_minute() - 30 * 60_000
+    await make_due(1, oldest)
+    claim = await due.claim(10)
+    assert claim.gaps == [Gap(1, oldest, newest_minute() - 1)]
+    assert [slot.at_ms for slot in claim.slots] == [newest_minute()]
+
+
+async def test_a_list_that_ended_long_ago_is_made_anew_before_anything_is_claimed():
+    past = due.now_ms() - LONG_AGO
+    await due.built()
+    await due.put([cron_plan()], since_ms=past)
+    oldest = await due.oldest_due_ms()
+    assert (await due.claim(10)).slots == []
+    claim = await due.claim(10)
+    assert claim.gaps == [Gap(1, oldest, newest_minute() - 1)]
+    assert [(slot.at_ms, slot.early) for slot in claim.slots] == [(newest_minute(), False)]
+
+
+async def test_a_list_that_is_lost_is_made_anew():
+    await scheduled(cron_plan())
+    await queue.client().delete("wk:ahead")
+    await make_due(1, newest_minute())
+    assert (await due.claim(10)).slots == []
+    assert len((await due.claim(10)).slots) == 1
+
+
+async def test_a_list_that_runs_low_is_filled_up_by_the_claim():
+    await scheduled(cron_plan())
+    before = await known_ahead()
+    await queue.client().hset("wk:ahead", "1", ",".join(map(str, before[:3])))
+    await make_due(1, newest_minute())
+    assert len((await due.claim(10)).slots) == 1
+    assert len(await known_ahead()) == due.AHEAD + 1
+
+
+async def test_a_list_for_an_older_plan_is_not_taken():
+    await scheduled(cron_plan())
+    old = due._text_of(cron_plan())
+    await due.put([cron_plan(cron="0 3 * * *", version=2)])
+    before = await known_ahead()
+    await due._refill([(1, old)])
+    assert await known_ahead() == before
+
+
+async def test_another_cron_moves_the_due_time_and_an_interval_forgets_the_list():
+    await scheduled(cron_plan())
+    await due.put([cron_plan(cron="0 3 * * *", version=2)])
+    assert await due.oldest_due_ms() == slots.next_due(1, cron_plan(cron="0 3 * * *"), due.now_ms())
+    await due.put([plan(version=3)])
+    assert await due.oldest_due_ms() == slots.next_slot(1, INTERVAL_MS, due.now_ms())
+    assert await known_ahead() == []
+
+
+async def test_a_cron_slot_that_comes_due_in_flight_waits_for_the_landing():
+    await scheduled(cron_plan(), first_at_ms=newest_minute() - 1)
+    await make_due(1, newest_minute())
+    (first,) = (await due.claim(10)).slots
+    await make_due(1, newest_minute())
+    assert (await due.claim(10)).slots == []
+    await due.land([Landing(1, first.at_ms)])
+    assert len((await due.claim(10)).slots) == 1

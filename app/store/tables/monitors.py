@@ -12,7 +12,9 @@ class MonitorRow(Table, tablename="monitors"):
     type = Text()
     description = Text(default="")
     active = Boolean(default=True)
-    interval_s = Integer()
+    interval_s = Integer()  # 0: by `cron`, or on demand
+    cron = Text(default="")
+    timezone = Text(default="UTC")
     timeout_ms = Integer()
     max_retries = Integer(default=0)
     retry_interval_s = Integer(null=True, default=None)
@@ -41,11 +43,13 @@ class SeriesRow(Table, tablename="series"):
 
 
 class EraRow(Table, tablename="eras"):
-    """From when on a series was due how often: what the history is checked against. 0 ms: not at all."""
+    """From when on a series was due how often: what the history is checked against. 0 ms and no cron: not at all."""
 
     series = BigInt()
     from_ms = BigInt()
     interval_ms = BigInt()
+    cron = Text(default="")
+    timezone = Text(default="UTC")
 
 
 class GapRow(Table, tablename="gaps"):

@@ -8,8 +8,10 @@ import pytest
 from app import due
 from app.main import create_app
 from app.store import heartbeats, monitors
+from schema.jobs import CheckBatch
 from schema.targets import BearerAuth
 from tests import make
+from tests.actors.queued import jobs_of
 from tests.app.api.people import ADMIN_TOKEN, calling
 
 PATH = "/api/v1/monitors"
@@ -169,3 +171,40 @@ async def test_changes_are_stored_while_redis_is_away(database, tmp_path):
         at = f"{PATH}/{(await added(api))['id']}"
         assert (await api.post(f"{at}/pause")).json()["active"] is False
         assert (await api.delete(at)).status_code == 204
+
+
+async def test_a_cron_monitor_waits_for_its_minute(api):
+    monitor = await added(api, cron="0 3 1 1 *", timezone="Europe/Berlin")
+    assert (monitor["interval"], monitor["cron"], monitor["timezone"]) == (None, "0 3 1 1 *", "Europe/Berlin")
+    assert await due.oldest_due_ms() > due.now_ms() + 60_000
+    back = await api.put(f"{PATH}/{monitor['id']}", json={k: monitor[k] for k in ("interval", "cron", "timezone")})
+    assert (back.status_code, back.json()["cron"]) == (200, "0 3 1 1 *")
+
+
+async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
+    monitor = await added(api, interval=None)
+    assert (await due.oldest_due_ms(), await due.planned()) == (0, {})
+    running = asyncio.create_task(api.post(f"{PATH}/{monitor['id']}/run"))
+    async with asyncio.timeout(20):
+        while not (jobs := await jobs_of(CheckBatch)):
+            await asyncio.sleep(0.01)
+    (slot,) = jobs[0].slots
+    known = {one.series: one for one in await monitors.snapshots([slot.series])}
+    seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
+    await heartbeats.absorb(make.results(seen), known, due.now_ms())
+    await due.land([due.Landing(slot.series, slot.at_ms)])
+    assert (await running).json()["status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"cron": "0 3 * * *", "interval": 60}, "cron"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "timezone"),
+        ({"interval": 4}, "interval"),
+    ],
+)
+async def test_a_schedule_that_can_not_be_is_refused_by_its_field(api, fields, wrong):
+    reply = await api.post(PATH, json=make.monitor_json(**fields))
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.history import Beat, Era, Gap, review
-from app.domain.slots import slots_between
+from app.domain.history import Beat, Era, Gap, Review, review
+from app.domain.slots import due_between, slots_between
 
 SERIES = 7
 START = 1_700_000_000_000
@@ -95,3 +95,26 @@ def test_every_hole_and_every_stray_is_counted_however_the_history_is_cut_in_par
     ]
     assert {flaw.at_ms for flaw in found if flaw.kind == "missing"} == holes
     assert {flaw.at_ms for flaw in found if flaw.kind == "doubled"} == strays
+
+
+NIGHTLY = Era(START - STEP, 0, "0 3 * * *", "Europe/Berlin")
+WEEK = range(START, START + 7 * 86_400_000)
+NIGHTS = list(due_between(SERIES, NIGHTLY, WEEK.start, WEEK.stop))
+
+
+def test_cron_slots_are_counted_like_any_others():
+    whole = review(SERIES, [NIGHTLY], [], beats_of(NIGHTS), WEEK)
+    assert (whole.slots, whole.flaws) == (7, [])
+    holed = review(SERIES, [NIGHTLY], [Gap(NIGHTS[5], NIGHTS[5])], beats_of(NIGHTS[:2] + NIGHTS[3:5]), WEEK)
+    assert (holed.gaps, [flaw.at_ms for flaw in holed.flaws]) == (1, [NIGHTS[2], NIGHTS[6]])
+
+
+def test_a_heartbeat_between_cron_slots_is_doubled_unless_it_is_early():
+    stray = NIGHTS[2] + 60_000
+    assert kinds(review(SERIES, [NIGHTLY], [], beats_of([*NIGHTS, stray]), WEEK)) == ["doubled"]
+    assert not review(SERIES, [NIGHTLY], [], [*beats_of(NIGHTS), Beat(stray, early=True)], WEEK).flaws
+
+
+def test_on_demand_nothing_is_due_and_what_somebody_asked_for_is_early():
+    eras = [Era(START - STEP, 0)]
+    assert review(SERIES, eras, [], [Beat(SLOTS[3] + 1, early=True)], WINDOW) == Review(0, 0, [])

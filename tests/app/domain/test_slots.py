@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain import slots
+from schema.jobs import Plan
 
 series = st.integers(1, 2**22 - 1)
 intervals = st.integers(5, 2_678_400).map(lambda seconds: seconds * 1_000)
@@ -40,3 +41,27 @@ def test_no_tenth_of_the_interval_gets_more_than_its_share_and_a_little(many):
 
 def test_phases_never_change_since_stored_history_stands_on_them():
     assert [slots.phase_ms(no, 60_000) for no in (1, 2, 3, 1_000)] == [37_082, 14_164, 51_246, 2_039]
+
+
+def rhythm(interval_ms=0, cron=""):
+    return Plan(7, interval_ms, 5_000, 1, cron, "Europe/Berlin")
+
+
+@given(intervals, instants)
+def test_an_interval_and_its_rhythm_are_the_same(interval_ms, after_ms):
+    assert slots.next_due(7, rhythm(interval_ms), after_ms) == slots.next_slot(7, interval_ms, after_ms)
+    assert slots.is_due(7, rhythm(interval_ms), slots.next_slot(7, interval_ms, after_ms))
+    assert not slots.is_due(7, rhythm(interval_ms), slots.next_slot(7, interval_ms, after_ms) + 1)
+
+
+def test_on_demand_nothing_is_ever_due():
+    assert not slots.is_scheduled(rhythm())
+    assert slots.next_due(7, rhythm(), 0) is None
+    assert list(slots.due_between(7, rhythm(), 0, 10**12)) == []
+
+
+@given(instants, st.integers(1, 20))
+def test_a_list_of_cron_slots_begins_with_the_newest_and_has_as_many_to_come(now_ms, count):
+    newest, *upcoming = slots.ahead(rhythm(cron="*/5 * * * *"), now_ms, count)
+    assert newest <= now_ms < upcoming[0]
+    assert upcoming == [newest + 300_000 * number for number in range(1, count + 1)]

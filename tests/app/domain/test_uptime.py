@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from app.domain.cron import next_cron
 from app.domain.history import Era
 from app.domain.uptime import Tally, Timed, mean_ms, merged, tally, uptime
 from schema.status import Status
@@ -104,3 +105,15 @@ def test_parts_merge_to_the_whole(statuses, cut):
 @given(statuses)
 def test_no_more_is_observed_than_there_is_time(statuses):
     assert tally(beats_of(*statuses, step=7_000), ERAS, HOUR).observed_ms <= 60 * MINUTE
+
+
+def test_a_status_holds_until_the_next_cron_slot():
+    hourly = [Era(START - 60 * MINUTE, 0, "0 * * * *", "UTC")]
+    first = next_cron("0 * * * *", "UTC", START) or 0
+    window = range(first, first + 150 * MINUTE)
+    found = tally([Timed(first, Status.UP, 1)], hourly, window)
+    assert found.ms[Status.UP] == 60 * MINUTE
+
+
+def test_what_is_checked_on_demand_is_observed_for_no_time():
+    assert tally([Timed(START, Status.UP, 1)], [Era(START, 0)], range(START, START + MINUTE)).observed_ms == 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app import db
 from app.store import history, marks
 from app.store.tables.heartbeats import EARLY
 from tests.app.store import past
@@ -87,3 +88,16 @@ async def test_only_the_worst_are_shown_and_all_are_counted(store):
     found = await history.report(NOW, SETTLE)
     assert len(found.worst) == history.WORST
     assert found.missing == found.slots
+
+
+async def test_cron_slots_are_counted_from_their_eras(store):
+    await past.series(1, (START, MINUTE))
+    switch = START + 3 * HOUR
+    await db.rows(
+        "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) VALUES (1, ?1, 0, '*/30 * * * *', 'UTC')",
+        switch,
+    )
+    half_hours = [switch + number * 30 * MINUTE for number in range(1, 6)]
+    await past.beats(1, past.slots(1, START, switch) + half_hours[:2] + half_hours[3:])
+    found = await history.report(NOW, SETTLE)
+    assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, half_hours[2])

@@ -5,7 +5,7 @@ import pytest
 from app import db
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import channels, monitors
+from app.store import channels, coverage, monitors
 from app.store.monitors import MonitorQuery
 from schema.events import EventKind
 from schema.limits import MASK
@@ -226,3 +226,76 @@ async def test_a_total_counts_what_matches_and_not_what_is_shown():
     for number in range(3):
         await monitors.add(make.monitor(name=f"m{number}"))
     assert (await monitors.browse(MonitorQuery(limit=1, offset=5))) == ([], 3)
+
+
+async def schedule() -> tuple[int, str, str]:
+    (era,) = await db.rows("SELECT interval_ms, cron, timezone FROM eras ORDER BY from_ms DESC LIMIT 1")
+    return era["interval_ms"], era["cron"], era["timezone"]
+
+
+async def test_a_cron_monitor_has_a_plan_and_an_era_of_its_own():
+    changed = await monitors.add(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
+    (plan,) = changed.plans
+    assert (plan.interval_ms, plan.cron, plan.timezone) == (0, "0 3 * * *", "Europe/Berlin")
+    assert (changed.monitor.interval, changed.monitor.cron) == (None, "0 3 * * *")
+    assert await schedule() == (0, "0 3 * * *", "Europe/Berlin")
+    assert await monitors.plans() == changed.plans
+    assert [one.plan for one in await coverage.of_active()] == changed.plans
+
+
+@pytest.mark.parametrize(
+    ("patch", "interval", "cron"),
+    [
+        (MonitorPatch(interval=30), 30, None),
+        (MonitorPatch(cron="0 4 * * *"), None, "0 4 * * *"),
+        (MonitorPatch(interval=None, cron=None), None, None),
+        (MonitorPatch(name="renamed"), None, "0 3 * * *"),
+    ],
+)
+async def test_an_interval_takes_the_place_of_cron_and_the_other_way_round(patch, interval, cron):
+    added = await monitors.add(make.monitor(cron="0 3 * * *"))
+    changed = (await monitors.change(added.monitor.id, patch)).monitor
+    assert (changed.interval, changed.cron) == (interval, cron)
+    assert await schedule() == ((interval or 0) * 1000, cron or "", "UTC")
+
+
+async def test_a_change_to_cron_and_back_restores_the_usual_timeout():
+    added = await monitors.add(make.monitor(interval=10))
+    cron = await monitors.change(added.monitor.id, MonitorPatch(cron="0 3 * * *"))
+    back = await monitors.change(added.monitor.id, MonitorPatch(interval=10))
+    assert (cron.monitor.timeout, back.monitor.timeout) == (16, 8)
+
+
+async def test_another_time_zone_begins_an_era():
+    added = await monitors.add(make.monitor(cron="0 3 * * *"))
+    await monitors.change(added.monitor.id, MonitorPatch(timezone="Asia/Tokyo"))
+    assert await schedule() == (0, "0 3 * * *", "Asia/Tokyo")
+
+
+async def test_a_monitor_on_demand_is_active_and_not_due():
+    changed = await monitors.add(make.monitor(interval=None))
+    assert (changed.monitor.active, changed.monitor.interval, changed.plans) == (True, None, [])
+    assert (await monitors.plans(), await coverage.of_active()) == ([], [])
+    assert await schedule() == (0, "", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"cron": "0 3 * * *", "interval": 60}, ["cron"]),
+        ({"cron": "every day"}, ["cron"]),
+        ({"cron": "0 3 * * *", "timezone": "Mars/Olympus"}, ["timezone"]),
+        ({"timezone": "Mars/Olympus"}, ["timezone"]),
+    ],
+)
+async def test_a_schedule_that_can_not_be_is_refused_by_its_field(fields, wrong):
+    with pytest.raises(Invalid) as refused:
+        await monitors.add(make.monitor(**fields))
+    assert [one.field for one in refused.value.fields] == wrong
+
+
+async def test_cron_is_not_taken_away_without_saying_what_comes_instead():
+    added = await monitors.add(make.monitor(cron="0 3 * * *"))
+    with pytest.raises(Invalid) as refused:
+        await monitors.change(added.monitor.id, MonitorPatch(cron=None))
+    assert [one.field for one in refused.value.fields] == ["interval"]

@@ -1,0 +1,75 @@
+"""Cron expressions: five fields in a time zone, as epoch milliseconds. Pure.
+
+Daylight saving as in Debian's cron: what falls into the hour that is left out comes due right after it, what falls into
+the hour that happens twice comes due once; expressions that start with a star in the minute or the hour go by elapsed
+time. Every question is answered from the one function `next_cron`, so all answers agree.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+FIELDS = 5
+SECOND_MS = 1_000
+LONGEST_MS = 5 * 366 * 86_400_000  # 29 February comes within it, but for the turn of some centuries
+
+
+@lru_cache(maxsize=512)
+def zone_of(timezone: str) -> ZoneInfo:
+    """A time zone by its name. Raises ValueError or KeyError for a name that is none."""
+    return ZoneInfo(timezone)
+
+
+def next_cron(cron: str, timezone: str, after_ms: int) -> int | None:
+    """The first due time later than `after_ms`, epoch milliseconds; None when there is none for decades."""
+    for moment in CronSim(cron, datetime.fromtimestamp(after_ms // SECOND_MS, zone_of(timezone))):
+        at_ms = int(moment.timestamp()) * SECOND_MS
+        if at_ms > after_ms:  # the hour that happens twice: its first pass may lie behind us
+            return at_ms
+    return None
+
+
+def last_cron(cron: str, timezone: str, at_ms: int) -> int | None:
+    """The newest due time that is not later than `at_ms`; None when there was none for years."""
+    back_ms = 60 * SECOND_MS
+    while (found := next_cron(cron, timezone, at_ms - back_ms)) is None or found > at_ms:
+        if back_ms > LONGEST_MS:
+            return None
+        back_ms *= 8
+    low, high = found, at_ms  # from the wanted one on, the next lies beyond `at_ms`; before it, it does not
+    while low < high:
+        middle = (low + high) // 2
+        following = next_cron(cron, timezone, middle)
+        if following is None or following > at_ms:
+            high = middle
+        else:
+            low = following
+    return low
+
+
+def walk(cron: str, timezone: str, after_ms: int) -> Iterator[int]:
+    """Every due time later than `after_ms`, in order."""
+    at_ms = next_cron(cron, timezone, after_ms)
+    while at_ms is not None:
+        yield at_ms
+        at_ms = next_cron(cron, timezone, at_ms)
+
+
+def objection(cron: str, timezone: str, now_ms: int) -> tuple[str, str] | None:
+    """What is wrong with an expression: (`cron` or `timezone`, a sentence); None when it comes due some day."""
+    try:
+        zone_of(timezone)
+    except (ValueError, KeyError, OSError):
+        return "timezone", "must be the name of a time zone, such as Europe/Berlin or UTC"
+    try:
+        upcoming = next_cron(cron, timezone, now_ms) if len(cron.split()) == FIELDS else 0
+    except CronSimError as error:
+        return "cron", f"must be five fields of cron: {str(error).lower()}"
+    if upcoming == 0:
+        return "cron", "must have five fields: minute, hour, day of month, month, day of week"
+    if upcoming is None or upcoming - now_ms > LONGEST_MS:
+        return "cron", "never comes due"
+    return None
