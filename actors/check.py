@@ -8,12 +8,12 @@ import asyncio
 
 from redis.exceptions import RedisError
 
-from actors import gauges
+from actors import adhoc, gauges
 from actors.flusher import Flusher
 from actors.probes import Tools, outcome_of
 from actors.snapshots import Snapshots
 from app import queue
-from schema.jobs import CheckBatch, Outcome, ResultBatch, Slot
+from schema.jobs import AdHocProbe, CheckBatch, Outcome, ResultBatch, Slot
 from schema.monitors import Snapshot
 from schema.status import Status
 
@@ -45,6 +45,19 @@ class Floor:
                 task = asyncio.create_task(self._check(slot, snapshot))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
+
+    async def try_once(self, job: AdHocProbe) -> None:
+        """Start a probe that is kept nowhere; waits while there is no room."""
+        await self._room.acquire()
+        task = asyncio.create_task(self._try(job))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _try(self, job: AdHocProbe) -> None:
+        try:
+            await adhoc.answer(job, self._tools)
+        finally:
+            self._room.release()
 
     async def _check(self, slot: Slot, snapshot: Snapshot) -> None:
         try:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from actors import gauges
 from actors.snapshots import Snapshots
-from app import due, live, queue
+from app import cache, due, live, queue
 from app.store import heartbeats
 from app.store.heartbeats import Absorbed, Kept
 from schema.jobs import ResultBatch
@@ -42,6 +42,7 @@ class Clerk:
 
 async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapshot]) -> None:
     await queue.put(*queue.notify_jobs(absorbed.deliveries))
+    await cache.drop()  # before landing: who waits for a check reads the results next
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
     await due.land(
         [due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0)) for one in batch.outcomes]

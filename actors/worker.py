@@ -24,7 +24,7 @@ from actors.snapshots import Snapshots
 from app import db, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
-from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
+from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 
 log = structlog.get_logger()
 
@@ -92,10 +92,13 @@ def _on_loop(work: Coroutine[Any, Any, None]) -> None:
 
 
 def declare(made: dramatiq.Broker, stages: Stages) -> None:
-    """The three actors: decode the job, hand it to its stage."""
+    """The actors: decode the job, hand it to its stage."""
 
     async def check(**job: Any) -> None:
         await stages.floor.admit(msgspec.convert(job, CheckBatch))
+
+    async def probe(**job: Any) -> None:
+        await stages.floor.try_once(msgspec.convert(job, AdHocProbe))
 
     async def ingest(**job: Any) -> None:
         try:
@@ -109,6 +112,7 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
 
     # A check that is a minute late is worth nothing: its slot is already queued again, or lost.
     dramatiq.actor(broker=made, queue_name="check", max_retries=0, max_age=60_000)(check)
+    dramatiq.actor(broker=made, queue_name="check", max_retries=0, max_age=60_000)(probe)  # nobody waits for longer
     # A finished result waits for the database for hours; not for ever: a bug must end somewhere.
     dramatiq.actor(broker=made, queue_name="ingest", max_retries=3_000)(ingest)
     dramatiq.actor(broker=made, queue_name="notify", max_retries=5)(notify)

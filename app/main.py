@@ -16,12 +16,16 @@ from litestar.di import Provide
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, queries, replies, requests
 from app.api.auth import AuthController
+from app.api.batches import BatchController
 from app.api.channels import ChannelController
+from app.api.checks import CheckController
 from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
+from app.api.plugins import PluginController
 from app.api.push import PushController
+from app.api.results import ResultController
 from app.pages import explorer
 from app.security import principals, sealing
 from app.settings import Settings
@@ -29,7 +33,17 @@ from app.store import sessions
 from schema.users import Principal
 
 # under /api/v1
-CONTROLLERS: list[Any] = [AuthController, MonitorController, HeartbeatController, ChannelController, PushController]
+CONTROLLERS: list[Any] = [
+    AuthController,
+    MonitorController,
+    HeartbeatController,
+    ChannelController,
+    PushController,
+    CheckController,
+    ResultController,
+    PluginController,
+    BatchController,
+]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]

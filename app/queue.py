@@ -4,7 +4,7 @@ Messages are written the way Dramatiq's broker lays them out (a hash of bodies a
 beside them a wake list per queue, so that a waiting consumer starts at once instead of at its next poll.
 """
 
-from time import time
+from time import monotonic, time
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +14,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from app.settings import Settings
-from schema.jobs import CheckBatch, Job, NotifyBatch, ResultBatch
+from schema.jobs import AdHocProbe, CheckBatch, Job, NotifyBatch, ResultBatch, reply_key
 
 NAMESPACE = "wk:q"
-QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify"}
+QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify", AdHocProbe: "check"}
+ACTORS = {**QUEUES, AdHocProbe: "probe"}  # which actor takes it from there
 PER_JOB = 50  # deliveries in one notify job
+LOOK_S = 5.0  # of one look for a reply: shorter than the client's patience with a silent socket
 WAKE_KEPT = 16  # tokens: more than consumers that could be asleep, few enough to forget
 
 Client = Any  # redis.asyncio.Redis: its stubs describe replies of all modes at once, bytes never alone
@@ -68,7 +70,7 @@ def message_of(job: Job) -> tuple[str, str, bytes]:
     queue, id_ = QUEUES[type(job)], str(uuid4())
     body = {
         "queue_name": queue,
-        "actor_name": queue,
+        "actor_name": ACTORS[type(job)],
         "args": (),
         "kwargs": job,
         "options": {"redis_message_id": id_},
@@ -89,6 +91,16 @@ async def put(*jobs: Job) -> None:
             pipe.rpush(wake_key(queue), 1)
             pipe.ltrim(wake_key(queue), -WAKE_KEPT, -1)
         await pipe.execute()
+
+
+async def reply(token: str, within_s: float) -> bytes | None:
+    """What was answered to whoever has this token; None when nothing was, in time."""
+    until = monotonic() + within_s
+    while (left_s := until - monotonic()) > 0:
+        found = await client().blpop([reply_key(token)], timeout=min(left_s, LOOK_S))
+        if found is not None:
+            return bytes(found[1])
+    return None
 
 
 def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:

@@ -93,4 +93,22 @@ class NotifyBatch(Struct, frozen=True):
     request_id: str = ""
 
 
-Job = CheckBatch | ResultBatch | NotifyBatch
+class AdHocProbe(Struct, frozen=True):
+    """Job for the queue `check`: a target that is probed once and kept nowhere. Whoever asked waits for the outcome.
+
+    type     which target `sealed` holds, its secrets shut
+    token    the outcome goes to the list `reply_key(token)`, as JSON
+    """
+
+    type: str
+    sealed: str
+    timeout_ms: int
+    token: str
+
+
+Job = CheckBatch | ResultBatch | NotifyBatch | AdHocProbe
+
+
+def reply_key(token: str) -> str:
+    """The Redis list where somebody waits for an answer."""
+    return f"wk:reply:{token}"

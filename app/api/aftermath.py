@@ -7,7 +7,7 @@ the due set with the database makes up for it within 30 s.
 import structlog
 from redis.exceptions import RedisError
 
-from app import due, live
+from app import cache, due, live
 from app.store.monitors import Changed
 from schema.targets import Push
 
@@ -16,6 +16,7 @@ log = structlog.get_logger()
 
 async def tell(changed: Changed) -> None:
     """Tell the schedule and the live channels. Never raises for Redis."""
+    await cache.drop()
     try:
         await due.drop(changed.dropped)
         await due.put(changed.plans, first_at_ms=_first_at_ms(changed))

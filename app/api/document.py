@@ -1,7 +1,7 @@
 """The OpenAPI document: what Litestar derives from the handlers, made exact.
 
 Added here: a discriminator on every tagged union, the refusals each operation can answer with, who may call it,
-and forms where a body may be one.
+forms where a body may be one, and the examples of the source documents.
 """
 
 import re
@@ -17,7 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.routes import HTTPRoute
 
-from app.api import body
+from app.api import body, examples
 from app.api.replies import CODES
 from app.security.policy import Needs
 from schema.errors import ErrorReply
@@ -86,6 +86,7 @@ def of(app: Litestar) -> bytes:
     _discriminate(document, document["components"]["schemas"])
     for path, operation, handler in _operations(app, document):
         _declare(operation, handler, has_path_parameter="{" in path)
+        _exemplify(operation)
     return msgspec.json.encode(document)
 
 
@@ -125,6 +126,16 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     if handler.resolve_data_dto() is body.FormBody:
         content = operation["requestBody"]["content"]
         content[body.FORM] = content[body.JSON]
+
+
+def _exemplify(operation: dict[str, Any]) -> None:
+    """Show what the source documents show of this operation."""
+    name = operation["operationId"]
+    if name in examples.SENT:
+        operation["requestBody"]["content"][body.JSON]["example"] = examples.SENT[name]
+    if name in examples.RETURNED:
+        told = next(told for code, told in operation["responses"].items() if code.startswith("2"))
+        told["content"][body.JSON]["example"] = examples.RETURNED[name]
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -25,6 +25,11 @@ async def if_match(known: Header = None) -> int | None:
     return int(found.group(1)) if found else NO_VERSION
 
 
+def header_of(version: int) -> dict[str, str]:
+    """An object's version as its ETag."""
+    return {"ETag": f'"{version}"'}
+
+
 def tagged(thing: Versioned, *, status_code: int = 200) -> Response[Versioned]:
     """A reply with the object's version as its ETag."""
-    return Response(thing, status_code=status_code, headers={"ETag": f'"{thing.version}"'})
+    return Response(thing, status_code=status_code, headers=header_of(thing.version))

@@ -54,7 +54,7 @@ async def asked(
     if cursor is not None and window.skip:
         raise Invalid.one("page", "must not be given with a `cursor`")
     return HeartbeatQuery(
-        status=lists.status_of(status),
+        statuses=lists.statuses_of(status),
         important=important,
         from_ms=_ms_of("from", since),
         to_ms=_ms_of("to", until),

@@ -13,6 +13,8 @@ USUAL_LIMIT = 20
 
 Page = Annotated[int | None, QueryParameter(ge=1, le=1_000_000, description="From 1; asks for a page.")]
 Limit = Annotated[int | None, QueryParameter(ge=1, le=100, description="Things on a page; asks for one. Default: 20.")]
+FlatPage = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1.")]
+PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Things on a page.")]
 Search = Annotated[str | None, QueryParameter(max_length=150, description="Part of the name, without regard to case.")]
 Order = Literal["asc", "desc"]
 StatusWord = Literal[
@@ -42,6 +44,11 @@ async def window(page: Page = None, limit: Limit = None) -> Window:
     return Window(page or 1, limit or USUAL_LIMIT)
 
 
+async def flat(page: FlatPage = 1, per_page: PerPage = USUAL_LIMIT) -> Window:
+    """The page of a list in document 002's form, which always has one."""
+    return Window(page, per_page)
+
+
 def numbers(part: Window, total: int) -> Pagination:
     """Where in the list a page is."""
     return pagination_of(part.page or 1, part.limit, total)
@@ -52,3 +59,9 @@ def status_of(word: StatusWord | None) -> Status | None:
     if word is None:
         return None
     return Status(int(word)) if word.isdigit() else Status[word.upper()]
+
+
+def statuses_of(word: StatusWord | None) -> frozenset[Status]:
+    """The same for a list that takes several; empty for None."""
+    found = status_of(word)
+    return frozenset() if found is None else frozenset({found})

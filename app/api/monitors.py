@@ -8,18 +8,14 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app import due
-from app.api import aftermath, etags, lists
+from app.api import aftermath, etags, lists, runs
 from app.api.lists import Order, Search, StatusWord, Window
-from app.errors import Unavailable
 from app.security.policy import ADMIN, OPERATOR, VIEWER
-from app.store import monitors, readings, series
+from app.store import monitors
 from app.store.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.pages import Pagination
-
-RUN_EXTRA_S = 15.0  # beyond the check's own timeout: to be picked up, stored and answered
 
 VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at", "status"]
@@ -132,9 +128,4 @@ class MonitorController(Controller):
     @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200)
     async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
         """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
-        plan = await series.plan_of(str(monitor_id))
-        at_ms = await due.check_now(plan.series, plan.version, plan.timeout_ms / 1000 + RUN_EXTRA_S)
-        heartbeat = await readings.read(plan.series, at_ms)
-        if heartbeat is None:
-            raise Unavailable("The check was made, and could not be stored.")
-        return heartbeat
+        return await runs.stored(str(monitor_id))

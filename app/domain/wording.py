@@ -24,6 +24,11 @@ def wanted(type_: Any) -> str:
     return f"{text}: {note}" if note else text + _pattern(info)
 
 
+def note_of(type_: Any) -> str:
+    """The type's own description; empty when it has none."""
+    return _description(types.type_info(type_))
+
+
 def _pattern(info: types.Type) -> str:
     """The pattern of a text, for a type that has no words for it."""
     if isinstance(info, types.Metadata):

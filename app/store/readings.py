@@ -39,7 +39,7 @@ _ROWS = "h.id, h.status, h.flags, h.took_us, h.code"
 _BAND = (
     " WHERE h.id BETWEEN CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?2"
     " AND CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?3"
-    " AND (CAST(?4 AS SMALLINT) IS NULL OR h.status = CAST(?4 AS SMALLINT))"
+    " AND (CAST(?4 AS INTEGER) IS NULL OR (CAST(?4 AS INTEGER) >> h.status) & 1 = 1)"  # the bits of the wanted ones
 )
 _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
 _BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
@@ -52,13 +52,16 @@ _COUNTED = "SELECT count(*) AS n FROM (…) AS counted"
 class HeartbeatQuery(Struct, frozen=True, kw_only=True):
     """Which heartbeats.
 
+    statuses          any of these; empty: of all
+    reach_ms          how far a list of all monitors may go back from its end, milliseconds; None: to the beginning
     from_ms, to_ms    epoch milliseconds, both ends included
     cursor            the id of the last heartbeat of the page before
     skip              heartbeats to leave out first; for page numbers
     """
 
     monitor_id: str | None = None
-    status: Status | None = None
+    statuses: frozenset[Status] = frozenset()
+    reach_ms: int | None = HOUR_MS
     important: bool | None = None
     from_ms: int | None = None
     to_ms: int | None = None
@@ -96,7 +99,7 @@ async def count(query: HeartbeatQuery) -> int:
     """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
     span = await _span_of(msgspec.structs.replace(query, cursor=None))
     sought = _COUNTED.replace("…", _sought("h.id", _BAND + _IMPORTANCE[query.important]) + _MOST)
-    counted = await db.rows(sought, listed(span.owners), span.first, span.last, query.status, COUNTED_MOST)
+    counted = await db.rows(sought, listed(span.owners), span.first, span.last, _bits(query.statuses), COUNTED_MOST)
     return int(counted[0]["n"])
 
 
@@ -117,11 +120,17 @@ async def _span_of(query: HeartbeatQuery) -> Span:
     at, _ = _place_of(query.cursor)
     now = _relative(int(time() * 1000))
     last = min(TIME, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
-    reach = 0 if query.monitor_id else max(0, min(last, now) - (DAY_MS if query.important else HOUR_MS))
+    reach_ms = DAY_MS if query.important else query.reach_ms
+    reach = 0 if query.monitor_id or reach_ms is None else max(0, min(last, now) - reach_ms)
     first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
     if first < reach:
         raise Invalid.one("from", TOO_LONG)
     return Span(await _owners(query.monitor_id), first, last)
+
+
+def _bits(statuses: Iterable[Status]) -> int | None:
+    """Statuses as the bits of a number; None stands for all of them."""
+    return sum(1 << status for status in statuses) or None
 
 
 def _relative(epoch_ms: int) -> int:
@@ -159,7 +168,7 @@ async def _walk(query: HeartbeatQuery, span: Span, wanted: int) -> list[Any]:
     series, place = listed(span.owners), _place_of(query.cursor)
     found: list[Any] = []
     for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.owners)))):
-        found += await db.rows(sought, series, first, last, query.status, wanted - len(found), *place)
+        found += await db.rows(sought, series, first, last, _bits(query.statuses), wanted - len(found), *place)
         if len(found) >= wanted:
             break
     return found

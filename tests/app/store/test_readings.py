@@ -68,7 +68,7 @@ async def test_one_monitor_is_read_to_its_beginning_all_for_an_hour_and_what_is_
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ({"status": Status.DOWN}, [4]),
+        ({"statuses": frozenset({Status.DOWN})}, [4]),
         ({"important": True}, [2, 4]),
         ({"important": False, "limit": 3}, [0, 1, 3]),
         ({"from_ms": NOW - STEP}, [0, 1, 2]),
@@ -107,7 +107,7 @@ async def test_heartbeats_of_one_instant_are_all_read(series):
 async def test_a_total_counts_what_matches_on_every_page(series):
     await beats(series)
     assert await readings.count(HeartbeatQuery(to_ms=NOW, limit=1, skip=3)) == 10
-    assert await readings.count(HeartbeatQuery(to_ms=NOW, status=Status.DOWN)) == 1
+    assert await readings.count(HeartbeatQuery(to_ms=NOW, statuses=frozenset({Status.DOWN}))) == 1
     assert await readings.count(HeartbeatQuery(to_ms=NOW, important=True, monitor_id=await id_of("one"))) == 0
 
 

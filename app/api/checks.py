@@ -1,0 +1,139 @@
+"""Checks over HTTP: monitors as document 002 knows them. What is stored, and what follows from it, is a monitor's."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from app import cache
+from app.api import aftermath, etags, lists, runs
+from app.api.lists import Order, Window
+from app.api.results import result_of
+from app.domain import checks, plugins
+from app.security.policy import ADMIN, OPERATOR, VIEWER
+from app.store import clients, configs, monitors, results
+from app.store.monitors import Changed, MonitorQuery
+from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
+from schema.jobs import Outcome
+from schema.messages import text_of
+from schema.monitors import Monitor
+from schema.pages import pagination_of
+from schema.results import VERDICTS, Result
+
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+async def asked(
+    window: NamedDependency[Window],
+    enabled: FromQuery[bool | None] = None,
+    plugin_type: FromQuery[str | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> MonitorQuery:
+    """Which monitors the checks asked for are. Raises Invalid."""
+    return MonitorQuery(
+        active=enabled,
+        type=plugin_type and plugins.type_of(plugin_type),
+        sort=sort,
+        descending=order == "desc",
+        limit=window.limit,
+        offset=window.skip,
+    )
+
+
+async def shown(found: list[Monitor]) -> list[Check]:
+    """Monitors as checks."""
+    ran = await results.last_runs(one.id for one in found)
+    return [checks.check_of(one, ran.get(one.id)) for one in found]
+
+
+async def _listed(query: MonitorQuery, window: Window) -> Checks:
+    found, total = await monitors.browse(query)
+    pages = pagination_of(1, window.limit, total).pages
+    return Checks(checks=await shown(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
+
+
+async def _told(changed: Changed, *, status_code: int = 200) -> Response[Check]:
+    """What a change led to; its ETag is the monitor's."""
+    await aftermath.tell(changed)
+    (check,) = await shown([changed.monitor])
+    return Response(check, status_code=status_code, headers=etags.header_of(changed.monitor.version))
+
+
+async def run_once(data: AdHocCheck) -> Result:
+    """Run a check that is kept nowhere. Raises Invalid, Unavailable."""
+    target, timeout_s = checks.target_of(data)
+    with checks.in_its_words(data.plugin_type):
+        clients.require(target)
+        target = configs.fresh(target)
+    return _result_of(await runs.ad_hoc(target, timeout_s))
+
+
+def _result_of(outcome: Outcome) -> Result:
+    return Result(
+        id=None,
+        check_id=None,
+        status=VERDICTS[outcome.seen],
+        message=outcome.message or text_of(outcome.code),
+        response_time=outcome.took_us / 1_000_000,
+        raw_data=outcome.detail or {},
+        executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
+    )
+
+
+class CheckController(Controller):
+    """What is checked, how and when."""
+
+    path = "/checks"
+    tags = ("Checks",)
+    guards = (VIEWER,)
+    dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="BrowseChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
+    async def browse(self, wanted: NamedDependency[MonitorQuery], window: NamedDependency[Window]) -> Checks:
+        """List checks, a page at a time."""
+        return await cache.through("checks", (wanted, window), Checks, lambda: _listed(wanted, window))
+
+    @post(operation_id="AddCheck", guards=[ADMIN])
+    async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
+        """Add a check. Without a schedule it runs on demand only."""
+        draft = checks.draft_of(data)
+        with checks.in_its_words(data.plugin_type):
+            changed = await monitors.add(draft)
+        return await _told(changed, status_code=201)
+
+    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200)
+    async def run_ad_hoc(self, data: JSONBody[AdHocCheck]) -> Result:
+        """Run a check that is kept nowhere: a worker looks, and nothing is stored."""
+        return await run_once(data)
+
+    @get("/{check_id:str}", operation_id="ReadCheck")
+    async def read(self, check_id: FromPath[UUID]) -> Response[Check]:
+        """Read one check."""
+        monitor = await monitors.read(str(check_id))
+        (check,) = await shown([monitor])
+        return Response(check, headers=etags.header_of(monitor.version))
+
+    @put("/{check_id:str}", operation_id="PutCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
+    async def change(
+        self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
+    ) -> Response[Check]:
+        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        monitor = await monitors.read(str(check_id))
+        patch = checks.patch_of(monitor, data)
+        with checks.in_its_words(monitor.type):
+            changed = await monitors.change(monitor.id, patch, version=version)
+        return await _told(changed)
+
+    @delete("/{check_id:str}", operation_id="RemoveCheck", guards=[ADMIN], opt={"refusals": [412]})
+    async def remove(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a check and its results."""
+        await aftermath.tell(await monitors.remove(str(check_id), version=version))
+
+    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200)
+    async def run(self, check_id: FromPath[UUID]) -> Result:
+        """Run a check now, through the ordinary pipeline, and answer with the stored result."""
+        return result_of(await runs.stored(str(check_id)))

@@ -1,0 +1,86 @@
+"""The examples of document 002 for the OpenAPI document, by operation: what is sent, and what comes back."""
+
+from typing import Any
+
+CONFIG = {"url": "https://example.com", "expected_status": 200}
+AD_HOC = {"plugin_type": "website", "config": CONFIG}
+DRAFT = {"name": "New Website Check", **AD_HOC, "enabled": True, "schedule": "every 5 minutes"}
+PATCH = {"name": "Updated Website Check", "config": {**CONFIG, "timeout": 30}}
+CHECK = {
+    "id": "123e4567-e89b-12d3-a456-426614174000",
+    "name": "Example Website Check",
+    "plugin_type": "website",
+    "config": CONFIG,
+    "enabled": True,
+    "schedule": "every 5 minutes",
+    "last_run": "2023-04-01T12:00:00Z",
+    "created_at": "2023-01-01T00:00:00Z",
+    "updated_at": "2023-04-01T12:00:00Z",
+}
+SEEN = {
+    "status": "success",
+    "message": "Website responded with status 200",
+    "response_time": 0.342,
+    "raw_data": {"status_code": 200, "headers": {"content-type": "text/html"}},
+}
+RESULT = {
+    "id": "123e4567-e89b-12d3-a456-426614174000",
+    "check_id": "456e7890-e12b-34d5-a678-426614174000",
+    **SEEN,
+    "executed_at": "2023-04-01T12:00:00Z",
+}
+PAGE = {"page": 1, "per_page": 20, "total": 1, "pages": 1}
+CHECKS = {"checks": [CHECK], **PAGE}
+RESULTS = {"results": [RESULT], **PAGE}
+SUMMARY = {
+    "period": "day",
+    "from_date": "2023-03-31T12:00:00Z",
+    "to_date": "2023-04-01T12:00:00Z",
+    "total_checks": 100,
+    "statuses": {
+        "success": {"count": 95, "percent": 95.0},
+        "warning": {"count": 3, "percent": 3.0},
+        "error": {"count": 2, "percent": 2.0},
+    },
+}
+PLUGIN = {
+    "name": "website",
+    "description": "Check website availability and status",
+    "required_config": {"url": "URL to check"},
+    "optional_config": {
+        "expected_status": "Expected HTTP status code (default: 200)",
+        "timeout": "Request timeout in seconds (default: 10)",
+    },
+}
+BATCH = {"checks": ["check_id_1", "check_id_2", "check_id_3"], "max_workers": 5, "timeout": 30}
+BATCH_RESULTS = {"results": [{"check_id": "check_id_1", "result": SEEN}]}
+AD_HOC_BATCH = {
+    "checks": [AD_HOC, {"plugin_type": "dns", "config": {"domain": "example.com", "record_type": "A"}}],
+    "max_workers": 5,
+    "timeout": 30,
+}
+AD_HOC_RESULTS = {"results": [{**AD_HOC, "result": SEEN}]}
+
+SENT: dict[str, Any] = {
+    "AddCheck": DRAFT,
+    "PutCheck": PATCH,
+    "RunAdHocCheck": AD_HOC,
+    "RunBatch": BATCH,
+    "RunAdHocBatch": AD_HOC_BATCH,
+}
+RETURNED: dict[str, Any] = {
+    "BrowseChecks": CHECKS,
+    "AddCheck": CHECK,
+    "ReadCheck": CHECK,
+    "PutCheck": CHECK,
+    "RunCheck": RESULT,
+    "RunAdHocCheck": {**RESULT, "id": None, "check_id": None},
+    "BrowseResults": RESULTS,
+    "BrowseResultsOfCheck": RESULTS,
+    "ReadResult": RESULT,
+    "SummariseResults": SUMMARY,
+    "BrowsePlugins": {"plugins": [PLUGIN], "count": 1},
+    "ReadPlugin": PLUGIN,
+    "RunBatch": BATCH_RESULTS,
+    "RunAdHocBatch": AD_HOC_RESULTS,
+}

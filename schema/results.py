@@ -1,0 +1,68 @@
+"""Results: heartbeats as document 002 knows them. A result is a heartbeat, by the same id; only the words differ."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from schema.status import Status
+
+Period = Literal["day", "week", "month"]
+
+
+class Verdict(StrEnum):
+    """What a result says."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+VERDICTS: dict[Status, Verdict] = {
+    Status.DOWN: Verdict.ERROR,
+    Status.UP: Verdict.SUCCESS,
+    Status.PENDING: Verdict.WARNING,  # failing, but nobody was told yet
+    Status.MAINTENANCE: Verdict.SUCCESS,
+    Status.DEGRADED: Verdict.WARNING,
+    Status.UNKNOWN: Verdict.WARNING,  # our fault, never the target's
+}
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One run of a check; both ids are null when it was kept nowhere."""
+
+    id: Annotated[str | None, Meta(description="Opaque.")]
+    check_id: str | None
+    status: Verdict
+    message: str
+    response_time: Annotated[float | None, Meta(description="Seconds.")]
+    raw_data: Annotated[dict[str, Any], Meta(description="Facts; empty for an everyday success.")]
+    executed_at: datetime
+
+
+class Results(Struct, frozen=True, kw_only=True):
+    """One page of results, newest first."""
+
+    results: list[Result]
+    page: int
+    per_page: int
+    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+    pages: int
+
+
+class Share(Struct, frozen=True):
+    """How many results said so."""
+
+    count: int
+    percent: float
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What a period came to."""
+
+    period: Period
+    from_date: datetime
+    to_date: datetime
+    total_checks: Annotated[int, Meta(description="Results of the period.")]
+    statuses: Annotated[dict[str, Share], Meta(description="By success, warning and error.")]
