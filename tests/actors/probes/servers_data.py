@@ -90,13 +90,17 @@ async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 @contextlib.asynccontextmanager
-async def saying(*parts: bytes, then_close: bool = False) -> AsyncIterator[int]:
-    """The port of something that is no server of any kind: it says its parts, one for whatever it is sent."""
+async def saying(*parts: bytes, then_close: bool = False, first: bool = False) -> AsyncIterator[int]:
+    """The port of something that is no server of any kind: it says its parts, one for whatever it is sent.
+
+    first    it speaks before it is spoken to
+    """
 
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            for part in parts:
-                await reader.read(65_536)
+            for number, part in enumerate(parts):
+                if number or not first:
+                    await reader.read(65_536)
                 writer.write(part)
                 await writer.drain()
             if not then_close:

@@ -1,0 +1,135 @@
+"""Asks a MySQL or MariaDB one query that only reads.
+
+Read-only by construction: the query is prepared, which takes one statement and no end of a transaction, and runs in a
+read-only transaction. It travels as a hexadecimal value, so that no quoting rule of a server can split it.
+"""
+
+import contextlib
+import ssl
+import struct
+from typing import Any
+
+import aiomysql
+from pymysql.constants import CLIENT
+from pymysql.err import MySQLError
+
+from actors.probes.encryption import context
+from actors.probes.login import Login, login_of
+from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.seen import Failed, Seen
+from actors.probes.tools import Asked
+from actors.probes.trouble import of_system
+from schema.messages import ANSWERED
+from schema.targets import Mysql
+
+SCHEMES = ("mysql", "mariadb")
+IN_THE_OPEN = "mysql_clear_password"  # by this name a server asks for the password as it is
+CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
+
+
+class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
+    """The library goes on without TLS when the server has none, and sends a password as it is when asked."""
+
+    async def _request_authentication(self) -> None:
+        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+            raise Failed("the server speaks no TLS")
+        self._refuse_open(str(self._server_auth_plugin))
+        await super()._request_authentication()
+
+    async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+        self._refuse_open(plugin_name.decode("latin-1"))
+        return await super()._process_auth(plugin_name, auth_packet)
+
+    def _refuse_open(self, plugin: str) -> None:
+        if plugin == IN_THE_OPEN and not self._ssl_context:
+            raise Failed("the server wants the password unencrypted")
+
+
+async def probe(target: Mysql, asked: Asked) -> Seen:
+    """Connect, ask, take the first field of the first row."""
+    login = login_of(target, SCHEMES, frozenset(), database=target.database)
+    try:
+        value, version = await _answer(target, login, asked)
+    except MySQLError as error:
+        raise _meaning(error) from error
+    except OSError:  # among them a certificate's fault, which is a ValueError too
+        raise
+    except (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error) as error:
+        raise Failed("the answer is not MySQL's protocol") from error
+    detail = {"value": shown(value), "server_version": version} if asked.detailed else None
+    return Seen(code=ANSWERED, detail=detail, value=value)
+
+
+async def _answer(target: Mysql, login: Login, asked: Asked) -> tuple[Scalar, str]:
+    connection = await _connected(login, _encryption(target, login), asked)
+    try:
+        version = str(connection.get_server_info())
+        cursor = await connection.cursor(aiomysql.SSCursor)
+        for statement in statements(target.query, version, asked.snapshot.timeout_ms):
+            await cursor.execute(statement)
+        row = await cursor.fetchone()
+        await cursor.close()
+        await connection.ensure_closed()
+    finally:
+        connection.close()
+    return scalar(row[0]) if row else None, version
+
+
+async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked) -> Connection:
+    """A connection to the first address that takes one."""
+    *others, last = await asked.tools.egress.addresses(login.host)
+    for address in others:
+        with contextlib.suppress(MySQLError):
+            return await _signed_in(address, login, tls)
+    return await _signed_in(last, login, tls)
+
+
+async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> Connection:
+    connection = Connection(
+        host=address,
+        port=login.port,
+        user=login.username or "root",
+        password=login.password,
+        db=login.database or None,
+        charset="utf8mb4",
+        ssl=tls,
+        program_name="watchkeeper",
+    )
+    await connection._connect()  # noqa: SLF001 - what the library's own connect() does after making its class
+    return connection
+
+
+def _encryption(target: Mysql, login: Login) -> ssl.SSLContext | None:
+    if not target.tls:
+        return None
+    return context(
+        login.host,
+        verify=not target.ignore_tls_errors,
+        ca=target.ca_cert,
+        certificate=target.client_cert,
+        key=target.client_key,
+    )
+
+
+def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
+    """What is said to the server, the query last. The two families have different names for a limit on time."""
+    limit = (
+        f"max_statement_time = {timeout_ms / 1000}" if "MariaDB" in version else f"max_execution_time = {timeout_ms}"
+    )
+    return (
+        f"SET SESSION {limit}, sql_select_limit = 1",
+        f"SET @watchkeeper = CONVERT(0x{query.encode().hex()} USING utf8mb4)",
+        "PREPARE watchkeeper FROM @watchkeeper",
+        "START TRANSACTION READ ONLY",
+        "EXECUTE watchkeeper",
+    )
+
+
+def _meaning(error: MySQLError) -> Exception:
+    """The server's word, or what happened on the way to it."""
+    if isinstance(error.__cause__, OSError):
+        return of_system(error.__cause__)
+    number, *words = error.args or (0,)
+    if number in CLIENT_SAYS or not words:
+        return Failed("the connection was closed without an answer")
+    return Failed(f"the server answered: {words[0]}")
