@@ -12,7 +12,7 @@ from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Ntp, Ssh
+from schema.targets.services import Ldap, Ntp, Ssh
 
 __all__ = [
     "TARGETS",
@@ -20,6 +20,7 @@ __all__ = [
     "BearerAuth",
     "Dns",
     "Http",
+    "Ldap",
     "Method",
     "Mysql",
     "Ntp",
@@ -37,7 +38,7 @@ __all__ = [
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql
+Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
@@ -50,4 +51,5 @@ TARGETS: dict[str, type[Any]] = {
     "ntp": Ntp,
     "ssl": Ssl,
     "mysql": Mysql,
+    "ldap": Ldap,
 }

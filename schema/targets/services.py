@@ -1,11 +1,13 @@
 """Services that speak protocols of their own: remote shells, clocks, directories, devices, calls, containers, games."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
 from schema.limits import Host, Port, Secret
+from schema.targets.encryption import CaCert, IgnoreTlsErrors
 
 
 class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ssh"):
@@ -41,3 +43,43 @@ class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     ) = None
     otherwise: Annotated[Consequence, Meta(description="When they differ by more.")] = Consequence.DEGRADED
     assertions: Assertions = []
+
+
+class LdapSecurity(StrEnum):
+    """How a directory is spoken to."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+class LdapScope(StrEnum):
+    """How far below the base a search looks."""
+
+    BASE = "base"
+    ONE = "one"
+    SUB = "sub"
+
+
+class Ldap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ldap"):
+    """A directory: does it answer, let a user bind, and find what it should."""
+
+    host: Host
+    port: Port = 389
+    security: LdapSecurity = LdapSecurity.NONE
+    ca_cert: CaCert = ""
+    ignore_tls_errors: IgnoreTlsErrors = False
+    bind_dn: Annotated[str, Meta(max_length=1_024, description="Who asks; empty: nobody.")] = ""
+    password: Secret = ""
+    base: Annotated[str, Meta(max_length=1_024, description="Where a search begins; empty: the root.")] = ""
+    scope: LdapScope = LdapScope.SUB
+    filter: Annotated[str, Meta(max_length=2_048, description="What to look for (RFC 4515); empty: no search.")] = ""
+    attribute: Annotated[
+        str,
+        Meta(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9.;-]*)?$", description="Whose first value counts."),
+    ] = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        if bool(self.password) != bool(self.bind_dn):
+            raise ValueError("a bind takes a `bind_dn` and a `password`")

@@ -42,6 +42,17 @@ def saying(words: bytes, *, then_hanging: bool = False) -> Script:
     return script
 
 
+def replying(words: bytes) -> Script:
+    """Waits for a question, says it, and hangs up."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(words)
+        await writer.drain()
+
+    return script
+
+
 async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Never ends, for whoever reads it."""
     while not writer.is_closing():

@@ -1,0 +1,96 @@
+"""BER as LDAP and SNMP use it (X.690): single-byte tags, definite lengths. Pure, and strict with what others send."""
+
+INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30, 0x31
+SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that are
+MOST_LENGTH_BYTES = 4
+MANY_BYTE_TAG = 0x1F
+
+
+def element(tag: int, *parts: bytes) -> bytes:
+    """A tag, a length, and the parts in a row."""
+    body = b"".join(parts)
+    return bytes((tag,)) + _length(len(body)) + body
+
+
+def integer(number: int, tag: int = INTEGER) -> bytes:
+    """A signed number in as few bytes as it takes."""
+    return element(tag, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
+
+
+def octets(data: bytes | str, tag: int = OCTETS) -> bytes:
+    """A string of bytes; text as UTF-8."""
+    return element(tag, data.encode() if isinstance(data, str) else data)
+
+
+def oid(dotted: str) -> bytes:
+    """An object's name, `1.3.6.1.2.1`. Raises ValueError when it is none."""
+    first, second, *rest = (int(one) for one in dotted.strip(".").split("."))
+    numbers = (first * 40 + second, *rest)
+    return element(OID, b"".join(_base128(one) for one in numbers))
+
+
+def header(data: bytes) -> tuple[int, int] | None:
+    """Where the body of the first element begins and ends; None while too little is there to know.
+
+    raises    ValueError for what is not BER as we use it
+    """
+    if len(data) < 2:  # noqa: PLR2004 - a tag and a length
+        return None
+    if data[0] & MANY_BYTE_TAG == MANY_BYTE_TAG:
+        raise ValueError("a tag of several bytes")
+    if data[1] < SHORT_LENGTH:
+        return 2, 2 + data[1]
+    count = data[1] - SHORT_LENGTH
+    if not 1 <= count <= MOST_LENGTH_BYTES:
+        raise ValueError("a length that is not definite, or absurd")
+    begin = 2 + count
+    return None if len(data) < begin else (begin, begin + int.from_bytes(data[2:begin], "big"))
+
+
+def elements(data: bytes) -> list[tuple[int, bytes]]:
+    """The elements that stand in a row: tag and body. Raises ValueError unless they fill the data exactly."""
+    found = []
+    while data:
+        bounds = header(data)
+        if bounds is None or bounds[1] > len(data):
+            raise ValueError("an element that is cut off")
+        found.append((data[0], data[bounds[0] : bounds[1]]))
+        data = data[bounds[1] :]
+    return found
+
+
+def number(body: bytes) -> int:
+    """An INTEGER's or ENUMERATED's value. Raises ValueError for an empty one."""
+    if not body:
+        raise ValueError("a number of no bytes")
+    return int.from_bytes(body, "big", signed=True)
+
+
+def dotted(body: bytes) -> str:
+    """An OID's body as people write it. Raises ValueError when it is cut off."""
+    if not body or body[-1] & 0x80:
+        raise ValueError("an object's name that is cut off")
+    numbers, number_ = list[int](), 0
+    for byte in body:
+        number_ = number_ << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(number_)
+            number_ = 0
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, (first, numbers[0] - first * 40, *numbers[1:])))
+
+
+def _length(count: int) -> bytes:
+    if count < SHORT_LENGTH:
+        return bytes((count,))
+    size = (count.bit_length() + 7) // 8
+    return bytes((SHORT_LENGTH + size,)) + count.to_bytes(size, "big")
+
+
+def _base128(number: int) -> bytes:
+    if number < 0:
+        raise ValueError("a negative number in an object's name")
+    found = [number & 0x7F]
+    while number := number >> 7:
+        found.append(number & 0x7F | 0x80)
+    return bytes(reversed(found))

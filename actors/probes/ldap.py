@@ -1,0 +1,155 @@
+"""Looks whether a directory answers, lets a user bind, and finds what it should."""
+
+from asyncio import IncompleteReadError, StreamReader, StreamWriter
+from typing import Any
+
+from actors.probes import ldap_messages as messages
+from actors.probes.ber import header
+from actors.probes.encryption import context
+from actors.probes.ldap_filter import encoded
+from actors.probes.ldap_messages import Entry, Result
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tls import context_for, days_left
+from actors.probes.tools import Asked
+from schema.messages import ANSWERED
+from schema.targets import Ldap
+from schema.targets.services import LdapSecurity
+
+READ_LIMIT_BYTES = 1_000_000  # of everything a server says
+ENTRIES = 100  # asked for
+SHOWN = 10  # names in a detail
+
+
+class Talk:
+    """One connection: a question at a time, and a bound for all answers together."""
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self._id, self._left = 0, READ_LIMIT_BYTES
+
+    def ask(self, operation: bytes) -> None:
+        """Send a request."""
+        self._id += 1
+        self.writer.write(messages.message(self._id, operation))
+
+    async def hear(self) -> tuple[int, bytes]:
+        """The next answer to it: its kind and its body."""
+        while True:
+            try:
+                id_, kind, body = messages.opened(await self._message())
+            except ValueError as error:
+                raise Failed(f"the server doesn't speak LDAP: {error}") from error
+            if id_ == self._id:
+                return kind, body
+            if id_ == 0:
+                raise Failed("the server ends the connection")
+
+    async def result(self, wanted: int) -> Result:
+        """How a request ended that has one answer."""
+        kind, body = await self.hear()
+        if kind != wanted:
+            raise Failed("the server doesn't speak LDAP: an answer to something else")
+        return messages.result(body)
+
+    async def _message(self) -> bytes:
+        data = await self.reader.readexactly(2)
+        while (bounds := header(data)) is None:
+            data += await self.reader.readexactly(1)
+        self._left -= bounds[1]
+        if self._left < 0:
+            raise Failed(f"the answers are longer than {READ_LIMIT_BYTES // 1_000_000} MB")
+        return data + await self.reader.readexactly(bounds[1] - len(data))
+
+
+async def probe(target: Ldap, asked: Asked) -> Seen:
+    """Connect, bind, and search where something is looked for."""
+    wanted = _filter(target)
+    talk = await _connected(target, asked)
+    try:
+        return await _look(target, asked, talk, wanted)
+    except IncompleteReadError as error:
+        raise Failed("the connection was closed in the middle") from error
+    except ValueError as error:
+        raise Failed(f"the server doesn't speak LDAP: {error}") from error
+    finally:
+        talk.writer.transport.abort()
+
+
+async def _look(target: Ldap, asked: Asked, talk: Talk, wanted: bytes) -> Seen:
+    if target.security is LdapSecurity.STARTTLS:
+        await _secured(target, asked, talk)
+    await _bound(target, talk)
+    entries = await _found(target, talk, wanted) if wanted else None
+    talk.ask(bytes((messages.UNBIND, 0)))
+    return _judged(target, entries, days_left(talk.writer), detailed=asked.detailed)
+
+
+def _filter(target: Ldap) -> bytes:
+    """What is looked for; nothing when there is no filter."""
+    try:
+        return encoded(target.filter) if target.filter else b""
+    except ValueError as error:
+        raise Unsure(f"the filter can't be read: {error}") from error
+
+
+def _trust(target: Ldap, asked: Asked) -> Any:
+    if target.ca_cert and not target.ignore_tls_errors:
+        return context(target.host, ca=target.ca_cert)
+    return context_for(asked.tools, ignoring=target.ignore_tls_errors)
+
+
+async def _connected(target: Ldap, asked: Asked) -> Talk:
+    tls = _trust(target, asked) if target.security is LdapSecurity.TLS else None
+    return Talk(*await asked.tools.egress.open_connection(target.host, target.port, ssl=tls))
+
+
+async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
+    """Go on under TLS."""
+    talk.ask(messages.start_tls())
+    answer = await talk.result(messages.ANSWERED)
+    if answer.code != messages.OK:
+        raise Failed(f"the server refuses STARTTLS: {answer.reason}")
+    if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - what is here already was not said under TLS
+        raise Failed("the server goes on without TLS after STARTTLS")
+    await talk.writer.start_tls(_trust(target, asked), server_hostname=target.host)
+
+
+async def _bound(target: Ldap, talk: Talk) -> None:
+    talk.ask(messages.bind(target.bind_dn, target.password))
+    answer = await talk.result(messages.BOUND)
+    if answer.code != messages.OK:
+        raise Failed(f"the bind was refused: {answer.reason}")
+
+
+async def _found(target: Ldap, talk: Talk, wanted: bytes) -> list[Entry]:
+    """Every entry that comes, as far as the limit."""
+    talk.ask(messages.search(target.base, target.scope, wanted, target.attribute, ENTRIES))
+    entries = list[Entry]()
+    while True:
+        kind, body = await talk.hear()
+        if kind == messages.ENTRY:
+            entries.append(messages.entry(body))
+        elif kind == messages.SEARCHED:
+            break
+    answer = messages.result(body)
+    if answer.code not in {messages.OK, messages.SIZE_LIMIT}:
+        raise Failed(f"the search failed: {answer.reason}")
+    return entries
+
+
+def _judged(target: Ldap, entries: list[Entry] | None, days: int | None, *, detailed: bool) -> Seen:
+    if entries is None:
+        return Seen(code=ANSWERED, certificate_days=days)
+    if not entries:
+        raise Failed("the search found nothing")
+    facts = {"entries": len(entries), "names": [one.name[:200] for one in entries[:SHOWN]]}
+    value = value_of(entries, target.attribute)
+    return Seen(code=ANSWERED, detail=facts if detailed else None, value=value, certificate_days=days)
+
+
+def value_of(entries: list[Entry], attribute: str) -> str | int | None:
+    """The attribute's first value; how many entries there are when none is named."""
+    if not attribute:
+        return len(entries)
+    found = (value for one in entries for value in one.values.get(attribute.lower(), ()))
+    return next(found, None)
