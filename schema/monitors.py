@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
+from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.targets import TARGETS, Target
 
@@ -98,6 +99,8 @@ class Snapshot(Struct, frozen=True):
     created_ms: int = 0  # since when it is watched like this: added, changed or resumed then
 
     cron: str = ""  # when it is due, instead of the interval
+    proxy: ProxyConfig | None = None  # the way its checks go
+
     timezone: str = "UTC"
 
 def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:

@@ -8,7 +8,7 @@ import aiohttp
 
 from actors.probes.seen import Failed
 
-READ_LIMIT_BYTES = 1_048_576  # of text: more than any page a person would search
+READ_LIMIT_BYTES = 1_048_576  # more than any page a person would search
 SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire: a packer can send for ever and mean nothing
 ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
 
@@ -16,10 +16,27 @@ ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
 _CHARSET = re.compile(r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|gb\w+|big5\w*|euc_\w+|shift_ji\w+")
 
 
-async def text_of(answer: aiohttp.ClientResponse) -> str:
-    """The first READ_LIMIT_BYTES of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
-    unpacked = await _unpacked(answer, answer.headers.get("Content-Encoding", "identity").strip().lower())
-    return unpacked.decode(charset_of(answer.charset), errors="replace")
+async def text_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> str:
+    """The first `most` bytes of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
+    return decoded(answer, await bytes_of(answer, most))
+
+
+async def bytes_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> bytearray:
+    """The first `most` bytes of the body, unpacked. Raises as `text_of`."""
+    return await _unpacked(answer, answer.headers.get("Content-Encoding", "identity").strip().lower(), most)
+
+
+def decoded(answer: aiohttp.ClientResponse, body: bytes | bytearray) -> str:
+    """A body as text, in the charset that the answer names."""
+    return body.decode(charset_of(answer.charset), errors="replace")
+
+
+async def drained(answer: aiohttp.ClientResponse) -> None:
+    """Read a body to its end and forget it, so that its connection can serve again; one too long is left alone."""
+    sent = 0
+    while sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
+        sent += len(chunk)
+    answer.release()
 
 
 def charset_of(name: str | None) -> str:
@@ -31,14 +48,14 @@ def charset_of(name: str | None) -> str:
     return known if _CHARSET.fullmatch(known) else "utf-8"
 
 
-async def _unpacked(answer: aiohttp.ClientResponse, packing: str) -> bytearray:
+async def _unpacked(answer: aiohttp.ClientResponse, packing: str, most: int) -> bytearray:
     if packing not in {"identity", "gzip", "x-gzip", "deflate"}:
         raise Failed(f"the body came packed as {packing[:40]}, which was not asked for", code=answer.status)
     unpacker = None if packing == "identity" else Unpacker(answer.status)
     body, sent = bytearray(), 0
-    while len(body) < READ_LIMIT_BYTES and sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
+    while len(body) < most and sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
         sent += len(chunk)
-        room = READ_LIMIT_BYTES - len(body)
+        room = most - len(body)
         body += unpacker.some(chunk, room) if unpacker else chunk[:room]
     return body
 

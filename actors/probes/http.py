@@ -1,88 +1,147 @@
 """Looks at an HTTP address: its answer, its words, its speed and its certificate."""
 
-import ssl
-from datetime import UTC, datetime
-from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 import aiohttp
 from msgspec.structs import replace
 
-from actors.probes.body import text_of
+from actors.probes import oauth
+from actors.probes.expectations import Read, read
 from actors.probes.reply import Reply
-from actors.probes.request import REDIRECTS, Request, after, first
+from actors.probes.request import REDIRECTS, Request, after, first, with_header
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
-from actors.probes.trouble import of_system, of_tls
+from actors.probes.way import Way, Wishes, opened
+from actors.probes.web_facts import Walk, days_of, detail_of, unless_it_ends
+from actors.probes.web_trouble import of_web
 from app.security.egress import Refused
-from schema.messages import text_of as words_for
+from schema.assertions import CertificateDays
 from schema.status import Status
 from schema.targets import Http
-
-HEADERS_KEPT, VALUE_KEPT = 40, 300  # of an answer's headers, in a detail
-SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2", "authentication-info"})
+from schema.targets.http import IpFamily, Ntlm, OAuth2
 
 
 async def probe(target: Http, asked: Asked) -> Seen:
     """Ask, follow redirects, judge the last answer."""
     try:
-        return await _look(target, asked)
+        if not asked.detailed and takes_the_usual_way(target):
+            return await _look(target, asked, Way(asked.tools.http, not target.ignore_tls_errors))
+        async with opened(wishes_of(target), asked) as way:
+            return await _look(target, asked, way)
     except aiohttp.ClientError as error:
-        raise _meaning(error) from error
+        raise of_web(error) from error
 
 
-async def _look(target: Http, asked: Asked) -> Seen:
+def takes_the_usual_way(target: Http) -> bool:
+    """Whether nothing was asked for that needs a session of its own."""
+    return not (
+        target.proxy_id
+        or target.tls_cert
+        or target.tls_ca
+        or target.resolver_server
+        or target.ip_family is not IpFamily.ANY
+        or isinstance(target.auth, Ntlm)
+    )
+
+
+def wishes_of(target: Http) -> Wishes:
+    """What the monitor wants of the way there."""
+    return Wishes(
+        ignore_tls_errors=target.ignore_tls_errors,
+        tls_cert=target.tls_cert,
+        tls_key=target.tls_key,
+        tls_ca=target.tls_ca,
+        family=target.ip_family,
+        resolver=(target.resolver_server, target.resolver_port),
+        proxied=bool(target.proxy_id),
+        kept=isinstance(target.auth, Ntlm),
+    )
+
+
+async def _look(target: Http, asked: Asked, way: Way) -> Seen:
     began = perf_counter()
-    answer, leaf = await _followed(target, asked)
+    walk = await _walked(target, asked, way)
     try:
-        trouble = await _trouble_with(target, answer)
+        found = await read(target, walk.answer)
     finally:
-        answer.close()
-    seen = _judged(target, answer.status, trouble, perf_counter() - began)
-    if leaf and target.check_cert_expiry and seen.status is Status.UP:
-        seen = _unless_it_ends(leaf, target.cert_warning_days, seen)
+        walk.answer.close()
+    took_s = perf_counter() - began
+    seen = _judged(target, walk, found, took_s)
+    if target.assertions:
+        seen = replace(seen, value=found.value, certificate_days=_days(target, walk.leaf))
     if asked.detailed or seen.status is not Status.UP:
-        return replace(seen, detail=_detail(answer, leaf))
+        return replace(seen, detail=_detail(walk, found, way, took_s))
     return seen
 
 
-async def _followed(target: Http, asked: Asked) -> tuple[Reply, bytes | None]:
-    """The last answer, and the certificate of the first address that has one."""
+async def _walked(target: Http, asked: Asked, way: Way) -> Walk:
     try:
         request = first(target)
     except ValueError as error:
         raise Unsure(f"the address can't be asked: {error}") from error
-    leaf = None
-    for hop in range(target.max_redirects + 1):
-        answer = await _answer_to(request, target, asked, hop)
+    if isinstance(target.auth, OAuth2):
+        token = await oauth.token_for(target.auth, asked, way)
+        request = with_header(request, "Authorization", f"Bearer {token}")
+    walk = await walked(request, target.max_redirects, way, target.auth)
+    if isinstance(target.auth, OAuth2) and walk.answer.status == 401:  # noqa: PLR2004 - Unauthorized
+        oauth.forget(target.auth, asked)
+    return walk
+
+
+async def walked(request: Request, most: int, way: Way, auth: object = None) -> Walk:
+    """Ask, and follow up to so many redirects; 0 takes a redirect as the answer. Raises Failed, Unsure, Refused."""
+    leaf: bytes | None = None
+    hops: list[str] = []
+    for hop in range(most + 1):
+        answer = await _answer_to(request, way, hop, auth)
         leaf = leaf or answer.certificate
         location = answer.headers.get("Location") if answer.status in REDIRECTS else None
-        if not location or not target.max_redirects:
-            return answer, leaf
+        if not location or not most:
+            return Walk(answer, leaf, hops)
         answer.close()
+        hops.append(str(request.url))
         request = _onward(request, answer.status, location)
-    raise Failed(f"more than {target.max_redirects} redirects", code=answer.status)
+    raise Failed(f"more than {most} redirects", code=answer.status)
 
 
-async def _answer_to(request: Request, target: Http, asked: Asked, hop: int) -> Reply:
+async def _answer_to(request: Request, way: Way, hop: int, auth: object) -> Reply:
+    began, before = perf_counter(), way.phases.before_request() if way.phases else 0.0
     try:
-        return await asked.tools.http.request(  # type: ignore[return-value]  # the session's response_class
+        if not hop and isinstance(auth, Ntlm):
+            return await _introduced(request, way, auth)
+        return await ask(request, way)
+    except Refused as refused:
+        if not hop:
+            raise
+        raise Failed(f"redirected to a place where checks don't go: {refused}") from refused
+    finally:
+        if way.phases:
+            way.phases.add("first_byte", perf_counter() - began - (way.phases.before_request() - before))
+
+
+async def ask(request: Request, way: Way) -> Reply:
+    """One request. Raises Unsure for one that can't be written, aiohttp's errors."""
+    try:
+        return await way.session.request(  # type: ignore[return-value]  # the session's response_class
             request.method,
             request.url,
             headers=request.headers,
             data=request.body,
             allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
-            ssl=not target.ignore_tls_errors,
+            ssl=way.ssl,
+            proxy=way.proxy,
         )
-    except Refused as refused:
-        if not hop:
-            raise
-        raise Failed(f"redirected to a place where checks don't go: {refused}") from refused
     except aiohttp.ClientError:  # some of them are ValueErrors too
         raise
     except ValueError as error:
         raise Unsure(f"the request can't be written: {error}") from error
+
+
+async def _introduced(request: Request, way: Way, auth: Ntlm) -> Reply:
+    from actors.probes import ntlm  # noqa: PLC0415 - an extra
+
+    return await ntlm.answer_to(request, way, auth, ask)
 
 
 def _onward(request: Request, status: int, location: str) -> Request:
@@ -92,88 +151,24 @@ def _onward(request: Request, status: int, location: str) -> Request:
         raise Failed("redirected to something that is no http address", code=status) from error
 
 
-async def _trouble_with(target: Http, answer: Reply) -> str:
-    """What is wrong with status or words; empty when nothing is. The body is read only where words are asked for."""
-    if answer.status not in accepted(tuple(target.accepted_statuscodes)):
-        return f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}"
-    if not target.keyword or (target.keyword in await text_of(answer)) is not target.invert_keyword:
-        return ""
-    return f"the keyword {target.keyword[:80]!r} is {'' if target.invert_keyword else 'not '}in the body"
-
-
-@lru_cache(maxsize=1_024)
-def accepted(codes: tuple[str, ...]) -> frozenset[int]:
-    """Every status that these codes (204), classes (2XX) and ranges (200-299) mean."""
-    found: set[int] = set()
-    for code in codes:
-        least, _, most = code.upper().replace("XX", "00").partition("-")
-        end = int(most or least) + (99 if "X" in code.upper() else 0)
-        found.update(range(int(least), end + 1))
-    return frozenset(found)
-
-
-def _judged(target: Http, status: int, trouble: str, took_s: float) -> Seen:
-    if trouble:
-        return Seen(Status.DOWN, status, trouble)
+def _judged(target: Http, walk: Walk, found: Read, took_s: float) -> Seen:
+    status = walk.answer.status
+    if found.trouble:
+        return Seen(Status.DOWN, status, found.trouble)
     if target.degraded_after is not None and took_s > target.degraded_after:
         return Seen(Status.DEGRADED, status, f"answered in {took_s:.2f} s, later than {target.degraded_after:g} s")
+    if walk.leaf and target.check_cert_expiry:
+        return unless_it_ends(walk.leaf, target.cert_warning_days, Seen(code=status))
     return Seen(code=status)
 
 
-def _unless_it_ends(leaf: bytes, warning_days: int, otherwise: Seen) -> Seen:
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
-
-    try:
-        days = certificate_of(leaf).days_left(datetime.now(UTC))
-    except ValueError:
-        return Seen(Status.DEGRADED, otherwise.code, "the certificate can't be read")
-    if days >= warning_days:
-        return otherwise
-    return Seen(
-        Status.DEGRADED,
-        otherwise.code,
-        f"the certificate ends in {days} days" if days >= 0 else "the certificate has ended",
-    )
+def _days(target: Http, leaf: bytes | None) -> int | None:
+    """Days until the certificate ends, when an assertion is about them."""
+    return days_of(leaf) if any(isinstance(one, CertificateDays) for one in target.assertions) else None
 
 
-def _detail(answer: Reply, leaf: bytes | None) -> dict[str, Any]:
-    """Status, headers and certificate, bounded, without what a session could be taken over with."""
-    headers = {
-        name: "********" if name.lower() in SECRET_HEADERS else value[:VALUE_KEPT]
-        for name, value in list(answer.headers.items())[:HEADERS_KEPT]
-    }
-    detail: dict[str, Any] = {"status_code": answer.status, "headers": headers}
-    return detail | ({"certificate": _facts(leaf)} if leaf else {})
-
-
-def _facts(leaf: bytes) -> dict[str, Any]:
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - as above
-
-    try:
-        return certificate_of(leaf).facts(datetime.now(UTC))
-    except ValueError:
-        return {"error": "the certificate can't be read"}
-
-
-def _meaning(error: aiohttp.ClientError) -> Failed | Unsure:
-    """What aiohttp's error says of the target, in our words: its own may hold the address."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as cause):
-            return of_tls(cause)
-        case aiohttp.ClientConnectorError(os_error=cause):
-            return of_system(cause)
-        case aiohttp.InvalidURL():
-            return Unsure("the address can't be asked")
-        case OSError():  # aiohttp drops the class, and with it what the number means: 1 is EPERM, or broken TLS
-            return of_system(error.__cause__ if isinstance(error.__cause__, OSError) else error)
-    return Failed(_not_http(error))
-
-
-def _not_http(error: aiohttp.ClientError) -> str:
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return "the connection was closed without an answer"
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return "the body broke off"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP as it should be: {error.message.split(':', 1)[0][:120]}"
-    return f"the request failed ({type(error).__name__})"
+def _detail(walk: Walk, found: Read, way: Way, took_s: float) -> dict[str, Any]:
+    """What people see: the answer, the query's hit, and where the time went, as far as it was measured."""
+    timings = way.phases.facts(took_s) if way.phases else {"total_ms": round(took_s * 1000, 3)}
+    hit = {"value": found.value} if found.value is not None else {}
+    return {**detail_of(walk), **hit, "timings": timings}

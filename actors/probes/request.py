@@ -4,11 +4,19 @@ from base64 import b64encode
 from functools import lru_cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 from yarl import URL
 
 from schema.targets import BasicAuth, BearerAuth, Http, Method
+from schema.targets.http import Encoding
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+CONTENT_TYPES = {
+    Encoding.JSON: "application/json",
+    Encoding.FORM: "application/x-www-form-urlencoded",
+    Encoding.XML: "application/xml; charset=utf-8",
+    Encoding.TEXT: "text/plain; charset=utf-8",
+}
 REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
 
 
@@ -24,9 +32,14 @@ class Request(Struct, frozen=True):
 def first(target: Http) -> Request:
     """What the monitor asks for. Raises ValueError for a URL that is none."""
     headers = None
-    if target.headers or target.auth:
-        headers = {**target.headers, **_authorization(target.auth)}
+    if target.headers or target.auth or target.encoding:
+        headers = {**_kind_of(target), **target.headers, **_authorization(target.auth)}
     return Request(target.method.value, parsed(target.url), headers, target.body.encode() if target.body else None)
+
+
+def with_header(request: Request, name: str, value: str) -> Request:
+    """The same request, with one more header of the monitor's own."""
+    return replace(request, headers={**(request.headers or {}), name: value})
 
 
 def after(asked: Request, status: int, location: str) -> Request:
@@ -49,13 +62,21 @@ def parsed(url: str) -> URL:
     return URL(url).with_fragment(None)
 
 
-def _authorization(auth: BasicAuth | BearerAuth | None) -> dict[str, str]:
+def _kind_of(target: Http) -> dict[str, str]:
+    return {"Content-Type": CONTENT_TYPES[target.encoding]} if target.encoding and target.body else {}
+
+
+def _authorization(auth: object) -> dict[str, str]:
     if isinstance(auth, BearerAuth):
         return {"Authorization": f"Bearer {auth.token}"}
     if isinstance(auth, BasicAuth):
-        pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode("ascii")
-        return {"Authorization": f"Basic {pair}"}
+        return basic(auth.username, auth.password)
     return {}
+
+
+def basic(username: str, password: str) -> dict[str, str]:
+    """The header of RFC 7617."""
+    return {"Authorization": f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"}
 
 
 def _becomes_get(status: int, method: str) -> bool:

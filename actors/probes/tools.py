@@ -1,11 +1,12 @@
 """What probes work with: made once per process, on the loop that runs the checks."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
 from actors.probes.reply import Reply
+from actors.probes.tokens import Tokens
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
 from app.security.names import Names
@@ -30,12 +31,14 @@ class Tools:
     """The door, and one HTTP session behind it.
 
     trust    how certificates are verified; None: the system's authorities
+    tokens   what OAuth2 gave us, until it expires
     """
 
     names: Names
     egress: Egress
     http: aiohttp.ClientSession
     trust: ssl.SSLContext | None = None
+    tokens: Tokens = field(default_factory=Tokens)
 
     async def close(self) -> None:
         """Close what is open; running checks fail."""
@@ -63,18 +66,18 @@ async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None)
     """
     names = Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
-    return Tools(names, egress, _session(egress, trust), trust)
+    return Tools(names, egress, session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
 
 
-def _session(egress: Egress, trust: ssl.SSLContext | None) -> aiohttp.ClientSession:
+def session_behind(door: Door, headers: dict[str, str] = SENT) -> aiohttp.ClientSession:
     """No cookies, no timers, no second tries, no unpacking: each is a check's own business, and costs every check."""
     session = aiohttp.ClientSession(
-        connector=Door(egress, ssl=trust or True, **ONE_USE),
+        connector=door,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         auto_decompress=False,
         response_class=Reply,
-        headers=SENT,
+        headers=headers,
         max_line_size=LINE_BYTES,
         max_field_size=HEADER_BYTES,
         max_headers=HEADERS,

@@ -79,6 +79,12 @@ class Egress:
         """A connected, non-blocking socket: for libraries that take one. Raises as `addresses`, and OSError."""
         return await _first_to_connect(await self.addresses(host), port)
 
+    async def socket_among(self, addresses: tuple[str, ...], port: int) -> socket:
+        """The same to whichever of these IP addresses answers first. Raises Refused, OSError."""
+        for address in addresses:
+            self.check(address)
+        return await _first_to_connect(addresses, port)
+
     async def connect(
         self,
         factory: Callable[[], Protocol],

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from app.domain import fitting
+from app.domain import fitting, soundness
 from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
@@ -32,6 +32,9 @@ def replaced(old: S, new: dict[str, Any]) -> S:
 
 def _kept(config: S, old: Struct) -> S:
     try:
-        return sealing.kept(config, old)
+        kept = sealing.kept(config, old)
+        if wrong := soundness.faults(kept):
+            raise Invalid(wrong)
     except Invalid as refused:
         raise Invalid([FieldError(f"config.{one.field}", one.message) for one in refused.fields]) from refused
+    return kept

@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from schema.assertions import Assertions
-from schema.limits import Secret
+from schema.assertions import Assertions, Operator
+from schema.limits import Port, Secret
 from schema.targets.address import Url
 
 StatusCodes = Annotated[
@@ -32,10 +32,49 @@ class Method(StrEnum):
     OPTIONS = "OPTIONS"
 
 
+class Encoding(StrEnum):
+    """What a body is; decides its Content-Type."""
+
+    JSON = "json"
+    FORM = "form"
+    XML = "xml"
+    TEXT = "text"
+
+
+class JsonLanguage(StrEnum):
+    """How a place in JSON is named."""
+
+    JSONPATH = "jsonpath"
+    JMESPATH = "jmespath"
+
+
+class IpFamily(StrEnum):
+    """Which addresses of a name a check may use."""
+
+    ANY = "any"
+    IPV4 = "4"
+    IPV6 = "6"
+
+
+class ClientAuth(StrEnum):
+    """How a client tells a token endpoint who it is (RFC 6749, 2.3.1)."""
+
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+
+
+Pem = Annotated[
+    str, Meta(max_length=65_536, extra={"secret": True}, description="PEM. Kept sealed; shown as ********.")
+]
+ProxyId = Annotated[str, Meta(max_length=64, description="The proxy that checks go through; empty: none.")]
+ResolverServer = Annotated[str, Meta(max_length=45, description="IP address; empty: the system's resolver.")]
+Username = Annotated[str, Meta(max_length=255)]
+
+
 class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="basic"):
     """User name and password, sent with every request."""
 
-    username: Annotated[str, Meta(max_length=255)]
+    username: Username
     password: Secret = ""
 
 
@@ -45,6 +84,33 @@ class BearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     token: Secret
 
 
+class OAuth2(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="oauth2"):
+    """A token by client credentials (RFC 6749, 4.4), kept until it expires."""
+
+    token_url: Url
+    client_id: Annotated[str, Meta(min_length=1, max_length=255)]
+    client_secret: Secret
+    scopes: Annotated[str, Meta(max_length=1_024, description="Separated by spaces.")] = ""
+    client_auth: ClientAuth = ClientAuth.BASIC
+
+
+class Ntlm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="ntlm"):
+    """Windows' challenge and response, on one connection."""
+
+    username: Username
+    password: Secret
+    domain: Annotated[str, Meta(max_length=255)] = ""
+    workstation: Annotated[str, Meta(max_length=255)] = ""
+
+
+class HeaderAssertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a header of the answer must be; one that is absent does not hold."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    operator: Operator = Operator.EQUALS
+    expected: Annotated[str, Meta(max_length=2_048)]
+
+
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"):
     """An HTTP(S) address: its answer, its words, its speed and its certificate."""
 
@@ -52,6 +118,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     method: Method = Method.GET
     headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
     body: Annotated[str, Meta(max_length=65_536)] = ""
+    encoding: Annotated[Encoding | None, Meta(description="Sets the Content-Type; the body must be such.")] = None
     accepted_statuscodes: Annotated[list[StatusCodes], Meta(min_length=1, max_length=20)] = msgspec.field(
         default_factory=lambda: ["2XX"]
     )
@@ -59,7 +126,24 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     ignore_tls_errors: bool = False
     keyword: Annotated[str, Meta(max_length=1_024, description="Text the body must contain.")] = ""
     invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
-    auth: BasicAuth | BearerAuth | None = None
+    regex: Annotated[str, Meta(max_length=1_024, description="RE2; the body must have a part that fits.")] = ""
+    invert_regex: Annotated[bool, Meta(description="No part may fit instead.")] = False
+    json_query: Annotated[
+        str, Meta(max_length=1_024, description="Must find something in the body; its first hit is the value.")
+    ] = ""
+    json_query_language: JsonLanguage = JsonLanguage.JSONPATH
+    header_assertions: Annotated[list[HeaderAssertion], Meta(max_length=20)] = []
+    max_body_bytes: Annotated[int, Meta(ge=1, le=1_048_576, description="How much of the body is read, unpacked.")] = (
+        1_048_576
+    )
+    auth: BasicAuth | BearerAuth | OAuth2 | Ntlm | None = None
+    tls_cert: Annotated[Pem, Meta(description="Client certificate, and its chain.")] = ""
+    tls_key: Annotated[Pem, Meta(description="Its private key, without a passphrase.")] = ""
+    tls_ca: Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")] = ""
+    ip_family: IpFamily = IpFamily.ANY
+    resolver_server: ResolverServer = ""
+    resolver_port: Port = 53
+    proxy_id: ProxyId = ""
     degraded_after: Annotated[
         float | None, Meta(description="Seconds after which a passing answer counts as degraded.")
     ] = None

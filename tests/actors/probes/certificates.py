@@ -55,6 +55,23 @@ def trust() -> ssl.SSLContext:
     return context
 
 
+def authority_pem() -> str:
+    """The tests' authority, as a monitor would be given it."""
+    return pem_of(authority())
+
+
+def pem_of(one: Authority) -> str:
+    """An authority's certificate."""
+    return one[0].public_bytes(Encoding.PEM).decode("ascii")
+
+
+def pair(place: Path) -> tuple[str, str]:
+    """A client's certificate and its key, in PEM."""
+    served(place)
+    key, mark, cert = (place / "leaf.pem").read_text().partition("-----BEGIN CERTIFICATE-----")
+    return mark + cert, key
+
+
 def served(
     place: Path, *, days: float = 90, address: str = "127.0.0.1", signer: Authority | None = None
 ) -> ssl.SSLContext:

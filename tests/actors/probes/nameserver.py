@@ -23,6 +23,8 @@ ZONE = (
     "_sip._tcp.test. 60 IN SRV 1 5 5060 sip.test.",
     "1.2.0.192.in-addr.arpa. 60 IN PTR a.test.",
     "c.test. 60 IN CNAME a.test.",
+    "here.test. 60 IN A 127.0.0.1",
+    "metadata.test. 60 IN A 169.254.169.254",
 )
 
 

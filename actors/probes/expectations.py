@@ -1,0 +1,83 @@
+"""What an HTTP answer must be: its status, its headers, its words. The body is read once, where words are asked for."""
+
+from functools import lru_cache
+
+from msgspec import Struct
+
+from actors.probes.body import text_of
+from actors.probes.reply import Reply
+from actors.probes.seen import Unsure
+from app.domain.assertions import Scalar, compares
+from schema.messages import text_of as words_for
+from schema.targets import Http
+
+SHOWN = 80  # characters of what a monitor looks for, in a sentence
+
+
+class Read(Struct, frozen=True):
+    """What was found: the trouble, empty when there is none, and the JSON query's hit."""
+
+    trouble: str = ""
+    value: Scalar = None
+
+
+async def read(target: Http, answer: Reply) -> Read:
+    """Hold the answer against the monitor, cheapest first. Raises Failed for a broken body, aiohttp's errors."""
+    if answer.status not in accepted(tuple(target.accepted_statuscodes)):
+        return Read(f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}")
+    if target.header_assertions and (trouble := _headers(target, answer)):
+        return Read(trouble)
+    if not (target.keyword or target.regex or target.json_query):
+        return Read()
+    return _words(target, await text_of(answer, target.max_body_bytes))
+
+
+@lru_cache(maxsize=1_024)
+def accepted(codes: tuple[str, ...]) -> frozenset[int]:
+    """Every status that these codes (204), classes (2XX) and ranges (200-299) mean."""
+    found: set[int] = set()
+    for code in codes:
+        least, _, most = code.upper().replace("XX", "00").partition("-")
+        end = int(most or least) + (99 if "X" in code.upper() else 0)
+        found.update(range(int(least), end + 1))
+    return frozenset(found)
+
+
+def _headers(target: Http, answer: Reply) -> str:
+    for one in target.header_assertions:
+        value = answer.headers.get(one.name)
+        if value is None:
+            return f"the header {one.name[:SHOWN]} is not in the answer"
+        if not compares(value, one.operator, one.expected):
+            return f"the header {one.name[:SHOWN]}, {value[:SHOWN]!r}, is not {one.operator} {one.expected[:SHOWN]!r}"
+    return ""
+
+
+def _words(target: Http, text: str) -> Read:
+    if target.keyword and (target.keyword in text) is target.invert_keyword:
+        is_there = "" if target.invert_keyword else "not "
+        return Read(f"the keyword {target.keyword[:SHOWN]!r} is {is_there}in the body")
+    if target.regex and _found(target.regex, text) is target.invert_regex:
+        fits = "something" if target.invert_regex else "nothing"
+        return Read(f"{fits} in the body fits {target.regex[:SHOWN]!r}")
+    return _hit(target, text) if target.json_query else Read()
+
+
+def _found(regex: str, text: str) -> bool:
+    from app.domain import patterns  # noqa: PLC0415 - a library that most checks never need
+
+    try:
+        return patterns.found(regex, text)
+    except ValueError as error:
+        raise Unsure(f"the pattern can't be used: {error}") from error
+
+
+def _hit(target: Http, text: str) -> Read:
+    from app.domain import json_query  # noqa: PLC0415 - as above
+
+    try:
+        return Read(value=json_query.hit(target.json_query_language, target.json_query, text))
+    except json_query.NotFound as error:
+        return Read(str(error))
+    except ValueError as error:
+        raise Unsure(f"the JSON query can't be used: {error}") from error

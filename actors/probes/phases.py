@@ -1,0 +1,33 @@
+"""How long each phase of a check took. Redirects add up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+
+class Phases:
+    """Seconds by phase: dns, connect, tls, first_byte."""
+
+    def __init__(self) -> None:
+        self._took: dict[str, float] = {}
+
+    @contextmanager
+    def timing(self, phase: str) -> Iterator[None]:
+        """Add what happens inside to a phase."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.add(phase, perf_counter() - began)
+
+    def add(self, phase: str, took_s: float) -> None:
+        """Add to a phase."""
+        self._took[phase] = self._took.get(phase, 0.0) + took_s
+
+    def before_request(self) -> float:
+        """What it took until requests could be sent, so far."""
+        return sum(self._took.get(phase, 0.0) for phase in ("dns", "connect", "tls"))
+
+    def facts(self, total_s: float) -> dict[str, float]:
+        """For a detail: milliseconds, in the order they pass."""
+        return {f"{name}_ms": round(took * 1000, 3) for name, took in {**self._took, "total": total_s}.items()}

@@ -1,0 +1,62 @@
+"""SOCKS: a connection to somewhere by way of a proxy, which is reached through the one door like everything else."""
+
+from socket import socket
+from typing import Any, cast
+
+from python_socks import ProxyError, ProxyType
+from python_socks.async_.asyncio import Proxy
+
+from actors.probes.seen import Failed, Unsure
+from app.security.egress import Egress, Refused
+from schema.proxies import Protocol, ProxyConfig
+
+NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
+THE_TARGETS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's one word for all of it
+    3: "network unreachable",
+    4: "no route to host",
+    5: "connection refused",
+    6: "connection timed out",
+    91: "rejected or failed",
+}
+
+
+class _Through:
+    """Where python-socks asks for a connection to the proxy, it gets one of ours."""
+
+    def __init__(self, egress: Egress) -> None:
+        self._egress = egress
+
+    async def connect(self, dest_host: str, dest_port: int, **_: Any) -> socket:
+        """A connected socket. An unreachable proxy says nothing of the target."""
+        try:
+            return await self._egress.socket_to(dest_host, dest_port)
+        except OSError as error:
+            raise Unsure(f"the proxy can't be reached: {(error.strerror or str(error)).lower()}") from error
+
+
+async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
+    """A socket that leads to `host`: an address, or with socks5h a name. Raises Failed, Unsure, Refused."""
+    dialer = Proxy(
+        proxy_type=ProxyType.SOCKS4 if proxy.protocol is Protocol.SOCKS4 else ProxyType.SOCKS5,
+        host=proxy.host,
+        port=proxy.port,
+        username=proxy.username or None,
+        password=proxy.password or None,
+        rdns=True,
+        forward=cast("Proxy", _Through(egress)),
+    )
+    try:
+        return await dialer.connect(host, port, timeout=NO_LIMIT_S)
+    except ProxyError as error:
+        raise _meaning(error) from error
+    except Refused as refused:
+        raise Unsure(f"the proxy: {refused}") from refused
+    except (OSError, UnicodeError, ValueError) as error:
+        raise Unsure(f"the proxy broke off: {str(error)[:120]}") from error
+
+
+def _meaning(error: ProxyError) -> Failed | Unsure:
+    """Whose fault it was, as far as the proxy tells."""
+    if error.error_code in THE_TARGETS:
+        return Failed(f"{THE_TARGETS[error.error_code]}, says the proxy")
+    return Unsure(f"the proxy does not let us through: {str(error)[:120].lower()}")

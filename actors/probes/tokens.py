@@ -1,0 +1,32 @@
+"""Tokens that were given to us for a while. Kept in memory, by whom they were given for."""
+
+from collections.abc import Hashable
+from time import monotonic
+
+SPARE_S = 10.0  # before a token ends: the check that takes it needs some time too
+USUAL_S = 300.0  # of a token that does not say how long it lives (RFC 6749, 5.1)
+LONGEST_S = 86_400.0
+MOST = 10_000  # tokens; the oldest goes
+
+
+class Tokens:
+    """One token per key, until it expires."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, tuple[float, str]] = {}
+
+    def get(self, key: Hashable) -> str:
+        """The token; empty when there is none that still lives."""
+        until, token = self._kept.get(key, (0.0, ""))
+        return token if monotonic() < until else ""
+
+    def put(self, key: Hashable, token: str, lives_s: float | None) -> None:
+        """Keep a token for as long as it lives."""
+        self._kept.pop(key, None)  # so that the newest is last
+        self._kept[key] = (monotonic() + min(lives_s or USUAL_S, LONGEST_S) - SPARE_S, token)
+        if len(self._kept) > MOST:
+            del self._kept[next(iter(self._kept))]
+
+    def drop(self, key: Hashable) -> None:
+        """Forget a token that is no longer taken."""
+        self._kept.pop(key, None)

@@ -1,0 +1,191 @@
+"""The way to a target that is not the everyday one: another family or name server, a client certificate, a proxy,
+one connection for several requests, or a stopwatch beside it. A session for one check; the everyday way costs nothing
+of this.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from ipaddress import IPv4Address
+from pathlib import Path
+from socket import inet_aton, socket
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from msgspec import Struct
+from yarl import URL
+
+from actors.probes.phases import Phases
+from actors.probes.resolver import addresses_of
+from actors.probes.seen import Unsure
+from actors.probes.tools import SENT, Asked, session_behind
+from app.security.door import ONE_USE, Door
+from app.security.egress import Egress
+from app.security.names import literal
+from schema.proxies import Protocol, ProxyConfig
+from schema.targets.http import IpFamily
+
+KEPT: dict[str, Any] = {"force_close": False, "limit": 1}  # one connection, request after request
+HEADERS_KEPT = {name: value for name, value in SENT.items() if name != "Connection"}
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What a monitor wants of the way.
+
+    resolver    IP address and port of a name server; no address: the system's
+    kept        all requests on one connection
+    """
+
+    ignore_tls_errors: bool = False
+    tls_cert: str = ""
+    tls_key: str = ""
+    tls_ca: str = ""
+    family: IpFamily = IpFamily.ANY
+    resolver: tuple[str, int] = ("", 53)
+    proxied: bool = False
+    kept: bool = False
+
+
+class Way(Struct, frozen=True):
+    """A session, and what its requests need.
+
+    ssl      as aiohttp takes it
+    proxy    an HTTP proxy's address, credentials in it
+    """
+
+    session: aiohttp.ClientSession
+    ssl: ssl.SSLContext | bool
+    proxy: URL | None = None
+    phases: Phases | None = None
+
+
+@asynccontextmanager
+async def opened(wishes: Wishes, asked: Asked) -> AsyncIterator[Way]:
+    """The way there, for as long as one check takes."""
+    proxy = proxy_of(wishes, asked)
+    tunnel = proxy if proxy and proxy.protocol not in {Protocol.HTTP, Protocol.HTTPS} else None
+    phases = Phases()
+    door = _OwnDoor(asked.tools.egress, wishes, tunnel, phases, ssl=asked.tools.trust or True)
+    session = session_behind(door, HEADERS_KEPT if wishes.kept else SENT)
+    try:
+        yield Way(session, _tls_of(wishes), _url_of(proxy) if proxy and not tunnel else None, phases)
+    finally:
+        await session.close()
+
+
+def proxy_of(wishes: Wishes, asked: Asked) -> ProxyConfig | None:
+    """The proxy to go through. Raises Unsure when it is gone."""
+    if not wishes.proxied:
+        return None
+    if asked.snapshot.proxy is None:
+        raise Unsure("the proxy of this monitor is gone")
+    return asked.snapshot.proxy
+
+
+class _OwnDoor(Door):
+    """Connects the way the monitor wishes, and takes the time of each step."""
+
+    def __init__(
+        self, egress: Egress, wishes: Wishes, tunnel: ProxyConfig | None, phases: Phases, **options: Any
+    ) -> None:
+        self._wishes, self._tunnel, self._phases = wishes, tunnel, phases
+        super().__init__(egress, **options, **(KEPT if wishes.kept else ONE_USE))
+
+    async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+        host, context = req.url.raw_host or "", self._get_ssl_context(req)
+        opened = await self._socket_to(host, req.port or 0)
+        try:
+            with self._phases.timing("tls" if context else "connect"):
+                return await self._loop.create_connection(
+                    self._factory,
+                    sock=opened,
+                    ssl=context,
+                    server_hostname=(req.server_hostname or host).rstrip(".") if context else None,
+                )
+        except BaseException:
+            opened.close()
+            raise
+
+    async def _create_proxy_connection(self, req: ClientRequest, *args: Any, **options: Any) -> Any:
+        """To an HTTP proxy, which resolves names itself; what is no name we can judge."""
+        refuse_numbers(self._egress, req.url.raw_host or "")
+        return await super()._create_proxy_connection(req, *args, **options)
+
+    async def _socket_to(self, host: str, port: int) -> socket:
+        with self._phases.timing("dns"):
+            found = await self._addresses(host)
+        with self._phases.timing("connect"):
+            if self._tunnel:
+                from actors.probes import socks  # noqa: PLC0415 - a library that most checks never need
+
+                return await socks.connected(self._egress, self._tunnel, found[0], port)
+            return await self._egress.socket_among(found, port)
+
+    async def _addresses(self, host: str) -> tuple[str, ...]:
+        """Where to connect; a name stays one where the proxy resolves it."""
+        if self._tunnel and self._tunnel.protocol is Protocol.SOCKS5H:
+            refuse_numbers(self._egress, host)
+            return (host,)
+        if self._wishes.proxied and not self._tunnel:  # the host is the HTTP proxy itself
+            return await self._egress.addresses(host)
+        only_4 = self._tunnel and self._tunnel.protocol is Protocol.SOCKS4
+        family = IpFamily.IPV4 if only_4 else self._wishes.family
+        return await addresses_of(self._egress, host, family, self._wishes.resolver)
+
+
+def refuse_numbers(egress: Egress, host: str) -> None:
+    """Raise Refused for an address, however written, that checks may not reach. Names are the proxy's business."""
+    own = literal(host)
+    if not own:
+        try:
+            own = str(IPv4Address(inet_aton(host)))
+        except OSError:
+            return
+    egress.check(own)
+
+
+def _url_of(proxy: ProxyConfig) -> URL:
+    try:
+        return URL.build(
+            scheme=proxy.protocol.value,
+            user=proxy.username or None,
+            password=proxy.password or None,
+            host=proxy.host,
+            port=proxy.port,
+        )
+    except ValueError as error:
+        raise Unsure("the proxy's address can't be written") from error
+
+
+def _tls_of(wishes: Wishes) -> ssl.SSLContext | bool:
+    """What aiohttp is told of TLS; False accepts any certificate."""
+    if not wishes.tls_cert and not wishes.tls_ca:
+        return not wishes.ignore_tls_errors
+    try:
+        return context_of(wishes.tls_cert, wishes.tls_key, wishes.tls_ca, wishes.ignore_tls_errors)
+    except (ssl.SSLError, ValueError) as error:
+        raise Unsure("the monitor's certificate, key or authorities can't be read") from error
+
+
+@lru_cache(maxsize=1_024)
+def context_of(
+    cert: str,
+    key: str,
+    authorities: str,
+    ignoring: bool,  # noqa: FBT001 - part of the cache's key
+) -> ssl.SSLContext:
+    """A client's context with a certificate of its own. Made once per monitor: reading authorities takes a while."""
+    context = ssl.create_default_context(cadata=authorities or None)
+    if ignoring:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if cert:
+        with TemporaryDirectory(prefix="wk-") as place:  # the ssl module reads keys from files only; it is ours alone
+            file = Path(place) / "own.pem"
+            file.write_text(f"{key}\n{cert}\n", encoding="ascii")
+            context.load_cert_chain(file)
+    return context

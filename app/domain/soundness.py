@@ -1,0 +1,123 @@
+"""What must hold of a config beyond its types: patterns that compile, bodies that are what they say, keys that fit.
+
+Pure. A type that has such rules has a function here; `app/store/configs.py` asks once, before a config is kept.
+"""
+
+import ssl
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree as ET
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificates
+
+from app.domain import json_query, patterns
+from schema.errors import FieldError
+from schema.targets.http import Encoding, Http, Ntlm
+
+Fault = tuple[str, str]  # field, what would be right
+
+
+def faults(config: Any) -> list[FieldError]:
+    """Every field that does not hold, by its dotted path in the config; secrets must be open."""
+    rules = RULES.get(type(config))
+    return [FieldError(field, words) for field, words in rules(config)] if rules else []
+
+
+def _of_http(config: Http) -> Iterator[Fault]:
+    if config.regex:
+        yield from _raising("regex", "RE2", partial(patterns.compiled, config.regex))
+    if config.json_query:
+        query = partial(json_query.compiled, config.json_query_language, config.json_query)
+        yield from _raising("json_query", str(config.json_query_language), query)
+    yield from _body(config)
+    yield from _keys(config.tls_cert, config.tls_key, config.tls_ca)
+    if isinstance(config.auth, Ntlm) and find_spec("spnego") is None:
+        yield "auth.method", "ntlm needs what this installation does not have: install watchkeeper[ntlm]"
+
+
+def _raising(field: str, language: str, read: Callable[[], Any]) -> Iterator[Fault]:
+    try:
+        read()
+    except ValueError as error:
+        yield field, f"is not {language}: {error}"
+
+
+def _body(config: Http) -> Iterator[Fault]:
+    """A body must be what its encoding says."""
+    if config.body and config.encoding and (words := READERS[config.encoding](config.body)):
+        yield "body", words
+    if config.encoding and any(name.lower() == "content-type" for name in config.headers):
+        yield "encoding", "must be empty when the headers have a Content-Type: only one can be sent"
+
+
+def _json(body: str) -> str:
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        return f"is not JSON: {error}"
+    return ""
+
+
+def _xml(body: str) -> str:
+    if "<!DOCTYPE" in body:
+        return "must be XML without a DOCTYPE"
+    try:
+        ET.fromstring(body)  # noqa: S314 - without a DTD there are no entities to unfold
+    except (ET.ParseError, ValueError) as error:
+        return f"is not XML: {error}"
+    return ""
+
+
+def _form(body: str) -> str:
+    try:
+        parse_qsl(body, keep_blank_values=True, strict_parsing=True, max_num_fields=10_000)
+    except ValueError as error:
+        return f"is not a form (a=1&b=2): {error}"
+    return ""
+
+
+READERS: dict[Encoding, Callable[[str], str]] = {
+    Encoding.JSON: _json,
+    Encoding.FORM: _form,
+    Encoding.XML: _xml,
+    Encoding.TEXT: lambda _: "",
+}
+
+
+def _keys(cert: str, key: str, authorities: str) -> Iterator[Fault]:
+    """Certificate and key come together and belong together; all of them can be read."""
+    if bool(cert) is not bool(key):
+        yield ("tls_key", "is required beside tls_cert") if cert else ("tls_cert", "is required beside tls_key")
+    owner = holder = None
+    try:
+        owner = _spoken(load_pem_x509_certificates(cert.encode())[0].public_key()) if cert else None
+    except ValueError:
+        yield "tls_cert", "must be a certificate in PEM"
+    try:
+        holder = _spoken(load_pem_private_key(key.encode(), None).public_key()) if key else None
+    except (ValueError, TypeError, AttributeError):
+        yield "tls_key", "must be a private key in PEM, without a passphrase"
+    if owner and holder and owner != holder:
+        yield "tls_key", "is not the certificate's key"
+    if authorities:
+        yield from _authorities(authorities)
+
+
+def _spoken(key: PublicKeyTypes) -> bytes:
+    return key.public_bytes(Form.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _authorities(authorities: str) -> Iterator[Fault]:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=authorities)
+    except (ssl.SSLError, ValueError):
+        yield "tls_ca", "must be certificates in PEM"
+
+
+RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {Http: _of_http}

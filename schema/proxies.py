@@ -1,0 +1,69 @@
+"""Proxies: ways out that checks may take instead of the direct one."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.limits import Host, Name, Port, Secret
+
+Username = Annotated[str, Meta(max_length=255)]
+
+
+class Protocol(StrEnum):
+    """What is spoken to the proxy. With socks5h and http(s) it is the proxy that resolves names."""
+
+    HTTP = "http"
+    HTTPS = "https"
+    SOCKS4 = "socks4"
+    SOCKS5 = "socks5"
+    SOCKS5H = "socks5h"
+
+
+class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a proxy is, and who we are to it."""
+
+    protocol: Protocol
+    host: Host
+    port: Port
+    username: Username = ""
+    password: Secret = ""
+
+
+class ProxyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to add a proxy."""
+
+    name: Name
+    protocol: Protocol
+    host: Host
+    port: Port
+    username: Username = ""
+    password: Secret = ""
+
+
+class ProxyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay."""
+
+    name: Name | UnsetType = UNSET
+    protocol: Protocol | UnsetType = UNSET
+    host: Host | UnsetType = UNSET
+    port: Port | UnsetType = UNSET
+    username: Username | UnsetType = UNSET
+    password: Secret | UnsetType = UNSET
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """A proxy as it is returned: the password masked."""
+
+    id: str
+    name: str
+    protocol: Protocol
+    host: str
+    port: int
+    username: str
+    password: Secret
+    monitors: Annotated[int, Meta(description="How many monitors go through it.")]
+    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    created_at: datetime
+    updated_at: datetime

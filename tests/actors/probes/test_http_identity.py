@@ -1,0 +1,168 @@
+"""Who a check is to an HTTP server: tokens by OAuth2, and NTLM."""
+
+import asyncio
+from base64 import b64decode, b64encode
+from urllib.parse import parse_qs
+
+import pytest
+import spnego
+
+from schema.status import Status
+from schema.targets import Http
+from schema.targets.http import ClientAuth, Ntlm, OAuth2
+from tests.actors.probes.target import answering, flooding, redirecting, serving
+
+UP, DOWN = Status.UP, Status.DOWN
+GRANTED = b'{"access_token": "t0ken", "token_type": "bearer", "expires_in": 3600}'
+
+
+def granting(asked: list[dict[str, list[str]]], answer: bytes = GRANTED, status: str = "200 OK"):
+    """A token endpoint's script; it notes the forms it was sent."""
+
+    async def script(head, writer):
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        reader = writer.transport.get_protocol()._stream_reader
+        asked.append(parse_qs((await reader.readexactly(length)).decode()))
+        await answering(answer, status)(head, writer)
+
+    return script
+
+
+def oauth(endpoint, **changes) -> OAuth2:
+    return OAuth2(**{"token_url": endpoint.url("/token"), "client_id": "me", "client_secret": "s3c+ret", **changes})
+
+
+async def test_a_token_is_fetched_once_and_sent_every_time(check):
+    forms: list[dict[str, list[str]]] = []
+    async with serving(granting(forms)) as endpoint, serving(answering()) as target:
+        watched = Http(url=target.url(), auth=oauth(endpoint, scopes="read status"))
+        outcomes = [await check(watched), await check(watched, detailed=True)]
+    assert {one.seen for one in outcomes} == {UP}
+    assert forms == [{"grant_type": ["client_credentials"], "scope": ["read status"]}]
+    assert all("Authorization: Bearer t0ken\r\n" in head for head in target.heads)
+    assert f"Authorization: Basic {b64encode(b'me:s3c%2Bret').decode()}" in endpoint.heads[0]
+
+
+async def test_the_secret_goes_in_the_form_when_the_endpoint_wants_it_there(check):
+    forms: list[dict[str, list[str]]] = []
+    async with serving(granting(forms)) as endpoint, serving(answering()) as target:
+        await check(Http(url=target.url(), auth=oauth(endpoint, client_auth=ClientAuth.POST)))
+    assert (forms[0]["client_id"], forms[0]["client_secret"]) == (["me"], ["s3c+ret"])
+    assert "Authorization" not in endpoint.heads[0]
+
+
+async def test_a_token_that_is_no_longer_taken_is_fetched_anew(check):
+    forms: list[dict[str, list[str]]] = []
+    async with serving(granting(forms)) as endpoint, serving(answering(status="401 Unauthorized")) as target:
+        watched = Http(url=target.url(), auth=oauth(endpoint))
+        outcomes = [await check(watched), await check(watched)]
+    assert {one.seen for one in outcomes} == {DOWN}
+    assert len(forms) == 2
+
+
+async def test_a_token_that_ends_at_once_is_not_kept(check):
+    forms: list[dict[str, list[str]]] = []
+    short = b'{"access_token": "t", "expires_in": 1}'
+    async with serving(granting(forms, short)) as endpoint, serving(answering()) as target:
+        watched = Http(url=target.url(), auth=oauth(endpoint))
+        assert [(await check(watched)).seen, (await check(watched)).seen] == [UP, UP]
+    assert len(forms) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "message"),
+    [
+        (b'{"error": "invalid_client"}', "401 Unauthorized", "no token: the endpoint answered 401"),
+        (b"{}", "200 OK", "no token: the endpoint's answer has none"),
+        (b"[" * 60_000, "200 OK", "no token: the endpoint's answer has none"),
+        (b"", "302 Found", "no token: the endpoint answered 302"),
+    ],
+)
+async def test_without_a_token_the_target_is_not_asked(check, answer, status, message):
+    async with serving(granting([], answer, status)) as endpoint, serving(answering()) as target:
+        outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
+    assert (outcome.seen, outcome.message, target.heads) == (DOWN, message, [])
+    assert "s3c" not in outcome.message
+
+
+async def test_a_token_endpoint_that_floods_us_is_bounded(check):
+    async with serving(flooding) as endpoint, serving(answering()) as target:
+        outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
+    assert (outcome.seen, outcome.message) == (DOWN, "no token: the endpoint's answer has none")
+
+
+async def test_a_token_stays_with_the_host_it_was_meant_for(check):
+    async with (
+        serving(answering(), host="localhost") as stranger,
+        serving(redirecting(stranger.url())) as target,
+        serving(granting([])) as endpoint,
+    ):
+        await check(Http(url=target.url(), auth=oauth(endpoint)))
+    assert "t0ken" in target.heads[0]
+    assert "t0ken" not in stranger.heads[0]
+
+
+async def test_a_token_endpoint_out_of_reach_is_not_asked(check):
+    auth = OAuth2(token_url="http://169.254.169.254/token", client_id="a", client_secret="b")
+    outcome = await check(Http(url="http://127.0.0.1:9/", auth=auth))
+    assert outcome.seen is Status.UNKNOWN
+    assert "is a cloud metadata address" in outcome.message
+
+
+class NtlmServer:
+    """Speaks HTTP with NTLM, by pyspnego's own acceptor: who they are belongs to the connection."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        acceptor = spnego.server(protocol="ntlm")
+        while not acceptor.complete:
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                token = head.partition("Authorization: NTLM ")[2].split("\r\n")[0]
+                said = acceptor.step(b64decode(token))
+            except (asyncio.IncompleteReadError, spnego.exceptions.SpnegoError):
+                break
+            if not acceptor.complete:
+                challenge = b64encode(said).decode()
+                writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n")
+                writer.write(f"WWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM {challenge}\r\n\r\nno".encode())
+        name = acceptor.client_principal if acceptor.complete else ""
+        status = "200 OK" if name else "401 Unauthorized"
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(name or '')}\r\n\r\n{name or ''}".encode())
+        writer.close()
+
+
+@pytest.fixture
+async def ntlm_server(tmp_path, monkeypatch):
+    (tmp_path / "users").write_text("LAN:ann:s3cret\n")
+    monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
+    speaker = NtlmServer()
+    server = await asyncio.start_server(speaker.serve, "127.0.0.1", 0)
+    speaker.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    yield speaker
+    server.close()
+
+
+@pytest.mark.parametrize(("password", "seen"), [("s3cret", UP), ("wrong", DOWN)])
+async def test_ntlm_is_spoken_on_one_connection(check, ntlm_server, password, seen):
+    auth = Ntlm(username="ann", password=password, domain="LAN")
+    outcome = await check(Http(url=ntlm_server.url, auth=auth, keyword="ann"))
+    assert (outcome.seen, ntlm_server.connections) == (seen, 1)
+
+
+async def test_a_server_that_wants_no_ntlm_is_taken_as_it_answers(check):
+    async with serving(answering(b"hello")) as target:
+        outcome = await check(Http(url=target.url(), auth=Ntlm(username="ann", password="s3cret")))
+    assert outcome.seen is UP
+
+
+@pytest.mark.parametrize("token", ["garbage", "TlRMTVNTUAACAAAA", "====", "A" * 40_000])
+async def test_a_challenge_that_is_none_is_the_targets_failure(check, token):
+    headers = f"WWW-Authenticate: NTLM {token}\r\nConnection: keep-alive\r\n"
+    async with serving(answering(b"", "401 Unauthorized", headers=headers)) as target:
+        outcome = await check(Http(url=target.url(), auth=Ntlm(username="ann", password="s3cret")))
+    assert outcome.seen is DOWN
+    assert "s3cret" not in outcome.message

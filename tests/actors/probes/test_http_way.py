@@ -1,0 +1,117 @@
+"""Other ways to an HTTP address than the everyday one: families, name servers, client certificates; and their times."""
+
+import ssl
+
+import dns.rcode
+import pytest
+
+from schema.assertions import CertificateDays
+from schema.status import Status
+from schema.targets import Http
+from schema.targets.http import IpFamily
+from tests.actors.probes import certificates
+from tests.actors.probes.nameserver import naming, saying
+from tests.actors.probes.target import answering, serving
+
+UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
+
+
+@pytest.mark.parametrize(("family", "seen"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)])
+async def test_only_addresses_of_the_family_count(check, family, seen):
+    async with serving(answering()) as target:
+        outcome = await check(Http(url=target.url(), ip_family=family))
+    assert outcome.seen is seen
+    assert outcome.message == ("" if seen is UP else "127.0.0.1 has no IPv6 address")
+
+
+async def test_a_name_server_of_the_monitors_own_is_asked(check):
+    async with serving(answering()) as target, naming() as port:
+        url = f"http://here.test:{target.port}/"
+        outcome = await check(Http(url=url, resolver_server="127.0.0.1", resolver_port=port))
+        unknown = await check(Http(url="http://gone.test/", resolver_server="127.0.0.1", resolver_port=port))
+        nothing = await check(Http(url=url, resolver_server="127.0.0.1", resolver_port=port, ip_family=IpFamily.IPV6))
+    assert outcome.seen is UP
+    assert target.heads[0].startswith("GET / HTTP/1.1\r\nHost: here.test:")
+    assert (unknown.seen, unknown.message) == (DOWN, "there is no name gone.test")
+    assert (nothing.seen, nothing.message) == (DOWN, "here.test has no IPv6 address")
+
+
+async def test_what_a_name_server_says_is_held_against_the_policy(check):
+    async with naming() as port:
+        led = await check(Http(url="http://metadata.test/", resolver_server="127.0.0.1", resolver_port=port))
+    server = await check(Http(url="http://a.test/", resolver_server="169.254.169.254"))
+    assert {led.seen, server.seen} == {UNKNOWN}
+    assert "169.254.169.254 is a cloud metadata address" in led.message
+    assert "169.254.169.254 is a cloud metadata address" in server.message
+
+
+async def test_a_name_server_that_is_silent_is_not_the_targets_fault(check, free_port):
+    target = Http(url="http://a.test/", resolver_server="127.0.0.1", resolver_port=free_port)
+    outcome = await check(target, timeout_ms=300)
+    assert (outcome.seen, outcome.message) == (UNKNOWN, "no answer from a name server within 0.3 s")
+
+
+async def test_a_name_server_that_refuses_is_not_the_targets_fault(check):
+    async with naming(saying(dns.rcode.REFUSED)) as port:
+        outcome = await check(Http(url="http://a.test/", resolver_server="127.0.0.1", resolver_port=port))
+    assert (outcome.seen, outcome.message) == (UNKNOWN, "the name server 127.0.0.1 does not answer for a.test")
+
+
+@pytest.fixture
+def wanting_certificates(tmp_path) -> ssl.SSLContext:
+    context = certificates.served(tmp_path)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=certificates.authority_pem())
+    return context
+
+
+async def test_a_client_certificate_opens_the_door(check, tmp_path, wanting_certificates):
+    cert, key = certificates.pair(tmp_path)
+    async with serving(answering(), tls=wanting_certificates) as target:
+        url, trusted = target.url(scheme="https"), certificates.authority_pem()
+        known = await check(Http(url=url, tls_cert=cert, tls_key=key, tls_ca=trusted))
+        stranger = await check(Http(url=url, tls_ca=trusted))
+        careless = await check(Http(url=url, tls_cert=cert, tls_key=key, ignore_tls_errors=True))
+    assert (known.seen, stranger.seen, careless.seen) == (UP, DOWN, UP)
+    assert "PRIVATE" not in stranger.message
+
+
+async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp_path):
+    signer = certificates.stranger()
+    async with serving(answering(), tls=certificates.served(tmp_path, signer=signer)) as target:
+        theirs = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.pem_of(signer)))
+        ours = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.authority_pem()))
+    assert (theirs.seen, ours.seen) == (UP, DOWN)
+    assert ours.message.startswith("certificate not valid: ")
+
+
+async def test_a_key_that_can_not_be_read_is_our_fault(check):
+    outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert="x", tls_key="y"))
+    assert (outcome.seen, outcome.message) == (
+        UNKNOWN,
+        "the monitor's certificate, key or authorities can't be read",
+    )
+
+
+async def test_the_time_of_each_phase_is_told_to_those_who_look(check, tmp_path):
+    async with serving(answering(), tls=certificates.served(tmp_path)) as target:
+        timings = (await check(Http(url=target.url(scheme="https")), detailed=True)).detail["timings"]
+    assert list(timings) == ["dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"]
+    assert all(took >= 0 for took in timings.values())
+    assert sum(timings.values()) <= 2 * timings["total_ms"] + 0.01
+
+
+async def test_a_failure_that_nobody_waited_for_tells_the_time_it_took(check):
+    async with serving(answering(status="503 Service Unavailable")) as target:
+        outcome = await check(Http(url=target.url()))
+    assert list(outcome.detail["timings"]) == ["total_ms"]
+
+
+async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
+    wanted = [CertificateDays(at_least=20)]
+    async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
+        soon = await check(Http(url=target.url(scheme="https"), assertions=wanted))
+    async with serving(answering()) as target:
+        bare = await check(Http(url=target.url(), assertions=wanted))
+    assert (soon.seen, soon.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
+    assert (bare.seen, bare.message) == (DEGRADED, "there is no certificate to look at")

@@ -1,0 +1,61 @@
+"""What must hold of a config beyond its types is said by the field's name."""
+
+import pytest
+
+from app.domain import soundness
+from schema.targets import Http, Tcp
+from schema.targets.http import Encoding, JsonLanguage
+from tests.actors.probes import certificates
+
+
+def faults(**fields) -> dict[str, str]:
+    return {one.field: one.message for one in soundness.faults(Http(url="http://127.0.0.1/", **fields))}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"regex": "("}, "regex", "is not RE2: missing ): ("),
+        ({"regex": r"(a)\1"}, "regex", r"is not RE2: invalid escape sequence: \1"),
+        ({"regex": "((a{100}){100}){100}"}, "regex", "is not RE2: "),
+        ({"json_query": "a.b"}, "json_query", "is not jsonpath: "),
+        ({"json_query": "$" + "[?(" * 300}, "json_query", "is not jsonpath: "),
+        ({"json_query": "a..b", "json_query_language": JsonLanguage.JMESPATH}, "json_query", "is not jmespath: "),
+        ({"body": "{", "encoding": Encoding.JSON}, "body", "is not JSON: "),
+        ({"body": "[" * 60_000, "encoding": Encoding.JSON}, "body", "is not JSON: "),
+        ({"body": "<a>", "encoding": Encoding.XML}, "body", "is not XML: "),
+        ({"body": "<!DOCTYPE a><a/>", "encoding": Encoding.XML}, "body", "must be XML without a DOCTYPE"),
+        ({"body": "a", "encoding": Encoding.FORM}, "body", "is not a form (a=1&b=2): "),
+        ({"headers": {"content-type": "a/b"}, "encoding": Encoding.TEXT}, "encoding", "must be empty when"),
+        ({"tls_cert": "x", "tls_key": ""}, "tls_key", "is required beside tls_cert"),
+        ({"tls_ca": "x"}, "tls_ca", "must be certificates in PEM"),
+    ],
+)
+def test_what_does_not_hold_is_named(fields, field, message):
+    assert faults(**fields)[field].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"regex": r"\bok\b", "json_query": "$..a"},
+        {"json_query": "a[?b=='c'].d | [0]", "json_query_language": JsonLanguage.JMESPATH},
+        {"body": '{"a": [1]}', "encoding": Encoding.JSON},
+        {"body": "<a><b/></a>", "encoding": Encoding.XML},
+        {"body": "a=1&b=", "encoding": Encoding.FORM},
+    ],
+)
+def test_what_holds_is_taken(fields):
+    assert faults(**fields) == {}
+
+
+def test_certificate_and_key_must_belong_together(tmp_path):
+    own, other = certificates.pair(tmp_path), certificates.pair(tmp_path)
+    assert faults(tls_cert=own[0], tls_key=own[1], tls_ca=own[0]) == {}
+    assert faults(tls_cert=own[0], tls_key=other[1]) == {"tls_key": "is not the certificate's key"}
+    assert set(faults(tls_cert="x", tls_key="y")) == {"tls_cert", "tls_key"}
+
+
+def test_types_without_such_rules_hold():
+    assert soundness.faults(Tcp(host="a", port=1)) == []
