@@ -69,6 +69,8 @@ async def probe(target: Ldap, asked: Asked) -> Seen:
         return await _look(target, asked, talk, wanted)
     except IncompleteReadError as error:
         raise Failed("the connection was closed in the middle") from error
+    except OSError:  # a certificate's fault is a ValueError too
+        raise
     except ValueError as error:
         raise Failed(f"the server doesn't speak LDAP: {error}") from error
     finally:
