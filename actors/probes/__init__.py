@@ -20,7 +20,7 @@ from schema.jobs import Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot
 from schema.status import Status
-from schema.targets import Dns, Http, Ldap, Mysql, Ntp, Ping, Postgres, Push, Redis, Ssh, Ssl, Tcp
+from schema.targets import Dns, Http, Ldap, Mongodb, Mysql, Ntp, Ping, Postgres, Push, Redis, Ssh, Ssl, Tcp
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
 
@@ -40,6 +40,7 @@ PROBES: dict[type, str] = {
     Ssl: "ssl",
     Mysql: "mysql",
     Ldap: "ldap",
+    Mongodb: "mongodb",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -7,7 +7,7 @@ from typing import Any
 
 from schema.targets.address import Url
 from schema.targets.certificates import Ssl
-from schema.targets.databases import Mysql, Postgres, Redis, SslMode
+from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.network import Ping, Tcp
@@ -22,6 +22,7 @@ __all__ = [
     "Http",
     "Ldap",
     "Method",
+    "Mongodb",
     "Mysql",
     "Ntp",
     "Ping",
@@ -38,7 +39,7 @@ __all__ = [
     "Url",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap
+Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mongodb
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
@@ -52,4 +53,5 @@ TARGETS: dict[str, type[Any]] = {
     "ssl": Ssl,
     "mysql": Mysql,
     "ldap": Ldap,
+    "mongodb": Mongodb,
 }

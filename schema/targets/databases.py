@@ -4,6 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
@@ -144,3 +145,70 @@ class Mysql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
         must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
         if OUT_OF_MYSQL.search(self.query):
             raise ValueError("`query` must not write a file")
+
+
+MONGODB_COMMANDS = frozenset(
+    {
+        "aggregate",
+        "buildInfo",
+        "collStats",
+        "connectionStatus",
+        "count",
+        "dbStats",
+        "distinct",
+        "find",
+        "hello",
+        "hostInfo",
+        "listCollections",
+        "listDatabases",
+        "ping",
+        "replSetGetStatus",
+        "serverStatus",
+    }
+)
+MONGODB_REFUSED = frozenset({"$out", "$merge", "$where", "$function", "$accumulator", "$db", "lsid", "txnNumber"})
+
+
+class Mongodb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
+    """A MongoDB: does it answer a command that only reads."""
+
+    host: MaybeHost = ""
+    port: Port = 27017
+    connection_string: ConnectionString = ""
+    username: Username = ""
+    password: Secret = ""
+    auth_database: Annotated[str, Meta(max_length=64, description="Where the user is kept.")] = "admin"
+    database: Annotated[str, Meta(max_length=64, description="What the command is about; empty: `admin`.")] = ""
+    command: Annotated[
+        str, Meta(min_length=2, max_length=8_192, description="One command that reads: as JSON, or its name alone.")
+    ] = "ping"
+    path: Annotated[
+        str, Meta(max_length=255, description="Where in the reply the value is: names and numbers parted by dots.")
+    ] = ""
+    tls: Annotated[bool, Meta(description="Encrypted; `mongodb+srv://` says the same.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a command that could change something."""
+        one_address(self.host, self.connection_string)
+        if self.command in MONGODB_COMMANDS:
+            return
+        try:
+            command = msgspec.json.decode(self.command)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ValueError("`command` must be a command's name or a JSON object") from error
+        if not isinstance(command, dict) or next(iter(command), "") not in MONGODB_COMMANDS:
+            raise ValueError(f"`command` must begin with one of {', '.join(sorted(MONGODB_COMMANDS))}")
+        if refused := sorted(MONGODB_REFUSED & _names_in(command)):
+            raise ValueError(f"`command` must not have {', '.join(refused)}")
+
+
+def _names_in(value: object) -> set[str]:
+    """Every name of an object, at any depth."""
+    if isinstance(value, dict):
+        return set(value).union(*map(_names_in, value.values()))
+    return set().union(*map(_names_in, value)) if isinstance(value, list) else set()
