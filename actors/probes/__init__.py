@@ -20,7 +20,23 @@ from schema.jobs import Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot
 from schema.status import Status
-from schema.targets import Dns, Http, Ldap, Mongodb, Mysql, Ntp, Ping, Postgres, Push, Redis, Ssh, Ssl, Tcp
+from schema.targets import (
+    Dns,
+    Http,
+    Ldap,
+    Mail,
+    Mongodb,
+    Mysql,
+    Ntp,
+    Ping,
+    Postgres,
+    Push,
+    Redis,
+    Ssh,
+    Ssl,
+    Tcp,
+    Website,
+)
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
 
@@ -40,7 +56,9 @@ PROBES: dict[type, str] = {
     Ssl: "ssl",
     Mysql: "mysql",
     Ldap: "ldap",
+    Mail: "mail",
     Mongodb: "mongodb",
+    Website: "website",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
@@ -72,6 +90,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
         seen.message,
         seen.detail,
         slot.early,
+        seen.look_ms,
     )
 
 

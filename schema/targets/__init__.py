@@ -10,9 +10,11 @@ from schema.targets.certificates import Ssl
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
+from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
 from schema.targets.services import Ldap, Ntp, Ssh
+from schema.targets.website import Website
 
 __all__ = [
     "TARGETS",
@@ -21,6 +23,9 @@ __all__ = [
     "Dns",
     "Http",
     "Ldap",
+    "Mail",
+    "MailProtocol",
+    "MailSecurity",
     "Method",
     "Mongodb",
     "Mysql",
@@ -37,9 +42,11 @@ __all__ = [
     "Target",
     "Tcp",
     "Url",
+    "Website",
+    "Website",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mongodb
+Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mail | Mongodb | Website
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
@@ -53,5 +60,7 @@ TARGETS: dict[str, type[Any]] = {
     "ssl": Ssl,
     "mysql": Mysql,
     "ldap": Ldap,
+    "mail": Mail,
     "mongodb": Mongodb,
+    "website": Website,
 }

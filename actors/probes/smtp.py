@@ -1,0 +1,142 @@
+"""How one talks to a server that takes mail (RFC 5321, 3207, 4954)."""
+
+import re
+from base64 import b64encode
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid
+from typing import Any
+
+from msgspec import Struct
+
+from actors.probes.lines import Lines
+from actors.probes.seen import Failed
+from schema.targets import Mail, MailSecurity
+
+REPLY = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)")
+GREETING, BYE, LET_IN, DONE, GO_ON, ASKS = 220, 221, 235, 250, 354, 334
+UNKNOWN_COMMAND = range(500, 505)
+NUL = b"\0"
+SHOWN = 200  # characters of a server's sentence
+ON_THE_WIRE = SMTP.clone(cte_type="7bit")  # 8BITMIME is not everywhere
+
+
+class Reply(Struct, frozen=True):
+    """A code and the lines that came with it."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """All of it in one sentence."""
+        return f"{self.code} {' '.join(self.lines)}"[:SHOWN]
+
+
+async def converse(lines: Lines, target: Mail, facts: dict[str, Any]) -> str:
+    """Greet, encrypt, log in, send, as far as the target says so; what is learnt goes to `facts`.
+
+    returns    the greeting
+    """
+    greeting = await _heard(lines, GREETING, "the server does not greet")
+    extensions = await _introduced(lines, facts)
+    if target.security is MailSecurity.STARTTLS:
+        if "STARTTLS" not in extensions:
+            raise Failed("the server does not offer STARTTLS")
+        await _said(lines, "STARTTLS", GREETING, "STARTTLS was refused")
+        await lines.encrypt()
+        extensions = await _introduced(lines, facts)
+    if target.username:
+        await _log_in(lines, target, extensions.get("AUTH", "").upper().split())
+        facts["authenticated"] = True
+    if target.test_send:
+        await _send(lines, target)
+        facts["test_send_success"] = True
+    await _said(lines, "QUIT", BYE, "the server does not say goodbye")
+    return " ".join(greeting.lines)[:SHOWN]
+
+
+async def _introduced(lines: Lines, facts: dict[str, Any]) -> dict[str, str]:
+    """What the server can do beyond the first SMTP: name → parameters."""
+    await lines.say(f"EHLO {lines.own_address}")
+    reply = await _reply(lines)
+    if reply.code in UNKNOWN_COMMAND:
+        reply = await _said(lines, f"HELO {lines.own_address}", DONE, "HELO was refused")
+    if reply.code != DONE:
+        raise Failed(f"EHLO was refused: {reply.words}")
+    offered = [line.partition(" ") for line in reply.lines[1:]]
+    extensions = {name.upper()[:SHOWN]: parameters[:SHOWN] for name, _, parameters in offered[:100]}
+    facts |= {
+        "ehlo_code": reply.code,
+        "ehlo_message": reply.lines[0][:SHOWN],
+        "supports_tls": "STARTTLS" in extensions or lines.certificate_days is not None,
+        "extensions": extensions,
+    }
+    return extensions
+
+
+async def _log_in(lines: Lines, target: Mail, offered: list[str]) -> None:
+    user, password = target.username.encode(), target.password.encode()
+    refused = "the login was refused"
+    if "PLAIN" in offered:
+        await _said(lines, f"AUTH PLAIN {_packed(NUL.join((b'', user, password)))}", LET_IN, refused)
+    elif "LOGIN" in offered:
+        await _said(lines, "AUTH LOGIN", ASKS, refused)
+        await _said(lines, _packed(user), ASKS, refused)
+        await _said(lines, _packed(password), LET_IN, refused)
+    else:
+        raise Failed(f"the server offers no login that we know: {' '.join(offered)[:SHOWN] or 'none at all'}")
+
+
+def _packed(text: bytes) -> str:
+    return b64encode(text).decode("ascii")
+
+
+async def _send(lines: Lines, target: Mail) -> None:
+    await _said(lines, f"MAIL FROM:<{target.from_email}>", DONE, "the sender was refused")
+    await _said(lines, f"RCPT TO:<{target.to_email}>", DONE, "the recipient was refused")
+    await _said(lines, "DATA", GO_ON, "the message was refused")
+    await lines.say_all(stuffed(written(target)) + b".\r\n")
+    await _heard(lines, DONE, "the message was refused")
+
+
+def written(target: Mail) -> bytes:
+    """The message as it is sent, but for its dots."""
+    message = EmailMessage(policy=ON_THE_WIRE)
+    message["From"], message["To"], message["Subject"] = target.from_email, target.to_email, target.subject
+    message["Date"] = formatdate()
+    message["Message-ID"] = make_msgid(domain=target.from_email.partition("@")[2])
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(target.message)
+    return message.as_bytes()
+
+
+def stuffed(text: bytes) -> bytes:
+    """No line of it is the dot that ends a message (RFC 5321, 4.5.2)."""
+    return re.sub(rb"(?m)^\.", b"..", text)
+
+
+async def _said(lines: Lines, command: str, wanted: int, otherwise: str) -> Reply:
+    """Say a command and take the answer that is wanted. Raises Failed for another."""
+    await lines.say(command)
+    return await _heard(lines, wanted, otherwise)
+
+
+async def _heard(lines: Lines, wanted: int, otherwise: str) -> Reply:
+    reply = await _reply(lines)
+    if reply.code != wanted:
+        raise Failed(f"{otherwise}: {reply.words}")
+    return reply
+
+
+async def _reply(lines: Lines) -> Reply:
+    """One reply, of one line or several. Raises Failed for what is none."""
+    said: list[str] = []
+    while True:
+        line = await lines.line()
+        parts = REPLY.fullmatch(line)
+        if not parts:
+            raise Failed(f"the answer is not SMTP: {line[:SHOWN]!r}")
+        said.append(parts[3])
+        if parts[2] != "-":
+            return Reply(int(parts[1]), tuple(said))

@@ -1,0 +1,76 @@
+"""Mail servers: those that take mail, and those that hand it out."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Host, Port, Secret
+
+
+class MailProtocol(StrEnum):
+    """What a mail server speaks."""
+
+    SMTP = "smtp"
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class MailSecurity(StrEnum):
+    """When TLS begins."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    TLS = "tls"
+
+
+EmailAddress = Annotated[
+    str,
+    Meta(
+        max_length=254,
+        pattern=r"^([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$",
+        description="A mail address.",
+    ),
+]
+
+
+class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mail"):
+    """A mail server: does it greet, encrypt, let a user in, and take a message.
+
+    Document 002 calls `host` `hostname`; its `use_ssl` is `security: tls`, its `use_tls` `security: starttls`. The
+    other names (`protocol port username password test_send from_email to_email subject message resolve_mx`) are its
+    own, and its `timeout` is the monitor's.
+    """
+
+    host: Host
+    protocol: MailProtocol
+    port: Annotated[Port | None, Meta(description="Empty: the usual one of the protocol and its security.")] = None
+    security: Annotated[MailSecurity, Meta(description="When TLS begins: never, on request, or at once.")] = (
+        MailSecurity.NONE
+    )
+    ignore_tls_errors: bool = False
+    username: Annotated[str, Meta(max_length=255, description="Log in as this user; empty: don't.")] = ""
+    password: Secret = ""
+    test_send: Annotated[bool, Meta(description="Send a message with every check; smtp only.")] = False
+    from_email: Annotated[EmailAddress, Meta(description="Sender of that message.")] = ""
+    to_email: Annotated[EmailAddress, Meta(description="Its recipient.")] = ""
+    subject: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="Its subject.")] = (
+        "Watchkeeper test"
+    )
+    message: Annotated[str, Meta(max_length=10_000, description="Its text.")] = "A check of this mail server."
+    resolve_mx: Annotated[bool, Meta(description="The host is a domain: ask where its mail goes, and look there.")] = (
+        False
+    )
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what contradicts itself, or would end a line of the conversation."""
+        if bool(self.username) != bool(self.password):
+            raise ValueError("a login takes a `username` and a `password`")
+        if any(ord(sign) < ord(" ") for sign in self.username + self.password):
+            raise ValueError("`username` and `password` can't have control characters in them")
+        if self.test_send and not (self.from_email and self.to_email):
+            raise ValueError("`test_send` needs `from_email` and `to_email`")
+        if self.protocol is not MailProtocol.SMTP and (self.test_send or self.resolve_mx):
+            raise ValueError("`test_send` and `resolve_mx` are for smtp")
