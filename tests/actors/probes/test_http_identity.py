@@ -113,7 +113,7 @@ class NtlmServer:
     """Speaks HTTP with NTLM, by pyspnego's own acceptor: who they are belongs to the connection."""
 
     def __init__(self) -> None:
-        self.connections = 0
+        self.connections, self.url = 0, ""
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -126,7 +126,7 @@ class NtlmServer:
             except (asyncio.IncompleteReadError, spnego.exceptions.SpnegoError):
                 break
             if not acceptor.complete:
-                challenge = b64encode(said).decode()
+                challenge = b64encode(said or b"").decode()
                 writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n")
                 writer.write(f"WWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM {challenge}\r\n\r\nno".encode())
         name = acceptor.client_principal if acceptor.complete else ""

@@ -1,0 +1,121 @@
+"""Looks at a website as document 002 does: one right status, and words that should be there or should not."""
+
+from typing import Any
+
+import aiohttp
+from msgspec import Struct
+
+from actors.probes.body import bytes_of, decoded
+from actors.probes.http import walked
+from actors.probes.request import Request, basic, parsed
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tools import Asked
+from actors.probes.way import Way, Wishes, opened
+from actors.probes.web_facts import Walk, days_of, headers_of
+from actors.probes.web_trouble import of_web
+from schema.assertions import CertificateDays
+from schema.messages import text_of as words_for
+from schema.status import Status
+from schema.targets import Website
+
+MOST_REDIRECTS = 10
+SHOWN = 80  # characters of what is looked for, in a sentence
+
+
+class Page(Struct, frozen=True):
+    """What came, read to its end or as far as a megabyte."""
+
+    walk: Walk
+    size: int
+    issues: list[str]
+
+
+async def probe(target: Website, asked: Asked) -> Seen:
+    """Ask, read the page, judge it."""
+    try:
+        if not asked.detailed and not target.proxy_id:
+            return await _look(target, asked, Way(asked.tools.http, target.verify_ssl))
+        wishes = Wishes(ignore_tls_errors=not target.verify_ssl, proxied=bool(target.proxy_id))
+        async with opened(wishes, asked) as way:
+            return await _look(target, asked, way)
+    except aiohttp.ClientError as error:
+        raise _told(of_web(error), error) from error
+    except Failed as failed:
+        raise _told(failed, failed) from failed
+
+
+async def _look(target: Website, asked: Asked, way: Way) -> Seen:
+    page = await _page(target, way)
+    seen = _judged(target, page)
+    if asked.detailed or seen.status is not Status.UP:
+        return Seen(seen.status, seen.code, seen.message, _detail(target, page), certificate_days=_days(target, page))
+    return Seen(code=seen.code, certificate_days=_days(target, page))
+
+
+async def _page(target: Website, way: Way) -> Page:
+    walk = await walked(_request(target), MOST_REDIRECTS if target.follow_redirects else 0, way)
+    try:
+        body = await bytes_of(walk.answer)
+    finally:
+        walk.answer.close()
+    looked_for = target.expected_content or target.unexpected_content
+    issues = issues_with(target, decoded(walk.answer, body)) if looked_for else []
+    return Page(walk, len(body), issues)
+
+
+def _request(target: Website) -> Request:
+    own = basic(target.auth_username, target.auth_password) if target.auth_username else {}
+    try:
+        url = parsed(target.url)
+    except ValueError as error:
+        raise Unsure(f"the address can't be asked: {error}") from error
+    return Request(target.method.value, url, {**target.headers, **own} or None, target.body.encode() or None)
+
+
+def issues_with(target: Website, text: str) -> list[str]:
+    """What the page's words lack, or have too much of. Pure."""
+    issues = []
+    if target.expected_content and target.expected_content not in text:
+        issues.append(f"the expected content {target.expected_content[:SHOWN]!r} is not in the page")
+    if target.unexpected_content and target.unexpected_content in text:
+        issues.append(f"the unexpected content {target.unexpected_content[:SHOWN]!r} is in the page")
+    return issues
+
+
+def _judged(target: Website, page: Page) -> Seen:
+    status = page.walk.answer.status
+    if status != target.expected_status:
+        return Seen(Status.DOWN, status, f"{words_for(status)}, expected {target.expected_status}")
+    if page.issues:
+        return Seen(Status.DEGRADED, status, "; ".join(page.issues))
+    return Seen(code=status)
+
+
+def _days(target: Website, page: Page) -> int | None:
+    """Days until the certificate ends, when an assertion is about them."""
+    wanted = any(isinstance(one, CertificateDays) for one in target.assertions)
+    return days_of(page.walk.leaf) if wanted else None
+
+
+def _detail(target: Website, page: Page) -> dict[str, Any]:
+    """Document 002's raw data."""
+    answer = page.walk.answer
+    return {
+        "url": str(answer.url),
+        "status_code": answer.status,
+        "expected_status": target.expected_status,
+        "status_match": answer.status == target.expected_status,
+        "content_match": not page.issues,
+        "content_issues": page.issues,
+        "response_headers": headers_of(answer),
+        "response_size": page.size,
+        "redirect_history": page.walk.hops,
+    }
+
+
+def _told(trouble: Failed | Unsure, error: Exception) -> Failed | Unsure:
+    """Document 002's raw data of a failure."""
+    if isinstance(trouble, Unsure):
+        return trouble
+    detail = {"error": str(trouble), "error_type": type(error).__name__}
+    return Failed(str(trouble), code=trouble.code, detail=trouble.detail or detail)

@@ -1,0 +1,28 @@
+"""Websites, as document 002 looks at them."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Secret
+from schema.targets.address import Url
+from schema.targets.http import Method, ProxyId, Username
+
+
+class Website(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="website"):
+    """A page: one status is right, and what its words lack or have too much of is a warning."""
+
+    url: Url
+    expected_status: Annotated[int, Meta(ge=100, le=599, description="The one status that is right.")] = 200
+    method: Method = Method.GET
+    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    body: Annotated[str, Meta(max_length=65_536)] = ""
+    auth_username: Annotated[Username, Meta(description="Basic authentication; empty: none.")] = ""
+    auth_password: Secret = ""
+    verify_ssl: Annotated[bool, Meta(description="An invalid certificate is an error.")] = True
+    follow_redirects: Annotated[bool, Meta(description="Up to ten; false takes a redirect as the answer.")] = True
+    expected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must contain.")] = ""
+    unexpected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must not contain.")] = ""
+    proxy_id: ProxyId = ""
+    assertions: Assertions = []
