@@ -32,6 +32,7 @@ from schema.targets import (
     Postgres,
     Push,
     Redis,
+    Snmp,
     Ssh,
     Ssl,
     Tcp,
@@ -59,6 +60,7 @@ PROBES: dict[type, str] = {
     Mail: "mail",
     Mongodb: "mongodb",
     Website: "website",
+    Snmp: "snmp",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

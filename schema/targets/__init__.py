@@ -13,7 +13,7 @@ from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Ldap, Ntp, Ssh
+from schema.targets.services import Ldap, Ntp, Snmp, Ssh
 from schema.targets.website import Website
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Push",
     "RecordType",
     "Redis",
+    "Snmp",
     "Ssh",
     "Ssl",
     "SslMode",
@@ -46,7 +47,9 @@ __all__ = [
     "Website",
 ]
 
-Target = Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mail | Mongodb | Website
+Target = (
+    Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mail | Mongodb | Website | Snmp
+)
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
@@ -63,4 +66,5 @@ TARGETS: dict[str, type[Any]] = {
     "mail": Mail,
     "mongodb": Mongodb,
     "website": Website,
+    "snmp": Snmp,
 }

@@ -83,3 +83,62 @@ class Ldap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def __post_init__(self) -> None:
         if bool(self.password) != bool(self.bind_dn):
             raise ValueError("a bind takes a `bind_dn` and a `password`")
+
+
+class SnmpVersion(StrEnum):
+    """How a device is spoken to."""
+
+    V1 = "1"
+    V2C = "2c"
+    V3 = "3"
+
+
+NOTHING = "none"
+
+
+class SnmpAuth(StrEnum):
+    """How a user of version 3 shows who asks."""
+
+    NONE = NOTHING
+    MD5 = "md5"
+    SHA = "sha"
+    SHA224 = "sha224"
+    SHA256 = "sha256"
+    SHA384 = "sha384"
+    SHA512 = "sha512"
+
+
+class SnmpPrivacy(StrEnum):
+    """How what is said is hidden: AES with 128 bits, or DES for devices that have nothing else."""
+
+    NONE = NOTHING
+    DES = "des"
+    AES = "aes"
+
+
+class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="snmp"):
+    """A device: does it answer SNMP, and what does it say of one object."""
+
+    host: Host
+    port: Port = 161
+    version: SnmpVersion = SnmpVersion.V2C
+    oid: Annotated[
+        str, Meta(max_length=512, pattern=r"^\.?[0-2](\.[0-9]{1,10}){1,127}$", description="The object, in numbers.")
+    ]
+    community: Annotated[Secret, Meta(description="Of versions 1 and 2c.")] = "public"
+    username: Annotated[str, Meta(max_length=32, description="Of version 3.")] = ""
+    auth_protocol: SnmpAuth = SnmpAuth.NONE
+    auth_password: Secret = ""
+    priv_protocol: SnmpPrivacy = SnmpPrivacy.NONE
+    priv_password: Secret = ""
+    context: Annotated[str, Meta(max_length=64, description="Of version 3; most devices have only the empty one.")] = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        if self.version is SnmpVersion.V3 and not self.username:
+            raise ValueError("version 3 takes a `username`")
+        for protocol, password in (("auth", self.auth_password), ("priv", self.priv_password)):
+            if (getattr(self, f"{protocol}_protocol").value != NOTHING) != bool(password):
+                raise ValueError(f"an `{protocol}_protocol` takes an `{protocol}_password`, and the other way round")
+        if self.priv_password and not self.auth_password:
+            raise ValueError("privacy takes authentication: set `auth_protocol` and `auth_password` too")
