@@ -22,7 +22,7 @@ TOLD = Histogram(
     "Event stored to channel reached.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
-_SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.UNKNOWN)
+_SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)
 _BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _SEEN}
 
 

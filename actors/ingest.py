@@ -16,8 +16,13 @@ from app import cache, due, live, queue
 from app.store import heartbeats
 from app.store.heartbeats import Absorbed, Kept
 from schema.jobs import ResultBatch
+from schema.messages import NOTES
 from schema.monitors import Snapshot
 from schema.status import Status
+from schema.targets import Push
+
+AGAIN = (Status.PENDING, Status.UNKNOWN)
+BLIND_MS = 60_000  # until a push monitor is looked at again that nobody could look at
 
 log = structlog.get_logger()
 
@@ -45,7 +50,10 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
     await cache.drop()  # before landing: who waits for a check reads the results next
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
     await due.land(
-        [due.Landing(one.series, one.at_ms, retries.get((one.series, one.at_ms), 0)) for one in batch.outcomes]
+        [
+            due.Landing(one.series, one.at_ms, one.look_ms or retries.get((one.series, one.at_ms), 0))
+            for one in batch.outcomes
+        ]
     )
     await due.forget_gaps(batch.gaps)
     try:
@@ -56,6 +64,10 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
 
 def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
     """When a monitor with retries left wants to be looked at again; 0 when it does not."""
-    if kept.verdict is None or kept.status is not Status.PENDING:
+    if kept.verdict is None or kept.status not in AGAIN or kept.outcome.code in NOTES:
         return 0
-    return max(due.now_ms(), kept.outcome.at_ms + known[kept.outcome.series].retry_ms)
+    snapshot = known[kept.outcome.series]
+    if kept.status is Status.PENDING:
+        return max(due.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
+    # We could not tell whether a report came in time; the next slot of a nightly job would be a day away.
+    return due.now_ms() + BLIND_MS if isinstance(snapshot.target, Push) else 0

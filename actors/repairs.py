@@ -53,6 +53,7 @@ class Repairs:
         now_ms = due.now_ms()
         await due.note_gaps(gap for one in covered if (gap := _missed(one, now_ms)))
         await due.put([one.plan for one in covered], since_ms=now_ms)
+        await due.put([one.plan for one in covered if one.reports], first_at_ms=now_ms)  # a deadline may be near
         await self.pending_gaps()
 
     async def overdue(self) -> None:

@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from schema.status import Status
 
+PUSHED_KEY = "wk:pushed"  # Redis hash: series -> epoch ms of its newest report, negative when it said down
+STARTED_KEY = "wk:started"  # Redis hash: series -> epoch ms of its newest start
+
 
 class Slot(Struct, frozen=True, array_like=True):
     """A due time of one series, claimed by the scheduler.
@@ -61,6 +64,7 @@ class Outcome(Struct, frozen=True, array_like=True):
     message: str = ""
     detail: dict[str, Any] | None = None
     early: bool = False  # as in Slot; a push too
+    look_ms: int = 0  # when the series wants to be looked at before its next slot; 0: by the usual rules
 
 
 class Gap(Struct, frozen=True, array_like=True):

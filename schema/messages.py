@@ -3,6 +3,8 @@
 from http import HTTPStatus
 
 CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER, REPORTED = 1, 2, 3, 4, 5, 6, 7
+STARTED, LOGGED = 20, 21
+NOTES = frozenset({STARTED, LOGGED})  # heartbeats that say nothing about how it went
 
 _TEXTS: dict[int, str] = {
     0: "",
@@ -13,6 +15,8 @@ _TEXTS: dict[int, str] = {
     NOT_CHECKED: "not checked: no worker answered in time",
     NO_ANSWER: "no answer within the timeout",
     REPORTED: "reported in time",  # the due slot of a push monitor; PUSHED is the push itself
+    STARTED: "started",
+    LOGGED: "logged",
 }
 _TEXTS |= {int(status): f"{int(status)} {status.phrase}" for status in HTTPStatus}
 

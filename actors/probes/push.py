@@ -1,4 +1,4 @@
-"""Looks whether the last report of a push monitor came in time. Asks nobody outside: reports come to the API."""
+"""Looks whether the reports of a push monitor came in time. Asks nobody outside: reports come to the API."""
 
 from redis.exceptions import RedisError
 
@@ -6,59 +6,63 @@ from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from app import queue
 from app.db import TROUBLE
+from app.domain import reports
+from app.domain.reports import Finding, Reports, Terms
 from app.errors import Unavailable
 from app.store import heartbeats
-from schema.messages import REPORTED
+from schema.jobs import PUSHED_KEY, STARTED_KEY
+from schema.messages import PUSHED, REPORTED, STARTED
+from schema.monitors import Snapshot
+from schema.status import Status
 from schema.targets import Push
 
-# Redis hash: series -> epoch ms of its newest report, negative when the report itself said "down":
-# silence after bad news is no good news.
-PUSHED_KEY = "wk:pushed"
-GRACE = 0.1  # of the interval: cron and networks are late now and then
-LEAST_GRACE_MS = 2_000
+
+async def probe(target: Push, asked: Asked) -> Seen:
+    """Weigh what has come in up to the slot."""
+    snapshot, at_ms = asked.snapshot, asked.slot.at_ms
+    terms = terms_of(target, snapshot)
+    known = await reports_of(snapshot, reports.oldest_ms(terms, at_ms))
+    found = reports.find(known, terms, at_ms)
+    if found.status is Status.DOWN:
+        raise Failed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
+    return _seen(found)
 
 
-async def probe(target: Push, asked: Asked) -> Seen:  # noqa: ARG001 - a push target has nothing that could be asked
-    """A good report within the interval before the slot, and a little grace, will do."""
-    snapshot = asked.snapshot
-    oldest_ms = asked.slot.at_ms - allowed_ms(snapshot.interval_ms)
-    report_ms = await last_report_ms(snapshot.series, oldest_ms)
-    if report_ms >= oldest_ms:
-        return Seen(code=REPORTED)
-    if -report_ms >= oldest_ms:
-        raise Failed("the last push said down")
-    if snapshot.created_ms > oldest_ms:
-        raise Unsure("waiting for the first push")
-    raise Failed(
-        f"no push within {snapshot.interval_ms / 1000:g} s",
-        detail={"last_push_ms": abs(report_ms)} if report_ms else None,
-    )
+def _seen(found: Finding) -> Seen:
+    code = REPORTED if found.status is Status.UP else 0
+    return Seen(found.status, code, found.reason, look_ms=found.look_ms)
 
 
-def allowed_ms(interval_ms: int) -> int:
-    """How old the newest report may be at a slot."""
-    return interval_ms + max(LEAST_GRACE_MS, round(interval_ms * GRACE))
+def terms_of(target: Push, snapshot: Snapshot) -> Terms:
+    """When this monitor's reports are expected."""
+    grace_ms = None if target.grace is None else target.grace * 1000
+    return Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
 
 
-async def last_report_ms(series: int, wanted_ms: int) -> int:
-    """The newest report as PUSHED_KEY holds it, 0 for none.
+async def reports_of(snapshot: Snapshot, wanted_ms: int) -> Reports:
+    """What has come in.
 
     wanted_ms    a report this new is believed from Redis; in every other case the record is read too, for Redis may
                  have been emptied, and an outage needs a better witness
     raises       Unsure when the record can't be read
     """
-    remembered_ms = await _remembered_ms(series)
-    if abs(remembered_ms) >= wanted_ms:
-        return remembered_ms
-    try:
-        recorded_ms = await heartbeats.newest_push(series, wanted_ms)
-    except (Unavailable, *TROUBLE) as error:
-        raise Unsure("our own database does not answer") from error
-    return max(remembered_ms, recorded_ms, key=abs)
+    report_ms, started_ms = await _remembered(snapshot.series)
+    if not report_ms or abs(report_ms) < wanted_ms:
+        try:
+            report_ms = max(report_ms, await heartbeats.newest_push(snapshot.series, wanted_ms, PUSHED), key=abs)
+            started_ms = max(started_ms, abs(await heartbeats.newest_push(snapshot.series, wanted_ms, STARTED)))
+        except (Unavailable, *TROUBLE) as error:
+            raise Unsure("our own database does not answer") from error
+    return Reports(report_ms, started_ms, snapshot.created_ms)
 
 
-async def _remembered_ms(series: int) -> int:
+async def _remembered(series: int) -> tuple[int, int]:
+    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none."""
     try:
-        return int(await queue.client().hget(PUSHED_KEY, str(series)) or 0)
+        async with queue.client().pipeline(transaction=False) as pipe:
+            pipe.hget(PUSHED_KEY, str(series))
+            pipe.hget(STARTED_KEY, str(series))
+            report, started = await pipe.execute()
     except (RedisError, OSError):
-        return 0
+        return 0, 0
+    return int(report or 0), int(started or 0)

@@ -14,6 +14,7 @@ class Seen(Struct, frozen=True):
     code      a usual message as a number (`schema.messages`)
     value     what was read, for assertions: a query's first field, a JSON path's hit, a payload
     certificate_days    until the certificate ends, when there is one
+    look_ms   when the answer may be another one, before the next slot; PENDING (late) comes with it
     """
 
     status: Status = Status.UP
@@ -22,6 +23,7 @@ class Seen(Struct, frozen=True):
     detail: dict[str, Any] | None = None
     value: str | int | float | bool | None = None
     certificate_days: float | None = None
+    look_ms: int = 0
 
 
 class Failed(Exception):  # noqa: N818 - a fact about the target

@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from app import queue
 from app.errors import NotFound, TooMany
 from app.store import heartbeats, monitors
-from schema.jobs import Outcome, ResultBatch
+from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
+from schema.messages import PUSHED, STARTED
 from schema.monitors import Snapshot
 from schema.status import Status
 
@@ -22,7 +23,6 @@ KNOWN_MOST = 20_000  # push addresses remembered; beyond it the one that was loo
 JOB_MOST = 500  # outcomes in one job
 AHEAD_MS = 1_000  # pings of one monitor in one second: each has a millisecond of its own
 PUT_S = 3.0  # a queue that takes longer counts as away
-LAST_KEY = "wk:pushed"  # series -> epoch milliseconds of its newest ping: what the push probe looks at
 
 log = structlog.get_logger()
 
@@ -105,6 +105,16 @@ class Mailbox:
                 group.gone.set_result(None)
 
 
+async def _remember(outcomes: list[Outcome]) -> None:
+    """Let the probe see them before they are stored."""
+    reports = {one.series: _remembered(one) for one in outcomes if one.code == PUSHED}
+    starts = {one.series: one.at_ms for one in outcomes if one.code == STARTED}
+    if reports:
+        await queue.client().hset(PUSHED_KEY, mapping=reports)
+    if starts:
+        await queue.client().hset(STARTED_KEY, mapping=starts)
+
+
 def _remembered(outcome: Outcome) -> int:
     """What the push probe reads: the instant, negative when the report said down."""
     return -outcome.at_ms if outcome.seen is Status.DOWN else outcome.at_ms
@@ -123,7 +133,7 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     jobs = [ResultBatch(outcomes[start : start + JOB_MOST]) for start in range(0, len(outcomes), JOB_MOST)]
     try:
         async with asyncio.timeout(PUT_S):
-            await queue.client().hset(LAST_KEY, mapping={one.series: _remembered(one) for one in outcomes})
+            await _remember(outcomes)
             await queue.put(*jobs)
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)

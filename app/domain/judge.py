@@ -5,7 +5,8 @@ Pure: no clock, no database, no log. Outcomes come in the order of their slots; 
 * A passing check is UP or DEGRADED, a failing one DOWN; `upside_down` swaps the two before anything else.
 * `max_retries` failing checks in a row are PENDING; the next one is DOWN and is told. The outage began with the first
   of them. A passing check forgives them all.
-* UNKNOWN is our own fault: it neither forgives nor counts, and nobody is told.
+* UNKNOWN is our own fault: it neither forgives nor counts, and nobody is told. PENDING (a push that is late, within its
+  grace) does as little.
 * Inside a maintenance window nobody is told. Failing checks still count, so that a target which is down when the window
   ends is told as down by the next check; an outage that was told before the window waits for a check after it.
 * People hear down and up in turn: an outage that was told is told again only by `resend_interval`.
@@ -68,20 +69,21 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 INVERTED = {Status.UP: Status.DOWN, Status.DEGRADED: Status.DOWN, Status.DOWN: Status.UP}
+UNDECIDED = (Status.UNKNOWN, Status.PENDING)
 NOTED = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
 
 
 def judge(standing: Standing, seen: Status, at_ms: int, rules: Rules, *, in_maintenance: bool) -> Verdict:
     """Weigh one outcome, in the order of slots.
 
-    seen   UP, DEGRADED, DOWN or UNKNOWN, as the probe saw it
+    seen   UP, DEGRADED, DOWN, PENDING or UNKNOWN, as the probe saw it
     at_ms  the slot; epoch milliseconds
     """
     if rules.upside_down:
         seen = INVERTED.get(seen, seen)
     if in_maintenance:
         return _hidden(standing, seen, at_ms, rules)
-    if seen == Status.UNKNOWN:
+    if seen in UNDECIDED:
         return _quiet(standing, seen, at_ms)
     if seen == Status.DOWN:
         return _failed(standing, at_ms, rules)
@@ -135,7 +137,7 @@ def _counted(standing: Standing, seen: Status, at_ms: int, rules: Rules) -> Stan
             return standing  # they are used up; the first check after the window tells
         started_ms = at_ms if standing.failing_since_ms is None else standing.failing_since_ms
         return Standing(standing.status, standing.since_ms, started_ms, standing.retries + 1)
-    if seen == Status.UNKNOWN or standing.failing_since_ms is None:
+    if seen in UNDECIDED or standing.failing_since_ms is None:
         return standing
     return Standing(standing.status, standing.since_ms)
 

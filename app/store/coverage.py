@@ -5,22 +5,28 @@ from msgspec import Struct
 from app import db
 from app.store.monitor_rows import plan_of
 from app.store.series import DUE, SCHEDULED
+from app.store.tables.heartbeats import EARLY
 from schema.heartbeats import SERIES_SHIFT, slot_of
 from schema.jobs import Plan
 
 
 class Covered(Struct, frozen=True):
-    """A series' plan, and the newest slot that has a heartbeat or lies in a gap; at the earliest when its era began."""
+    """A series' plan, and the newest slot that has its heartbeat or lies in a gap; at the earliest when its era began.
+
+    reports  it is reported to: when it is to be looked at depends on what came in, too
+    """
 
     plan: Plan
     until_ms: int
+    reports: bool = False
 
 
 async def of_active() -> list[Covered]:
-    """Every active series; three index look-ups each."""
+    """Every active series that is due by itself; three index look-ups each. Pushes and retries cover no slot."""
     found = await db.rows(
-        f"SELECT {DUE},"
-        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?1 AND h.id < (s.no + 1) * ?1) AS newest,"
+        f"SELECT {DUE}, m.type,"
+        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?1 AND h.id < (s.no + 1) * ?1"
+        f" AND h.flags & {EARLY} = 0) AS newest,"
         " (SELECT max(g.to_ms) FROM gaps g WHERE g.series = s.no) AS gap_ms,"
         " (SELECT max(e.from_ms) FROM eras e WHERE e.series = s.no) AS era_ms"
         f" FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}",
@@ -30,6 +36,7 @@ async def of_active() -> list[Covered]:
         Covered(
             plan_of(row),
             max(slot_of(row["newest"])[1] if row["newest"] else 0, row["gap_ms"] or 0, row["era_ms"] or 0),
+            row["type"] == "push",
         )
         for row in found
     ]

@@ -16,9 +16,9 @@ from app.domain.judge import Rules, Standing, Verdict, judge
 from app.store import outbox, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
-from schema.heartbeats import SERIES_SHIFT, Heartbeat, key_of, slot_of
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.jobs import Gap, Outcome, ResultBatch
-from schema.messages import PUSHED, text_of
+from schema.messages import NOTES, PUSHED, text_of
 from schema.monitors import Snapshot
 from schema.status import Status
 
@@ -84,10 +84,17 @@ def _weigh(
         if key <= newest[one.series]:
             kept.append(Kept(one, None))
             continue
-        verdict = judge(standing, one.seen, one.at_ms, _rules_of(snapshots[one.series]), in_maintenance=False)
+        verdict = _verdict(standing, one, snapshots[one.series])
         standings[one.series], newest[one.series] = verdict.standing, key
         kept.append(Kept(one, verdict))
     return kept
+
+
+def _verdict(standing: Standing, one: Outcome, snapshot: Snapshot) -> Verdict:
+    """What an outcome leads to; a note (a start, a log) repeats the status and moves nothing."""
+    if one.code in NOTES:
+        return Verdict(standing.status, standing)
+    return judge(standing, one.seen, one.at_ms, _rules_of(snapshot), in_maintenance=False)
 
 
 def _rules_of(snapshot: Snapshot) -> Rules:
@@ -169,13 +176,13 @@ def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heart
     ]
 
 
-async def newest_push(series: int, since_ms: int) -> int:
-    """Epoch milliseconds of the newest push since then, negative when it said down; 0 when there was none."""
+async def newest_push(series: int, since_ms: int, code: int = PUSHED) -> int:
+    """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none."""
     found = await db.rows(
         "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
-        key_of(series, since_ms),
+        key_of(series, max(since_ms, EPOCH_MS)),
         (series + 1) << SERIES_SHIFT,
-        PUSHED,
+        code,
     )
     if not found:
         return 0

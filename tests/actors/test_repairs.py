@@ -9,6 +9,7 @@ from app.security import sealing
 from app.store import channels, heartbeats, monitors, series
 from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
 from schema.status import Status
+from schema.targets import Push
 from tests import make
 from tests.actors.queued import jobs_of
 
@@ -146,3 +147,21 @@ async def test_a_monitor_on_demand_is_never_in_the_due_set(store, queue):
     changed = await monitors.add(make.monitor(interval=None))
     await Repairs().rebuild()
     assert (changed.plans, await due.planned(), await due.gaps()) == ([], {}, [])
+
+
+async def test_a_push_monitor_is_looked_at_when_the_due_set_was_lost_for_a_deadline_may_be_near(store, queue):
+    sealing.prepare(store)
+    await monitors.add(make.monitor(Push(), interval=86_400))
+    await Repairs().rebuild()
+    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    assert [slot.early for slot in (await due.claim(10)).slots] == [True]
+
+
+async def test_a_push_between_slots_covers_no_slot(plan):
+    await checked(plan, slot_before(plan, 5))
+    pushed = make.outcome(series=plan.series, at_ms=slot_before(plan, 2) + 1_000, early=True)
+    known = {one.series: one for one in await series.snapshots([plan.series])}
+    await heartbeats.absorb(make.results(pushed), known, due.now_ms())
+    await Repairs().rebuild()
+    (gap,) = await due.gaps()
+    assert gap.from_ms == slot_before(plan, 4)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +12,8 @@ from app.api import pings
 from app.main import create_app
 from app.store import monitors, readings
 from app.store.readings import HeartbeatQuery
-from schema.jobs import Outcome, ResultBatch
-from schema.messages import PUSHED
+from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
+from schema.messages import LOGGED, PUSHED, STARTED
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -38,13 +39,19 @@ async def queued() -> list[Outcome]:
     return [outcome for job in jobs for outcome in job.outcomes]
 
 
+def detailed(one: Outcome) -> dict[str, Any]:
+    """What is kept beside the heartbeat."""
+    assert one.detail is not None
+    return one.detail
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
     reply = await pushed.request(method, PATH)
     assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else '{"ok":true}')
     (one,) = await queued()
     assert (one.seen, one.code, one.early, one.message) == (Status.UP, PUSHED, True, "")
-    assert await queue.client().hget(pings.LAST_KEY, str(one.series)) == str(one.at_ms).encode()
+    assert await queue.client().hget(PUSHED_KEY, str(one.series)) == str(one.at_ms).encode()
 
 
 @pytest.mark.parametrize(
@@ -134,3 +141,85 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
         (one,), _ = await readings.browse(HeartbeatQuery())
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+@pytest.mark.parametrize(
+    ("signal", "seen", "code", "message"),
+    [
+        ("start", Status.UNKNOWN, STARTED, ""),
+        ("log", Status.UNKNOWN, LOGGED, ""),
+        ("fail", Status.DOWN, PUSHED, "reported as failed"),
+        ("0", Status.UP, PUSHED, ""),
+        ("3", Status.DOWN, PUSHED, "exit code 3"),
+        ("255", Status.DOWN, PUSHED, "exit code 255"),
+    ],
+)
+async def test_a_signal_says_how_far_a_job_is(pushed, method, signal, seen, code, message):
+    assert (await pushed.request(method, f"{PATH}/{signal}")).status_code == 200
+    (one,) = await queued()
+    assert (one.seen, one.code, one.message, one.early) == (seen, code, message, True)
+
+
+@pytest.mark.parametrize("signal", ["done", "256", "-1", "1.5", "00000", "\u0663", "up"])
+async def test_a_signal_that_is_not_known_is_never_taken_as_up(pushed, signal):
+    reply = await pushed.get(f"{PATH}/{signal}")
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "signal")
+    assert await queued() == []
+
+
+async def test_only_a_start_is_remembered_as_a_start_and_only_a_report_as_a_report(pushed):
+    for signal in ("start", "log"):
+        await pushed.get(f"{PATH}/{signal}")
+    (series,) = await queue.client().hkeys(STARTED_KEY)
+    assert await queue.client().hget(PUSHED_KEY, series) is None
+    await pushed.get(f"{PATH}/fail")
+    assert int(await queue.client().hget(PUSHED_KEY, series)) < 0
+
+
+async def test_a_run_is_measured_from_its_own_start(pushed):
+    await pushed.get(f"{PATH}/start?rid=a")
+    await pushed.get(f"{PATH}/start?rid=b")
+    await queue.client().zincrby("wk:runs:1", -90_000, "a")
+    await pushed.get(f"{PATH}/0?rid=a")
+    await pushed.get(f"{PATH}?rid=b")
+    await pushed.get(f"{PATH}?rid=never-started")
+    took = {detailed(one)["run_id"]: one.took_us for one in (await queued())[2:]}
+    assert took["a"] >= 90_000_000
+    assert took["b"] < 60_000_000
+    assert took["never-started"] == 0
+
+
+async def test_a_run_that_was_started_is_kept_with_its_log(pushed):
+    await pushed.get(f"{PATH}/start?rid=a")
+    await pushed.post(f"{PATH}/7?rid=a", content="disk full " * 2_000)
+    ended = detailed((await queued())[1])
+    assert (ended["run_id"], ended["body"]) == ("a", ("disk full " * 2_000)[:10_000])
+    assert ended["ran_s"] >= 0
+
+
+@pytest.mark.parametrize("rid", ["x" * 65, "a b", "a;b"])
+async def test_a_run_id_that_can_not_be_is_refused(pushed, rid):
+    reply = await pushed.get(f"{PATH}/start", params={"rid": rid})
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "rid")
+
+
+async def test_no_more_than_a_hundred_runs_are_remembered(pushed):
+    for number in range(105):
+        await pushed.get(f"{PATH}/start?rid=run-{number}")
+    assert await queue.client().zcard("wk:runs:1") == 100
+
+
+async def test_a_report_says_when_the_next_one_is_missed(client):
+    await monitors.add(make.monitor(Push(token=TOKEN, grace=3_600), interval=86_400))
+    pings.forget()
+    await client.get(PATH)
+    await client.get(f"{PATH}/start")
+    reported, started = await queued()
+    assert reported.look_ms == reported.at_ms + 86_400_000 + 60_000 + 1
+    assert started.look_ms == started.at_ms + 3_600_000 + 1
+
+
+async def test_frequent_reports_ask_for_no_looks_of_their_own(pushed):
+    await pushed.get(PATH)
+    assert [one.look_ms for one in await queued()] == [0]

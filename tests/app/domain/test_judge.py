@@ -262,3 +262,13 @@ def test_what_is_told_is_important_unless_it_is_a_reminder_and_has_a_start(check
         assert not verdict.important or verdict.tells is not None
         assert (verdict.started_ms is None) is (verdict.tells is None)
         assert verdict.started_ms is None or STEP_MS <= verdict.started_ms <= number * STEP_MS
+
+
+@pytest.mark.parametrize("before", ["", "+", "-", "+-", "?"])
+def test_being_late_is_shown_and_neither_counts_nor_forgives_nor_tells(before):
+    standing = verdicts_of(checks_of(before), Rules())[-1].standing if before else Standing()
+    verdict = judge(standing, Status.PENDING, 9_000, Rules(), in_maintenance=False)
+    assert (verdict.status, verdict.tells, verdict.important) == (Status.PENDING, None, False)
+    assert (verdict.standing.told_ms, verdict.standing.retries) == (standing.told_ms, standing.retries)
+    after = judge(verdict.standing, Status.DOWN, 10_000, Rules(), in_maintenance=False)
+    assert (after.tells is EventKind.MONITOR_DOWN) == (standing.told_ms is None)

@@ -10,6 +10,7 @@ from app.store import channels, deliveries, heartbeats, monitors, series
 from app.store.heartbeats import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
+from schema.messages import LOGGED, PUSHED, STARTED
 from schema.monitors import Snapshot
 from schema.status import Status
 from tests import make
@@ -131,3 +132,25 @@ async def test_a_claimed_delivery_is_nobody_elses(known):
     assert len(await deliveries.claim(ids, NOW)) == 1
     assert await deliveries.claim(ids, NOW) == []
     assert len(await deliveries.claim(ids, NOW + deliveries.LEASE_MS)) == 1
+
+
+@pytest.mark.parametrize("code", [STARTED, LOGGED])
+async def test_a_note_repeats_the_status_and_moves_nothing(known, code):
+    no = min(known)
+    await absorb(known, make.down(series=no, at_ms=NOW))
+    (before,) = await db.rows("SELECT * FROM series WHERE no = ?1", no)
+    note = make.outcome(series=no, at_ms=NOW + 5, seen=Status.UNKNOWN, code=code, early=True)
+    absorbed = await absorb(known, note)
+    assert [one.status for one in absorbed.kept] == [Status.DOWN]
+    assert (absorbed.events, absorbed.deliveries) == ([], {})
+    assert await db.rows("SELECT * FROM series WHERE no = ?1", no) == [before]
+
+
+async def test_the_newest_push_is_found_by_its_kind(known):
+    no = min(known)
+    pushed = make.outcome(series=no, at_ms=NOW + 1, code=PUSHED, early=True)
+    started = make.outcome(series=no, at_ms=NOW + 2, seen=Status.UNKNOWN, code=STARTED, early=True)
+    await absorb(known, pushed, started, make.outcome(series=no, at_ms=NOW + 3))
+    assert await heartbeats.newest_push(no, NOW) == NOW + 1
+    assert await heartbeats.newest_push(no, 0, STARTED) == NOW + 2
+    assert await heartbeats.newest_push(no, NOW + 2) == 0
