@@ -26,6 +26,7 @@ from schema.targets import (
     Ldap,
     Mail,
     Mongodb,
+    Mqtt,
     Mysql,
     Ntp,
     Ping,
@@ -61,6 +62,7 @@ PROBES: dict[type, str] = {
     Mongodb: "mongodb",
     Website: "website",
     Snmp: "snmp",
+    Mqtt: "mqtt",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

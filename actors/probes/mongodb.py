@@ -15,7 +15,7 @@ from bson.errors import BSONError
 from actors.probes.encryption import context
 from actors.probes.mongohosts import Cluster, cluster_of
 from actors.probes.opmsg import Conversation
-from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.scalar import Scalar, at, scalar, shown
 from actors.probes.scram import Scram, prepared
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import days_left
@@ -118,7 +118,7 @@ def _asking(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any
 def value_in(reply: dict[str, Any], path: str) -> Scalar:
     """What assertions compare: where the path leads, or else the count, or the first field that the first hit has."""
     if path:
-        return scalar(_step(reply, path.split(".")))
+        return scalar(at(reply, path))
     cursor = reply.get("cursor")
     hits = cursor.get("firstBatch") if isinstance(cursor, dict) else reply.get("values")
     if not isinstance(hits, list):
@@ -130,12 +130,3 @@ def value_in(reply: dict[str, Any], path: str) -> Scalar:
 def _own(document: dict[str, Any]) -> Any:
     """Its first field that is not its key, if it has one."""
     return next((value for name, value in document.items() if name != "_id"), document.get("_id"))
-
-
-def _step(value: Any, names: list[str]) -> Any:
-    for name in names:
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            value = value.get(name) if isinstance(value, dict) else None
-    return value

@@ -1,6 +1,7 @@
-"""What a database's value is to an assertion: JSON's own scalars as they are, the rest as text. Pure."""
+"""What a value is to an assertion: JSON's own scalars as they are, the rest as text. Pure."""
 
 from datetime import date, datetime, time
+from typing import Any
 
 Scalar = str | int | float | bool | None
 LENGTH = 65_536  # characters; `contains` looks no further
@@ -21,3 +22,13 @@ def scalar(value: object) -> Scalar:
 def shown(value: Scalar) -> Scalar:
     """The same in a detail."""
     return value[:SHOWN] if isinstance(value, str) else value
+
+
+def at(value: Any, path: str) -> Any:
+    """Where a path of names and numbers, parted by dots, leads in a JSON value; None when it leads nowhere."""
+    for name in path.split("."):
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
+    return value

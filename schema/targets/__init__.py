@@ -6,6 +6,7 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
+from schema.targets.brokers import Mqtt
 from schema.targets.certificates import Ssl
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
@@ -28,6 +29,7 @@ __all__ = [
     "MailSecurity",
     "Method",
     "Mongodb",
+    "Mqtt",
     "Mysql",
     "Ntp",
     "Ping",
@@ -48,7 +50,23 @@ __all__ = [
 ]
 
 Target = (
-    Http | Tcp | Ping | Dns | Push | Redis | Postgres | Ssh | Ntp | Ssl | Mysql | Ldap | Mail | Mongodb | Website | Snmp
+    Http
+    | Tcp
+    | Ping
+    | Dns
+    | Push
+    | Redis
+    | Postgres
+    | Ssh
+    | Ntp
+    | Ssl
+    | Mysql
+    | Ldap
+    | Mail
+    | Mongodb
+    | Website
+    | Snmp
+    | Mqtt
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -67,4 +85,5 @@ TARGETS: dict[str, type[Any]] = {
     "mongodb": Mongodb,
     "website": Website,
     "snmp": Snmp,
+    "mqtt": Mqtt,
 }

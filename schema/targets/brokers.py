@@ -1,0 +1,54 @@
+"""Brokers: do they take us in, and does what should pass through them pass."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Host, Port, Secret
+from schema.targets.address import Url
+from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, MaybeHost
+
+Username = Annotated[str, Meta(max_length=255, description="As the broker knows it.")]
+
+
+class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mqtt"):
+    """An MQTT topic: does a message come, and what is in it."""
+
+    host: Host
+    port: Port = 1883
+    topic: Annotated[str, Meta(min_length=1, max_length=1_024, description="May have the wildcards `+` and `#`.")]
+    wait: Annotated[
+        bool, Meta(description="For a message, as long as the timeout lets; else a subscription is enough.")
+    ] = True
+    path: Annotated[
+        str, Meta(max_length=255, description="Where in a JSON payload the value is: names and numbers parted by dots.")
+    ] = ""
+    username: Username = ""
+    password: Secret = ""
+    tls: Annotated[bool, Meta(description="Encrypted from the first byte.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+
+class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="rabbitmq"):
+    """A RabbitMQ: is one of its nodes without an alarm, and does it take a sign-in."""
+
+    nodes: Annotated[list[Url], Meta(max_length=20, description="Management addresses; one good one is enough.")] = []
+    host: MaybeHost = ""
+    port: Port = 5672
+    virtual_host: Annotated[str, Meta(min_length=1, max_length=127, description="What a sign-in opens.")] = "/"
+    username: Username
+    password: Secret = ""
+    tls: Annotated[bool, Meta(description="The sign-in is encrypted; its port is usually 5671.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when nothing is asked."""
+        if not self.nodes and not self.host:
+            raise ValueError("needs `nodes`, or a `host` to sign in at, or both")

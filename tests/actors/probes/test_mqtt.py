@@ -1,0 +1,150 @@
+"""What comes through a topic of an MQTT broker; a real Mosquitto."""
+
+import asyncio
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from actors.probes import mqttwire
+from schema.assertions import Operator, Value
+from schema.messages import ANSWERED, CONNECTED, NO_ANSWER
+from schema.status import Status
+from schema.targets import Mqtt
+from tests.actors.probes import certificates
+from tests.actors.probes.servers_data import a_port, as_nobody, given_to_nobody, program, running, saying
+
+UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
+PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long": b"a" * 200_000}
+
+
+def publish_packet(topic: str, payload: bytes) -> bytes:
+    """A message to be retained."""
+    return mqttwire._packet(0x31, mqttwire._text(f"house/{topic}") + payload)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A directory with a certificate, the broker's configuration to be written into it."""
+    made = tmp_path_factory.mktemp("mqtt")
+    certificates.served(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def broker(place):
+    """A broker with users and a second, encrypted port; both ports."""
+    daemon, passwords = program("mosquitto", "mosquitto"), program("mosquitto_passwd", "mosquitto")
+    port, encrypted = a_port(), a_port()
+    subprocess.run([passwords, "-b", "-c", str(place / "users"), "ada", "se same/#"], check=True)
+    (place / "acl").write_text("user ada\ntopic readwrite house/#\n")
+    pem = place / "leaf.pem"
+    (place / "conf").write_text(
+        f"per_listener_settings false\npassword_file {place / 'users'}\nacl_file {place / 'acl'}\n"
+        f"listener {port} 127.0.0.1\nlistener {encrypted} 127.0.0.1\ncertfile {pem}\nkeyfile {pem}\n"
+    )
+    given_to_nobody(place)
+    with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
+        yield port, encrypted
+
+
+@pytest.fixture
+async def server(broker):
+    """The broker's port, its messages retained."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
+    writer.write(mqttwire.connect("filling", "ada", "se same/#"))
+    await mqttwire.accepted(reader)
+    for topic, payload in PAYLOADS.items():
+        writer.write(publish_packet(topic, payload))
+    writer.write(mqttwire.DISCONNECT)
+    await reader.read()
+    writer.close()
+    return broker[0]
+
+
+def asking(port, topic="house/word", **changes):
+    usual = {"host": "127.0.0.1", "port": port, "username": "ada", "password": "se same/#"}
+    return Mqtt(**{**usual, "topic": topic, **changes})
+
+
+async def test_a_message_that_comes_is_up(check, server):
+    outcome = await check(asking(server), detailed=True)
+    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert outcome.detail == {"topic": "house/word", "value": "open"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "path", "operator", "expected"),
+    [
+        ("house/word", "", "==", "open"),
+        ("house/+", "", "contains", ""),
+        ("house/state", "sensors.0.value", ">", "41"),
+        ("house/state", "sensors.1.value", "==", "null"),
+        ("house/long", "", "contains", "aaa"),
+    ],
+)
+async def test_the_payload_is_what_assertions_see(check, server, topic, path, operator, expected):
+    holds = Value(operator=Operator(operator), expected=expected)
+    assert (await check(asking(server, topic, path=path, assertions=[holds]))).seen is UP
+    fails = Value(operator=Operator.EQUALS, expected="something else")
+    assert (await check(asking(server, topic, path=path, assertions=[fails]))).seen is DOWN
+
+
+async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):
+    waiting = await check(asking(server, "house/empty"), timeout_ms=300)
+    subscribing = await check(asking(server, "house/empty", wait=False))
+    assert (waiting.seen, waiting.code) == (DOWN, NO_ANSWER)
+    assert (subscribing.seen, subscribing.code) == (UP, CONNECTED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"password": "wrong"}, "the broker refused the sign-in: not authorized"),
+        ({"username": "", "password": ""}, "the broker refused the sign-in: not authorized"),
+        ({"topic": "house/#/x"}, "the broker closed the connection"),
+        ({"topic": "house/word", "path": "a"}, "the message is not JSON"),
+    ],
+)
+async def test_what_the_broker_refuses_is_down(check, server, changes, message):
+    outcome = await check(asking(server, **changes))
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+
+
+async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, broker, server):
+    ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
+    trusted = await check(asking(broker[1], tls=True, ca_cert=ca))
+    strange = await check(asking(broker[1], tls=True))
+    ignored = await check(asking(broker[1], tls=True, ignore_tls_errors=True))
+    assert [trusted.seen, strange.seen, ignored.seen] == [UP, DOWN, UP]
+    assert strange.message.startswith("certificate not valid: ")
+
+
+async def test_a_port_nobody_listens_on_is_down(check, free_port):
+    assert (await check(asking(free_port))).message == "connection refused"
+
+
+TAKEN_IN, SUBSCRIBED = b"\x20\2\0\0", b"\x90\3\0\1\0"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "the answer is not MQTT"),
+        ([b"\x20\xff\xff\xff\x7f"], "the message is longer than 1 MB"),
+        ([b"\x20\x80\x80\x80\x80\1"], "the answer is not MQTT"),
+        ([b"\x20\2\0\3"], "the broker is not available"),
+        ([b"\x20\2\0\x63"], "the broker refused the connection (99)"),
+        ([TAKEN_IN, b"\x90\3\0\1\x80"], "the broker refused the subscription"),
+        ([TAKEN_IN, SUBSCRIBED + b"\x30\3\xff\xffa"], "the answer is not MQTT"),
+        ([TAKEN_IN, SUBSCRIBED + b"\x30"], "the broker closed the connection"),
+    ],
+)
+async def test_a_hostile_answer_is_down(check, said, message):
+    async with saying(*said, then_close=True) as port:
+        outcome = await check(asking(port))
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+
+
+async def test_checks_go_nowhere_near_metadata(check):
+    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
