@@ -1,4 +1,7 @@
-"""`watchkeeper`: up · api · schedule · work · migrate · doctor · listen. Each command imports only what it needs."""
+"""`watchkeeper`: up · api · schedule · work · migrate · doctor · listen · check · monitors · status · tail.
+
+Each command imports only what it needs.
+"""
 
 import argparse
 import os
@@ -17,6 +20,7 @@ QUEUES = ("check", "ingest", "notify")
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 OPEN_FILES = 65_536  # a socket per running check and per client
 TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105 - a variable's name
+URL = "WATCHKEEPER_URL"
 SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
 
 
@@ -53,15 +57,34 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
-    listen.add_argument("--url", help="the server; default: the one these settings would start here")
+    listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
+    _clients(commands)
     return top
+
+
+def _clients(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What talks to a server over its API."""
+    check = _command(commands, "check", _check, "run a check once; exit 0 success, 1 warning, 2 error, 3 not asked")
+    check.add_argument("type", nargs="?", help="what kind of check, such as http or dns")
+    check.add_argument("config", nargs="*", metavar="name=value", help="its config, such as url=https://example.org")
+    check.add_argument("--file", help="a JSON list of {plugin_type, config} to run instead; - reads it from stdin")
+    told = [
+        check,
+        _command(commands, "monitors", _monitors, "list what is watched, and where it stands"),
+        _command(commands, "status", _status, "count what is well and list what is not; exit 2 if anything is down"),
+        _command(commands, "tail", _tail, "print heartbeats as they come"),
+    ]
+    told[-1].add_argument("monitor", nargs="?", default="", help="the name or id of one monitor; default: all")
+    for one in told:
+        one.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
+        one.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, parser=command)
     return command
 
 
@@ -172,15 +195,54 @@ def _history(settings: Settings, chosen: argparse.Namespace) -> int:
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:
     import asyncio
 
-    from app import listen, parent
+    from app import listen
+
+    url, token = _server(settings, chosen)
+    try:
+        return asyncio.run(listen.run(url, token, chosen.channels))
+    except KeyboardInterrupt:
+        return 0
+
+
+def _server(settings: Settings, chosen: argparse.Namespace) -> tuple[str, str]:
+    """Which server is meant, and who we are there. Raises BadSettings."""
+    from app import parent
 
     token = os.environ.get(TOKEN) or settings.api_admin_token
     if not token:
         raise BadSettings([f"{TOKEN}: must hold an access token, as POST /api/v1/auth/login returns it"])
-    try:
-        return asyncio.run(listen.run(chosen.url or parent.url_of(settings), token, chosen.channels))
-    except KeyboardInterrupt:
-        return 0
+    return chosen.url or os.environ.get(URL) or parent.url_of(settings), token
+
+
+def _check(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.client import check, commands
+
+    if (chosen.type is None) is (chosen.file is None) or (chosen.file and chosen.config):
+        chosen.parser.error("either a type with its config, or --file")
+
+    async def run(server: commands.Server) -> int:
+        asked = check.read(chosen.file) if chosen.file else [check.asked_of(chosen.type, chosen.config)]
+        return await check.run(server, asked, json=chosen.json)
+
+    return commands.run(*_server(settings, chosen), run)
+
+
+def _monitors(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.client import commands, monitors
+
+    return commands.run(*_server(settings, chosen), lambda server: monitors.run(server, json=chosen.json))
+
+
+def _status(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.client import commands, status
+
+    return commands.run(*_server(settings, chosen), lambda server: status.run(server, json=chosen.json))
+
+
+def _tail(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app.client import commands, tail
+
+    return commands.run(*_server(settings, chosen), lambda server: tail.run(server, chosen.monitor, json=chosen.json))
 
 
 if __name__ == "__main__":

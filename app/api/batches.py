@@ -8,10 +8,10 @@ import msgspec
 from litestar import Controller, post
 from litestar.params import JSONBody
 
-from app.api import runs
+from app.api import running
 from app.api.checks import run_once
 from app.api.results import result_of
-from app.domain import checks, plugins
+from app.domain import checks, dialect, plugins
 from app.errors import Invalid, NoSuch
 from app.security import sealing
 from app.security.policy import OPERATOR
@@ -28,7 +28,7 @@ async def run_stored(check_id: str) -> Result:
     except ValueError:
         raise NoSuch("check", check_id) from None
     try:
-        return result_of(await runs.stored(wanted))
+        return result_of(await running.stored(wanted))
     except NoSuch:
         raise NoSuch("check", check_id) from None
 
@@ -40,7 +40,7 @@ def item_of(check: AdHocCheck) -> AdHocItem:
     except Invalid:
         return AdHocItem(plugin_type=check.plugin_type)
     return AdHocItem(
-        plugin_type=plugins.type_of(check.plugin_type), config=plugins.of_monitor(sealing.masked(target), timeout_s)
+        plugin_type=plugins.type_of(check.plugin_type), config=dialect.of_monitor(sealing.masked(target), timeout_s)
     )
 
 
@@ -55,14 +55,14 @@ class BatchController(Controller):
     async def run(self, data: JSONBody[Batch]) -> BatchResults:
         """Run checks by id. What has not finished at `timeout` says "timed out"; the others keep their results."""
         jobs = [partial(run_stored, check_id) for check_id in data.checks]
-        told = await runs.side_by_side(jobs, data.max_workers, data.timeout)
+        told = await running.side_by_side(jobs, data.max_workers, data.timeout)
         return BatchResults([_with(BatchItem(check_id=of), one) for of, one in zip(data.checks, told, strict=True)])
 
     @post("/run-ad-hoc", operation_id="RunAdHocBatch", status_code=200)
     async def run_ad_hoc(self, data: JSONBody[AdHocBatch]) -> AdHocResults:
         """Run checks that are kept nowhere. A wrong config is that item's `error`."""
         jobs = [partial(run_once, check) for check in data.checks]
-        told = await runs.side_by_side(jobs, data.max_workers, data.timeout)
+        told = await running.side_by_side(jobs, data.max_workers, data.timeout)
         return AdHocResults([_with(item_of(of), one) for of, one in zip(data.checks, told, strict=True)])
 
 

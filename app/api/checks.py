@@ -9,10 +9,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from app import cache
-from app.api import aftermath, etags, lists, runs
+from app.api import aftermath, etags, lists, running
 from app.api.lists import Order, Window
 from app.api.results import result_of
-from app.domain import checks, plugins
+from app.domain import checks, dialect, plugins
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import clients, configs, monitors, results
 from app.store.monitors import Changed, MonitorQuery
@@ -69,7 +69,7 @@ async def run_once(data: AdHocCheck) -> Result:
     with checks.in_its_words(data.plugin_type):
         clients.require(target)
         target = configs.fresh(target)
-    return _result_of(await runs.ad_hoc(target, timeout_s))
+    return _result_of(await running.ad_hoc(target, timeout_s))
 
 
 def _result_of(outcome: Outcome) -> Result:
@@ -79,7 +79,7 @@ def _result_of(outcome: Outcome) -> Result:
         status=VERDICTS[outcome.seen],
         message=outcome.message or text_of(outcome.code),
         response_time=outcome.took_us / 1_000_000,
-        raw_data=outcome.detail or {},
+        raw_data=dialect.facts_of(outcome.detail),
         executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
     )
 
@@ -136,4 +136,4 @@ class CheckController(Controller):
     @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200)
     async def run(self, check_id: FromPath[UUID]) -> Result:
         """Run a check now, through the ordinary pipeline, and answer with the stored result."""
-        return result_of(await runs.stored(str(check_id)))
+        return result_of(await running.stored(str(check_id)))

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api import aftermath, etags, lists, runs
+from app.api import aftermath, etags, lists, running
 from app.api.lists import Order, Search, StatusWord, Window
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
@@ -128,4 +128,4 @@ class MonitorController(Controller):
     @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200)
     async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
         """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
-        return await runs.stored(str(monitor_id))
+        return await running.stored(str(monitor_id))

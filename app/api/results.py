@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from app import cache
 from app.api import lists
 from app.api.lists import Window
+from app.domain import dialect
 from app.errors import Invalid
 from app.security.policy import VIEWER
 from app.store import monitors, readings, results
@@ -38,7 +39,7 @@ def result_of(beat: Heartbeat) -> Result:
         status=VERDICTS[beat.status],
         message=beat.msg,
         response_time=None if beat.ping is None else round(beat.ping / 1000, 6),
-        raw_data=beat.detail or {},
+        raw_data=dialect.facts_of(beat.detail),
         executed_at=beat.time,
     )
 

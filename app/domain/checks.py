@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-import msgspec
 from msgspec import UNSET
 
-from app.domain import fitting, plugins, schedules
+from app.domain import dialect, fitting, plugins, schedules
 from app.errors import Invalid
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch
 from schema.errors import FieldError
@@ -16,7 +15,6 @@ from schema.monitors import DRAFTS, Monitor, MonitorDraft, MonitorPatch
 from schema.targets import Target
 
 SHARE = 0.8  # of a short interval a check may take, as of any monitor
-ALONE_S = 16.0  # a check that is run once may take, when its type has no usual time of its own
 NEEDS_HISTORY = frozenset({"push", "group", "manual"})  # their verdict is made of what others report
 WRONG_SCHEDULE = 'must be "every N seconds" (minutes, hours, days), from 5 seconds to 31 days, or five fields of cron'
 
@@ -27,7 +25,7 @@ def in_its_words(plugin_type: str) -> Iterator[None]:
     try:
         yield
     except Invalid as refused:
-        raise plugins.in_its_words(plugins.type_of(plugin_type), refused) from refused
+        raise dialect.in_its_words(plugins.type_of(plugin_type), refused) from refused
 
 
 def check_of(monitor: Monitor, last_run: datetime | None) -> Check:
@@ -36,7 +34,7 @@ def check_of(monitor: Monitor, last_run: datetime | None) -> Check:
         id=monitor.id,
         name=monitor.name,
         plugin_type=monitor.type,
-        config=plugins.of_monitor(monitor.config, monitor.timeout),
+        config=dialect.of_monitor(monitor.config, monitor.timeout),
         enabled=monitor.active,
         schedule=schedule_of(monitor),
         last_run=last_run,
@@ -53,7 +51,7 @@ def schedule_of(monitor: Monitor) -> str | None:
 def draft_of(check: CheckDraft) -> MonitorDraft:
     """The monitor that a new check is. Raises Invalid with every wrong field."""
     type_ = plugins.type_of(check.plugin_type)
-    config, timeout_s = plugins.to_monitor(type_, check.config)
+    config, timeout_s = dialect.to_monitor(type_, check.config)
     when, wrong = _rhythm(check.schedule)
     wire = {"type": type_, "name": check.name, "config": config, "active": check.enabled, **when}
     wire |= _timeout(type_, timeout_s, when["interval"])
@@ -69,12 +67,11 @@ def patch_of(monitor: Monitor, check: CheckPatch) -> MonitorPatch:
         wire["type"] = plugins.type_of(check.plugin_type)
     interval_s = when.get("interval", monitor.interval)
     if check.config is not UNSET:
-        wire["config"], timeout_s = plugins.to_monitor(monitor.type, check.config)
+        wire["config"], timeout_s = dialect.to_monitor(monitor.type, check.config)
         wire |= _timeout(monitor.type, timeout_s, interval_s)
     elif when and _timeout(monitor.type, UNSET, monitor.interval) == {"timeout": monitor.timeout}:
         wire |= _timeout(monitor.type, UNSET, interval_s)  # nobody chose it, so it follows the interval
-    _refuse(monitor.type, wire, wrong, MonitorPatch)
-    return msgspec.convert(wire, MonitorPatch)
+    return cast("MonitorPatch", _fitted(monitor.type, wire, wrong, MonitorPatch))
 
 
 def target_of(check: AdHocCheck) -> tuple[Target, float]:
@@ -82,10 +79,10 @@ def target_of(check: AdHocCheck) -> tuple[Target, float]:
     type_ = plugins.type_of(check.plugin_type)
     if type_ in NEEDS_HISTORY:
         raise Invalid.one("plugin_type", f"{type_} can't be run by itself: it is judged by what was reported to it")
-    config, timeout_s = plugins.to_monitor(type_, check.config)
+    config, timeout_s = dialect.to_monitor(type_, check.config)
     wire = {"type": type_, "name": type_, "config": config, "interval": None, **_timeout(type_, timeout_s, None)}
     draft = _drafted(type_, wire, [])
-    return draft.config, draft.timeout or ALONE_S
+    return draft.config, draft.timeout or plugins.USUAL_TIMEOUT_S
 
 
 def _rhythm(schedule: str | None) -> tuple[dict[str, Any], list[FieldError]]:
@@ -110,12 +107,15 @@ def _timeout(type_: str, asked_s: Any, interval_s: int | None) -> dict[str, Any]
 
 
 def _drafted(type_: str, wire: dict[str, Any], wrong: list[FieldError]) -> MonitorDraft:
-    _refuse(type_, wire, wrong, DRAFTS[type_])
-    draft: MonitorDraft = msgspec.convert(wire, DRAFTS[type_])
-    return draft
+    return cast("MonitorDraft", _fitted(type_, wire, wrong, DRAFTS[type_]))
 
 
-def _refuse(type_: str, wire: dict[str, Any], wrong: list[FieldError], kind: Any) -> None:
-    """Raise Invalid when there is anything wrong, in the check's words."""
-    if found := plugins.in_its_words(type_, Invalid(fitting.faults(wire, kind))).fields + wrong:
-        raise Invalid(found)
+def _fitted(type_: str, wire: dict[str, Any], wrong: list[FieldError], kind: Any) -> Any:
+    """The fields as a monitor's. Raises Invalid with every field that is wrong, in the check's words."""
+    try:
+        found = fitting.fit(wire, kind)
+    except Invalid as refused:
+        raise Invalid([*dialect.in_its_words(type_, refused).fields, *wrong]) from refused
+    if wrong:
+        raise Invalid(wrong)
+    return found

@@ -1,6 +1,7 @@
 """Checks over HTTP: monitors in document 002's words, and nothing of their own."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,13 +10,13 @@ from app import queue
 from app.security import sealing
 from app.store import monitors
 from schema.jobs import AdHocProbe, reply_key
-from schema.targets import Http
+from schema.targets import BearerAuth, Http
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
 PATH = "/api/v1/checks"
 NOBODY = "00000000-0000-0000-0000-000000000000"
-DRAFT = {
+DRAFT: dict[str, Any] = {
     "name": "home",
     "plugin_type": "http",
     "config": {"url": "http://127.0.0.1:9/", "auth": {"method": "bearer", "token": "sesame"}},
@@ -90,6 +91,8 @@ async def test_secrets_are_masked_and_stay_when_the_mask_comes_back(api):
     changed = await api.put(at, json={"config": {**DRAFT["config"], "auth": check["config"]["auth"]}})
     assert changed.status_code == 200, changed.text
     (stored,) = await monitors.snapshots([1])
+    assert isinstance(stored.target, Http)
+    assert isinstance(stored.target.auth, BearerAuth)
     assert stored.target.auth.token == "sesame"
 
 

@@ -1,0 +1,59 @@
+"""The server, as commands ask it: JSON in and out, and a sentence when it refuses."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+PATIENCE_S = 660  # longer than the longest check may take
+
+
+class Refused(Exception):  # noqa: N818 - a fact, not an error of ours
+    """The server did not do it, or did not answer; the reason is one line."""
+
+
+class Server:
+    """One server, with whoever the token is."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session, self.url = session, url.rstrip("/")
+
+    async def get(self, path: str, **asked: str | int) -> Any:
+        """Read something. Raises Refused."""
+        return await self._answer("GET", path, params=asked)
+
+    async def post(self, path: str, body: Any) -> Any:
+        """Have something done. Raises Refused."""
+        return await self._answer("POST", path, json=body)
+
+    async def _answer(self, method: str, path: str, **given: Any) -> Any:
+        try:
+            async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
+                told = msgspec.json.decode(await reply.read())
+        except (aiohttp.ClientError, OSError) as error:
+            raise Refused(f"{self.url} can't be asked: {str(error) or type(error).__name__}") from error
+        except msgspec.DecodeError as error:
+            raise Refused(f"{self.url} does not answer like Watchkeeper") from error
+        if reply.ok:
+            return told
+        raise Refused(reason_of(told))
+
+
+def reason_of(told: Any) -> str:
+    """What a refusal says, with each field that was wrong."""
+    try:
+        error = told["error"]
+        fields = [f"{one['field']} {one['message']}" for one in error["details"].get("fields", ())]
+        return "; ".join(fields) or str(error["message"])
+    except (TypeError, KeyError):
+        return "the server refused, and did not say why"
+
+
+@asynccontextmanager
+async def reached(url: str, token: str) -> AsyncIterator[Server]:
+    """A server to ask, until the block ends."""
+    headers, limit = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with aiohttp.ClientSession(headers=headers, timeout=limit) as session:
+        yield Server(session, url)

@@ -1,0 +1,95 @@
+"""Configs in document 002's words: other names for some fields, and the monitor's timeout inside. Pure.
+
+What a client may send in either spelling is returned in the document's.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from app.errors import Invalid
+from schema.errors import FieldError
+
+TIMEOUT = "timeout"
+WORDS: dict[str, dict[str, str]] = {  # the document's names of fields, by ours
+    "dns": {
+        "host": "domain",
+        "resolve_type": "record_type",
+        "resolver_server": "nameserver",
+        "expected": "expected_value",
+    },
+    "ssl": {"host": "hostname"},
+    "mail": {"host": "hostname"},
+}
+FIELDS = {  # of a check, by those of a monitor
+    "type": "plugin_type",
+    "active": "enabled",
+    "interval": "schedule",
+    "cron": "schedule",
+    "timeout": "config.timeout",
+}
+SECURITY = {"use_ssl": "tls", "use_tls": "starttls"}  # of a mail server: two switches there, one choice here
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[([^\]]+)\]|([^/:?#@]+))(?::([0-9]{1,5}))?(?:[/?#].*)?", re.IGNORECASE)
+
+
+def to_monitor(type_: str, config: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+    """A check's config as its monitor's, and the timeout in it (UNSET when it has none). Nothing is validated."""
+    ours = {theirs: own for own, theirs in WORDS.get(type_, {}).items()}
+    found = {ours.get(name, name): value for name, value in config.items() if name != TIMEOUT}
+    if type_ == "dns" and isinstance(found.get("expected"), str):
+        found["expected"] = [found["expected"]]
+    if type_ == "ssl" and isinstance(host := found.get("host"), str):
+        found |= _place_of(host, found)
+    if type_ == "mail":
+        found = _with_one_security(found)
+    return found, config.get(TIMEOUT, UNSET)
+
+
+def of_monitor(target: Struct, timeout_s: float | UnsetType = UNSET) -> dict[str, Any]:
+    """A monitor's config in the words of its check."""
+    config = msgspec.to_builtins(target)
+    type_ = config.pop("type")
+    words = WORDS.get(type_, {})
+    told = {words.get(name, name): value for name, value in config.items()}
+    if type_ == "mail":
+        chosen = told.pop("security")
+        told |= {switch: chosen == meant for switch, meant in SECURITY.items()}
+    return told if timeout_s is UNSET else {**told, TIMEOUT: timeout_s}
+
+
+def facts_of(detail: dict[str, Any] | None) -> dict[str, Any]:
+    """A heartbeat's facts as a result's: an answer's headers by the document's name, too; its program has another."""
+    found = detail or {}
+    return {"headers": found["response_headers"], **found} if "response_headers" in found else found
+
+
+def in_its_words(type_: str, refused: Invalid) -> Invalid:
+    """The same refusal, with fields called as the client calls them."""
+    return Invalid([FieldError(_told(type_, one.field), one.message) for one in refused.fields])
+
+
+def _told(type_: str, field: str) -> str:
+    head, _, rest = field.partition(".")
+    if head != "config":
+        return FIELDS.get(field, field)
+    own, dot, deeper = rest.partition(".")
+    return f"config.{WORDS.get(type_, {}).get(own, own)}{dot}{deeper}" if own else head
+
+
+def _place_of(host: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Host and port of an address; a host that is none stays as it is, and so does a port that was given."""
+    found = ADDRESS.fullmatch(host)
+    if found is None:
+        return {}
+    v6, name, port = found.groups()
+    return {"host": v6 or name} | ({"port": int(port)} if port and "port" not in config else {})
+
+
+def _with_one_security(config: dict[str, Any]) -> dict[str, Any]:
+    """A choice in place of two switches; a switch that is neither on nor off stays, to be refused."""
+    switches = [name for name in SECURITY if isinstance(config.get(name), bool)]
+    chosen = next((SECURITY[name] for name in switches if config[name]), "none")
+    rest = {name: value for name, value in config.items() if name not in switches}
+    return {"security": chosen, **rest} if switches else rest
