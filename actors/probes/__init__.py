@@ -22,6 +22,7 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import (
     Dns,
+    Grpc,
     Http,
     Ldap,
     Mail,
@@ -63,6 +64,7 @@ PROBES: dict[type, str] = {
     Website: "website",
     Snmp: "snmp",
     Mqtt: "mqtt",
+    Grpc: "grpc",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -14,7 +14,7 @@ from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Ldap, Ntp, Snmp, Ssh
+from schema.targets.services import Grpc, Ldap, Ntp, Snmp, Ssh
 from schema.targets.website import Website
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Dns",
+    "Grpc",
     "Http",
     "Ldap",
     "Mail",
@@ -67,6 +68,7 @@ Target = (
     | Website
     | Snmp
     | Mqtt
+    | Grpc
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -86,4 +88,5 @@ TARGETS: dict[str, type[Any]] = {
     "website": Website,
     "snmp": Snmp,
     "mqtt": Mqtt,
+    "grpc": Grpc,
 }

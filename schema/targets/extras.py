@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 EXTRAS: dict[str, tuple[str, str]] = {  # type: (what the probe imports, the extra that brings it)
     "mysql": ("aiomysql", "mysql"),
+    "grpc": ("grpc_reflection", "grpc"),
     "mongodb": ("bson", "mongo"),
 }
 

@@ -142,3 +142,29 @@ class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
                 raise ValueError(f"an `{protocol}_protocol` takes an `{protocol}_password`, and the other way round")
         if self.priv_password and not self.auth_password:
             raise ValueError("privacy takes authentication: set `auth_protocol` and `auth_password` too")
+
+
+class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="grpc"):
+    """A gRPC server: does it say that it serves, or what does a method of it reply."""
+
+    host: Host
+    port: Port
+    tls: bool = False
+    ca_cert: CaCert = ""
+    service: Annotated[str, Meta(max_length=255, description="Whose health; empty: the server's as a whole.")] = ""
+    method: Annotated[
+        str,
+        Meta(
+            max_length=512,
+            pattern=r"^([A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*)?$",
+            description="`package.Service/Method` to call instead; the server must offer reflection.",
+        ),
+    ] = ""
+    body: Annotated[str, Meta(max_length=65_536, description="The request, as JSON.")] = ""
+    keyword: Annotated[str, Meta(max_length=1_024, description="Text the reply's JSON must contain.")] = ""
+    invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        if not self.method and (self.body or self.keyword):
+            raise ValueError("a `body` and a `keyword` take a `method`")
