@@ -24,12 +24,12 @@ class WakingConsumer(_RedisConsumer):
     """Fetches, and when there is nothing waits until `queue.put` leaves a token."""
 
     def __next__(self) -> Any:
-        message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
-        if message is None and self.outstanding_message_count < self.prefetch:
-            try:
+        try:
+            message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
+            if message is None and self.outstanding_message_count < self.prefetch:
                 self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAIT_S)
-            except redis.ConnectionError as error:
-                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
+        except (redis.ConnectionError, redis.TimeoutError) as error:  # Dramatiq knows only the first of them
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
         return message
 
 
