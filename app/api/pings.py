@@ -123,9 +123,13 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     jobs = [ResultBatch(outcomes[start : start + JOB_MOST]) for start in range(0, len(outcomes), JOB_MOST)]
     try:
         async with asyncio.timeout(PUT_S):
-            await queue.client().hset(LAST_KEY, mapping={one.series: _remembered(one) for one in outcomes})
-            await queue.put(*jobs)
+            await asyncio.gather(queue.put(*jobs), _note_last(outcomes))
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
             await heartbeats.absorb(job, snapshots, int(time() * 1000))
+
+
+async def _note_last(outcomes: list[Outcome]) -> None:
+    """Note what each series was told last, and when."""
+    await queue.client().hset(LAST_KEY, mapping={str(one.series): _remembered(one) for one in outcomes})
