@@ -4,10 +4,13 @@ The change is stored by then and stands, whatever happens here. When Redis is aw
 the due set with the database makes up for it within 30 s.
 """
 
+import asyncio
+
 import structlog
 from redis.exceptions import RedisError
 
 from app import due, live
+from app.api import pings
 from app.store.monitors import Changed
 from schema.targets import Push
 
@@ -18,6 +21,7 @@ async def tell(changed: Changed) -> None:
     """Tell the schedule and the live channels. Never raises for Redis."""
     try:
         await due.drop(changed.dropped)
+        await pings.drop(changed.dropped)
         await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
     except RedisError as error:
         log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
