@@ -133,3 +133,9 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
 async def _note_last(outcomes: list[Outcome]) -> None:
     """Note what each series was told last, and when."""
     await queue.client().hset(LAST_KEY, mapping={str(one.series): _remembered(one) for one in outcomes})
+
+
+async def drop(series: list[int]) -> None:
+    """Forget when these were heard of last: paused or deleted. The record knows it still."""
+    if series:
+        await queue.client().hdel(LAST_KEY, *map(str, series))
