@@ -136,4 +136,4 @@ def _missed(covered: coverage.Covered, now_ms: int) -> Gap | None:
     first = slots.next_slot(plan.series, plan.interval_ms, covered.until_ms)
     if first >= upcoming:
         return None
-    return Gap(plan.series, first, upcoming - 1, "the schedule was lost")
+    return Gap(plan.series, first, upcoming - 1, reason="the schedule was lost")

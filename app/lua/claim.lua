@@ -1,11 +1,11 @@
 -- Claims due series: each moves to its next slot and is noted as in flight, in one step.
 -- ARGV: now_ms, limit, grace_ms, partition …
--- Returns msgpack {lost, slots{series, version, at, attempt, early}, gaps{series, from, to}, next_due_ms}.
+-- Returns msgpack {lost, slots{series, version, at, attempt, early}, gaps{series, from, to, interval}, next_due_ms}.
 --
 -- wk:due:<p>   ZSET  series -> due time          wk:plan   HASH series -> interval:timeout:version:phase
 -- wk:flight    ZSET  series -> deadline          wk:slot   HASH series -> at:attempt:early
 -- wk:held      HASH  series -> slot that came due while the one before was in flight
--- wk:gaps      HASH  series:from -> to           slots nobody could claim in time, until they are stored
+-- wk:gaps      HASH  series:from -> to:interval  slots nobody could claim in time, until they are stored
 -- wk:built     exists while the set is whole; gone when Redis was emptied
 
 local now, limit, grace = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -33,8 +33,8 @@ local function claim(due_key, series, at)
     local newest = now - (now - phase) % interval
     if newest > at then
         -- Nobody came for whole intervals: the newest slot is checked, the ones before it are a recorded gap.
-        redis.call('HSET', 'wk:gaps', series .. ':' .. text(at), text(newest - 1))
-        gaps[#gaps + 1] = {tonumber(series), at, newest - 1}
+        redis.call('HSET', 'wk:gaps', series .. ':' .. text(at), text(newest - 1) .. ':' .. text(interval))
+        gaps[#gaps + 1] = {tonumber(series), at, newest - 1, interval}
         at = newest
     end
     local early = (at - phase) % interval ~= 0
