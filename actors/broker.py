@@ -4,8 +4,11 @@ Dramatiq's own Redis consumer sleeps between empty fetches, up to a second; ours
 It leans on one private class; `tests/actors/test_broker.py` fails when Dramatiq changes what it leans on.
 """
 
+import threading
+from time import monotonic
 from typing import Any
 
+import dramatiq.worker
 import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
@@ -15,8 +18,9 @@ from app.queue import NAMESPACE, wake_key
 from app.settings import Settings
 
 WAIT_S = 1  # how long an idle consumer waits for a token; also how late a delayed retry may start
-HEARTBEAT_MS = 15_000  # a worker that is silent for this long is dead: its jobs go back
-MAINTENANCE = 20_000  # per million commands: a dead worker's jobs are found within seconds
+HEARTBEAT_MS = 6_000  # a worker that is silent for this long is dead: its jobs go back; an idle one speaks every second
+MAINTAIN_EVERY_S = 2.0  # how often each consumer looks for dead workers; Dramatiq itself throws dice at every command
+RESTART_S = 0.5  # after Redis went away; Dramatiq's own three seconds are most of a short interval
 DEAD_KEPT_MS = 86_400_000
 
 
@@ -24,17 +28,19 @@ class WakingConsumer(_RedisConsumer):
     """Fetches, and when there is nothing waits until `queue.put` leaves a token."""
 
     def __next__(self) -> Any:
-        message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
-        if message is None and self.outstanding_message_count < self.prefetch:
-            try:
+        try:
+            message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
+            if message is None and self.outstanding_message_count < self.prefetch:
                 self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAIT_S)
-            except redis.ConnectionError as error:
-                raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
+        except (redis.ConnectionError, redis.TimeoutError) as error:  # Dramatiq knows only the first of them
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
         return message
 
 
 class WakingBroker(RedisBroker):
     """Consumers get their own short timeout: what they sleep by themselves is a millisecond."""
+
+    _looked = threading.local()  # a consumer is a thread; `at_s`: when it last looked for dead workers
 
     @property
     def consumer_class(self) -> type[WakingConsumer]:
@@ -44,6 +50,13 @@ class WakingBroker(RedisBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:  # noqa: ARG002 - Dramatiq's signature
         """A consumer for a queue; its own sleep is a millisecond, whatever the worker would like."""
         return self.consumer_class(self, queue_name, prefetch, 1)
+
+    def _should_do_maintenance(self, command: str) -> int:
+        """Look for dead workers in time, not by chance."""
+        if command != "fetch" or monotonic() - getattr(self._looked, "at_s", -MAINTAIN_EVERY_S) < MAINTAIN_EVERY_S:
+            return 0
+        self._looked.at_s = monotonic()
+        return 1
 
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
         """Enqueue as Dramatiq does (its own retries come this way), and wake who waits."""
@@ -55,6 +68,7 @@ class WakingBroker(RedisBroker):
 
 def make(settings: Settings, *resources: Middleware) -> WakingBroker:
     """The broker of a worker. `resources` open what actors need, on the loop that AsyncIO owns."""
+    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RESTART_S  # read at import from the environment, which is not ours
     return WakingBroker(  # type: ignore[no-untyped-call]  # as above
         client=redis.Redis.from_url(
             settings.redis_url,
@@ -65,7 +79,6 @@ def make(settings: Settings, *resources: Middleware) -> WakingBroker:
         ),
         namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
-        maintenance_chance=MAINTENANCE,
         dead_message_ttl=DEAD_KEPT_MS,
         middleware=[
             ShutdownNotifications(notify_shutdown=False),

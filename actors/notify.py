@@ -39,6 +39,8 @@ class Desk:
 
     async def admit(self, batch: NotifyBatch) -> None:
         """Queue deliveries behind their channel's others. Returns at once: a slow channel holds no thread."""
+        if batch.request_id:
+            log.info("notify.admitted", channel=batch.channel_id, n=len(batch.deliveries), request_id=batch.request_id)
         self._line_up(batch.channel_id, batch.deliveries)
 
     def _line_up(self, channel_id: str, ids: Iterable[str]) -> None:

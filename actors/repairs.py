@@ -144,4 +144,4 @@ def _missed(covered: coverage.Covered, now_ms: int) -> Gap | None:
     first = slots.next_due(plan.series, plan, covered.until_ms)
     if upcoming is None or first is None or first >= upcoming:
         return None
-    return Gap(plan.series, first, upcoming - 1, "the schedule was lost")
+    return Gap(plan.series, first, upcoming - 1, reason="the schedule was lost")

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 TICK_S = 0.05  # slots that come due together travel together; half of it is the mean lateness it costs
 IDLE_S = 1.0  # the longest sleep: a wake-up token may get lost
+SHORTEST_S = 0.005  # Redis takes a wait of zero for one without end, and refuses a negative one
 LIMIT = 500  # slots claimed per partition and tick
 PER_JOB = 100  # slots in one check job
 TROUBLE = (RedisError, *db.TROUBLE)
@@ -58,9 +59,9 @@ class Ticker:
         """Tick, then sleep until the next due time, or until somebody asks for a check now."""
         began = monotonic()
         wait_s = await self.tick()
-        rest_s = TICK_S - (monotonic() - began)
-        if wait_s <= rest_s:
-            await asyncio.sleep(max(0.0, rest_s))
+        rest_s = max(0.0, TICK_S - (monotonic() - began))
+        if wait_s <= max(rest_s, SHORTEST_S):
+            await asyncio.sleep(rest_s)
         else:
             await queue.client().blpop(["wk:wake:schedule"], timeout=min(wait_s, IDLE_S))
 

@@ -27,6 +27,7 @@ from schema.jobs import CheckBatch, Gap, Plan, Slot
 PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
 GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
+STEP_S = 5.0  # one wait on Redis: shorter than the client's own patience with an answer
 CHUNK = 500  # series per script call: a script must not hold Redis for long
 AHEAD = 8  # cron slots that are known beforehand
 LOW = 3  # so many left, and the list is made anew
@@ -158,21 +159,22 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
     token, now = uuid4().hex, now_ms()
     if int(await _run("hasten", PARTITIONS, series, now, token)) == 0:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
-    answer = await queue.client().blpop([f"wk:reply:{token}"], timeout=timeout_s)
-    if answer is None:
-        raise Unavailable("No worker has checked it in time; the check may still run.")
-    return int(answer[1])
+    until = time() + timeout_s
+    while (left_s := until - time()) > 0:
+        if answer := await queue.client().blpop([f"wk:reply:{token}"], timeout=min(max(left_s, 0.01), STEP_S)):
+            return int(answer[1])
+    raise Unavailable("No worker has checked it in time; the check may still run.")
 
 
 async def gaps() -> list[Gap]:
     """Missed slots that are not stored yet."""
     _, kept = await queue.client().hscan("wk:gaps", 0, count=1_000)
-    return [Gap(int(series), int(at), int(to)) for key, to in kept.items() for series, at in [key.split(b":")]]
+    return [Gap(*map(int, [*key.split(b":"), *value.split(b":")])) for key, value in kept.items()]  # type: ignore[arg-type]  # four numbers
 
 
 async def note_gaps(missed: Iterable[Gap]) -> None:
     """Keep missed slots until they are stored."""
-    fields = {f"{gap.series}:{gap.from_ms}": gap.to_ms for gap in missed}
+    fields = {f"{gap.series}:{gap.from_ms}": f"{gap.to_ms}:{gap.interval_ms}" for gap in missed}
     if fields:
         await queue.client().hset("wk:gaps", mapping=fields)
 

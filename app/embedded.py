@@ -6,6 +6,8 @@ import platform
 import socket
 from pathlib import Path
 
+UNREADABLE = b"Bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
+LOG_TAIL_BYTES = 2_000  # its last words
 PING_S = 0.5  # a local socket answers in microseconds, or is still loading its log
 
 
@@ -75,3 +77,20 @@ def answers(listen: Path) -> bool:
             return client.recv(16).startswith(b"+PONG")
         except OSError:
             return False
+
+
+def set_unreadable_aside(directory: Path) -> Path | None:
+    """Move data that Valkey can't read out of its way. Redis is not the record: what was in it is rebuilt.
+
+    returns  where the data went; None when Valkey did not complain of it
+    """
+    try:
+        said = (directory / "valkey.log").read_bytes()[-LOG_TAIL_BYTES:]
+    except OSError:
+        return None
+    if UNREADABLE not in said:
+        return None
+    aside = directory.with_name(f"{directory.name}.unreadable-{os.urandom(4).hex()}")
+    directory.rename(aside)
+    directory.mkdir(mode=0o700)
+    return aside

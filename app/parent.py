@@ -139,9 +139,15 @@ class Parent:
             for one in everyone:
                 if how := one.ended():
                     say(one.name, f"{how}, as {self._log} may tell; starting it again")
+                    self._mend(one)
             self._start(one for one in everyone if one.is_due())
             self._tell_when_ready()
             self._wait(self._pause(everyone))
+
+    def _mend(self, one: Child) -> None:
+        """Whatever would keep it from starting for ever."""
+        if one is self._valkey and (aside := embedded.set_unreadable_aside(self._settings.data_dir / "valkey")):
+            say(one.name, f"could not read its data, which is now in {aside}; it is rebuilt from the database")
 
     def _start(self, children: Iterable[Child]) -> None:
         for one in children:

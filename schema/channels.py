@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema import drafts
 from schema.limits import Host, Name, Port, Secret
 from schema.targets import Url
 
@@ -129,22 +129,4 @@ class Channel(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:
-    """One struct per provider: `base`, tagged by `type`, with that provider's own `config`."""
-    return {
-        tag: msgspec.defstruct(
-            f"{config.__name__}Channel{suffix}",
-            [("config", config)],
-            bases=(base,),
-            tag_field="type",
-            tag=tag,
-            frozen=True,
-            kw_only=True,
-            forbid_unknown_fields=suffix == "Draft",
-            namespace={"__doc__": f"{(config.__doc__ or '').strip()}"},
-        )
-        for tag, config in PROVIDERS.items()
-    }
-
-
-DRAFTS = _variants(ChannelDraft, "Draft")
+DRAFTS = drafts.by_type(ChannelDraft, "Channel", PROVIDERS)

@@ -68,11 +68,16 @@ class Outcome(Struct, frozen=True, array_like=True):
 
 
 class Gap(Struct, frozen=True, array_like=True):
-    """Due slots that nobody could check, both ends included, epoch milliseconds."""
+    """Due slots that nobody could check, both ends included, epoch milliseconds.
+
+    interval_ms  of the series when nobody can have claimed these slots: then a few of them are stored one by one, as
+                 unknown heartbeats. 0: a result of theirs may still be on its way, so they stay a gap
+    """
 
     series: int
     from_ms: int
     to_ms: int
+    interval_ms: int = 0
     reason: str = "not checked"
 
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema import drafts
 from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
 from schema.proxies import ProxyConfig
 from schema.status import Status
@@ -21,7 +21,7 @@ Every = Annotated[
 
 
 class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a monitor. On the wire `type` says which `config` is meant (see `VARIANTS`)."""
+    """What a client sends to create a monitor. On the wire `type` says which `config` is meant (see `DRAFTS`)."""
 
     name: Name
     config: Target
@@ -103,22 +103,4 @@ class Snapshot(Struct, frozen=True):
 
     timezone: str = "UTC"
 
-def _variants(base: type[Struct], suffix: str) -> dict[str, type[Struct]]:
-    """One struct per monitor type: `base`, tagged by `type`, with that type's own `config`."""
-    return {
-        tag: msgspec.defstruct(
-            f"{target.__name__}Monitor{suffix}",
-            [("config", target)],
-            bases=(base,),
-            tag_field="type",
-            tag=tag,
-            frozen=True,
-            kw_only=True,
-            forbid_unknown_fields=suffix == "Draft",
-            namespace={"__doc__": f"{(target.__doc__ or '').strip()}"},
-        )
-        for tag, target in TARGETS.items()
-    }
-
-
-DRAFTS = _variants(MonitorDraft, "Draft")
+DRAFTS = drafts.by_type(MonitorDraft, "Monitor", TARGETS)

@@ -4,25 +4,32 @@ The change is stored by then and stands, whatever happens here. When Redis is aw
 the due set with the database makes up for it within 30 s.
 """
 
+import asyncio
+
 import structlog
 from redis.exceptions import RedisError
 
 from app import cache, due, live
+from app.api import pings
 from app.store.monitors import Changed
 from schema.targets import Push
 
 log = structlog.get_logger()
 
+PATIENCE_S = 1.0  # somebody waits for the answer to their change, and it is stored: a Redis that hangs must not keep it
+
 
 async def tell(changed: Changed) -> None:
-    """Tell the schedule and the live channels. Never raises for Redis."""
+    """Tell the schedule and the live channels. Never raises for Redis, and waits a few seconds for it at most."""
     await cache.drop()
     try:
-        await due.drop(changed.dropped)
-        await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
-    except RedisError as error:
+        async with asyncio.timeout(PATIENCE_S):
+            await due.drop(changed.dropped)
+            await pings.drop(changed.dropped)
+            await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
+    except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
-    await live.publish_events(changed.events)
+    await live.publish_events(changed.events)  # has a limit of its own, and keeps account of what it could not tell
 
 
 def _first_at_ms(changed: Changed) -> int | None:

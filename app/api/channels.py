@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api import etags, lists, providers, trials
-from app.api.lists import Order, Search, Window
+from app.api.lists import Asked, Limit, Order, Page, Search
 from app.api.providers import Providers
 from app.api.replies import request_id_of
 from app.security.policy import ADMIN, OPERATOR, VIEWER
@@ -47,19 +47,21 @@ class Tested(Struct, frozen=True):
 SENT = Tested(ok=True, message="The test was delivered.")
 
 
-async def asked(
-    window: NamedDependency[Window],
+async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    page: Page = None,
+    limit: Limit = None,
     q: Search = None,
     type: FromQuery[ChannelType | None] = None,  # noqa: A002 - its name on the wire
     active: FromQuery[bool | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> ChannelQuery:
+) -> Asked[ChannelQuery]:
     """Which channels are asked for."""
-    descending = order == "desc"
-    return ChannelQuery(
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = ChannelQuery(
         q=q, type=type, active=active, sort=sort, descending=descending, limit=window.limit, offset=window.skip
     )
+    return Asked(query, window)
 
 
 class ChannelController(Controller):
@@ -68,17 +70,15 @@ class ChannelController(Controller):
     path = "/notification-channels"
     tags = ("Notification channels",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
 
     @get(operation_id="BrowseChannels")
-    async def browse(
-        self, wanted: NamedDependency[ChannelQuery], window: NamedDependency[Window]
-    ) -> Channels | ChannelPage:
+    async def browse(self, wanted: NamedDependency[Asked[ChannelQuery]]) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await channels.browse(wanted)
-        if window.page is None:
+        found, total = await channels.browse(wanted.query)
+        if wanted.window.page is None:
             return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=lists.numbers(window, total))
+        return ChannelPage(data=found, pagination=lists.numbers(wanted.window, total))
 
     @get("/providers", operation_id="BrowseProviders", sync_to_thread=False)
     def providers(self) -> Providers:

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from app.api import lists
-from app.api.lists import StatusWord, Window
+from app.api.lists import Asked, Limit, Page, StatusWord, Window
 from app.errors import Invalid
 from app.security.policy import VIEWER
 from app.store import monitors, readings
@@ -42,18 +42,20 @@ class HeartbeatPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-async def asked(
-    window: NamedDependency[Window],
+async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    page: Page = None,
+    limit: Limit = None,
     status: FromQuery[StatusWord | None] = None,
     important: FromQuery[bool | None] = None,
     since: Since = None,
     until: Until = None,
     cursor: Cursor = None,
-) -> HeartbeatQuery:
+) -> Asked[HeartbeatQuery]:
     """Which heartbeats are asked for. Raises Invalid."""
+    window = lists.window_of(page, limit)
     if cursor is not None and window.skip:
         raise Invalid.one("page", "must not be given with a `cursor`")
-    return HeartbeatQuery(
+    query = HeartbeatQuery(
         statuses=lists.statuses_of(status),
         important=important,
         from_ms=_ms_of("from", since),
@@ -62,6 +64,7 @@ async def asked(
         limit=window.limit,
         skip=window.skip,
     )
+    return Asked(query, window)
 
 
 def _ms_of(name: str, at: datetime | None) -> int | None:
@@ -87,22 +90,21 @@ class HeartbeatController(Controller):
 
     tags = ("Heartbeats",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked)}  # noqa: RUF012 - Litestar's way
 
     @get("/heartbeats", operation_id="BrowseHeartbeats")
     async def browse(
         self,
-        wanted: NamedDependency[HeartbeatQuery],
-        window: NamedDependency[Window],
+        wanted: NamedDependency[Asked[HeartbeatQuery]],
         monitor_id: FromQuery[UUID | None] = None,
     ) -> Heartbeats | HeartbeatPage:
         """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
-        return await listed(replace(wanted, monitor_id=monitor_id and str(monitor_id)), window)
+        return await listed(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
 
     @get("/monitors/{monitor_id:str}/heartbeats", operation_id="BrowseMonitorHeartbeats")
     async def of_monitor(
-        self, monitor_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
+        self, monitor_id: FromPath[UUID], wanted: NamedDependency[Asked[HeartbeatQuery]]
     ) -> Heartbeats | HeartbeatPage:
         """Heartbeats of one monitor."""
         await monitors.read(str(monitor_id))
-        return await listed(replace(wanted, monitor_id=str(monitor_id)), window)
+        return await listed(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)

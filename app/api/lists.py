@@ -1,6 +1,6 @@
 """Lists, as every noun gives them: whole under their own name, or paged when `page` or `limit` is asked for."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from litestar.params import QueryParameter
 from msgspec import Struct
@@ -17,6 +17,7 @@ FlatPage = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1
 PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Things on a page.")]
 Search = Annotated[str | None, QueryParameter(max_length=150, description="Part of the name, without regard to case.")]
 Order = Literal["asc", "desc"]
+Query = TypeVar("Query")
 StatusWord = Literal[
     "0", "1", "2", "3", "4", "5", "down", "up", "pending", "maintenance", "degraded", "unknown"
 ]  # clients store the numbers, people say the names
@@ -37,7 +38,14 @@ class Window(Struct, frozen=True):
         return 0 if self.page is None else (self.page - 1) * self.limit
 
 
-async def window(page: Page = None, limit: Limit = None) -> Window:
+class Asked(Struct, Generic[Query], frozen=True):
+    """What a list is asked for: which things, and which part of them."""
+
+    query: Query
+    window: Window
+
+
+def window_of(page: int | None, limit: int | None) -> Window:
     """The page asked for; without `page` and `limit` the whole list."""
     if page is None and limit is None:
         return Window(None, MOST)

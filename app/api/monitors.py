@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api import aftermath, etags, lists, running
-from app.api.lists import Order, Search, StatusWord, Window
+from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
 from app.store.monitors import MonitorQuery
@@ -37,16 +37,18 @@ class MonitorPage(Struct, frozen=True, kw_only=True):
 
 
 async def asked(  # noqa: PLR0913, PLR0917 - query parameters
-    window: NamedDependency[Window],
+    page: Page = None,
+    limit: Limit = None,
     q: Search = None,
     type: FromQuery[MonitorType | None] = None,  # noqa: A002 - its name on the wire
     active: FromQuery[bool | None] = None,
     status: FromQuery[StatusWord | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> MonitorQuery:
+) -> Asked[MonitorQuery]:
     """Which monitors are asked for."""
-    return MonitorQuery(
+    window = lists.window_of(page, limit)
+    query = MonitorQuery(
         q=q,
         type=type,
         active=active,
@@ -56,6 +58,7 @@ async def asked(  # noqa: PLR0913, PLR0917 - query parameters
         limit=window.limit,
         offset=window.skip,
     )
+    return Asked(query, window)
 
 
 class MonitorController(Controller):
@@ -64,17 +67,15 @@ class MonitorController(Controller):
     path = "/monitors"
     tags = ("Monitors",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
 
     @get(operation_id="BrowseMonitors")
-    async def browse(
-        self, wanted: NamedDependency[MonitorQuery], window: NamedDependency[Window]
-    ) -> Monitors | MonitorPage:
+    async def browse(self, wanted: NamedDependency[Asked[MonitorQuery]]) -> Monitors | MonitorPage:
         """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await monitors.browse(wanted)
-        if window.page is None:
+        found, total = await monitors.browse(wanted.query)
+        if wanted.window.page is None:
             return Monitors(monitors=found, total=total)
-        return MonitorPage(data=found, pagination=lists.numbers(window, total))
+        return MonitorPage(data=found, pagination=lists.numbers(wanted.window, total))
 
     @post(operation_id="AddMonitor", guards=[ADMIN])
     async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:

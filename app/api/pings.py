@@ -133,9 +133,15 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     jobs = [ResultBatch(outcomes[start : start + JOB_MOST]) for start in range(0, len(outcomes), JOB_MOST)]
     try:
         async with asyncio.timeout(PUT_S):
-            await _remember(outcomes)
-            await queue.put(*jobs)
+            await asyncio.gather(queue.put(*jobs), _remember(outcomes))
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
             await heartbeats.absorb(job, snapshots, int(time() * 1000))
+
+
+async def drop(series: list[int]) -> None:
+    """Forget when these were heard of last: paused or deleted. The record knows it still."""
+    if series:
+        await queue.client().hdel(PUSHED_KEY, *map(str, series))
+        await queue.client().hdel(STARTED_KEY, *map(str, series))

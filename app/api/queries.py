@@ -28,3 +28,5 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     if strange and not opt.get(ANY):
         hint = f"known are {', '.join(sorted(known))}" if known else "this path has none"
         raise Invalid([FieldError(name, f"is not a known query parameter: {hint}") for name in strange])
+    if held := [name for name, text in request.query_params.multi_items() if "\0" in text]:
+        raise Invalid([FieldError(name, "must not contain the character U+0000") for name in held])

@@ -1,13 +1,13 @@
 -- Claims due series: each moves to its next slot and is noted as in flight, in one step.
 -- ARGV: now_ms, limit, grace_ms, low (cron slots left when a list is to be filled up), partition …
--- Returns msgpack {lost, slots{series, version, at, attempt, early}, gaps{series, from, to}, next_due_ms,
+-- Returns msgpack {lost, slots{series, version, at, attempt, early}, gaps{series, from, to, interval}, next_due_ms,
 -- dry{series, plan}}.
 --
 -- wk:due:<p>   ZSET  series -> due time          wk:plan   HASH series -> interval:timeout:version:phase[:cron:timezone]
 -- wk:flight    ZSET  series -> deadline          wk:slot   HASH series -> at:attempt:early
 -- wk:ahead     HASH series -> slots of a cron series: the newest and the next ones, in order
 -- wk:held      HASH  series -> slot that came due while the one before was in flight
--- wk:gaps      HASH  series:from -> to           slots nobody could claim in time, until they are stored
+-- wk:gaps      HASH  series:from -> to:interval  slots nobody could claim in time, until they are stored
 -- wk:built     exists while the set is whole; gone when Redis was emptied
 
 local now, limit, grace, low = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -56,8 +56,8 @@ local function claim(due_key, series, at)
     end
     if newest > at then
         -- Nobody came for whole intervals: the newest slot is checked, the ones before it are a recorded gap.
-        redis.call('HSET', 'wk:gaps', series .. ':' .. text(at), text(newest - 1))
-        gaps[#gaps + 1] = {tonumber(series), at, newest - 1}
+        redis.call('HSET', 'wk:gaps', series .. ':' .. text(at), text(newest - 1) .. ':' .. interval)
+        gaps[#gaps + 1] = {tonumber(series), at, newest - 1, tonumber(interval)}
         at = newest
     end
     local early = at ~= newest

@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
-from app.store import outbox, standings as standing_rows
+from app.store import gaps, outbox, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
-from schema.jobs import Gap, Outcome, ResultBatch
+from schema.jobs import Outcome, ResultBatch
 from schema.messages import NOTES, PUSHED, text_of
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -53,7 +53,7 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
     """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
     async with db.writing():
-        await _keep_gaps(batch.gaps)
+        await gaps.keep(batch.gaps)
         if not known:
             return Absorbed([], [], {})
         standings, newest = await standing_rows.of(sorted({one.series for one in known}))
@@ -147,16 +147,6 @@ def _detail_of(kept: Kept) -> tuple[int, str, str] | None:
         return None
     detail = _json.encode(one.detail).decode() if one.detail else ""
     return key_of(one.series, one.at_ms), one.message, detail
-
-
-async def _keep_gaps(gaps: Sequence[Gap]) -> None:
-    if gaps:
-        await db.rows(
-            "INSERT INTO gaps (series, from_ms, to_ms, reason) SELECT CAST(value->>0 AS BIGINT),"
-            " CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT), value->>3"
-            " FROM {each:1} WHERE TRUE ON CONFLICT (series, from_ms) DO NOTHING",
-            _json.encode(gaps).decode(),
-        )
 
 
 def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:

@@ -65,5 +65,26 @@ def test_dramatiq_still_has_what_the_waking_consumer_leans_on(made):
     assert (consumer.timeout, consumer.prefetch, consumer.outstanding_message_count) == (1, 3, 0)
 
 
+async def test_what_a_dead_worker_had_in_hand_goes_to_another(queue, settings):
+    dead, alive = broker.make(settings), broker.make(settings)
+    for one in (dead, alive):
+        one.heartbeat_timeout = 100
+        one.declare_queue("check")
+    await queues.put(CheckBatch([make.slot()]))
+    assert await asyncio.to_thread(next, dead.consume("check", prefetch=1)) is not None
+    consumer = alive.consume("check", prefetch=1)
+    async with asyncio.timeout(20):
+        while (message := await asyncio.to_thread(next, consumer)) is None:
+            pass
+    assert msgspec.convert(message.kwargs, CheckBatch) == CheckBatch([make.slot()])
+    dead.close()
+    alive.close()
+
+
+def test_dramatiq_still_reads_its_restart_delay_where_we_set_it(made):
+    assert dramatiq.worker.CONSUMER_RESTART_DELAY_SECS == broker.RESTART_S
+    assert "CONSUMER_RESTART_DELAY_SECS" in dramatiq.worker.ConsumerThread.run.__code__.co_names
+
+
 async def _within(event: threading.Event) -> bool:
     return await asyncio.to_thread(event.wait, 10)

@@ -64,7 +64,7 @@ async def test_missed_slots_are_one_gap_and_the_newest_slot_is_checked():
     oldest = newest - 5 * INTERVAL_MS
     await scheduled(plan(), first_at_ms=oldest)
     claim = await due.claim(10)
-    assert claim.gaps == [Gap(1, oldest, newest - 1)]
+    assert claim.gaps == [Gap(1, oldest, newest - 1, INTERVAL_MS)]
     assert [slot.at_ms for slot in claim.slots] == [newest]
 
 

@@ -62,3 +62,20 @@ def test_a_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PermissionError, match="belongs to somebody else"):
         embedded.prepare(tmp_path / "valkey", tmp_path / "link" / "valkey.sock")
+
+
+def test_data_that_can_not_be_read_is_set_aside_and_nothing_else_is(tmp_path: Path, listen: Path) -> None:
+    directory = tmp_path / "valkey"
+    embedded.prepare(directory, listen)
+    assert embedded.set_unreadable_aside(directory) is None
+    with running(directory, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+        client.set("kept", "yes")
+    assert embedded.set_unreadable_aside(directory) is None
+    (log,) = directory.glob("appendonlydir/*.incr.aof")
+    log.write_bytes(b"words, not commands\n" * 10)
+    assert subprocess.run(embedded.command(directory, listen), timeout=20, check=False).returncode == 1
+    aside = embedded.set_unreadable_aside(directory)
+    assert aside is not None
+    assert (aside / "appendonlydir").is_dir()
+    with running(directory, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+        assert client.get("kept") is None

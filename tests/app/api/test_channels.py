@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,10 +28,11 @@ def api(client):
     return client
 
 
-async def added(api, sent) -> dict:
+async def added(api, sent) -> dict[str, Any]:
     reply = await api.post(PATH, json=sent)
     assert reply.status_code == 201, reply.text
-    return reply.json()
+    thing: dict[str, Any] = reply.json()
+    return thing
 
 
 @asynccontextmanager

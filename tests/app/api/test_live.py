@@ -76,8 +76,9 @@ async def asked(socket: Socket, **message: Any) -> Any:
 async def ended(socket: Socket) -> tuple[str, int | None]:
     """(code of the error that was said, code of the close)."""
     error = await said(socket)
-    assert (await socket.receive(timeout=10)).type == WSMsgType.CLOSE
-    return error["error"]["code"], socket.close_code
+    close = await socket.receive(timeout=10)  # `socket.close_code` is also 1006 when our answer finds nobody any more
+    assert close.type == WSMsgType.CLOSE
+    return error["error"]["code"], close.data
 
 
 @asynccontextmanager

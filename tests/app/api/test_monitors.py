@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,10 +27,11 @@ def api(client):
     return client
 
 
-async def added(api, **changes) -> dict:
+async def added(api, **changes) -> dict[str, Any]:
     reply = await api.post(PATH, json=make.monitor_json(**changes))
     assert reply.status_code == 201, reply.text
-    return reply.json()
+    thing: dict[str, Any] = reply.json()
+    return thing
 
 
 async def work() -> None:

@@ -17,7 +17,7 @@ from schema.messages import LOGGED, PUSHED, STARTED
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import calling
+from tests.app.api.people import ADMIN_TOKEN, calling
 
 TOKEN = "a-token-of-sixteen-or-more"
 PATH = f"/api/v1/push/{TOKEN}"
@@ -104,6 +104,14 @@ async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
     pings.forget()
     reply = await pushed.get(PATH)
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_a_removed_monitor_leaves_no_trace_in_redis(pushed):
+    await pushed.get(PATH)
+    ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
+    admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+    assert (await pushed.delete(f"/api/v1/monitors/{monitor.id}", headers=admin)).status_code == 204
+    assert await queue.client().hlen(pings.LAST_KEY) == 0
 
 
 async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):

@@ -1,0 +1,164 @@
+"""Whatever is sent, the answer is a refusal that names every wrong field, and nothing of it is stored."""
+
+from typing import Any
+
+import pytest
+
+from app import db
+from tests import make
+from tests.app.api.people import ADMIN_TOKEN
+
+MONITORS, CHANNELS = "/api/v1/monitors", "/api/v1/notification-channels"
+JSON = {"Content-Type": "application/json"}
+BOTH = pytest.mark.parametrize("path", [MONITORS, CHANNELS])
+
+
+@pytest.fixture
+async def api(client):
+    """A client that may do everything; at the end of the test there is still nothing."""
+    client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
+    yield client
+    for table in ("monitors", "series", "eras", "links", "channels", "events", "deliveries"):
+        assert await db.rows(f"SELECT * FROM {table}") == [], table
+
+
+def error_of(reply) -> dict[str, Any]:
+    """The error, after looking at its shape."""
+    error: dict[str, Any] = reply.json()["error"]
+    assert set(error) == {"code", "message", "details", "timestamp", "request_id"}
+    assert error["request_id"] == reply.headers["X-Request-ID"]
+    return error
+
+
+def fields_of(reply) -> set[str]:
+    """The fields a 422 names, each with a sentence."""
+    assert reply.status_code == 422, reply.text
+    told = error_of(reply)["details"]["fields"]
+    assert all(one["message"] for one in told)
+    return {one["field"] for one in told}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"name": 7}, {"name"}),
+        ({"name": ""}, {"name"}),
+        ({"active": "yes"}, {"active"}),
+        ({"colour": "red"}, {"colour"}),
+        ({"type": "carrier-pigeon"}, {"type"}),
+        ({"type": None}, {"type"}),
+        ({"interval": 4}, {"interval"}),
+        ({"interval": 2_678_401}, {"interval"}),
+        ({"interval": "60"}, {"interval"}),
+        ({"interval": 10, "timeout": 11}, {"timeout"}),
+        ({"timeout": 0}, {"timeout"}),
+        ({"max_retries": -1}, {"max_retries"}),
+        ({"retry_interval": 1}, {"retry_interval"}),
+        ({"config": {}}, {"config.url"}),
+        ({"config": []}, {"config"}),
+        ({"config": {"url": "http://ada:secret@127.0.0.1/"}}, {"config.url"}),
+        ({"config": {"url": "file:///etc/passwd"}}, {"config.url"}),
+        ({"config": {"url": "gopher://127.0.0.1/"}}, {"config.url"}),
+        ({"config": {"url": "127.0.0.1"}}, {"config.url"}),
+        ({"config": {"url": "http://127.0.0.1/", "method": "BREW"}}, {"config.method"}),
+        ({"config": {"url": "http://h/", "accepted_statuscodes": ["2XX", "9"]}}, {"config.accepted_statuscodes.1"}),
+        ({"config": {"url": "http://127.0.0.1/", "headers": {"X-Key": "********"}}}, {"config.headers.X-Key"}),
+        ({"notification_channel_ids": ["nobody"]}, {"notification_channel_ids.0"}),
+        ({"name": 7, "interval": 4, "colour": "red", "config": {"port": 1}},
+         {"name", "interval", "colour", "config.url", "config.port"}),
+    ],
+)  # fmt: skip
+async def test_a_monitor_with_wrong_fields_is_refused_with_all_of_them(api, changes, fields):
+    assert (
+        fields_of(await api.post(MONITORS, json=make.monitor_json(**{"notification_channel_ids": [], **changes})))
+        == fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"name": "x" * 151}, {"name"}),
+        ({"type": "fax"}, {"type"}),
+        ({"config": {"url": "ftp://127.0.0.1/"}, "active": 1}, {"config.url", "active"}),
+        ({"config": {"url": "http://127.0.0.1/", "secret": "********"}}, {"config.secret"}),
+        ({"type": "smtp", "config": {"to": ["nobody"]}}, {"config.host", "config.sender", "config.to.0"}),
+        ({"type": "telegram", "config": {"chat_id": "7"}}, {"config.bot_token"}),
+    ],
+)
+async def test_a_channel_with_wrong_fields_is_refused_with_all_of_them(api, changes, fields):
+    assert fields_of(await api.post(CHANNELS, json=make.channel_json(**changes))) == fields
+
+
+@BOTH
+async def test_what_is_missing_is_asked_for(api, path):
+    assert fields_of(await api.post(path, json={})) == {"type"}
+    assert fields_of(await api.post(path, json={"type": "webhook" if path == CHANNELS else "http"})) == {
+        "name",
+        "config",
+    }
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "BAD_REQUEST"),
+        (b"{", 400, "BAD_REQUEST"),
+        (b"name=web", 400, "BAD_REQUEST"),
+        (b'{"name": "\xff"}', 400, "BAD_REQUEST"),
+        (b"[" * 100_000, 400, "BAD_REQUEST"),
+        (b"null", 422, "VALIDATION_ERROR"),
+        (b"[]", 422, "VALIDATION_ERROR"),
+        (b'{"name": "' + b"x" * 1_000_000 + b'"}', 413, "PAYLOAD_TOO_LARGE"),
+    ],
+)
+async def test_a_body_that_can_not_be_read_is_refused(api, path, content, status, code):
+    reply = await api.post(path, content=content, headers=JSON)
+    assert (reply.status_code, error_of(reply)["code"]) == (status, code)
+
+
+@BOTH
+async def test_a_body_of_another_kind_is_refused(api, path):
+    reply = await api.post(path, data={"name": "web"})
+    assert (reply.status_code, error_of(reply)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+
+@pytest.mark.parametrize("id_", ["7", "not-a-uuid", "00000000-0000-0000-0000-00000000000g", "%00"])
+@pytest.mark.parametrize(("path", "field"), [(MONITORS, "monitor_id"), (CHANNELS, "channel_id")])
+async def test_an_id_that_is_no_uuid_is_refused_by_its_name(api, path, field, id_):
+    replies = [await api.get(f"{path}/{id_}"), await api.delete(f"{path}/{id_}")]
+    replies.append(await api.patch(f"{path}/{id_}", json={"name": "x"}))
+    assert [fields_of(reply) for reply in replies] == [{field}] * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ("page=0", "page"),
+        ("page=-1", "page"),
+        ("page=one", "page"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("sort=colour", "sort"),
+        ("order=up", "order"),
+        ("colour=red", "colour"),
+        ("active=maybe", "active"),
+        ("type=fax", "type"),
+        ("q=" + "x" * 151, "q"),
+        ("q=%00", "q"),
+    ],
+)
+@BOTH
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, path, asked, field):
+    assert fields_of(await api.get(f"{path}?{asked}")) == {field}
+
+
+async def test_several_wrong_questions_are_named_together(api):
+    assert fields_of(await api.get(f"{MONITORS}?page=0&sort=colour&status=fine")) == {"page", "sort", "status"}
+    assert fields_of(await api.get(f"{MONITORS}?colour=red&shape=round")) == {"colour", "shape"}
+
+
+async def test_what_would_be_right_is_said(api):
+    told = error_of(await api.get(f"{MONITORS}?sort=colour"))["details"]["fields"]
+    assert told == [{"field": "sort", "message": "must be one of created_at, name, status, updated_at"}]
