@@ -22,11 +22,13 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import (
     Dns,
+    Group,
     Grpc,
     Http,
     Ldap,
     Mail,
     Mongodb,
+    Manual,
     Mqtt,
     Mysql,
     Ntp,
@@ -68,6 +70,8 @@ PROBES: dict[type, str] = {
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
+    Group: "group",
+    Manual: "manual",
 
 log = structlog.get_logger(__name__)
 

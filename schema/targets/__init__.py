@@ -8,6 +8,7 @@ from typing import Any
 from schema.targets.address import Url
 from schema.targets.brokers import Mqtt
 from schema.targets.certificates import Ssl
+from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
@@ -23,6 +24,8 @@ __all__ = [
     "BearerAuth",
     "Dns",
     "Grpc",
+    "Group",
+    "GroupPolicy",
     "Http",
     "Ldap",
     "Mail",
@@ -31,6 +34,7 @@ __all__ = [
     "Method",
     "Mongodb",
     "Mqtt",
+    "Manual",
     "Mysql",
     "Ntp",
     "Ping",
@@ -73,6 +77,8 @@ Target = (
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
+    | Group
+    | Manual
     "ping": Ping,
     "dns": Dns,
     "push": Push,
@@ -90,3 +96,5 @@ TARGETS: dict[str, type[Any]] = {
     "mqtt": Mqtt,
     "grpc": Grpc,
 }
+    "group": Group,
+    "manual": Manual,
