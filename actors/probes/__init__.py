@@ -27,8 +27,8 @@ from schema.targets import (
     Http,
     Ldap,
     Mail,
-    Mongodb,
     Manual,
+    Mongodb,
     Mqtt,
     Mysql,
     Ntp,
@@ -67,11 +67,11 @@ PROBES: dict[type, str] = {
     Snmp: "snmp",
     Mqtt: "mqtt",
     Grpc: "grpc",
+    Group: "group",
+    Manual: "manual",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
-    Group: "group",
-    Manual: "manual",
 
 log = structlog.get_logger(__name__)
 

@@ -23,18 +23,18 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Dns",
-    "Grpc",
     "Group",
     "GroupPolicy",
+    "Grpc",
     "Http",
     "Ldap",
     "Mail",
     "MailProtocol",
     "MailSecurity",
+    "Manual",
     "Method",
     "Mongodb",
     "Mqtt",
-    "Manual",
     "Mysql",
     "Ntp",
     "Ping",
@@ -50,7 +50,6 @@ __all__ = [
     "Target",
     "Tcp",
     "Url",
-    "Website",
     "Website",
 ]
 
@@ -73,12 +72,12 @@ Target = (
     | Snmp
     | Mqtt
     | Grpc
+    | Group
+    | Manual
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
     "tcp": Tcp,
-    | Group
-    | Manual
     "ping": Ping,
     "dns": Dns,
     "push": Push,
@@ -95,6 +94,6 @@ TARGETS: dict[str, type[Any]] = {
     "snmp": Snmp,
     "mqtt": Mqtt,
     "grpc": Grpc,
-}
     "group": Group,
     "manual": Manual,
+}
