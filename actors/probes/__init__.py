@@ -22,6 +22,7 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import (
     Dns,
+    Docker,
     Group,
     Grpc,
     Http,
@@ -69,6 +70,7 @@ PROBES: dict[type, str] = {
     Grpc: "grpc",
     Group: "group",
     Manual: "manual",
+    Docker: "docker",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -15,7 +15,7 @@ from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Grpc, Ldap, Ntp, Snmp, Ssh
+from schema.targets.services import Docker, Grpc, Ldap, Ntp, Snmp, Ssh
 from schema.targets.website import Website
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Dns",
+    "Docker",
     "Group",
     "GroupPolicy",
     "Grpc",
@@ -74,6 +75,7 @@ Target = (
     | Grpc
     | Group
     | Manual
+    | Docker
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -96,4 +98,5 @@ TARGETS: dict[str, type[Any]] = {
     "grpc": Grpc,
     "group": Group,
     "manual": Manual,
+    "docker": Docker,
 }
