@@ -36,6 +36,7 @@ from schema.targets import (
     Ping,
     Postgres,
     Push,
+    Rabbitmq,
     Redis,
     Snmp,
     Ssh,
@@ -71,6 +72,7 @@ PROBES: dict[type, str] = {
     Group: "group",
     Manual: "manual",
     Docker: "docker",
+    Rabbitmq: "rabbitmq",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -6,7 +6,7 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
-from schema.targets.brokers import Mqtt
+from schema.targets.brokers import Mqtt, Rabbitmq
 from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
@@ -41,6 +41,7 @@ __all__ = [
     "Ping",
     "Postgres",
     "Push",
+    "Rabbitmq",
     "RecordType",
     "Redis",
     "Snmp",
@@ -76,6 +77,7 @@ Target = (
     | Group
     | Manual
     | Docker
+    | Rabbitmq
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -99,4 +101,5 @@ TARGETS: dict[str, type[Any]] = {
     "group": Group,
     "manual": Manual,
     "docker": Docker,
+    "rabbitmq": Rabbitmq,
 }
