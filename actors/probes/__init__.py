@@ -41,6 +41,7 @@ from schema.targets import (
     Snmp,
     Ssh,
     Ssl,
+    Steam,
     Tcp,
     Website,
 )
@@ -73,6 +74,7 @@ PROBES: dict[type, str] = {
     Manual: "manual",
     Docker: "docker",
     Rabbitmq: "rabbitmq",
+    Steam: "steam",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -15,7 +15,7 @@ from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Docker, Grpc, Ldap, Ntp, Snmp, Ssh
+from schema.targets.services import Docker, Grpc, Ldap, Ntp, Snmp, Ssh, Steam
 from schema.targets.website import Website
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Ssl",
     "SslMode",
     "StatusCodes",
+    "Steam",
     "Target",
     "Tcp",
     "Url",
@@ -78,6 +79,7 @@ Target = (
     | Manual
     | Docker
     | Rabbitmq
+    | Steam
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -102,4 +104,5 @@ TARGETS: dict[str, type[Any]] = {
     "manual": Manual,
     "docker": Docker,
     "rabbitmq": Rabbitmq,
+    "steam": Steam,
 }

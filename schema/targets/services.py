@@ -196,3 +196,12 @@ class Docker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
             raise ValueError("a `client_cert` and a `client_key` go together")
         if (self.client_cert or self.ca_cert or self.tls) and not self.daemon.startswith("tcp:"):
             raise ValueError("TLS takes a `daemon` at `tcp://`")
+
+
+class Steam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="steam"):
+    """A game server: does it answer a Steam server query, and how many play."""
+
+    host: Host
+    port: Annotated[Port, Meta(description="Its query port; often the game's own, or one more.")] = 27_015
+    map: Annotated[str, Meta(max_length=128, description="The map that must be played; empty: any.")] = ""
+    assertions: Assertions = []
