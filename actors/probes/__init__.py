@@ -44,6 +44,7 @@ from schema.targets import (
     Steam,
     Tcp,
     Website,
+    WebSocket,
 )
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
@@ -75,6 +76,7 @@ PROBES: dict[type, str] = {
     Docker: "docker",
     Rabbitmq: "rabbitmq",
     Steam: "steam",
+    WebSocket: "websocket",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

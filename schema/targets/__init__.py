@@ -17,6 +17,7 @@ from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
 from schema.targets.services import Docker, Grpc, Ldap, Ntp, Snmp, Ssh, Steam
 from schema.targets.website import Website
+from schema.targets.websocket import WebSocket
 
 __all__ = [
     "TARGETS",
@@ -53,6 +54,7 @@ __all__ = [
     "Target",
     "Tcp",
     "Url",
+    "WebSocket",
     "Website",
 ]
 
@@ -80,6 +82,7 @@ Target = (
     | Docker
     | Rabbitmq
     | Steam
+    | WebSocket
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -105,4 +108,5 @@ TARGETS: dict[str, type[Any]] = {
     "docker": Docker,
     "rabbitmq": Rabbitmq,
     "steam": Steam,
+    "websocket": WebSocket,
 }
