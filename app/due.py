@@ -158,10 +158,10 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
     token, now = uuid4().hex, now_ms()
     if int(await _run("hasten", PARTITIONS, series, now, token)) == 0:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
-    answer = await queue.client().blpop([f"wk:reply:{token}"], timeout=timeout_s)
+    answer = await queue.reply(token, timeout_s)
     if answer is None:
         raise Unavailable("No worker has checked it in time; the check may still run.")
-    return int(answer[1])
+    return int(answer)
 
 
 async def gaps() -> list[Gap]:
