@@ -10,7 +10,6 @@ from schema.jobs import AdHocProbe, Outcome
 from schema.status import Status
 from schema.targets import Tcp
 
-
 SEALED_ELSEWHERE = sealing.PREFIX + "A" * 40
 
 
