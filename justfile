@@ -61,7 +61,7 @@ lock:
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         -o requirements.lock pyproject.toml
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        -c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+        -c requirements.lock --group dev --all-extras -o requirements-dev.lock pyproject.toml
 
 # Install what runs, if the lock changed since the last time.
 _install:

@@ -27,7 +27,6 @@ from schema.jobs import CheckBatch, Gap, Plan, Slot
 PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
 GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
-STEP_S = 5.0  # one wait on Redis: shorter than the client's own patience with an answer
 CHUNK = 500  # series per script call: a script must not hold Redis for long
 AHEAD = 8  # cron slots that are known beforehand
 LOW = 3  # so many left, and the list is made anew
@@ -159,11 +158,10 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
     token, now = uuid4().hex, now_ms()
     if int(await _run("hasten", PARTITIONS, series, now, token)) == 0:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
-    until = time() + timeout_s
-    while (left_s := until - time()) > 0:
-        if answer := await queue.client().blpop([f"wk:reply:{token}"], timeout=min(max(left_s, 0.01), STEP_S)):
-            return int(answer[1])
-    raise Unavailable("No worker has checked it in time; the check may still run.")
+    answer = await queue.reply(token, timeout_s)
+    if answer is None:
+        raise Unavailable("No worker has checked it in time; the check may still run.")
+    return int(answer)
 
 
 async def gaps() -> list[Gap]:

@@ -24,6 +24,7 @@ from app.api.heartbeats import HeartbeatController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
 from app.api.plugins import PluginController
+from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
 from app.pages import explorer
@@ -39,6 +40,7 @@ CONTROLLERS: list[Any] = [
     HeartbeatController,
     ChannelController,
     PushController,
+    ProxyController,
     CheckController,
     ResultController,
     PluginController,

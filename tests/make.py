@@ -6,6 +6,7 @@ from typing import Any
 from schema.channels import ChannelConfig, ChannelDraft, Webhook
 from schema.jobs import Gap, Outcome, ResultBatch, Slot
 from schema.monitors import MonitorDraft, Snapshot
+from schema.proxies import Protocol, ProxyDraft
 from schema.status import Status
 from schema.targets import TARGETS, Http, Target
 from schema.users import Registration
@@ -44,6 +45,11 @@ def channel(config: ChannelConfig | None = None, **changes: Any) -> ChannelDraft
 def channel_json(**changes: Any) -> dict[str, Any]:
     """The same as a client would send it."""
     return {"name": "ops", "type": "webhook", "config": {"url": "http://127.0.0.1:9/hook"}, **changes}
+
+
+def proxy(**changes: Any) -> ProxyDraft:
+    """A draft of a proxy that nobody runs."""
+    return ProxyDraft(**{"name": "office", "protocol": Protocol.SOCKS5, "host": "127.0.0.1", "port": 9, **changes})
 
 
 def snapshot(target: Target | None = None, **changes: Any) -> Snapshot:

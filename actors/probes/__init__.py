@@ -22,10 +22,13 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import (
     Dns,
+    Docker,
+    Group,
     Grpc,
     Http,
     Ldap,
     Mail,
+    Manual,
     Mongodb,
     Mqtt,
     Mysql,
@@ -33,12 +36,15 @@ from schema.targets import (
     Ping,
     Postgres,
     Push,
+    Rabbitmq,
     Redis,
     Snmp,
     Ssh,
     Ssl,
+    Steam,
     Tcp,
     Website,
+    WebSocket,
 )
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
@@ -65,6 +71,12 @@ PROBES: dict[type, str] = {
     Snmp: "snmp",
     Mqtt: "mqtt",
     Grpc: "grpc",
+    Group: "group",
+    Manual: "manual",
+    Docker: "docker",
+    Rabbitmq: "rabbitmq",
+    Steam: "steam",
+    WebSocket: "websocket",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

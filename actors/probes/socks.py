@@ -1,4 +1,4 @@
-"""SOCKS: a connection to somewhere by way of a proxy, which is reached through the one door like everything else."""
+"""SOCKS and CONNECT: connections by way of a proxy, which is reached through the one door like everything else."""
 
 from socket import socket
 from typing import Any, cast
@@ -7,9 +7,16 @@ from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
 from actors.probes.seen import Failed, Unsure
+from actors.probes.trouble import of_system
 from app.security.egress import Egress, Refused
 from schema.proxies import Protocol, ProxyConfig
 
+TYPES = {
+    Protocol.HTTP: ProxyType.HTTP,
+    Protocol.SOCKS4: ProxyType.SOCKS4,
+    Protocol.SOCKS5: ProxyType.SOCKS5,
+    Protocol.SOCKS5H: ProxyType.SOCKS5,
+}
 NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
 THE_TARGETS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's one word for all of it
     3: "network unreachable",
@@ -18,6 +25,7 @@ THE_TARGETS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's 
     6: "connection timed out",
     91: "rejected or failed",
 }
+GATEWAY = range(500, 600)  # what an HTTP proxy says to CONNECT when it is the target that can't be reached
 
 
 class _Through:
@@ -31,13 +39,13 @@ class _Through:
         try:
             return await self._egress.socket_to(dest_host, dest_port)
         except OSError as error:
-            raise Unsure(f"the proxy can't be reached: {(error.strerror or str(error)).lower()}") from error
+            raise Unsure(f"the proxy can't be reached: {of_system(error)}") from error
 
 
 async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
-    """A socket that leads to `host`: an address, or with socks5h a name. Raises Failed, Unsure, Refused."""
+    """A socket that leads to `host`: an address, or a name where the proxy resolves it. Raises Failed, Unsure."""
     dialer = Proxy(
-        proxy_type=ProxyType.SOCKS4 if proxy.protocol is Protocol.SOCKS4 else ProxyType.SOCKS5,
+        proxy_type=TYPES[proxy.protocol],
         host=proxy.host,
         port=proxy.port,
         username=proxy.username or None,
@@ -57,6 +65,8 @@ async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) ->
 
 def _meaning(error: ProxyError) -> Failed | Unsure:
     """Whose fault it was, as far as the proxy tells."""
+    if error.error_code in GATEWAY:
+        return Failed(f"the proxy could not reach it and answered {error.error_code}")
     if error.error_code in THE_TARGETS:
         return Failed(f"{THE_TARGETS[error.error_code]}, says the proxy")
     return Unsure(f"the proxy does not let us through: {str(error)[:120].lower()}")

@@ -69,7 +69,9 @@ async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None)
     return Tools(names, egress, session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
 
 
-def session_behind(door: Door, headers: dict[str, str] = SENT) -> aiohttp.ClientSession:
+def session_behind(
+    door: Door, headers: dict[str, str] = SENT, middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+) -> aiohttp.ClientSession:
     """No cookies, no timers, no second tries, no unpacking: each is a check's own business, and costs every check."""
     session = aiohttp.ClientSession(
         connector=door,
@@ -78,6 +80,7 @@ def session_behind(door: Door, headers: dict[str, str] = SENT) -> aiohttp.Client
         auto_decompress=False,
         response_class=Reply,
         headers=headers,
+        middlewares=middlewares,
         max_line_size=LINE_BYTES,
         max_field_size=HEADER_BYTES,
         max_headers=HEADERS,

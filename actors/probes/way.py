@@ -39,6 +39,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
 
     resolver    IP address and port of a name server; no address: the system's
     kept        all requests on one connection
+    tunnelled   through an HTTP proxy by CONNECT, even without TLS
+    between     what looks at each answer before aiohttp does
     """
 
     ignore_tls_errors: bool = False
@@ -49,6 +51,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     resolver: tuple[str, int] = ("", 53)
     proxied: bool = False
     kept: bool = False
+    tunnelled: bool = False
+    between: tuple[aiohttp.ClientMiddlewareType, ...] = ()
 
 
 class Way(Struct, frozen=True):
@@ -68,14 +72,21 @@ class Way(Struct, frozen=True):
 async def opened(wishes: Wishes, asked: Asked) -> AsyncIterator[Way]:
     """The way there, for as long as one check takes."""
     proxy = proxy_of(wishes, asked)
-    tunnel = proxy if proxy and proxy.protocol not in {Protocol.HTTP, Protocol.HTTPS} else None
+    tunnel = proxy if proxy and _is_tunnel(proxy, wishes) else None
     phases = Phases()
     door = _OwnDoor(asked.tools.egress, wishes, tunnel, phases, ssl=asked.tools.trust or True)
-    session = session_behind(door, HEADERS_KEPT if wishes.kept else SENT)
+    session = session_behind(door, HEADERS_KEPT if wishes.kept else SENT, wishes.between)
     try:
         yield Way(session, _tls_of(wishes), _url_of(proxy) if proxy and not tunnel else None, phases)
     finally:
         await session.close()
+
+
+def _is_tunnel(proxy: ProxyConfig, wishes: Wishes) -> bool:
+    """Whether a connection is led through the proxy first; else aiohttp speaks HTTP with it. Raises Unsure."""
+    if wishes.tunnelled and proxy.protocol is Protocol.HTTPS:
+        raise Unsure("an https proxy does not carry ws: take wss, or another protocol to the proxy")
+    return proxy.protocol not in {Protocol.HTTP, Protocol.HTTPS} or wishes.tunnelled
 
 
 def proxy_of(wishes: Wishes, asked: Asked) -> ProxyConfig | None:
@@ -128,7 +139,7 @@ class _OwnDoor(Door):
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         """Where to connect; a name stays one where the proxy resolves it."""
-        if self._tunnel and self._tunnel.protocol is Protocol.SOCKS5H:
+        if self._tunnel and self._tunnel.protocol in {Protocol.SOCKS5H, Protocol.HTTP}:
             refuse_numbers(self._egress, host)
             return (host,)
         if self._wishes.proxied and not self._tunnel:  # the host is the HTTP proxy itself

@@ -4,13 +4,21 @@ The change is stored by then and stands, whatever happens here. When Redis is aw
 the due set with the database makes up for it within 30 s.
 """
 
+<<<<<<< HEAD
 import asyncio
+=======
+from collections.abc import Sequence
+>>>>>>> step3
 
 import structlog
 from redis.exceptions import RedisError
 
 from app import cache, due, live
+<<<<<<< HEAD
 from app.api import pings
+=======
+from app.store import series
+>>>>>>> step3
 from app.store.monitors import Changed
 from schema.targets import Push
 
@@ -30,6 +38,17 @@ async def tell(changed: Changed) -> None:
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
     await live.publish_events(changed.events)  # has a limit of its own, and keeps account of what it could not tell
+
+
+async def replan(monitor_ids: Sequence[str]) -> None:
+    """Tell the schedule that monitors have another version, and nothing else of them. Never raises for Redis."""
+    if not monitor_ids:
+        return
+    await cache.drop()
+    try:
+        await due.put(await series.plans_of(monitor_ids))
+    except RedisError as error:
+        log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
 
 
 def _first_at_ms(changed: Changed) -> int | None:

@@ -16,6 +16,7 @@ from app.store.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.pages import Pagination
+from schema.targets.composed import Saying
 
 VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at", "status"]
@@ -123,6 +124,13 @@ class MonitorController(Controller):
     async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Check again, the first time at once."""
         changed = await monitors.set_active(str(monitor_id), True)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @put("/{monitor_id:str}/status", operation_id="SayMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
+    async def say(self, monitor_id: FromPath[UUID], data: JSONBody[Saying]) -> Response[Monitor]:
+        """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
+        changed = await monitors.say(str(monitor_id), data)
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 

@@ -60,9 +60,12 @@ def of_monitor(target: Struct, timeout_s: float | UnsetType = UNSET) -> dict[str
 
 
 def facts_of(detail: dict[str, Any] | None) -> dict[str, Any]:
-    """A heartbeat's facts as a result's: an answer's headers by the document's name, too; its program has another."""
+    """A heartbeat's facts as a result's: an answer's headers are `headers`, their names in small letters."""
     found = detail or {}
-    return {"headers": found["response_headers"], **found} if "response_headers" in found else found
+    headers = found.get("response_headers", found.get("headers"))
+    if not isinstance(headers, dict):
+        return found
+    return {**found, "headers": {name.lower(): value for name, value in headers.items()}}
 
 
 def in_its_words(type_: str, refused: Invalid) -> Invalid:

@@ -14,7 +14,7 @@ from app import db
 from app.domain.history import Era
 from app.domain.slots import is_scheduled
 from app.errors import Conflict, Invalid, NoSuch, Stale
-from app.store import clients, configs, events, links, monitor_rows, series
+from app.store import clients, configs, events, links, members, monitor_rows, proxies, series
 from app.store.arguments import containing
 from app.store.series import SEEN, plans, pushed, snapshots
 from app.store.tables.monitors import MonitorRow
@@ -23,6 +23,7 @@ from schema.jobs import Plan
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
 from schema.targets import Push, Target
+from schema.targets.composed import Saying
 
 __all__ = [
     "SORTS",
@@ -35,6 +36,7 @@ __all__ = [
     "pushed",
     "read",
     "remove",
+    "say",
     "set_active",
     "snapshots",
 ]
@@ -91,6 +93,8 @@ async def add(draft: MonitorDraft) -> Changed:
     async with db.writing():
         await _refuse_taken(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
+        await proxies.use(id_, target)
+        await members.refuse_impossible(id_, target)
         await series.begin_era([await series.add(id_)], series.era_of(columns, now))
         if draft.notification_channel_ids is None:
             await links.add_default(id_)
@@ -111,11 +115,14 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
     async with db.writing():
         row = await _row(monitor_id, lock=True)
         _refuse_stale(row, version)
-        columns = monitor_rows.columns_of(_merged(row, patch))
+        draft = _merged(row, patch)
+        columns = monitor_rows.columns_of(draft)
         kinds = _kinds_of(row, patch)
         if kinds:
             await _refuse_taken(columns["push_key"], monitor_id)
             await _write(row, columns, now)
+            await proxies.use(monitor_id, draft.config)
+            await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
         if patch.notification_channel_ids is not UNSET:
             await links.put(monitor_id, patch.notification_channel_ids)
         return await _changed(monitor_id, now, kinds)
@@ -124,6 +131,14 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
 async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001 - reads as the state it asks for
     """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
     return await change(monitor_id, MonitorPatch(active=active))
+
+
+async def say(monitor_id: str, said: Saying) -> Changed:
+    """Set what a manual monitor is. Raises NoSuch, Conflict for a monitor of another type."""
+    row = await _row(monitor_id)
+    if row["type"] != "manual":
+        raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
+    return await change(monitor_id, MonitorPatch(config=msgspec.to_builtins(said)))
 
 
 async def remove(monitor_id: str, *, version: int | None = None) -> Changed:

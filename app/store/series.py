@@ -3,10 +3,12 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from app import db
 from app.domain.history import Era
 from app.errors import Conflict, NoSuch
-from app.store import monitor_rows
+from app.store import monitor_rows, proxies
 from app.store.arguments import listed
 from schema.jobs import Plan
 from schema.monitors import Snapshot
@@ -20,7 +22,21 @@ _LISTED = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
 async def snapshots(series: Collection[int]) -> list[Snapshot]:
     """What workers need of these series, secrets opened. Deleted ones are absent, paused ones are not."""
     found = await db.rows(SEEN + _LISTED, listed(series))
-    return [monitor_rows.snapshot_of(row) for row in found]
+    return await _with_proxies([monitor_rows.snapshot_of(row) for row in found])
+
+
+async def _with_proxies(found: list[Snapshot]) -> list[Snapshot]:
+    """The same, each with the proxy its checks go through."""
+    wanted = {one.series: str(getattr(one.target, "proxy_id", "")) for one in found}
+    known = await proxies.opened({proxy_id for proxy_id in wanted.values() if proxy_id})
+    return [replace(one, proxy=known[wanted[one.series]]) if wanted[one.series] in known else one for one in found]
+
+
+async def plans_of(monitor_ids: Collection[str]) -> list[Plan]:
+    """The plans of these monitors, as far as they are due by themselves."""
+    chosen = " AND m.id IN (SELECT value->>0 FROM {each:1})"
+    joined = f"SELECT {DUE} FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}"
+    return [monitor_rows.plan_of(row) for row in await db.rows(joined + chosen, listed(monitor_ids))]
 
 
 async def plans() -> list[Plan]:

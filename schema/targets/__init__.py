@@ -6,28 +6,34 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
-from schema.targets.brokers import Mqtt
+from schema.targets.brokers import Mqtt, Rabbitmq
 from schema.targets.certificates import Ssl
+from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
-from schema.targets.services import Grpc, Ldap, Ntp, Snmp, Ssh
+from schema.targets.services import Docker, Grpc, Ldap, Ntp, Snmp, Ssh, Steam
 from schema.targets.website import Website
+from schema.targets.websocket import WebSocket
 
 __all__ = [
     "TARGETS",
     "BasicAuth",
     "BearerAuth",
     "Dns",
+    "Docker",
+    "Group",
+    "GroupPolicy",
     "Grpc",
     "Http",
     "Ldap",
     "Mail",
     "MailProtocol",
     "MailSecurity",
+    "Manual",
     "Method",
     "Mongodb",
     "Mqtt",
@@ -36,6 +42,7 @@ __all__ = [
     "Ping",
     "Postgres",
     "Push",
+    "Rabbitmq",
     "RecordType",
     "Redis",
     "Snmp",
@@ -43,10 +50,11 @@ __all__ = [
     "Ssl",
     "SslMode",
     "StatusCodes",
+    "Steam",
     "Target",
     "Tcp",
     "Url",
-    "Website",
+    "WebSocket",
     "Website",
 ]
 
@@ -69,6 +77,12 @@ Target = (
     | Snmp
     | Mqtt
     | Grpc
+    | Group
+    | Manual
+    | Docker
+    | Rabbitmq
+    | Steam
+    | WebSocket
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -89,4 +103,10 @@ TARGETS: dict[str, type[Any]] = {
     "snmp": Snmp,
     "mqtt": Mqtt,
     "grpc": Grpc,
+    "group": Group,
+    "manual": Manual,
+    "docker": Docker,
+    "rabbitmq": Rabbitmq,
+    "steam": Steam,
+    "websocket": WebSocket,
 }

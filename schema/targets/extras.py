@@ -6,6 +6,7 @@ EXTRAS: dict[str, tuple[str, str]] = {  # type: (what the probe imports, the ext
     "mysql": ("aiomysql", "mysql"),
     "grpc": ("grpc_reflection", "grpc"),
     "mongodb": ("bson", "mongo"),
+    "rabbitmq": ("pamqp", "rabbitmq"),
 }
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
 from schema.limits import Host, Port, Secret
-from schema.targets.encryption import CaCert, IgnoreTlsErrors
+from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors
 
 
 class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ssh"):
@@ -168,3 +168,40 @@ class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     def __post_init__(self) -> None:
         if not self.method and (self.body or self.keyword):
             raise ValueError("a `body` and a `keyword` take a `method`")
+
+
+class Docker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="docker"):
+    """A container: does it run, and is it healthy."""
+
+    container: Annotated[
+        str, Meta(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Its name or id.")
+    ]
+    daemon: Annotated[
+        str,
+        Meta(
+            max_length=512,
+            pattern=r"^(unix:///[^\s?#]+|tcp://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$",
+            description="Where the Docker Engine listens, as in `DOCKER_HOST`.",
+        ),
+    ] = "unix:///var/run/docker.sock"
+    tls: Annotated[bool, Meta(description="Of `tcp://`.")] = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    ignore_tls_errors: IgnoreTlsErrors = False
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        if bool(self.client_cert) != bool(self.client_key):
+            raise ValueError("a `client_cert` and a `client_key` go together")
+        if (self.client_cert or self.ca_cert or self.tls) and not self.daemon.startswith("tcp:"):
+            raise ValueError("TLS takes a `daemon` at `tcp://`")
+
+
+class Steam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="steam"):
+    """A game server: does it answer a Steam server query, and how many play."""
+
+    host: Host
+    port: Annotated[Port, Meta(description="Its query port; often the game's own, or one more.")] = 27_015
+    map: Annotated[str, Meta(max_length=128, description="The map that must be played; empty: any.")] = ""
+    assertions: Assertions = []

@@ -25,8 +25,15 @@ async def tools(settings: Settings) -> AsyncIterator[Tools]:
 def check(tools: Tools) -> Check:
     """Checks a target once, in at most 5 s."""
 
-    async def run(target: Target, *, timeout_ms: int = 5_000, detailed: bool = False, **slot: Any) -> Outcome:
-        snapshot = make.snapshot(target, timeout_ms=timeout_ms)
+    async def run(
+        target: Target,
+        *,
+        timeout_ms: int = 5_000,
+        detailed: bool = False,
+        proxy: ProxyConfig | None = None,
+        **slot: Any,
+    ) -> Outcome:
+        snapshot = make.snapshot(target, timeout_ms=timeout_ms, proxy=proxy)
         return await outcome_of(make.slot(**slot), snapshot, tools, detailed=detailed)
 
     return run

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -35,12 +37,17 @@ def as_nobody(*command: str) -> list[str]:
     return [*NOBODY, *command] if os.geteuid() == 0 else list(command)
 
 
+@contextlib.contextmanager
+def a_place() -> Iterator[Path]:
+    """A directory that a server's user can reach: pytest keeps its own to whoever runs it."""
+    with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 def given_to_nobody(place: Path) -> None:
-    """Let the server's user in, all the way down."""
+    """Make it all the server's user's own."""
     if os.geteuid() == 0:
-        for folder in [place, *place.parents]:
-            if folder.stat().st_uid == 0 and len(folder.parts) > 2:
-                folder.chmod(0o755)
         subprocess.run(["chown", "-R", "nobody:nogroup", str(place)], check=True)
 
 
@@ -48,12 +55,15 @@ def given_to_nobody(place: Path) -> None:
 def running(command: Sequence[str], place: Path, port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
     """A server from its first answer until the block ends; its words are in `place/out`."""
     with (place / "out").open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, cwd=place, env=os.environ | environ)
+        server = subprocess.Popen(
+            command, stdout=out, stderr=out, cwd=place, env=os.environ | environ, start_new_session=True
+        )
     try:
         until_it_listens(server, port, place / "out")
         yield server
     finally:
-        server.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # a script's server too
         server.wait()
 
 

@@ -5,7 +5,7 @@ import ssl
 import dns.rcode
 import pytest
 
-from schema.assertions import CertificateDays
+from schema.assertions import Assertion, CertificateDays
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import IpFamily
@@ -108,7 +108,7 @@ async def test_a_failure_that_nobody_waited_for_tells_the_time_it_took(check):
 
 
 async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
-    wanted = [CertificateDays(at_least=20)]
+    wanted: list[Assertion] = [CertificateDays(at_least=20)]
     async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
         soon = await check(Http(url=target.url(scheme="https"), assertions=wanted))
     async with serving(answering()) as target:

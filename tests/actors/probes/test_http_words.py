@@ -61,8 +61,8 @@ async def test_a_pattern_that_would_take_for_ever_elsewhere_does_not_here(check,
 )
 async def test_the_hit_of_a_json_query_is_the_value(check, language, query, value):
     assertion = Value(expected=value if isinstance(value, str) else json.dumps(value))
-    fields = {"json_query": query, "json_query_language": language, "assertions": [assertion]}
-    outcome = await seen_of(check, json.dumps(HEALTH).encode(), **fields)
+    body, asserted = json.dumps(HEALTH).encode(), [assertion]
+    outcome = await seen_of(check, body, json_query=query, json_query_language=language, assertions=asserted)
     assert (outcome.seen, outcome.message, outcome.detail["value"]) == (UP, "", value)
 
 
@@ -73,8 +73,8 @@ async def test_a_document_that_is_a_text_is_one(check, query, seen):
 
 
 async def test_a_value_that_does_not_compare_is_down(check):
-    fields = {"json_query": "$.queues[0].size", "assertions": [Value(operator=Operator.LESS, expected="5")]}
-    outcome = await seen_of(check, json.dumps(HEALTH).encode(), **fields)
+    less = [Value(operator=Operator.LESS, expected="5")]
+    outcome = await seen_of(check, json.dumps(HEALTH).encode(), json_query="$.queues[0].size", assertions=less)
     assert (outcome.seen, outcome.message) == (DOWN, "'7' is not < '5'")
 
 

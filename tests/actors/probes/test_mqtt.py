@@ -12,7 +12,7 @@ from schema.messages import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long": b"a" * 200_000}
@@ -24,11 +24,11 @@ def publish_packet(topic: str, payload: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place():
     """A directory with a certificate, the broker's configuration to be written into it."""
-    made = tmp_path_factory.mktemp("mqtt")
-    certificates.served(made)
-    return made
+    with a_place() as made:
+        certificates.served(made)
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 SETUP = """CREATE DATABASE shop;
@@ -24,10 +24,15 @@ GRANT ALL PRIVILEGES ON *.* TO 'ada'@'127.0.0.1';
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """A server with one table, one powerful user and TLS for those who want it; its port."""
     daemon, install = program("mariadbd", "mariadb-server"), program("mariadb-install-db", "mariadb-server")
-    place, port = tmp_path_factory.mktemp("mysql"), a_port()
+    with a_place() as place:
+        yield from _served(place, a_port(), daemon, install)
+
+
+def _served(place, port, daemon, install):
+    """The server, made and started."""
     (place / "setup.sql").write_text(SETUP)
     certificates.served(place)
     given_to_nobody(place)

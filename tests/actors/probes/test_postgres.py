@@ -12,7 +12,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PASSWORD = "se same/#"
@@ -20,11 +20,17 @@ SETUP = "CREATE TABLE jobs AS SELECT generate_series(1, 3) AS n, 'open' AS state
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """A cluster with one table, password sign-in and TLS for those who want it; its port."""
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     tools = newest[-1] if newest else Path(program("initdb", "postgresql")).parent
-    place, port = tmp_path_factory.mktemp("postgres"), a_port()
+    port = a_port()
+    with a_place() as place:
+        yield from _served(place, port, tools)
+
+
+def _served(place, port, tools):
+    """The cluster, made and started."""
     (place / "password").write_text(PASSWORD)
     certificates.served(place)
     given_to_nobody(place)

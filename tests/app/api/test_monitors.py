@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app import due
+from app import due, queue
 from app.main import create_app
 from app.store import heartbeats, monitors
 from schema.jobs import CheckBatch
@@ -35,9 +35,11 @@ async def added(api, **changes) -> dict[str, Any]:
 
 
 async def work() -> None:
-    """What scheduler and worker do with the next due slot."""
+    """What scheduler and worker do with the next due slot, once somebody waits for it."""
     await due.built()
     async with asyncio.timeout(20):
+        while not await queue.client().hlen("wk:waiting"):
+            await asyncio.sleep(0.01)
         while not (claim := await due.claim(10)).slots:
             await asyncio.sleep(0.01)
     slot = claim.slots[0]
@@ -210,3 +212,28 @@ async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
 async def test_a_schedule_that_can_not_be_is_refused_by_its_field(api, fields, wrong):
     reply = await api.post(PATH, json=make.monitor_json(**fields))
     assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)
+
+
+async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_once(api):
+    monitor = await added(api, type_="manual", interval=3_600)
+    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down", "message": "burst pipe"})
+    assert (reply.status_code, reply.json()["config"]) == (
+        200,
+        {"type": "manual", "status": "down", "message": "burst pipe"},
+    )
+    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    refused = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
+    assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
+
+
+async def test_nobody_says_what_a_checked_monitor_is(api):
+    monitor = await added(api)
+    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_a_group_within_itself_is_refused_by_its_member(api):
+    inner = await added(api, type_="group", config={"members": [(await added(api))["id"]]})
+    outer = await added(api, type_="group", config={"members": [inner["id"]]})
+    reply = await api.patch(f"{PATH}/{inner['id']}", json={"config": {"members": [outer["id"]]}})
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.members.0")

@@ -75,3 +75,10 @@ def test_a_mail_servers_switches_are_one_choice_and_switches_again(switches, sec
 def test_a_switch_that_is_neither_on_nor_off_stays_to_be_refused():
     ours, _ = dialect.to_monitor("mail", {"use_ssl": "yes"})
     assert ours == {"use_ssl": "yes"}
+
+
+@pytest.mark.parametrize("name", ["headers", "response_headers"])
+def test_an_answers_headers_have_the_documents_name(name):
+    told = dialect.facts_of({name: {"Content-Type": "text/html"}, "status_code": 200})
+    assert told["headers"] == {"content-type": "text/html"}
+    assert (told["status_code"], dialect.facts_of(None)) == (200, {})

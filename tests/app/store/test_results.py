@@ -3,7 +3,7 @@
 import pytest
 
 from app.security import sealing
-from app.store import heartbeats, monitors, results, rollups
+from app.store import heartbeats, marks, monitors, results, rollups
 from schema.status import Status
 from tests import make
 
@@ -31,7 +31,7 @@ async def test_rolled_hours_and_days_change_no_count(series, span):
         await rollups.roll(hour)
     for begin in range((NOW - 3 * DAY) // DAY * DAY, NOW // DAY * DAY, DAY):
         await rollups.roll_day(begin)
-    await rollups.marks.move(rollups.marks.ROLLED, NOW // HOUR * HOUR)
+    await marks.move(marks.ROLLED, NOW // HOUR * HOUR)
     assert await results.counted(span) == before
 
 

@@ -1,0 +1,142 @@
+"""Looks whether a WebSocket opens, and whether it says what it should."""
+
+from typing import Any
+
+import aiohttp
+from aiohttp import (
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
+    WSMsgType,
+)
+from yarl import URL
+
+from actors.probes.request import REDIRECTS, parsed
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tools import Asked
+from actors.probes.way import Way, Wishes, opened
+from actors.probes.web_trouble import of_web
+from schema.assertions import Value
+from schema.messages import ANSWERED, CONNECTED
+from schema.targets import WebSocket
+
+MESSAGE_BYTES = 1_048_576  # of one message; longer ones end the connection
+HEARD_BYTES = 4_194_304  # of all messages until the right one came
+MESSAGES = 10_000
+SHOWN, KEPT = 80, 300  # characters in a sentence, in a detail
+GOODBYE_S = 0.25  # the verdict stands: nobody waits for a polite end
+SAYING = {WSMsgType.TEXT, WSMsgType.BINARY}
+
+
+async def probe(target: WebSocket, asked: Asked) -> Seen:
+    """Open, say what is to be said, wait for what is expected."""
+    try:
+        async with opened(_wishes_of(target), asked) as way:
+            return await _talk(target, asked, way)
+    except aiohttp.WSServerHandshakeError as error:
+        raise Failed(f"no WebSocket: {_shook(error)}", code=error.status if error.status > 101 else 0) from error  # noqa: PLR2004 - Switching Protocols
+    except aiohttp.ClientError as error:
+        raise of_web(error) from error
+
+
+def _wishes_of(target: WebSocket) -> Wishes:
+    return Wishes(
+        ignore_tls_errors=target.ignore_tls_errors,
+        proxied=bool(target.proxy_id),
+        tunnelled=target.url.startswith("ws:"),  # RFC 6455, 4.1: a proxy does not pass an upgrade on
+        between=(_no_redirect,),
+    )
+
+
+async def _no_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
+    """A redirect is the answer: aiohttp would take a monitor's own headers to any host."""
+    answer = await ask(request)
+    if answer.status in REDIRECTS:
+        answer.close()
+        raise Failed(f"no WebSocket: the server answered {answer.status}", code=answer.status)
+    return answer
+
+
+async def _talk(target: WebSocket, asked: Asked, way: Way) -> Seen:
+    socket = await _connected(target, way)
+    try:
+        if target.subprotocol and socket.protocol != target.subprotocol:
+            raise Failed(f"the server did not choose the subprotocol {target.subprotocol}")
+        if target.send:
+            await socket.send_str(target.send)
+        said = await _heard(target, socket) if wants_an_answer(target) else None
+    finally:
+        await socket.close()
+    facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:KEPT]}
+    detail = {name: fact for name, fact in facts.items() if fact is not None}
+    return Seen(code=CONNECTED if said is None else ANSWERED, detail=detail if asked.detailed else None, value=said)
+
+
+async def _connected(target: WebSocket, way: Way) -> ClientWebSocketResponse:
+    try:
+        return await way.session.ws_connect(
+            _address(target.url),
+            headers=target.headers,
+            protocols=[target.subprotocol] if target.subprotocol else (),
+            max_msg_size=MESSAGE_BYTES,
+            timeout=ClientWSTimeout(ws_close=GOODBYE_S),
+            ssl=way.ssl,
+            proxy=way.proxy,
+        )
+    except aiohttp.ClientError:  # some of them are ValueErrors too
+        raise
+    except ValueError as error:
+        raise Unsure(f"the request can't be written: {error}") from error
+
+
+def _address(url: str) -> URL:
+    try:
+        return parsed(url)
+    except ValueError as error:
+        raise Unsure(f"the address can't be asked: {error}") from error
+
+
+def wants_an_answer(target: WebSocket) -> bool:
+    """Whether there is anything to wait for: words, or a value to compare."""
+    return bool(target.expect) or any(isinstance(one, Value) for one in target.assertions)
+
+
+async def _heard(target: WebSocket, socket: ClientWebSocketResponse) -> str:
+    """The first message with the expected words in it. Raises Failed when the other side ends first, or babbles."""
+    left = HEARD_BYTES
+    for _ in range(MESSAGES):
+        message = await socket.receive()
+        if message.type not in SAYING:
+            raise Failed(f"the connection was closed before {_wanted(target)} came{_reason(message, socket)}")
+        text = _text(message.data)
+        if target.expect in text:
+            return text
+        left -= len(text)
+        if left < 0:
+            break
+    raise Failed(f"{_wanted(target)} is not among the first messages")
+
+
+def _text(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode(errors="replace")
+
+
+def _wanted(target: WebSocket) -> str:
+    return repr(target.expect[:SHOWN]) if target.expect else "a message"
+
+
+def _reason(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> str:
+    """The close code and what was said with it, as far as there is any."""
+    if message.type is WSMsgType.ERROR:
+        return ": what came is no WebSocket"
+    words = f" {str(message.extra)[:SHOWN]}" if message.extra else ""
+    return f" ({socket.close_code}{words})" if socket.close_code else ""
+
+
+def _shook(error: aiohttp.WSServerHandshakeError) -> str:
+    """What was wrong with the answer to our handshake."""
+    if error.status != 101:  # noqa: PLR2004 - Switching Protocols
+        return f"the server answered {error.status}"
+    return "the handshake's answer does not fit"

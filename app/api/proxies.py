@@ -1,0 +1,96 @@
+"""Proxies over HTTP: ways out that checks may take instead of the direct one."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api import aftermath, etags, lists
+from app.api.lists import Order, Search, Window
+from app.security.policy import ADMIN, VIEWER
+from app.store import proxies
+from app.store.proxies import ProxyQuery
+from schema.pages import Pagination
+from schema.proxies import Protocol, Proxy, ProxyDraft, ProxyPatch
+
+VERSIONED, USED = {"refusals": [412]}, {"refusals": [409, 412]}
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+class Proxies(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    proxies: list[Proxy]
+    total: int
+
+
+class ProxyPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Proxy]
+    pagination: Pagination
+
+
+async def asked(
+    window: NamedDependency[Window],
+    q: Search = None,
+    protocol: FromQuery[Protocol | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> ProxyQuery:
+    """Which proxies are asked for."""
+    descending = order == "desc"
+    return ProxyQuery(q=q, protocol=protocol, sort=sort, descending=descending, limit=window.limit, offset=window.skip)
+
+
+class ProxyController(Controller):
+    """Ways out that checks may take."""
+
+    path = "/proxies"
+    tags = ("Proxies",)
+    guards = (VIEWER,)
+    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="BrowseProxies")
+    async def browse(self, wanted: NamedDependency[ProxyQuery], window: NamedDependency[Window]) -> Proxies | ProxyPage:
+        """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await proxies.browse(wanted)
+        if window.page is None:
+            return Proxies(proxies=found, total=total)
+        return ProxyPage(data=found, pagination=lists.numbers(window, total))
+
+    @post(operation_id="AddProxy", guards=[ADMIN])
+    async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
+        """Add a proxy. Its password is never shown again."""
+        return etags.tagged(await proxies.add(data), status_code=201)
+
+    @get("/{proxy_id:str}", operation_id="ReadProxy")
+    async def read(self, proxy_id: FromPath[UUID]) -> Response[Proxy]:
+        """Read one proxy."""
+        return etags.tagged(await proxies.read(str(proxy_id)))
+
+    @patch("/{proxy_id:str}", operation_id="ChangeProxy", guards=[ADMIN], opt=VERSIONED)
+    async def change(
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+    ) -> Response[Proxy]:
+        """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check."""
+        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
+        await aftermath.replan(monitor_ids)
+        return etags.tagged(proxy)
+
+    @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
+    async def merge(
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+    ) -> Response[Proxy]:
+        """The same as PATCH: absent fields stay."""
+        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
+        await aftermath.replan(monitor_ids)
+        return etags.tagged(proxy)
+
+    @delete("/{proxy_id:str}", operation_id="RemoveProxy", guards=[ADMIN], opt=USED)
+    async def remove(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a proxy that no monitor goes through."""
+        await proxies.remove(str(proxy_id), version=version)

@@ -1,0 +1,51 @@
+"""What is put together from other monitors, and what people say themselves."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class GroupPolicy(StrEnum):
+    """How many members must be up."""
+
+    ALL = "all"
+    ANY = "any"
+    AT_LEAST = "at_least"
+
+
+class SaidStatus(StrEnum):
+    """What a person may say of a manual monitor."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+Said = Annotated[SaidStatus, Meta(description="What it is, until somebody says otherwise.")]
+Why = Annotated[str, Meta(max_length=250, description="A few words for the heartbeats.")]
+
+
+class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="group"):
+    """Other monitors: are as many of them up as must be."""
+
+    members: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=36)]],
+        Meta(min_length=1, max_length=500, description="Ids of monitors; a group may hold groups, but never itself."),
+    ]
+    policy: GroupPolicy = GroupPolicy.ALL
+    at_least: Annotated[int, Meta(ge=1, le=500, description="With the policy at_least: so many must be up.")] = 1
+
+
+class Saying(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody says of a manual monitor."""
+
+    status: Said
+    message: Why = ""
+
+
+class Manual(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="manual"):
+    """Nothing that could be asked: people say what it is."""
+
+    status: Said = SaidStatus.UP
+    message: Why = ""

@@ -1,0 +1,34 @@
+"""WebSocket endpoints."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.assertions import Assertions
+from schema.limits import Secret
+from schema.targets.http import ProxyId
+
+WebSocketUrl = Annotated[
+    str,
+    Meta(
+        min_length=6,
+        max_length=2_048,
+        pattern=r"^wss?://[^\s@/?#]+(?:[/?#]\S*)?$",
+        description="A ws or wss address without credentials in it.",
+        examples=["wss://example.org/live"],
+    ),
+]
+Token = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$(?!\n)")]
+
+
+class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="websocket"):
+    """A WebSocket: does it open, and does it say what it should."""
+
+    url: WebSocketUrl
+    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    subprotocol: Annotated[Token, Meta(description="The server must choose it.")] = ""
+    send: Annotated[str, Meta(max_length=65_536, description="A text message to send once it is open.")] = ""
+    expect: Annotated[str, Meta(max_length=1_024, description="Text that one of the messages must contain.")] = ""
+    ignore_tls_errors: bool = False
+    proxy_id: ProxyId = ""
+    assertions: Assertions = []

@@ -1,0 +1,54 @@
+"""Groups and manual monitors: what their slots say."""
+
+import dataclasses
+
+import pytest
+
+from actors.probes import outcome_of
+from app import db
+from app.security import sealing
+from app.store import monitors
+from schema.status import Status
+from schema.targets import Group, GroupPolicy, Manual
+from schema.targets.composed import SaidStatus
+from tests import make
+
+
+async def seen(tools, target):
+    outcome = await outcome_of(make.slot(), make.snapshot(target), tools)
+    return outcome.seen, outcome.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [(GroupPolicy.ALL, (Status.DOWN, "1 of 2 up, 2 must be")), (GroupPolicy.ANY, (Status.DEGRADED, "1 of 2 up"))],
+)
+async def test_a_group_is_what_its_members_are(store, tools, policy, expected):
+    sealing.prepare(store)
+    ids = [(await monitors.add(make.monitor())).monitor.id for _ in range(2)]
+    await db.rows("UPDATE series SET status = CASE no WHEN 1 THEN 1 ELSE 0 END")
+    assert await seen(tools, Group(members=ids, policy=policy)) == expected
+
+
+async def test_a_group_whose_members_are_gone_is_unknown(store, tools):
+    assert await seen(tools, Group(members=["gone"])) == (Status.UNKNOWN, "no member is watched")
+
+
+async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):
+    await db.start(dataclasses.replace(settings, db_type="sqlite", db_path=str(tmp_path / "no tables")))
+    outcome = await seen(tools, Group(members=["any"]))
+    await db.stop()
+    assert outcome == (Status.UNKNOWN, "our own database does not answer")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (Manual(), (Status.UP, "")),
+        (Manual(status=SaidStatus.DEGRADED, message="half open"), (Status.DEGRADED, "half open")),
+        (Manual(status=SaidStatus.DOWN), (Status.DOWN, "set to down")),
+        (Manual(status=SaidStatus.DOWN, message="burst pipe"), (Status.DOWN, "burst pipe")),
+    ],
+)
+async def test_a_manual_monitor_is_what_was_said(tools, target, expected):
+    assert await seen(tools, target) == expected
