@@ -19,6 +19,7 @@ PUBLIC = {
     "/api/v1/health",
     "/api/v1/openapi.json",
     "/api/v1/push/{token:str}",
+    "/api/v1/push/{token:str}/{signal:str}",
     "/api/v1/ready",
     "/api/v1/redoc",
     "/api/v1/version",

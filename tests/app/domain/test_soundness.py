@@ -25,7 +25,9 @@ def faults(**fields) -> dict[str, str]:
         ({"body": "[" * 60_000, "encoding": Encoding.JSON}, "body", "is not JSON: "),
         ({"body": "<a>", "encoding": Encoding.XML}, "body", "is not XML: "),
         ({"body": "<!DOCTYPE a><a/>", "encoding": Encoding.XML}, "body", "must be XML without a DOCTYPE"),
-        ({"body": "a", "encoding": Encoding.FORM}, "body", "is not a form (a=1&b=2): "),
+        ({"body": "a", "encoding": Encoding.FORM}, "body", "is not a form: "),
+        ({"body": "a=1&b=%zz", "encoding": Encoding.FORM}, "body", "is not a form: "),
+        ({"body": "a=" + "b" * 60_000 + " ", "encoding": Encoding.FORM}, "body", "is not a form: "),
         ({"headers": {"content-type": "a/b"}, "encoding": Encoding.TEXT}, "encoding", "must be empty when"),
         ({"tls_cert": "x", "tls_key": ""}, "tls_key", "is required beside tls_cert"),
         ({"tls_ca": "x"}, "tls_ca", "must be certificates in PEM"),
@@ -43,7 +45,7 @@ def test_what_does_not_hold_is_named(fields, field, message):
         {"json_query": "a[?b=='c'].d | [0]", "json_query_language": JsonLanguage.JMESPATH},
         {"body": '{"a": [1]}', "encoding": Encoding.JSON},
         {"body": "<a><b/></a>", "encoding": Encoding.XML},
-        {"body": "a=1&b=", "encoding": Encoding.FORM},
+        {"body": "a=1%20&b=c=d&e=", "encoding": Encoding.FORM},
     ],
 )
 def test_what_holds_is_taken(fields):
