@@ -4,21 +4,15 @@ The change is stored by then and stands, whatever happens here. When Redis is aw
 the due set with the database makes up for it within 30 s.
 """
 
-<<<<<<< HEAD
 import asyncio
-=======
 from collections.abc import Sequence
->>>>>>> step3
 
 import structlog
 from redis.exceptions import RedisError
 
 from app import cache, due, live
-<<<<<<< HEAD
 from app.api import pings
-=======
 from app.store import series
->>>>>>> step3
 from app.store.monitors import Changed
 from schema.targets import Push
 
@@ -46,8 +40,9 @@ async def replan(monitor_ids: Sequence[str]) -> None:
         return
     await cache.drop()
     try:
-        await due.put(await series.plans_of(monitor_ids))
-    except RedisError as error:
+        async with asyncio.timeout(PATIENCE_S):
+            await due.put(await series.plans_of(monitor_ids))
+    except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
 
 
