@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api import aftermath, etags, lists
-from app.api.lists import Order, Search, Window
+from app.api.lists import Asked, Limit, Order, Page, Search
 from app.security.policy import ADMIN, VIEWER
 from app.store import proxies
 from app.store.proxies import ProxyQuery
@@ -34,16 +34,18 @@ class ProxyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
-    window: NamedDependency[Window],
+async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    page: Page = None,
+    limit: Limit = None,
     q: Search = None,
     protocol: FromQuery[Protocol | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> ProxyQuery:
+) -> Asked[ProxyQuery]:
     """Which proxies are asked for."""
-    descending = order == "desc"
-    return ProxyQuery(q=q, protocol=protocol, sort=sort, descending=descending, limit=window.limit, offset=window.skip)
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = ProxyQuery(q=q, protocol=protocol, sort=sort, descending=descending, limit=window.limit, offset=window.skip)
+    return Asked(query, window)
 
 
 class ProxyController(Controller):
@@ -52,15 +54,15 @@ class ProxyController(Controller):
     path = "/proxies"
     tags = ("Proxies",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.window), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
 
     @get(operation_id="BrowseProxies")
-    async def browse(self, wanted: NamedDependency[ProxyQuery], window: NamedDependency[Window]) -> Proxies | ProxyPage:
+    async def browse(self, wanted: NamedDependency[Asked[ProxyQuery]]) -> Proxies | ProxyPage:
         """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await proxies.browse(wanted)
-        if window.page is None:
+        found, total = await proxies.browse(wanted.query)
+        if wanted.window.page is None:
             return Proxies(proxies=found, total=total)
-        return ProxyPage(data=found, pagination=lists.numbers(window, total))
+        return ProxyPage(data=found, pagination=lists.numbers(wanted.window, total))
 
     @post(operation_id="AddProxy", guards=[ADMIN])
     async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:

@@ -111,7 +111,7 @@ async def test_a_removed_monitor_leaves_no_trace_in_redis(pushed):
     ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
     admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     assert (await pushed.delete(f"/api/v1/monitors/{monitor.id}", headers=admin)).status_code == 204
-    assert await queue.client().hlen(pings.LAST_KEY) == 0
+    assert await queue.client().hlen(PUSHED_KEY) == 0
 
 
 async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):
