@@ -19,6 +19,8 @@ WORDS: dict[str, dict[str, str]] = {  # the document's names of fields, by ours
         "resolve_type": "record_type",
         "resolver_server": "nameserver",
         "expected": "expected_value",
+        "authoritative": "check_authoritative",
+        "dnssec": "check_dnssec",
     },
     "ssl": {"host": "hostname"},
     "mail": {"host": "hostname"},
@@ -30,6 +32,17 @@ FIELDS = {  # of a check, by those of a monitor
     "cron": "schedule",
     "timeout": "config.timeout",
 }
+PROPAGATION = "check_propagation"
+PUBLIC_RESOLVERS = (  # whom the document's program asks when nobody names any: two of each of four providers
+    "8.8.8.8",
+    "8.8.4.4",
+    "1.1.1.1",
+    "1.0.0.1",
+    "9.9.9.9",
+    "149.112.112.112",
+    "208.67.222.222",
+    "208.67.220.220",
+)
 SECURITY = {"use_ssl": "tls", "use_tls": "starttls"}  # of a mail server: two switches there, one choice here
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[([^\]]+)\]|([^/:?#@]+))(?::([0-9]{1,5}))?(?:[/?#].*)?", re.IGNORECASE)
 
@@ -38,8 +51,8 @@ def to_monitor(type_: str, config: dict[str, Any]) -> tuple[dict[str, Any], Any]
     """A check's config as its monitor's, and the timeout in it (UNSET when it has none). Nothing is validated."""
     ours = {theirs: own for own, theirs in WORDS.get(type_, {}).items()}
     found = {ours.get(name, name): value for name, value in config.items() if name != TIMEOUT}
-    if type_ == "dns" and isinstance(found.get("expected"), str):
-        found["expected"] = [found["expected"]]
+    if type_ == "dns":
+        found = _question_of(found)
     if type_ == "ssl" and isinstance(host := found.get("host"), str):
         found |= _place_of(host, found)
     if type_ == "mail":
@@ -56,6 +69,8 @@ def of_monitor(target: Struct, timeout_s: float | UnsetType = UNSET) -> dict[str
     if type_ == "mail":
         chosen = told.pop("security")
         told |= {switch: chosen == meant for switch, meant in SECURITY.items()}
+    if type_ == "dns":
+        told[PROPAGATION] = bool(told["resolvers"])
     return told if timeout_s is UNSET else {**told, TIMEOUT: timeout_s}
 
 
@@ -79,6 +94,22 @@ def _told(type_: str, field: str) -> str:
         return FIELDS.get(field, field)
     own, dot, deeper = rest.partition(".")
     return f"config.{WORDS.get(type_, {}).get(own, own)}{dot}{deeper}" if own else head
+
+
+def _question_of(config: dict[str, Any]) -> dict[str, Any]:
+    """One name, a list of values, servers by address; how many are asked at once is our own matter."""
+    found = {name: value for name, value in config.items() if name not in {"subdomain", PROPAGATION, "max_workers"}}
+    if isinstance(found.get("expected"), str):
+        found["expected"] = [found["expected"]]
+    if config.get("subdomain"):
+        found["host"] = f"{config['subdomain']}.{found.get('host', '')}"
+    if isinstance(resolvers := found.get("resolvers"), list):
+        found["resolvers"] = [one.get("ip", one) if isinstance(one, dict) else one for one in resolvers]
+    if PROPAGATION in config and not config[PROPAGATION]:
+        found.pop("resolvers", None)
+    elif config.get(PROPAGATION) and not found.get("resolvers"):
+        found["resolvers"] = list(PUBLIC_RESOLVERS)
+    return found
 
 
 def _place_of(host: str, config: dict[str, Any]) -> dict[str, Any]:

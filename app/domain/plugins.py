@@ -15,6 +15,12 @@ from schema.targets import TARGETS
 ALIASES = {"website_status": "website", "ssl_certificate": "ssl", "mail_server": "mail", "dns_record": "dns"}
 TIMEOUTS_S = {"website": 10.0, "dns": 10.0, "ssl": 30.0, "mail": 30.0}  # what document 002's own clients are used to
 USUAL_TIMEOUT_S = 16.0
+MORE = {  # what document 002 has beside our fields
+    "dns": {
+        "subdomain": "Put in front of the domain.",
+        "check_propagation": "Ask the resolvers, or eight public ones, and compare (default: false)",
+    },
+}
 SWITCHES = {  # what document 002 has in place of one of our fields
     ("mail", "security"): {
         "use_ssl": "TLS from the first byte on (default: false)",
@@ -46,6 +52,7 @@ def described(type_: str) -> Plugin:
     optional: dict[str, str] = {}
     for one in msgspec.structs.fields(target):
         (required if one.required else optional).update(_meaning(type_, one))
+    optional |= MORE.get(type_, {})
     usual_s = TIMEOUTS_S.get(type_, USUAL_TIMEOUT_S)
     optional[TIMEOUT] = f"Seconds one check may take, at most its interval (default: {usual_s:g})"
     return Plugin(

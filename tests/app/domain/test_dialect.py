@@ -82,3 +82,27 @@ def test_an_answers_headers_have_the_documents_name(name):
     told = dialect.facts_of({name: {"Content-Type": "text/html"}, "status_code": 200})
     assert told["headers"] == {"content-type": "text/html"}
     assert (told["status_code"], dialect.facts_of(None)) == (200, {})
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ({"domain": "example.com", "subdomain": "www"}, {"host": "www.example.com"}),
+        ({"check_authoritative": True, "check_dnssec": True}, {"authoritative": True, "dnssec": True}),
+        ({"check_propagation": True}, {"resolvers": list(dialect.PUBLIC_RESOLVERS)}),
+        ({"check_propagation": False, "resolvers": ["192.0.2.1"]}, {}),
+        (
+            {"check_propagation": True, "resolvers": [{"ip": "192.0.2.1", "name": "a"}, "192.0.2.2"], "max_workers": 3},
+            {"resolvers": ["192.0.2.1", "192.0.2.2"]},
+        ),
+    ],
+)
+def test_what_a_name_is_asked_for_is_translated(theirs, ours):
+    assert dialect.to_monitor("dns", theirs)[0] == ours
+
+
+@pytest.mark.parametrize("resolvers", [[], ["192.0.2.1"]])
+def test_propagation_is_checked_where_there_are_resolvers(resolvers):
+    told = dialect.of_monitor(Dns(host="example.com", resolvers=resolvers))
+    assert told["check_propagation"] is bool(resolvers)
+    assert dialect.to_monitor("dns", told)[0].get("resolvers", []) == resolvers

@@ -16,6 +16,7 @@ def test_every_monitor_type_is_a_plugin_with_its_fields_described():
         fields = {WORDS.get(one.name, {}).get(name, name) for name in TARGETS[one.name].__struct_fields__}
         for (type_, field), switches in plugins.SWITCHES.items():
             fields = fields - {field} | switches.keys() if type_ == one.name else fields
+        fields |= plugins.MORE.get(one.name, {}).keys()
         assert one.required_config.keys() | one.optional_config.keys() == fields | {"timeout"}
         assert all([one.description, *one.required_config.values(), *one.optional_config.values()])
 
