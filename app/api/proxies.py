@@ -34,7 +34,7 @@ class ProxyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
