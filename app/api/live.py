@@ -23,12 +23,15 @@ SIGN_IN_S = 5  # from the connection to the `auth` message
 HOW = "Sign in by cookie, by an Authorization header, or with a first message of type auth and a token."
 NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + HOW
 
+SETTLE_S = 2.0  # how long the API's start waits for the live channels' numbers; a Redis that is away comes later
+
 
 @asynccontextmanager
 async def hub(app: Litestar) -> AsyncIterator[None]:
     """Part of the application's lifespan, after `queue.start`: one hub and one watch per process."""
     app.state.hub, app.state.watch = Hub(queue.client()), Watch()
     app.state.hub.start()
+    await app.state.hub.settled(SETTLE_S)
     watching = asyncio.create_task(app.state.watch.run(), name="live.watch")
     yield
     await app.state.watch.close()

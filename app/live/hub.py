@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 import structlog
@@ -30,10 +30,17 @@ class Hub:
         self._waker = Waker()
         self._bundle = Bundle(partial(self._tell, HEARTBEATS), lambda: len(self._readers.get(HEARTBEATS, ())))
         self._listening: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
 
     def start(self) -> None:
         """Begin to listen. Needs no Redis yet."""
         self._listening = asyncio.create_task(self._listen(), name="live.hub")
+
+    async def settled(self, within_s: float) -> None:
+        """Wait until it is known how far each source is: who joins earlier can't be told what they come after."""
+        with suppress(TimeoutError):  # Redis is away: sockets are served all the same, and it is caught up with later
+            async with asyncio.timeout(within_s):
+                await self._settled.wait()
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -102,6 +109,7 @@ class Hub:
         try:
             for source, newest in (await tape.settle(self._redis, self._heard)).items():
                 await self._hear_until(source, newest)
+            self._settled.set()
         except (RedisError, OSError) as error:
             log.warning("live.catch_up_failed", reason=type(error).__name__)
 
