@@ -10,7 +10,7 @@ from schema.targets.brokers import Mqtt, Rabbitmq
 from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
-from schema.targets.dns import Dns, RecordType
+from schema.targets.dns import Dns, DnsTransport, RecordType
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
@@ -24,6 +24,7 @@ __all__ = [
     "BasicAuth",
     "BearerAuth",
     "Dns",
+    "DnsTransport",
     "Docker",
     "Group",
     "GroupPolicy",
@@ -77,12 +78,12 @@ Target = (
     | Snmp
     | Mqtt
     | Grpc
+    | Rabbitmq
     | Group
     | Manual
     | Docker
-    | Rabbitmq
-    | Steam
     | WebSocket
+    | Steam
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -103,10 +104,10 @@ TARGETS: dict[str, type[Any]] = {
     "snmp": Snmp,
     "mqtt": Mqtt,
     "grpc": Grpc,
+    "rabbitmq": Rabbitmq,
     "group": Group,
     "manual": Manual,
     "docker": Docker,
-    "rabbitmq": Rabbitmq,
-    "steam": Steam,
     "websocket": WebSocket,
+    "steam": Steam,
 }

@@ -10,29 +10,144 @@ from schema.limits import Host, Port
 
 
 class RecordType(StrEnum):
-    """DNS record types a check may ask for."""
+    """DNS record types a check may ask for: all that dnspython knows, without those that are no records (ANY, AXFR)."""
 
     A = "A"
+    A6 = "A6"
     AAAA = "AAAA"
+    AFSDB = "AFSDB"
+    AMTRELAY = "AMTRELAY"
+    APL = "APL"
+    AVC = "AVC"
+    BRID = "BRID"
     CAA = "CAA"
+    CDNSKEY = "CDNSKEY"
+    CDS = "CDS"
+    CERT = "CERT"
     CNAME = "CNAME"
+    CSYNC = "CSYNC"
+    DHCID = "DHCID"
+    DLV = "DLV"
+    DNAME = "DNAME"
+    DNSKEY = "DNSKEY"
+    DS = "DS"
+    DSYNC = "DSYNC"
+    EUI48 = "EUI48"
+    EUI64 = "EUI64"
+    GPOS = "GPOS"
+    HHIT = "HHIT"
+    HINFO = "HINFO"
+    HIP = "HIP"
+    HTTPS = "HTTPS"
+    IPSECKEY = "IPSECKEY"
+    ISDN = "ISDN"
+    KEY = "KEY"
+    KX = "KX"
+    L32 = "L32"
+    L64 = "L64"
+    LOC = "LOC"
+    LP = "LP"
+    MB = "MB"
+    MD = "MD"
+    MF = "MF"
+    MG = "MG"
+    MINFO = "MINFO"
+    MR = "MR"
     MX = "MX"
+    NAPTR = "NAPTR"
+    NID = "NID"
+    NINFO = "NINFO"
     NS = "NS"
+    NSAP = "NSAP"
+    NSAP_PTR = "NSAP-PTR"
+    NSEC = "NSEC"
+    NSEC3 = "NSEC3"
+    NSEC3PARAM = "NSEC3PARAM"
+    NULL = "NULL"
+    NXT = "NXT"
+    OPENPGPKEY = "OPENPGPKEY"
     PTR = "PTR"
+    PX = "PX"
+    RESINFO = "RESINFO"
+    RP = "RP"
+    RRSIG = "RRSIG"
+    RT = "RT"
+    SIG = "SIG"
+    SMIMEA = "SMIMEA"
     SOA = "SOA"
+    SPF = "SPF"
     SRV = "SRV"
+    SSHFP = "SSHFP"
+    SVCB = "SVCB"
+    TA = "TA"
+    TLSA = "TLSA"
     TXT = "TXT"
+    URI = "URI"
+    WALLET = "WALLET"
+    WKS = "WKS"
+    X25 = "X25"
+    ZONEMD = "ZONEMD"
+
+
+class DnsTransport(StrEnum):
+    """How a name server is asked."""
+
+    UDP = "udp"
+    TCP = "tcp"
+    TLS = "tls"
+    HTTPS = "https"
+
+
+IpAddress = Annotated[str, Meta(max_length=45, description="An IP address.")]
 
 
 class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="dns"):
-    """A name: does it resolve, and to what."""
+    """A name: does it resolve, and to what, here and elsewhere.
+
+    Document 002 calls `host` `domain` (with `subdomain` in front), `resolve_type` `record_type`, `expected`
+    `expected_value`, `resolver_server` `nameserver`, `authoritative` `check_authoritative`, `dnssec` `check_dnssec`;
+    its `check_propagation` is whether there are `resolvers`.
+    """
 
     host: Host
     resolve_type: RecordType = RecordType.A
     resolver_server: Annotated[str, Meta(max_length=45, description="IP address; empty: the system's resolver.")] = ""
-    port: Port = 53
+    port: Annotated[Port | None, Meta(description="Of that server; empty: 53, over TLS 853.")] = None
+    transport: Annotated[DnsTransport, Meta(description="How it is asked; udp turns to TCP for what is too long.")] = (
+        DnsTransport.UDP
+    )
+    resolver_name: Annotated[
+        str, Meta(max_length=253, description="What its certificate must be for, over TLS; empty: its address.")
+    ] = ""
+    resolver_url: Annotated[
+        str,
+        Meta(
+            max_length=2_048,
+            pattern=r"^(https://[^\s@/?#]+(?:[/?#]\S*)?)?$",
+            description="The server's address for DNS over HTTPS.",
+        ),
+    ] = ""
     expected: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=512)]],
         Meta(max_length=20, description="Values that must all be among the answers."),
     ] = []
+    authoritative: Annotated[
+        bool, Meta(description="Degraded unless the server answers with authority, as those of the zone do.")
+    ] = False
+    dnssec: Annotated[bool, Meta(description="Down unless the server has authenticated the answer (AD).")] = False
+    resolvers: Annotated[
+        list[IpAddress], Meta(max_length=20, description="IP addresses of servers that should say the same.")
+    ] = []
+    propagation_threshold: Annotated[
+        float, Meta(ge=0, le=100, description="Percent of them that must; degraded from 0.7 of it.")
+    ] = 80
     assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what contradicts itself."""
+        if (self.transport is DnsTransport.HTTPS) != bool(self.resolver_url):
+            raise ValueError("`transport` https and `resolver_url` go together")
+        if self.resolver_url and (self.resolver_server or self.resolvers):
+            raise ValueError("`resolver_url` can't be had with `resolver_server` or `resolvers`")
+        if self.transport in {DnsTransport.TCP, DnsTransport.TLS} and not self.resolver_server:
+            raise ValueError("`transport` tcp and tls need a `resolver_server`")

@@ -54,6 +54,18 @@ def saying(rcode: dns.rcode.Rcode) -> Callable[[dns.message.Message], dns.messag
     return refuse
 
 
+def holding(*addresses: str, flags: int = 0) -> Callable[[dns.message.Message], dns.message.Message]:
+    """A server whose every name has these addresses."""
+
+    def tell(query: dns.message.Message) -> dns.message.Message:
+        reply = dns.message.make_response(query)
+        reply.flags |= flags
+        reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", *addresses))
+        return reply
+
+    return tell
+
+
 class _Server(asyncio.DatagramProtocol):
     def __init__(self, handler: Callable[[dns.message.Message], dns.message.Message]) -> None:
         self._handler = handler
@@ -66,10 +78,12 @@ class _Server(asyncio.DatagramProtocol):
 
 
 @contextlib.asynccontextmanager
-async def naming(handler: Callable[[dns.message.Message], dns.message.Message] = answer) -> AsyncIterator[int]:
+async def naming(
+    handler: Callable[[dns.message.Message], dns.message.Message] = answer, address: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[int]:
     """The port of a server that answers with `handler`."""
     loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Server(handler), ("127.0.0.1", 0))
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Server(handler), (address, port))
     try:
         yield transport.get_extra_info("sockname")[1]
     finally:

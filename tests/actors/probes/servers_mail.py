@@ -8,6 +8,7 @@ import os
 import pwd
 import socket
 import ssl
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -77,11 +78,21 @@ LETTER = b"From: a@box.test\r\nTo: b@box.test\r\nSubject: hello\r\n\r\nhello\r\n
 
 
 @pytest.fixture(scope="module")
-def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+def dovecot() -> Iterator[dict[str, int]]:
     """Its ports: imap, imaps, pop3, pop3s. The user `watch` with the password `ri ght"` has two messages."""
     binary = program("dovecot", "dovecot-imapd dovecot-pop3d")
-    place = tmp_path_factory.mktemp("dovecot")
     ports = {name: a_port() for name in ("imap", "imaps", "pop3", "pop3s")}
+    with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as folder:  # short: socket paths are limited
+        place = Path(folder)
+        _furnish(place, ports)
+        given_to_nobody(place)
+        with running(as_nobody(binary, "-F", "-c", str(place / "conf")), place, ports["imap"]):
+            _until_it_greets(ports["imap"])
+            _until_it_greets(ports["pop3"])
+            yield ports
+
+
+def _furnish(place: Path, ports: dict[str, int]) -> None:
     certificates.served(place)
     (place / "users").write_text('watch:ri ght":\n')
     for folder in ("cur", "new", "tmp"):
@@ -89,11 +100,6 @@ def dovecot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]
     for number in (1, 2):
         (place / "mail" / "new" / f"{number}.box").write_bytes(LETTER)
     (place / "conf").write_text(DOVECOT.format(place=place, **_account(), **ports))
-    given_to_nobody(place)
-    with running(as_nobody(binary, "-F", "-c", str(place / "conf")), place, ports["imap"]):
-        _until_it_greets(ports["imap"])
-        _until_it_greets(ports["pop3"])
-        yield ports
 
 
 def _until_it_greets(port: int) -> None:

@@ -3,7 +3,7 @@
 import dns.rcode
 import pytest
 
-from actors.probes.dns import comparable
+from actors.probes.records import comparable
 from schema.messages import NO_ANSWER, RESOLVED
 from schema.status import Status
 from schema.targets import Dns, RecordType

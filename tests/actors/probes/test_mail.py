@@ -1,6 +1,7 @@
 """How mail servers are looked at: Dovecot, aiosmtpd, and some that are none."""
 
 import tracemalloc
+from typing import Any
 
 import dns.message
 import dns.rrset
@@ -67,7 +68,7 @@ async def test_smtp_says_what_it_can(check, tmp_path):
 @pytest.mark.parametrize("lacking", [[], ["PLAIN"]])
 async def test_smtp_lets_a_user_in(check, tmp_path, security, lacking):
     tls = certificates.served(tmp_path)
-    encryption = {"tls": {"tls": tls}, "starttls": {"starttls": tls}, "none": {}}[security]
+    encryption: dict[str, Any] = {"tls": {"tls": tls}, "starttls": {"starttls": tls}, "none": {}}[security]
     async with posting(**encryption, auth_exclude_mechanism=lacking) as port:
         right = await check(asking(port, security=security, username="watch", password="right"), detailed=True)
         wrong = await check(asking(port, security=security, username="watch", password="wrong"))
@@ -101,7 +102,7 @@ async def test_a_recipient_who_does_not_live_here_is_down(check):
 @pytest.mark.parametrize("security", [MailSecurity.TLS, MailSecurity.STARTTLS])
 async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tmp_path, security):
     context = wrong_name(tmp_path)
-    serving = {"tls": context} if security is MailSecurity.TLS else {"starttls": context}
+    serving: dict[str, Any] = {"tls": context} if security is MailSecurity.TLS else {"starttls": context}
     async with posting(**serving) as port:
         strict = await check(asking(port, security=security))
         lenient = await check(asking(port, security=security, ignore_tls_errors=True))

@@ -11,7 +11,7 @@ from app.errors import Invalid
 from schema.channels import ChannelPatch
 from schema.limits import Interval, Name, Port
 from schema.monitors import DRAFTS, MonitorPatch
-from schema.targets import Http, RecordType, Target
+from schema.targets import Http, MailSecurity, Target
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
@@ -45,7 +45,7 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
         (Interval, "must be a whole number from 5 to 2678400: Seconds between checks: 5 s to 31 days."),
         (Port, "must be a whole number from 1 to 65535"),
         (Name, "must be text of 1 to 150 characters: A name people recognise."),
-        (RecordType, "must be one of A, AAAA, CAA, CNAME, MX, NS, PTR, SOA, SRV, TXT"),
+        (MailSecurity, "must be one of none, starttls, tls"),
         (bool | None, "must be true or false or null"),
         (list[int], "must be a list"),
         (dict[str, int], "must be an object"),
