@@ -6,6 +6,7 @@ import pytest
 from actors.probes import Tools, open_tools, outcome_of
 from app.settings import Settings
 from schema.jobs import Outcome
+from schema.proxies import ProxyConfig
 from schema.targets import Target
 from tests import make
 from tests.actors.probes import certificates
