@@ -103,4 +103,5 @@ class Snapshot(Struct, frozen=True):
 
     timezone: str = "UTC"
 
+
 DRAFTS = drafts.by_type(MonitorDraft, "Monitor", TARGETS)

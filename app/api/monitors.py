@@ -1,6 +1,6 @@
 """Monitors over HTTP: what is watched, how often, and who is told."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post, put
@@ -16,11 +16,15 @@ from app.store.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.pages import Pagination
+from schema.targets import TARGETS
 from schema.targets.composed import Saying
 
 VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at", "status"]
-MonitorType = Literal["http", "tcp", "ping", "dns", "push"]
+if TYPE_CHECKING:
+    MonitorType = str
+else:
+    MonitorType = Literal[tuple(TARGETS)]  # every type there is; only the running program knows them
 
 
 class Monitors(Struct, frozen=True, kw_only=True):
