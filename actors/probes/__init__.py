@@ -23,6 +23,7 @@ from schema.status import Status
 from schema.targets import (
     Dns,
     Docker,
+    Domain,
     Group,
     Grpc,
     Http,
@@ -71,12 +72,13 @@ PROBES: dict[type, str] = {
     Snmp: "snmp",
     Mqtt: "mqtt",
     Grpc: "grpc",
+    Rabbitmq: "rabbitmq",
     Group: "group",
     Manual: "manual",
     Docker: "docker",
-    Rabbitmq: "rabbitmq",
-    Steam: "steam",
     WebSocket: "websocket",
+    Steam: "steam",
+    Domain: "domain",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -11,6 +11,7 @@ from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
 from schema.targets.dns import Dns, DnsTransport, RecordType
+from schema.targets.domain import Domain
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
@@ -26,6 +27,7 @@ __all__ = [
     "Dns",
     "DnsTransport",
     "Docker",
+    "Domain",
     "Group",
     "GroupPolicy",
     "Grpc",
@@ -84,6 +86,7 @@ Target = (
     | Docker
     | WebSocket
     | Steam
+    | Domain
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -110,4 +113,5 @@ TARGETS: dict[str, type[Any]] = {
     "docker": Docker,
     "websocket": WebSocket,
     "steam": Steam,
+    "domain": Domain,
 }

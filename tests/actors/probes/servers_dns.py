@@ -2,9 +2,13 @@
 
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import dns.exception
 import dns.message
+import dns.query
+import dns.rcode
 import pytest
 from aiohttp import web
 
@@ -48,7 +52,19 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     (place / "conf").write_text(CONF.format(place=place, **ports))
     (place / "zone").write_text(ZONE.format(many="x" * 250))
     with running([binary, "-g", "-c", str(place / "conf")], place, ports["tls"]):
+        _until_its_zone_is_there(ports["plain"])
         yield ports
+
+
+def _until_its_zone_is_there(port: int) -> None:
+    """BIND listens before it has read its zones."""
+    for _ in range(200):
+        with contextlib.suppress(dns.exception.Timeout):
+            asked = dns.message.make_query("box.test", "SOA")
+            if dns.query.udp(asked, "127.0.0.1", timeout=1, port=port).rcode() == dns.rcode.NOERROR:
+                return
+        time.sleep(0.05)
+    pytest.fail("BIND does not know its zone")
 
 
 @contextlib.asynccontextmanager
