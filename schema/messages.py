@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER, REPORTED = 1, 2, 3, 4, 5, 6, 7
+CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER, REPORTED, MISSED = 1, 2, 3, 4, 5, 6, 7, 8
 STARTED, LOGGED = 20, 21
 NOTES = frozenset({STARTED, LOGGED})  # heartbeats that say nothing about how it went
 
@@ -15,6 +15,7 @@ _TEXTS: dict[int, str] = {
     NOT_CHECKED: "not checked: no worker answered in time",
     NO_ANSWER: "no answer within the timeout",
     REPORTED: "reported in time",  # the due slot of a push monitor; PUSHED is the push itself
+    MISSED: "not checked: the schedule was behind",
     STARTED: "started",
     LOGGED: "logged",
 }

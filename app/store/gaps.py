@@ -9,7 +9,7 @@ from app.domain import slots
 from app.store.tables.heartbeats import EARLY, SEEN_SHIFT
 from schema.heartbeats import key_of
 from schema.jobs import Gap
-from schema.messages import NOT_CHECKED
+from schema.messages import MISSED
 from schema.status import Status
 
 FEW = 20  # slots: a worker that was killed, not a service that was off
@@ -49,5 +49,5 @@ async def _keep_slots(rows: Sequence[tuple[int, int]]) -> None:
             " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
             _json.encode(rows).decode(),
             int(Status.UNKNOWN),
-            NOT_CHECKED,
+            MISSED,
         )

@@ -18,9 +18,15 @@ from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.jobs import Outcome, ResultBatch
-from schema.messages import NOTES, PUSHED, text_of
+from schema.messages import NOT_CHECKED, NOTES, PUSHED, text_of
 from schema.monitors import Snapshot
 from schema.status import Status
+
+# A slot that was given up may have had a result all the same, which waited for the database: the result is the truth.
+_REPLACE = (
+    "UPDATE SET status = excluded.status, flags = excluded.flags, took_us = excluded.took_us, code = excluded.code"
+    f" WHERE heartbeats.code = {NOT_CHECKED} AND excluded.code <> {NOT_CHECKED}"
+)
 
 _json = msgspec.json.Encoder()
 
@@ -102,12 +108,12 @@ def _rules_of(snapshot: Snapshot) -> Rules:
 
 
 async def _keep(kept: list[Kept]) -> None:
-    """Write heartbeats and the details of those that matter; late ones that are stored already leave the list."""
+    """Write heartbeats and the details of those that matter; late ones that change nothing leave the list."""
     judged = [one for one in kept if one.verdict]
     late = [one for one in kept if not one.verdict]
     await _insert(judged)
     if late:
-        fresh = await _insert(late)
+        fresh = await _insert(late, _REPLACE)
         kept[:] = judged + [one for one in late if key_of(one.outcome.series, one.outcome.at_ms) in fresh]
     details = [row for one in kept if (row := _detail_of(one))]
     if details:
@@ -118,7 +124,7 @@ async def _keep(kept: list[Kept]) -> None:
         )
 
 
-async def _insert(kept: Iterable[Kept]) -> set[int]:
+async def _insert(kept: Iterable[Kept], where_stored: str = "NOTHING") -> set[int]:
     rows = [_row_of(one) for one in kept]
     if not rows:
         return set()
@@ -126,7 +132,7 @@ async def _insert(kept: Iterable[Kept]) -> set[int]:
         "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
         " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER),"
         " CAST(value->>4 AS INTEGER)"
-        " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING RETURNING id",
+        f" FROM {{each:1}} WHERE TRUE ON CONFLICT (id) DO {where_stored} RETURNING id",
         _json.encode(rows).decode(),
     )
     return {row["id"] for row in done}

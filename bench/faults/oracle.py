@@ -166,7 +166,7 @@ def _outage(outages: Sequence[range], begin: float, end: float) -> float:
 def wasted(blank: Iterable[float], answers: Sequence[float], interval_ms: float) -> int:
     """Slots without a result although the target had answered their check: finished results that were lost.
 
-    blank    slots that are stored as unknown     answers    in order of time
+    blank    slots that were given up     answers    in order of time
     """
     return sum(
         bisect_right(answers, slot + interval_ms - EARLY_MS) > bisect_right(answers, slot - EARLY_MS) for slot in blank

@@ -22,6 +22,7 @@ from bench.receiver import Told
 from bench.side import Side
 from bench.target import PASS, Log
 from schema.heartbeats import slot_of
+from schema.messages import NOT_CHECKED
 from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"
@@ -137,7 +138,7 @@ class Scene:
         )
 
     async def wasted(self) -> int:
-        """Slots stored as unknown whose check the target had answered."""
+        """Slots that were given up although the target had answered their check."""
         answers = _by_number(await self.log())
         async with record.record(self.ground):
             named, blank = await record.numbers(), await _blank()
@@ -174,8 +175,10 @@ def _by_number(log: Log) -> dict[int, list[tuple[float, bool]]]:
 
 
 async def _blank() -> list[tuple[int, int]]:
-    """(series, slot) of every heartbeat that says unknown. Slots in a gap were never claimed."""
-    unknown = await db.rows("SELECT id FROM heartbeats WHERE status = ?1", int(Status.UNKNOWN))
+    """(series, slot) of every slot that was claimed and given up. One that was missed was never claimed."""
+    unknown = await db.rows(
+        "SELECT id FROM heartbeats WHERE status = ?1 AND code = ?2", int(Status.UNKNOWN), NOT_CHECKED
+    )
     return [slot_of(row["id"]) for row in unknown]
 
 

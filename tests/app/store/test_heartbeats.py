@@ -10,7 +10,7 @@ from app.store import channels, deliveries, heartbeats, monitors, series
 from app.store.heartbeats import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
-from schema.messages import LOGGED, PUSHED, STARTED
+from schema.messages import LOGGED, NOT_CHECKED, PUSHED, STARTED
 from schema.monitors import Snapshot
 from schema.status import Status
 from tests import make
@@ -76,6 +76,17 @@ async def test_a_late_outcome_is_kept_and_changes_no_state(known):
     assert [one.status for one in late.kept] == [Status.DOWN]
     assert late.events == []
     assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []
+
+
+async def test_a_result_that_waited_replaces_the_slot_that_was_given_up(known):
+    no = min(known)
+    given_up = make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN, code=NOT_CHECKED)
+    result = make.outcome(series=no, at_ms=NOW, took_us=7_000, code=200)
+    for _ in range(2):
+        for one in (given_up, result):
+            await absorb(known, one)
+    (row,) = await db.rows("SELECT status, took_us, code FROM heartbeats")
+    assert tuple(row.values()) == (Status.UP, 7_000, 200)
 
 
 async def test_outcomes_of_one_batch_are_judged_in_the_order_of_their_slots(known):
