@@ -1,6 +1,6 @@
 """python -m bench [name…] [--quick] [--write]: measure, print one table, keep it as JSON.
 
-name       P1 … P12; all of them without one
+name       P1 … P13; all of them without one
 --quick    shorter and rougher
 --write    also put the table into docs/performance.md
 """
@@ -18,7 +18,20 @@ import msgspec
 
 from bench import figure
 from bench.figure import Figure
-from bench.figures import alerts, capacity, cost, later, live, memory, neighbours, punctuality, pushes, start, storage
+from bench.figures import (
+    alerts,
+    capacity,
+    cost,
+    later,
+    live,
+    memory,
+    mixture,
+    neighbours,
+    punctuality,
+    pushes,
+    start,
+    storage,
+)
 from bench.run import Run
 from bench.side import ROOT
 
@@ -37,6 +50,7 @@ FIGURES: dict[str, Measure] = {
     "P10": start.measure,
     "P11": later.nodes,
     "P12": neighbours.measure,
+    "P13": mixture.measure,
 }
 
 

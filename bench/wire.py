@@ -62,16 +62,21 @@ class Wire(asyncio.Protocol):
 
 
 async def serve(handler: Callable[[Wire, bytes, bytes], None], port: int = 0) -> None:
-    """Listen on loopback, print the port, end with the parent: when standard input closes, or on SIGTERM."""
+    """Listen on loopback until told to stop."""
     loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, done.set)
     server = await loop.create_server(lambda: Wire(handler), "127.0.0.1", port, backlog=BACKLOG)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    await stay(server.sockets[0].getsockname()[1])
+    server.close()
+
+
+async def stay(port: int) -> None:
+    """Print the port, then wait for the parent's end: standard input closes, or SIGTERM comes."""
+    done = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, done.set)
+    print(port, flush=True)
     orphaned = asyncio.create_task(_stdin_closed(done))
     await done.wait()
     orphaned.cancel()
-    server.close()
 
 
 async def _stdin_closed(done: asyncio.Event) -> None:
