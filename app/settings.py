@@ -10,6 +10,7 @@ import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -64,6 +65,7 @@ class Settings:
     api_secret_key: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
 
     def postgres_dsn_parts(self) -> dict[str, Any]:
         """Keyword arguments for asyncpg."""
@@ -168,6 +170,7 @@ def _settings(values: Mapping[str, Any], root: Path) -> Settings:
         "db_path": str((root / values["DB_NAME"]).absolute() if values["DB_NAME"] else data_dir / SQLITE_FILE),
         "db_port": values["DB_PORT"] or POSTGRES_PORTS.get(values["DB_TYPE"], 0),
         "redis_url": _redis_url(values, data_dir),
+        "trusted_proxies": values["TRUSTED_PROXIES"] or (),
         "redis_embedded": not (values["REDIS_URL"] or values["REDIS_HOST"]),
     }
     plain = {one.field: values[one.name] for one in VARIABLES if one.field in Settings.__dataclass_fields__}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -96,6 +97,14 @@ def time_zone(text: str) -> str:
     return text
 
 
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks, separated by commas."""
+    try:
+        return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+    except ValueError as error:
+        raise ValueError("must be addresses or networks like 127.0.0.1 or 10.0.0.0/8, separated by commas") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Variable:
     """One variable. `default` is text, as it would stand in the environment; empty means absent."""
@@ -141,6 +150,7 @@ VARIABLES = (
     _of("BRUTEFORCE_WINDOW", "1m", seconds, field="bruteforce_window_s"),
     _of("BRUTEFORCE_LOCKOUT", "1m", seconds, field="bruteforce_lockout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),
+    _of("TRUSTED_PROXIES", "", networks),
     _of("API_SECRET_KEY", "", key, secret=True),
     _of("API_ADMIN_TOKEN", "", key, secret=True),
 )

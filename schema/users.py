@@ -88,7 +88,9 @@ class Session(Struct, frozen=True, kw_only=True):
 class Principal(Struct, frozen=True, kw_only=True):
     """Who is asking: decided once per request, by one resolver.
 
-    via    jwt, cookie, api_key, basic or token
+    via        jwt, cookie, api_key, basic or token
+    key_id     the API key, where one was shown
+    scopes     what an API key is narrowed to, as `noun:read` and `noun:write`; None: all that the role covers
     """
 
     user_id: str
@@ -96,3 +98,5 @@ class Principal(Struct, frozen=True, kw_only=True):
     role: Role
     via: str
     session_id: str | None = None
+    key_id: str | None = None
+    scopes: frozenset[str] | None = None

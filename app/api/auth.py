@@ -13,6 +13,7 @@ from msgspec import UNSET
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
 from app.security import passwords, principals, tokens
+from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import sessions, users
 from schema.errors import FieldError
@@ -55,7 +56,7 @@ class AuthController(Controller):
             raise Unauthorized(WRONG)
         sid, refresh = await sessions.start(
             account.id,
-            ip=request.client.host if request.client else "",
+            ip=address_of(request),
             agent=request.headers.get("User-Agent", ""),
         )
         return _signed_in(request, await users.read(account.id), sid, refresh)
