@@ -27,6 +27,7 @@ from schema.targets import (
     Group,
     Grpc,
     Http,
+    KafkaProducer,
     Ldap,
     Mail,
     Manual,
@@ -79,6 +80,7 @@ PROBES: dict[type, str] = {
     WebSocket: "websocket",
     Steam: "steam",
     Domain: "domain",
+    KafkaProducer: "kafka_producer",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -6,7 +6,7 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
-from schema.targets.brokers import Mqtt, Rabbitmq
+from schema.targets.brokers import KafkaProducer, Mqtt, Rabbitmq, SaslMechanism
 from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
@@ -32,6 +32,7 @@ __all__ = [
     "GroupPolicy",
     "Grpc",
     "Http",
+    "KafkaProducer",
     "Ldap",
     "Mail",
     "MailProtocol",
@@ -48,6 +49,7 @@ __all__ = [
     "Rabbitmq",
     "RecordType",
     "Redis",
+    "SaslMechanism",
     "Snmp",
     "Ssh",
     "Ssl",
@@ -87,6 +89,7 @@ Target = (
     | WebSocket
     | Steam
     | Domain
+    | KafkaProducer
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -114,4 +117,5 @@ TARGETS: dict[str, type[Any]] = {
     "websocket": WebSocket,
     "steam": Steam,
     "domain": Domain,
+    "kafka-producer": KafkaProducer,
 }
