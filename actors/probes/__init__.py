@@ -41,6 +41,7 @@ from schema.targets import (
     Rabbitmq,
     Redis,
     Snmp,
+    Sqlserver,
     Ssh,
     Ssl,
     Steam,
@@ -81,6 +82,7 @@ PROBES: dict[type, str] = {
     Steam: "steam",
     Domain: "domain",
     KafkaProducer: "kafka_producer",
+    Sqlserver: "sqlserver",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -9,7 +9,7 @@ from schema.targets.address import Url
 from schema.targets.brokers import KafkaProducer, Mqtt, Rabbitmq, SaslMechanism
 from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
-from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
+from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, Sqlserver, SslMode
 from schema.targets.dns import Dns, DnsTransport, RecordType
 from schema.targets.domain import Domain
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
@@ -51,6 +51,7 @@ __all__ = [
     "Redis",
     "SaslMechanism",
     "Snmp",
+    "Sqlserver",
     "Ssh",
     "Ssl",
     "SslMode",
@@ -90,6 +91,7 @@ Target = (
     | Steam
     | Domain
     | KafkaProducer
+    | Sqlserver
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -118,4 +120,5 @@ TARGETS: dict[str, type[Any]] = {
     "steam": Steam,
     "domain": Domain,
     "kafka-producer": KafkaProducer,
+    "sqlserver": Sqlserver,
 }
