@@ -202,6 +202,7 @@ HUGE_PACKETS = b"\xe3\x1a\0\x04" + short("99999999999") + short("")
         ([GREETING, reply(welcome()), reply(error(3930, "No."))], NOT_TDS),
         ([GREETING, reply(welcome()), reply(DONE), reply(INTEGER + b"\xd1\xff")], NOT_TDS),
         ([GREETING, reply(welcome()), reply(DONE), reply(column(b"\x33"))], NOT_TDS),
+        ([GREETING, reply(welcome()), reply(DONE), reply(column(b"\xe7\x40\x1f" + b"\0\0\0\0\4"))], NOT_TDS),
         ([GREETING, reply(welcome()), reply(DONE), reply(LONG_TEXT + b"\xd1" + b"\xfe" * 99)], NOT_TDS),
         ([GREETING, reply(b"\x81\0\0\xd1\xd1" + welcome())], NOT_TDS),
         ([GREETING, reply(b"a" * 60_000, last=0) * 17], "the answer is longer than 1 MB"),
