@@ -179,7 +179,7 @@ def reply(body, kind=4, last=1, size=None):
 GREETING = reply(struct.pack(">BHHBB", 1, 6, 1, 255, 2))
 
 
-HUGE_PACKETS = b"\xe3\x1a\0\x04" + short("99999999999") + short("")
+HUGE_PACKETS = b"\xe3\x10\0\x04" + short("100000") + short("")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ HUGE_PACKETS = b"\xe3\x1a\0\x04" + short("99999999999") + short("")
         ([GREETING, reply(b"")], NOT_TDS),
         ([GREETING, reply(DONE)], NOT_TDS),
         ([GREETING, reply(b"\xaa\xff\x7f" + b"\xff" * 40)], NOT_TDS),
-        ([GREETING, reply(HUGE_PACKETS + DONE)], NOT_TDS),
+        ([GREETING, reply(HUGE_PACKETS + welcome())], NOT_TDS),
         ([GREETING, reply(b"\xa9\x9c\xff" * 50 + DONE)], NOT_TDS),
         ([GREETING, reply(welcome()), reply(error(3930, "No."))], NOT_TDS),
         ([GREETING, reply(welcome()), reply(DONE), reply(INTEGER + b"\xd1\xff")], NOT_TDS),
