@@ -27,6 +27,7 @@ from schema.targets import (
     Group,
     Grpc,
     Http,
+    KafkaProducer,
     Ldap,
     Mail,
     Manual,
@@ -40,6 +41,7 @@ from schema.targets import (
     Rabbitmq,
     Redis,
     Snmp,
+    Sqlserver,
     Ssh,
     Ssl,
     Steam,
@@ -79,6 +81,8 @@ PROBES: dict[type, str] = {
     WebSocket: "websocket",
     Steam: "steam",
     Domain: "domain",
+    KafkaProducer: "kafka_producer",
+    Sqlserver: "sqlserver",
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words

@@ -28,18 +28,28 @@ class Named(ssl.SSLContext):
 
 
 @lru_cache(maxsize=KEPT)
-def context(
-    host: str, *, verify: bool = True, check_name: bool = True, ca: str = "", certificate: str = "", key: str = ""
+def context(  # noqa: PLR0913 - what TLS can be told
+    host: str,
+    *,
+    verify: bool = True,
+    check_name: bool = True,
+    ca: str = "",
+    certificate: str = "",
+    key: str = "",
+    newest: ssl.TLSVersion | None = None,
 ) -> Named:
     """How to speak TLS with a host. Raises Unsure for PEM texts that can't be read.
 
     verify        whether its certificate must be valid
     check_name    whether it must be for this host too
+    newest        of TLS's versions; None: whatever both sides know
     """
     made = Named(ssl.PROTOCOL_TLS_CLIENT)
     made.host = host
     made.check_hostname = verify and check_name
     made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if newest is not None:
+        made.maximum_version = newest
     try:
         _trust(made, ca)
         if certificate:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import stringprep
 import unicodedata
@@ -10,6 +11,8 @@ from base64 import b64decode, b64encode
 from actors.probes.seen import Failed
 
 MOST_ROUNDS = 1_000_000  # of hashing that a server may ask for: a second of our CPU
+DIGITS = re.compile("[0-9]{1,9}")
+NOT_SCRAM = "the server's sign-in is not SCRAM as it should be"
 
 
 class Scram:
@@ -33,11 +36,14 @@ class Scram:
         """The proof, made from what the server said first. Raises Failed when that is not SCRAM."""
         fields = _fields(said)
         nonce, salt, rounds = fields.get("r", ""), fields.get("s", ""), fields.get("i", "")
-        if not nonce.startswith(self._nonce) or not salt or not rounds.isdigit() or int(rounds) > MOST_ROUNDS:
-            raise Failed("the server's sign-in is not SCRAM as it should be")
-        salted = hashlib.pbkdf2_hmac(self._digest, self._password, b64decode(salt), int(rounds))
+        if not nonce.startswith(self._nonce) or not salt or not DIGITS.fullmatch(rounds) or int(rounds) > MOST_ROUNDS:
+            raise Failed(NOT_SCRAM)
+        try:
+            salted = hashlib.pbkdf2_hmac(self._digest, self._password, b64decode(salt), int(rounds))
+        except ValueError as error:
+            raise Failed(NOT_SCRAM) from error
         without = f"c=biws,r={nonce}"
-        whole = f"{self._first},{said.decode()},{without}".encode()
+        whole = f"{self._first},{said.decode('ascii', 'replace')},{without}".encode()
         key = self._mac(salted, b"Client Key")
         signature = self._mac(hashlib.new(self._digest, key).digest(), whole)
         self._proof = self._mac(self._mac(salted, b"Server Key"), whole)

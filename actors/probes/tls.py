@@ -20,10 +20,11 @@ def days_left(connection: BaseTransport | StreamWriter) -> int | None:
     """Days until the certificate of the other side ends; None without TLS, or when it can't be read."""
     tls = connection.get_extra_info("ssl_object")
     leaf = tls.getpeercert(binary_form=True) if tls else None
-    return _days(leaf) if leaf else None
+    return days_of(leaf) if leaf else None
 
 
-def _days(leaf: bytes) -> int | None:
+def days_of(leaf: bytes) -> int | None:
+    """Days until a certificate (DER) ends; None when it can't be read."""
     from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
 
     try:

@@ -6,10 +6,10 @@ A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/
 from typing import Any
 
 from schema.targets.address import Url
-from schema.targets.brokers import Mqtt, Rabbitmq
+from schema.targets.brokers import KafkaProducer, Mqtt, Rabbitmq, SaslMechanism
 from schema.targets.certificates import Ssl
 from schema.targets.composed import Group, GroupPolicy, Manual
-from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, SslMode
+from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, Sqlserver, SslMode
 from schema.targets.dns import Dns, DnsTransport, RecordType
 from schema.targets.domain import Domain
 from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
@@ -32,6 +32,7 @@ __all__ = [
     "GroupPolicy",
     "Grpc",
     "Http",
+    "KafkaProducer",
     "Ldap",
     "Mail",
     "MailProtocol",
@@ -48,7 +49,9 @@ __all__ = [
     "Rabbitmq",
     "RecordType",
     "Redis",
+    "SaslMechanism",
     "Snmp",
+    "Sqlserver",
     "Ssh",
     "Ssl",
     "SslMode",
@@ -87,6 +90,8 @@ Target = (
     | WebSocket
     | Steam
     | Domain
+    | KafkaProducer
+    | Sqlserver
 )
 TARGETS: dict[str, type[Any]] = {
     "http": Http,
@@ -114,4 +119,6 @@ TARGETS: dict[str, type[Any]] = {
     "websocket": WebSocket,
     "steam": Steam,
     "domain": Domain,
+    "kafka-producer": KafkaProducer,
+    "sqlserver": Sqlserver,
 }

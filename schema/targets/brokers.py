@@ -1,5 +1,6 @@
 """Brokers: do they take us in, and does what should pass through them pass."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -32,6 +33,53 @@ class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     client_cert: ClientCert = ""
     client_key: ClientKey = ""
     assertions: Assertions = []
+
+
+class SaslMechanism(StrEnum):
+    """How a Kafka is shown that we know a password; the names are the protocol's own."""
+
+    PLAIN = "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+
+
+Broker = Annotated[
+    str,
+    Meta(
+        max_length=261,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?):[0-9]{1,5}$",
+        examples=["kafka.lan:9092"],
+    ),
+]
+
+
+class KafkaProducer(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="kafka-producer"
+):
+    """A Kafka topic: does it take a message, and keep it on every replica in sync."""
+
+    brokers: Annotated[
+        list[Broker], Meta(min_length=1, max_length=20, description="Each `host:port`; the first that answers counts.")
+    ]
+    topic: Annotated[str, Meta(max_length=249, pattern=r"^[A-Za-z0-9._-]+$", description="It is written to.")]
+    message: Annotated[str, Meta(min_length=1, max_length=10_000, description="What every check writes.")]
+    allow_auto_topic_creation: Annotated[bool, Meta(description="Let a broker make the topic when there is none.")] = (
+        False
+    )
+    username: Username = ""
+    password: Secret = ""
+    mechanism: Annotated[SaslMechanism, Meta(description="How the user signs in (SASL).")] = SaslMechanism.PLAIN
+    tls: Annotated[bool, Meta(description="Encrypted from the first byte.")] = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a port that is none."""
+        if wrong := [one for one in self.brokers if not 0 < int(one.rpartition(":")[2]) < 65_536]:  # noqa: PLR2004 - TCP
+            raise ValueError(f"`brokers` has a port that is none: {wrong[0]}")
 
 
 class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="rabbitmq"):

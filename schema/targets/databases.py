@@ -18,6 +18,7 @@ from schema.targets.encryption import (
     MaybeHost,
     one_address,
 )
+from schema.targets.transact import must_be_one
 
 REDIS_COMMANDS = frozenset(
     {
@@ -145,6 +146,28 @@ class Mysql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
         must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
         if OUT_OF_MYSQL.search(self.query):
             raise ValueError("`query` must not write a file")
+
+
+class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="sqlserver"):
+    """A Microsoft SQL Server: does it answer a query that only reads."""
+
+    host: MaybeHost = ""
+    port: Port = 1433
+    connection_string: ConnectionString = ""
+    username: Username = ""
+    password: Secret = ""
+    database: Database = ""
+    query: Query = "SELECT 1"
+    tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = True
+    ignore_tls_errors: IgnoreTlsErrors = False
+    ca_cert: CaCert = ""
+    assertions: Assertions = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a query that is none, or more than one."""
+        one_address(self.host, self.connection_string)
+        must_read(self.query, ("SELECT", "WITH"))
+        must_be_one(self.query)
 
 
 MONGODB_COMMANDS = frozenset(

@@ -7,6 +7,7 @@ EXTRAS: dict[str, tuple[str, str]] = {  # type: (what the probe imports, the ext
     "grpc": ("grpc_reflection", "grpc"),
     "mongodb": ("bson", "mongo"),
     "rabbitmq": ("pamqp", "rabbitmq"),
+    "sqlserver": ("pytds", "sqlserver"),
 }
 
 

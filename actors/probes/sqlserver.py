@@ -1,0 +1,100 @@
+"""Asks a Microsoft SQL Server one query that only reads.
+
+SQL Server has no read-only transactions. So the target takes one statement of words that don't write, it runs in a
+transaction that nobody commits, and the connection is dropped, which ends both. The real guard is a login that may only
+read.
+"""
+
+import re
+from collections.abc import Mapping
+from ssl import TLSVersion
+
+import msgspec
+from msgspec import Struct
+
+from actors.probes import adostring
+from actors.probes.encryption import Named, context
+from actors.probes.login import Login, login_of
+from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tdssession import Session
+from actors.probes.tdswire import Wire
+from actors.probes.tls import days_of
+from actors.probes.tools import Asked
+from schema.messages import ANSWERED
+from schema.targets import Sqlserver
+
+SCHEMES = ("sqlserver", "mssql")
+OPTIONS = frozenset({"encrypt", "trustservercertificate"})
+YES = frozenset({"true", "yes", "mandatory", "1"})
+NO = frozenset({"false", "no", "optional", "0"})
+LONGEST = 128  # of a name or a password, in the protocol
+HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")  # where a server may send us
+
+
+class Answer(Struct, frozen=True):
+    """What the server said. `certificate` is its own, in DER."""
+
+    value: Scalar
+    version: str
+    certificate: bytes | None
+
+
+async def probe(target: Sqlserver, asked: Asked) -> Seen:
+    """Connect, ask, take the first field of the first row."""
+    login = login_for(target)
+    try:
+        answer = await _answer(target, login, asked)
+    except EOFError as error:
+        raise Failed("the connection was closed without an answer") from error
+    detail = {"value": shown(answer.value), "server_version": answer.version} if asked.detailed else None
+    days = days_of(answer.certificate) if answer.certificate else None
+    return Seen(code=ANSWERED, detail=detail, value=answer.value, certificate_days=days)
+
+
+def login_for(target: Sqlserver) -> Login:
+    """Where it is and who asks. Raises Unsure for what the protocol can't say."""
+    if target.connection_string and "://" not in target.connection_string.partition("=")[0]:
+        login = adostring.parsed(target.connection_string, target.port)
+    else:
+        login = login_of(target, SCHEMES, OPTIONS, database=target.database)
+    if max(map(len, (login.username, login.password, login.database))) > LONGEST:
+        raise Unsure(f"a SQL Server takes names and passwords of at most {LONGEST} characters")
+    return login
+
+
+async def _answer(target: Sqlserver, login: Login, asked: Asked, *, sent_on: bool = False) -> Answer:
+    """The answer of the server, or of the one that it sends us to."""
+    tls = _encryption(target, login)
+    reader, writer = await asked.tools.egress.open_connection(login.host, login.port)
+    try:
+        wire = Wire(reader, writer)
+        await wire.begin(tls)
+        session = Session(wire, login)
+        elsewhere = await session.sign_in()
+        if elsewhere is None:
+            await session.prepare(asked.snapshot.timeout_ms)
+            value = scalar(await session.first(target.query))
+            return Answer(value, session.version, wire.certificate())
+    finally:
+        writer.transport.abort()
+    host, port = elsewhere
+    if sent_on or not HOST.fullmatch(host) or not port:
+        raise Failed("the server sends us on to no place that can be asked")
+    return await _answer(target, msgspec.structs.replace(login, host=host, port=port), asked, sent_on=True)
+
+
+def _encryption(target: Sqlserver, login: Login) -> Named | None:
+    """TLS that starts inside packets ends with version 1.2."""
+    if not _said(login.options, "encrypt", usual=target.tls):
+        return None
+    ignored = _said(login.options, "trustservercertificate", usual=target.ignore_tls_errors)
+    return context(login.host, verify=not ignored, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)
+
+
+def _said(options: Mapping[str, str], name: str, *, usual: bool) -> bool:
+    """What the connection string says, or else the target. Raises Unsure for a word that is neither yes nor no."""
+    word = options.get(name, "").lower()
+    if word and word not in YES | NO:
+        raise Unsure(f"the connection string's {name} is not known")
+    return word in YES if word else usual

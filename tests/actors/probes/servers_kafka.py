@@ -1,0 +1,148 @@
+"""Kafkas of the tests: librdkafka's own cluster of brokers, and one broker that encrypts and asks who we are.
+
+librdkafka's brokers speak the real protocol and keep what they are given, but know neither TLS nor SASL; what a broker
+says to a sign-in is therefore written down here. An Apache Kafka needs a Java that test machines don't have.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import ssl
+import struct
+import uuid
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Iterator
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tests.actors.probes.talker import talking
+
+SALT, ROUNDS = b"some salt", 4_096
+USERNAME, PASSWORD = "ada", "se same/#,="
+
+
+@contextlib.contextmanager
+def cluster(brokers: int = 3) -> Iterator[list[str]]:
+    """Addresses of the brokers of a cluster in this process; topics are made when a client that may make them asks."""
+    owner = Producer(
+        {
+            "bootstrap.servers": "none",
+            "test.mock.num.brokers": brokers,
+            "log_level": 0,
+            "allow.auto.create.topics": True,
+        }
+    )
+    yield [f"{one.host}:{one.port}" for one in owner.list_topics(timeout=10).brokers.values()]
+    owner.flush(0)
+
+
+def made(brokers: list[str], topic: str) -> str:
+    """The name of a topic that is there."""
+    maker = Producer({"bootstrap.servers": ",".join(brokers), "log_level": 0, "allow.auto.create.topics": True})
+    maker.produce(topic, b"the first one")
+    assert maker.flush(10) == 0
+    return topic
+
+
+def kept(brokers: list[str], topic: str, partition: int, offset: int) -> bytes:
+    """The message there, as another client reads it; its checksum is verified."""
+    consumer = Consumer(
+        {"bootstrap.servers": ",".join(brokers), "group.id": uuid.uuid4().hex, "check.crcs": True, "log_level": 0}
+    )
+    consumer.assign([TopicPartition(topic, partition, offset)])
+    found = consumer.poll(20)
+    consumer.close()
+    assert found is not None
+    assert found.error() is None
+    return found.value() or b""
+
+
+class Guarded:
+    """A broker that is the only one and leads the only partition, for those who sign in."""
+
+    def __init__(self, mechanisms: tuple[str, ...] = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")) -> None:
+        self.mechanisms, self.port, self.messages, self._said = mechanisms, 0, list[bytes](), ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mechanism, signed_in = "", False
+        while True:
+            size = int.from_bytes(await reader.readexactly(4), "big")
+            said = await reader.readexactly(size)
+            key, _, number, name = struct.unpack(">hhih", said[:10])
+            body = said[10 + name :]
+            if key == 17:
+                mechanism = body[2:].decode()
+                answer = self._handshake(mechanism)
+            elif key == 36:
+                answer = self._sign_in(mechanism, body[4:])
+                signed_in = answer[:2] == b"\0\0"
+            elif key == 18:
+                answer = _versions()
+            elif not signed_in:
+                return
+            else:
+                answer = self._metadata() if key == 3 else self._keep(body)
+            writer.write(struct.pack(">ii", len(answer) + 4, number) + answer)
+
+    def _handshake(self, mechanism: str) -> bytes:
+        known = b"".join(map(_text, self.mechanisms))
+        return struct.pack(">hi", 0 if mechanism in self.mechanisms else 33, len(self.mechanisms)) + known
+
+    def _sign_in(self, mechanism: str, token: bytes) -> bytes:
+        if mechanism == "PLAIN":
+            right = token == f"\0{USERNAME}\0{PASSWORD}".encode()
+            return _allowed(b"") if right else _refused()
+        return self._scram("sha512" if mechanism.endswith("512") else "sha256", token.decode())
+
+    def _scram(self, digest: str, said: str) -> bytes:
+        """The server's side of RFC 5802."""
+        if said.startswith("n,,"):
+            nonce = said.rpartition("r=")[2] + "ours"
+            first = f"r={nonce},s={b64encode(SALT).decode()},i={ROUNDS}"
+            self._said = f"{said[3:]},{first}"
+            return _allowed(first.encode())
+        without, _, proof = said.rpartition(",p=")
+        salted = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), SALT, ROUNDS)
+        key, whole = hmac.digest(salted, b"Client Key", digest), f"{self._said},{without}".encode()
+        signature = hmac.digest(hashlib.new(digest, key).digest(), whole, digest)
+        if bytes(a ^ b for a, b in zip(b64decode(proof), signature, strict=True)) != key:
+            return _refused()
+        own = hmac.digest(hmac.digest(salted, b"Server Key", digest), whole, digest)
+        return _allowed(b"v=" + b64encode(own))
+
+    def _metadata(self) -> bytes:
+        node = struct.pack(">ii", 1, 7) + _text("127.0.0.1") + struct.pack(">ih", self.port, -1)
+        partition = struct.pack(">hii", 0, 0, 7) + struct.pack(">ii", 1, 7) * 2
+        topic = struct.pack(">h", 0) + _text("beats") + b"\0" + struct.pack(">i", 1) + partition
+        return struct.pack(">i", 0) + node + struct.pack(">hii", -1, 7, 1) + topic
+
+    def _keep(self, body: bytes) -> bytes:
+        self.messages.append(body)
+        done = struct.pack(">iihqq", 1, 0, 0, len(self.messages) - 1, -1)
+        return struct.pack(">i", 1) + _text("beats") + done + struct.pack(">i", 0)
+
+
+def _text(words: str) -> bytes:
+    return struct.pack(">h", len(words)) + words.encode()
+
+
+def _versions() -> bytes:
+    known = [(0, 3, 9), (3, 0, 12), (17, 0, 1), (18, 0, 3), (36, 0, 2)]
+    return struct.pack(">hi", 0, len(known)) + b"".join(struct.pack(">hhh", *one) for one in known)
+
+
+def _allowed(said: bytes) -> bytes:
+    return struct.pack(">hhi", 0, -1, len(said)) + said
+
+
+def _refused() -> bytes:
+    return struct.pack(">h", 58) + _text("Authentication failed: Invalid credentials") + struct.pack(">i", 0)
+
+
+@contextlib.asynccontextmanager
+async def guarded(broker: Guarded, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The port where it is."""
+    async with talking(broker.serve, tls=tls) as port:
+        broker.port = port
+        yield port
