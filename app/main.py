@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, queries, replies, requests
+from app.api import body, document, options, queries, replies, requests
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -75,6 +75,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         logging_config=None,
     )
     queries.declare(app)
+    options.declare(app)
     app.asgi_handler = requests.around(app.asgi_handler)
     return app
 

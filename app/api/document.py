@@ -86,6 +86,7 @@ def of(app: Litestar) -> bytes:
     _discriminate(document, document["components"]["schemas"])
     for path, operation, handler in _operations(app, document):
         _declare(operation, handler, has_path_parameter="{" in path)
+        _close(operation.get("requestBody"), document["components"]["schemas"])
         _exemplify(operation)
     return msgspec.json.encode(document)
 
@@ -123,9 +124,28 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
         responses[str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}
     operation["responses"] = responses
+    if "204" in responses:
+        responses["204"].pop("content", None)  # there is none to be of any type
     if handler.resolve_data_dto() is body.FormBody:
         content = operation["requestBody"]["content"]
-        content[body.FORM] = content[body.JSON]
+        content[body.FORM] = {**content[body.JSON], "schema": {"type": "object", "additionalProperties": True}}
+
+
+def _close(node: Any, schemas: dict[str, Any]) -> None:
+    """Say of everything that can be sent that it has the fields it names and no others."""
+    if isinstance(node, list):
+        for part in node:
+            _close(part, schemas)
+    if not isinstance(node, dict):
+        return
+    if "properties" in node:
+        if "additionalProperties" in node:
+            return  # closed before
+        node["additionalProperties"] = False
+    if "$ref" in node:
+        _close(schemas[node["$ref"].rpartition("/")[2]], schemas)
+    for part in node.values():
+        _close(part, schemas)
 
 
 def _exemplify(operation: dict[str, Any]) -> None:

@@ -1,15 +1,21 @@
-"""Query parameters: a name that the handler does not declare is refused, never ignored."""
+"""Query parameters: a name that the handler does not declare is refused, never ignored; and an instant is a date."""
 
+import re
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from litestar import Litestar, Request
+from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from app.errors import Invalid
 from schema.errors import FieldError
 
 OPT = "query_parameters"  # where `declare` notes what a handler knows
+INSTANTS = "query_instants"  # which of them are dates
 ANY = "any_query"  # `opt={ANY: True}` on a handler lets everything through
+DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")  # the rest is read strictly; a bare number would be taken for seconds
 
 
 def declare(app: Litestar) -> None:
@@ -17,7 +23,21 @@ def declare(app: Litestar) -> None:
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for handler, model in route.route_handler_map.values():
-                handler.opt[OPT] = frozenset(one.field_alias for one in model.expected_query_params)
+                known = frozenset(one.field_alias for one in model.expected_query_params)
+                handler.opt[OPT], handler.opt[INSTANTS] = known, known & _instants(handler)
+
+
+def _instants(handler: HTTPRouteHandler) -> frozenset[str]:
+    """Names of the parameters of the handler and its dependencies that are instants."""
+    signatures = [
+        handler.parsed_fn_signature,
+        *(one.parsed_fn_signature for one in handler.resolve_dependencies().values()),
+    ]
+    return frozenset(
+        getattr(field.kwarg_definition, "name", None) or name
+        for name, field in chain.from_iterable(one.parameters.items() for one in signatures)
+        if field.annotation is datetime or any(inner.annotation is datetime for inner in field.inner_types)
+    )
 
 
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
@@ -28,5 +48,12 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     if strange and not opt.get(ANY):
         hint = f"known are {', '.join(sorted(known))}" if known else "this path has none"
         raise Invalid([FieldError(name, f"is not a known query parameter: {hint}") for name in strange])
+    instants: frozenset[str] = opt.get(INSTANTS, frozenset())
+    if undated := [name for name in request.query_params if name in instants and not _is_dated(request, name)]:
+        raise Invalid([FieldError(name, "must be a date and time like 2026-11-22T08:00:00Z") for name in undated])
     if held := [name for name, text in request.query_params.multi_items() if "\0" in text]:
         raise Invalid([FieldError(name, "must not contain the character U+0000") for name in held])
+
+
+def _is_dated(request: Request[Any, Any, Any], name: str) -> bool:
+    return all(DATED.match(text) for text in request.query_params.getall(name))

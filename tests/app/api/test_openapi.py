@@ -72,6 +72,17 @@ def test_a_draft_is_one_of_its_types_chosen_by_type(spec: dict[str, Any], path: 
     assert set(schema["discriminator"]["mapping"]) == set(types)
 
 
+def test_what_can_be_sent_has_the_named_fields_and_no_others(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    assert schemas["Registration"]["additionalProperties"] is False
+    assert schemas["HttpMonitorDraft"]["additionalProperties"] is False
+    assert schemas["Http"]["additionalProperties"] is False
+
+
+def test_nothing_is_said_of_the_body_of_an_answer_without_one(spec: dict[str, Any]) -> None:
+    assert "content" not in spec["paths"]["/api/v1/auth/logout"]["post"]["responses"]["204"]
+
+
 def test_login_may_be_a_form(spec: dict[str, Any]) -> None:
     content = spec["paths"]["/api/v1/auth/token"]["post"]["requestBody"]["content"]
     assert set(content) == {"application/json", "application/x-www-form-urlencoded"}

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers
 
 
 async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:
@@ -35,3 +35,8 @@ async def test_replies_carry_the_headers_that_keep_browsers_strict(client: Clien
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+async def test_options_names_every_method_of_a_path(client: Client, admin: Headers) -> None:
+    reply = await client.options("/api/v1/auth/me", headers=admin)
+    assert (reply.status_code, reply.headers["Allow"]) == (204, "GET, OPTIONS, PATCH")
