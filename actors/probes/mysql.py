@@ -13,10 +13,10 @@ import aiomysql
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
-from actors.probes.encryption import context
 from actors.probes.login import Login, login_of
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen
+from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from schema.messages import ANSWERED
@@ -100,15 +100,7 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> 
 
 
 def _encryption(target: Mysql, login: Login) -> ssl.SSLContext | None:
-    if not target.tls:
-        return None
-    return context(
-        login.host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, login.host) if target.tls else None
 
 
 def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ import ssl
 
 import asyncpg
 
-from actors.probes.encryption import context
 from actors.probes.login import Login, login_of
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tls import own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
@@ -70,7 +70,7 @@ def _encryption(target: Postgres, login: Login) -> ssl.SSLContext | str | bool:
         return False
     if mode is SslMode.PREFER:
         return "prefer"
-    return context(
+    return own_context(
         login.host,
         verify=mode in VERIFYING,
         check_name=mode is SslMode.VERIFY_FULL,
