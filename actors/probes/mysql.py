@@ -14,6 +14,7 @@ from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
 from actors.probes.login import Login, login_of
+from actors.probes.metered import TOO_MUCH, Meter
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by
@@ -28,7 +29,18 @@ CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; t
 
 
 class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
-    """The library goes on without TLS when the server has none, and sends a password as it is when asked."""
+    """The library goes on without TLS when the server has none, sends a password as it is when asked, and reads on
+    whatever the size of a packet.
+    """
+
+    def __init__(self, meter: Meter, **options: Any) -> None:
+        self._meter = meter
+        super().__init__(**options)
+
+    async def _read_bytes(self, num_bytes: int) -> Any:
+        if not self._meter.takes(num_bytes):
+            raise Failed(TOO_MUCH)
+        return await super()._read_bytes(num_bytes)
 
     async def _request_authentication(self) -> None:
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
@@ -86,6 +98,7 @@ async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked) -> 
 
 async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> Connection:
     connection = Connection(
+        Meter(),
         host=address,
         port=login.port,
         user=login.username or "root",

@@ -9,6 +9,7 @@ import ssl
 import asyncpg
 
 from actors.probes.login import Login, login_of
+from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import own_context
@@ -24,7 +25,8 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     """Connect, ask, take the first field of the first row."""
     login = login_of(target, SCHEMES, frozenset({"sslmode"}), database=target.database)
     try:
-        value, version = await _answer(target, login, asked)
+        with Meter() as meter:
+            value, version = await _answer(target, login, asked, meter)
     except asyncpg.PostgresConnectionError as error:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
@@ -37,7 +39,7 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Postgres, login: Login, asked: Asked) -> tuple[Scalar, str]:
+async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) -> tuple[Scalar, str]:
     connection = await asyncpg.connect(
         host=list(await asked.tools.egress.addresses(login.host)),
         port=login.port,
@@ -46,6 +48,7 @@ async def _answer(target: Postgres, login: Login, asked: Asked) -> tuple[Scalar,
         database=login.database or login.username or "postgres",
         ssl=_encryption(target, login),
         timeout=None,  # the check has its own
+        loop=MeteredLoop(meter),
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper"},
     )
