@@ -18,6 +18,7 @@ from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 
 SCHEMES = ("postgresql", "postgres")
+NO_TLS = "rejected SSL upgrade"  # how the library puts it
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 
@@ -31,7 +32,9 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
         raise Failed(f"the server answered: {error}") from error
-    except OSError:  # among them a certificate's fault, which is a ValueError too
+    except OSError as error:  # among them a certificate's fault, which is a ValueError too
+        if NO_TLS in str(error):
+            raise Failed("the server speaks no TLS") from error
         raise
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError, LookupError) as error:
         raise Failed("the answer is not PostgreSQL's protocol") from error
