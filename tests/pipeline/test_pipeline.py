@@ -77,7 +77,8 @@ async def test_two_schedulers_and_two_workers_check_each_slot_once(ground, spawn
             spawn(command)
         await until(lambda: _history_is_whole(40))
         asked, kept = target.asked.total(), await beats()
-    assert asked - kept in range(-20, 21)
+        checked = kept - await beats(Status.UNKNOWN)  # the rest a busy machine could not check in time
+    assert asked - checked in range(-20, 21)
 
 
 async def test_an_emptied_redis_is_no_outage(ground, spawn):
