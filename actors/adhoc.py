@@ -9,6 +9,7 @@ from app.due import now_ms
 from app.security import sealing
 from schema.jobs import AdHocProbe, Outcome, Slot, reply_key
 from schema.monitors import Snapshot
+from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.targets import TARGETS, Target
 
@@ -31,14 +32,15 @@ async def _outcome(job: AdHocProbe, tools: Tools) -> Outcome:
     slot = Slot(series=0, version=0, at_ms=now_ms(), early=True)
     try:
         target = sealing.unseal(job.sealed, TARGETS[job.type])
+        proxy = sealing.unseal(job.proxy, ProxyConfig) if job.proxy else None
     except (sealing.Unopenable, KeyError, msgspec.ValidationError) as error:
         log.warning("probe.unreadable", type=job.type, error=type(error).__name__)
         return Outcome(0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version")
-    return await outcome_of(slot, _snapshot(target, job.timeout_ms), tools, detailed=True)
+    return await outcome_of(slot, _snapshot(target, job.timeout_ms, proxy), tools, detailed=True)
 
 
-def _snapshot(target: Target, timeout_ms: int) -> Snapshot:
-    """A monitor that is none: its target and its timeout are all that a probe asks of it."""
+def _snapshot(target: Target, timeout_ms: int, proxy: ProxyConfig | None) -> Snapshot:
+    """A monitor that is none: its target, its timeout and its way are all that a probe asks of it."""
     return Snapshot(
         series=0,
         version=0,
@@ -51,4 +53,5 @@ def _snapshot(target: Target, timeout_ms: int) -> Snapshot:
         max_retries=0,
         resend_interval=0,
         upside_down=False,
+        proxy=proxy,
     )

@@ -107,12 +107,14 @@ class AdHocProbe(Struct, frozen=True):
 
     type     which target `sealed` holds, its secrets shut
     token    the outcome goes to the list `reply_key(token)`, as JSON
+    proxy    the `ProxyConfig` that the check goes through, its secrets shut too; empty: none
     """
 
     type: str
     sealed: str
     timeout_ms: int
     token: str
+    proxy: str = ""
 
 
 Job = CheckBatch | ResultBatch | NotifyBatch | AdHocProbe

@@ -49,6 +49,7 @@ from schema.targets import (
     Website,
     WebSocket,
 )
+from schema.targets.extras import missing
 
 __all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
 
@@ -157,9 +158,18 @@ async def _answer(probe: Probe, asked: Asked) -> Seen:
         return _seen(_lateness(late, asked.snapshot.timeout_ms / 1000))
     except OSError as error:
         return _seen(of_system(error))
-    except Exception as error:
-        log.exception("probe.broke", type=type(asked.snapshot.target).__name__, monitor_id=asked.snapshot.monitor_id)
-        return _seen(Unsure(f"a fault in Watchkeeper ({type(error).__name__}); its log has more"))
+    except Exception as error:  # noqa: BLE001 - told as what it is: our own fault
+        return _seen(_ours(error, asked.snapshot))
+
+
+def _ours(error: Exception, snapshot: Snapshot) -> Unsure:
+    """What keeps us from checking: a library that this installation lacks, or a bug."""
+    type_ = str(snapshot.target.__struct_config__.tag)
+    if isinstance(error, ImportError) and (extra := missing(type_, error.name or "")):
+        log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
+        return Unsure(f"this worker lacks the library for {type_}; install watchkeeper[{extra}]")
+    log.error("probe.broke", type=type_, monitor_id=snapshot.monitor_id, exc_info=error)
+    return Unsure(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 
 
 def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:

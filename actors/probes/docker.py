@@ -7,9 +7,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
-from actors.probes.encryption import context
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import context_for
+from actors.probes.tls import context_by, context_for
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system, of_tls
 from app.security.door import ONE_USE, Door
@@ -84,13 +83,7 @@ def _way(target: Docker, asked: Asked) -> tuple[aiohttp.BaseConnector, str]:
 def _trust(target: Docker, host: str, asked: Asked) -> ssl.SSLContext:
     if not target.ca_cert and not target.client_cert:
         return context_for(asked.tools, ignoring=target.ignore_tls_errors)
-    return context(
-        host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, host)
 
 
 async def _inspected(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:

@@ -6,10 +6,9 @@ from typing import Any
 
 import grpc
 
-from actors.probes.encryption import context
 from actors.probes.grpc_calls import called, health_of
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for, days_left
+from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Grpc
@@ -38,7 +37,7 @@ async def probe(target: Grpc, asked: Asked) -> Seen:
 
 
 def _trust(target: Grpc, asked: Asked) -> ssl.SSLContext:
-    return context(target.host, ca=target.ca_cert) if target.ca_cert else context_for(asked.tools)
+    return own_context(target.host, ca=target.ca_cert) if target.ca_cert else context_for(asked.tools)
 
 
 async def _certificate_days(target: Grpc, address: str, asked: Asked, trust: ssl.SSLContext | None) -> int | None:

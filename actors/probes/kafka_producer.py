@@ -12,11 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
-from actors.probes.encryption import context
 from actors.probes.kafkabroker import Broker, Partition, Topic, refuse
 from actors.probes.kafkawire import Conversation
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import days_left
+from actors.probes.tls import days_left, own_context
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from schema.messages import ANSWERED
@@ -118,7 +117,7 @@ async def _contact(host: str, port: int, target: KafkaProducer, asked: Asked) ->
 def _encryption(target: KafkaProducer, host: str) -> ssl.SSLContext | None:
     if not target.tls:
         return None
-    return context(
+    return own_context(
         host,
         verify=not target.ignore_tls_errors,
         ca=target.ca_cert,

@@ -5,11 +5,10 @@ from typing import Any
 
 from actors.probes import ldap_messages as messages
 from actors.probes.ber import header
-from actors.probes.encryption import context
 from actors.probes.ldap_filter import encoded
 from actors.probes.ldap_messages import Entry, Result
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import context_for, days_left
+from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Ldap
@@ -96,7 +95,7 @@ def _filter(target: Ldap) -> bytes:
 
 def _trust(target: Ldap, asked: Asked) -> Any:
     if target.ca_cert and not target.ignore_tls_errors:
-        return context(target.host, ca=target.ca_cert)
+        return own_context(target.host, ca=target.ca_cert)
     return context_for(asked.tools, ignoring=target.ignore_tls_errors)
 
 

@@ -12,13 +12,12 @@ from typing import Any
 from bson import json_util
 from bson.errors import BSONError
 
-from actors.probes.encryption import context
 from actors.probes.mongohosts import Cluster, cluster_of
 from actors.probes.opmsg import Conversation
 from actors.probes.scalar import Scalar, at, scalar, shown
 from actors.probes.scram import Scram, prepared
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import days_left
+from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Mongodb
@@ -59,13 +58,7 @@ async def _connected(
 def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext | None:
     if not cluster.tls:
         return None
-    return context(
-        host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, host)
 
 
 async def _sign_in(talk: Conversation, cluster: Cluster) -> None:

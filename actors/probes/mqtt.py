@@ -8,10 +8,9 @@ from typing import Any
 import msgspec
 
 from actors.probes import mqttwire
-from actors.probes.encryption import context
 from actors.probes.scalar import Scalar, at, scalar, shown
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import days_left
+from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Mqtt
@@ -55,10 +54,4 @@ def value_in(payload: bytes, path: str) -> Scalar:
 def _encryption(target: Mqtt) -> ssl.SSLContext | None:
     if not target.tls:
         return None
-    return context(
-        target.host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, target.host)

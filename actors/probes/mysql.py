@@ -13,10 +13,11 @@ import aiomysql
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
-from actors.probes.encryption import context
 from actors.probes.login import Login, login_of
+from actors.probes.metered import TOO_MUCH, Meter
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen
+from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from schema.messages import ANSWERED
@@ -28,7 +29,18 @@ CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; t
 
 
 class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
-    """The library goes on without TLS when the server has none, and sends a password as it is when asked."""
+    """The library goes on without TLS when the server has none, sends a password as it is when asked, and reads on
+    whatever the size of a packet.
+    """
+
+    def __init__(self, meter: Meter, **options: Any) -> None:
+        self._meter = meter
+        super().__init__(**options)
+
+    async def _read_bytes(self, num_bytes: int) -> Any:
+        if not self._meter.takes(num_bytes):
+            raise Failed(TOO_MUCH)
+        return await super()._read_bytes(num_bytes)
 
     async def _request_authentication(self) -> None:
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
@@ -86,6 +98,7 @@ async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked) -> 
 
 async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> Connection:
     connection = Connection(
+        Meter(),
         host=address,
         port=login.port,
         user=login.username or "root",
@@ -100,15 +113,7 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> 
 
 
 def _encryption(target: Mysql, login: Login) -> ssl.SSLContext | None:
-    if not target.tls:
-        return None
-    return context(
-        login.host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, login.host) if target.tls else None
 
 
 def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:

@@ -8,15 +8,17 @@ import ssl
 
 import asyncpg
 
-from actors.probes.encryption import context
 from actors.probes.login import Login, login_of
+from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tls import own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 
 SCHEMES = ("postgresql", "postgres")
+NO_TLS = "rejected SSL upgrade"  # how the library puts it
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 
@@ -24,12 +26,15 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     """Connect, ask, take the first field of the first row."""
     login = login_of(target, SCHEMES, frozenset({"sslmode"}), database=target.database)
     try:
-        value, version = await _answer(target, login, asked)
+        with Meter() as meter:
+            value, version = await _answer(target, login, asked, meter)
     except asyncpg.PostgresConnectionError as error:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
         raise Failed(f"the server answered: {error}") from error
-    except OSError:  # among them a certificate's fault, which is a ValueError too
+    except OSError as error:  # among them a certificate's fault, which is a ValueError too
+        if NO_TLS in str(error):
+            raise Failed("the server speaks no TLS") from error
         raise
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError, LookupError) as error:
         raise Failed("the answer is not PostgreSQL's protocol") from error
@@ -37,7 +42,7 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Postgres, login: Login, asked: Asked) -> tuple[Scalar, str]:
+async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) -> tuple[Scalar, str]:
     connection = await asyncpg.connect(
         host=list(await asked.tools.egress.addresses(login.host)),
         port=login.port,
@@ -46,6 +51,7 @@ async def _answer(target: Postgres, login: Login, asked: Asked) -> tuple[Scalar,
         database=login.database or login.username or "postgres",
         ssl=_encryption(target, login),
         timeout=None,  # the check has its own
+        loop=MeteredLoop(meter),
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper"},
     )
@@ -70,7 +76,7 @@ def _encryption(target: Postgres, login: Login) -> ssl.SSLContext | str | bool:
         return False
     if mode is SslMode.PREFER:
         return "prefer"
-    return context(
+    return own_context(
         login.host,
         verify=mode in VERIFYING,
         check_name=mode is SslMode.VERIFY_FULL,

@@ -9,9 +9,9 @@ import msgspec
 
 from actors.probes.amqp import Session
 from actors.probes.body import text_of
-from actors.probes.encryption import context
 from actors.probes.request import basic
 from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.tls import own_context
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from schema.messages import ANSWERED, text_of as words_for
@@ -86,7 +86,7 @@ def _meaning(error: aiohttp.ClientError) -> Failed | Unsure:
 
 
 async def _sign_in(target: Rabbitmq, asked: Asked) -> None:
-    tls = (_encryption(target, target.host) or context(target.host)) if target.tls else None
+    tls = (_encryption(target, target.host) or own_context(target.host)) if target.tls else None
     reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=tls)
     try:
         await Session(reader, writer).open(target.username, target.password, target.virtual_host)
@@ -98,4 +98,4 @@ def _encryption(target: Rabbitmq, host: str) -> ssl.SSLContext | None:
     """None where the usual trust is meant."""
     if not target.ca_cert and not target.ignore_tls_errors:
         return None
-    return context(host, verify=not target.ignore_tls_errors, ca=target.ca_cert)
+    return own_context(host, verify=not target.ignore_tls_errors, ca=target.ca_cert)

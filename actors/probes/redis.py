@@ -3,12 +3,11 @@
 import asyncio
 import ssl
 
-from actors.probes.encryption import context
 from actors.probes.login import Login, login_of
 from actors.probes.resp import Replies, Reply, Said, command
 from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import days_left
+from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Redis
@@ -32,13 +31,7 @@ async def probe(target: Redis, asked: Asked) -> Seen:
 def _encryption(target: Redis, login: Login) -> ssl.SSLContext | None:
     if not target.tls and login.scheme not in {"rediss", "valkeys"}:
         return None
-    return context(
-        login.host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, login.host)
 
 
 async def _answer(target: Redis, login: Login, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Reply:

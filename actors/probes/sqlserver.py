@@ -13,13 +13,12 @@ import msgspec
 from msgspec import Struct
 
 from actors.probes import adostring
-from actors.probes.encryption import Named, context
 from actors.probes.login import Login, login_of
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tdssession import Session
 from actors.probes.tdswire import Wire
-from actors.probes.tls import days_of
+from actors.probes.tls import Named, days_of, own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Sqlserver
@@ -89,7 +88,7 @@ def _encryption(target: Sqlserver, login: Login) -> Named | None:
     if not _said(login.options, "encrypt", usual=target.tls):
         return None
     ignored = _said(login.options, "trustservercertificate", usual=target.ignore_tls_errors)
-    return context(login.host, verify=not ignored, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)
+    return own_context(login.host, verify=not ignored, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)
 
 
 def _said(options: Mapping[str, str], name: str, *, usual: bool) -> bool:

@@ -4,8 +4,8 @@ import asyncio
 import ssl
 import struct
 
-from actors.probes.encryption import Named
 from actors.probes.seen import Failed
+from actors.probes.tls import Named
 
 REPLY_BYTES = 1_000_000
 PACKET_BYTES = 4_096

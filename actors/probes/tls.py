@@ -1,19 +1,99 @@
-"""TLS of probes that shake hands themselves: whom they trust, and what the handshake showed."""
+"""TLS of checks: whom they trust, who they say they are, and what a handshake showed.
+
+Two kinds of context: the everyday one, which all checks share, and a monitor's own, for one host, where it names
+authorities or a certificate of its own or where a library connects by itself.
+"""
 
 import ssl
 from asyncio import BaseTransport, StreamWriter
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
+from tempfile import NamedTemporaryFile
+from typing import Any
 
+from actors.probes.seen import Unsure
 from actors.probes.tools import Tools
+from schema.targets import Docker, Mongodb, Mqtt, Mysql, Redis
+
+KEPT = 256  # contexts of monitors' own; reading the system's authorities takes some 20 ms
+
+Particular = Docker | Mongodb | Mqtt | Mysql | Redis  # targets that say whom to trust, how far, and who we are
+
+
+class Named(ssl.SSLContext):
+    """A client's context for one host: its certificate is asked for and verified under that name.
+
+    Libraries that connect by themselves are given an address that the policy allowed, and would verify that.
+    """
+
+    host = ""
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """As the base class; the name is ours."""
+        return super().wrap_bio(*args, **{**options, "server_hostname": self.host})
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """As the base class; the name is ours."""
+        return super().wrap_socket(*args, **{**options, "server_hostname": self.host})
 
 
 def context_for(tools: Tools, *, ignoring: bool = False) -> ssl.SSLContext:
-    """How to shake hands.
+    """The everyday context; whoever connects says which name it is for.
 
     ignoring    take any certificate
     """
     return _credulous() if ignoring else tools.trust or _careful()
+
+
+def context_by(target: Particular, host: str) -> Named:
+    """A monitor's own context, by its own fields. Raises Unsure for PEM texts that can't be read."""
+    return own_context(
+        host,
+        verify=not target.ignore_tls_errors,
+        ca=target.ca_cert,
+        certificate=target.client_cert,
+        key=target.client_key,
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def own_context(  # noqa: PLR0913 - what TLS can be told
+    host: str,
+    *,
+    verify: bool = True,
+    check_name: bool = True,
+    ca: str = "",
+    certificate: str = "",
+    key: str = "",
+    newest: ssl.TLSVersion | None = None,
+) -> Named:
+    """A monitor's own context, piece by piece. Raises Unsure for PEM texts that can't be read.
+
+    verify        whether the host's certificate must be valid
+    check_name    whether it must be for this host too
+    newest        of TLS's versions; None: whatever both sides know
+    """
+    made = Named(ssl.PROTOCOL_TLS_CLIENT)
+    made.host = host
+    made.check_hostname = verify and check_name
+    made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    if newest is not None:
+        made.maximum_version = newest
+    try:
+        _trust(made, ca)
+        if certificate:
+            introduce(made, certificate, key)
+    except (ssl.SSLError, ValueError) as error:
+        raise Unsure(f"a certificate or key of this monitor can't be read: {error.args[-1]}") from error
+    return made
+
+
+def introduce(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Say who we are. Raises ssl.SSLError for PEM texts that can't be read, and for a key with a passphrase."""
+    with NamedTemporaryFile("w", suffix=".pem", encoding="ascii", errors="replace") as file:  # the library reads
+        file.write(f"{certificate}\n{key}\n")  # files only; ours is gone at once
+        file.flush()
+        context.load_cert_chain(file.name, password="")  # without one the library asks at the terminal
 
 
 def days_left(connection: BaseTransport | StreamWriter) -> int | None:
@@ -31,6 +111,13 @@ def days_of(leaf: bytes) -> int | None:
         return certificate_of(leaf).days_left(datetime.now(UTC))
     except ValueError:
         return None
+
+
+def _trust(made: Named, ca: str) -> None:
+    if ca:
+        made.load_verify_locations(cadata=ca)
+    else:
+        made.load_default_certs()
 
 
 @cache

@@ -32,8 +32,15 @@ def of_system(error: OSError) -> Failed | Unsure:
         return Unsure(str(error.strerror))
     if isinstance(error, ssl.SSLError):
         return of_tls(error)
-    words = (os.strerror(error.errno) if error.errno else str(error) or type(error).__name__).lower()
+    words = _words(error).lower()
     return Unsure(f"could not ask: {words}") if error.errno in OURS else Failed(words)
+
+
+def _words(error: OSError) -> str:
+    """The system's own; a connection that broke off has the same ones, whichever loop or library noticed, and when."""
+    if isinstance(error, ConnectionResetError | BrokenPipeError) or type(error) is ConnectionError:
+        return os.strerror(errno.ECONNRESET)
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
 def of_tls(error: ssl.SSLError) -> Failed:

@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from ipaddress import IPv4Address
-from pathlib import Path
 from socket import inet_aton, socket
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -23,6 +21,7 @@ from yarl import URL
 from actors.probes.phases import Phases
 from actors.probes.resolver import addresses_of
 from actors.probes.seen import Unsure
+from actors.probes.tls import introduce
 from actors.probes.tools import SENT, Asked, session_behind
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
@@ -195,8 +194,5 @@ def context_of(
     if ignoring:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if cert:
-        with TemporaryDirectory(prefix="wk-") as place:  # the ssl module reads keys from files only; it is ours alone
-            file = Path(place) / "own.pem"
-            file.write_text(f"{key}\n{cert}\n", encoding="ascii")
-            context.load_cert_chain(file)
+        introduce(context, cert, key)
     return context

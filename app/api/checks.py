@@ -14,7 +14,7 @@ from app.api.lists import Order, Window
 from app.api.results import result_of
 from app.domain import checks, dialect, plugins
 from app.security.policy import ADMIN, OPERATOR, VIEWER
-from app.store import clients, configs, monitors, results
+from app.store import clients, configs, monitors, proxies, results
 from app.store.monitors import Changed, MonitorQuery
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
 from schema.jobs import Outcome
@@ -69,7 +69,8 @@ async def run_once(data: AdHocCheck) -> Result:
     with checks.in_its_words(data.plugin_type):
         clients.require(target)
         target = configs.fresh(target)
-    return _result_of(await running.ad_hoc(target, timeout_s))
+        proxy = await proxies.of(target)
+    return _result_of(await running.ad_hoc(target, timeout_s, proxy))
 
 
 def _result_of(outcome: Outcome) -> Result:

@@ -14,6 +14,7 @@ from app.security import sealing
 from app.store import readings, series
 from schema.heartbeats import Heartbeat
 from schema.jobs import AdHocProbe, Outcome
+from schema.proxies import ProxyConfig
 from schema.targets import Target
 
 EXTRA_S = 15.0  # beyond the check's own timeout: to be picked up, stored and answered
@@ -34,10 +35,11 @@ async def stored(monitor_id: str) -> Heartbeat:
     return heartbeat
 
 
-async def ad_hoc(target: Target, timeout_s: float) -> Outcome:
+async def ad_hoc(target: Target, timeout_s: float, proxy: ProxyConfig | None) -> Outcome:
     """Have a worker look at a target that is no monitor's. Nothing is stored. Raises Unavailable."""
     token, type_ = uuid4().hex, str(target.__struct_config__.tag)
-    await queue.put(AdHocProbe(type_, sealing.seal(target), max(1, round(timeout_s * 1000)), token))
+    shut = sealing.seal(proxy) if proxy else ""
+    await queue.put(AdHocProbe(type_, sealing.seal(target), max(1, round(timeout_s * 1000)), token, shut))
     answer = await queue.reply(token, timeout_s + EXTRA_S)
     if answer is None:
         raise Unavailable("No worker has run it in time.")

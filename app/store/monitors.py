@@ -13,8 +13,8 @@ from msgspec import UNSET, Struct
 from app import db
 from app.domain.history import Era
 from app.domain.slots import is_scheduled
-from app.errors import Conflict, Invalid, NoSuch, Stale
-from app.store import clients, configs, events, links, members, monitor_rows, proxies, series
+from app.errors import Conflict, NoSuch, Stale
+from app.store import clients, configs, events, links, members, monitor_rows, patches, proxies, series
 from app.store.arguments import containing
 from app.store.series import SEEN, plans, pushed, snapshots
 from app.store.tables.monitors import MonitorRow
@@ -22,7 +22,6 @@ from schema.events import Event, EventKind
 from schema.jobs import Plan
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
-from schema.targets import Push, Target
 from schema.targets.composed import Saying
 
 __all__ = [
@@ -115,9 +114,9 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
     async with db.writing():
         row = await _row(monitor_id, lock=True)
         _refuse_stale(row, version)
-        draft = _merged(row, patch)
+        draft = patches.merged(row, patch)
         columns = monitor_rows.columns_of(draft)
-        kinds = _kinds_of(row, patch)
+        kinds = patches.kinds_of(row, patch)
         if kinds:
             await _refuse_taken(columns["push_key"], monitor_id)
             await _write(row, columns, now)
@@ -186,48 +185,6 @@ async def _refuse_taken(push_key: str | None, monitor_id: str) -> None:
     """Two monitors with one push token could not be told apart."""
     if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
-
-
-def _merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
-    """The whole definition after the patch."""
-    old = monitor_rows.draft_of(row)
-    fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    if fields.pop("type", row["type"]) != row["type"]:
-        raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
-    if "config" in fields:
-        clients.require(old.config)
-        fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
-    fields |= _with_one_schedule(old, fields)
-    if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"]):
-        fields["timeout"] = None  # nobody chose it, so it follows the interval
-    return msgspec.structs.replace(old, **fields)
-
-
-def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, Any]:
-    """An interval takes the place of a cron expression, and the other way round. Raises Invalid."""
-    if fields.get("interval") and "cron" not in fields:
-        return {"cron": None}
-    if fields.get("cron") and "interval" not in fields:
-        return {"interval": None}
-    if old.cron and not fields.get("cron", old.cron) and "interval" not in fields:
-        raise Invalid.one("interval", "is required when `cron` is taken away; null: on demand only")
-    return {}
-
-
-def _with_old_token(config: Target, old: Target) -> Target:
-    """A push monitor keeps its address unless a new one is given."""
-    if isinstance(config, Push) and isinstance(old, Push) and not config.token:
-        return msgspec.structs.replace(config, token=old.token)
-    return config
-
-
-def _kinds_of(row: Any, patch: MonitorPatch) -> list[EventKind]:
-    """What a patch does to a monitor: none, when it only repeats whether it is active."""
-    mentioned = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    kinds = [EventKind.MONITOR_UPDATED] if mentioned - {"active", "type"} else []
-    if "active" in mentioned and bool(row["active"]) is not patch.active:
-        kinds.append(EventKind.MONITOR_RESUMED if patch.active else EventKind.MONITOR_PAUSED)
-    return kinds
 
 
 async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:

@@ -108,6 +108,15 @@ async def use(monitor_id: str, target: Target) -> None:
         raise Invalid.one("config.proxy_id", UNKNOWN)
 
 
+async def of(target: Target) -> ProxyConfig | None:
+    """The proxy that checks of this target go through, its password open; None: the direct way. Raises Invalid."""
+    proxy_id = str(getattr(target, "proxy_id", ""))
+    known = await opened({proxy_id} if proxy_id else ())
+    if proxy_id and proxy_id not in known:
+        raise Invalid.one("config.proxy_id", UNKNOWN)
+    return known.get(proxy_id)
+
+
 async def opened(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
     """Proxies by id, passwords opened: for whoever connects, never for a reply. Nothing is asked for nothing."""
     if not proxy_ids:

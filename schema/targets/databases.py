@@ -65,14 +65,24 @@ def must_read(query: str, words: tuple[str, ...]) -> None:
         raise ValueError(f"`query` must begin with {', '.join(words[:-1])} or {words[-1]}")
 
 
-class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
-    """A Redis, Valkey or KeyDB: does it answer a command that only reads."""
+class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a database is and who we are to it, field by field or in one connection string."""
 
     host: MaybeHost = ""
-    port: Port = 6379
+    port: Port
     connection_string: ConnectionString = ""
     username: Username = ""
     password: Secret = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when the place is not said, or said twice."""
+        one_address(self.host, self.connection_string)
+
+
+class Redis(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
+    """A Redis, Valkey or KeyDB: does it answer a command that only reads."""
+
+    port: Port = 6379
     database: Annotated[int, Meta(ge=0, le=65_535, description="Its number.")] = 0
     command: Annotated[
         str, Meta(min_length=2, max_length=512, description="One read-only command, its words parted by spaces.")
@@ -86,7 +96,7 @@ class Redis(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
     def __post_init__(self) -> None:
         """Raises ValueError for a command that could change something."""
-        one_address(self.host, self.connection_string)
+        super().__post_init__()
         if not REDIS_COMMANDS.intersection(self.command.upper().split()[:1]):
             raise ValueError(f"`command` must begin with one of {', '.join(sorted(REDIS_COMMANDS))}")
 
@@ -101,14 +111,10 @@ class SslMode(StrEnum):
     VERIFY_FULL = "verify-full"
 
 
-class Postgres(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
+class Postgres(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
     """A PostgreSQL: does it answer a query that only reads."""
 
-    host: MaybeHost = ""
     port: Port = 5432
-    connection_string: ConnectionString = ""
-    username: Username = ""
-    password: Secret = ""
     database: Database = ""
     query: Query = "SELECT 1"
     sslmode: SslMode = SslMode.PREFER
@@ -119,18 +125,14 @@ class Postgres(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
     def __post_init__(self) -> None:
         """Raises ValueError for a query that is none."""
-        one_address(self.host, self.connection_string)
+        super().__post_init__()
         must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"))
 
 
-class Mysql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
+class Mysql(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
     """A MySQL or MariaDB: does it answer a query that only reads."""
 
-    host: MaybeHost = ""
     port: Port = 3306
-    connection_string: ConnectionString = ""
-    username: Username = ""
-    password: Secret = ""
     database: Database = ""
     query: Query = "SELECT 1"
     tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = False
@@ -142,7 +144,7 @@ class Mysql(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
     def __post_init__(self) -> None:
         """Raises ValueError for a query that is none, or that writes a file."""
-        one_address(self.host, self.connection_string)
+        super().__post_init__()
         must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
         if OUT_OF_MYSQL.search(self.query):
             raise ValueError("`query` must not write a file")
@@ -192,14 +194,10 @@ MONGODB_COMMANDS = frozenset(
 MONGODB_REFUSED = frozenset({"$out", "$merge", "$where", "$function", "$accumulator", "$db", "lsid", "txnNumber"})
 
 
-class Mongodb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
+class Mongodb(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
     """A MongoDB: does it answer a command that only reads."""
 
-    host: MaybeHost = ""
     port: Port = 27017
-    connection_string: ConnectionString = ""
-    username: Username = ""
-    password: Secret = ""
     auth_database: Annotated[str, Meta(max_length=64, description="Where the user is kept.")] = "admin"
     database: Annotated[str, Meta(max_length=64, description="What the command is about; empty: `admin`.")] = ""
     command: Annotated[
@@ -217,7 +215,7 @@ class Mongodb(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 
     def __post_init__(self) -> None:
         """Raises ValueError for a command that could change something."""
-        one_address(self.host, self.connection_string)
+        super().__post_init__()
         if self.command in MONGODB_COMMANDS:
             return
         try:

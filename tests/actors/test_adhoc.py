@@ -7,8 +7,13 @@ from actors import adhoc, probes
 from app import queue as queues
 from app.security import sealing
 from schema.jobs import AdHocProbe, Outcome
+from schema.proxies import Protocol, ProxyConfig
 from schema.status import Status
-from schema.targets import Tcp
+from schema.targets import Http, Tcp
+from tests.actors.probes.servers_proxies import microsocks
+from tests.actors.probes.target import answering, serving
+
+__all__ = ["microsocks"]
 
 SEALED_ELSEWHERE = sealing.PREFIX + "A" * 40
 
@@ -38,6 +43,7 @@ async def test_what_was_seen_is_told_to_whoever_waits(tools):
     [
         {"type": "telepathy"},
         {"sealed": '{"type":"tcp","host":"a"}'},
+        {"proxy": f'{{"protocol":"http","host":"a","port":1,"password":"{SEALED_ELSEWHERE}"}}'},
         {"type": "redis", "sealed": f'{{"type":"redis","host":"a","password":"{SEALED_ELSEWHERE}"}}'},
     ],
 )
@@ -45,6 +51,17 @@ async def test_what_a_worker_can_not_read_is_unknown(tools, changes):
     outcome = await answered(tools, **changes)
     assert outcome.seen is Status.UNKNOWN
     assert outcome.message.startswith("this worker can't read it")
+
+
+async def test_it_goes_through_the_proxy_that_came_along(tools, microsocks):
+    proxy = ProxyConfig(protocol=Protocol.SOCKS5, host="127.0.0.1", port=microsocks, username="ann", password="sesame")
+    async with serving(answering()) as target:
+        seen = Http(url=target.url(), proxy_id="some")
+        changes = {"type": "http", "sealed": sealing.seal(seen)}
+        through = await answered(tools, **changes, proxy=sealing.seal(proxy))
+        without = await answered(tools, **changes)
+    assert (through.seen, len(target.heads)) == (Status.UP, 1)
+    assert (without.seen, without.message) == (Status.UNKNOWN, "the proxy of this monitor is gone")
 
 
 async def test_an_answer_that_nobody_fetches_does_not_stay(tools):

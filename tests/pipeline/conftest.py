@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from app.security import sealing
+from app.settings import Settings
+
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+async def ground(store: Settings, queue: Settings) -> Settings:
+    """The database and Redis, opened in this process too."""
+    sealing.prepare(store)
+    return store
 
 
 @pytest.fixture

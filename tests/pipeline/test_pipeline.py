@@ -1,29 +1,22 @@
 """From due slot to told people, through scheduler and worker as processes, with kill -9 on the way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
 
-from app import db, due, queue
-from app.security import sealing
+from app import due, queue
 from app.store import channels, history, monitors
 from schema.jobs import Plan
 from schema.status import Status
 from tests import make
 from tests.pipeline.target import watched
+from tests.pipeline.waiting import beats, until
 from tests.receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.timeout(120)]
 
 SETTLED_MS = 12_000
-
-
-@pytest.fixture
-async def ground(store, queue):
-    sealing.prepare(store)
-    return store
 
 
 async def watch(url: str, receiver: Receiver | None = None, **changes) -> Plan:
@@ -36,17 +29,6 @@ async def watch(url: str, receiver: Receiver | None = None, **changes) -> Plan:
     await due.built()
     await due.put([plan], first_at_ms=due.now_ms())
     return plan
-
-
-async def until(condition: Callable[[], Awaitable[object]], within_s: float = 60) -> None:
-    async with asyncio.timeout(within_s):
-        while not await condition():
-            await asyncio.sleep(0.05)
-
-
-async def beats(status: Status | None = None) -> int:
-    wanted = "" if status is None else f" WHERE status = {int(status)}"
-    return (await db.rows(f"SELECT count(*) AS n FROM heartbeats{wanted}"))[0]["n"]
 
 
 async def test_an_outage_and_its_end_are_told_once_with_the_length(ground, spawn):
@@ -95,7 +77,8 @@ async def test_two_schedulers_and_two_workers_check_each_slot_once(ground, spawn
             spawn(command)
         await until(lambda: _history_is_whole(40))
         asked, kept = target.asked.total(), await beats()
-    assert asked - kept in range(-20, 21)
+        checked = kept - await beats(Status.UNKNOWN)  # the rest a busy machine could not check in time
+    assert asked - checked in range(-20, 21)
 
 
 async def test_an_emptied_redis_is_no_outage(ground, spawn):

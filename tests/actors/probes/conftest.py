@@ -1,7 +1,9 @@
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from actors.probes import Tools, open_tools, outcome_of
 from app.settings import Settings
@@ -36,5 +38,26 @@ def check(tools: Tools) -> Check:
     ) -> Outcome:
         snapshot = make.snapshot(target, timeout_ms=timeout_ms, proxy=proxy)
         return await outcome_of(make.slot(**slot), snapshot, tools, detailed=detailed)
+
+    return run
+
+
+@pytest.fixture
+def check_on_uvloop(settings: Settings) -> Check:
+    """The same, on the loop that workers run, beside the tests' own."""
+
+    async def run(target: Target, *, timeout_ms: int = 5_000) -> Outcome:
+        async def work() -> Outcome:
+            tools = await open_tools(settings, trust=certificates.trust())
+            try:
+                return await outcome_of(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)
+            finally:
+                await tools.close()
+
+        def on_uvloop() -> Outcome:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(work())
+
+        return await asyncio.to_thread(on_uvloop)
 
     return run

@@ -4,6 +4,12 @@ import ssl
 
 import dns.rcode
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from schema.assertions import Assertion, CertificateDays
 from schema.status import Status
@@ -83,6 +89,18 @@ async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp
         ours = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.authority_pem()))
     assert (theirs.seen, ours.seen) == (UP, DOWN)
     assert ours.message.startswith("certificate not valid: ")
+
+
+async def test_a_key_with_a_passphrase_is_our_fault_and_nobody_is_asked_for_it(check, tmp_path):
+    cert, key = certificates.pair(tmp_path)
+    shut = load_pem_private_key(key.encode(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")
+    )
+    outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert=cert, tls_key=shut.decode()))
+    assert (outcome.seen, outcome.message) == (
+        UNKNOWN,
+        "the monitor's certificate, key or authorities can't be read",
+    )
 
 
 async def test_a_key_that_can_not_be_read_is_our_fault(check):

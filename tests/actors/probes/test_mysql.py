@@ -1,12 +1,14 @@
 """What a MariaDB answers to one query that only reads; a real one, with TLS."""
 
 import subprocess
+import tracemalloc
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.mysql import statements
+from actors.probes.scalar import LENGTH
 from schema.assertions import Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -15,6 +17,7 @@ from tests.actors.probes import certificates
 from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
+WHOLE = "x" * LENGTH
 SETUP = """CREATE DATABASE shop;
 CREATE TABLE shop.jobs ENGINE=InnoDB SELECT 1 AS n UNION SELECT 2 UNION SELECT 3;
 CREATE SEQUENCE shop.numbers;
@@ -94,6 +97,21 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
     assert outcome.seen is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
     assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check, check_on_uvloop, server, tls):
+    chosen = {"tls": tls, "ignore_tls_errors": tls}
+    huge = asking(server, "SELECT repeat('x', 15000000), repeat('y', 15000000)", **chosen)
+    fitting = asking(server, "SELECT repeat('x', 1000000)", assertions=[Value(expected=WHOLE)], **chosen)
+    tracemalloc.start()
+    for run in (check, check_on_uvloop):
+        outcome = await run(huge)
+        assert (outcome.seen, outcome.message) == (DOWN, "the answer is longer than 1 MB")
+        assert (await run(fitting)).seen is UP
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 async def test_a_query_that_takes_too_long_is_down(check, server):

@@ -3,16 +3,19 @@
 import dataclasses
 import resource
 import socket
+import sys
 import time
 
 import pytest
 from structlog.testing import capture_logs
 
+from actors import probes
 from actors.probes import PROBES, open_tools, outcome_of, probe_of
 from app.security.egress import Egress
 from app.security.names import Names, NamesUnavailable, NameUnknown
 from schema.status import Status
-from schema.targets import TARGETS, Http, Ping, Tcp
+from schema.targets import TARGETS, Grpc, Http, Mongodb, Mysql, Ping, Rabbitmq, Ssh, Tcp
+from schema.targets.http import Ntlm
 from tests import make
 from tests.actors.probes.target import answering, serving
 
@@ -112,7 +115,59 @@ async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, 
         UNKNOWN,
         "a fault in Watchkeeper (AttributeError); its log has more",
     )
-    assert [(line["event"], line["log_level"], line["exc_info"]) for line in lines] == [("probe.broke", "error", True)]
+    (line,) = lines
+    assert (line["event"], line["log_level"], type(line["exc_info"])) == ("probe.broke", "error", AttributeError)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Takes libraries away, and the modules of ours that have them already."""
+
+    def take(libraries, *ours):
+        for library in libraries:
+            monkeypatch.setitem(sys.modules, library, None)
+        for name in ours:
+            monkeypatch.delitem(sys.modules, f"{probes.__name__}.{name}", raising=False)
+            monkeypatch.delattr(probes, name, raising=False)
+        probe_of.cache_clear()
+
+    yield take
+    probe_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("target", "libraries", "modules", "extra"),
+    [
+        (Mysql(host="127.0.0.1"), ["aiomysql"], ["mysql"], "mysql"),
+        (Mongodb(host="127.0.0.1"), ["bson"], ["mongodb"], "mongo"),
+        (Rabbitmq(host="127.0.0.1", username="ann"), ["pamqp"], ["rabbitmq", "amqp"], "rabbitmq"),
+        (Grpc(host="127.0.0.1", port=9), ["grpc", "grpc_reflection"], ["grpc", "grpc_calls"], "grpc"),
+        (Http(url="http://127.0.0.1/", auth=Ntlm(username="ann", password="x")), ["spnego"], ["ntlm"], "ntlm"),
+    ],
+)
+async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
+    check, without, target, libraries, modules, extra
+):
+    without(libraries, *modules)
+    with capture_logs() as lines:
+        outcome = await check(target)
+    type_ = target.__struct_config__.tag
+    assert (outcome.seen, outcome.message) == (
+        UNKNOWN,
+        f"this worker lacks the library for {type_}; install watchkeeper[{extra}]",
+    )
+    assert [(line["event"], line["log_level"], line["extra"]) for line in lines] == [
+        ("probe.lacks_library", "warning", extra)
+    ]
+
+
+async def test_a_module_that_no_extra_brings_is_a_fault_of_ours(check, without):
+    without(["asyncssh"], "ssh")
+    outcome = await check(Ssh(host="127.0.0.1"))
+    assert (outcome.seen, outcome.message) == (
+        UNKNOWN,
+        "a fault in Watchkeeper (ModuleNotFoundError); its log has more",
+    )
 
 
 async def test_tcp_connects_and_says_nothing(check):

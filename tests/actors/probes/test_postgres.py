@@ -1,12 +1,14 @@
 """What a PostgreSQL answers to one query that only reads; a real one, with TLS."""
 
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from actors.probes.scalar import LENGTH
 from schema.assertions import Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -16,6 +18,7 @@ from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_t
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PASSWORD = "se same/#"
+WHOLE = "x" * LENGTH
 SETUP = "CREATE TABLE jobs AS SELECT generate_series(1, 3) AS n, 'open' AS state"
 
 
@@ -90,6 +93,30 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
     assert outcome.seen is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
     assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
+
+
+@pytest.mark.parametrize("mode", [SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE])
+async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check, check_on_uvloop, server, mode):
+    huge = asking(server, "SELECT repeat('x', 100000000)", sslmode=mode)
+    fitting = asking(server, "SELECT repeat('x', 1000000)", sslmode=mode, assertions=[Value(expected=WHOLE)])
+    tracemalloc.start()
+    for run in (check, check_on_uvloop):
+        outcome = await run(huge)
+        assert (outcome.seen, outcome.message) == (DOWN, "the answer is longer than 1 MB")
+        assert (await run(fitting)).seen is UP
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000
+
+
+async def test_a_stranger_that_never_ends_a_message_is_left(check):
+    flood = b"R\x7f\xff\xff\xff" + b"x" * 20_000_000
+    async with saying(flood) as port:
+        outcome = await check(asking(port, sslmode=SslMode.DISABLE))
+    async with saying(b"N", flood) as port:
+        unencrypted = await check(asking(port))
+    assert outcome.message == unencrypted.message == "the answer is longer than 1 MB"
+    assert outcome.seen is unencrypted.seen is DOWN
 
 
 async def test_a_query_that_takes_too_long_is_down(check, server):

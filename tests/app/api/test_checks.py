@@ -10,6 +10,7 @@ from app import queue
 from app.security import sealing
 from app.store import monitors
 from schema.jobs import AdHocProbe, reply_key
+from schema.proxies import ProxyConfig
 from schema.targets import BearerAuth, Http
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
@@ -220,6 +221,17 @@ async def test_an_ad_hoc_check_is_a_workers_work_with_its_secrets_sealed(api):
     assert (await api.get(PATH)).json()["total"] == 0
 
 
+async def test_the_proxy_of_an_ad_hoc_check_goes_along_with_its_password_sealed(api):
+    office = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "open sesame"}
+    proxy_id = (await api.post("/api/v1/proxies", json=office)).json()["id"]
+    body, asked, asking = await job(api, {"url": "http://127.0.0.1:9/", "proxy_id": proxy_id})
+    assert b"open sesame" not in body
+    known = sealing.unseal(asked.proxy, ProxyConfig)
+    assert (known.protocol, known.host, known.port, known.password) == ("socks5h", "proxy.lan", 1080, "open sesame")
+    await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(make.outcome(series=0)))
+    assert (await asking).json()["status"] == "success"
+
+
 async def test_an_answer_that_does_not_come_is_none(api):
     assert await queue.reply("a-token-nobody-has", 0.05) is None
 
@@ -230,6 +242,7 @@ async def test_an_answer_that_does_not_come_is_none(api):
         ({"plugin_type": "push", "config": {}}, "plugin_type"),
         ({"plugin_type": "http", "config": {}}, "config.url"),
         ({"plugin_type": "http", "config": {"url": "http://a.example/", "timeout": 601}}, "config.timeout"),
+        ({"plugin_type": "http", "config": {"url": "http://a.example/", "proxy_id": "gone"}}, "config.proxy_id"),
     ],
 )
 async def test_an_ad_hoc_check_that_can_not_run_is_refused_by_its_field(api, asked, field):

@@ -1,0 +1,85 @@
+"""Counts what a library reads that connects by itself, and hangs up on a target that sends too much.
+
+One field of one row can be larger than a worker's memory, and so can what some stranger on the port calls a message.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self, cast
+
+from actors.probes.body import READ_LIMIT_BYTES
+from actors.probes.seen import Failed
+
+TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
+
+
+class Meter:
+    """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
+
+    def __init__(self) -> None:
+        self._left = READ_LIMIT_BYTES
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._left < 0 and isinstance(error, Exception):
+            raise Failed(TOO_MUCH) from error
+
+    def takes(self, n_bytes: int) -> bool:
+        """Whether so much more is within the limit."""
+        self._left -= n_bytes
+        return self._left >= 0
+
+
+class MeteredLoop:
+    """The running loop, for a library that takes a loop and connects by it: every connection is counted.
+
+    It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
+    plain one's socket, and each of its protocols passes through the one place where they can be counted.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        self._loop, self._meter = asyncio.get_running_loop(), meter
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "start_tls":
+            raise AttributeError(name)
+        return getattr(self._loop, name)
+
+    async def create_connection(
+        self, factory: Callable[[], asyncio.Protocol], *args: Any, **options: Any
+    ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
+        """As the loop's own."""
+        made = await self._loop.create_connection(lambda: _Counted(factory(), self._meter), *args, **options)
+        transport, counted = cast("tuple[asyncio.BaseTransport, _Counted]", made)
+        return transport, counted.inner
+
+
+class _Counted(asyncio.Protocol):
+    """Passes everything on, until it was too much."""
+
+    def __init__(self, inner: asyncio.Protocol, meter: Meter) -> None:
+        self.inner, self._meter = inner, meter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._meter.takes(len(data)):
+            self.inner.data_received(data)
+        else:
+            self._transport.abort()
+
+    def eof_received(self) -> bool | None:
+        return self.inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()

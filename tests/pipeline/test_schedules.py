@@ -1,0 +1,127 @@
+"""Jobs that report and checks that go by the clock, through api, scheduler and worker as processes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import msgspec
+import pytest
+
+from app import db
+from app.api import aftermath
+from app.store import channels, monitors
+from app.store.monitors import Changed
+from schema.heartbeats import slot_of
+from schema.monitors import Monitor
+from schema.status import Status
+from schema.targets import Push
+from tests import make
+from tests.pipeline.target import watched
+from tests.pipeline.waiting import beats, until
+from tests.receiver import Receiver, receiving
+
+pytestmark = [pytest.mark.timeout(240)]
+
+PATIENCE_S = 150  # a whole minute of cron, and a machine that is busy
+MINUTE_MS = 60_000
+
+
+@dataclass
+class Job:
+    """Something that reports to us."""
+
+    monitor: Monitor
+    client: httpx.AsyncClient
+
+    async def says(self, signal: str = "", **more: str) -> None:
+        """Ping; an answer means that it is stored safely."""
+        assert isinstance(self.monitor.config, Push)
+        at = f"/api/v1/push/{self.monitor.config.token}/{signal}".rstrip("/")
+        reply = await self.client.get(at, params=more)
+        assert reply.json() == {"ok": True}, reply.text
+
+
+@pytest.fixture
+async def client(ground, spawn, environ) -> AsyncIterator[httpx.AsyncClient]:
+    """The API's address; scheduler and worker run too."""
+    for command in ("api", "schedule", "work"):
+        spawn(command)
+    address = f"http://127.0.0.1:{environ['SERVER_PORT']}"
+    async with httpx.AsyncClient(base_url=address, timeout=30) as made:
+        await until(lambda: _answers(made))
+        yield made
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/api/v1/health")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def added(receiver: Receiver, target, **schedule) -> Changed:
+    """A monitor that tells the receiver, as the API would add it."""
+    channel = await channels.add(make.channel(make.webhook(url=receiver.url)))
+    changed = await monitors.add(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
+    await aftermath.tell(changed)
+    return changed
+
+
+async def stands(monitor: Monitor, status: Status) -> bool:
+    return (await monitors.read(monitor.id)).status is status
+
+
+async def words(receiver: Receiver, count: int) -> list[dict]:
+    """What the receiver was told first, second and so on."""
+    return [msgspec.json.decode(one.body) for one in await receiver.arrived(count, PATIENCE_S)]
+
+
+async def test_a_run_that_does_not_end_is_down_and_its_success_ends_the_outage(client):
+    async with receiving() as receiver:
+        changed = await added(receiver, Push(grace=2), interval=3_600)
+        job = Job(changed.monitor, client)
+        await job.says()
+        await until(lambda: stands(job.monitor, Status.UP))
+        await job.says("start", rid="nightly")
+        (down,) = await words(receiver, 1)
+        await job.says("0", rid="nightly")
+        _, up = await words(receiver, 2)
+    assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
+    assert down["data"]["msg"] == "started, and not finished within 2 s"
+    (run,) = await db.rows("SELECT detail FROM details WHERE detail LIKE '%ran_s%'")
+    assert msgspec.json.decode(run["detail"])["ran_s"] > 2
+
+
+async def test_silence_is_late_first_and_told_when_the_grace_has_passed(client):
+    async with receiving() as receiver:
+        changed = await added(receiver, Push(grace=15), interval=5)
+        job = Job(changed.monitor, client)
+        await job.says()
+        await until(lambda: beats(Status.PENDING))
+        (down,) = await words(receiver, 1)
+        await job.says()
+        _, up = await words(receiver, 2)
+    assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
+    assert down["data"]["msg"] == "no push within 5 s"
+    assert up["data"]["duration"] > 0
+
+
+async def test_a_cron_expression_says_when_checks_are_made_and_reports_expected(client):
+    async with watched() as target, receiving() as receiver:
+        seen = await added(receiver, make.http(url=target.url), cron="* * * * *", interval=None)
+        silent = await added(receiver, Push(grace=2), cron="* * * * *", interval=None)
+        job = Job(silent.monitor, client)
+        (down,) = await words(receiver, 1)
+        await job.says()
+        _, up = await words(receiver, 2)
+        await until(lambda: stands(seen.monitor, Status.UP))
+    assert [(one["event"], one["data"]["monitor"]["id"]) for one in (down, up)] == [
+        ("monitor.down", job.monitor.id),
+        ("monitor.up", job.monitor.id),
+    ]
+    assert down["data"]["msg"].endswith("since one was expected")
+    slots = [slot_of(row["id"]) for row in await db.rows("SELECT id FROM heartbeats")]
+    checked = [at_ms for series, at_ms in slots if series == seen.plans[0].series]
+    assert checked
+    assert target.asked.total() >= len(checked)
+    assert {at_ms % MINUTE_MS for at_ms in checked} == {0}

@@ -1,0 +1,35 @@
+"""Document 002, example by example: its explorers, and our document with its examples."""
+
+import msgspec
+import pytest
+
+from app.api import document
+from tests.seeds.example import API, example
+
+
+@pytest.mark.parametrize("path", ["docs", "redoc"])
+async def test_the_explorers_are_where_the_document_says(client, path):
+    reply = await client.get(f"{API}/{path}")
+    assert (reply.status_code, reply.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
+
+
+@pytest.mark.parametrize(
+    ("operation", "path", "name"),
+    [
+        ("AddCheck", "request", "check_draft"),
+        ("PutCheck", "request", "check_patch"),
+        ("RunAdHocCheck", "request", "ad_hoc_check"),
+        ("RunBatch", "request", "batch_request"),
+        ("RunAdHocBatch", "request", "ad_hoc_batch"),
+        ("BrowseChecks", "reply", "checks_reply"),
+        ("BrowseResults", "reply", "results_reply"),
+        ("SummariseResults", "reply", "summary_reply"),
+        ("BrowsePlugins", "reply", "plugins_reply"),
+        ("RunBatch", "reply", "batch_reply"),
+    ],
+)
+def test_our_openapi_document_has_the_documents_examples(application, operation, path, name):
+    spec = msgspec.json.decode(document.of(application))
+    (found,) = [one for item in spec["paths"].values() for one in item.values() if one["operationId"] == operation]
+    part = found["requestBody"] if path == "request" else found["responses"]["200"]
+    assert part["content"]["application/json"]["example"] == example(name)
