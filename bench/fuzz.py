@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.ground import Ground, ground
 from bench.side import ROOT
 
-TOKEN = "a-token-for-the-length-of-this-run"  # noqa: S105 - of an installation that ends with us
+TOKEN = "a-token-for-the-length-of-this-run"
 ENVIRON = {"API_ADMIN_TOKEN": TOKEN}
 NOWHERE = {"private": False, "deny": ["0.0.0.0/0", "::/0"]}
 LIMIT_S = 3_600.0  # nothing takes longer, or it hangs

@@ -52,6 +52,12 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
         self._refuse_open(plugin_name.decode("latin-1"))
         return await super()._process_auth(plugin_name, auth_packet)
 
+    def close(self) -> None:
+        """Hang up at once: a farewell over TLS would first read all that is still on its way."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        super().close()
+
     def _refuse_open(self, plugin: str) -> None:
         if plugin == IN_THE_OPEN and not self._ssl_context:
             raise Failed("the server wants the password unencrypted")
