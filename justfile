@@ -52,6 +52,10 @@ bench *args: _install_dev
 faults *args: _install_dev
     @{{ python }} -m bench.faults "$@"
 
+# Hold the whole API against its own document, as nobody and as admin; `just fuzz --seconds 3600` for a long one.
+fuzz *args: _install_dev
+    @{{ python }} -m bench.fuzz "$@"
+
 # Say what is wrong with this installation; `just doctor --history` counts missing and doubled slots.
 doctor *args: _install
     @{{ python }} -m app.cli doctor "$@"
