@@ -1,4 +1,4 @@
-"""What the store said a moment ago: believed for a second, so that a warm path does no SQL and changes are soon seen."""
+"""What the store said a moment ago: believed for a second, so that a warm path does no SQL and no change waits long."""
 
 from collections.abc import Awaitable, Callable
 from time import monotonic

@@ -152,7 +152,7 @@ def _columns_of(draft: ApiKeyDraft, given: Sequence[str], most: Terms, scopes: C
         "role": draft.role.value,
         "scopes": None if terms.scopes is None else msgspec.json.encode(sorted(terms.scopes)).decode(),
         "networks": msgspec.json.encode([str(one) for one in terms.networks]).decode(),
-        "expires_ms": draft.expires_at and int(draft.expires_at.timestamp() * 1000),
+        "expires_ms": _ms_of(draft.expires_at),
         "active": draft.active,
     }
 
@@ -174,7 +174,7 @@ def _terms_of(draft: ApiKeyDraft) -> Terms:
     return Terms(
         role=draft.role,
         scopes=None if draft.scopes is None else frozenset(draft.scopes),
-        expires_at=draft.expires_at,
+        expires_at=_instant(_ms_of(draft.expires_at)),  # as it is stored: a copy must compare as equal
         networks=key_terms.networks_of(draft.networks)[0],
     )
 
@@ -208,6 +208,10 @@ def _key_of(row: Any) -> ApiKey:
 
 def _instant(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _ms_of(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
 
 
 async def _row(key_id: str, by: Principal, *, lock: bool = False) -> Any:
