@@ -17,6 +17,7 @@ from app.security import basic, keys, tokens
 from app.security.addresses import address_of
 from app.security.basic import Known
 from app.security.keys import Grant
+from app.security.remembered import Remembered
 from schema.status import Role
 from schema.users import Principal
 
@@ -55,7 +56,14 @@ async def of_token(connection: Connection, token: str) -> Principal:
         return API_ADMIN
     if token.startswith(keys.PREFIX):
         return await _of_key(connection, token)
-    return await _holder(connection, tokens.sid_of_access(token), "jwt")
+    return await _holder(connection, await _sids.of(token), "jwt")
+
+
+async def _sid_of(token: str) -> str:
+    return tokens.sid_of_access(token)
+
+
+_sids = Remembered(_sid_of)  # PyJWT takes as long as the rest of a cheap request
 
 
 async def still(connection: Connection, principal: Principal) -> bool:
