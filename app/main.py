@@ -15,6 +15,8 @@ from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, options, queries, replies, requests
+from app.api import body, document, queries, replies, requests
+from app.api.api_keys import ApiKeyController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -28,14 +30,15 @@ from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
 from app.pages import explorer
-from app.security import principals, sealing
+from app.security import policy, principals, sealing
 from app.settings import Settings
-from app.store import sessions
+from app.store import accounts, grants, sessions
 from schema.users import Principal
 
 # under /api/v1
 CONTROLLERS: list[Any] = [
     AuthController,
+    ApiKeyController,
     MonitorController,
     HeartbeatController,
     ChannelController,
@@ -47,6 +50,13 @@ CONTROLLERS: list[Any] = [
     BatchController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
+# how `app.security.principals` asks the store, which lies above it
+HOLDERS = {
+    "holder_of": sessions.holder_of,
+    "grant_of": grants.of_digest,
+    "grant_by_id": grants.of_id,
+    "known_as": accounts.known_as,
+}
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]
 ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
@@ -63,11 +73,11 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
-        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False}),
+        state=State({"settings": found, "draining": False, **HOLDERS}),
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
-        before_request=queries.refuse_unknown,
+        before_request=admitted,
         exception_handlers=replies.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
@@ -76,8 +86,15 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     )
     queries.declare(app)
     options.declare(app)
+    policy.declare(app)
     app.asgi_handler = requests.around(app.asgi_handler)
     return app
+
+
+async def admitted(request: Request[Any, Any, Any]) -> None:
+    """What holds before every handler: its caller may call it, and it knows what is asked."""
+    await policy.enforce(request)
+    await queries.refuse_unknown(request)
 
 
 async def principal_of(request: Request[Any, Any, Any]) -> Principal:
@@ -101,7 +118,11 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
 
 def _beside(settings: Settings) -> list[Task[None]]:
     """What runs as long as the API does."""
-    return [create_task(nodes.register("api", settings)), create_task(metrics.publish(nodes.node_id("api")))]
+    return [
+        create_task(nodes.register("api", settings)),
+        create_task(metrics.publish(nodes.node_id("api"))),
+        create_task(grants.keep_uses_forever()),
+    ]
 
 
 def _cors(settings: Settings) -> CORSConfig | None:

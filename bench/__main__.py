@@ -1,6 +1,6 @@
 """python -m bench [name…] [--quick] [--write]: measure, print one table, keep it as JSON.
 
-name       P1 … P13; all of them without one
+name       P1 … P13, AUTH; all of them without one
 --quick    shorter and rougher
 --write    also put the table into docs/performance.md
 """
@@ -20,6 +20,7 @@ from bench import figure
 from bench.figure import Figure
 from bench.figures import (
     alerts,
+    auth,
     capacity,
     cost,
     later,
@@ -51,6 +52,7 @@ FIGURES: dict[str, Measure] = {
     "P11": later.nodes,
     "P12": neighbours.measure,
     "P13": mixture.measure,
+    "AUTH": auth.measure,
 }
 
 

@@ -1,6 +1,8 @@
 """Load for push monitors: keep-alive connections that each send the next ping when the last one was answered.
 
-python -m bench.pings <port> <path> <numbers> <connections> <seconds>     the path's # is replaced by a number
+python -m bench.pings <port> <path> <numbers> <connections> <seconds> [<header>]
+
+The path's # is replaced by a number; the header is sent with every request.
 
 Prints answers per second, then how many were not 200.
 """
@@ -19,9 +21,11 @@ from bench import wire
 class Tally:
     """What all connections share: the next number, the answers, the clock."""
 
-    def __init__(self, path: str, numbers: int, ends_at: float) -> None:
+    def __init__(self, path: str, numbers: int, ends_at: float, header: str = "") -> None:
+        more = f"{header}\r\n" if header else ""
         self.requests = [
-            f"GET {path.replace('#', f'{n:05}')} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for n in range(numbers)
+            f"GET {path.replace('#', f'{n:05}')} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n".encode()
+            for n in range(numbers)
         ]
         self.next = count()
         self.ends_at = ends_at
@@ -66,10 +70,12 @@ class Pinging(asyncio.Protocol):
             self._done.set_result(None)
 
 
-async def ping(port: int, path: str, numbers: int, connections: int, seconds: float) -> tuple[float, int]:
+async def ping(
+    port: int, path: str, numbers: int, connections: int, seconds: float, header: str = ""
+) -> tuple[float, int]:
     """Answers per second, and how many were bad."""
     loop = asyncio.get_running_loop()
-    tally = Tally(path, numbers, time.perf_counter() + seconds)
+    tally = Tally(path, numbers, time.perf_counter() + seconds, header)
     ends = [loop.create_future() for _ in range(connections)]
     for done in ends:
         await loop.create_connection(lambda done=done: Pinging(tally, done), "127.0.0.1", port)  # type: ignore[misc]  # a default binds the loop's variable
@@ -79,4 +85,4 @@ async def ping(port: int, path: str, numbers: int, connections: int, seconds: fl
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    print(*uvloop.run(ping(int(words[0]), words[1], int(words[2]), int(words[3]), float(words[4]))))
+    print(*uvloop.run(ping(int(words[0]), words[1], int(words[2]), int(words[3]), float(words[4]), *words[5:])))

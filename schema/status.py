@@ -25,5 +25,9 @@ class Role(StrEnum):
         """Whether this role may do what `least` may."""
         return _RANK[self] >= _RANK[least]
 
+    def at_most(self, other: "Role") -> "Role":
+        """The lesser of the two."""
+        return self if other.covers(self) else other
+
 
 _RANK = {Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}

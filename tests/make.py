@@ -7,9 +7,9 @@ from schema.channels import ChannelConfig, ChannelDraft, Webhook
 from schema.jobs import Gap, Outcome, ResultBatch, Slot
 from schema.monitors import MonitorDraft, Snapshot
 from schema.proxies import Protocol, ProxyDraft
-from schema.status import Status
+from schema.status import Role, Status
 from schema.targets import TARGETS, Http, Target
-from schema.users import Registration
+from schema.users import Principal, Registration
 
 NOW_MS = 1_795_000_000_000  # an instant of the tests, on the grid of every usual interval
 MINUTE_MS = 60_000
@@ -95,6 +95,12 @@ def gap(**changes: Any) -> Gap:
 def results(*outcomes: Outcome, gaps: list[Gap] | None = None) -> ResultBatch:
     """What a worker puts on the queue `ingest`."""
     return ResultBatch(list(outcomes), gaps or [])
+
+
+def principal(**changes: Any) -> Principal:
+    """A viewer who is signed in."""
+    usual: dict[str, Any] = {"user_id": str(uuid.UUID(int=1)), "username": "ada", "role": Role.VIEWER, "via": "jwt"}
+    return Principal(**{**usual, **changes})
 
 
 def registration(**changes: Any) -> Registration:

@@ -78,7 +78,7 @@ class AuthController(Controller):
     @get("/me", operation_id="ReadMe", guards=[VIEWER])
     async def me(self, principal: NamedDependency[Principal]) -> User:
         """Who one is."""
-        if principal.session_id is None:
+        if principal == principals.API_ADMIN:
             return _user_of(principal)
         return await users.read(principal.user_id)
 

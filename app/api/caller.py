@@ -74,7 +74,7 @@ class Caller:
     async def _subscribe(self, message: Subscribe) -> None:
         """Follow all the channels or none. Old messages come before new ones, which wait for the pen meanwhile."""
         channels = list(dict.fromkeys(message.channels))
-        feeds.allow(self.principal.role, channels)
+        feeds.allow(self.principal, channels)
         if len({*self._reader.channels, *channels}) > MOST_CHANNELS:
             raise Invalid.one("channels", f"A connection may follow {MOST_CHANNELS} channels.")
         async with self._reader.pen:

@@ -19,7 +19,7 @@ from litestar.routes import HTTPRoute
 
 from app.api import body, examples
 from app.api.replies import CODES
-from app.security.policy import Needs
+from app.security import policy
 from schema.errors import ErrorReply
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
@@ -40,8 +40,11 @@ REFUSALS = {
     503: "We can't just now; nothing was changed.",
 }
 SECURITY: dict[str, SecurityScheme | Reference] = {
-    "bearer": SecurityScheme(type="http", scheme="bearer", description="An access token, or the API admin token."),
+    "bearer": SecurityScheme(
+        type="http", scheme="bearer", description="An access token, an API key, or the API admin token."
+    ),
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
+    "basic": SecurityScheme(type="http", scheme="basic", description="User name or e-mail address, and password."),
     "session": SecurityScheme(
         type="apiKey", name="session_id", security_scheme_in="cookie", description="Changes need X-CSRF-Token as well."
     ),
@@ -102,22 +105,16 @@ def _operations(app: Litestar, document: dict[str, Any]) -> Iterator[tuple[str, 
                 yield route.path_format, operation, handler
 
 
-def least_role(handler: HTTPRouteHandler) -> Needs | None:
-    """The policy of a handler: the strictest of its guards."""
-    ranks = {None: -1, "viewer": 0, "operator": 1, "admin": 2}
-    needs = [one for layer in handler.ownership_layers for one in layer.guards or () if isinstance(one, Needs)]
-    return max(needs, key=lambda one: ranks[one.least], default=None)
-
-
 def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_parameter: bool) -> None:
     """Say who may call this operation, and how it can refuse."""
     operation["summary"] = FIRST_WORDS.split(operation["description"], maxsplit=1)[0]
-    needs, has_body = least_role(handler), "requestBody" in operation
+    needs, has_body = policy.least_role(handler), "requestBody" in operation
     is_public = needs is None or needs.least is None
     if is_public:
         operation["security"] = []
     else:
         operation["x-role"] = str(needs.least) if needs else ""
+        operation["x-scope"] = handler.opt[policy.RULE].scope
     statuses = [422, 500, 503, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 409, 413, 415] if has_body else []
     responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004 - HTTP

@@ -6,11 +6,12 @@ from typing import Annotated, TypeVar
 from litestar import Response
 from litestar.params import HeaderParameter
 
+from schema.api_keys import ApiKey
 from schema.channels import Channel
 from schema.monitors import Monitor
 from schema.proxies import Proxy
 
-Versioned = TypeVar("Versioned", Monitor, Channel, Proxy)
+Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

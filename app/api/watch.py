@@ -55,7 +55,7 @@ class Watch:
         callers = tuple(self._callers.get(principal, ()))
         if callers and not await principals.still(callers[0].line.socket, principal):
             for caller in callers:
-                caller.end(HangUp(SIGNED_OUT, Unauthorized(principals.ENDED)))
+                caller.end(HangUp(SIGNED_OUT, Unauthorized(principals.ended(principal))))
 
     async def close(self) -> None:
         """Send everybody away, since this process ends; those who do not go soon are left to the server."""

@@ -7,10 +7,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.errors import Forbidden, Invalid
+from app.security import policy
 from schema.status import Role
+from schema.users import Principal
 
 HEARTBEATS, EVENTS = "heartbeats", "events"
 MONITOR = "monitor:"
+BEATS = ("heartbeats:read", "monitors:read")  # a scope of either noun shows heartbeats
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -18,6 +21,7 @@ class Feed(Struct, frozen=True, kw_only=True):
 
     shown    as people write it
     fits     the channels of this kind
+    scopes   one of which an API key that is narrowed needs
     source   whose messages it carries; sources have a counter and a tape in Redis
     """
 
@@ -25,12 +29,19 @@ class Feed(Struct, frozen=True, kw_only=True):
     fits: re.Pattern[str]
     source: str
     least: Role
+    scopes: tuple[str, ...]
 
 
 FEEDS = (
-    Feed(shown="heartbeats", fits=re.compile("heartbeats"), source=HEARTBEATS, least=Role.VIEWER),
-    Feed(shown="monitor:<id>", fits=re.compile(MONITOR + "[0-9a-f-]{36}"), source=HEARTBEATS, least=Role.VIEWER),
-    Feed(shown="events", fits=re.compile("events"), source=EVENTS, least=Role.VIEWER),
+    Feed(shown="heartbeats", fits=re.compile("heartbeats"), source=HEARTBEATS, least=Role.VIEWER, scopes=BEATS),
+    Feed(
+        shown="monitor:<id>",
+        fits=re.compile(MONITOR + "[0-9a-f-]{36}"),
+        source=HEARTBEATS,
+        least=Role.VIEWER,
+        scopes=BEATS,
+    ),
+    Feed(shown="events", fits=re.compile("events"), source=EVENTS, least=Role.VIEWER, scopes=("monitors:read",)),
 )
 SOURCES: dict[str, int] = {HEARTBEATS: 500, EVENTS: 1_000}  # messages kept; a full batch of heartbeats is 25 kB
 
@@ -44,12 +55,14 @@ def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:
     raise Invalid.one("channels", f"There is no channel {channel!r}. The channels are: {shown}.")
 
 
-def allow(role: Role, channels: list[str], known: Sequence[Feed] = FEEDS) -> None:
+def allow(principal: Principal, channels: list[str], known: Sequence[Feed] = FEEDS) -> None:
     """Let somebody follow channels: all of them, or raise for the first that is unknown or needs another role."""
     for channel in channels:
-        least = feed_of(channel, known).least
-        if not role.covers(least):
-            raise Forbidden(f"The channel {channel!r} needs the role {least}; you are {role}.", needs=str(least))
+        feed = feed_of(channel, known)
+        if not principal.role.covers(feed.least):
+            told = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
+            raise Forbidden(told, needs=str(feed.least))
+        policy.require_scope(principal, feed.scopes)
 
 
 def monitor_channel(monitor_id: str | UUID) -> str:

@@ -1,7 +1,8 @@
 """Who is asking: one resolver, once per request.
 
-The first credential that is *present* decides, and a bad one is 401: `Authorization`, then `X-API-Key`, then the
-cookie `session_id`. A new kind of credential is one more row in `SCHEMES` or one more line in `_presented`.
+The first credential that is *present* decides, and a bad one is 401: `Authorization` (Bearer with an access token, an
+API key or API_ADMIN_TOKEN; Basic with a user's password), then `X-API-Key`, then the cookie `session_id`. A new kind is
+one more row in `SCHEMES` or one more line in `_presented`. What the store says of a holder is at most a second old.
 """
 
 import hmac
@@ -12,17 +13,24 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 
 from app.errors import Forbidden, Unauthorized
-from app.security import tokens
+from app.security import basic, keys, tokens
+from app.security.addresses import address_of
+from app.security.basic import Known
+from app.security.keys import Grant
+from app.security.remembered import Remembered
 from schema.status import Role
 from schema.users import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 HolderOf = Callable[[str], Awaitable[Principal | None]]
+GrantOf = Callable[[str], Awaitable[Grant | None]]
+KnownAs = Callable[[str], Awaitable[Known | None]]
 
 COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 API_ADMIN = Principal(user_id="api-admin", username="api-admin", role=Role.ADMIN, via="token")
 ENDED = "The session has ended: sign in again."
+KEY_ENDED = "The API key is not valid any more, or its role or scopes have changed."
 
 
 async def resolve(connection: Connection) -> Principal | None:
@@ -43,18 +51,39 @@ async def required(connection: Connection) -> Principal:
 
 
 async def of_token(connection: Connection, token: str) -> Principal:
-    """The holder of a bearer token: an access token of ours, or API_ADMIN_TOKEN. Raises Unauthorized."""
+    """The holder of a bearer token: an access token of ours, an API key, or API_ADMIN_TOKEN. Raises Unauthorized."""
     if _is_admin_token(connection, token):
         return API_ADMIN
-    return await _holder(connection, tokens.sid_of_access(token), "jwt")
+    if token.startswith(keys.PREFIX):
+        return await _of_key(connection, token)
+    return await _holder(connection, await _sids.of(token), "jwt")
+
+
+async def _sid_of(token: str) -> str:
+    return tokens.sid_of_access(token)
+
+
+_sids = Remembered(_sid_of)  # PyJWT takes as long as the rest of a cheap request
 
 
 async def still(connection: Connection, principal: Principal) -> bool:
-    """Whether the principal's session goes on, with the same role; for sockets that outlive their sign-in."""
-    if principal.session_id is None:
-        return True
-    holder = await _holder_of(connection)(principal.session_id)
-    return holder is not None and holder.role == principal.role
+    """Whether what somebody signed in with is good, with the same rights; for sockets that outlive their sign-in."""
+    state = connection.app.state
+    if principal.session_id is not None:
+        holder = await _holder_of(connection)(principal.session_id)
+        return holder is not None and holder.role == principal.role
+    if principal.key_id is not None:
+        grant: Grant | None = await state.grant_by_id(principal.key_id)
+        return grant is not None and not grant.objection() and grant.principal == principal
+    if principal.via == "basic":
+        known: Known | None = await state.known_as(principal.username)
+        return known is not None and known.active and _by_password(known) == principal
+    return True
+
+
+def ended(principal: Principal) -> str:
+    """What to tell somebody of whom `still` is false."""
+    return ENDED if principal.key_id is None else KEY_ENDED
 
 
 def is_same_origin(connection: Connection) -> bool:
@@ -72,7 +101,7 @@ async def _presented(connection: Connection) -> Principal | None:
     if "Authorization" in headers:
         scheme, _, value = headers["Authorization"].partition(" ")
         if (reader := SCHEMES.get(scheme.lower())) is None:
-            raise Unauthorized("This way to sign in is not known: use `Authorization: Bearer <token>`.")
+            raise Unauthorized("This way to sign in is not known: use `Authorization: Bearer <token>`, or Basic.")
         return await reader(connection, value.strip())
     if "X-API-Key" in headers:
         return await _of_api_key(connection, headers["X-API-Key"])
@@ -84,7 +113,37 @@ async def _presented(connection: Connection) -> Principal | None:
 async def _of_api_key(connection: Connection, key: str) -> Principal:
     if _is_admin_token(connection, key):
         return API_ADMIN
-    raise Unauthorized("The API key is not valid.")
+    return await _of_key(connection, key)
+
+
+async def _of_key(connection: Connection, key: str) -> Principal:
+    """Whom an API key stands for. Raises Unauthorized for a bad one, Forbidden from another network."""
+    grant_of: GrantOf = connection.app.state.grant_of
+    grant = await grant_of(keys.digest_of(key))
+    if grant is None:
+        raise Unauthorized(keys.UNKNOWN)
+    if objection := grant.objection():
+        raise Unauthorized(objection)
+    address = address_of(connection)
+    if not grant.is_for(address):
+        raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
+    keys.note_use(str(grant.principal.key_id), address)
+    return grant.principal
+
+
+async def _of_basic(connection: Connection, value: str) -> Principal:
+    """The user with this password. A browser repeats it by itself, so its pages must be ours."""
+    if "Origin" in connection.headers and not is_same_origin(connection):
+        raise Forbidden("A password by Basic is taken from our own pages, and from programs.")
+    login, password = basic.read(value)
+    known_as: KnownAs = connection.app.state.known_as
+    return _by_password(await basic.check(await known_as(login), password))
+
+
+def _by_password(known: Known) -> Principal:
+    return Principal(
+        user_id=known.user_id, username=known.username, role=known.role, via="basic", proof=basic.proof_of(known)
+    )
 
 
 async def _of_cookie(connection: Connection, value: str) -> Principal:
@@ -117,4 +176,4 @@ def _is_admin_token(connection: Connection, value: str) -> bool:
     return bool(token) and hmac.compare_digest(token.encode(), value.encode())
 
 
-SCHEMES: dict[str, Callable[[Connection, str], Awaitable[Principal]]] = {"bearer": of_token}
+SCHEMES: dict[str, Callable[[Connection, str], Awaitable[Principal]]] = {"bearer": of_token, "basic": _of_basic}

@@ -9,7 +9,7 @@ from litestar import Litestar
 
 from app.main import create_app
 from app.settings import Settings
-from app.store import sessions
+from app.store import accounts, grants, sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
 
 
@@ -17,6 +17,8 @@ from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, call
 def application(database: Settings) -> Litestar:
     """The application; registration is open."""
     sessions.forget()
+    grants.forget()
+    accounts.forget()
     return create_app(replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN))
 
 

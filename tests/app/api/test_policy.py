@@ -1,13 +1,26 @@
-"""Nobody reaches anything without the role for it: every route says which one it needs."""
+"""Who may do what: every route and channel there is, tried by everybody there is. Exactly the declared ones pass.
+
+Each request carries a query parameter that no handler knows, so that whoever is let in is told 422 and nothing happens.
+"""
+
+from typing import Any
+from uuid import UUID
 
 import pytest
-from litestar import Litestar
-from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar import Litestar, get
+from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
-from app.api import document
+from app import main
+from app.live.feeds import FEEDS
+from app.main import create_app
+from app.security import policy
 from app.security.policy import Needs
+from app.settings import Settings
+from schema.status import Role
+from tests.app.api.cast import EVERYBODY, Person
 from tests.app.api.people import Client
+from tests.app.api.sockets import talking
 
 PUBLIC = {
     "/",
@@ -34,11 +47,21 @@ PUBLIC = {
     "/swagger/index.html",
     "/ws",
 }
+# what somebody who may only look may change: nothing but what is their own
+OF_ONES_OWN = {"auth", "api-keys"}
+# a key's scope is of the resource, whichever view shows it
+NOUNS = {"checks": "monitors", "batch": "monitors", "plugins": "monitors", "results": "heartbeats"}
+FOR_PEOPLE = {"auth", "users", "sessions", "invitations"}
+STRANGE = {"no-such-parameter": "1"}
+SOMETHING = str(UUID(int=7))
+LET_IN = "let in"
+
+Routes = list[tuple[str, str, BaseRouteHandler]]
 
 
-def handlers_of(app: Litestar) -> list[tuple[str, str, BaseRouteHandler]]:
+def routes_of(app: Litestar) -> Routes:
     """(path, method, handler) of everything that can be reached; Litestar's own OPTIONS say only `Allow`."""
-    found: list[tuple[str, str, BaseRouteHandler]] = []
+    found: Routes = []
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             told = [(route.path, method, one) for method, (one, _) in route.route_handler_map.items()]
@@ -48,37 +71,118 @@ def handlers_of(app: Litestar) -> list[tuple[str, str, BaseRouteHandler]]:
     return found
 
 
-def test_every_route_declares_who_may_reach_it(application: Litestar) -> None:
-    bare = [
-        (path, method)
-        for path, method, handler in handlers_of(application)
-        if not any(isinstance(guard, Needs) for layer in handler.ownership_layers for guard in layer.guards or ())
-    ]
+def noun_of(path: str) -> str:
+    first = path.removeprefix("/api/v1/").partition("/")[0]
+    return NOUNS.get(first, first)
+
+
+def verdict(who: Person, path: str, method: str, least: Role | None) -> str | int:
+    """What the table says: let in, or the status of the refusal."""
+    if least is None:
+        return LET_IN
+    if who.role is None:
+        return who.refusal
+    is_enough = who.role.covers(least) and (not who.is_key or _may(who, noun_of(path), method))
+    return LET_IN if is_enough else 403
+
+
+def _may(who: Person, noun: str, method: str) -> bool:
+    """What a key may of what its role may."""
+    if noun in FOR_PEOPLE and method != "GET":
+        return False
+    wanted = f"{noun}:{'read' if method == 'GET' else 'write'}"
+    return noun == "auth" or who.scopes is None or wanted in who.scopes
+
+
+def at(path: str) -> str:
+    """A path with something in place of its parameters."""
+    return "/".join(SOMETHING if part.startswith("{") else part for part in path.split("/"))
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
+    who, seen, expected = EVERYBODY[name], {}, {}
+    headers = await who.knock(client)
+    for path, method, handler in routes_of(application):
+        if method == "WS":
+            continue
+        needs = policy.least_role(handler)
+        reply = await client.request(method, at(path), params=STRANGE, headers=headers)
+        seen[method, path] = reply.status_code if reply.status_code in {401, 403} else LET_IN
+        expected[method, path] = verdict(who, path, method, needs.least if needs else Role.ADMIN)
+    assert seen == expected
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+async def test_every_channel_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
+    who = EVERYBODY[name]
+    async with talking(application, await who.knock(client)) as talk:
+        for feed in FEEDS:
+            talk.say(type="subscribe", channels=[feed.shown.replace("<id>", SOMETHING)])
+            heard = await talk.heard()
+            if who.role is None:
+                assert heard["error"]["code"] == ("FORBIDDEN" if who.refusal == 403 else "UNAUTHORIZED")
+                assert await talk.heard() == {"closed": 4401}
+                return
+            is_enough = who.role.covers(feed.least) and (who.scopes is None or bool(who.scopes & {*feed.scopes}))
+            assert heard["type"] == ("subscribed" if is_enough else "error"), heard
+
+
+async def test_a_refusal_names_the_role_or_the_scope_that_is_missing(client: Client) -> None:
+    narrowed = await EVERYBODY["key to read monitors"].knock(client)
+    refusals = {
+        (await client.get("/api/v1/proxies", headers=narrowed)).json()["error"]["details"]["needs"],
+        (await client.post("/api/v1/checks/run", json={}, headers=narrowed)).json()["error"]["details"]["needs"],
+    }
+    assert refusals == {"proxies:read", "monitors:write"}
+
+
+def test_every_route_and_channel_declares_who_may_reach_it(application: Litestar) -> None:
+    bare = [(path, method) for path, method, handler in routes_of(application) if policy.least_role(handler) is None]
     assert not bare
+
+
+def test_an_application_with_an_undeclared_route_does_not_start(settings: Settings) -> None:
+    @get("/api/v1/open-by-mistake")
+    async def bare() -> None:
+        return None
+
+    with pytest.raises(policy.Undeclared, match="open-by-mistake"):
+        create_app(settings, extra=[bare])
 
 
 def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> None:
     free = {
         path
-        for path, _, handler in handlers_of(application)
-        if (needs := document.least_role(handler)) is not None and needs.least is None  # type: ignore[arg-type]  # WebSockets have guards, too
+        for path, _, handler in routes_of(application)
+        if (needs := policy.least_role(handler)) is not None and needs.least is None
     }
     assert free <= PUBLIC
 
 
-async def test_every_route_that_needs_a_role_refuses_nobody(client: Client, application: Litestar) -> None:
-    for path, method, handler in handlers_of(application):
-        needs = document.least_role(handler) if isinstance(handler, HTTPRouteHandler) else None
-        if needs is None or needs.least is None:
-            continue
-        reply = await client.request(method, path.replace("{", "").replace("}", ""))
-        assert reply.status_code == 401, (path, method, reply.text)
-
-
-@pytest.mark.parametrize(("method", "least"), [("GET", "viewer"), ("POST", "admin"), ("DELETE", "admin")])
-def test_monitors_are_read_by_viewers_and_changed_by_admins(application: Litestar, method: str, least: str) -> None:
-    found = [one for path, verb, one in handlers_of(application) if "/monitors" in path and verb == method]
-    roles = {
-        str(needs.least) for one in found if isinstance(one, HTTPRouteHandler) and (needs := document.least_role(one))
+def test_who_may_only_look_changes_nothing_but_their_own(application: Litestar) -> None:
+    changing = {
+        noun_of(path)
+        for path, method, handler in routes_of(application)
+        if method not in {"GET", "WS"} and (needs := policy.least_role(handler)) and needs.least is Role.VIEWER
     }
-    assert least in roles
+    assert changing <= OF_ONES_OWN
+
+
+def test_no_handler_goes_around_the_policy(application: Litestar) -> None:
+    """The rule is held before every request, in one place: nothing may take that place, nor answer before it."""
+    for route in application.routes:
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                assert _is_ours(handler.resolve_before_request()), (method, route.path)
+                assert not handler.cache, (method, route.path)
+                assert not any(isinstance(one, Needs) for one in handler.resolve_guards()), (method, route.path)
+
+
+def _is_ours(found: Any) -> bool:
+    return found is main.admitted or getattr(found, "func", found) is main.admitted
+
+
+def test_the_scopes_are_those_of_the_routes(application: Litestar) -> None:
+    assert {"monitors:read", "monitors:write", "heartbeats:read", "proxies:write"} <= set(application.state.scopes)
+    assert not {one for one in application.state.scopes if one.startswith(("checks:", "results:", "auth:"))}

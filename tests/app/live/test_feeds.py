@@ -5,6 +5,7 @@ import pytest
 from app.errors import Forbidden, Invalid
 from app.live import feeds
 from schema.status import Role
+from tests import make
 from tests.app.live.ears import ONE
 
 
@@ -14,7 +15,7 @@ from tests.app.live.ears import ONE
 )
 def test_every_channel_has_a_source_and_a_role(channel: str, source: str) -> None:
     assert feeds.feed_of(channel).source == source
-    feeds.allow(Role.VIEWER, [channel])
+    feeds.allow(make.principal(), [channel])
 
 
 @pytest.mark.parametrize(
@@ -29,10 +30,12 @@ def test_an_unknown_channel_is_refused_with_the_known_ones(channel: str) -> None
 
 
 def test_a_channel_that_needs_more_is_refused_to_less() -> None:
-    logs = feeds.Feed(shown="logs", fits=re.compile("logs"), source="events", least=Role.OPERATOR)
-    feeds.allow(Role.OPERATOR, ["events", "logs"], (*feeds.FEEDS, logs))
+    logs = feeds.Feed(
+        shown="logs", fits=re.compile("logs"), source="events", least=Role.OPERATOR, scopes=("logs:read",)
+    )
+    feeds.allow(make.principal(role=Role.OPERATOR), ["events", "logs"], (*feeds.FEEDS, logs))
     with pytest.raises(Forbidden):
-        feeds.allow(Role.VIEWER, ["events", "logs"], (*feeds.FEEDS, logs))
+        feeds.allow(make.principal(), ["events", "logs"], (*feeds.FEEDS, logs))
 
 
 def test_every_source_says_how_much_is_kept() -> None:

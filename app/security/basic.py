@@ -1,0 +1,79 @@
+"""`Authorization: Basic`: reads what was sent, and knows for a minute which passwords were right.
+
+A password costs 50 ms of argon2. Who asks every second should not pay that every second: what was right is remembered
+under a keyed hash of user, password and *stored* hash, so that a new password makes the memory worthless at once.
+Wrong ones are never remembered.
+"""
+
+import hmac
+from base64 import b64decode
+from binascii import Error as NotBase64
+from hashlib import sha256
+from time import monotonic
+
+from msgspec import Struct, json
+
+from app.errors import Unauthorized
+from app.security import passwords, sealing
+from schema.status import Role
+
+KEPT_S = 60.0
+MOST = 10_000  # passwords; beyond it all are forgotten, which costs one argon2 each
+UNREADABLE = "`Authorization: Basic` needs the base64 of `user:password`."
+WRONG = "The user name, e-mail address or password is wrong."
+
+_right: dict[bytes, float] = {}
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What is known of a user who signs in by password with every request."""
+
+    user_id: str
+    username: str
+    role: Role
+    active: bool
+    password_hash: str
+
+
+def read(value: str) -> tuple[str, str]:
+    """(login, password) as RFC 7617 packs them. Raises Unauthorized."""
+    try:
+        login, colon, password = b64decode(value, validate=True).decode().partition(":")
+    except (NotBase64, UnicodeDecodeError) as error:
+        raise Unauthorized(UNREADABLE) from error
+    if not colon:
+        raise Unauthorized(UNREADABLE)
+    return login, password
+
+
+async def check(known: Known | None, password: str) -> Known:
+    """The user, when this is their password. Raises Unauthorized, after the same time for somebody unknown."""
+    stored = known.password_hash if known and known.active else None
+    mark = _mark(known, password) if known else b""
+    if stored and _right.get(mark, 0.0) > monotonic():
+        return _sure(known)
+    if not await passwords.matches(password, stored):
+        raise Unauthorized(WRONG)
+    if len(_right) >= MOST:
+        _right.clear()
+    _right[mark] = monotonic() + KEPT_S
+    return _sure(known)
+
+
+def proof_of(known: Known) -> str:
+    """Changes with the password: for sockets that outlive their sign-in."""
+    return _keyed([known.user_id, known.password_hash]).hex()
+
+
+def _sure(known: Known | None) -> Known:
+    if known is None:
+        raise Unauthorized(WRONG)
+    return known
+
+
+def _mark(known: Known, password: str) -> bytes:
+    return _keyed([known.user_id, known.password_hash, password])
+
+
+def _keyed(parts: list[str]) -> bytes:
+    return hmac.new(sealing.derived("basic"), json.encode(parts), sha256).digest()

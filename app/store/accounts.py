@@ -1,0 +1,27 @@
+"""Accounts of users who sign in by password with every request: remembered for a second, as sessions and keys are."""
+
+from app.security.basic import Known
+from app.security.remembered import Remembered
+from app.store import users
+
+
+async def _named(login: str) -> Known | None:
+    account = await users.named(login)
+    if account is None:
+        return None
+    return Known(
+        user_id=account.id,
+        username=account.username,
+        role=account.role,
+        active=account.active,
+        password_hash=account.password_hash,
+    )
+
+
+_known = Remembered(_named)
+known_as = _known.of  # by e-mail address or user name; None: there is nobody of that name
+
+
+def forget() -> None:
+    """Ask the store about everybody again; for a change of users, and for tests."""
+    _known.forget()

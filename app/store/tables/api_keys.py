@@ -1,0 +1,24 @@
+"""Rows of API keys."""
+
+from piccolo.columns import BigInt, Boolean, Integer, Text
+from piccolo.table import Table
+
+
+class ApiKeyRow(Table, tablename="api_keys"):
+    """A key of somebody. Of the key itself there is only a keyed hash; `scopes` and `networks` are JSON."""
+
+    id = Text(primary_key=True)
+    user_id = Text(index=True)
+    name = Text()
+    prefix = Text()
+    hash = Text(unique=True)
+    role = Text()
+    scopes = Text(null=True, default=None)
+    networks = Text(default="[]")
+    expires_ms = BigInt(null=True, default=None)
+    active = Boolean(default=True)
+    version = Integer(default=1)
+    created_ms = BigInt()
+    updated_ms = BigInt()
+    last_used_ms = BigInt(null=True, default=None)
+    last_used_ip = Text(default="")

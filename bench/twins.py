@@ -1,0 +1,43 @@
+"""The application of an installation with two more routes that do the same: one for anybody, one for who is signed in.
+
+python -m bench.twins      with the installation's environment; SERVER_PORT is its own
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import get
+
+from app import log, settings as configuration
+from app.main import create_app
+from app.security.policy import ANYONE, VIEWER
+
+OPEN, SHUT = "/twin/open", "/twin/shut"
+
+
+@get(OPEN, guards=[ANYONE])
+async def open_twin() -> dict[str, bool]:
+    """Do nothing for anybody."""
+    return {"ok": True}
+
+
+@get(SHUT, guards=[VIEWER])
+async def shut_twin() -> dict[str, bool]:
+    """Do nothing for somebody."""
+    return {"ok": True}
+
+
+async def serve() -> None:
+    """Serve until killed."""
+    found = configuration.read(os.environ, Path.cwd())
+    log.configure(found, "api")
+    app = create_app(found, extra=[open_twin, shut_twin])
+    await Server(app, address="127.0.0.1", port=found.server_port, interface=Interfaces.ASGI, log_enabled=False).serve()
+
+
+if __name__ == "__main__":
+    sys.exit(uvloop.run(serve()))

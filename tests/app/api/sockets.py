@@ -1,0 +1,68 @@
+"""A WebSocket to the application on this very event loop: one conversation, message by message."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar
+
+from tests.app.api.people import Headers
+
+PATIENCE_S = 20.0
+
+
+class Talk:
+    """What was heard, and a way to speak."""
+
+    def __init__(self) -> None:
+        self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._in.put_nowait({"type": "websocket.connect"})
+
+    async def receive(self) -> dict[str, Any]:
+        return await self._in.get()
+
+    async def send(self, event: dict[str, Any]) -> None:
+        self.out.put_nowait(event)
+
+    def say(self, **message: Any) -> None:
+        self._in.put_nowait({"type": "websocket.receive", "text": json.dumps(message), "bytes": None})
+
+    def leave(self) -> None:
+        self._in.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+    async def event(self) -> dict[str, Any]:
+        """The next event: accept, a message, or the close."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.out.get()
+
+    async def heard(self) -> dict[str, Any]:
+        """The next message; the close as `{"closed": code}`."""
+        event = await self.event()
+        if event["type"] == "websocket.accept":
+            event = await self.event()
+        if event["type"] == "websocket.close":
+            return {"closed": event["code"]}
+        message: dict[str, Any] = json.loads(event["text"])
+        return message
+
+
+@asynccontextmanager
+async def talking(app: Litestar, headers: Headers, path: str = "/api/v1/ws") -> AsyncIterator[Talk]:
+    """A connection with these headers; it has left at the end."""
+    talk = Talk()
+    raw = [(name.lower().encode(), value.encode()) for name, value in {"Host": "watchkeeper.test", **headers}.items()]
+    scope: dict[str, Any] = {
+        "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "scheme": "ws", "headers": raw, "client": ("127.0.0.1", 1), "server": ("watchkeeper.test", 80),
+        "subprotocols": [], "asgi": {"version": "3.0"}, "http_version": "1.1", "state": {}, "extensions": {},
+    }  # fmt: skip
+    connection = asyncio.create_task(app(scope, talk.receive, talk.send))  # type: ignore[arg-type]  # plain dicts
+    try:
+        yield talk
+    finally:
+        talk.leave()
+        async with asyncio.timeout(PATIENCE_S):
+            await connection

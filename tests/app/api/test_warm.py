@@ -1,0 +1,111 @@
+"""A warm path does no SQL and no argon2; and what was right a moment ago is forgotten when it changes."""
+
+from typing import Any
+
+import pytest
+from litestar import Litestar
+
+from app import db
+from app.security import basic, passwords
+from schema.status import Role
+from tests.app.api.cast import (
+    PASSWORD,
+    basic as by_password,
+    by_basic,
+    by_cookie,
+    set_user,
+    signed_in,
+    with_key,
+    with_role,
+)
+from tests.app.api.people import Client
+from tests.app.api.sockets import talking
+
+PLUGINS = "/api/v1/plugins"
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of the database since; it answers as ever."""
+    asked: list[str] = []
+    real = db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        asked.append(sql)
+        return await real(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "knock", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
+)
+async def test_a_warm_request_asks_the_database_nothing(client: Client, statements: list[str], knock: Any) -> None:
+    headers = await knock(client)
+    assert (await client.get(PLUGINS, headers=headers)).status_code == 200
+    assert statements
+    statements.clear()
+    for _ in range(3):
+        assert (await client.get(PLUGINS, headers=headers)).status_code == 200
+    assert statements == []
+
+
+async def test_a_poller_pays_for_its_password_once(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers, verified = await by_basic(client), []
+    real = passwords.matches
+
+    async def counted(password: str, stored: str | None) -> bool:
+        verified.append(password)
+        return await real(password, stored)
+
+    monkeypatch.setattr(passwords, "matches", counted)
+    for _ in range(3):
+        assert (await client.get(PLUGINS, headers=headers)).status_code == 200
+    assert verified == [PASSWORD]
+    for _ in range(2):
+        assert (await client.get(PLUGINS, headers=by_password("ada", "wrong"))).status_code == 401
+    assert verified == [PASSWORD, "wrong", "wrong"]
+
+
+async def test_an_old_password_is_refused_as_soon_as_there_is_a_new_one(client: Client) -> None:
+    headers = await by_basic(client)
+    assert (await client.get(PLUGINS, headers=headers)).status_code == 200
+    await set_user("ada", "password_hash", await passwords.hashed("a new password"))
+    assert (await client.get(PLUGINS, headers=headers)).status_code == 401
+    assert (await client.get(PLUGINS, headers=by_password("ADA@example.org", "a new password"))).status_code == 200
+
+
+async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_right(client: Client) -> None:
+    headers = await by_basic(client)
+    assert (await client.get(PLUGINS, headers=headers)).status_code == 200
+    await set_user("ada", "active", value=False)
+    assert (await client.get(PLUGINS, headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("value", ["", "AAAA", "not base64", "Ym9i", "/////w=="])
+async def test_what_is_no_user_and_password_is_refused_with_words(client: Client, value: str) -> None:
+    reply = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
+    assert reply.status_code == 401
+    assert reply.json()["error"]["message"] == basic.UNREADABLE
+
+
+async def test_a_password_may_have_colons(client: Client) -> None:
+    await signed_in(client)
+    await set_user("ada", "password_hash", await passwords.hashed("a:b:c"))
+    assert (await client.get(PLUGINS, headers=by_password("ada", "a:b:c"))).status_code == 200
+
+
+async def test_a_password_that_a_browser_repeats_for_another_site_is_refused(client: Client) -> None:
+    headers = await by_basic(client)
+    for origin, status in (("https://evil.example", 403), ("null", 403), (str(client.base_url), 200)):
+        assert (await client.get(PLUGINS, headers={**headers, "Origin": origin})).status_code == status
+
+
+async def test_a_socket_by_password_ends_with_the_password(client: Client, application: Litestar) -> None:
+    async with talking(application, await by_basic(client)) as talk:
+        talk.say(type="ping", timestamp=1)
+        assert (await talk.heard())["type"] == "pong"
+        await set_user("ada", "password_hash", await passwords.hashed("a new password"))
+        assert (await talk.heard())["error"]["code"] == "UNAUTHORIZED"
+        assert await talk.heard() == {"closed": 4401}
