@@ -41,7 +41,7 @@ def test_without_keys_of_the_store_one_of_the_installation_signs() -> None:
 
 
 @pytest.mark.parametrize("make", list(MADE))
-def test_tokens_of_the_key_before_are_good_until_they_expire(make) -> None:  # type: ignore[no-untyped-def]
+def test_tokens_of_the_key_before_are_good_until_they_expire(make) -> None:
     keyring.use([key("old", tokens.REFRESH_S * 2)])
     token, csrf, jwt = make(SID), tokens.csrf(SID), access()
     keyring.use([key("old", tokens.REFRESH_S * 2), key("new", tokens.ACCESS_S - 10)])
