@@ -60,6 +60,14 @@ fuzz *args: _install_dev
 doctor *args: _install
     @{{ python }} -m app.cli doctor "$@"
 
+# Let a lost admin in again, with a new password: `just recover-admin me@example.org`
+recover-admin login: _install
+    @{{ python }} -m app.cli recover-admin "$1"
+
+# Sign tokens with a new key; nobody is signed out.
+rotate-signing-key: _install
+    @{{ python }} -m app.cli rotate-signing-key
+
 # Choose the newest versions that fit and write them down, with hashes.
 lock:
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

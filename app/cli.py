@@ -1,4 +1,5 @@
-"""`watchkeeper`: up · api · schedule · work · migrate · doctor · listen · check · monitors · status · tail.
+"""`watchkeeper`: up · api · schedule · work · migrate · doctor · recover-admin ·
+rotate-signing-key · listen · check · monitors · status · tail.
 
 Each command imports only what it needs.
 """
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
     doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
+    recover = _command(commands, "recover-admin", _recover_admin, "let a lost admin in again, with a new password")
+    recover.add_argument("login", metavar="EMAIL", help="the user's e-mail address or user name")
+    _command(commands, "rotate-signing-key", _rotate_signing_key, "sign tokens with a new key; nobody is signed out")
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
     listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
@@ -190,6 +194,29 @@ def _history(settings: Settings, chosen: argparse.Namespace) -> int:
     text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
     print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
     return 1 if report.missing or report.doubled else 0
+
+
+def _recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import errors, recovery
+
+    try:
+        name, password = asyncio.run(recovery.recover_admin(settings, chosen.login))
+    except errors.NoSuch as error:
+        print(f"watchkeeper: {error}", file=sys.stderr)
+        return 1
+    print(f"{name} is an admin with the password {password}\nshown this once: sign in and change it")
+    return 0
+
+
+def _rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import recovery
+
+    print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
+    return 0
 
 
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:

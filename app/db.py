@@ -44,6 +44,7 @@ TROUBLE = (
     asyncpg.InterfaceError,
     OSError,
 )
+UNMIGRATED = (aiosqlite.OperationalError, asyncpg.UndefinedTableError)  # the database is older than this code
 
 _engine: Any = None  # one of Piccolo's; what we use of them has no common typed interface
 

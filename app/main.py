@@ -15,6 +15,7 @@ from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, options, queries, replies, requests
+from app import db, first_steps, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, queries, replies, requests
 from app.api.api_keys import ApiKeyController
 from app.api.auth import AuthController
@@ -23,22 +24,33 @@ from app.api.channels import ChannelController
 from app.api.checks import CheckController
 from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
+from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
+from app.api.own_password import OwnPasswordController
 from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
+from app.api.sessions import SessionController
+from app.api.users import UserController
 from app.pages import explorer
 from app.security import policy, principals, sealing
 from app.settings import Settings
 from app.store import accounts, grants, sessions
+from app.security import keyring, principals, sealing
+from app.settings import Settings
+from app.store import sessions, signing_keys
 from schema.users import Principal
 
 # under /api/v1
 CONTROLLERS: list[Any] = [
     AuthController,
     ApiKeyController,
+    OwnPasswordController,
+    UserController,
+    InvitationController,
+    SessionController,
     MonitorController,
     HeartbeatController,
     ChannelController,
@@ -111,6 +123,8 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
         stack.push_async_callback(db.stop)
         await queue.start(settings)
         stack.push_async_callback(queue.stop)
+        await first_steps.take(settings)
+        stack.callback(keyring.use, ())
         stack.push_async_callback(tasks.end, *_beside(settings))
         yield
         app.state.draining = True
@@ -122,6 +136,7 @@ def _beside(settings: Settings) -> list[Task[None]]:
         create_task(nodes.register("api", settings)),
         create_task(metrics.publish(nodes.node_id("api"))),
         create_task(grants.keep_uses_forever()),
+        create_task(signing_keys.follow()),
     ]
 
 

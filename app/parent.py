@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 
-from app import child, embedded, preflight
+from app import child, embedded, preflight, welcome
 from app.child import Child
 from app.settings import BadSettings, Settings, socket_of
 
@@ -162,6 +162,8 @@ class Parent:
         if self._ready or not is_ready(self._settings):
             return
         self._ready = True
+        if self._output is not None and (line := welcome.line(self._settings)):
+            say("setup", line)
         say("ready", f"{url_of(self._settings)} after {time.monotonic() - self._began_at:.1f} s")
 
     def _stop(self) -> None:

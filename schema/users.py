@@ -1,6 +1,5 @@
 """Users, sessions, and what signing in takes and gives."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -22,7 +21,7 @@ Username = Annotated[
         min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.", examples=["me"]
     ),
 ]
-Password = Annotated[str, Meta(min_length=8, max_length=256)]
+Password = Annotated[str, Meta(min_length=10, max_length=256, description="Not a common one, nor the user's name.")]
 
 
 class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +30,10 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     email: Email
     password: Password
     username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+    setup_token: (
+        Annotated[str, Meta(max_length=256, description="For the first user, from outside: DATA_DIR/setup.token.")]
+        | None
+    ) = None
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,16 +76,6 @@ class SignedIn(Struct, frozen=True, kw_only=True):
     user: User
     refresh_token: str
     expires_in: Annotated[int, Meta(description="Seconds the access token lives.")]
-
-
-class Session(Struct, frozen=True, kw_only=True):
-    """One sign-in: a refresh token's family and a cookie are two faces of it."""
-
-    id: str
-    user_id: str
-    created: datetime
-    last_accessed: datetime
-    expires: datetime
 
 
 class Principal(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """Signing up, in and out; and who one is."""
 
 import re
-from time import time
 from typing import Any
 
 from litestar import Controller, Request, Response, get, patch, post
@@ -10,12 +9,14 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET
 
+from app import welcome
+from app.api import arrivals
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
-from app.security import passwords, principals, tokens
-from app.security.addresses import address_of
+from app.security import passwords, principals, setup, strength
 from app.security.policy import ANYONE, VIEWER
 from app.store import sessions, users
+from app.store.users import Account
 from schema.errors import FieldError
 from schema.status import Role
 from schema.users import Login, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
@@ -34,11 +35,17 @@ class AuthController(Controller):
     @post("/register", operation_id="Register", guards=[ANYONE], opt={"refusals": [403]})
     async def register(self, request: AnyRequest, data: JSONBody[Registration]) -> User:
         """Sign up. The first user becomes admin; later ones are viewers, and only while registration is open."""
-        is_open = request.app.state.settings.registration_open
-        if not is_open:
+        settings = request.app.state.settings
+        if not settings.registration_open:
             await users.refuse_strangers()
-        username = data.username or _username_of(data.email)
-        return await users.register(username, data.email, await passwords.hashed(data.password), is_open=is_open)
+        if not await users.exist():
+            setup.require(settings, request.headers, data.setup_token)
+        username = data.username or username_of(data.email)
+        strength.require(data.password, username, data.email)
+        hashed = await passwords.hashed(data.password)
+        user = await users.register(username, data.email, hashed, is_open=settings.registration_open)
+        welcome.forget(settings)
+        return user
 
     @post(
         ["/login", "/token"],
@@ -54,18 +61,14 @@ class AuthController(Controller):
         stored = account.password_hash if account and account.active else None
         if not await passwords.matches(data.password, stored) or account is None:
             raise Unauthorized(WRONG)
-        sid, refresh = await sessions.start(
-            account.id,
-            ip=address_of(request),
-            agent=request.headers.get("User-Agent", ""),
-        )
-        return _signed_in(request, await users.read(account.id), sid, refresh)
+        await _renew_hash(account, data.password)
+        return await arrivals.begin(request, await users.read(account.id))
 
     @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
         """Trade a refresh token for a new pair. One that was used before ends the whole session."""
         sid, user_id, fresh = await sessions.rotate(data.refresh_token)
-        return _signed_in(request, await users.read(user_id), sid, fresh)
+        return arrivals.signed_in(request, await users.read(user_id), sid, fresh)
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
     async def logout(self, principal: NamedDependency[Principal]) -> Response[None]:
@@ -94,7 +97,14 @@ class AuthController(Controller):
         return changed
 
 
-def _username_of(email: str) -> str:
+async def _renew_hash(account: Account, password: str) -> None:
+    """Hash the password again when today's parameters are others than those it was hashed with."""
+    if passwords.is_outdated(account.password_hash):
+        await users.keep_hash(account.id, await passwords.hashed(password), instead_of=account.password_hash)
+
+
+def username_of(email: str) -> str:
+    """A user name made of an e-mail address."""
     return NOT_IN_NAMES.sub("_", email.rpartition("@")[0])[:64]
 
 
@@ -112,22 +122,4 @@ def _user_of(principal: Principal) -> User:
         email="",
         is_admin=principal.role is Role.ADMIN,
         role=principal.role,
-    )
-
-
-def _signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
-    told = SignedIn(
-        access_token=tokens.access(user.id, sid, int(time())),
-        user=user,
-        refresh_token=refresh,
-        expires_in=tokens.ACCESS_S,
-    )
-    is_secure = request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
-    shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
-    return Response(
-        told,
-        cookies=[
-            Cookie(key=principals.COOKIE, value=tokens.cookie(sid), httponly=True, **shared),
-            Cookie(key=principals.CSRF_COOKIE, value=tokens.csrf(sid), **shared),
-        ],
     )

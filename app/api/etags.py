@@ -10,8 +10,9 @@ from schema.api_keys import ApiKey
 from schema.channels import Channel
 from schema.monitors import Monitor
 from schema.proxies import Proxy
+from schema.roster import Member
 
-Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy)
+Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

@@ -52,6 +52,11 @@ def window_of(page: int | None, limit: int | None) -> Window:
     return Window(page or 1, limit or USUAL_LIMIT)
 
 
+async def part(page: Page = None, limit: Limit = None) -> Window:
+    """The same as a dependency, for lists with many filters."""
+    return window_of(page, limit)
+
+
 async def flat(page: FlatPage = 1, per_page: PerPage = USUAL_LIMIT) -> Window:
     """The page of a list in document 002's form, which always has one."""
     return Window(page, per_page)

@@ -33,6 +33,11 @@ async def matches(password: str, stored: str | None) -> bool:
         return await asyncio.to_thread(_verified, password, stored or _nobodys()) and stored is not None
 
 
+def is_outdated(stored: str) -> bool:
+    """Whether a hash was made with other parameters than today's: hash the password again while it is known."""
+    return _hasher.check_needs_rehash(stored)
+
+
 def _verified(password: str, stored: str) -> bool:
     try:
         return _hasher.verify(stored, password)

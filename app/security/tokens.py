@@ -1,7 +1,7 @@
 """What a session shows at the door: the access token (JWT), the refresh token, the cookie and its CSRF token.
 
-All four are signed with keys derived from the installation's secret and name the session (`sid`); whether the
-session still holds is the store's to say.
+All four are signed with keys of `app.security.keyring` and name the session (`sid`); whether the session still
+holds is the store's to say.
 """
 
 import hmac
@@ -11,7 +11,8 @@ from hashlib import sha256
 import jwt
 
 from app.errors import Unauthorized
-from app.security import sealing
+from app.security import keyring
+from app.security.keyring import SigningKey
 
 ACCESS_S = 900  # a stolen access token is of use for a quarter of an hour
 REFRESH_S = 30 * 86_400  # people come back within a month
@@ -19,26 +20,19 @@ ALGORITHM = "HS256"
 EXPIRED, BAD = "The token has expired.", "The token is not valid."
 
 
-def _key_id() -> str:
-    """Names the signing key in a token's header, so that keys can be changed one day."""
-    return sha256(sealing.derived("jwt")).hexdigest()[:12]
-
-
 def access(user_id: str, sid: str, now_s: int) -> str:
     """A JWT for the `Authorization` header; lives ACCESS_S."""
     claims = {"sub": user_id, "sid": sid, "typ": "access", "iat": now_s, "exp": now_s + ACCESS_S}
-    return jwt.encode(
-        claims | {"jti": secrets.token_hex(8)}, sealing.derived("jwt"), ALGORITHM, headers={"kid": _key_id()}
-    )
+    key = keyring.newest()
+    return jwt.encode(claims | {"jti": secrets.token_hex(8)}, key.for_("jwt"), ALGORITHM, headers={"kid": key.id})
 
 
 def sid_of_access(token: str) -> str:
     """The session an access token belongs to; raises Unauthorized."""
     try:
-        if jwt.get_unverified_header(token).get("kid") != _key_id():
-            raise Unauthorized(BAD)
+        key = _key_named(jwt.get_unverified_header(token).get("kid"))
         claims = jwt.decode(
-            token, sealing.derived("jwt"), [ALGORITHM], options={"require": ["exp", "sub", "sid"], "verify_iat": False}
+            token, key.for_("jwt"), [ALGORITHM], options={"require": ["exp", "sub", "sid"], "verify_iat": False}
         )
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized(EXPIRED) from error
@@ -47,6 +41,14 @@ def sid_of_access(token: str) -> str:
     if claims.get("typ") != "access":
         raise Unauthorized(BAD)
     return str(claims["sid"])
+
+
+def _key_named(key_id: object) -> SigningKey:
+    """The key that a token says it was signed with; raises Unauthorized for one that signs no more."""
+    for key in keyring.valid(ACCESS_S):
+        if key.id == key_id:
+            return key
+    raise Unauthorized(BAD)
 
 
 def refresh(sid: str) -> str:
@@ -76,28 +78,33 @@ def sid_of_cookie(value: str) -> str:
 
 def csrf(sid: str) -> str:
     """What a page must repeat in `X-CSRF-Token`; bound to the session."""
-    return _signature("csrf", sid)
+    return _signature(keyring.newest(), "csrf", sid)
 
 
 def is_csrf(sid: str, value: str) -> bool:
     """Whether the header repeats the session's CSRF token."""
-    return _is_same(csrf(sid), value)
+    return _is_signed("csrf", sid, value)
 
 
-def _signature(purpose: str, text: str) -> str:
-    return hmac.new(sealing.derived(purpose), text.encode(), sha256).hexdigest()[:43]
+def _signature(key: SigningKey, purpose: str, text: str) -> str:
+    return hmac.new(key.for_(purpose), text.encode(), sha256).hexdigest()[:43]
 
 
 def _signed(purpose: str, text: str) -> str:
-    return f"{text}.{_signature(purpose, text)}"
+    return f"{text}.{_signature(keyring.newest(), purpose, text)}"
 
 
 def _opened(purpose: str, token: str) -> str:
     text, _, signature = token.rpartition(".")
-    if not text or not _is_same(_signature(purpose, text), signature):
+    if not text or not _is_signed(purpose, text, signature):
         raise Unauthorized(BAD)
     return text
 
 
-def _is_same(ours: str, theirs: str) -> bool:
-    return hmac.compare_digest(ours.encode(), theirs.encode())
+def _is_signed(purpose: str, text: str, signature: str) -> bool:
+    """Whether any key that a session may still be held with made this signature."""
+    found = [
+        hmac.compare_digest(_signature(key, purpose, text).encode(), signature.encode())
+        for key in keyring.valid(REFRESH_S)
+    ]
+    return any(found)

@@ -33,6 +33,7 @@ async def start(user_id: str, *, ip: str, agent: str) -> tuple[str, str]:
     """Sign in: (session id, refresh token)."""
     sid, now_ms = str(uuid4()), _now_ms()
     token = tokens.refresh(sid)
+    await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
     await db.rows(
         "INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent) "
         "VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
@@ -67,6 +68,16 @@ async def end(sid: str) -> None:
     """Sign out: both faces end at once, here now and in other processes within a second."""
     await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, _now_ms())
     _holders.pop(sid, None)
+
+
+async def end_all(user_id: str, *, but: str | None = None) -> None:
+    """End every session of a user, except one. Inside of `writing`: whoever opened it calls `forget` afterwards."""
+    await db.rows(
+        "UPDATE sessions SET ended_ms = ?2 WHERE user_id = ?1 AND ended_ms IS NULL AND id <> ?3",
+        user_id,
+        _now_ms(),
+        but or "",
+    )
 
 
 async def holder_of(sid: str) -> Principal | None:

@@ -10,6 +10,7 @@ from schema.users import User
 
 _FIRST = "pg_advisory_xact_lock(7746337)"  # any number: registrations wait for each other; a no-op on CockroachDB
 CLOSED = "Registration is closed: ask an admin for an account."
+TAKEN = "This user name or e-mail address is taken."
 _COLUMNS = "id, username, email, role"
 _ADD = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
@@ -42,7 +43,28 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
         return _user(added[0])
     if not is_open and await exist():
         raise Forbidden(CLOSED)
-    raise Conflict("This user name or e-mail address is taken.")
+    raise Conflict(TAKEN)
+
+
+def new(username: str, email: str, role: Role) -> User:
+    """Somebody who is not in the store yet."""
+    return User(id=str(uuid4()), username=username.lower(), email=email.lower(), is_admin=role is Role.ADMIN, role=role)
+
+
+async def insert(user: User, password_hash: str) -> None:
+    """Keep a new user. Raises Conflict (name or address taken)."""
+    kept = await db.rows(
+        "INSERT INTO users (id, username, email, password_hash, role, active, created_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, (1 = 1), ?6) ON CONFLICT DO NOTHING RETURNING id",
+        user.id,
+        user.username,
+        user.email,
+        password_hash,
+        user.role.value,
+        _now_ms(),
+    )
+    if not kept:
+        raise Conflict(TAKEN)
 
 
 async def refuse_strangers() -> None:
@@ -85,6 +107,17 @@ async def read(user_id: str) -> User:
     return _user(found[0])
 
 
+async def keep_hash(user_id: str, password_hash: str, *, instead_of: str) -> bool:
+    """Store a password's new hash; False when it was changed meanwhile."""
+    kept = await db.rows(
+        "UPDATE users SET password_hash = ?2 WHERE id = ?1 AND password_hash = ?3 RETURNING id",
+        user_id,
+        password_hash,
+        instead_of,
+    )
+    return bool(kept)
+
+
 async def rename(user_id: str, *, username: str | None, email: str | None) -> User:
     """Change what is given; raises NoSuch, Conflict (taken)."""
     wanted = (username and username.lower(), email and email.lower())
@@ -93,7 +126,7 @@ async def rename(user_id: str, *, username: str | None, email: str | None) -> Us
             "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *wanted
         )
         if taken:
-            raise Conflict("This user name or e-mail address is taken.")
+            raise Conflict(TAKEN)
         await db.rows(
             "UPDATE users SET username = COALESCE(?2, username), email = COALESCE(?3, email) WHERE id = ?1",
             user_id,

@@ -1,6 +1,6 @@
 """Rows of users and their sessions."""
 
-from piccolo.columns import BigInt, Boolean, Text
+from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
 
 
@@ -14,6 +14,7 @@ class UserRow(Table, tablename="users"):
     role = Text()
     active = Boolean(default=True)
     created_ms = BigInt()
+    version = Integer(default=1)
 
 
 class SessionRow(Table, tablename="sessions"):

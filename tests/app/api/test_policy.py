@@ -30,6 +30,7 @@ PUBLIC = {
     "/api/v1/auth/token",
     "/api/v1/docs",
     "/api/v1/health",
+    "/api/v1/invitations/accept",
     "/api/v1/openapi.json",
     "/api/v1/push/{token:str}",
     "/api/v1/push/{token:str}/{signal:str}",

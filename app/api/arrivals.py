@@ -1,0 +1,40 @@
+"""What somebody is given who has just signed in: tokens, and the two cookies of the same session."""
+
+from time import time
+from typing import Any
+
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+
+from app.security import principals, tokens
+from app.security.addresses import address_of
+from app.store import sessions
+from schema.users import SignedIn, User
+
+AnyRequest = Request[Any, Any, Any]
+
+
+async def begin(request: AnyRequest, user: User) -> Response[SignedIn]:
+    """Begin a session of the user, and answer with it."""
+    agent = request.headers.get("User-Agent", "")
+    sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent)
+    return signed_in(request, user, sid, refresh)
+
+
+def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
+    """The reply to who is in: a fresh pair of tokens, and the cookies."""
+    told = SignedIn(
+        access_token=tokens.access(user.id, sid, int(time())),
+        user=user,
+        refresh_token=refresh,
+        expires_in=tokens.ACCESS_S,
+    )
+    is_secure = request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
+    shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
+    return Response(
+        told,
+        cookies=[
+            Cookie(key=principals.COOKIE, value=tokens.cookie(sid), httponly=True, **shared),
+            Cookie(key=principals.CSRF_COOKIE, value=tokens.csrf(sid), **shared),
+        ],
+    )

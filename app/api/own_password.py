@@ -1,0 +1,30 @@
+"""One's own password over HTTP."""
+
+from litestar import Controller, put
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+
+from app.errors import Forbidden, Invalid
+from app.security import passwords, strength
+from app.security.policy import VIEWER
+from app.store import roster, users
+from schema.roster import PasswordChange
+from schema.users import Principal
+
+
+class OwnPasswordController(Controller):
+    """One's own password."""
+
+    path = "/auth/password"
+    tags = ("Auth",)
+
+    @put(operation_id="ChangePassword", status_code=204, guards=[VIEWER])
+    async def change(self, principal: NamedDependency[Principal], data: JSONBody[PasswordChange]) -> None:
+        """Change one's own password. Every other session of one's own ends; the one that asks stays as it is."""
+        if principal.session_id is None:
+            raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
+        account = await users.named(principal.username)
+        if account is None or not await passwords.matches(data.old_password, account.password_hash):
+            raise Invalid.one("old_password", "is not your password")
+        strength.require(data.new_password, account.username, account.email, field="new_password")
+        await roster.set_password(account.id, await passwords.hashed(data.new_password), keeping=principal.session_id)

@@ -1,0 +1,120 @@
+"""Users over HTTP: who may do what here. For admins."""
+
+import secrets
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api import etags, invitations, lists
+from app.api.auth import username_of
+from app.api.lists import Asked, Order, Search, Window
+from app.security import passwords, strength
+from app.security.policy import ADMIN
+from app.store import roster
+from app.store.roster import MemberQuery
+from schema.invitations import InvitationDraft, NewInvitation
+from schema.pages import Pagination
+from schema.roster import Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
+from schema.status import Role
+from schema.users import Principal
+
+ADDED, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
+CHANCE_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
+Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
+
+
+class Users(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    users: list[Member]
+    total: int
+
+
+class UserPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Member]
+    pagination: Pagination
+
+
+async def asked(
+    window: NamedDependency[Window],
+    q: Search = None,
+    role: FromQuery[Role | None] = None,
+    active: FromQuery[bool | None] = None,
+    sort: FromQuery[Sort] = "username",
+    order: FromQuery[Order] = "asc",
+) -> Asked[MemberQuery]:
+    """Which users are asked for."""
+    query = MemberQuery(
+        q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip
+    )
+    return Asked(query, window)
+
+
+class UserController(Controller):
+    """Who may sign in, and as what."""
+
+    path = "/users"
+    tags = ("Users",)
+    guards = (ADMIN,)
+    dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+
+    @get(operation_id="BrowseUsers")
+    async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:
+        """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await roster.browse(wanted.query)
+        if wanted.window.page is None:
+            return Users(users=found, total=total)
+        return UserPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="AddUser", opt=ADDED)
+    async def add(
+        self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
+    ) -> Response[Member] | NewInvitation:
+        """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
+        if data.password is None:
+            return await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
+        username = data.username or username_of(data.email)
+        strength.require(data.password, username, data.email)
+        member = await roster.add(username, data.email, data.role, await passwords.hashed(data.password))
+        return etags.tagged(member, status_code=201)
+
+    @get("/{user_id:str}", operation_id="ReadUser")
+    async def read(self, user_id: FromPath[UUID]) -> Response[Member]:
+        """Read one user."""
+        return etags.tagged(await roster.read(str(user_id)))
+
+    @patch("/{user_id:str}", operation_id="ChangeUser", opt=VERSIONED)
+    async def change(
+        self, user_id: FromPath[UUID], data: JSONBody[MemberPatch], version: NamedDependency[int | None]
+    ) -> Response[Member]:
+        """Change what is mentioned. Another role, or `active: false`, ends their sessions at once."""
+        return etags.tagged(await roster.change(str(user_id), data, version=version))
+
+    @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
+    async def merge(
+        self, user_id: FromPath[UUID], data: JSONBody[MemberPatch], version: NamedDependency[int | None]
+    ) -> Response[Member]:
+        """The same as PATCH: absent fields stay."""
+        return etags.tagged(await roster.change(str(user_id), data, version=version))
+
+    @post("/{user_id:str}/reset-password", operation_id="ResetPassword", status_code=200)
+    async def reset_password(self, user_id: FromPath[UUID], data: JSONBody[PasswordReset]) -> PasswordGiven:
+        """Give a user another password, the one that is sent or a new one. Ends their sessions at once."""
+        member = await roster.read(str(user_id))
+        if data.password is not None:
+            strength.require(data.password, member.username, member.email)
+        made = None if data.password else secrets.token_urlsafe(CHANCE_BYTES)
+        await roster.set_password(member.id, await passwords.hashed(data.password or made or ""))
+        return PasswordGiven(password=made)
+
+    @delete("/{user_id:str}", operation_id="RemoveUser", opt=VERSIONED)
+    async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a user and their sessions. The last admin stays."""
+        await roster.remove(str(user_id), version=version)

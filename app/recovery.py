@@ -1,0 +1,42 @@
+"""Commands for who has the machine but not the door: a lost admin, and keys that somebody may have seen."""
+
+import secrets
+
+from app import db, settings as configuration
+from app.errors import NoSuch
+from app.security import passwords, sealing
+from app.settings import Settings
+from app.store import roster, signing_keys, users
+from schema.roster import MemberPatch
+from schema.status import Role
+
+CHANCE_BYTES = 15  # 120 bits in 20 characters
+
+
+async def recover_admin(settings: Settings, login: str) -> tuple[str, str]:
+    """Let a user in again, as an admin with a new password: (user name, password). Their sessions end.
+
+    login    e-mail address or user name
+    raises   NoSuch
+    """
+    password = secrets.token_urlsafe(CHANCE_BYTES)
+    await db.start(settings, connections=2)
+    try:
+        account = await users.named(login)
+        if account is None:
+            raise NoSuch("user", login)
+        await roster.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
+        await roster.set_password(account.id, await passwords.hashed(password))
+    finally:
+        await db.stop()
+    return account.username, password
+
+
+async def rotate_signing_key(settings: Settings) -> str:
+    """Make a new signing key; returns its id. Running processes sign with it within seconds, nobody is signed out."""
+    sealing.prepare(configuration.with_secret_key(settings))
+    await db.start(settings, connections=2)
+    try:
+        return await signing_keys.rotate()
+    finally:
+        await db.stop()

@@ -1,0 +1,53 @@
+"""Invitations: a place held for somebody, who comes with a link."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.status import Role
+from schema.users import Email, Password, Username
+
+
+class InvitationStatus(StrEnum):
+    """What became of an invitation."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class InvitationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is invited, and as what."""
+
+    email: Email
+    role: Role = Role.VIEWER
+
+
+class Invitation(Struct, frozen=True, kw_only=True):
+    """An invitation as it is returned."""
+
+    id: str
+    email: str
+    role: Role
+    status: InvitationStatus
+    invited_by: Annotated[str, Meta(description="The id of the user who did.")]
+    created_at: datetime
+    expires_at: datetime
+
+
+class NewInvitation(Invitation, frozen=True, kw_only=True):
+    """An invitation with what its guest needs: shown this once, stored as a hash."""
+
+    token: str
+    link: Annotated[str, Meta(description="Opens the front end with the token, which stays out of server logs.")]
+
+
+class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a guest chooses."""
+
+    token: Annotated[str, Meta(max_length=256)]
+    password: Password
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None

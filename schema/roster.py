@@ -1,0 +1,55 @@
+"""Users as admins see and change them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.status import Role
+from schema.users import Email, Password, User, Username
+
+
+class Member(User, frozen=True, kw_only=True):
+    """A user, and how things stand with them."""
+
+    active: Annotated[bool, Meta(description="Whether they may sign in.")]
+    created_at: datetime
+    last_seen_at: Annotated[datetime | None, Meta(description="Of their sessions, to the minute.")]
+    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+
+
+class MemberDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who gets an account. Without a password they are invited, and choose one."""
+
+    email: Email
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+    role: Role = Role.VIEWER
+    password: Password | None = None
+
+
+class MemberPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay."""
+
+    email: Email | UnsetType = UNSET
+    username: Username | UnsetType = UNSET
+    role: Role | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+
+
+class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new password for somebody else; without one it is made."""
+
+    password: Password | None = None
+
+
+class PasswordGiven(Struct, frozen=True, kw_only=True):
+    """What to hand over."""
+
+    password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
+
+
+class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One's own password: the one there is, and the one there shall be."""
+
+    old_password: Annotated[str, Meta(max_length=256)]
+    new_password: Password

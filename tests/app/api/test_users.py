@@ -1,0 +1,189 @@
+"""Users over HTTP: for admins, and never without one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
+
+PATH, ME, LOGIN = "/api/v1/users", "/api/v1/auth/me", "/api/v1/auth/login"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+BOB = {"email": "bob@example.org", "username": "bob", "role": "operator", "password": "seven green boats"}
+
+
+@pytest.fixture
+def api(client: Client) -> Client:
+    """A client that may do everything."""
+    client.headers.update(CARRIER)
+    return client
+
+
+async def added(api: Client, **changes: Any) -> dict[str, Any]:
+    reply = await api.post(PATH, json={**BOB, **changes}, headers=CARRIER)
+    assert reply.status_code == 201, reply.text
+    assert "password" not in reply.text
+    member: dict[str, Any] = reply.json()
+    return member
+
+
+async def signed_in(api: Client, **login: str) -> dict[str, Any]:
+    reply = await api.post(LOGIN, json={"username": BOB["username"], "password": BOB["password"], **login})
+    assert reply.status_code == 200, reply.text
+    api.cookies.clear()
+    told: dict[str, Any] = reply.json()
+    return told
+
+
+async def test_a_user_is_added_read_changed_and_removed(api: Client) -> None:
+    bob = await added(api)
+    at = f"{PATH}/{bob['id']}"
+    assert (bob["role"], bob["active"], bob["last_seen_at"], bob["version"]) == ("operator", True, None, 1)
+    assert (await api.get(at)).json() == bob
+    assert (await api.patch(at, json={"username": "Robert"})).json()["username"] == "robert"
+    merged = await api.put(at, json={"email": "rob@example.org"}, headers={"If-Match": '"2"'})
+    assert (merged.headers["ETag"], merged.json()["username"]) == ('"3"', "robert")
+    assert (await api.delete(at, headers={"If-Match": '"1"'})).status_code == 412
+    assert (await api.delete(at)).status_code == 204
+    assert (await api.get(at)).json()["error"]["details"]["resource"] == "user"
+
+
+async def test_somebody_who_was_added_signs_in(api: Client) -> None:
+    await added(api)
+    assert (await signed_in(api))["user"]["role"] == "operator"
+    assert (await api.get(f"{PATH}?q=bob")).json()["users"][0]["last_seen_at"] is not None
+
+
+async def test_a_list_is_whole_under_its_name_or_paged_filtered_and_sorted(api: Client) -> None:
+    await added(api)
+    await added(api, username="ann", email="ann@example.org", role="viewer")
+    whole = (await api.get(PATH)).json()
+    assert ([one["username"] for one in whole["users"]], whole["total"]) == (["ann", "bob"], 2)
+    paged = (await api.get(f"{PATH}?limit=1&sort=email&order=desc")).json()
+    assert ([one["username"] for one in paged["data"]], paged["pagination"]["pages"]) == (["bob"], 2)
+    for question, names in {
+        "role=viewer": ["ann"],
+        "q=BOB": ["bob"],
+        "active=false": [],
+        "active=true&q=%25": [],
+    }.items():
+        assert [one["username"] for one in (await api.get(f"{PATH}?{question}")).json()["users"]] == names, question
+
+
+@pytest.mark.parametrize("again", [{"email": "BOB@example.org", "username": "x"}, {"email": "x@x.org"}])
+async def test_a_taken_name_or_address_is_a_conflict(api: Client, again: dict[str, str]) -> None:
+    await added(api)
+    assert (await api.post(PATH, json={**BOB, **again})).status_code == 409
+    ann = await added(api, username="ann", email="ann@example.org")
+    assert (await api.patch(f"{PATH}/{ann['id']}", json={"username": "BOB"})).status_code == 409
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"email": "nobody"},
+        {"username": "a b"},
+        {"role": "owner"},
+        {"password": "short"},
+        {"is_admin": True},
+        {"id": "x"},
+    ],
+)
+async def test_what_does_not_fit_is_named(api: Client, changes: dict[str, Any]) -> None:
+    reply = await api.post(PATH, json={**BOB, **changes})
+    assert reply.status_code == 422
+    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == list(changes)
+
+
+async def test_only_admins_see_or_change_users(client: Client, viewer: Headers) -> None:
+    bob = await added(client, username="carl", email="carl@example.org")
+    operator = bearer(await signed_in(client, username="carl"))
+    for headers in (viewer, operator):
+        replies = [
+            await client.get(PATH, headers=headers),
+            await client.post(PATH, json=BOB, headers=headers),
+            await client.get(f"{PATH}/{bob['id']}", headers=headers),
+            await client.patch(f"{PATH}/{bob['id']}", json={"role": "admin"}, headers=headers),
+            await client.post(f"{PATH}/{bob['id']}/reset-password", json={}, headers=headers),
+            await client.delete(f"{PATH}/{bob['id']}", headers=headers),
+        ]
+        assert [reply.status_code for reply in replies] == [403] * 6
+
+
+@pytest.mark.parametrize("patch", [{"role": "viewer"}, {"active": False}])
+async def test_another_role_or_being_switched_off_ends_sessions_and_refresh_tokens(
+    api: Client, patch: dict[str, Any]
+) -> None:
+    bob = await added(api)
+    told = await signed_in(api)
+    assert (await api.get(ME, headers=bearer(told))).status_code == 200
+    assert (await api.patch(f"{PATH}/{bob['id']}", json=patch)).status_code == 200
+    assert (await api.get(ME, headers=bearer(told))).status_code == 401
+    again = await api.post("/api/v1/auth/refresh", json={"refresh_token": told["refresh_token"]})
+    assert again.status_code == 401
+
+
+async def test_another_name_ends_no_session(api: Client) -> None:
+    bob = await added(api)
+    told = await signed_in(api)
+    await api.patch(f"{PATH}/{bob['id']}", json={"username": "robert", "role": "operator", "active": True})
+    assert (await api.get(ME, headers=bearer(told))).json()["username"] == "robert"
+
+
+async def test_who_is_switched_off_can_not_sign_in(api: Client) -> None:
+    bob = await added(api)
+    await api.patch(f"{PATH}/{bob['id']}", json={"active": False})
+    reply = await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})
+    assert reply.status_code == 401
+
+
+@pytest.mark.parametrize("sent", [{}, {"password": "eleven red boats"}])
+async def test_a_reset_password_works_the_old_one_does_not_and_sessions_end(api: Client, sent: dict[str, str]) -> None:
+    bob = await added(api)
+    told = await signed_in(api)
+    made = (await api.post(f"{PATH}/{bob['id']}/reset-password", json=sent)).json()["password"]
+    assert (made is None) is ("password" in sent)
+    assert (await api.get(ME, headers=bearer(told))).status_code == 401
+    assert (await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})).status_code == 401
+    await signed_in(api, password=made or sent["password"])
+
+
+@pytest.mark.parametrize("patch", [{"role": "operator"}, {"active": False}, None])
+async def test_the_last_admin_who_may_sign_in_stays(api: Client, patch: dict[str, Any] | None) -> None:
+    ada = await added(api, role="admin")
+    await added(api, username="ann", email="ann@example.org", role="admin")
+    ann = (await api.get(f"{PATH}?q=ann")).json()["users"][0]
+    await api.patch(f"{PATH}/{ann['id']}", json={"active": False})
+    at = f"{PATH}/{ada['id']}"
+    reply = await (api.delete(at) if patch is None else api.patch(at, json=patch))
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    assert (await api.get(at)).json() == ada
+    await api.patch(f"{PATH}/{ann['id']}", json={"active": True})
+    assert (await (api.delete(at) if patch is None else api.patch(at, json=patch))).status_code in {200, 204}
+
+
+async def test_of_admins_who_demote_each_other_at_once_one_stays(api: Client) -> None:
+    people = [await added(api, username=f"user{no}", email=f"user{no}@x.org", role="admin") for no in range(4)]
+    verbs = [
+        api.patch(f"{PATH}/{people[0]['id']}", json={"role": "viewer"}),
+        api.patch(f"{PATH}/{people[1]['id']}", json={"active": False}),
+        api.put(f"{PATH}/{people[2]['id']}", json={"role": "operator"}),
+        api.delete(f"{PATH}/{people[3]['id']}"),
+    ]
+    codes = [reply.status_code for reply in await asyncio.gather(*verbs)]
+    assert codes.count(409) == 1, codes
+    assert (await api.get(f"{PATH}?role=admin&active=true")).json()["total"] == 1
+
+
+async def test_without_a_password_somebody_is_invited(api: Client) -> None:
+    reply = await api.post(PATH, json={"email": "bob@example.org", "role": "operator"})
+    assert reply.status_code == 201
+    assert (reply.json()["status"], reply.json()["role"]) == ("open", "operator")
+    assert reply.json()["link"].endswith(f"/invitation#{reply.json()['token']}")
+    assert (await api.get(PATH)).json()["total"] == 0
+
+
+async def test_registering_is_refused_with_a_password_everybody_tries(client: Client) -> None:
+    reply = await client.post("/api/v1/auth/register", json={**ADA, "password": "password1234"})
+    assert reply.json()["error"]["details"]["fields"][0]["field"] == "password"
+    assert "three or four words" in reply.json()["error"]["details"]["fields"][0]["message"]
