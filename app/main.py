@@ -28,9 +28,9 @@ from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
 from app.pages import explorer
-from app.security import principals, sealing
+from app.security import attempts, principals, sealing
 from app.settings import Settings
-from app.store import sessions
+from app.store import attempts as failures, sessions
 from schema.users import Principal
 
 # under /api/v1
@@ -60,6 +60,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     """
     found = configuration.with_secret_key(settings or configuration.read(os.environ, Path.cwd()))
     sealing.prepare(found)
+    attempts.prepare(found, failures)
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
