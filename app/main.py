@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, queries, replies, requests
+from app.api import body, deadlines, document, queries, rates, replies, requests
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -64,7 +64,8 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
-        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False}),
+        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False, "rates": rates.of(found)}),
+        guards=[rates.within, deadlines.unhurried],
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         logging_config=None,
     )
     queries.declare(app)
+    rates.declare(app)
     app.asgi_handler = requests.around(app.asgi_handler)
     return app
 
