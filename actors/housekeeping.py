@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import db, queue
 from app.settings import Settings
-from app.store import retention, rollups
+from app.store import attempts, retention, rollups
 from app.store.retention import Keep
 
 LEADER = "wk:leader"
@@ -74,6 +74,7 @@ async def tidy(now_ms: int, keep: Keep | None = None) -> None:
     hours = await rollups.advance(now_ms)
     pruned = await retention.prune(now_ms, keep or Keep()) if hours else 0
     forgotten = await retention.forget_deleted(now_ms)
+    await attempts.forget(now_ms)
     if hours or forgotten:
         took_ms = round((time.perf_counter() - began) * 1_000)
         log.info("housekeeping.done", hours=hours, rows_pruned=pruned, series_forgotten=forgotten, took_ms=took_ms)

@@ -6,12 +6,14 @@ Refusal                 400  BAD_REQUEST
 ├── Forbidden           403  FORBIDDEN             somebody, without the role for it
 ├── NotFound            404  NOT_FOUND             no such route
 │   └── NoSuch          404  RESOURCE_NOT_FOUND    details: resource, id
+├── LateBody            408  REQUEST_TIMEOUT       the body did not arrive
 ├── Conflict            409  CONFLICT              another one is in the way
 ├── Stale               412  PRECONDITION_FAILED   If-Match named an older version
 ├── Invalid             422  VALIDATION_ERROR      details.fields: every wrong field at once
 ├── TooMany             429  RATE_LIMITED          retry_after
 ├── Upstream            502  BAD_GATEWAY           somebody we asked did not answer
-└── Unavailable         503  SERVICE_UNAVAILABLE   we can't just now; nothing was changed
+├── Unavailable         503  SERVICE_UNAVAILABLE   we can't just now; nothing was changed
+└── TookTooLong         504  GATEWAY_TIMEOUT       we gave it up; part of it may be done
 
 Everything else that escapes a handler is our bug: 500 INTERNAL_ERROR, logged once with its traceback.
 """
@@ -66,6 +68,12 @@ class NoSuch(NotFound):
         super().__init__(f"There is no {resource} {id_!r}.", resource=resource, id=id_)
 
 
+class LateBody(Refusal):
+    """The caller began to send a body and did not finish it."""
+
+    status, code = 408, "REQUEST_TIMEOUT"
+
+
 class Conflict(Refusal):
     """Another thing is in the way."""
 
@@ -99,6 +107,12 @@ class TooMany(Refusal):
     """Come back later."""
 
     status, code = 429, "RATE_LIMITED"
+
+
+class TookTooLong(Refusal):
+    """Our own time is over: nobody waits for an answer that long."""
+
+    status, code = 504, "GATEWAY_TIMEOUT"
 
 
 class Upstream(Refusal):

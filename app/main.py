@@ -18,6 +18,7 @@ from app.api import body, document, options, queries, replies, requests
 from app import db, first_steps, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import body, document, queries, replies, requests
 from app.api.api_keys import ApiKeyController
+from app.api import body, deadlines, document, queries, rates, replies, requests
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -41,6 +42,9 @@ from app.store import accounts, grants, sessions
 from app.security import keyring, principals, sealing
 from app.settings import Settings
 from app.store import sessions, signing_keys
+from app.security import attempts, principals, sealing
+from app.settings import Settings
+from app.store import attempts as failures, sessions
 from schema.users import Principal
 
 # under /api/v1
@@ -82,10 +86,13 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     """
     found = configuration.with_secret_key(settings or configuration.read(os.environ, Path.cwd()))
     sealing.prepare(found)
+    attempts.prepare(found, failures)
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
         state=State({"settings": found, "draining": False, **HOLDERS}),
+        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False, "rates": rates.of(found)}),
+        guards=[rates.within, deadlines.unhurried],
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
@@ -99,6 +106,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     queries.declare(app)
     options.declare(app)
     policy.declare(app)
+    rates.declare(app)
     app.asgi_handler = requests.around(app.asgi_handler)
     return app
 

@@ -5,7 +5,8 @@ import signal
 from typing import Any
 
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
@@ -14,6 +15,10 @@ from app.settings import Settings
 
 BACKPRESSURE = 16_384  # connections at once: it counts live WebSockets and idle keep-alives, not requests
 BACKLOG = 1_024
+# Until a request's headers are complete, from the connection on and again after each reply: so it is how long an idle
+# connection is kept, too, and longer than proxies keep theirs to us (nginx: 60 s). Bodies are `app.api.deadlines`'.
+HEADERS_S = 65
+HEADERS_BYTES = 65_536  # of a connection that nobody has looked at yet
 # Granian configures loggers of its own; these hand their lines on to ours.
 LOGGERS: dict[str, Any] = {
     "formatters": {},
@@ -37,6 +42,8 @@ async def _serve(settings: Settings) -> int:
         address=settings.server_host,
         port=settings.server_port,
         interface=Interfaces.ASGI,
+        http=HTTPModes.http1,  # while it waits to see which version is spoken, nothing limits a silent connection
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_S * 1_000, max_buffer_size=HEADERS_BYTES),
         websockets=True,
         backlog=BACKLOG,
         backpressure=BACKPRESSURE,

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from app import envfile
-from app.variables import VARIABLES, Variable
+from app.variables import VARIABLES, Rate, Variable
 
 BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
@@ -62,6 +62,12 @@ class Settings:
     bruteforce_max_attempts: int
     bruteforce_window_s: int
     bruteforce_lockout_s: int
+    rate_limit_auth: Rate | None
+    rate_limit_read: Rate | None
+    rate_limit_write: Rate | None
+    rate_limit_run: Rate | None
+    request_timeout_s: int
+    body_timeout_s: int
     api_secret_key: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool

@@ -106,6 +106,25 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """So many at once, and as many again in `per_s` seconds."""
+
+    times: int
+    per_s: int
+
+
+def rate(text: str) -> Rate | None:
+    """A rate limit: `600/m`, `100/10s`; `0` for none."""
+    if text == "0":
+        return None
+    times, _, period = text.partition("/")
+    try:
+        return Rate(whole(1, 1_000_000)(times), seconds(period if period[:1].isdigit() else f"1{period}"))
+    except ValueError as error:
+        raise ValueError("must be a rate like 600/m or 100/10s, or 0 for no limit") from error
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """One variable. `default` is text, as it would stand in the environment; empty means absent."""
 
@@ -149,6 +168,12 @@ VARIABLES = (
     _of("BRUTEFORCE_MAX_ATTEMPTS", "20", whole(1, 1_000_000)),
     _of("BRUTEFORCE_WINDOW", "1m", seconds, field="bruteforce_window_s"),
     _of("BRUTEFORCE_LOCKOUT", "1m", seconds, field="bruteforce_lockout_s"),
+    _of("RATE_LIMIT_AUTH", "120/m", rate),
+    _of("RATE_LIMIT_READ", "6000/m", rate),
+    _of("RATE_LIMIT_WRITE", "3000/m", rate),
+    _of("RATE_LIMIT_RUN", "600/m", rate),
+    _of("REQUEST_TIMEOUT", "1m", seconds, field="request_timeout_s"),
+    _of("BODY_TIMEOUT", "30s", seconds, field="body_timeout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
     _of("API_SECRET_KEY", "", key, secret=True),

@@ -111,7 +111,7 @@ def test_every_event_has_its_row() -> None:
 
 def test_every_close_code_has_its_row() -> None:
     rows = re.findall(r"^\| (\d{4}) \|", text_of("live.md"), re.MULTILINE)
-    named = {line.UNREADABLE, line.SIGNED_OUT, line.RESTART, line.TRY_LATER, line.TOO_LONG}
+    named = {line.UNREADABLE, line.SIGNED_OUT, line.RESTART, line.TRY_LATER, line.TOO_LONG, line.FLOODED}
     assert {int(code) for code in rows} == named
 
 

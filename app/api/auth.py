@@ -13,10 +13,12 @@ from app import welcome
 from app.api import arrivals
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
-from app.security import passwords, principals, setup, strength
+from app.security import attempts, passwords, principals, setup, strength
+from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import sessions, users
 from app.store.users import Account
+from schema.attempts import Proof
 from schema.errors import FieldError
 from schema.status import Role
 from schema.users import Login, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
@@ -53,14 +55,18 @@ class AuthController(Controller):
         status_code=200,
         guards=[ANYONE],
         dto=FormBody,
-        opt={"refusals": [401]},
+        opt={"refusals": [401, 429]},
     )
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
         """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`."""
+        guess = (Proof.PASSWORD, address_of(request), _login_of(data))
+        await attempts.refuse_if_locked(*guess)
         account = await users.named(_login_of(data))
         stored = account.password_hash if account and account.active else None
         if not await passwords.matches(data.password, stored) or account is None:
+            await attempts.failed(*guess)
             raise Unauthorized(WRONG)
+        await attempts.succeeded(*guess)
         await _renew_hash(account, data.password)
         return await arrivals.begin(request, await users.read(account.id))
 

@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 
 from app.api import running
 from app.api.checks import run_once
+from app.api.rates import RUNNING
 from app.api.results import result_of
 from app.domain import checks, dialect, plugins
 from app.errors import Invalid, NoSuch
@@ -50,6 +51,7 @@ class BatchController(Controller):
     path = "/batch"
     tags = ("Batches",)
     guards = (OPERATOR,)
+    opt = RUNNING
 
     @post("/run", operation_id="RunBatch", status_code=200)
     async def run(self, data: JSONBody[Batch]) -> BatchResults:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.api import etags, lists, providers, trials
 from app.api.lists import Asked, Limit, Order, Page, Search
 from app.api.providers import Providers
+from app.api.rates import RUNNING
 from app.api.replies import request_id_of
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import channels
@@ -18,7 +19,7 @@ from app.store.channels import ChannelQuery
 from schema.channels import Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
 
-VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502]}
+VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUNNING}
 Sort = Literal["name", "created_at", "updated_at"]
 ChannelType = Literal["webhook", "smtp", "slack", "discord", "telegram", "ntfy"]
 

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from app import cache
 from app.api import aftermath, etags, lists, running
 from app.api.lists import Order, Window
+from app.api.rates import RUNNING
 from app.api.results import result_of
 from app.domain import checks, dialect, plugins
 from app.security.policy import ADMIN, OPERATOR, VIEWER
@@ -106,7 +107,7 @@ class CheckController(Controller):
             changed = await monitors.add(draft)
         return await _told(changed, status_code=201)
 
-    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200)
+    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run_ad_hoc(self, data: JSONBody[AdHocCheck]) -> Result:
         """Run a check that is kept nowhere: a worker looks, and nothing is stored."""
         return await run_once(data)
@@ -134,7 +135,7 @@ class CheckController(Controller):
         """Delete a check and its results."""
         await aftermath.tell(await monitors.remove(str(check_id), version=version))
 
-    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200)
+    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run(self, check_id: FromPath[UUID]) -> Result:
         """Run a check now, through the ordinary pipeline, and answer with the stored result."""
         return result_of(await running.stored(str(check_id)))

@@ -17,7 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.routes import HTTPRoute
 
-from app.api import body, examples
+from app.api import body, examples, rates
 from app.api.replies import CODES
 from app.security import policy
 from schema.errors import ErrorReply
@@ -29,6 +29,7 @@ REFUSALS = {
     401: "Nobody is signed in, or with something that is not valid.",
     403: "Signed in, without the role for it.",
     404: "There is no such thing.",
+    408: "The body did not arrive in time.",
     409: "Another thing is in the way.",
     412: "`If-Match` names an older version than the stored one.",
     413: "The body is larger than 1,000,000 bytes.",
@@ -38,6 +39,7 @@ REFUSALS = {
     500: "Our fault; the request id finds it in the log.",
     502: "Somebody we had to ask did not take it.",
     503: "We can't just now; nothing was changed.",
+    504: "It took too long and was given up.",
 }
 SECURITY: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(
@@ -115,8 +117,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     else:
         operation["x-role"] = str(needs.least) if needs else ""
         operation["x-scope"] = handler.opt[policy.RULE].scope
-    statuses = [422, 500, 503, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
-    statuses += [400, 409, 413, 415] if has_body else []
+    statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
+    statuses += [400, 408, 409, 413, 415] if has_body else []
+    statuses += [429] if rates.is_counted(handler) else []
     responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004 - HTTP
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
         responses[str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}

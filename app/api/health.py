@@ -10,6 +10,7 @@ from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
 from app import db, metrics, nodes, queue, versions
+from app.api.rates import FREE, RATE
 from app.errors import Unavailable
 from app.security.policy import ANYONE
 from app.settings import Settings
@@ -39,6 +40,7 @@ class HealthController(Controller):
     @get(
         ["/ready", "/api/v1/ready"],
         operation_id=lambda _, __, path: "ReadApiReadiness" if "api" in str(path) else "ReadReadiness",
+        opt={RATE: FREE},
     )
     async def ready(self, request: AnyRequest) -> Response[Readiness]:
         """Whether to send us requests: 503 while the database is being migrated, and while we are stopping."""
@@ -58,7 +60,7 @@ class HealthController(Controller):
         page = await metrics.gathered(nodes.node_id("api"))
         return Response(page, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @get("/api/v1/health", operation_id="ReadApiHealth")
+    @get("/api/v1/health", operation_id="ReadApiHealth", opt={RATE: FREE})
     async def api_health(self) -> LegacyHealth:
         """Whether the API answers, and whether it has its cache."""
         is_there = await _answers(queue.client().ping())

@@ -10,6 +10,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from app.api import body, replies, requests
 from app.errors import Refusal, TooMany
+from app.security.refused import REFUSED
 from schema import frames
 from schema.frames import Incoming, Outgoing
 
@@ -17,9 +18,10 @@ Socket = WebSocket[Any, Any, Any]
 
 LONGEST_BYTES = 16_384  # a hundred channel names with room to spare
 BURST, PER_S = 60, 20  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
+FORGIVEN = 5  # messages beyond it, until the peer was quiet for long enough to have its whole burst again
 CLOSING_S = 2  # a peer that takes nothing any more is not waited for
 
-UNREADABLE, SIGNED_OUT, CROSS_SITE = 4400, 4401, 4403  # 4000 + the HTTP status that says the same
+UNREADABLE, SIGNED_OUT, CROSS_SITE, FLOODED = 4400, 4401, 4403, 4429  # 4000 + the HTTP status that says the same
 TOO_LONG, RESTART, TRY_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
 
 _encoder = msgspec.json.Encoder()
@@ -46,7 +48,7 @@ class Line:
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
         self.request_id = requests.id_of(socket.headers.get("X-Request-ID", ""))
-        self._tokens, self._filled_at = float(BURST), monotonic()
+        self._tokens, self._filled_at, self._beyond = float(BURST), monotonic(), 0
 
     async def read(self) -> Incoming:
         """The next message. Raises a Refusal for one that is not understood, HangUp for one that is too long."""
@@ -82,11 +84,21 @@ class Line:
             return
 
     async def _pace(self) -> None:
-        """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse."""
+        """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse.
+
+        raises  TooMany; HangUp for who goes on and on
+        """
         now = monotonic()
         self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_S)
         self._filled_at = now
-        if self._tokens < 1:
-            await asyncio.sleep(1)
-            raise TooMany(f"More than {PER_S} messages per second.", retry_after_s=1)
-        self._tokens -= 1
+        if self._tokens >= 1:
+            self._beyond = 0 if self._tokens == BURST else self._beyond
+            self._tokens -= 1
+            return
+        REFUSED.labels("rate").inc()
+        self._beyond += 1
+        refusal = TooMany(f"More than {PER_S} messages per second.", retry_after_s=1)
+        if self._beyond > FORGIVEN:
+            raise HangUp(FLOODED, refusal)
+        await asyncio.sleep(1)
+        raise refusal

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from app.api import aftermath, etags, lists, running
 from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord
+from app.api.rates import RUNNING
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
 from app.store.monitors import MonitorQuery
@@ -138,7 +139,7 @@ class MonitorController(Controller):
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 
-    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200)
+    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
         """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
         return await running.stored(str(monitor_id))

@@ -10,6 +10,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from app.api import pings, push_runs
+from app.api.rates import FREE, RATE
 from app.api.requests import QUIET
 from app.domain import reports
 from app.domain.reports import Reports, Terms
@@ -148,7 +149,7 @@ class PushController(Controller):
     path = "/push/{token:str}"
     tags = ("Push",)
     guards = (ANYONE,)
-    opt = {"refusals": [404, 409, 429], QUIET: True}  # noqa: RUF012 - Litestar's way
+    opt = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE}  # noqa: RUF012 - Litestar's way
 
     @get(operation_id="Push", responses=ANSWER)
     async def ping(

@@ -16,12 +16,14 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.params import ParameterKwarg
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from litestar.types import ExceptionHandlersMap
 from redis.exceptions import RedisError
 
 from app import db
 from app.domain import wording
 from app.errors import Invalid, Malformed, NotFound, Refusal, Unauthorized, Unavailable
+from app.security.refused import REFUSED
 from schema.errors import ErrorBody, ErrorReply, FieldError
 
 CODES = {
@@ -30,6 +32,7 @@ CODES = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     409: "CONFLICT",
     412: "PRECONDITION_FAILED",
     413: "PAYLOAD_TOO_LARGE",
@@ -39,6 +42,7 @@ CODES = {
     500: "INTERNAL_ERROR",
     502: "BAD_GATEWAY",
     503: "SERVICE_UNAVAILABLE",
+    504: "GATEWAY_TIMEOUT",
 }
 SENTENCES = {405: "This path does not take this method.", 413: "The body is larger than 1,000,000 bytes."}
 _NAMED = re.compile(r"parameter '?([\w-]+)'?")
@@ -95,6 +99,8 @@ def on_http(request: AnyRequest, error: HTTPException) -> Reply:
         return on_bug(request, error)
     if isinstance(error, NotFoundException):
         return reply(request, NotFound(f"There is no {request.method} {request.url.path}."))
+    if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        REFUSED.labels("size").inc()
     message = SENTENCES.get(error.status_code, error.detail)
     body = ErrorBody(
         code=CODES.get(error.status_code, "BAD_REQUEST"),

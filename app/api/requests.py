@@ -9,11 +9,14 @@ from time import perf_counter
 from typing import Any
 
 import structlog
+from litestar.connection import ASGIConnection
 from litestar.enums import HttpMethod, ScopeType
 from litestar.status_codes import HTTP_400_BAD_REQUEST
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 from prometheus_client import Counter, Histogram
+
+from app.api import deadlines, rates
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -63,22 +66,23 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
             state["status"] = message["status"]
-            _add_headers(message, request_id)
+            standing = await rates.standing_of(ASGIConnection(scope))
+            _add_headers(message, request_id, rates.headers_of(standing) if standing else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""
         await send(message)
 
     try:
-        await app(scope, receive, headed)
+        await deadlines.hurried(scope, receive, headed, lambda timely: app(scope, timely, headed))
     finally:
         _tell(scope, method, state, perf_counter() - began)
 
 
-def _add_headers(message: HTTPResponseStartEvent, request_id: str) -> None:
+def _add_headers(message: HTTPResponseStartEvent, request_id: str, more: list[tuple[bytes, bytes]]) -> None:
     headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
     there = {name.lower() for name, _ in headers}
     headers += [pair for pair in _RAW if pair[0] not in there]
-    message["headers"] = [*headers, (b"x-request-id", request_id.encode("latin-1"))]
+    message["headers"] = [*headers, *more, (b"x-request-id", request_id.encode("latin-1"))]
 
 
 def _tell(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:

@@ -13,6 +13,8 @@ from litestar.connection import ASGIConnection
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
+HOST_BITS = 64  # of an IPv6 address: every household has as many to choose from (RFC 6177)
+
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The client's IP address; empty when the server could not tell (a Unix socket)."""
@@ -35,6 +37,14 @@ def behind(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
         if not any(address in network for network in trusted):
             return seen
     return seen
+
+
+def place_of(address: str) -> str:
+    """An address as it is counted: without the part of an IPv6 address that its owner may choose."""
+    found = _address(address.partition("%")[0])
+    return (
+        str(IPv6Network((int(found), HOST_BITS), strict=False)) if isinstance(found, IPv6Address) else str(found or "")
+    )
 
 
 def _address(text: str) -> Address | None:

@@ -280,6 +280,16 @@ async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
     assert (answers[-1]["error"]["code"], answers[-1]["error"]["retry_after"]) == ("RATE_LIMITED", 1)
 
 
+async def test_a_flood_that_does_not_stop_is_closed(site: Site) -> None:
+    socket = await site.connect()
+    for _ in range(line.BURST + (line.FORGIVEN + 2) * line.PER_S):
+        await socket.send_json({"type": "ping"})
+    refused = 0
+    while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
+        refused += message.json()["type"] == "error"
+    assert (refused, socket.close_code) == (line.FORGIVEN + 1, line.FLOODED)
+
+
 async def test_a_socket_follows_a_hundred_channels_and_no_more(site: Site) -> None:
     socket = await site.connect()
     hundred = [f"monitor:{number:032x}----" for number in range(100)]

@@ -1,0 +1,10 @@
+"""How many were turned away so that others are served, by reason."""
+
+from prometheus_client import Counter
+
+# locked: guessed too often; rate: asked too often; size, slow: the body was too large, or too late; time: we took too
+# long ourselves
+REASONS = ("locked", "rate", "size", "slow", "time")
+REFUSED = Counter("watchkeeper_refused_total", "Requests and messages turned away", ["reason"])
+for _reason in REASONS:
+    REFUSED.labels(_reason)

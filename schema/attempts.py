@@ -1,0 +1,41 @@
+"""Attempts to prove who one is, and how many of them failed of late."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Proof(StrEnum):
+    """What is being guessed when it is guessed. Each kind is counted by itself."""
+
+    PASSWORD = "password"  # noqa: S105 - a kind, not a password
+    CODE = "code"
+    KEY = "key"
+    LINK = "link"
+
+
+class Attempt(Struct, frozen=True):
+    """One try. `account` is a fingerprint, empty where none is named; `address` an IPv4 address or an IPv6 /64."""
+
+    proof: Proof
+    account: str
+    address: str
+
+
+class Failures(Struct, frozen=True):
+    """How many failed in the window that ends with the newest one; epoch milliseconds, 0 for never."""
+
+    count: int = 0
+    newest_ms: int = 0
+
+
+class Tally(Struct, frozen=True):
+    """What is known of an attempt: its pair of account and address, the account anywhere, the address with anybody.
+
+    familiar_ms     when this account last proved itself from this address
+    """
+
+    pair: Failures = Failures()
+    account: Failures = Failures()
+    address: Failures = Failures()
+    familiar_ms: int = 0

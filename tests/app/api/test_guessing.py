@@ -1,0 +1,122 @@
+"""Signing in by guessing: through the front door, from many addresses and for many users."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from app.main import create_app
+from app.security.attempts import WIDE
+from app.settings import Settings
+from tests.app.api.people import ADA, Client, calling
+
+SignUp = Callable[..., Awaitable[dict[str, Any]]]
+LOGIN, TOKEN = "/api/v1/auth/login", "/api/v1/auth/token"
+MOST = 3
+WRONG = {**ADA, "password": "a guess"}
+
+
+@pytest.fixture
+def application(database: Settings) -> Litestar:
+    """The application behind a proxy that it trusts, with a short patience."""
+    proxies = (ip_network("127.0.0.1"),)  # where httpx says that it comes from
+    return create_app(replace(database, registration_open=True, bruteforce_max_attempts=MOST, trusted_proxies=proxies))
+
+
+@pytest.fixture
+async def direct(database: Settings) -> AsyncIterator[Client]:
+    """The same without a trusted proxy."""
+    app = create_app(replace(database, registration_open=True, bruteforce_max_attempts=MOST))
+    async with calling(app) as one:
+        yield one
+
+
+async def from_address(client: Client, address: str, login: dict[str, str]) -> httpx.Response:
+    return await client.post(LOGIN, json=login, headers={"X-Forwarded-For": address})
+
+
+async def test_too_many_wrong_passwords_are_answered_with_a_time_to_wait(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    replies = [await client.post(LOGIN, json=WRONG) for _ in range(MOST + 1)]
+    assert [reply.status_code for reply in replies] == [401] * MOST + [429]
+    error = replies[-1].json()["error"]
+    assert error["code"] == "RATE_LIMITED"
+    assert 1 <= error["retry_after"] <= 60
+    assert replies[-1].headers["Retry-After"] == str(error["retry_after"])
+
+
+async def test_not_even_the_right_password_is_taken_meanwhile(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    for _ in range(MOST):
+        await client.post(LOGIN, json=WRONG)
+    assert (await client.post(LOGIN, json=ADA)).status_code == 429
+
+
+async def test_a_form_counts_with_json(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    form = {"username": ADA["email"], "password": "a guess"}
+    codes = [(await client.post(TOKEN, data=form)).status_code for _ in range(MOST)]
+    assert [*codes, (await client.post(LOGIN, json=WRONG)).status_code] == [401] * MOST + [429]
+
+
+async def test_known_and_unknown_users_are_refused_in_the_same_words_after_as_many_tries(
+    client: Client, signed_up: SignUp
+) -> None:
+    await signed_up()
+    told = []
+    for number, email in enumerate((ADA["email"], "nobody@example.org")):
+        replies = [
+            await from_address(client, f"192.0.2.{number}", {"email": email, "password": "x"}) for _ in range(MOST + 1)
+        ]
+        told.append([(reply.status_code, reply.json()["error"]["message"]) for reply in replies])
+    assert told[0] == told[1]
+
+
+async def test_of_forty_passwords_at_once_no_more_are_answered_than_allowed(client: Client, signed_up: SignUp) -> None:
+    await signed_up()
+    replies = await asyncio.gather(*(client.post(LOGIN, json=WRONG) for _ in range(40)))
+    codes = [reply.status_code for reply in replies]
+    assert set(codes) <= {401, 429}
+    assert codes.count(401) <= MOST
+
+
+async def test_one_account_guessed_from_many_addresses_is_closed_to_them_and_open_to_its_owner(
+    client: Client, signed_up: SignUp
+) -> None:
+    await signed_up()
+    assert (await from_address(client, "198.51.100.7", ADA)).status_code == 200
+    codes = [(await from_address(client, f"192.0.2.{number}", WRONG)).status_code for number in range(MOST * WIDE + 1)]
+    assert codes == [401] * MOST * WIDE + [429]
+    assert (await from_address(client, "198.51.100.7", ADA)).status_code == 200
+
+
+async def test_one_address_that_guesses_for_many_users_has_to_wait(client: Client) -> None:
+    codes = [
+        (await from_address(client, "192.0.2.1", {"email": f"user{number}@x.org", "password": "x"})).status_code
+        for number in range(MOST * WIDE + 1)
+    ]
+    assert codes == [401] * MOST * WIDE + [429]
+
+
+async def test_what_a_client_says_of_its_address_itself_changes_nothing(direct: Client) -> None:
+    codes = [(await from_address(direct, f"192.0.2.{number}", WRONG)).status_code for number in range(MOST + 1)]
+    assert codes == [401] * MOST + [429]
+
+
+async def test_an_address_in_front_of_the_trusted_proxys_entry_changes_nothing(client: Client) -> None:
+    codes = [
+        (await from_address(client, f"192.0.2.{number}, 203.0.113.9", WRONG)).status_code for number in range(MOST + 1)
+    ]
+    assert codes == [401] * MOST + [429]
+
+
+async def test_guessing_gets_slow_without_redis_too(database: Settings) -> None:
+    away = replace(database, bruteforce_max_attempts=MOST, redis_url="redis://127.0.0.1:9/0")
+    async with calling(create_app(away)) as client:
+        codes = [(await client.post(LOGIN, json=WRONG)).status_code for _ in range(MOST + 1)]
+    assert codes == [401] * MOST + [429]
