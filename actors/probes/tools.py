@@ -65,12 +65,15 @@ class Asked:
     detailed: bool
 
 
-async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None) -> Tools:
+async def open_tools(
+    settings: Settings, *, trust: ssl.SSLContext | None = None, names: Names | None = None
+) -> Tools:
     """Make the tools on the running loop.
 
     trust    how certificates are verified; default: the system's authorities
+    names    who resolves names; default: the system
     """
-    names = Names(most=NAMES_PER_CHECK * settings.check_concurrency)
+    names = names or Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
     return Tools(names, egress, Egress(names), session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
 

@@ -47,9 +47,9 @@ async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001 - admins set 
     return opened()
 
 
-def opened() -> Tools:
-    """Tools that may go wherever the default lets them."""
-    names = Names()
+def opened(names: Names | None = None) -> Tools:
+    """Tools that may go wherever the default lets them; names are resolved by the system unless given."""
+    names = names or Names()
     egress, hooks_egress = Egress(names), Egress(names)
     return Tools(_session(egress), _session(hooks_egress), egress, hooks_egress, names)
 
