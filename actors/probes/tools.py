@@ -65,9 +65,7 @@ class Asked:
     detailed: bool
 
 
-async def open_tools(
-    settings: Settings, *, trust: ssl.SSLContext | None = None, names: Names | None = None
-) -> Tools:
+async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None, names: Names | None = None) -> Tools:
     """Make the tools on the running loop.
 
     trust    how certificates are verified; default: the system's authorities

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
+from msgspec.structs import fields
 
+from app.domain import whereabouts
 from app.errors import Invalid
 from app.settings import Settings
 from schema.errors import FieldError
@@ -93,19 +95,35 @@ def masked(struct: S) -> S:
 
 
 def kept(new: S, old: Struct) -> S:
-    """A copy of `new` in which the mask stands for what `old` has; raises Invalid where there is nothing to keep."""
+    """A copy of `new` in which the mask stands for what `old` has.
+
+    raises    Invalid where there is nothing to keep, or where what is kept would go to another place than before
+    """
     before = secrets_of(old)
     lost: list[FieldError] = []
+    asked: list[str] = []
 
     def keep(path: str, text: str) -> str:
-        if text == MASK and not before.get(path):
+        if text != MASK:
+            return text
+        asked.append(path)
+        if not before.get(path):
             lost.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
-        return before.get(path, "") if text == MASK else text
+        return before.get(path, "")
 
     merged = _changed(new, type(new), keep)
+    if asked and not lost:
+        lost = _gone_astray(asked, whereabouts.of(merged), whereabouts.of(old))
     if lost:
         raise Invalid(lost)
     return cast(S, merged)
+
+
+def _gone_astray(paths: list[str], there: dict[str, Any], before: dict[str, Any]) -> list[FieldError]:
+    """Kept secrets that would be handed to somebody else than those they were given for."""
+    moved = [name for name in sorted(there.keys() | before.keys()) if there.get(name) != before.get(name)]
+    words = f"must be sent again, for {', '.join(moved)} changed: a secret stays with the place it was given for"
+    return [FieldError(path, words) for path in paths] if moved else []
 
 
 def secrets_of(struct: Struct) -> dict[str, str]:
@@ -118,6 +136,14 @@ def secrets_of(struct: Struct) -> dict[str, str]:
 
     _changed(struct, type(struct), note)
     return found
+
+
+def is_secret(type_: Any) -> bool:
+    """Whether a field of this type holds a secret itself, or holds some inside."""
+    parts, secret = _parts(type_)
+    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
+    inner = [get_args(one)[-1] for one in parts if get_origin(one) in (list, dict)]
+    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in fields(one))
 
 
 def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
@@ -138,7 +164,7 @@ def _remade(struct: Struct, change: Change, path: str) -> Struct:
     return type(struct)(
         **{
             one.name: _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
-            for one in msgspec.structs.fields(type(struct))
+            for one in fields(type(struct))
         }
     )
 
@@ -165,7 +191,7 @@ def _types_in(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], 
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     if structs:
         chosen = next((one for one in structs if _is_tagged(one, value)), structs[0])
-        types = {one.encode_name: one.type for one in msgspec.structs.fields(chosen)}
+        types = {one.encode_name: one.type for one in fields(chosen)}
         return lambda key: types.get(key, Any)
     inner = next((get_args(one)[1] for one in parts if get_origin(one) is dict), Any)
     return lambda _: inner
