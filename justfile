@@ -44,6 +44,10 @@ types: _install_dev
 migrate: _install
     @{{ python }} -m app.cli migrate
 
+# Seal every stored secret with a new key; `--forget` drops the old one afterwards.
+rotate-key *args: _install
+    @{{ python }} -m app.cli rotate-key "$@"
+
 # Measure; a name (`just bench p3`) runs one figure.
 bench *args: _install_dev
     @{{ python }} -m bench "$@"

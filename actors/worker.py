@@ -20,6 +20,7 @@ from actors import broker, probes, senders
 from actors.check import Floor
 from actors.ingest import Clerk
 from actors.notify import Desk
+from actors.policies import Policies
 from actors.snapshots import Snapshots
 from app import db, metrics, nodes, queue, tasks
 from app.security import sealing
@@ -52,11 +53,13 @@ class Stages:
         await db.start(settings)
         await queue.start(settings)
         self._probes, self._senders = await probes.open_tools(settings), await senders.open_tools(settings)
+        policies = Policies(self._probes.doors() | self._senders.doors())
+        await policies.load()
         self.floor = Floor(self._probes, snapshots, settings.check_concurrency)
         self.clerk, self.desk = Clerk(snapshots), Desk(self._senders)
         self.floor.open()
         node = nodes.node_id("worker")
-        beside = (nodes.register("worker", settings), metrics.publish(node))
+        beside = (nodes.register("worker", settings), metrics.publish(node), policies.keep())
         self._beside = [asyncio.create_task(work) for work in beside]
 
     async def close(self) -> None:

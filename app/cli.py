@@ -1,5 +1,4 @@
-"""`watchkeeper`: up · api · schedule · work · migrate · doctor · recover-admin ·
-rotate-signing-key · listen · check · monitors · status · tail.
+"""`watchkeeper`: one command for each process, and for what is done by hand. `parser` has them all.
 
 Each command imports only what it needs.
 """
@@ -49,6 +48,8 @@ def parser() -> argparse.ArgumentParser:
     work = _command(commands, "work", _work, "run a worker; any number may run")
     work.add_argument("--queues", type=_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
     _command(commands, "migrate", _migrate, "bring the database up to this version")
+    rotate = _command(commands, "rotate-key", _rotate_key, "seal everything that is stored with a new key")
+    rotate.add_argument("--forget", action="store_true", help="drop the old key once nothing is sealed with it")
     doctor = _command(commands, "doctor", _doctor, "say what is wrong with this installation; exit 1 if anything is")
     doctor.add_argument(
         "--role", choices=("api", "scheduler", "worker"), help="also look for such a process on this machine"
@@ -169,6 +170,20 @@ def _migrate(settings: Settings, _: argparse.Namespace) -> int:
         print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
         return TRY_AGAIN_EXIT
     print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
+    return 0
+
+
+def _rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
+    from app import db, rotation
+
+    try:
+        print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
+    except rotation.Unfinished as found:
+        print(f"watchkeeper: {found}", file=sys.stderr)
+        return 1
+    except db.TROUBLE as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
     return 0
 
 

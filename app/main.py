@@ -35,6 +35,7 @@ from app.api.push import PushController
 from app.api.results import ResultController
 from app.api.sessions import SessionController
 from app.api.users import UserController
+from app.api.settings import SettingController
 from app.pages import explorer
 from app.security import policy, principals, sealing
 from app.settings import Settings
@@ -64,6 +65,7 @@ CONTROLLERS: list[Any] = [
     ResultController,
     PluginController,
     BatchController,
+    SettingController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it

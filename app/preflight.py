@@ -17,7 +17,7 @@ def check(settings: Settings) -> int:
     bad = [*_trouble_with_directory(settings.data_dir), *_trouble_with_port(settings)]
     if bad:
         raise BadSettings(bad)
-    return _lock(settings.data_dir)
+    return hold(settings.data_dir)
 
 
 def _trouble_with_directory(directory: Path) -> list[str]:
@@ -45,7 +45,8 @@ def _trouble_with_port(settings: Settings) -> list[str]:
     return []
 
 
-def _lock(directory: Path) -> int:
+def hold(directory: Path) -> int:
+    """Take the data directory; returns a descriptor that holds it until closed. Raises BadSettings."""
     handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,6 +22,7 @@ BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try aga
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
 SHORT_DIRECTORY = Path("/tmp")  # noqa: S108 - what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
+KEY_FILE = "secret.key"
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
@@ -69,6 +70,7 @@ class Settings:
     request_timeout_s: int
     body_timeout_s: int
     api_secret_key: str = field(repr=False)
+    api_secret_key_previous: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
@@ -101,13 +103,22 @@ def read(environ: Mapping[str, str], root: Path) -> Settings:
 
 
 def with_secret_key(settings: Settings) -> Settings:
-    """The same settings with a secret key: the configured one, or DATA_DIR/secret.key, made by whoever comes first."""
+    """The same settings with a secret key: the configured one, or DATA_DIR/secret.key, made by whoever comes first.
+
+    The file's second line, while there is one, is the key before it.
+    """
     if settings.api_secret_key:
         return settings
-    path = settings.data_dir / "secret.key"
+    path = settings.data_dir / KEY_FILE
     if not path.exists():
         _make_secret_key(path)
-    return replace(settings, api_secret_key=path.read_text(encoding="ascii").strip())
+    current, *previous = path.read_text(encoding="ascii").split()
+    return replace(settings, api_secret_key=current, api_secret_key_previous="".join(previous[:1]))
+
+
+def new_secret_key() -> str:
+    """A key nobody guesses."""
+    return urlsafe_b64encode(os.urandom(48)).decode()
 
 
 def _make_secret_key(path: Path) -> None:
@@ -117,7 +128,7 @@ def _make_secret_key(path: Path) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(urlsafe_b64encode(os.urandom(48)).decode() + "\n")
+            file.write(new_secret_key() + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)

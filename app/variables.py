@@ -177,5 +177,6 @@ VARIABLES = (
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
     _of("API_SECRET_KEY", "", key, secret=True),
+    _of("API_SECRET_KEY_PREVIOUS", "", key, secret=True),
     _of("API_ADMIN_TOKEN", "", key, secret=True),
 )

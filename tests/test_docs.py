@@ -19,6 +19,7 @@ from app.api import line, replies
 from schema import targets
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft
+from schema.settings import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -107,6 +108,10 @@ def test_every_refusal_has_its_row() -> None:
 
 def test_every_event_has_its_row() -> None:
     assert column(section(text_of("api.md"), "Events"), 1) == list(EventKind)
+
+
+def test_every_setting_has_its_row() -> None:
+    assert column(section(text_of("api.md"), "Settings"), 1) == sorted(CATALOGUE)
 
 
 def test_every_close_code_has_its_row() -> None:

@@ -81,7 +81,7 @@ async def _walked(target: Http, asked: Asked, way: Way) -> Walk:
     except ValueError as error:
         raise Unsure(f"the address can't be asked: {error}") from error
     if isinstance(target.auth, OAuth2):
-        token = await oauth.token_for(target.auth, asked, way)
+        token = await oauth.token_for(target.auth, asked, wishes_of(target))
         request = with_header(request, "Authorization", f"Bearer {token}")
     walk = await walked(request, target.max_redirects, way, target.auth)
     if isinstance(target.auth, OAuth2) and walk.answer.status == 401:  # noqa: PLR2004 - Unauthorized

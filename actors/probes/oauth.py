@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from actors.probes.body import text_of
 from actors.probes.request import parsed
-from actors.probes.seen import Failed
+from actors.probes.seen import Failed, Unsure
 from actors.probes.tools import Asked
-from actors.probes.way import Way
+from actors.probes.way import Wishes, opened
 from actors.probes.web_trouble import of_web
+from app.security.egress import Refused
 from schema.targets.http import ClientAuth, OAuth2
 
 ANSWER_BYTES = 65_536  # of a token endpoint
@@ -27,12 +28,12 @@ class Granted(Struct, frozen=True):
     expires_in: float | None = None
 
 
-async def token_for(auth: OAuth2, asked: Asked, way: Way) -> str:
+async def token_for(auth: OAuth2, asked: Asked, wishes: Wishes) -> str:
     """A token that still lives. Raises Failed when none is given, Unsure, aiohttp's errors."""
     key = (asked.snapshot.monitor_id, auth)
     if token := asked.tools.tokens.get(key):
         return token
-    granted = await _granted(auth, way)
+    granted = await _granted(auth, asked, wishes)
     asked.tools.tokens.put(key, granted.access_token, granted.expires_in)
     return granted.access_token
 
@@ -42,11 +43,14 @@ def forget(auth: OAuth2, asked: Asked) -> None:
     asked.tools.tokens.drop((asked.snapshot.monitor_id, auth))
 
 
-async def _granted(auth: OAuth2, way: Way) -> Granted:
+async def _granted(auth: OAuth2, asked: Asked, wishes: Wishes) -> Granted:
     try:
-        url, options = parsed(auth.token_url), {**_form(auth), "ssl": way.ssl, "proxy": way.proxy}
-        async with way.session.post(url, allow_redirects=False, **options) as answer:
-            text = await text_of(answer, ANSWER_BYTES)
+        async with opened(wishes, asked, asked.tools.granting) as way:
+            url, options = parsed(auth.token_url), {**_form(auth), "ssl": way.ssl, "proxy": way.proxy}
+            async with way.session.post(url, allow_redirects=False, **options) as answer:
+                text = await text_of(answer, ANSWER_BYTES)
+    except Refused as refused:
+        raise Unsure(f"no token: {refused}") from refused
     except aiohttp.ClientError as error:
         trouble = of_web(error)
         raise type(trouble)(f"no token: {trouble}") from error

@@ -30,15 +30,21 @@ SENT = {
 class Tools:
     """The door, and one HTTP session behind it.
 
-    trust    how certificates are verified; None: the system's authorities
-    tokens   what OAuth2 gave us, until it expires
+    granting   the way to those who give tokens
+    trust      how certificates are verified; None: the system's authorities
+    tokens     what OAuth2 gave us, until it expires
     """
 
     names: Names
     egress: Egress
+    granting: Egress
     http: aiohttp.ClientSession
     trust: ssl.SSLContext | None = None
     tokens: Tokens = field(default_factory=Tokens)
+
+    def doors(self) -> dict[str, Egress]:
+        """Each way out, by the setting that it follows."""
+        return {"egress.checks": self.egress, "egress.oauth": self.granting}
 
     async def close(self) -> None:
         """Close what is open; running checks fail."""
@@ -59,14 +65,15 @@ class Asked:
     detailed: bool
 
 
-async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None) -> Tools:
+async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None, names: Names | None = None) -> Tools:
     """Make the tools on the running loop.
 
     trust    how certificates are verified; default: the system's authorities
+    names    who resolves names; default: the system
     """
-    names = Names(most=NAMES_PER_CHECK * settings.check_concurrency)
+    names = names or Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
-    return Tools(names, egress, session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
+    return Tools(names, egress, Egress(names), session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
 
 
 def session_behind(

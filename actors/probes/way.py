@@ -68,12 +68,16 @@ class Way(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def opened(wishes: Wishes, asked: Asked) -> AsyncIterator[Way]:
-    """The way there, for as long as one check takes."""
+async def opened(wishes: Wishes, asked: Asked, egress: Egress | None = None) -> AsyncIterator[Way]:
+    """The way there, for as long as one check takes.
+
+    egress    the door to the target; default: the one of checks, which a proxy on the way is reached by in any case
+    """
     proxy = proxy_of(wishes, asked)
     tunnel = proxy if proxy and _is_tunnel(proxy, wishes) else None
     phases = Phases()
-    door = _OwnDoor(asked.tools.egress, wishes, tunnel, phases, ssl=asked.tools.trust or True)
+    doors = (egress or asked.tools.egress, asked.tools.egress)
+    door = _OwnDoor(doors, wishes, tunnel, phases, ssl=asked.tools.trust or True)
     session = session_behind(door, HEADERS_KEPT if wishes.kept else SENT, wishes.between)
     try:
         yield Way(session, _tls_of(wishes), _url_of(proxy) if proxy and not tunnel else None, phases)
@@ -101,8 +105,9 @@ class _OwnDoor(Door):
     """Connects the way the monitor wishes, and takes the time of each step."""
 
     def __init__(
-        self, egress: Egress, wishes: Wishes, tunnel: ProxyConfig | None, phases: Phases, **options: Any
+        self, doors: tuple[Egress, Egress], wishes: Wishes, tunnel: ProxyConfig | None, phases: Phases, **options: Any
     ) -> None:
+        egress, self._to_proxy = doors
         self._wishes, self._tunnel, self._phases = wishes, tunnel, phases
         super().__init__(egress, **options, **(KEPT if wishes.kept else ONE_USE))
 
@@ -133,8 +138,12 @@ class _OwnDoor(Door):
             if self._tunnel:
                 from actors.probes import socks  # noqa: PLC0415 - a library that most checks never need
 
-                return await socks.connected(self._egress, self._tunnel, found[0], port)
-            return await self._egress.socket_among(found, port)
+                return await socks.connected(self._to_proxy, self._tunnel, found[0], port)
+            return await self._first().socket_among(found, port)
+
+    def _first(self) -> Egress:
+        """The door to whom is connected first: an HTTP proxy, or the target."""
+        return self._to_proxy if self._wishes.proxied else self._egress
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         """Where to connect; a name stays one where the proxy resolves it."""
@@ -142,7 +151,7 @@ class _OwnDoor(Door):
             refuse_numbers(self._egress, host)
             return (host,)
         if self._wishes.proxied and not self._tunnel:  # the host is the HTTP proxy itself
-            return await self._egress.addresses(host)
+            return await self._to_proxy.addresses(host)
         only_4 = self._tunnel and self._tunnel.protocol is Protocol.SOCKS4
         family = IpFamily.IPV4 if only_4 else self._wishes.family
         return await addresses_of(self._egress, host, family, self._wishes.resolver)

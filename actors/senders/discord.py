@@ -18,7 +18,7 @@ _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 
 async def send(config: Discord, message: Message, tools: Tools) -> None:
     """POST the embed."""
-    await post(render(config, message), tools, field_of("message"))
+    await post(render(config, message), tools.http, field_of("message"))
 
 
 def render(config: Discord, message: Message) -> Request:

@@ -19,7 +19,7 @@ CALM_PRIORITY = 3  # ntfy's default: good news need not wake anybody
 
 async def send(config: Ntfy, message: Message, tools: Tools) -> None:
     """Publish the message."""
-    await post(render(config, message), tools, field_of("error"))
+    await post(render(config, message), tools.http, field_of("error"))
 
 
 def render(config: Ntfy, message: Message) -> Request:

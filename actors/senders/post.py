@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Struct
 
 from actors.senders.retry_after import json_of, waited_for
-from actors.senders.tools import Tools
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
 from app.security.egress import Refused
@@ -47,14 +46,14 @@ def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
     return ""
 
 
-async def post(request: Request, tools: Tools, explain: Explain = nothing_said) -> None:
+async def post(request: Request, session: aiohttp.ClientSession, explain: Explain = nothing_said) -> None:
     """POST once; redirects are not followed, and a 2xx counts as soon as its head is here.
 
     raises    Undelivered: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent
     """
     _refuse_bad_headers(request.headers)
     try:
-        async with tools.http.post(
+        async with session.post(
             request.url,
             data=request.body,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,

@@ -21,7 +21,7 @@ TEXT_LIMIT = 2_000  # of a section's 3,000 characters; the title may be 750 once
 
 async def send(config: Slack, message: Message, tools: Tools) -> None:
     """POST the message."""
-    await post(render(config, message), tools, _explain)
+    await post(render(config, message), tools.http, _explain)
 
 
 def render(config: Slack, message: Message) -> Request:

@@ -14,7 +14,7 @@ EMOJI = {Mood.BAD: "🔴", Mood.GOOD: "🟢", Mood.WARNING: "🟡", Mood.NEUTRAL
 
 async def send(config: Telegram, message: Message, tools: Tools) -> None:
     """Call the bot API's `sendMessage`."""
-    await post(render(config, message), tools, field_of("description"))
+    await post(render(config, message), tools.http, field_of("description"))
 
 
 def render(config: Telegram, message: Message) -> Request:

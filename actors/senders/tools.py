@@ -16,35 +16,48 @@ CONNECTIONS = 1_000  # far above what one channel is given at once: receivers th
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """Belongs to the loop that opened it; every connection goes through the one door out."""
+    """Belongs to the loop that opened it; every connection goes through the one door out.
+
+    hooks    webhooks go by a policy of their own
+    """
 
     http: aiohttp.ClientSession
+    hooks: aiohttp.ClientSession
     egress: Egress
+    hooks_egress: Egress
     names: Names
 
     async def connect(self, host: str, port: int) -> socket:
         """A connected socket. Raises egress.Refused and OSError."""
         return await self.egress.socket_to(host, port)
 
+    def doors(self) -> dict[str, Egress]:
+        """Each way out, by the setting that it follows."""
+        return {"egress.senders": self.egress, "egress.webhooks": self.hooks_egress}
+
     async def close(self) -> None:
         """Close what is open."""
         await self.http.close()
+        await self.hooks.close()
         self.names.close()
 
 
-async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001 - the policy has no settings of its own yet
+async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001 - admins set the policies, and `Policies` brings them
     """The process's tools, on the running loop."""
     return opened()
 
 
-def opened(*, private_allowed: bool = True) -> Tools:
-    """Tools under that policy. People host their receivers beside what is watched, so private addresses are usual."""
-    names = Names()
-    egress = Egress(names, private_allowed=private_allowed)
-    session = aiohttp.ClientSession(
+def opened(names: Names | None = None) -> Tools:
+    """Tools that may go wherever the default lets them; names are resolved by the system unless given."""
+    names = names or Names()
+    egress, hooks_egress = Egress(names), Egress(names)
+    return Tools(_session(egress), _session(hooks_egress), egress, hooks_egress, names)
+
+
+def _session(egress: Egress) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
         connector=Door(egress, limit=CONNECTIONS, keepalive_timeout=KEPT_S),
         timeout=aiohttp.ClientTimeout(total=None),  # `senders.send` limits the whole
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # an error's body is bounded as it comes
     )
-    return Tools(session, egress, names)

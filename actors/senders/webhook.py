@@ -41,7 +41,7 @@ class Body(Struct, frozen=True):
 
 async def send(config: Webhook, message: Message, tools: Tools) -> None:
     """POST the event."""
-    await post(render(config, message), tools)
+    await post(render(config, message), tools.hooks)
 
 
 def render(config: Webhook, message: Message) -> Request:

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import json_query, patterns
+from app.domain import json_query, patterns, reach
 from schema.errors import FieldError
+from schema.settings import EgressPolicy
 from schema.targets.http import Encoding, Http, Ntlm
 
 Fault = tuple[str, str]  # field, what would be right
@@ -119,4 +120,13 @@ def _authorities(authorities: str) -> Iterator[Fault]:
         yield "tls_ca", "must be certificates in PEM"
 
 
-RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {Http: _of_http}
+def _of_egress(policy: EgressPolicy) -> Iterator[Fault]:
+    for field, networks in (("allow", policy.allow), ("deny", policy.deny)):
+        for number, network in enumerate(networks):
+            try:
+                reach.network_of(network)
+            except ValueError:
+                yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
+
+
+RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {Http: _of_http, EgressPolicy: _of_egress}

@@ -1,13 +1,15 @@
 """Keeps secrets shut: keys derived from the installation's one secret, and structs with their secrets sealed or masked.
 
 A field is secret when its type says `Meta(extra={"secret": True})`, at any depth: nested structs, lists, dict
-values, unions. A sealed value is `sealed:v1:` + base64url(nonce + AES-256-GCM ciphertext).
+values, unions. A sealed value is `sealed:v2:`, the key's name, `:` and base64url(nonce + AES-256-GCM ciphertext).
 """
 
 import os
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
@@ -17,19 +19,23 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
+from msgspec.structs import fields
 
+from app.domain import whereabouts
 from app.errors import Invalid
 from app.settings import Settings
 from schema.errors import FieldError
 from schema.limits import MASK
 
-PREFIX = "sealed:v1:"
+PREFIX = "sealed:v2:"
+FIRST_PREFIX = "sealed:v1:"  # of values that don't name their key
+SEALED = re.compile(r"sealed:(?:v1|v2:[0-9a-f]{8}):[A-Za-z0-9_-]{20,}={0,2}")
 NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 8.2)
 
 S = TypeVar("S", bound=Struct)
 Change = Callable[[str, str], str]
 
-_secret = ""
+_secrets: tuple[str, ...] = ()
 
 
 class Unopenable(Exception):  # noqa: N818 - names the fact
@@ -37,44 +43,87 @@ class Unopenable(Exception):  # noqa: N818 - names the fact
 
 
 def prepare(settings: Settings) -> None:
-    """Take the installation's secret; before anything else here."""
-    global _secret  # noqa: PLW0603 - one key per process, as with the database's engine
-    if _secret != settings.api_secret_key:
-        derived.cache_clear()
-        _cipher.cache_clear()
-    _secret = settings.api_secret_key
+    """Take the installation's secret, and the one before it; before anything else here."""
+    global _secrets  # noqa: PLW0603 - one ring of keys per process, as with the database's engine
+    _secrets = tuple(filter(None, (settings.api_secret_key, settings.api_secret_key_previous)))
 
 
-@cache
 def derived(purpose: str) -> bytes:
     """A key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) of the installation's secret."""
-    if not _secret:
+    return derived_each(purpose)[0]
+
+
+def derived_each(purpose: str) -> tuple[bytes, ...]:
+    """The same, and after it the one of the secret before, as long as that is known: for what was signed then."""
+    if not _secrets:
         raise RuntimeError("sealing.prepare(settings) was not called")
-    return HKDF(SHA256(), 32, salt=b"watchkeeper", info=purpose.encode()).derive(_secret.encode())
+    return tuple(_derived(one, purpose) for one in _secrets)
 
 
-@cache
-def _cipher() -> AESGCM:
-    return AESGCM(derived("seal"))
+@lru_cache(maxsize=256)
+def _derived(secret: str, purpose: str) -> bytes:
+    return HKDF(SHA256(), 32, salt=b"watchkeeper", info=purpose.encode()).derive(secret.encode())
+
+
+@lru_cache(maxsize=8)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
+
+
+def _key_ids() -> tuple[str, ...]:
+    """What each known key is called in sealed values; the current one first."""
+    return tuple(one.hex()[:8] for one in derived_each("key id"))
 
 
 def shut(text: str) -> str:
     """Seal one secret. Empty stays empty, and what is sealed is not sealed twice."""
-    if not text or text.startswith(PREFIX):
+    if not text or is_sealed(text):
         return text
     nonce = os.urandom(NONCE_BYTES)
-    return PREFIX + urlsafe_b64encode(nonce + _cipher().encrypt(nonce, text.encode(), None)).decode()
+    raw = nonce + _cipher(derived("seal")).encrypt(nonce, text.encode(), None)
+    return f"{PREFIX}{_key_ids()[0]}:{urlsafe_b64encode(raw).decode()}"
+
+
+def is_sealed(text: str) -> bool:
+    """Whether this is a sealed value."""
+    return text.startswith((PREFIX, FIRST_PREFIX))
 
 
 def open_(text: str) -> str:
     """Open one secret; raises Unopenable."""
-    if not text.startswith(PREFIX):
+    if not is_sealed(text):
         return text
-    raw = urlsafe_b64decode(text.removeprefix(PREFIX))
-    try:
-        return _cipher().decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
-    except InvalidTag as error:
-        raise Unopenable("A stored secret does not open: was API_SECRET_KEY changed?") from error
+    raw = urlsafe_b64decode(text.rpartition(":")[2])
+    for key in _keys_for(text):
+        try:
+            return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
+        except InvalidTag:
+            continue
+    raise Unopenable("A stored secret does not open: was API_SECRET_KEY changed?")
+
+
+def _keys_for(text: str) -> Iterator[bytes]:
+    """The keys that may open it: the one that it names, or any where it names none."""
+    named = text.split(":")[2] if text.startswith(PREFIX) else ""
+    for name, key in zip(_key_ids(), derived_each("seal"), strict=True):
+        if named in ("", name):
+            yield key
+
+
+def resealed(text: str) -> str:
+    """A column's text with everything in it sealed by the current key; what opens with no known key stays."""
+
+    def again(found: re.Match[str]) -> str:
+        with suppress(Unopenable, ValueError):
+            return found.group() if is_current(found.group()) else shut(open_(found.group()))
+        return found.group()
+
+    return SEALED.sub(again, text)
+
+
+def is_current(text: str) -> bool:
+    """Whether everything sealed in a column's text is sealed by the current key."""
+    return all(one.startswith(f"{PREFIX}{_key_ids()[0]}:") for one in SEALED.findall(text))
 
 
 def seal(struct: Struct) -> str:
@@ -93,19 +142,35 @@ def masked(struct: S) -> S:
 
 
 def kept(new: S, old: Struct) -> S:
-    """A copy of `new` in which the mask stands for what `old` has; raises Invalid where there is nothing to keep."""
+    """A copy of `new` in which the mask stands for what `old` has.
+
+    raises    Invalid where there is nothing to keep, or where what is kept would go to another place than before
+    """
     before = secrets_of(old)
     lost: list[FieldError] = []
+    asked: list[str] = []
 
     def keep(path: str, text: str) -> str:
-        if text == MASK and not before.get(path):
+        if text != MASK:
+            return text
+        asked.append(path)
+        if not before.get(path):
             lost.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
-        return before.get(path, "") if text == MASK else text
+        return before.get(path, "")
 
     merged = _changed(new, type(new), keep)
+    if asked and not lost:
+        lost = _gone_astray(asked, whereabouts.of(merged), whereabouts.of(old))
     if lost:
         raise Invalid(lost)
     return cast(S, merged)
+
+
+def _gone_astray(paths: list[str], there: dict[str, Any], before: dict[str, Any]) -> list[FieldError]:
+    """Kept secrets that would be handed to somebody else than those they were given for."""
+    moved = [name for name in sorted(there.keys() | before.keys()) if there.get(name) != before.get(name)]
+    words = f"must be sent again, for {', '.join(moved)} changed: a secret stays with the place it was given for"
+    return [FieldError(path, words) for path in paths] if moved else []
 
 
 def secrets_of(struct: Struct) -> dict[str, str]:
@@ -118,6 +183,14 @@ def secrets_of(struct: Struct) -> dict[str, str]:
 
     _changed(struct, type(struct), note)
     return found
+
+
+def is_secret(type_: Any) -> bool:
+    """Whether a field of this type holds a secret itself, or holds some inside."""
+    parts, secret = _parts(type_)
+    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
+    inner = [get_args(one)[-1] for one in parts if get_origin(one) in (list, dict)]
+    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in fields(one))
 
 
 def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
@@ -138,7 +211,7 @@ def _remade(struct: Struct, change: Change, path: str) -> Struct:
     return type(struct)(
         **{
             one.name: _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
-            for one in msgspec.structs.fields(type(struct))
+            for one in fields(type(struct))
         }
     )
 
@@ -165,7 +238,7 @@ def _types_in(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], 
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     if structs:
         chosen = next((one for one in structs if _is_tagged(one, value)), structs[0])
-        types = {one.encode_name: one.type for one in msgspec.structs.fields(chosen)}
+        types = {one.encode_name: one.type for one in fields(chosen)}
         return lambda key: types.get(key, Any)
     inner = next((get_args(one)[1] for one in parts if get_origin(one) is dict), Any)
     return lambda _: inner

@@ -159,7 +159,7 @@ def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
     """The whole definition after the patch; where it says the mask, the old password stays. Raises Invalid."""
     old = ProxyDraft(name=row["name"], **msgspec.structs.asdict(_config_of(row)))
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    return sealing.kept(msgspec.structs.replace(old, **fields), old)
+    return sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old)
 
 
 async def _row(proxy_id: str, *, lock: bool = False) -> Any:

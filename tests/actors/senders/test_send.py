@@ -15,6 +15,7 @@ from actors.senders import Undelivered, send
 from actors.senders.tools import Tools, opened
 from schema.channels import ChannelConfig, Webhook
 from schema.notices import Message
+from schema.settings import EgressPolicy
 from tests.actors.senders import given
 from tests.actors.senders.given import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
@@ -142,7 +143,9 @@ async def test_a_metadata_address_is_never_called(provider: str, tools: Tools) -
 
 
 async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
-    strict = opened(private_allowed=False)
+    strict = opened()
+    for door in strict.doors().values():
+        door.follow(EgressPolicy(private=False))
     configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [given.smtp(25)]
     reasons = [(await undelivered(config, strict)).reason for config in configs]
     await strict.close()

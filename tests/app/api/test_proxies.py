@@ -28,7 +28,7 @@ async def test_a_proxy_is_added_read_changed_and_removed(api):
     proxy = await added(api)
     at = f"{PATH}/{proxy['id']}"
     assert (await api.get(at)).json() == proxy
-    assert (await api.patch(at, json={"port": 1081})).json()["port"] == 1081
+    assert (await api.patch(at, json={"port": 1081, "password": "sesame"})).json()["port"] == 1081
     assert (await api.put(at, json={"password": "********"}, headers={"If-Match": '"2"'})).headers["ETag"] == '"3"'
     assert (await api.delete(at, headers={"If-Match": '"2"'})).status_code == 412
     assert (await api.delete(at)).status_code == 204
@@ -59,7 +59,7 @@ async def test_a_proxy_in_use_stays_and_its_monitors_hear_of_a_change(api):
     monitor = await api.post("/api/v1/monitors", json=make.monitor_json(config=config))
     assert monitor.status_code == 201, monitor.text
     assert (await api.delete(f"{PATH}/{proxy['id']}")).status_code == 409
-    assert (await api.patch(f"{PATH}/{proxy['id']}", json={"port": 1081})).json()["monitors"] == 1
+    assert (await api.patch(f"{PATH}/{proxy['id']}", json={"port": 1081, "password": "sesame"})).json()["monitors"] == 1
     (plan,) = (await queue.client().hgetall("wk:plan")).values()
     assert plan.split(b":")[2] == b"2"
 

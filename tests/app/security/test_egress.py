@@ -6,8 +6,10 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from hypothesis import given, strategies as st
 
-from app.security.egress import METADATA, Egress, Refused
+from app.domain.reach import METADATA
+from app.security.egress import Egress, Refused
 from app.security.names import Names
+from schema.settings import EgressPolicy
 from tests.actors.probes import certificates
 
 METADATA_V4 = sorted(str(one) for one in METADATA if isinstance(one, IPv4Address))
@@ -29,7 +31,7 @@ def egress(names):
 
 @pytest.fixture
 def strict(names):
-    return Egress(names, private_allowed=False)
+    return Egress(names, EgressPolicy(private=False))
 
 
 def allows(policy, address):
@@ -99,8 +101,8 @@ def test_checks_may_go_home_and_a_strict_policy_may_not(egress, strict, address,
 
 @given(st.ip_addresses(v=4))
 def test_an_address_is_judged_alike_in_both_families(address):
-    for private_allowed in (True, False):
-        policy = Egress(Names.__new__(Names), private_allowed=private_allowed)
+    for private in (True, False):
+        policy = Egress(Names.__new__(Names), EgressPolicy(private=private))
         assert allows(policy, str(address)) is allows(policy, f"::ffff:{address}")
 
 

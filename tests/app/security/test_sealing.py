@@ -112,3 +112,4 @@ def _sounds_secret(name: str) -> bool:
 
 class _Key:
     api_secret_key: Any = "a key for tests, long enough"
+    api_secret_key_previous: Any = ""

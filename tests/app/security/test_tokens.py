@@ -59,3 +59,4 @@ def test_another_installations_tokens_are_refused(keys: Settings) -> None:
 
 class _Other:
     api_secret_key = "the secret of somebody else"
+    api_secret_key_previous = ""

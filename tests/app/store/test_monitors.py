@@ -60,10 +60,12 @@ async def test_secrets_are_sealed_in_the_row_masked_in_the_answer_and_open_in_th
 async def test_the_mask_keeps_a_secret_and_another_value_replaces_it():
     changed = await monitors.add(make.monitor(secretive()))
     auth = {"method": "bearer", "token": MASK}
-    patch = MonitorPatch(config={"url": "http://127.0.0.1:7/", "auth": auth, "headers": {"X-Key": "new"}})
+    patch = MonitorPatch(config={"url": "http://127.0.0.1:9/other", "auth": auth, "headers": {"X-Key": "new"}})
     await monitors.change(changed.monitor.id, patch)
     target = (await monitors.snapshots([changed.plans[0].series]))[0].target
-    assert target == make.http(url="http://127.0.0.1:7/", auth=BearerAuth(token="sesame"), headers={"X-Key": "new"})
+    assert target == make.http(
+        url="http://127.0.0.1:9/other", auth=BearerAuth(token="sesame"), headers={"X-Key": "new"}
+    )
 
 
 async def test_a_new_monitor_can_not_keep_anything():

@@ -45,13 +45,13 @@ async def test_a_worker_gets_the_proxy_with_its_password_open():
 async def test_a_change_makes_a_new_version_of_its_monitors():
     added = await proxies.add(make.proxy(password="sesame"))
     through, beside = await proxied(added.id), (await monitors.add(make.monitor())).monitor
-    changed, touched = await proxies.change(added.id, ProxyPatch(host="::1", password=MASK))
+    changed, touched = await proxies.change(added.id, ProxyPatch(host="::1", password="anew"))
     assert (changed.host, changed.version, changed.monitors, touched) == ("::1", 2, 1, [through.id])
     assert [(await monitors.read(one.id)).version for one in (through, beside)] == [2, 1]
     assert [plan.version for plan in await series.plans_of(touched)] == [2]
     known = await seen_by_worker(through)
     assert known
-    assert (known.host, known.password) == ("::1", "sesame")
+    assert (known.host, known.password) == ("::1", "anew")
 
 
 async def test_a_monitor_can_change_its_way():

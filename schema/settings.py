@@ -1,0 +1,65 @@
+"""Settings that admins change while everything runs: one catalogue of keys, each with its type, default and meaning.
+
+What a process must know before it has a database is a variable (`app/variables.py`); signing keys are neither.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+Network = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=49,
+        pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$(?!\n)",
+        description="An IP address, or a network such as 10.0.0.0/8 or fd00::/8.",
+        examples=["10.0.0.0/8"],
+    ),
+]
+Networks = Annotated[list[Network], Meta(max_length=200)]
+
+
+class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where connections may lead. The narrowest network that holds an address decides; `deny` wins a tie."""
+
+    private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
+    allow: Annotated[Networks, Meta(description="May be reached, whatever `private` says.")] = []
+    deny: Annotated[Networks, Meta(description="May not be reached.")] = []
+
+
+Value = EgressPolicy  # of a setting: the union of the catalogue's types
+
+
+class Entry(Struct, frozen=True):
+    """What is known of a key."""
+
+    type: Any
+    default: Any
+    description: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    "egress.checks": Entry(EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."),
+    "egress.webhooks": Entry(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
+    "egress.senders": Entry(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),
+    "egress.oauth": Entry(EgressPolicy, EgressPolicy(), "Where OAuth2 tokens may be asked for."),
+}
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """A setting as it stands."""
+
+    key: str
+    value: Value
+    default: Value
+    description: str
+    version: Annotated[int, Meta(description="Grows with every change; the ETag. 0: the default holds.")]
+    updated_at: datetime | None = None
+
+
+class SettingPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends: fields of an object that are absent stay."""
+
+    value: Annotated[Any, Meta(description="Of the key's own type; GET shows the default.")]

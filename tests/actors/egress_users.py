@@ -1,0 +1,151 @@
+"""Everything that connects for somebody: how it is sent to a host, and what it says of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+from actors import probes, senders
+from actors.senders import Undelivered
+from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.proxies import Protocol, ProxyConfig
+from schema.targets import (
+    Dns,
+    Docker,
+    Domain,
+    Grpc,
+    Http,
+    Ldap,
+    Mail,
+    MailProtocol,
+    Mongodb,
+    Mqtt,
+    Mysql,
+    Ntp,
+    Ping,
+    Postgres,
+    Rabbitmq,
+    Redis,
+    Snmp,
+    Ssh,
+    Ssl,
+    Steam,
+    Target,
+    Tcp,
+    Website,
+    WebSocket,
+)
+from schema.targets.http import OAuth2
+from tests import make
+from tests.actors.senders import given
+
+
+class Kit(NamedTuple):
+    """The tools of a worker."""
+
+    watching: probes.Tools
+    telling: senders.Tools
+
+
+User = Callable[[Kit, str, int], Awaitable[str]]
+
+ELSEWHERE = "http://127.0.0.1:9/"  # where the corpus lets nobody go either: what is asked first must refuse first
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands in an address."""
+    return f"[{host}]" if ":" in host else host
+
+
+def checking(make_target: Callable[[str, int], Target], *, detailed: bool = False) -> User:
+    """A check of that target; says what its heartbeat would."""
+
+    async def use(kit: Kit, host: str, port: int) -> str:
+        return await seen(kit, make_target(host, port), detailed=detailed)
+
+    return use
+
+
+def checking_at(make_target: Callable[[str], Target], scheme: str = "http", *, detailed: bool = False) -> User:
+    """The same for targets with an address."""
+    return checking(lambda host, port: make_target(f"{scheme}://{bracketed(host)}:{port}/"), detailed=detailed)
+
+
+def telling(make_channel: Callable[[str, int], ChannelConfig]) -> User:
+    """A message through that channel; says why it was not delivered."""
+
+    async def use(kit: Kit, host: str, port: int) -> str:
+        try:
+            await senders.send(make_channel(host, port), given.message(), kit.telling, limit_s=5)
+        except Undelivered as failed:
+            return failed.reason
+        return "sent"
+
+    return use
+
+
+def telling_at(make_channel: Callable[[str], ChannelConfig]) -> User:
+    """The same for channels with an address."""
+    return telling(lambda host, port: make_channel(f"http://{bracketed(host)}:{port}/x"))
+
+
+def through(protocol: Protocol) -> User:
+    """A check by way of a proxy that is at the host."""
+
+    async def use(kit: Kit, host: str, port: int) -> str:
+        proxy = ProxyConfig(protocol=protocol, host=host, port=port)
+        return await seen(kit, Http(url="http://93.184.215.14/", proxy_id="some"), proxy=proxy)
+
+    return use
+
+
+async def seen(kit: Kit, target: Target, *, detailed: bool = False, **changes: Any) -> str:
+    """What a check of the target says."""
+    snapshot = make.snapshot(target, timeout_ms=5_000, **changes)
+    return (await probes.outcome_of(make.slot(), snapshot, kit.watching, detailed=detailed)).message
+
+
+def mailbox(host: str, port: int) -> Smtp:
+    return given.smtp(port, host=host)
+
+
+USERS: dict[str, User] = {
+    "http": checking_at(lambda url: Http(url=url)),
+    "http with a stopwatch": checking_at(lambda url: Http(url=url), detailed=True),
+    "website": checking_at(lambda url: Website(url=url)),
+    "websocket": checking_at(lambda url: WebSocket(url=url), "ws"),
+    "tcp": checking(lambda host, port: Tcp(host=host, port=port)),
+    "tcp over TLS": checking(lambda host, port: Tcp(host=host, port=port, tls=True)),
+    "ping": checking(lambda host, _: Ping(host=host)),
+    "ssl": checking(lambda host, port: Ssl(host=host, port=port)),
+    "ssh": checking(lambda host, port: Ssh(host=host, port=port)),
+    "ssh with a sign-in": checking(lambda host, port: Ssh(host=host, port=port, username="u", password="p")),
+    "redis": checking(lambda host, port: Redis(host=host, port=port)),
+    "postgres": checking(lambda host, port: Postgres(host=host, port=port, username="u")),
+    "mysql": checking(lambda host, port: Mysql(host=host, port=port)),
+    "mongodb": checking(lambda host, port: Mongodb(host=host, port=port)),
+    "ldap": checking(lambda host, port: Ldap(host=host, port=port)),
+    "mail": checking(lambda host, port: Mail(host=host, protocol=MailProtocol.SMTP, port=port)),
+    "mqtt": checking(lambda host, port: Mqtt(host=host, port=port, topic="t")),
+    "rabbitmq": checking(lambda host, port: Rabbitmq(host=host, port=port, username="u")),
+    "rabbitmq's nodes": checking_at(lambda url: Rabbitmq(nodes=[url], username="u")),
+    "grpc": checking(lambda host, port: Grpc(host=host, port=port)),
+    "ntp": checking(lambda host, port: Ntp(host=host, port=port)),
+    "snmp": checking(lambda host, port: Snmp(host=host, port=port, oid="1.3.6.1")),
+    "steam": checking(lambda host, port: Steam(host=host, port=port)),
+    "docker": checking(lambda host, port: Docker(container="c", daemon=f"tcp://{bracketed(host)}:{port}")),
+    "rdap": checking_at(lambda url: Domain(domain="example.org", rdap_url=url, whois_server="")),
+    "whois": checking(lambda h, p: Domain(domain="example.org", rdap_url="", whois_server=h, whois_port=p)),
+    "oauth": checking_at(lambda url: Http(url=ELSEWHERE, auth=OAuth2(token_url=url, client_id="c", client_secret="s"))),
+    **{f"proxy, {one}": through(one) for one in Protocol},
+    "webhook": telling_at(lambda url: Webhook(url=url)),
+    "slack": telling_at(lambda url: Slack(webhook_url=url)),
+    "discord": telling_at(lambda url: Discord(webhook_url=url)),
+    "telegram": telling_at(lambda url: Telegram(bot_token="1:a", chat_id="1", server_url=url)),
+    "ntfy": telling_at(lambda url: Ntfy(server_url=url, topic="t")),
+    "smtp": telling(mailbox),
+}
+NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
+    "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),
+    "http by a name server": checking(
+        lambda host, port: Http(url="http://name.example/", resolver_server=host, resolver_port=port)
+    ),
+}

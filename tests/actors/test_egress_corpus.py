@@ -1,0 +1,190 @@
+"""One table of addresses that a policy refuses, for everybody who connects: checks, tokens, proxies, channels."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors import probes, senders
+from app.security.egress import Egress, Refused
+from app.security.names import Names
+from app.settings import Settings
+from schema import channels, targets
+from schema.proxies import Protocol, ProxyConfig
+from schema.settings import EgressPolicy
+from schema.targets import Http, Website
+from schema.targets.http import OAuth2
+from tests.actors.egress_users import NUMBERS_ONLY, USERS, Kit, User, seen
+from tests.actors.probes.target import answering, redirecting, serving
+
+METADATA = ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"]
+DISGUISED_METADATA = ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"]
+NOT_PUBLIC = [
+    *("127.0.0.1", "127.8.9.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1"),
+    *("2002:7f00:1::1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "169.254.7.7", "fd00::1", "fe80::1"),
+    *("64:ff9b::a00:1", "64:ff9b:1:a00:0:100::", "2002:c0a8:101::1", "::ffff:10.0.0.1"),
+]
+DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost"]
+EVERYWHERE = [*METADATA, *NOT_PUBLIC]
+WORDS = ("cloud metadata address: refused", "not a public address: refused", "denied: refused")
+URL_FIELDS = ("url", "token_url", "server_url", "webhook_url", "rdap_url", "resolver_url")
+SCHEMES = ("file", "gopher", "ftp", "dict", "jar", "ldap", "sftp", "tftp", "netdoc", "data", "javascript", "unix")
+PORT = 9
+
+
+@pytest.fixture
+async def kit(settings: Settings) -> AsyncIterator[Kit]:
+    async with opened(settings, Names()) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(settings: Settings, names: Names) -> AsyncIterator[Kit]:
+    made = Kit(await probes.open_tools(settings, names=names), senders.tools.opened(names))
+    yield made
+    await made.watching.close()
+    await made.telling.close()
+
+
+def follow(kit: Kit, **policy: object) -> None:
+    for door in (kit.watching.doors() | kit.telling.doors()).values():
+        door.follow(EgressPolicy(**policy))  # type: ignore[arg-type]  # fields of a policy
+
+
+def is_refused(words: str) -> bool:
+    return any(one in words for one in WORDS)
+
+
+async def not_refused(user: User, kit: Kit, hosts: list[str], port: int = PORT) -> dict[str, str]:
+    """The hosts that somebody would have connected to, and what came of it."""
+    said = {host: await user(kit, host, port) for host in hosts}
+    return {host: words for host, words in said.items() if not is_refused(words)}
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_nobody_reaches_what_is_not_public_when_the_policy_says_so(kit: Kit, name: str) -> None:
+    follow(kit, private=False)
+    async with serving(answering()) as target:
+        hosts = [*EVERYWHERE, *DISGUISED, *DISGUISED_METADATA]
+        assert await not_refused(USERS[name], kit, hosts, target.port) == {}
+        assert target.heads == []
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_nobody_reaches_metadata_by_default(kit: Kit, name: str) -> None:
+    assert await not_refused(USERS[name], kit, [*METADATA, *DISGUISED_METADATA]) == {}
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_nobody_reaches_a_network_that_is_denied(kit: Kit, name: str) -> None:
+    follow(kit, deny=["127.0.0.0/8", "::1"])
+    hosts = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "64:ff9b::7f00:1", "localhost", "127.1"]
+    assert await not_refused(USERS[name], kit, hosts) == {}
+
+
+@pytest.mark.parametrize("name", NUMBERS_ONLY)
+async def test_name_servers_are_held_to_the_same_policy(kit: Kit, name: str) -> None:
+    assert await not_refused(NUMBERS_ONLY[name], kit, METADATA) == {}
+    follow(kit, private=False)
+    assert await not_refused(NUMBERS_ONLY[name], kit, EVERYWHERE) == {}
+
+
+@pytest.mark.parametrize("name", USERS)
+async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings: Settings, name: str) -> None:
+    looks = iter(["93.184.215.14"])
+    async with (
+        serving(answering()) as target,
+        opened(settings, Names(lambda _: (next(looks, "127.0.0.1"),), kept_s=0)) as kit,
+    ):
+        follow(kit, private=False)
+        await USERS[name](kit, "turncoat.example", target.port)
+        assert is_refused(await USERS[name](kit, "turncoat.example", target.port))
+    assert target.heads == []
+
+
+@pytest.mark.parametrize("kind", [Http, Website])
+@pytest.mark.parametrize("host", [*METADATA, "127.0.0.2", "[::1]", "0x7f.2", "10.0.0.1"])
+async def test_a_redirect_leads_to_the_same_door(kit: Kit, kind: type, host: str) -> None:
+    follow(kit, private=False, allow=["127.0.0.1"])
+    there = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    async with serving(redirecting(f"http://{there}:9/")) as target:
+        assert is_refused(await seen(kit, kind(url=target.url())))
+        assert len(target.heads) == 1
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_a_redirect_to_what_is_no_http_is_not_followed(kit: Kit, scheme: str) -> None:
+    async with serving(redirecting(f"{scheme}://127.0.0.1:9/etc/passwd")) as target:
+        words = await seen(kit, Http(url=target.url()))
+    assert words == "redirected to something that is no http address"
+
+
+def addressed() -> list[tuple[type, str]]:
+    """Every struct with a field that takes an address."""
+    kinds = [*targets.TARGETS.values(), *channels.PROVIDERS.values(), OAuth2]
+    return [(kind, field) for kind in kinds for field in URL_FIELDS if field in kind.__struct_fields__]
+
+
+@pytest.mark.parametrize(("kind", "field"), addressed(), ids=lambda one: getattr(one, "__name__", one))
+def test_an_address_is_of_the_web_and_holds_no_credentials(kind: type, field: str) -> None:
+    info = next(one for one in msgspec.structs.fields(kind) if one.name == field)
+    bad = [f"{scheme}://example.org/x" for scheme in SCHEMES]
+    bad += [
+        "http://ann:sesame@example.org/",
+        "https://ann@example.org/",
+        "//example.org/",
+        "http:example.org",
+        "http://",
+    ]
+    for url in bad:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(url, info.type)
+
+
+async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
+    kit.telling.doors()["egress.webhooks"].follow(EgressPolicy(private=False))
+    kit.watching.doors()["egress.oauth"].follow(EgressPolicy(private=False))
+    async with serving(answering()) as target:
+        said = {name: await USERS[name](kit, "127.0.0.1", target.port) for name in ("http", "oauth", "webhook", "ntfy")}
+    assert {name: is_refused(words) for name, words in said.items()} == {
+        "http": False,
+        "oauth": True,
+        "webhook": True,
+        "ntfy": False,
+    }
+
+
+async def test_on_the_way_to_a_token_a_proxy_is_reached_by_the_policy_of_checks(kit: Kit) -> None:
+    kit.watching.doors()["egress.oauth"].follow(EgressPolicy(private=False))
+    auth = OAuth2(token_url="http://93.184.215.14/", client_id="c", client_secret="s")
+    proxy = ProxyConfig(protocol=Protocol.SOCKS5, host="127.0.0.1", port=PORT)
+    words = await seen(kit, Http(url="http://93.184.215.14/", auth=auth, proxy_id="some"), proxy=proxy)
+    assert words == "the proxy can't be reached: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("policy", "reached", "refused"),
+    [
+        ({"private": False, "allow": ["10.0.0.0/8"]}, ["10.1.2.3", "::ffff:10.1.2.3"], ["192.168.0.1", "127.0.0.1"]),
+        ({"deny": ["0.0.0.0/0"], "allow": ["10.1.0.0/16"]}, ["10.1.2.3"], ["10.2.0.1", "93.184.215.14"]),
+        ({"deny": ["10.0.0.0/8"], "allow": ["10.0.0.0/8"]}, ["192.168.0.1"], ["10.0.0.1"]),
+        ({"allow": ["169.254.169.254"]}, ["169.254.169.254"], ["169.254.170.2"]),
+        ({"allow": ["169.254.0.0/16", "::/0"]}, ["169.254.7.7"], ["169.254.169.254", "::ffff:169.254.169.254"]),
+        ({"private": False, "allow": ["::/0"]}, ["fd00::1"], ["::ffff:10.0.0.1", "64:ff9b::a00:1"]),
+    ],
+)
+def test_the_narrowest_network_decides(
+    kit: Kit, policy: dict[str, Any], reached: list[str], refused: list[str]
+) -> None:
+    follow(kit, **policy)
+    assert [one for one in reached + refused if lets_through(kit.watching.egress, one)] == reached
+
+
+def lets_through(door: Egress, address: str) -> bool:
+    try:
+        door.check(address)
+    except Refused:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""A secret kept by its mask stays with the place it was given for: moved elsewhere, it must be sent again."""
+
+import pytest
+
+from tests.app.api.people import ADMIN_TOKEN
+
+MASK = "********"
+HTTP = {"url": "http://127.0.0.1:9/a", "auth": {"method": "bearer", "token": "sesame"}}
+OAUTH = {
+    "url": "http://127.0.0.1:9/",
+    "auth": {"method": "oauth2", "token_url": "http://127.0.0.1:9/t", "client_id": "c", "client_secret": "sesame"},
+}
+REDIS = {"host": "127.0.0.1", "port": 9, "password": "sesame"}
+MYSQL = {"connection_string": "mysql://u:sesame@127.0.0.1:9/d"}
+HOOK = {"url": "http://127.0.0.1:9/hook", "headers": {"X-Key": "sesame"}}
+BOT = {"bot_token": "sesame", "chat_id": "1", "server_url": "http://127.0.0.1:9"}
+MAIL = {"host": "127.0.0.1", "username": "u", "password": "sesame", "sender": "a@b.org", "to": ["c@d.org"]}
+MONITOR, CHANNEL = "/api/v1/monitors", "/api/v1/notification-channels"
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update({"Authorization": f"Bearer {ADMIN_TOKEN}"})
+    return client
+
+
+async def changed(api, path: str, type_: str, config: dict, change: dict):
+    made = await api.post(path, json={"name": "one", "type": type_, "config": config})
+    assert made.status_code == 201, made.text
+    shown = made.json()["config"]
+    auth = {"auth": shown["auth"] | change["auth"]} if "auth" in change else {}
+    return await api.patch(f"{path}/{made.json()['id']}", json={"config": shown | change | auth})
+
+
+@pytest.mark.parametrize(
+    ("path", "type_", "config", "change", "field"),
+    [
+        (MONITOR, "http", HTTP, {"url": "http://evil.example/a"}, "config.auth.token"),
+        (MONITOR, "http", HTTP, {"url": "http://127.0.0.1:10/a"}, "config.auth.token"),
+        (MONITOR, "http", HTTP, {"url": "https://127.0.0.1:9/a"}, "config.auth.token"),
+        (MONITOR, "http", HTTP, {"resolver_server": "192.0.2.1"}, "config.auth.token"),
+        (MONITOR, "http", OAUTH, {"auth": {"token_url": "http://evil.example/t"}}, "config.auth.client_secret"),
+        (MONITOR, "redis", REDIS, {"host": "evil.example"}, "config.password"),
+        (MONITOR, "redis", REDIS, {"port": 10}, "config.password"),
+        (MONITOR, "redis", REDIS, {"host": "", "connection_string": "redis://evil.example"}, "config.password"),
+        (CHANNEL, "webhook", HOOK, {"url": "http://evil.example/hook"}, "config.headers.X-Key"),
+        (CHANNEL, "telegram", BOT, {"server_url": "http://evil.example"}, "config.bot_token"),
+        (CHANNEL, "smtp", MAIL, {"host": "evil.example"}, "config.password"),
+        (CHANNEL, "smtp", MAIL, {"security": "none"}, "config.password"),
+    ],
+)
+async def test_moved_elsewhere_it_is_asked_for_again(api, path, type_, config, change, field):
+    reply = await changed(api, path, type_, config, change)
+    assert reply.status_code == 422
+    (fault,) = reply.json()["error"]["details"]["fields"]
+    assert fault["field"] == field
+    assert "must be sent again" in fault["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "type_", "config", "change"),
+    [
+        (MONITOR, "http", HTTP, {"url": "http://127.0.0.1:9/b?c=d", "keyword": "well"}),
+        (MONITOR, "http", HTTP, {"url": "http://evil.example/", "auth": {"token": "another"}}),
+        (MONITOR, "mysql", MYSQL, {"query": "SELECT 2"}),
+        (CHANNEL, "webhook", HOOK, {"url": "http://127.0.0.1:9/other"}),
+        (CHANNEL, "telegram", BOT, {"chat_id": "2"}),
+    ],
+)
+async def test_at_its_place_or_sent_anew_it_is_taken(api, path, type_, config, change):
+    assert (await changed(api, path, type_, config, change)).status_code == 200
+
+
+PROXY = {"name": "office", "protocol": "socks5", "host": "127.0.0.1", "port": 9, "password": "sesame"}
+
+
+@pytest.mark.parametrize("kept", [{}, {"password": MASK}])
+@pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 10}, {"protocol": "http"}])
+async def test_a_proxys_password_does_not_move_with_it(api, change, kept):
+    at = f"/api/v1/proxies/{(await api.post('/api/v1/proxies', json=PROXY)).json()['id']}"
+    reply = await api.patch(at, json=change | kept)
+    assert reply.status_code == 422
+    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == ["password"]
+    assert (await api.patch(at, json=change | {"password": "another"})).status_code == 200
+    assert (await api.patch(at, json={"name": "home"} | kept)).status_code == 200

@@ -1,0 +1,59 @@
+"""Settings over HTTP: for admins, by known keys."""
+
+import pytest
+
+from schema.settings import CATALOGUE
+from tests.app.api.people import ADMIN_TOKEN
+
+PATH = "/api/v1/settings"
+KEY = f"{PATH}/key/egress.checks"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update(CARRIER)
+    return client
+
+
+async def test_all_settings_are_listed_with_their_defaults(api):
+    told = (await api.get(PATH)).json()
+    assert ([one["key"] for one in told["settings"]], told["total"]) == (sorted(CATALOGUE), len(CATALOGUE))
+    assert all(one["value"] == one["default"] and one["description"] for one in told["settings"])
+
+
+async def test_a_setting_is_changed_read_and_reset(api):
+    changed = await api.put(KEY, json={"value": {"private": False}}, headers={"If-Match": '"0"'})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"1"')
+    assert (await api.get(KEY)).json() == changed.json()
+    assert changed.json()["value"] == {"private": False, "allow": [], "deny": []}
+    assert (await api.put(KEY, json={"value": {}}, headers={"If-Match": '"0"'})).status_code == 412
+    assert (await api.delete(KEY)).status_code == 204
+    assert (await api.get(KEY)).json()["version"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"value": {"allow": ["lan"]}}, "value.allow.0"),
+        ({"value": {"colour": "red"}}, "value.colour"),
+        ({"valeu": {}}, "valeu"),
+        ({}, "value"),
+    ],
+)
+async def test_what_does_not_fit_is_named(api, body, field):
+    reply = await api.put(KEY, json=body)
+    assert reply.status_code == 422
+    assert field in [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_an_unknown_key_is_not_there(api, method):
+    reply = await api.request(method, f"{PATH}/key/jwt.signing_key", json={"value": 1} if method == "PUT" else None)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+
+
+async def test_nobody_but_an_admin_sees_or_changes_them(client, viewer):
+    client.headers.update(viewer)
+    replies = [await client.get(PATH), await client.get(KEY), await client.put(KEY, json={"value": {}})]
+    assert {reply.status_code for reply in replies} == {403}
