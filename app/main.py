@@ -14,7 +14,8 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, queries, replies, requests
+from app.api import body, document, queries, replies, requests, settling
+from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -45,6 +46,7 @@ CONTROLLERS: list[Any] = [
     ResultController,
     PluginController,
     BatchController,
+    AuditController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
@@ -75,7 +77,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         logging_config=None,
     )
     queries.declare(app)
-    app.asgi_handler = requests.around(app.asgi_handler)
+    app.asgi_handler = settling.around(requests.around(app.asgi_handler))
     return app
 
 

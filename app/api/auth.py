@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET
 
+from app.api import trail
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
 from app.security import passwords, principals, tokens
@@ -116,6 +117,7 @@ def _user_of(principal: Principal) -> User:
 
 
 def _signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
+    trail.of(request).signs_in(user)
     told = SignedIn(
         access_token=tokens.access(user.id, sid, int(time())),
         user=user,
