@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, queries, replies, requests, settling
+from app.api import body, document, idempotency, queries, replies, requests, settling
 from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
@@ -50,7 +50,7 @@ CONTROLLERS: list[Any] = [
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
-EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]
+EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", idempotency.REPLAYED, *RATES]
 ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
 
 
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
-        before_request=queries.refuse_unknown,
+        before_request=before,
         exception_handlers=replies.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
@@ -79,6 +79,12 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     queries.declare(app)
     app.asgi_handler = settling.around(requests.around(app.asgi_handler))
     return app
+
+
+async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    """What every handler's request passes first; a reply is one that was given before."""
+    await queries.refuse_unknown(request)
+    return await idempotency.begin(request)
 
 
 async def principal_of(request: Request[Any, Any, Any]) -> Principal:

@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
-from app.api import trail
+from app.api import idempotency, trail
 
 
 def around(app: ASGIApp) -> ASGIApp:
@@ -32,11 +32,20 @@ class _Held:
         self._start: HTTPResponseStartEvent | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and trail.leaves_one(self._scope):
+        if message["type"] == "http.response.start" and self._is_to_be_settled():
             self._start = message
             return
         if self._start is not None and message["type"] == "http.response.body":
             start, self._start = self._start, None
-            await trail.settle(self._scope, start["status"], message["body"])
+            await self._settle(start, message["body"], whole=not message["more_body"])
             await self._send(start)
         await self._send(message)
+
+    def _is_to_be_settled(self) -> bool:
+        return trail.leaves_one(self._scope) or idempotency.holds_claim(self._scope)
+
+    async def _settle(self, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
+        if trail.leaves_one(self._scope):
+            await trail.settle(self._scope, start["status"], body)
+        if idempotency.holds_claim(self._scope):
+            await idempotency.settle(self._scope, start, body, whole=whole)
