@@ -56,6 +56,10 @@ faults *args: _install_dev
 doctor *args: _install
     @{{ python }} -m app.cli doctor "$@"
 
+# Check that nobody changed the audit log.
+audit-verify: _install
+    @{{ python }} -m app.cli audit-verify
+
 # Choose the newest versions that fit and write them down, with hashes.
 lock:
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

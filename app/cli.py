@@ -1,4 +1,4 @@
-"""`watchkeeper`: up · api · schedule · work · migrate · doctor · listen · check · monitors · status · tail.
+"""`watchkeeper`: the processes, up · api · schedule · work; migrate · doctor · audit-verify · listen; and the clients.
 
 Each command imports only what it needs.
 """
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
     doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
+    _command(commands, "audit-verify", _audit_verify, "check that nobody changed the audit log; exit 1 if somebody did")
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
     listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
@@ -190,6 +191,20 @@ def _history(settings: Settings, chosen: argparse.Namespace) -> int:
     text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
     print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
     return 1 if report.missing or report.doubled else 0
+
+
+def _audit_verify(settings: Settings, _: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import auditor, db
+
+    try:
+        found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
+    except db.TROUBLE as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    print(auditor.told(found), flush=True)
+    return 1 if found.flaw else 0
 
 
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -151,6 +151,7 @@ VARIABLES = (
     _of("BRUTEFORCE_LOCKOUT", "1m", seconds, field="bruteforce_lockout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
+    _of("AUDIT_DAYS", "400", whole(1, 36_500)),
     _of("API_SECRET_KEY", "", key, secret=True),
     _of("API_ADMIN_TOKEN", "", key, secret=True),
 )

@@ -45,7 +45,7 @@ async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name="watchkeeper", description=DESCRIPTION)
 
     async def run() -> None:
-        triggers = SQLITE_TRIGGERS
+        triggers: tuple[str, ...] = SQLITE_TRIGGERS
         if not db.is_sqlite():
             (version,) = await db.rows("SELECT version() AS name")
             triggers = () if "Cockroach" in version["name"] else POSTGRES_TRIGGERS

@@ -31,8 +31,12 @@ async def number() -> int:
 
 
 def unsafe(application: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
-    found = [row for row in handlers_of(application) if row[1] not in SAFE and not row[2].opt.get(QUIET)]
-    return [row for row in found if isinstance(row[2], HTTPRouteHandler)]
+    found = handlers_of(application)
+    return [
+        (path, method, one)
+        for path, method, one in found
+        if method not in SAFE and isinstance(one, HTTPRouteHandler) and not one.opt.get(QUIET)
+    ]
 
 
 def filled(path: str) -> str:
