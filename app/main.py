@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, idempotency, queries, replies, requests, settling
+from app.api import body, document, encryption, idempotency, queries, replies, requests, settling
 from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         logging_config=None,
     )
     queries.declare(app)
-    app.asgi_handler = settling.around(requests.around(app.asgi_handler))
+    app.asgi_handler = encryption.around(settling.around(requests.around(app.asgi_handler)))
     return app
 
 

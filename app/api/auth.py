@@ -13,7 +13,7 @@ from msgspec import UNSET
 from app.api import trail
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
-from app.security import passwords, principals, tokens
+from app.security import passwords, principals, tokens, transport
 from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import sessions, users
@@ -124,7 +124,7 @@ def _signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respo
         refresh_token=refresh,
         expires_in=tokens.ACCESS_S,
     )
-    is_secure = request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
+    is_secure = request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request)
     shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
     return Response(
         told,
