@@ -71,6 +71,9 @@ recover-admin login: _install
 # Sign tokens with a new key; nobody is signed out.
 rotate-signing-key: _install
     @{{ python }} -m app.cli rotate-signing-key
+# Check that nobody changed the audit log.
+audit-verify: _install
+    @{{ python }} -m app.cli audit-verify
 
 # Choose the newest versions that fit and write them down, with hashes.
 lock:

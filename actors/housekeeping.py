@@ -12,8 +12,9 @@ from redis.exceptions import RedisError
 
 from app import db, queue
 from app.settings import Settings
-from app.store import attempts, retention, rollups
+from app.store import attempts, chain, idempotency, retention, rollups
 from app.store.retention import Keep
+from app.store.tables.rollups import DAY_MS
 
 LEADER = "wk:leader"
 TERM_MS = 150_000  # two rounds and a half: whoever is alive keeps the office
@@ -36,20 +37,20 @@ async def housekeeping(settings: Settings) -> None:
 
     settings  `db` and `queue` were started with it
     """
-    token = f"{settings.service_name}:{uuid4()}"
+    token, keep = f"{settings.service_name}:{uuid4()}", Keep(audit_days=settings.audit_days)
     try:
         while True:
-            await _round(token)
+            await _round(token, keep)
             await asyncio.sleep(ROUND_S)
     finally:
         await _resign(token)
 
 
-async def _round(token: str) -> None:
+async def _round(token: str, keep: Keep | None = None) -> None:
     """One round; what the world refuses now is done in the next one."""
     try:
         if await leads(token):
-            await tidy(time.time_ns() // 1_000_000)
+            await tidy(time.time_ns() // 1_000_000, keep)
     except (RedisError, *db.TROUBLE) as error:
         log.warning("housekeeping.put_off", reason=str(error))
     except Exception:  # a bug in here must not take the schedule with it
@@ -70,11 +71,13 @@ async def _resign(token: str) -> None:
 
 async def tidy(now_ms: int, keep: Keep | None = None) -> None:
     """One round of work, as of an instant."""
-    began = time.perf_counter()
+    began, keep = time.perf_counter(), keep or Keep()
     hours = await rollups.advance(now_ms)
-    pruned = await retention.prune(now_ms, keep or Keep()) if hours else 0
+    pruned = await retention.prune(now_ms, keep) if hours else 0
     forgotten = await retention.forget_deleted(now_ms)
     await attempts.forget(now_ms)
+    await idempotency.forget(now_ms)
+    pruned += await chain.forget(now_ms - keep.audit_days * DAY_MS)
     if hours or forgotten:
         took_ms = round((time.perf_counter() - began) * 1_000)
         log.info("housekeeping.done", hours=hours, rows_pruned=pruned, series_forgotten=forgotten, took_ms=took_ms)

@@ -60,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     recover = _command(commands, "recover-admin", _recover_admin, "let a lost admin in again, with a new password")
     recover.add_argument("login", metavar="EMAIL", help="the user's e-mail address or user name")
     _command(commands, "rotate-signing-key", _rotate_signing_key, "sign tokens with a new key; nobody is signed out")
+    _command(commands, "audit-verify", _audit_verify, "check that nobody changed the audit log; exit 1 if somebody did")
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
     listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
@@ -232,6 +233,20 @@ def _rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
 
     print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
     return 0
+
+
+def _audit_verify(settings: Settings, _: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import auditor, db
+
+    try:
+        found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
+    except db.TROUBLE as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    print(auditor.told(found), flush=True)
+    return 1 if found.flaw else 0
 
 
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:

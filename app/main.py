@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar import Litestar, Request, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -19,6 +19,8 @@ from app import db, first_steps, metrics, nodes, queue, settings as configuratio
 from app.api import body, document, queries, replies, requests
 from app.api.api_keys import ApiKeyController
 from app.api import body, deadlines, document, queries, rates, replies, requests
+from app.api import body, document, encryption, idempotency, queries, replies, requests, settling
+from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
@@ -66,6 +68,7 @@ CONTROLLERS: list[Any] = [
     PluginController,
     BatchController,
     SettingController,
+    AuditController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it
@@ -76,7 +79,7 @@ HOLDERS = {
     "known_as": accounts.known_as,
 }
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
-EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", *RATES]
+EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", idempotency.REPLAYED, *RATES]
 ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
 
 
@@ -99,6 +102,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
         before_request=admitted,
+        before_request=before,
         exception_handlers=replies.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
@@ -117,6 +121,14 @@ async def admitted(request: Request[Any, Any, Any]) -> None:
     """What holds before every handler: its caller may call it, and it knows what is asked."""
     await policy.enforce(request)
     await queries.refuse_unknown(request)
+    app.asgi_handler = encryption.around(settling.around(requests.around(app.asgi_handler)))
+    return app
+
+
+async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    """What every handler's request passes first; a reply is one that was given before."""
+    await queries.refuse_unknown(request)
+    return await idempotency.begin(request)
 
 
 async def principal_of(request: Request[Any, Any, Any]) -> Principal:

@@ -73,6 +73,7 @@ class Settings:
     api_secret_key_previous: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool
+    audit_days: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
 
     def postgres_dsn_parts(self) -> dict[str, Any]:

@@ -176,6 +176,7 @@ VARIABLES = (
     _of("BODY_TIMEOUT", "30s", seconds, field="body_timeout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
+    _of("AUDIT_DAYS", "400", whole(1, 36_500)),
     _of("API_SECRET_KEY", "", key, secret=True),
     _of("API_SECRET_KEY_PREVIOUS", "", key, secret=True),
     _of("API_ADMIN_TOKEN", "", key, secret=True),

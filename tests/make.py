@@ -3,6 +3,9 @@
 import uuid
 from typing import Any
 
+from msgspec import structs
+
+from schema.audit import AuditOutcome, Deed
 from schema.channels import ChannelConfig, ChannelDraft, Webhook
 from schema.jobs import Gap, Outcome, ResultBatch, Slot
 from schema.monitors import MonitorDraft, Snapshot
@@ -106,3 +109,8 @@ def principal(**changes: Any) -> Principal:
 def registration(**changes: Any) -> Registration:
     """Somebody who wants an account."""
     return Registration(**{"email": "ada@example.org", "username": "ada", "password": "correct horse", **changes})
+
+
+def deed(**changes: Any) -> Deed:
+    """Something that is to be recorded."""
+    return structs.replace(Deed(action="test.done", resource="test", outcome=AuditOutcome.DONE), **changes)

@@ -6,7 +6,8 @@ from typing import Any
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from app.security import principals, tokens
+from app.api import trail
+from app.security import principals, tokens, transport
 from app.security.addresses import address_of
 from app.store import sessions
 from schema.users import SignedIn, User
@@ -23,13 +24,14 @@ async def begin(request: AnyRequest, user: User) -> Response[SignedIn]:
 
 def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
     """The reply to who is in: a fresh pair of tokens, and the cookies."""
+    trail.of(request).signs_in(user)
     told = SignedIn(
         access_token=tokens.access(user.id, sid, int(time())),
         user=user,
         refresh_token=refresh,
         expires_in=tokens.ACCESS_S,
     )
-    is_secure = request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
+    is_secure = request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request)
     shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
     return Response(
         told,

@@ -16,6 +16,7 @@ from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.exceptions import HTTPException
 from litestar.typing import FieldDefinition
 
+from app.api import trail
 from app.domain import fitting
 from app.errors import Invalid, Malformed
 from schema import channels, monitors
@@ -90,7 +91,9 @@ class Body(AbstractDTO[Any]):
         content_type = content_type_of(self.asgi_connection)
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
-        return self._decoded(value, content_type)
+        found = self._decoded(value, content_type)
+        trail.of(self.asgi_connection).sent(found)
+        return found
 
     def _decoded(self, value: bytes, _: str) -> Any:
         return decoded(value, self.types[self.asgi_connection.route_handler.handler_id])

@@ -25,6 +25,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages bring their own
+    "Permissions-Policy": "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",  # what other sites may show, such as a badge, says so itself
     "Cache-Control": "no-store",
 }
 _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]

@@ -40,12 +40,14 @@ class Keep(msgspec.Struct, frozen=True):
 
     hours_days   rollups of hours, important heartbeats, gaps, events and their deliveries
     ended_days   sessions, after they would have expired
+    audit_days   entries of the audit log
     """
 
     beats_days: int = 7
     hours_days: int = 400
     days_days: int = 1_830
     ended_days: int = 7
+    audit_days: int = 400
 
 
 async def prune(now_ms: int, keep: Keep) -> int:

@@ -34,7 +34,7 @@ def test_wrong_variables_are_all_named_and_the_exit_code_is_78(watchkeeper: Run)
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == ["SERVER_PORT", "MODE", "DB_TYPE"]
 
 
-@pytest.mark.parametrize("command", ["api", "schedule", "work", "migrate", "doctor"])
+@pytest.mark.parametrize("command", ["api", "schedule", "work", "migrate", "doctor", "audit-verify"])
 def test_every_command_refuses_wrong_variables(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,68 @@
+"""What a route does, in the catalogue's words: from the route itself, so that a new one can't be forgotten.
+
+`AddMonitor` is `monitor.created`, `TestChannel` is `channel.tested`. What reads badly like that has a row in `SPOKEN`.
+"""
+
+import re
+from typing import Any, cast
+
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Scope
+
+AUDITED = "audited"  # `opt={AUDITED: True}`: a GET that is recorded all the same, such as an export
+VERBS = {
+    "add": "created",
+    "create": "created",
+    "put": "updated",
+    "change": "updated",
+    "set": "updated",
+    "remove": "deleted",
+    "delete": "deleted",
+    "run": "run",
+    "begin": "begun",
+    "say": "said",
+    "send": "sent",
+    "resend": "resent",
+    "stop": "stopped",
+    "drop": "dropped",
+    "leave": "left",
+    "verify": "verified",
+    "apply": "applied",
+    "shut": "shut",
+    "reset": "reset",
+}
+SPOKEN = {
+    "Login": "session.started",
+    "TakeToken": "session.started",
+    "Refresh": "session.refreshed",
+    "Logout": "session.ended",
+    "Register": "user.registered",
+    "ChangeMe": "user.updated",
+    "SayMonitorStatus": "monitor.said",
+    "TestChannelDraft": "channel.tested",
+    "RunAdHocCheck": "check.run",
+    "RunAdHocBatch": "batch.run",
+}
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+
+
+def action_of(operation_id: str) -> str:
+    """The action of an operation."""
+    if operation_id in SPOKEN:
+        return SPOKEN[operation_id]
+    verb, *noun = (word.lower() for word in _WORDS.findall(operation_id))
+    return f"{'_'.join(noun) or 'session'}.{VERBS.get(verb, _past(verb))}"
+
+
+def operation_of(handler: HTTPRouteHandler, scope: Scope) -> str:
+    """The operation's id; the function's name where it has none."""
+    found: Any = handler.operation_id
+    if callable(found):
+        found = found(handler, cast(Any, scope).get("method"), [scope.get("path_template", "")])
+    return str(found or "".join(part.title() for part in handler.handler_name.split("_")))
+
+
+def _past(verb: str) -> str:
+    if verb.endswith("e"):
+        return f"{verb}d"
+    return f"{verb[:-1]}ied" if verb.endswith("y") and verb[-2:-1] not in "aeiou" else f"{verb}ed"

@@ -1,0 +1,187 @@
+"""What is recorded of a request: made from its route, and from what its handler adds.
+
+Every unsafe route leaves one entry per request, whatever came of it. Left out are pushes, which are no change of
+ours; the same reply given again; and what somebody without any credential sent that we did not even read.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from time import monotonic
+from typing import Any, cast
+
+import msgspec
+import structlog
+from litestar.connection import ASGIConnection
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Scope
+from msgspec import UNSET, Struct
+
+from app import db
+from app.api import actions
+from app.api.requests import QUIET
+from app.security import principals
+from app.security.addresses import address_of
+from app.security.sealing import Unopenable
+from app.store import audit
+from schema.audit import AuditOutcome, Deed
+from schema.limits import MASK
+from schema.users import Principal, User
+
+SHOWN = frozenset({"name", "username", "email", "action"})  # texts that may stand in the log as they are
+MOST_FIELDS, MOST_TEXT = 40, 150
+NOT_READ = frozenset({400, 401, 413, 415, 422})  # of nobody: noise, and a way to fill the disk
+REPEATED = frozenset({429})  # who is refused for asking too often is recorded once a minute
+REPEAT_S, MOST_REPEATS = 60.0, 10_000
+
+log = structlog.get_logger()
+_repeats: dict[tuple[str, ...], float] = {}
+
+
+class Trail:
+    """What a handler adds to its request's entry."""
+
+    def __init__(self) -> None:
+        self.resource_id = ""
+        self.change: dict[str, Any] = {}
+        self.actor: User | None = None
+
+    def sent(self, body: Any) -> None:
+        """Note the fields of a body: their names, and of plain ones the values."""
+        self.change.update(_fields(body))
+
+    def changed(self, field: str, old: object, new: object) -> None:
+        """Note what a field was and what it became. Nothing secret, please."""
+        self.change[field] = {"old": _shown(field, old), "new": _shown(field, new)}
+
+    def signs_in(self, user: User) -> None:
+        """Note who it turned out to be."""
+        self.actor, self.resource_id = user, user.id
+
+
+class _Made(Struct):
+    """Of a reply: the id of what was made."""
+
+    id: str | None = None
+
+
+def of(connection: ASGIConnection[Any, Any, Any, Any]) -> Trail:
+    """The trail of this request."""
+    trail: Trail = connection.scope["state"].setdefault("trail", Trail())
+    return trail
+
+
+def leaves_one(scope: Scope) -> bool:
+    """Whether requests of this route are recorded."""
+    handler = scope.get("route_handler")
+    if not isinstance(handler, HTTPRouteHandler) or handler.opt.get(QUIET):
+        return False
+    return str(scope.get("method")) not in principals.SAFE or bool(handler.opt.get(actions.AUDITED))
+
+
+async def settle(scope: Scope, status: int, body: bytes) -> None:
+    """Store the entry of a request that was answered. When the log can't take it, the answer goes out all the same."""
+    deed = deed_of(scope, status, body)
+    if scope["state"].get("replayed") or not _counts(scope, deed, status):
+        return
+    try:
+        await audit.record(deed)
+    except (*db.TROUBLE, Unopenable) as error:
+        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(deed))  # noqa: TRY400 - the entry says more than where
+    except Exception:  # a bug in here must not swallow the answer to a change that is made
+        log.exception("audit.failed", entry=msgspec.to_builtins(deed))
+
+
+def deed_of(scope: Scope, status: int, body: bytes) -> Deed:
+    """What is to be recorded of a request."""
+    state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
+    handler = cast(HTTPRouteHandler, scope["route_handler"])
+    trail, action = of(connection), actions.action_of(actions.operation_of(handler, scope))
+    actor = _actor_of(state.get("principal"), trail)
+    return Deed(
+        **actor,
+        ip=address_of(connection),
+        action=action,
+        resource=action.partition(".")[0],
+        resource_id=trail.resource_id or _named(scope) or _made(status, body),
+        change=trail.change,
+        outcome=_outcome(status),
+        code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004 - HTTP
+        request_id=str(state.get("request_id", "")),
+    )
+
+
+def _actor_of(principal: Principal | None, trail: Trail) -> dict[str, str]:
+    if principal is not None:
+        told = {"actor_id": principal.user_id, "actor": principal.username}
+        return {**told, "role": principal.role.value, "via": principal.via}
+    if trail.actor is not None:
+        return {"actor_id": trail.actor.id, "actor": trail.actor.username, "role": trail.actor.role.value}
+    return {}
+
+
+def _counts(scope: Scope, deed: Deed, status: int) -> bool:
+    """Whether there is anything to record; also notes it, so that the same is not recorded at once again."""
+    if not deed.actor_id and status in NOT_READ and not _is_sign_in(deed, status) and not _shows_credential(scope):
+        return False
+    return status not in REPEATED or _is_new((deed.actor_id, deed.ip, deed.action, deed.code))
+
+
+def _is_sign_in(deed: Deed, status: int) -> bool:
+    return deed.resource == "session" and status == 401  # noqa: PLR2004 - HTTP
+
+
+def _shows_credential(scope: Scope) -> bool:
+    connection = ASGIConnection[Any, Any, Any, Any](scope)
+    headers: Mapping[str, str] = connection.headers
+    return "Authorization" in headers or "X-API-Key" in headers or principals.COOKIE in connection.cookies
+
+
+def _is_new(key: tuple[str, ...]) -> bool:
+    now = monotonic()
+    if _repeats.get(key, 0.0) > now:
+        return False
+    if len(_repeats) >= MOST_REPEATS:
+        _repeats.clear()
+    _repeats[key] = now + REPEAT_S
+    return True
+
+
+def _outcome(status: int) -> AuditOutcome:
+    if status < 400:  # noqa: PLR2004 - HTTP
+        return AuditOutcome.DONE
+    return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004 - HTTP
+
+
+def _named(scope: Scope) -> str:
+    """The last thing that the path names."""
+    named = list(cast(Any, scope).get("path_params", {}).values())
+    return str(named[-1])[:MOST_TEXT] if named else ""
+
+
+def _made(status: int, body: bytes) -> str:
+    if status != 201:  # noqa: PLR2004 - HTTP
+        return ""
+    try:
+        return msgspec.json.decode(body, type=_Made).id or ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _fields(body: Any, above: str = "") -> dict[str, Any]:
+    """Field → what may be shown, with dotted names; a field that says what it would say anyway is left out."""
+    found: dict[str, Any] = {}
+    for one in msgspec.structs.fields(body) if isinstance(body, Struct) else ():
+        value, name = getattr(body, one.name), f"{above}{one.encode_name}"
+        if value is UNSET or (not above and value == one.default):
+            continue
+        nested = _fields(value, f"{name}.") if isinstance(value, Struct) and not above else {}
+        found.update(nested or {name: _shown(one.name, value)})
+    return dict(list(found.items())[:MOST_FIELDS])
+
+
+def _shown(name: str, value: object) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, StrEnum):
+        return value.value
+    return value[:MOST_TEXT] if isinstance(value, str) and name in SHOWN else MASK
