@@ -23,10 +23,13 @@ from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
+from app.api.oidc import OidcController
+from app.api.passkeys import PasskeyController
 from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
+from app.api.two_factor import TwoFactorController
 from app.pages import explorer
 from app.security import principals, sealing
 from app.settings import Settings
@@ -36,6 +39,9 @@ from schema.users import Principal
 # under /api/v1
 CONTROLLERS: list[Any] = [
     AuthController,
+    TwoFactorController,
+    PasskeyController,
+    OidcController,
     MonitorController,
     HeartbeatController,
     ChannelController,

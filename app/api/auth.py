@@ -8,15 +8,17 @@ from litestar import Controller, Request, Response, get, patch, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
+from app.api import second_step
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
 from app.security import passwords, principals, tokens
 from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
-from app.store import sessions, users
+from app.store import factors, sessions, users
 from schema.errors import FieldError
+from schema.factors import Me
 from schema.status import Role
 from schema.users import Login, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
 
@@ -49,17 +51,16 @@ class AuthController(Controller):
         opt={"refusals": [401]},
     )
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
-        """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`."""
+        """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`.
+
+        Who has a second factor also sends `token`, or goes on with the `ticket` of the refusal `TWO_FACTOR_REQUIRED`.
+        """
         account = await users.named(_login_of(data))
         stored = account.password_hash if account and account.active else None
         if not await passwords.matches(data.password, stored) or account is None:
             raise Unauthorized(WRONG)
-        sid, refresh = await sessions.start(
-            account.id,
-            ip=address_of(request),
-            agent=request.headers.get("User-Agent", ""),
-        )
-        return _signed_in(request, await users.read(account.id), sid, refresh)
+        await second_step.demand(request, account, data.token)
+        return await begun(request, account.id)
 
     @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
@@ -76,11 +77,10 @@ class AuthController(Controller):
         return Response(None, cookies=gone, status_code=204)
 
     @get("/me", operation_id="ReadMe", guards=[VIEWER])
-    async def me(self, principal: NamedDependency[Principal]) -> User:
-        """Who one is."""
-        if principal.session_id is None:
-            return _user_of(principal)
-        return await users.read(principal.user_id)
+    async def me(self, principal: NamedDependency[Principal]) -> Me:
+        """Who one is, and what one is asked for beside the password."""
+        user = _user_of(principal) if principal.session_id is None else await users.read(principal.user_id)
+        return Me(**structs.asdict(user), two_factor=await factors.of(user.id))
 
     @patch("/me", operation_id="ChangeMe", guards=[VIEWER])
     async def change_me(self, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]) -> User:
@@ -92,6 +92,17 @@ class AuthController(Controller):
         )
         sessions.forget()
         return changed
+
+
+async def begun(request: AnyRequest, user_id: str) -> Response[SignedIn]:
+    """A new session, with its tokens and its cookie: how every way of signing in ends."""
+    sid, refresh = await sessions.start(user_id, ip=address_of(request), agent=request.headers.get("User-Agent", ""))
+    return _signed_in(request, await users.read(user_id), sid, refresh)
+
+
+def is_secure(request: AnyRequest) -> bool:
+    """Whether cookies travel by TLS only."""
+    return request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
 
 
 def _username_of(email: str) -> str:
@@ -122,8 +133,12 @@ def _signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respo
         refresh_token=refresh,
         expires_in=tokens.ACCESS_S,
     )
-    is_secure = request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
-    shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
+    shared: dict[str, Any] = {
+        "max_age": tokens.REFRESH_S,
+        "secure": is_secure(request),
+        "samesite": "lax",
+        "path": "/",
+    }
     return Response(
         told,
         cookies=[

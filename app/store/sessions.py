@@ -69,6 +69,17 @@ async def end(sid: str) -> None:
     _holders.pop(sid, None)
 
 
+async def end_others(user_id: str, *, keep: str | None = None) -> None:
+    """End every session of a user but one; what they may do, or sign in with, has changed."""
+    await db.rows(
+        "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
+        user_id,
+        keep or "",
+        _now_ms(),
+    )
+    forget()
+
+
 async def holder_of(sid: str) -> Principal | None:
     """Whose session this is, or None when it is over; at most a second old."""
     seen_at, holder = _holders.get(sid, (-REMEMBERED_S, None))
