@@ -17,6 +17,10 @@ up *args: _install
 test *args: _install_dev
     @{{ python }} -m pytest -n auto "$@"
 
+# Install the OpenID provider that tests of signing in run, with node and npm.
+oidc-provider:
+    @npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/oidc-provider oidc-provider@9
+
 # Format, lint, types, imports, tests: what a change must pass.
 check: _install_dev
     .venv/bin/ruff format --check .

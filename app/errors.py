@@ -3,6 +3,7 @@
 Refusal                 400  BAD_REQUEST
 ├── Malformed           400  BAD_REQUEST           not JSON, wrong encoding
 ├── Unauthorized        401  UNAUTHORIZED          nobody, or nobody we know
+│   └── TwoFactorRequired  401  TWO_FACTOR_REQUIRED  the password was right; a second factor is wanted
 ├── Forbidden           403  FORBIDDEN             somebody, without the role for it
 ├── NotFound            404  NOT_FOUND             no such route
 │   └── NoSuch          404  RESOURCE_NOT_FOUND    details: resource, id
@@ -45,6 +46,12 @@ class Unauthorized(Refusal):
     """Nobody signed in, or with something that is not valid (any more)."""
 
     status, code = 401, "UNAUTHORIZED"
+
+
+class TwoFactorRequired(Unauthorized):
+    """The password was right, and the user has a second factor."""
+
+    code = "TWO_FACTOR_REQUIRED"
 
 
 class Forbidden(Refusal):

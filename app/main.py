@@ -31,6 +31,8 @@ from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
 from app.api.own_password import OwnPasswordController
+from app.api.oidc import OidcController
+from app.api.passkeys import PasskeyController
 from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
 from app.api.push import PushController
@@ -38,6 +40,7 @@ from app.api.results import ResultController
 from app.api.sessions import SessionController
 from app.api.users import UserController
 from app.api.settings import SettingController
+from app.api.two_factor import TwoFactorController
 from app.pages import explorer
 from app.security import policy, principals, sealing
 from app.settings import Settings
@@ -58,6 +61,9 @@ CONTROLLERS: list[Any] = [
     UserController,
     InvitationController,
     SessionController,
+    TwoFactorController,
+    PasskeyController,
+    OidcController,
     MonitorController,
     HeartbeatController,
     ChannelController,

@@ -75,6 +75,15 @@ class Settings:
     registration_open: bool
     audit_days: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str = field(repr=False)
+    oidc_scopes: str
+    oidc_redirect_url: str
+    oidc_role_claim: str
+    oidc_admin_values: tuple[str, ...]
+    oidc_operator_values: tuple[str, ...]
+    oidc_auto_create: bool
 
     def postgres_dsn_parts(self) -> dict[str, Any]:
         """Keyword arguments for asyncpg."""
@@ -98,6 +107,8 @@ def read(environ: Mapping[str, str], root: Path) -> Settings:
     bad: list[str] = []
     values = {variable.name: _value(variable, found, bad) for variable in VARIABLES}
     bad.extend(_trouble_with_database(values))
+    if values["OIDC_ISSUER"] and not values["OIDC_CLIENT_ID"]:
+        bad.append("OIDC_CLIENT_ID: must be set when OIDC_ISSUER is")
     if bad:
         raise BadSettings(bad)
     return _settings(values, root)
@@ -189,6 +200,8 @@ def _settings(values: Mapping[str, Any], root: Path) -> Settings:
         "db_port": values["DB_PORT"] or POSTGRES_PORTS.get(values["DB_TYPE"], 0),
         "redis_url": _redis_url(values, data_dir),
         "trusted_proxies": values["TRUSTED_PROXIES"] or (),
+        "oidc_admin_values": values["OIDC_ADMIN_VALUES"] or (),
+        "oidc_operator_values": values["OIDC_OPERATOR_VALUES"] or (),
         "redis_embedded": not (values["REDIS_URL"] or values["REDIS_HOST"]),
     }
     plain = {one.field: values[one.name] for one in VARIABLES if one.field in Settings.__dataclass_fields__}

@@ -80,6 +80,19 @@ def web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def issuer(text: str) -> str:
+    """An OpenID issuer, to the letter: a slash at its end counts."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address like https://login.example.org, just as the provider writes it")
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Words separated by commas."""
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
 def redis_address(text: str) -> str:
     """An address redis-py understands; `rediss` is TLS."""
     parts = urlsplit(text)
@@ -177,6 +190,15 @@ VARIABLES = (
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
     _of("AUDIT_DAYS", "400", whole(1, 36_500)),
+    _of("OIDC_ISSUER", "", issuer),
+    _of("OIDC_CLIENT_ID", ""),
+    _of("OIDC_CLIENT_SECRET", "", secret=True),
+    _of("OIDC_SCOPES", "openid email profile"),
+    _of("OIDC_REDIRECT_URL", "", web_address),
+    _of("OIDC_ROLE_CLAIM", "roles"),
+    _of("OIDC_ADMIN_VALUES", "", words),
+    _of("OIDC_OPERATOR_VALUES", "", words),
+    _of("OIDC_AUTO_CREATE", "false", yes_no),
     _of("API_SECRET_KEY", "", key, secret=True),
     _of("API_SECRET_KEY_PREVIOUS", "", key, secret=True),
     _of("API_ADMIN_TOKEN", "", key, secret=True),

@@ -31,8 +31,12 @@ def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respon
         refresh_token=refresh,
         expires_in=tokens.ACCESS_S,
     )
-    is_secure = request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request)
-    shared: dict[str, Any] = {"max_age": tokens.REFRESH_S, "secure": is_secure, "samesite": "lax", "path": "/"}
+    shared: dict[str, Any] = {
+        "max_age": tokens.REFRESH_S,
+        "secure": is_secure(request),
+        "samesite": "lax",
+        "path": "/",
+    }
     return Response(
         told,
         cookies=[
@@ -40,3 +44,8 @@ def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respon
             Cookie(key=principals.CSRF_COOKIE, value=tokens.csrf(sid), **shared),
         ],
     )
+
+
+def is_secure(request: AnyRequest) -> bool:
+    """Whether cookies travel by TLS only."""
+    return request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request)

@@ -7,19 +7,20 @@ from litestar import Controller, Request, Response, get, patch, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from app import welcome
-from app.api import arrivals
+from app.api import arrivals, second_step
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
 from app.security import attempts, passwords, principals, setup, strength
 from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
-from app.store import sessions, users
+from app.store import factors, sessions, users
 from app.store.users import Account
 from schema.attempts import Proof
 from schema.errors import FieldError
+from schema.factors import Me
 from schema.status import Role
 from schema.users import Login, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
 
@@ -58,7 +59,10 @@ class AuthController(Controller):
         opt={"refusals": [401, 429]},
     )
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
-        """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`."""
+        """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`.
+
+        Who has a second factor also sends `token`, or goes on with the `ticket` of the refusal `TWO_FACTOR_REQUIRED`.
+        """
         guess = (Proof.PASSWORD, address_of(request), _login_of(data))
         await attempts.refuse_if_locked(*guess)
         account = await users.named(_login_of(data))
@@ -66,6 +70,7 @@ class AuthController(Controller):
         if not await passwords.matches(data.password, stored) or account is None:
             await attempts.failed(*guess)
             raise Unauthorized(WRONG)
+        await second_step.demand(request, account, data.token)
         await attempts.succeeded(*guess)
         await _renew_hash(account, data.password)
         return await arrivals.begin(request, await users.read(account.id))
@@ -85,11 +90,10 @@ class AuthController(Controller):
         return Response(None, cookies=gone, status_code=204)
 
     @get("/me", operation_id="ReadMe", guards=[VIEWER])
-    async def me(self, principal: NamedDependency[Principal]) -> User:
-        """Who one is."""
-        if principal == principals.API_ADMIN:
-            return _user_of(principal)
-        return await users.read(principal.user_id)
+    async def me(self, principal: NamedDependency[Principal]) -> Me:
+        """Who one is, and what one is asked for beside the password."""
+        user = _user_of(principal) if principal == principals.API_ADMIN else await users.read(principal.user_id)
+        return Me(**structs.asdict(user), two_factor=await factors.of(user.id))
 
     @patch("/me", operation_id="ChangeMe", guards=[VIEWER])
     async def change_me(self, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]) -> User:

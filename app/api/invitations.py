@@ -12,10 +12,13 @@ from msgspec import Struct, structs
 from app.api import arrivals, lists
 from app.api.auth import username_of
 from app.api.lists import Asked, Limit, Order, Page, Search
-from app.security import passwords, strength
+from app.errors import Forbidden
+from app.security import attempts, passwords, strength
+from app.security.addresses import address_of
 from app.security.policy import ADMIN, ANYONE
 from app.store import invitations
 from app.store.invitations import InvitationQuery
+from schema.attempts import Proof
 from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, NewInvitation
 from schema.pages import Pagination
 from schema.users import Principal, SignedIn
@@ -94,8 +97,18 @@ class InvitationController(Controller):
     @post("/accept", operation_id="AcceptInvitation", status_code=200, guards=[ANYONE], opt={"refusals": [403, 409]})
     async def accept(self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]) -> Response[SignedIn]:
         """Accept an invitation: choose a name and a password, and be signed in."""
-        email = await invitations.guest_of(data.token)
+        email = await _guest_of(data.token, address_of(request))
         username = data.username or username_of(email)
         strength.require(data.password, username, email)
         user = await invitations.accept(data.token, username, await passwords.hashed(data.password))
         return await arrivals.begin(request, user)
+
+
+async def _guest_of(token: str, address: str) -> str:
+    """Whose invitation it is. Raises Forbidden; and LockedOut for who tries one after the other."""
+    await attempts.refuse_if_locked(Proof.LINK, address)
+    try:
+        return await invitations.guest_of(token)
+    except Forbidden:
+        await attempts.failed(Proof.LINK, address)
+        raise

@@ -14,12 +14,14 @@ from time import monotonic
 from msgspec import Struct, json
 
 from app.errors import Unauthorized
-from app.security import passwords, sealing
+from app.security import attempts, passwords, sealing
+from schema.attempts import Proof
 from schema.status import Role
 
 KEPT_S = 60.0
 MOST = 10_000  # passwords; beyond it all are forgotten, which costs one argon2 each
 UNREADABLE = "`Authorization: Basic` needs the base64 of `user:password`."
+TWO_STEPS = "This account has a second factor, which Basic can't ask for: use an API key."
 WRONG = "The user name, e-mail address or password is wrong."
 
 _right: dict[bytes, float] = {}
@@ -33,6 +35,7 @@ class Known(Struct, frozen=True, kw_only=True):
     role: Role
     active: bool
     password_hash: str
+    has_second_factor: bool
 
 
 def read(value: str) -> tuple[str, str]:
@@ -46,18 +49,32 @@ def read(value: str) -> tuple[str, str]:
     return login, password
 
 
-async def check(known: Known | None, password: str) -> Known:
-    """The user, when this is their password. Raises Unauthorized, after the same time for somebody unknown."""
+async def check(known: Known | None, login: str, password: str, address: str) -> Known:
+    """The user, when this is their password and all that is asked for.
+
+    login      what the client calls itself     address    the client's
+    raises     Unauthorized, after the same time for somebody unknown; LockedOut
+    """
     stored = known.password_hash if known and known.active else None
     mark = _mark(known, password) if known else b""
-    if stored and _right.get(mark, 0.0) > monotonic():
-        return _sure(known)
+    if not (stored and _right.get(mark, 0.0) > monotonic()):
+        await _prove(stored, login, password, address)
+        if len(_right) >= MOST:
+            _right.clear()
+        _right[mark] = monotonic() + KEPT_S
+    sure = _sure(known)
+    if sure.has_second_factor:
+        raise Unauthorized(TWO_STEPS)
+    return sure
+
+
+async def _prove(stored: str | None, login: str, password: str, address: str) -> None:
+    guess = (Proof.PASSWORD, address, login)
+    await attempts.refuse_if_locked(*guess)
     if not await passwords.matches(password, stored):
+        await attempts.failed(*guess)
         raise Unauthorized(WRONG)
-    if len(_right) >= MOST:
-        _right.clear()
-    _right[mark] = monotonic() + KEPT_S
-    return _sure(known)
+    await attempts.succeeded(*guess)
 
 
 def proof_of(known: Known) -> str:

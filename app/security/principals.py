@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 
 from app.errors import Forbidden, Unauthorized
-from app.security import basic, keys, tokens
+from app.security import attempts, basic, keys, tokens
 from app.security.addresses import address_of
 from app.security.basic import Known
 from app.security.keys import Grant
 from app.security.remembered import Remembered
+from schema.attempts import Proof
 from schema.status import Role
 from schema.users import Principal
 
@@ -120,11 +121,13 @@ async def _of_key(connection: Connection, key: str) -> Principal:
     """Whom an API key stands for. Raises Unauthorized for a bad one, Forbidden from another network."""
     grant_of: GrantOf = connection.app.state.grant_of
     grant = await grant_of(keys.digest_of(key))
+    address = address_of(connection)
     if grant is None:
+        await attempts.refuse_if_locked(Proof.KEY, address)
+        await attempts.failed(Proof.KEY, address)
         raise Unauthorized(keys.UNKNOWN)
     if objection := grant.objection():
         raise Unauthorized(objection)
-    address = address_of(connection)
     if not grant.is_for(address):
         raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
     keys.note_use(str(grant.principal.key_id), address)
@@ -137,7 +140,7 @@ async def _of_basic(connection: Connection, value: str) -> Principal:
         raise Forbidden("A password by Basic is taken from our own pages, and from programs.")
     login, password = basic.read(value)
     known_as: KnownAs = connection.app.state.known_as
-    return _by_password(await basic.check(await known_as(login), password))
+    return _by_password(await basic.check(await known_as(login), login, password, address_of(connection)))
 
 
 def _by_password(known: Known) -> Principal:

@@ -2,7 +2,7 @@
 
 from app.security.basic import Known
 from app.security.remembered import Remembered
-from app.store import users
+from app.store import factors, users
 
 
 async def _named(login: str) -> Known | None:
@@ -15,6 +15,7 @@ async def _named(login: str) -> Known | None:
         role=account.role,
         active=account.active,
         password_hash=account.password_hash,
+        has_second_factor=(await factors.of(account.id)).enabled,
     )
 
 

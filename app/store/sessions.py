@@ -80,6 +80,12 @@ async def end_all(user_id: str, *, but: str | None = None) -> None:
     )
 
 
+async def end_others(user_id: str, *, keep: str | None = None) -> None:
+    """End every session of a user but one: what they may do, or sign in with, has changed."""
+    await end_all(user_id, but=keep)
+    forget()
+
+
 async def holder_of(sid: str) -> Principal | None:
     """Whose session this is, or None when it is over; at most a second old."""
     seen_at, holder = _holders.get(sid, (-REMEMBERED_S, None))

@@ -24,7 +24,12 @@ from tests.app.api.sockets import talking
 
 PUBLIC = {
     "/",
+    "/api/v1/auth/2fa/login",
     "/api/v1/auth/login",
+    "/api/v1/auth/oidc/callback",
+    "/api/v1/auth/oidc/start",
+    "/api/v1/auth/passkeys/login",
+    "/api/v1/auth/passkeys/login/options",
     "/api/v1/auth/refresh",
     "/api/v1/auth/register",
     "/api/v1/auth/token",

@@ -1,0 +1,100 @@
+"""Signing in at an OpenID provider: there, and back again."""
+
+import secrets
+from typing import Annotated
+
+from litestar import Controller, Response, get
+from litestar.datastructures import Cookie
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from litestar.response import Redirect
+
+from app.api import queries
+from app.api.arrivals import AnyRequest, begin, is_secure
+from app.domain import claims as rules
+from app.errors import NotFound, Unauthorized
+from app.security import oidc, passwords
+from app.security.policy import ANYONE
+from app.settings import Settings
+from app.store import identities, users
+from schema.users import SignedIn
+
+COOKIE, PATH = "oidc_sign_in", "/api/v1/auth/oidc"
+JSON = "application/json"
+Code = Annotated[str | None, QueryParameter(max_length=4_096)]
+State = Annotated[str | None, QueryParameter(name="state", max_length=4_096)]
+
+
+class OidcController(Controller):
+    """Signing in with an account that one has elsewhere."""
+
+    path = "/auth/oidc"
+    tags = ("Auth",)
+    guards = (ANYONE,)
+
+    @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
+    async def start(self, request: AnyRequest) -> Redirect:
+        """Send the browser to the provider that OIDC_ISSUER names."""
+        settings = _settings(request)
+        url, word = await oidc.departure(settings, _callback(request, settings))
+        return Redirect(url, status_code=302, cookies=[_cookie(request, word)])
+
+    @get(
+        "/callback",
+        operation_id="FinishOidc",
+        status_code=302,
+        opt={"refusals": [401, 403, 404, 409, 502], queries.ANY: True},
+        responses={
+            200: ResponseSpec(SignedIn, description="Signed in, for callers that accept JSON rather than HTML.")
+        },
+    )
+    async def callback(
+        self, request: AnyRequest, code: Code = None, came_with: State = None
+    ) -> Response[SignedIn | None]:
+        """Come back from the provider: signs in, and goes on to CLIENT_URL with the cookie `session_id`."""
+        del code, came_with  # the document shows them; a provider may send others, and all are judged together
+        settings = _settings(request)
+        word = request.cookies.get(COOKIE)
+        if word is None:
+            raise Unauthorized(oidc.BAD_STATE)
+        query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416 - of several, the last
+        told = await oidc.arrival(settings, _callback(request, settings), word, query)
+        signed_in = await begin(request, await users.read(await _admitted(settings, told)))
+        cookies = [*signed_in.cookies, _cookie(request, "", lives_s=0)]
+        if JSON in request.headers.get("Accept", ""):
+            return Response(signed_in.content, status_code=200, cookies=cookies)
+        return Redirect(settings.client_url, status_code=302, cookies=cookies)
+
+
+def _settings(request: AnyRequest) -> Settings:
+    settings: Settings = request.app.state.settings
+    if not settings.oidc_issuer:
+        raise NotFound("Signing in with a provider is not set up here: OIDC_ISSUER is not set.")
+    return settings
+
+
+def _callback(request: AnyRequest, settings: Settings) -> str:
+    """Our address as the provider knows it."""
+    return settings.oidc_redirect_url or f"{request.url.scheme}://{request.url.netloc}{PATH}/callback"
+
+
+def _cookie(request: AnyRequest, value: str, *, lives_s: int = oidc.LIVES_S) -> Cookie:
+    return Cookie(
+        key=COOKIE,
+        value=value,
+        path=PATH,
+        max_age=lives_s,
+        httponly=True,
+        secure=is_secure(request),
+        samesite="lax",
+    )
+
+
+async def _admitted(settings: Settings, told: dict[str, object]) -> str:
+    role = rules.role_of(told, settings.oidc_role_claim, settings.oidc_admin_values, settings.oidc_operator_values)
+    person = rules.person(told, role)
+    may_add = settings.oidc_auto_create
+    if await identities.is_known(person):
+        return await identities.admit(person, may_add=may_add)
+    spare = await passwords.hashed(secrets.token_urlsafe(32))
+    return await identities.admit(person, may_add=may_add, spare_hash=spare)

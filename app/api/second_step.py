@@ -1,0 +1,89 @@
+"""The second step of signing in: when it is asked for, the ticket between the steps, and where codes are judged."""
+
+from hashlib import sha256
+from typing import Any
+
+from litestar import Request
+
+from app.errors import Forbidden, NoSuch, TwoFactorRequired, Unauthorized
+from app.security import attempts, passwords, tickets
+from app.security.addresses import address_of
+from app.store import factors, users
+from app.store.users import Account
+from schema.attempts import Proof
+from schema.users import Principal
+
+AnyRequest = Request[Any, Any, Any]
+KIND, TICKET_S = "second-step", 300  # time to find the telephone
+WRONG_CODE = "The code is wrong, or was used before."
+WRONG_PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
+NOBODY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
+
+
+async def demand(request: AnyRequest, account: Account, token: str | None) -> None:
+    """Let through whose password was right. Raises TwoFactorRequired for want of a code, Unauthorized for a bad one."""
+    has = await factors.of(account.id)
+    if not has.enabled:
+        return
+    if not token:
+        methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
+        ticket = tickets.issue(KIND, TICKET_S, sub=account.id, mark=_mark(account))
+        told: dict[str, Any] = {
+            "ticket": ticket,
+            "expires_in": TICKET_S,
+            "methods": [name for name, there in methods.items() if there],
+        }
+        raise TwoFactorRequired("A code of your authenticator app, a recovery code or a passkey is needed.", **told)
+    await prove(request, account.id, token)
+
+
+async def prove(request: AnyRequest, user_id: str, token: str) -> None:
+    """The one place that judges codes, whatever they are for. Raises Unauthorized, LockedOut."""
+    guess = (Proof.CODE, address_of(request), user_id)
+    await attempts.refuse_if_locked(*guess)
+    if not await factors.accept(user_id, token):
+        await attempts.failed(*guess)
+        raise Unauthorized(WRONG_CODE)
+    await attempts.succeeded(*guess)
+
+
+async def bearer_of(ticket: str) -> Account:
+    """Whose password was right, and still is. Raises Unauthorized."""
+    told = tickets.opened(KIND, ticket)
+    account = await _account(str(told["sub"]))
+    if account is None or not account.active or _mark(account) != told["mark"]:
+        raise Unauthorized(tickets.BAD)
+    return account
+
+
+async def reproved(request: AnyRequest, principal: Principal, password: str) -> Account:
+    """The account of somebody signed in who says the password once more. Raises Forbidden, Unauthorized, LockedOut."""
+    account = await _account(principal.user_id) if principal.session_id is not None else None
+    if account is None:
+        raise Forbidden(NOBODY)
+    guess = (Proof.PASSWORD, address_of(request), account.username)
+    await attempts.refuse_if_locked(*guess)
+    if not await passwords.matches(password, account.password_hash):
+        await attempts.failed(*guess)
+        raise Unauthorized(WRONG_PASSWORD)
+    await attempts.succeeded(*guess)
+    return account
+
+
+def person(principal: Principal) -> str:
+    """The id of somebody who is signed in with a session. Raises Forbidden."""
+    if principal.session_id is None:
+        raise Forbidden(NOBODY)
+    return principal.user_id
+
+
+async def _account(user_id: str) -> Account | None:
+    try:
+        return await users.named((await users.read(user_id)).username)
+    except NoSuch:
+        return None
+
+
+def _mark(account: Account) -> str:
+    """Another one as soon as the password is."""
+    return sha256(account.password_hash.encode()).hexdigest()[:16]

@@ -1,0 +1,55 @@
+"""Rows of what people sign in with beside a password."""
+
+from piccolo.columns import BigInt, Text
+from piccolo.table import Table
+
+
+class TotpRow(Table, tablename="totp"):
+    """A secret shared with an authenticator app, sealed. Not asked for until `active_ms`."""
+
+    user_id = Text(primary_key=True)
+    secret = Text()
+    last_step = BigInt(default=0)
+    active_ms = BigInt(null=True, default=None)
+    created_ms = BigInt()
+
+
+class RecoveryCodeRow(Table, tablename="recovery_codes"):
+    """One code for the day the telephone is gone; used once. The key is (user_id, code_hash)."""
+
+    user_id = Text()
+    code_hash = Text()
+    used_ms = BigInt(null=True, default=None)
+
+
+class PasskeyRow(Table, tablename="passkeys"):
+    """A WebAuthn credential, good for the site `rp_id`. Credential and key are base64url, `transports` is JSON."""
+
+    id = Text(primary_key=True)
+    user_id = Text(index=True)
+    name = Text()
+    rp_id = Text()
+    credential_id = Text(unique=True)
+    public_key = Text()
+    sign_count = BigInt()
+    transports = Text()
+    created_ms = BigInt()
+    last_used_ms = BigInt(null=True, default=None)
+
+
+class ChallengeRow(Table, tablename="challenges"):
+    """What an authenticator is to sign; the newest one per user and purpose, taken once."""
+
+    user_id = Text()
+    purpose = Text()
+    challenge = Text()
+    expires_ms = BigInt()
+
+
+class IdentityRow(Table, tablename="identities"):
+    """Who a user is at an OpenID provider. The key is (issuer, subject)."""
+
+    issuer = Text()
+    subject = Text()
+    user_id = Text(index=True)
+    created_ms = BigInt()

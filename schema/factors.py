@@ -1,0 +1,81 @@
+"""Second factors: one-time codes by an app, recovery codes, and what signing in with them takes."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.users import User
+
+OneTimeCode = Annotated[
+    str, Meta(min_length=6, max_length=64, description="One-time code, or a recovery code.", examples=["123456"])
+]
+Proof = Annotated[str, Meta(max_length=256, description="The password, once more.")]
+Ticket = Annotated[
+    str, Meta(max_length=2_048, description="From the refusal `TWO_FACTOR_REQUIRED`: says that the password was right.")
+]
+RecoveryCodes = Annotated[
+    list[str], Meta(description="Each signs in once, when the app or the passkey is gone. They are shown only now.")
+]
+
+
+class TwoFactor(Struct, frozen=True, kw_only=True):
+    """What a user is asked for beside the password."""
+
+    enabled: bool
+    totp: bool
+    passkeys: int
+    recovery_codes: Annotated[int, Meta(description="Unused ones.")]
+
+
+class Me(User, frozen=True, kw_only=True):
+    """Oneself."""
+
+    two_factor: TwoFactor
+
+
+class TotpStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants one-time codes proves the password."""
+
+    password: Proof
+
+
+class TotpSetup(Struct, frozen=True, kw_only=True):
+    """A secret for an authenticator app; asked for once a code of it was verified."""
+
+    secret: Annotated[str, Meta(description="Base32, for typing in.")]
+    otpauth_uri: str
+    qr_svg: Annotated[str, Meta(description="The address as a QR code: a whole SVG document.")]
+
+
+class TotpConfirmation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A code that the app shows."""
+
+    token: OneTimeCode
+
+
+class TwoFactorOn(Struct, frozen=True, kw_only=True):
+    """Signing in wants a code from now on."""
+
+    two_factor: TwoFactor
+    recovery_codes: RecoveryCodes
+
+
+class TwoFactorOff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants to go without proves both factors."""
+
+    password: Proof
+    token: OneTimeCode
+
+
+class RecoveryCodesWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants new recovery codes proves the password, and a code where an app or earlier codes give one."""
+
+    password: Proof
+    token: Annotated[OneTimeCode | None, Meta(description="Wanted while an authenticator app is set up.")] = None
+
+
+class TwoFactorLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The second step of signing in."""
+
+    ticket: Ticket
+    token: OneTimeCode

@@ -1,0 +1,127 @@
+"""Passkeys (WebAuthn, level 3): what browsers send of them, and what is shown."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from schema.factors import Proof, RecoveryCodes, Ticket, TwoFactor
+from schema.pages import Pagination
+
+Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
+KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Telephone"])]
+Transport = Annotated[str, Meta(max_length=32)]
+PublicKey = Annotated[
+    dict[str, Any], Meta(description="For `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.")
+]
+
+_NAMES = {
+    "client_data_json": "clientDataJSON",
+    "attestation_object": "attestationObject",
+    "authenticator_data": "authenticatorData",
+}
+
+
+class PasskeyStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who wants another passkey proves the password."""
+
+    password: Proof
+
+
+class PasskeyOptions(Struct, frozen=True, kw_only=True):
+    """What a browser needs to ask an authenticator; good for five minutes and one try."""
+
+    public_key: PublicKey
+
+
+class Attestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
+    """What an authenticator made. Browsers add fields as the standard grows, so unknown ones are let be."""
+
+    client_data_json: Base64Url
+    attestation_object: Base64Url
+    transports: Annotated[list[Transport], Meta(max_length=10)] = []
+
+
+class Assertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
+    """What an authenticator signed. Browsers add fields as the standard grows, so unknown ones are let be."""
+
+    client_data_json: Base64Url
+    authenticator_data: Base64Url
+    signature: Base64Url
+
+
+class NewCredential(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`toJSON()` of what `navigator.credentials.create` gives."""
+
+    id: Base64Url
+    raw_id: Base64Url
+    type: Literal["public-key"]
+    response: Attestation
+
+
+class SignedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
+    """`toJSON()` of what `navigator.credentials.get` gives."""
+
+    id: Base64Url
+    raw_id: Base64Url
+    type: Literal["public-key"]
+    response: Assertion
+
+
+class PasskeyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new passkey."""
+
+    name: KeyName
+    credential: NewCredential
+
+
+class PasskeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A passkey's new name."""
+
+    name: KeyName
+
+
+class Passkey(Struct, frozen=True, kw_only=True):
+    """A passkey as returned."""
+
+    id: str
+    name: str
+    site: Annotated[str, Meta(description="The host it is good for.")]
+    transports: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class PasskeyAdded(Struct, frozen=True, kw_only=True):
+    """Signing in wants it, or another second factor, from now on."""
+
+    passkey: Passkey
+    two_factor: TwoFactor
+    recovery_codes: Annotated[RecoveryCodes | None, Meta(description="With the first second factor.")]
+
+
+class Passkeys(Struct, frozen=True, kw_only=True):
+    """A whole list."""
+
+    passkeys: list[Passkey]
+    total: int
+
+
+class PasskeyPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Passkey]
+    pagination: Pagination
+
+
+class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who signs in with a passkey was right about the password."""
+
+    ticket: Ticket
+
+
+class PasskeyLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The second step of signing in, with a passkey."""
+
+    ticket: Ticket
+    credential: SignedCredential
