@@ -13,13 +13,21 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from app import db, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, options, queries, replies, requests
 from app import db, first_steps, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import body, document, queries, replies, requests
+from app.api import (
+    body,
+    deadlines,
+    document,
+    encryption,
+    idempotency,
+    options,
+    queries,
+    rates,
+    replies,
+    requests,
+    settling,
+)
 from app.api.api_keys import ApiKeyController
-from app.api import body, deadlines, document, queries, rates, replies, requests
-from app.api import body, document, encryption, idempotency, queries, replies, requests, settling
 from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
@@ -30,27 +38,21 @@ from app.api.heartbeats import HeartbeatController
 from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
-from app.api.own_password import OwnPasswordController
 from app.api.oidc import OidcController
+from app.api.own_password import OwnPasswordController
 from app.api.passkeys import PasskeyController
 from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
 from app.api.sessions import SessionController
-from app.api.users import UserController
 from app.api.settings import SettingController
 from app.api.two_factor import TwoFactorController
+from app.api.users import UserController
 from app.pages import explorer
-from app.security import policy, principals, sealing
+from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
-from app.store import accounts, grants, sessions
-from app.security import keyring, principals, sealing
-from app.settings import Settings
-from app.store import sessions, signing_keys
-from app.security import attempts, principals, sealing
-from app.settings import Settings
-from app.store import attempts as failures, sessions
+from app.store import accounts, attempts as failures, grants, sessions, signing_keys
 from schema.users import Principal
 
 # under /api/v1
@@ -101,14 +103,11 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
-        state=State({"settings": found, "draining": False, **HOLDERS}),
-        state=State({"settings": found, "holder_of": sessions.holder_of, "draining": False, "rates": rates.of(found)}),
-        guards=[rates.within, deadlines.unhurried],
+        state=State({"settings": found, "draining": False, "rates": rates.of(found), **HOLDERS}),
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
         before_request=admitted,
-        before_request=before,
         exception_handlers=replies.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
@@ -119,20 +118,16 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     options.declare(app)
     policy.declare(app)
     rates.declare(app)
-    app.asgi_handler = requests.around(app.asgi_handler)
-    return app
-
-
-async def admitted(request: Request[Any, Any, Any]) -> None:
-    """What holds before every handler: its caller may call it, and it knows what is asked."""
-    await policy.enforce(request)
-    await queries.refuse_unknown(request)
     app.asgi_handler = encryption.around(settling.around(requests.around(app.asgi_handler)))
     return app
 
 
-async def before(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    """What every handler's request passes first; a reply is one that was given before."""
+async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    """What every request passes before its handler; a reply is one that was given before."""
+    handler = request.route_handler
+    deadlines.unhurried(request, handler)
+    await rates.within(request, handler)
+    await policy.enforce(request)
     await queries.refuse_unknown(request)
     return await idempotency.begin(request)
 

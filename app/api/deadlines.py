@@ -39,8 +39,8 @@ async def hurried(scope: Scope, receive: Receive, send: Send, answer: Callable[[
             await _give_up(scope, send)
 
 
-async def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
-    """A guard: runs wait for what they run, and streams for their end."""
+def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Lift the limit where it does not hold: runs wait for what they run, and streams for their end."""
     deadline: asyncio.Timeout | None = connection.scope["state"].get(DEADLINE)
     if deadline and (handler.opt.get(UNHURRIED) or handler.opt.get(rates.RATE) == rates.RUN):
         deadline.reschedule(None)

@@ -59,7 +59,7 @@ def is_counted(handler: BaseRouteHandler) -> bool:
 
 
 async def within(connection: Connection, handler: BaseRouteHandler) -> None:
-    """A guard: count the request; raises OverRate beyond the limit, and what `principals.resolve` raises."""
+    """Count the request; raises OverRate beyond the limit, and what `principals.resolve` raises."""
     if not is_counted(handler):
         return
     group: str = handler.opt[_GROUP]
