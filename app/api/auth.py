@@ -1,6 +1,7 @@
 """Signing up, in and out; and who one is."""
 
 import re
+from time import time
 from typing import Any
 
 from litestar import Controller, Request, Response, get, patch, post
@@ -10,10 +11,10 @@ from litestar.params import JSONBody
 from msgspec import UNSET
 
 from app import welcome
-from app.api import arrivals
 from app.api.body import FormBody
 from app.errors import Invalid, Unauthorized
-from app.security import passwords, principals, setup, strength
+from app.security import passwords, principals, setup, strength, tokens
+from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import sessions, users
 from app.store.users import Account
@@ -62,13 +63,13 @@ class AuthController(Controller):
         if not await passwords.matches(data.password, stored) or account is None:
             raise Unauthorized(WRONG)
         await _renew_hash(account, data.password)
-        return await arrivals.begin(request, await users.read(account.id))
+        return await begun(request, account.id)
 
     @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
         """Trade a refresh token for a new pair. One that was used before ends the whole session."""
         sid, user_id, fresh = await sessions.rotate(data.refresh_token)
-        return arrivals.signed_in(request, await users.read(user_id), sid, fresh)
+        return _signed_in(request, await users.read(user_id), sid, fresh)
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
     async def logout(self, principal: NamedDependency[Principal]) -> Response[None]:
@@ -97,6 +98,17 @@ class AuthController(Controller):
         return changed
 
 
+async def begun(request: AnyRequest, user_id: str) -> Response[SignedIn]:
+    """A new session, with its tokens and its cookie: how every way of signing in ends."""
+    sid, refresh = await sessions.start(user_id, ip=address_of(request), agent=request.headers.get("User-Agent", ""))
+    return _signed_in(request, await users.read(user_id), sid, refresh)
+
+
+def is_secure(request: AnyRequest) -> bool:
+    """Whether cookies travel by TLS only."""
+    return request.app.state.settings.client_url.startswith("https:") or request.url.scheme == "https"
+
+
 async def _renew_hash(account: Account, password: str) -> None:
     """Hash the password again when today's parameters are others than those it was hashed with."""
     if passwords.is_outdated(account.password_hash):
@@ -122,4 +134,26 @@ def _user_of(principal: Principal) -> User:
         email="",
         is_admin=principal.role is Role.ADMIN,
         role=principal.role,
+    )
+
+
+def _signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
+    told = SignedIn(
+        access_token=tokens.access(user.id, sid, int(time())),
+        user=user,
+        refresh_token=refresh,
+        expires_in=tokens.ACCESS_S,
+    )
+    shared: dict[str, Any] = {
+        "max_age": tokens.REFRESH_S,
+        "secure": is_secure(request),
+        "samesite": "lax",
+        "path": "/",
+    }
+    return Response(
+        told,
+        cookies=[
+            Cookie(key=principals.COOKIE, value=tokens.cookie(sid), httponly=True, **shared),
+            Cookie(key=principals.CSRF_COOKIE, value=tokens.csrf(sid), **shared),
+        ],
     )

@@ -9,8 +9,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct, structs
 
-from app.api import arrivals, lists
-from app.api.auth import username_of
+from app.api import lists
+from app.api.auth import begun, username_of
 from app.api.lists import Asked, Limit, Order, Page, Search
 from app.security import passwords, strength
 from app.security.policy import ADMIN, ANYONE
@@ -98,4 +98,4 @@ class InvitationController(Controller):
         username = data.username or username_of(email)
         strength.require(data.password, username, email)
         user = await invitations.accept(data.token, username, await passwords.hashed(data.password))
-        return await arrivals.begin(request, user)
+        return await begun(request, user.id)

@@ -70,14 +70,15 @@ async def end(sid: str) -> None:
     _holders.pop(sid, None)
 
 
-async def end_all(user_id: str, *, but: str | None = None) -> None:
-    """End every session of a user, except one. Inside of `writing`: whoever opened it calls `forget` afterwards."""
+async def end_others(user_id: str, *, keep: str | None = None) -> None:
+    """End every session of a user but one; what they may do, or sign in with, has changed."""
     await db.rows(
-        "UPDATE sessions SET ended_ms = ?2 WHERE user_id = ?1 AND ended_ms IS NULL AND id <> ?3",
+        "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
         user_id,
+        keep or "",
         _now_ms(),
-        but or "",
     )
+    forget()
 
 
 async def holder_of(sid: str) -> Principal | None:
