@@ -87,9 +87,9 @@ async def change(user_id: str, patch: MemberPatch, *, version: int | None = None
         await db.rows(_SET, user_id, new.username, new.email, new.role.value, int(new.active))
         if (new.role, new.active) != (old.role, old.active):
             await _refuse_without_admins(old)
-            await sessions.end_all(user_id)
+            await sessions.end_others(user_id)
         changed = await read(user_id)
-    sessions.forget()
+    sessions.forget()  # once more: what was read meanwhile was from before the commit
     return changed
 
 
@@ -103,7 +103,7 @@ async def set_password(user_id: str, password_hash: str, *, keeping: str | None 
         )
         if not found:
             raise NoSuch("user", user_id)
-        await sessions.end_all(user_id, but=keeping)
+        await sessions.end_others(user_id, keep=keeping)
     sessions.forget()
 
 

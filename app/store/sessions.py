@@ -70,19 +70,14 @@ async def end(sid: str) -> None:
     _holders.pop(sid, None)
 
 
-async def end_all(user_id: str, *, but: str | None = None) -> None:
-    """End every session of a user, except one. Inside of `writing`: whoever opened it calls `forget` afterwards."""
-    await db.rows(
-        "UPDATE sessions SET ended_ms = ?2 WHERE user_id = ?1 AND ended_ms IS NULL AND id <> ?3",
-        user_id,
-        _now_ms(),
-        but or "",
-    )
-
-
 async def end_others(user_id: str, *, keep: str | None = None) -> None:
-    """End every session of a user but one: what they may do, or sign in with, has changed."""
-    await end_all(user_id, but=keep)
+    """End every session of a user but one; what they may do, or sign in with, has changed."""
+    await db.rows(
+        "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
+        user_id,
+        keep or "",
+        _now_ms(),
+    )
     forget()
 
 

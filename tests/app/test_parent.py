@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app import child, parent
+from app import child, parent, welcome
 from app.settings import Settings
 
 LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
@@ -54,13 +54,21 @@ class Up:
 @pytest.fixture
 def up(tmp_path: Path, environ: dict[str, str]) -> Iterator[Up]:
     """The embedded default, ready."""
-    ours = {name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_PORT", "MODE"}}
+    ours = {
+        name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_HOST", "SERVER_PORT", "MODE"}
+    }
     one = Up(tmp_path, ours)
     one.until(lambda: "\nready " in one.said())
     yield one
     if one.process.poll() is None:
         one.process.kill()
     one.process.wait()
+
+
+@pytest.fixture
+def reachable(environ: dict[str, str]) -> None:
+    """Listening on every address; comes before `up`."""
+    environ["SERVER_HOST"] = "0.0.0.0"
 
 
 def runs(pid: int) -> bool:
@@ -80,6 +88,13 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
     assert up.said().rstrip().endswith("everything")
     assert not any(runs(pid) for pid in up.pids().values())
     assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
+
+
+@pytest.mark.usefixtures("reachable")
+def test_who_can_be_reached_shows_the_set_up_token_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
+    token = (tmp_path / "data" / welcome.FILE).read_text().strip()
+    assert up.said().count(f'"setup_token": "{token}"') == 1
+    assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
 
 def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
