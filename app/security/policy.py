@@ -54,9 +54,10 @@ class Needs:
         self.least = least
 
     async def __call__(self, connection: Connection, _: BaseRouteHandler) -> None:
-        """Raise Unauthorized for nobody, Forbidden for somebody without the role. WebSockets come this way."""
+        """Raise Unauthorized for nobody, Forbidden for who lacks role or scope. Here come WebSockets."""
         if self.least is not None:
-            require_role(await principals.required(connection), self.least)
+            scope = scopes.scope_of(connection.scope["path"], "GET")
+            Rule(least=self.least, scope=scope).admit(await principals.required(connection))
 
 
 ANYONE, VIEWER, OPERATOR, ADMIN = Needs(None), Needs(Role.VIEWER), Needs(Role.OPERATOR), Needs(Role.ADMIN)

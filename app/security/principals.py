@@ -75,11 +75,15 @@ async def still(connection: Connection, principal: Principal) -> bool:
         return holder is not None and holder.role == principal.role
     if principal.key_id is not None:
         grant: Grant | None = await state.grant_by_id(principal.key_id)
-        return grant is not None and not grant.objection() and grant.principal == principal
+        return grant is not None and not grant.objection() and _rights_of(grant.principal) == _rights_of(principal)
     if principal.via == "basic":
         known: Known | None = await state.known_as(principal.username)
         return known is not None and known.active and _by_password(known) == principal
     return True
+
+
+def _rights_of(principal: Principal) -> tuple[Role, frozenset[str] | None]:
+    return principal.role, principal.scopes
 
 
 def ended(principal: Principal) -> str:

@@ -63,13 +63,19 @@ async def keep_uses() -> None:
 
 
 async def keep_uses_forever() -> None:
-    """Write them every minute, until cancelled. A database that is away gets them later."""
+    """Write them every minute, and once more when cancelled. A database that is away gets them later."""
     while True:
-        await asyncio.sleep(KEEP_S)
         try:
-            await keep_uses()
-        except db.TROUBLE as error:
-            log.warning("keys.uses_not_kept", reason=type(error).__name__)
+            await asyncio.sleep(KEEP_S)
+        finally:
+            await _keep_or_warn()
+
+
+async def _keep_or_warn() -> None:
+    try:
+        await keep_uses()
+    except db.TROUBLE as error:
+        log.warning("keys.uses_not_kept", reason=type(error).__name__)
 
 
 def _grant(found: Any) -> Grant | None:

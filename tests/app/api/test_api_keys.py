@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app import db
+from app import db, tasks
 from app.store import grants
 from schema.status import Role
 from tests.app.api.cast import EVERYBODY, key_of, set_user, signed_in
@@ -165,6 +165,15 @@ async def test_the_last_use_is_kept_without_a_write_per_request(client: Client, 
     kept = (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()
     assert kept["last_used_at"] > kept["created_at"][:19]
     assert (kept["last_used_ip"], kept["version"]) == ("127.0.0.1", 1)
+
+
+async def test_a_process_that_stops_keeps_the_last_uses(client: Client, ada: Headers) -> None:
+    key = await made(client, ada)
+    await client.get(PLUGINS, headers={"X-API-Key": key["key"]})
+    keeping = asyncio.create_task(grants.keep_uses_forever())
+    await asyncio.sleep(0)
+    await tasks.end(keeping)
+    assert (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()["last_used_ip"] == "127.0.0.1"
 
 
 @pytest.mark.parametrize("how", ["removed", "switched off", "narrowed"])
