@@ -132,7 +132,7 @@ def rate(text: str) -> Rate | None:
         return None
     times, _, period = text.partition("/")
     try:
-        return Rate(whole(1, 1_000_000)(times), seconds(period if period[:1].isdigit() else f"1{period}"))
+        return Rate(whole(1, 1_000_000)(times), seconds(period if period[:1].isdigit() else f"1{period or '?'}"))
     except ValueError as error:
         raise ValueError("must be a rate like 600/m or 100/10s, or 0 for no limit") from error
 

@@ -36,6 +36,9 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
+LIMITS = ("RATE_LIMIT_AUTH", "RATE_LIMIT_READ", "RATE_LIMIT_WRITE", "RATE_LIMIT_RUN")  # paid for, never reached
+
+
 class Ground:
     """One installation. Its processes are found by a mark in their environment; nothing else is ever signalled."""
 
@@ -51,6 +54,7 @@ class Ground:
             "DATA_DIR": str(folder / "data"),
             "SERVER_PORT": str(self.port),
             "LOG_LEVEL": "warn",
+            **dict.fromkeys(LIMITS, "1000000/m"),
             "PYTHONPATH": str(ROOT),
             processes.MARK: self.mark,
             **environ,

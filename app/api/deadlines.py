@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import msgspec
-from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Receive, ReceiveMessage, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
@@ -25,12 +24,12 @@ TOO_LONG = "This took too long and was given up; look whether it was done before
 
 async def hurried(scope: Scope, receive: Receive, send: Send, answer: Callable[[Receive], Awaitable[None]]) -> None:
     """Have a request answered in time, or say that it was not."""
-    settings: Settings = ASGIConnection(scope).app.state.settings
+    settings: Settings = scope["litestar_app"].state.settings
     state = scope["state"]
     try:
         async with asyncio.timeout(settings.request_timeout_s) as deadline:
             state[DEADLINE] = deadline
-            await answer(_timely(receive, settings.body_timeout_s))
+            await answer(_timely(receive, settings.body_timeout_s) if _has_body(scope) else receive)
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -44,6 +43,11 @@ def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
     deadline: asyncio.Timeout | None = connection.scope["state"].get(DEADLINE)
     if deadline and (handler.opt.get(UNHURRIED) or handler.opt.get(rates.RATE) == rates.RUN):
         deadline.reschedule(None)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether a body is on its way (RFC 9112, 6); the others are spared a timer."""
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 def _timely(receive: Receive, limit_s: float) -> Receive:

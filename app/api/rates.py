@@ -7,8 +7,10 @@ A route's group is what it says, `opt={RATE: RUN}`, or follows from it: what any
 from typing import Any
 
 from litestar import Litestar
+from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from litestar.types import Scope
 
 from app import queue
 from app.errors import Refusal, TooMany
@@ -75,13 +77,13 @@ async def within(connection: Connection, handler: BaseRouteHandler) -> None:
     _refuse_beyond(await _counted(connection, group, who))
 
 
-async def standing_of(connection: Connection) -> Standing | None:
+async def standing_of(scope: Scope) -> Standing | None:
     """Where the caller stands, for its headers; a path of the API that is none counts as reading."""
-    state = connection.scope["state"]
-    if STANDING in state or "route_handler" in connection.scope or not connection.scope["path"].startswith(API):
+    state = scope["state"]
+    if STANDING in state or "route_handler" in scope or not scope["path"].startswith(API):
         found: Standing | None = state.get(STANDING)
         return found
-    return await _counted(connection, READ, "")
+    return await _counted(ASGIConnection(scope), READ, "")
 
 
 def headers_of(standing: Standing) -> list[tuple[bytes, bytes]]:

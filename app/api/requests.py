@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from litestar.connection import ASGIConnection
 from litestar.enums import HttpMethod, ScopeType
 from litestar.status_codes import HTTP_400_BAD_REQUEST
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,7 +68,7 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
             state["status"] = message["status"]
-            standing = await rates.standing_of(ASGIConnection(scope))
+            standing = await rates.standing_of(scope)
             _add_headers(message, request_id, rates.headers_of(standing) if standing else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""

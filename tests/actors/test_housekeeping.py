@@ -8,9 +8,10 @@ from structlog.testing import capture_logs
 
 from actors import housekeeping
 from app import db, queue as queues
-from app.store import marks
+from app.store import attempts, marks
 from app.store.retention import Keep
 from app.store.tables.rollups import HOURLY, rollup_key
+from schema.attempts import Attempt, Proof
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
 
@@ -82,3 +83,12 @@ async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(s
     with capture_logs() as logs:
         await housekeeping._round("me")
     assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.failed", "error")]
+
+
+async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):
+    guess = Attempt(Proof.PASSWORD, "fingerprint", "192.0.2.1")
+    await attempts.add(guess, START, START + 60_000)
+    await housekeeping.tidy(START + 60_000)
+    assert len(await db.rows("SELECT id FROM attempts")) == 1
+    await housekeeping.tidy(START + 60_001)
+    assert len(await db.rows("SELECT id FROM attempts")) == 0

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from app import envfile, settings as configuration
 from app.settings import BadSettings
-from app.variables import VARIABLES
+from app.variables import VARIABLES, Rate
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|(?P<default>[^|]*)\|", re.MULTILINE)
@@ -67,6 +67,11 @@ def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
         ("PRODUCER_CONCURRENCY", "129", "must be a whole number from 1 to 128"),
         ("BRUTEFORCE_WINDOW", "1 fortnight", "must be a duration"),
         ("BRUTEFORCE_LOCKOUT", "500ms", "must be a duration in whole seconds"),
+        ("RATE_LIMIT_READ", "fast", "must be a rate like 600/m or 100/10s, or 0 for no limit, not 'fast'"),
+        ("RATE_LIMIT_READ", "600", "must be a rate"),
+        ("RATE_LIMIT_READ", "0/m", "must be a rate"),
+        ("RATE_LIMIT_READ", "600/", "must be a rate"),
+        ("REQUEST_TIMEOUT", "0", "must be a duration"),
         ("REGISTRATION_OPEN", "perhaps", "must be true or false"),
         ("API_SECRET_KEY", "short", "must have at least 16 characters"),
     ],
@@ -95,6 +100,20 @@ def test_secrets_are_not_in_the_repr_of_settings(tmp_path: Path) -> None:
     secret = dict.fromkeys(("API_SECRET_KEY", "API_ADMIN_TOKEN", "DB_PASS"), "hunter2hunter2hunter2")
     found = configuration.read({**secret, "REDIS_URL": "redis://:hunter2@cache"}, tmp_path)
     assert "hunter2" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("600/m", Rate(600, 60)),
+        ("100/10s", Rate(100, 10)),
+        ("5/s", Rate(5, 1)),
+        ("9/1h30m", Rate(9, 5_400)),
+        ("0", None),
+    ],
+)
+def test_rates_are_so_many_in_a_time(tmp_path: Path, text: str, rate: Rate | None) -> None:
+    assert configuration.read({"RATE_LIMIT_READ": text}, tmp_path).rate_limit_read == rate
 
 
 @pytest.mark.parametrize(
