@@ -1,0 +1,81 @@
+"""A provider that is absent, elsewhere or a liar is told as such, and nobody gets in."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from app.main import create_app
+from app.settings import Settings
+from tests.app.api.people import Client, calling
+
+START = "/api/v1/auth/oidc/start"
+
+
+def knowing(database: Settings, issuer: str) -> Any:
+    return calling(create_app(replace(database, oidc_issuer=issuer, oidc_client_id="watchkeeper")))
+
+
+async def refusal(client: Client) -> tuple[int, str]:
+    error = await client.get(START)
+    return error.status_code, error.json()["error"]["message"]
+
+
+async def serving(document: Any) -> TestServer:
+    async def describe(_: web.Request) -> web.Response:
+        return web.json_response(document) if not isinstance(document, str) else web.Response(text=document)
+
+    app = web.Application()
+    app.router.add_get("/.well-known/openid-configuration", describe)
+    server = TestServer(app)
+    await server.start_server()
+    return server
+
+
+async def test_without_a_provider_there_is_no_such_way_in(client: Client) -> None:
+    for path in (START, "/api/v1/auth/oidc/callback?code=x&state=y"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_a_provider_that_does_not_answer_is_a_bad_gateway(database: Settings, free_port: int) -> None:
+    async with knowing(database, f"http://127.0.0.1:{free_port}") as client:
+        assert await refusal(client) == (502, "The sign-in provider does not answer.")
+
+
+async def test_a_provider_at_a_metadata_address_is_never_reached(database: Settings) -> None:
+    async with knowing(database, "http://169.254.169.254") as client:
+        status, words = await refusal(client)
+    assert (status, "may not be reached" in words) == (502, True)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"issuer": "http://another.example"}, "by another name"),
+        ({}, "by another name"),
+        ("<html>", "no JSON object"),
+        ([1], "no JSON object"),
+        ("x" * 300_000, "too long"),
+    ],
+    ids=["another", "nameless", "page", "list", "endless"],
+)
+async def test_a_provider_that_says_nothing_sound_is_not_followed(
+    database: Settings, document: Any, words: str
+) -> None:
+    server = await serving(document)
+    try:
+        async with knowing(database, str(server.make_url("")).rstrip("/")) as client:
+            status, told = await refusal(client)
+    finally:
+        await server.close()
+    assert (status, words in told) == (502, True)
+
+
+@pytest.mark.parametrize("query", ["", "?code=x&state=y", "?error=access_denied&state=y"])
+async def test_who_was_not_sent_away_by_us_does_not_come_back(database: Settings, query: str) -> None:
+    async with knowing(database, "http://127.0.0.1:9") as client:
+        for cookie in ({}, {"Cookie": "oidc_sign_in=forged"}):
+            reply = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)
+            assert reply.status_code == 401
