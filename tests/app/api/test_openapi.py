@@ -99,6 +99,16 @@ async def test_the_explorers_load_nothing_from_elsewhere(client: Client, path: s
         assert (script.status_code, "cdn.redoc.ly" in script.text) == (200, False), asset
 
 
+async def test_scripts_and_styles_of_the_explorers_come_from_files_of_ours(client: Client) -> None:
+    policies = {
+        path: (await client.get(path)).headers["Content-Security-Policy"]
+        for path in ("/api/v1/docs", "/swagger/index.html", "/api/v1/redoc")
+    }
+    assert not any("unsafe-eval" in one or "https:" in one or "*" in one for one in policies.values())
+    assert all("script-src 'self';" in one and "frame-ancestors 'none'" in one for one in policies.values())
+    assert [path for path, one in policies.items() if "unsafe-inline" in one] == ["/api/v1/redoc"]
+
+
 async def test_the_document_is_served_to_anybody(client: Client) -> None:
     reply = await client.get("/api/v1/openapi.json")
     assert reply.json()["openapi"].startswith("3.1")

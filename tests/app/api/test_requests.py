@@ -34,6 +34,9 @@ async def test_replies_carry_the_headers_that_keep_browsers_strict(client: Clien
     headers = (await client.get("/api/v1/version")).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cache-Control"] == "no-store"
+    assert (headers["X-Frame-Options"], headers["Referrer-Policy"]) == ("DENY", "no-referrer")
+    assert "camera=()" in headers["Permissions-Policy"]
+    assert {headers[f"Cross-Origin-{name}-Policy"] for name in ("Opener", "Resource")} == {"same-origin"}
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 

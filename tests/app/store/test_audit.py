@@ -1,12 +1,15 @@
 """The audit log only grows, and whoever changes it behind our back is found out."""
 
 import asyncio
+import os
 import sqlite3
+import sys
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from app import db
+from app import child, db
 from app.security import sealing
 from app.store import audit, chain
 from app.store.audit import AuditQuery
@@ -15,6 +18,7 @@ from tests.conftest import ON_POSTGRES
 
 REFUSED = (sqlite3.IntegrityError, asyncpg.RaiseError)
 DAY_MS = 86_400_000
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -55,6 +59,16 @@ async def test_entries_written_at_once_are_one_chain(log) -> None:
     await asyncio.gather(*(write(f"monitor.{number}") for number in range(20)))
     found = await chain.verify()
     assert (found.count, found.flaw) == (20, "")
+
+
+async def test_entries_of_several_processes_are_one_chain(log, environ, tmp_path) -> None:
+    ours = child.environment({"PATH": os.environ["PATH"], **environ})
+    command = (sys.executable, "-m", "tests.app.store.writer", "12")
+    others = [await asyncio.create_subprocess_exec(*command, env=ours, cwd=ROOT) for _ in range(2)]
+    await write(*(f"monitor.{number}" for number in range(12)))
+    assert [await one.wait() for one in others] == [0, 0]
+    found = await chain.verify()
+    assert (found.count, found.flaw) == (36, "")
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'eve' WHERE seq = 1", "DELETE FROM audit"])

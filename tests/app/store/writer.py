@@ -1,0 +1,25 @@
+"""A process of its own that adds entries to the audit log: `python -m tests.app.store.writer 12`."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from app import db, settings as configuration
+from app.security import sealing
+from app.store import audit
+from tests import make
+
+
+async def run(number: int) -> None:
+    """Add so many entries, one after another."""
+    settings = configuration.read(os.environ, Path.cwd())
+    sealing.prepare(settings)
+    await db.start(settings, connections=2)
+    for no in range(number):
+        await audit.record(make.deed(action=f"{os.getpid()}.{no}"))
+    await db.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(int(sys.argv[1])))
