@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import structlog
 
+from actors.probes.redaction import redacted
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
@@ -104,6 +105,8 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     assertions = getattr(snapshot.target, "assertions", ())
     if assertions and seen.status in PASSING:
         seen = _asserted(seen, assertions, took_us / 1_000_000)
+    if seen.message or seen.detail:
+        seen = redacted(seen, snapshot)
     return Outcome(
         slot.series,
         snapshot.version,

@@ -1,0 +1,73 @@
+"""Keeps a monitor's secrets out of what its checks say: targets repeat what they were sent. Pure."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Struct
+
+from actors.probes.seen import Seen
+from app.security import sealing
+from schema.limits import MASK
+from schema.monitors import Snapshot
+
+TELLING = 3  # characters from which on a secret is looked for: shorter ones stand in any text
+NAMES = ("username", "auth_username", "client_id")
+
+
+def redacted(seen: Seen, snapshot: Snapshot) -> Seen:
+    """The same, with every secret of the monitor and of its proxy masked in whatever form it came back."""
+    holders = [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold(type(one))]
+    forms = sorted({form for one in holders for form in _forms(one) if len(form) >= TELLING}, key=len, reverse=True)
+    if not forms:
+        return seen
+    return msgspec.structs.replace(seen, message=_masked(seen.message, forms), detail=_masked(seen.detail, forms))
+
+
+@cache
+def _may_hold(kind: type[Struct]) -> bool:
+    return any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))
+
+
+def _forms(holder: Struct) -> Iterator[str]:
+    """Each secret as it stands, in an address, in base64, and beside a user name as HTTP and SMTP send it."""
+    names = list(_names(holder))
+    for secret in filter(None, sealing.secrets_of(holder).values()):
+        for one in (secret, *_parts(secret)):
+            yield from (one, quote(one, safe=""), _base64(one))
+            yield from (_base64(pair) for name in names for pair in (f"{name}:{one}", f"\0{name}\0{one}"))
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """The password in a connection string; the lines of a key."""
+    authority = secret.partition("://")[2].rpartition("@")[0]
+    if ":" in authority:
+        yield unquote(authority.partition(":")[2])
+    if "\n" in secret:
+        yield from (line for line in secret.splitlines() if not line.startswith("-----"))
+
+
+def _names(holder: Struct) -> Iterator[str]:
+    """Who we are, wherever that stands in a config."""
+    for field, value in msgspec.structs.asdict(holder).items():
+        if isinstance(value, Struct):
+            yield from _names(value)
+        elif field in NAMES and value:
+            yield value
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode("ascii")
+
+
+def _masked(value: Any, forms: list[str]) -> Any:
+    if isinstance(value, str):
+        for form in forms:
+            value = value.replace(form, MASK)
+        return value
+    if isinstance(value, dict):
+        return {_masked(name, forms): _masked(one, forms) for name, one in value.items()}
+    return [_masked(one, forms) for one in value] if isinstance(value, list | tuple) else value
