@@ -27,6 +27,8 @@ from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
 from app.api.push import PushController
 from app.api.results import ResultController
+from app.api.tags import TagController
+from app.api.visible_tags import VisibleTagController
 from app.pages import explorer
 from app.security import principals, sealing
 from app.settings import Settings
@@ -45,6 +47,8 @@ CONTROLLERS: list[Any] = [
     ResultController,
     PluginController,
     BatchController,
+    TagController,
+    VisibleTagController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]

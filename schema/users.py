@@ -91,6 +91,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     via        jwt, cookie, api_key, basic or token
     key_id     the API key, where one was shown
     scopes     what an API key is narrowed to, as `noun:read` and `noun:write`; None: all that the role covers
+    tags       who is a viewer of some tags sees the monitors that bear one of them; None: everything
     """
 
     user_id: str
@@ -100,3 +101,4 @@ class Principal(Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     key_id: str | None = None
     scopes: frozenset[str] | None = None
+    tags: frozenset[str] | None = None

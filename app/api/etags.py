@@ -9,8 +9,9 @@ from litestar.params import HeaderParameter
 from schema.channels import Channel
 from schema.monitors import Monitor
 from schema.proxies import Proxy
+from schema.tags import Tag
 
-Versioned = TypeVar("Versioned", Monitor, Channel, Proxy)
+Versioned = TypeVar("Versioned", Monitor, Channel, Proxy, Tag)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

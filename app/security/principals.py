@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
+from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
 from app.security import tokens
@@ -50,11 +51,11 @@ async def of_token(connection: Connection, token: str) -> Principal:
 
 
 async def still(connection: Connection, principal: Principal) -> bool:
-    """Whether the principal's session goes on, with the same role; for sockets that outlive their sign-in."""
+    """Whether the principal's session goes on, with the same rights; for sockets that outlive their sign-in."""
     if principal.session_id is None:
         return True
     holder = await _holder_of(connection)(principal.session_id)
-    return holder is not None and holder.role == principal.role
+    return holder is not None and (holder.role, holder.tags) == (principal.role, principal.tags)
 
 
 def is_same_origin(connection: Connection) -> bool:
@@ -101,9 +102,7 @@ async def _holder(connection: Connection, sid: str, via: str) -> Principal:
     holder = await _holder_of(connection)(sid)
     if holder is None:
         raise Unauthorized(ENDED)
-    return Principal(
-        user_id=holder.user_id, username=holder.username, role=holder.role, via=via, session_id=holder.session_id
-    )
+    return replace(holder, via=via)
 
 
 def _holder_of(connection: Connection) -> HolderOf:
