@@ -10,7 +10,7 @@ from app.api.line import HangUp, Line
 from app.errors import Conflict, Invalid, Refusal
 from app.live import feeds
 from app.live.hub import Hub
-from app.live.reader import Reader, Show, whole
+from app.live.reader import Reader, Show
 from schema.frames import Auth, Incoming, Outgoing, Ping, Pong, Subscribe, Subscribed, Unsubscribe, Unsubscribed
 from schema.users import Principal
 
@@ -20,7 +20,7 @@ MOST_CHANNELS = 100  # per socket
 class Caller:
     """Follows channels for one principal, until the peer leaves or the session ends."""
 
-    def __init__(self, line: Line, principal: Principal, hub: Hub, show: Show = whole) -> None:
+    def __init__(self, line: Line, principal: Principal, hub: Hub, show: Show) -> None:
         self.principal = principal
         self.line = line
         self._hub = hub

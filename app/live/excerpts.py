@@ -1,4 +1,4 @@
-"""What a channel shows of its source's messages: the text itself, or one monitor's part of it; and whom it is about. Pure.
+"""What a channel shows of its source's messages, the text or one monitor's part of it; and of whom it tells. Pure.
 
 A heartbeats message is decoded only when somebody follows a monitor, or sees some monitors only.
 """
