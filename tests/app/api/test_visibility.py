@@ -44,7 +44,7 @@ async def bob(planted: Planted) -> Headers:
 
 def readable(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
     for route in app.routes:
-        if isinstance(route, HTTPRoute) and (found := route.route_handler_map.get("GET")):  # type: ignore[call-overload]  # its keys are a Literal
+        if isinstance(route, HTTPRoute) and (found := route.route_handler_map.get("GET")):
             yield route.path, found[0]
 
 

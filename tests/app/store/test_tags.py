@@ -149,7 +149,7 @@ async def test_only_a_viewer_can_be_narrowed():
         await viewer_tags.put(admin, [one.id])
     assert await viewer_tags.put(admin, []) == VisibleTags(visible_tags=[])
     assert await viewer_tags.put(viewer, [one.id]) == await viewer_tags.read(viewer)
-    assert await viewer_tags.of(viewer, Role.VIEWER) == {one.id}
+    assert await viewer_tags.of(viewer, Role.VIEWER) == frozenset({one.id})
     assert await viewer_tags.of(viewer, Role.OPERATOR) is None  # what somebody could see less of before they were more
     await viewer_tags.put(viewer, [])
     assert await viewer_tags.of(viewer, Role.VIEWER) is None
