@@ -24,12 +24,13 @@ REST_S = 5.0  # after Redis failed us, before we ask it again
 T = TypeVar("T")
 log = structlog.get_logger()
 _encoder = msgspec.msgpack.Encoder()
+_asked_encoder = msgspec.msgpack.Encoder(order="deterministic")  # sets of one content have one key in every process
 _rests_until = 0.0
 
 
 def key_of(name: str, asked: Any) -> str:
     """Where an answer lies. Another version of the program may answer differently."""
-    return f"wk:cache:{versions.OURS}:{name}:{sha256(_encoder.encode(asked)).hexdigest()[:32]}"
+    return f"wk:cache:{versions.OURS}:{name}:{sha256(_asked_encoder.encode(asked)).hexdigest()[:32]}"
 
 
 async def through(name: str, asked: Any, type_: type[T], make: Callable[[], Awaitable[T]]) -> T:

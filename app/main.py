@@ -49,6 +49,8 @@ from app.api.sessions import SessionController
 from app.api.settings import SettingController
 from app.api.two_factor import TwoFactorController
 from app.api.users import UserController
+from app.api.tags import TagController
+from app.api.visible_tags import VisibleTagController
 from app.pages import explorer
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
@@ -77,6 +79,8 @@ CONTROLLERS: list[Any] = [
     BatchController,
     SettingController,
     AuditController,
+    TagController,
+    VisibleTagController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it

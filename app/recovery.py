@@ -6,7 +6,7 @@ from app import db, settings as configuration
 from app.errors import NoSuch
 from app.security import passwords, sealing
 from app.settings import Settings
-from app.store import roster, signing_keys, users
+from app.store import factors, roster, signing_keys, users
 from schema.roster import MemberPatch
 from schema.status import Role
 
@@ -14,7 +14,9 @@ CHANCE_BYTES = 15  # 120 bits in 20 characters
 
 
 async def recover_admin(settings: Settings, login: str) -> tuple[str, str]:
-    """Let a user in again, as an admin with a new password: (user name, password). Their sessions end.
+    """Let a user in again, as an admin with a new password and no second factor: (user name, password).
+
+    Their sessions end.
 
     login    e-mail address or user name
     raises   NoSuch
@@ -27,6 +29,7 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str]:
             raise NoSuch("user", login)
         await roster.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
         await roster.set_password(account.id, await passwords.hashed(password))
+        await factors.remove_all(account.id)
     finally:
         await db.stop()
     return account.username, password

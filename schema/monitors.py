@@ -9,6 +9,7 @@ from schema import drafts
 from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
 from schema.proxies import ProxyConfig
 from schema.status import Status
+from schema.tags import Label, TagIds
 from schema.targets import TARGETS, Target
 
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
@@ -36,6 +37,7 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     resend_interval: Resend = 0
     upside_down: Annotated[bool, Meta(description="A passing check is a failure, and the other way round.")] = False
     notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
+    tag_ids: TagIds = []
 
 
 class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     resend_interval: Resend | UnsetType = UNSET
     upside_down: bool | UnsetType = UNSET
     notification_channel_ids: ChannelIds | UnsetType = UNSET
+    tag_ids: TagIds | UnsetType = UNSET
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     resend_interval: int
     upside_down: bool
     notification_channel_ids: list[str]
+    tags: Annotated[list[Label], Meta(description="By name.")]
     status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
     status_since: datetime | None
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]

@@ -85,6 +85,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     key_id     the API key, where one was shown
     scopes     what an API key is narrowed to, as `noun:read` and `noun:write`; None: all that the role covers
     proof      changes with the password that was shown
+    tags       who is a viewer of some tags sees the monitors that bear one of them; None: everything
     """
 
     user_id: str
@@ -95,3 +96,4 @@ class Principal(Struct, frozen=True, kw_only=True):
     key_id: str | None = None
     scopes: frozenset[str] | None = None
     proof: str = ""
+    tags: frozenset[str] | None = None

@@ -10,7 +10,7 @@ from app.api.line import HangUp, Line
 from app.errors import Conflict, Invalid, Refusal
 from app.live import feeds
 from app.live.hub import Hub
-from app.live.reader import Reader
+from app.live.reader import Reader, Show
 from schema.frames import Auth, Incoming, Outgoing, Ping, Pong, Subscribe, Subscribed, Unsubscribe, Unsubscribed
 from schema.users import Principal
 
@@ -20,11 +20,11 @@ MOST_CHANNELS = 100  # per socket
 class Caller:
     """Follows channels for one principal, until the peer leaves or the session ends."""
 
-    def __init__(self, line: Line, principal: Principal, hub: Hub) -> None:
+    def __init__(self, line: Line, principal: Principal, hub: Hub, show: Show) -> None:
         self.principal = principal
         self.line = line
         self._hub = hub
-        self._reader = Reader(line.write)
+        self._reader = Reader(line.write, show)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def end(self, end: HangUp) -> None:

@@ -23,11 +23,13 @@ from schema.messages import text_of
 from schema.monitors import Monitor
 from schema.pages import pagination_of
 from schema.results import VERDICTS, Result
+from schema.users import Principal
 
 Sort = Literal["name", "created_at", "updated_at"]
 
 
 async def asked(
+    principal: NamedDependency[Principal],
     window: NamedDependency[Window],
     enabled: FromQuery[bool | None] = None,
     plugin_type: FromQuery[str | None] = None,
@@ -42,6 +44,7 @@ async def asked(
         descending=order == "desc",
         limit=window.limit,
         offset=window.skip,
+        seen_by=principal.tags,
     )
 
 
@@ -113,9 +116,9 @@ class CheckController(Controller):
         return await run_once(data)
 
     @get("/{check_id:str}", operation_id="ReadCheck")
-    async def read(self, check_id: FromPath[UUID]) -> Response[Check]:
+    async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
         """Read one check."""
-        monitor = await monitors.read(str(check_id))
+        monitor = await monitors.read(str(check_id), principal.tags)
         (check,) = await shown([monitor])
         return Response(check, headers=etags.header_of(monitor.version))
 

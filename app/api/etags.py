@@ -12,8 +12,9 @@ from schema.monitors import Monitor
 from schema.proxies import Proxy
 from schema.roster import Member
 from schema.settings import Setting
+from schema.tags import Tag
 
-Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting)
+Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

@@ -18,6 +18,7 @@ from app.store import monitors, readings
 from app.store.readings import HeartbeatQuery
 from schema.heartbeats import Heartbeat
 from schema.pages import Pagination
+from schema.users import Principal
 
 Cursor = Annotated[
     str | None, QueryParameter(max_length=16, pattern="^[0-9a-f]+$", description="`next_cursor` of the page before.")
@@ -43,6 +44,7 @@ class HeartbeatPage(Struct, frozen=True, kw_only=True):
 
 
 async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     status: FromQuery[StatusWord | None] = None,
@@ -63,6 +65,7 @@ async def asked(  # noqa: PLR0913, PLR0917 - query parameters
         cursor=cursor,
         limit=window.limit,
         skip=window.skip,
+        seen_by=principal.tags,
     )
     return Asked(query, window)
 
@@ -106,5 +109,5 @@ class HeartbeatController(Controller):
         self, monitor_id: FromPath[UUID], wanted: NamedDependency[Asked[HeartbeatQuery]]
     ) -> Heartbeats | HeartbeatPage:
         """Heartbeats of one monitor."""
-        await monitors.read(str(monitor_id))
+        await monitors.read(str(monitor_id), wanted.query.seen_by)
         return await listed(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)

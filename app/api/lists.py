@@ -16,6 +16,7 @@ Limit = Annotated[int | None, QueryParameter(ge=1, le=100, description="Things o
 FlatPage = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1.")]
 PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Things on a page.")]
 Search = Annotated[str | None, QueryParameter(max_length=150, description="Part of the name, without regard to case.")]
+TagWord = Annotated[str | None, QueryParameter(max_length=100, description="Id or name of a tag they bear.")]
 Order = Literal["asc", "desc"]
 Query = TypeVar("Query")
 StatusWord = Literal[

@@ -8,6 +8,7 @@ from litestar import Litestar, websocket
 from litestar.exceptions import WebSocketDisconnect
 
 from app import db, queue
+from app.api import sights
 from app.api.caller import Caller
 from app.api.line import CROSS_SITE, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
 from app.api.watch import Watch
@@ -57,7 +58,7 @@ async def live(socket: Socket) -> None:
 
 async def _stay(line: Line, principal: Principal) -> None:
     state = line.socket.app.state
-    caller = Caller(line, principal, state.hub)
+    caller = Caller(line, principal, state.hub, await sights.of(principal.tags))
     state.watch.add(caller)
     try:
         await caller.stay()

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api import aftermath, etags, lists, running
-from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord
+from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord, TagWord
 from app.api.rates import RUNNING
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
@@ -19,6 +19,7 @@ from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.pages import Pagination
 from schema.targets import TARGETS
 from schema.targets.composed import Saying
+from schema.users import Principal
 
 VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at", "status"]
@@ -43,12 +44,14 @@ class MonitorPage(Struct, frozen=True, kw_only=True):
 
 
 async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     type: FromQuery[MonitorType | None] = None,  # noqa: A002 - its name on the wire
     active: FromQuery[bool | None] = None,
     status: FromQuery[StatusWord | None] = None,
+    tag: TagWord = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> Asked[MonitorQuery]:
@@ -59,10 +62,12 @@ async def asked(  # noqa: PLR0913, PLR0917 - query parameters
         type=type,
         active=active,
         status=lists.status_of(status),
+        tag=tag,
         sort=sort,
         descending=order == "desc",
         limit=window.limit,
         offset=window.skip,
+        seen_by=principal.tags,
     )
     return Asked(query, window)
 
@@ -91,9 +96,9 @@ class MonitorController(Controller):
         return etags.tagged(changed.monitor, status_code=201)
 
     @get("/{monitor_id:str}", operation_id="ReadMonitor")
-    async def read(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+    async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
         """Read one monitor, with where it stands."""
-        return etags.tagged(await monitors.read(str(monitor_id)))
+        return etags.tagged(await monitors.read(str(monitor_id), principal.tags))
 
     @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN], opt=VERSIONED)
     async def change(

@@ -16,11 +16,12 @@ from app.errors import NotFound, Unauthorized
 from app.security import oidc, passwords
 from app.security.policy import ANYONE
 from app.settings import Settings
-from app.store import identities, users
+from app.store import identities, settings as stored, users
 from schema.users import SignedIn
 
 COOKIE, PATH = "oidc_sign_in", "/api/v1/auth/oidc"
 JSON = "application/json"
+EGRESS = "egress.oauth"  # the setting that says where providers may be
 Code = Annotated[str | None, QueryParameter(max_length=4_096)]
 State = Annotated[str | None, QueryParameter(name="state", max_length=4_096)]
 
@@ -36,7 +37,7 @@ class OidcController(Controller):
     async def start(self, request: AnyRequest) -> Redirect:
         """Send the browser to the provider that OIDC_ISSUER names."""
         settings = _settings(request)
-        url, word = await oidc.departure(settings, _callback(request, settings))
+        url, word = await oidc.departure(settings, _callback(request, settings), await stored.read(EGRESS))
         return Redirect(url, status_code=302, cookies=[_cookie(request, word)])
 
     @get(
@@ -58,7 +59,9 @@ class OidcController(Controller):
         if word is None:
             raise Unauthorized(oidc.BAD_STATE)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416 - of several, the last
-        told = await oidc.arrival(settings, _callback(request, settings), word, query)
+        told = await oidc.arrival(
+            settings, _callback(request, settings), word, query, await stored.read(EGRESS)
+        )
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
         cookies = [*signed_in.cookies, _cookie(request, "", lives_s=0)]
         if JSON in request.headers.get("Accept", ""):

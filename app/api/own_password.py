@@ -1,13 +1,17 @@
 """One's own password over HTTP."""
 
-from litestar import Controller, put
+from typing import Any
+
+from litestar import Controller, Request, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from app.errors import Forbidden, Invalid
-from app.security import passwords, strength
+from app.security import attempts, passwords, strength
+from app.security.addresses import address_of
 from app.security.policy import VIEWER
 from app.store import roster, users
+from schema.attempts import Proof
 from schema.roster import PasswordChange
 from schema.users import Principal
 
@@ -19,12 +23,21 @@ class OwnPasswordController(Controller):
     tags = ("Auth",)
 
     @put(operation_id="ChangePassword", status_code=204, guards=[VIEWER])
-    async def change(self, principal: NamedDependency[Principal], data: JSONBody[PasswordChange]) -> None:
+    async def change(
+        self,
+        request: Request[Any, Any, Any],
+        principal: NamedDependency[Principal],
+        data: JSONBody[PasswordChange],
+    ) -> None:
         """Change one's own password. Every other session of one's own ends; the one that asks stays as it is."""
         if principal.session_id is None:
             raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
+        guess = (Proof.PASSWORD, address_of(request), principal.username)
+        await attempts.refuse_if_locked(*guess)
         account = await users.named(principal.username)
         if account is None or not await passwords.matches(data.old_password, account.password_hash):
+            await attempts.failed(*guess)
             raise Invalid.one("old_password", "is not your password")
+        await attempts.succeeded(*guess)
         strength.require(data.new_password, account.username, account.email, field="new_password")
         await roster.set_password(account.id, await passwords.hashed(data.new_password), keeping=principal.session_id)

@@ -15,6 +15,7 @@ from app.store import proxies
 from app.store.proxies import ProxyQuery
 from schema.pages import Pagination
 from schema.proxies import Protocol, Proxy, ProxyDraft, ProxyPatch
+from schema.users import Principal
 
 VERSIONED, USED = {"refusals": [412]}, {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -34,7 +35,8 @@ class ProxyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
@@ -44,7 +46,15 @@ async def asked(
 ) -> Asked[ProxyQuery]:
     """Which proxies are asked for."""
     window, descending = lists.window_of(page, limit), order == "desc"
-    query = ProxyQuery(q=q, protocol=protocol, sort=sort, descending=descending, limit=window.limit, offset=window.skip)
+    query = ProxyQuery(
+        q=q,
+        protocol=protocol,
+        sort=sort,
+        descending=descending,
+        limit=window.limit,
+        offset=window.skip,
+        seen_by=principal.tags,
+    )
     return Asked(query, window)
 
 
@@ -70,9 +80,9 @@ class ProxyController(Controller):
         return etags.tagged(await proxies.add(data), status_code=201)
 
     @get("/{proxy_id:str}", operation_id="ReadProxy")
-    async def read(self, proxy_id: FromPath[UUID]) -> Response[Proxy]:
+    async def read(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
         """Read one proxy."""
-        return etags.tagged(await proxies.read(str(proxy_id)))
+        return etags.tagged(await proxies.read(str(proxy_id), principal.tags))
 
     @patch("/{proxy_id:str}", operation_id="ChangeProxy", guards=[ADMIN], opt=VERSIONED)
     async def change(

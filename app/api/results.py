@@ -18,9 +18,11 @@ from app.errors import Invalid
 from app.security.policy import VIEWER
 from app.store import monitors, readings, results
 from app.store.readings import COUNTED_MOST, DAY_MS, HeartbeatQuery
+from app.store.sight import Seeing
 from schema.heartbeats import Heartbeat
 from schema.pages import pagination_of
 from schema.results import VERDICTS, Period, Result, Results, Share, Summary, Verdict
+from schema.users import Principal
 
 DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
 TOO_LONG = "must be at most a day before `to_date` with a `status`, unless there is a `check_id`"
@@ -45,6 +47,7 @@ def result_of(beat: Heartbeat) -> Result:
 
 
 async def asked(
+    principal: NamedDependency[Principal],
     window: NamedDependency[Window],
     status: FromQuery[Verdict | None] = None,
     from_date: FromDate = None,
@@ -58,6 +61,7 @@ async def asked(
         to_ms=_ms_of(to_date),
         limit=window.limit,
         skip=window.skip,
+        seen_by=principal.tags,
     )
 
 
@@ -88,10 +92,11 @@ async def _listed(query: HeartbeatQuery, window: Window) -> Results:
     )
 
 
-async def _summary(period: Period) -> Summary:
+async def _summary(period: Period, seen_by: Seeing) -> Summary:
     to_date = datetime.fromtimestamp(int(time()), UTC)
     from_date = to_date - timedelta(days=DAYS[period])
-    counts = await results.counted(range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000))
+    window = range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000)
+    counts = await results.counted(window, seen_by)
     total = sum(counts.values())
     by_verdict = {verdict: sum(counts[one] for one in VERDICTS if VERDICTS[one] is verdict) for verdict in Verdict}
     return Summary(
@@ -122,19 +127,20 @@ class ResultController(Controller):
         return await listed(replace(wanted, monitor_id=check_id and str(check_id)), window)
 
     @get("/summary", operation_id="SummariseResults")
-    async def summary(self, period: FromQuery[Period] = "day") -> Summary:
+    async def summary(self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day") -> Summary:
         """Count the results of the last day, week (7 days) or month (30 days)."""
-        return await cache.through("summary", period, Summary, lambda: _summary(period))
+        seen_by = principal.tags
+        return await cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
 
     @get("/check/{check_id:str}", operation_id="BrowseResultsOfCheck")
     async def of_check(
         self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
     ) -> Results:
         """List results of one check."""
-        await monitors.read(str(check_id))
+        await monitors.read(str(check_id), wanted.seen_by)
         return await listed(replace(wanted, monitor_id=str(check_id)), window)
 
     @get("/{result_id:str}", operation_id="ReadResult")
-    async def read(self, result_id: FromPath[str]) -> Result:
+    async def read(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
         """Read one result."""
-        return result_of(await results.read(result_id))
+        return result_of(await results.read(result_id, principal.tags))

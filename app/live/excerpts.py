@@ -1,12 +1,13 @@
-"""What a channel shows of its source's messages: the text itself, or one monitor's part of it. Pure.
+"""What a channel shows of its source's messages, the text or one monitor's part of it; and of whom it tells. Pure.
 
-A heartbeats message is decoded only when somebody follows a monitor.
+A heartbeats message is decoded only when somebody follows a monitor, or sees some monitors only.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from app.live.feeds import HEARTBEATS, MONITOR, monitor_channel
@@ -16,6 +17,30 @@ from schema.heartbeats import Heartbeat
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(HeartbeatFrame)
+
+
+class Subject(Struct, frozen=True):
+    """What an event is about; all of its message that decides who is shown it."""
+
+    event: str
+    monitor_id: str | None = None
+
+
+_subjects = msgspec.json.Decoder(Subject)
+
+
+def subject_of(text: str) -> Subject:
+    """What an event's message is about."""
+    return _subjects.decode(text)
+
+
+def of_monitors(text: str, monitor_ids: Collection[str]) -> str:
+    """A heartbeats message without other monitors' heartbeats; empty when none is left."""
+    frame = _decoder.decode(text)
+    beats = [beat for beat in frame.data if beat.monitor_id in monitor_ids]
+    if len(beats) == len(frame.data):
+        return text
+    return _encoder.encode(replace(frame, data=beats)).decode() if beats else ""
 
 
 def of_source(source: str, seq: int, text: bytes, followed: Collection[str]) -> Iterator[Message]:

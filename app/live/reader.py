@@ -22,14 +22,24 @@ class Message(Struct, frozen=True):
     text: str = ""
 
 
+Show = Callable[[Message], Awaitable[str]]
+
+
+async def whole(message: Message) -> str:
+    """What somebody is shown of a message who may see everything."""
+    return message.text
+
+
 class Reader:
     """Sends messages to one socket, in order, as fast as that socket takes them.
 
     pen    whoever holds it writes; the replay of old messages keeps new ones waiting with it
+    show   what the socket is shown of a message; empty: nothing
     """
 
-    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[str], Awaitable[None]], show: Show = whole) -> None:
         self.pen = asyncio.Lock()
+        self._show = show
         self._send = send
         self._at: dict[str, int] = {}
         self._backlog: deque[Message] = deque()
@@ -76,10 +86,10 @@ class Reader:
         if at is None or message.seq <= at:
             return
         self._at[message.channel] = message.seq
-        if message.text:
-            await self._send(message.text)
-        else:
+        if not message.text:
             await self.tell_gap(message.channel, at, message.seq + 1)
+        elif shown := await self._show(message):
+            await self._send(shown)
 
     async def tell_gap(self, channel: str, after: int, before: int) -> None:
         """Say which numbers are gone. Needs the pen."""

@@ -36,6 +36,7 @@ class Known(Struct, frozen=True, kw_only=True):
     active: bool
     password_hash: str
     has_second_factor: bool
+    tags: frozenset[str] | None = None
 
 
 def read(value: str) -> tuple[str, str]:

@@ -25,6 +25,7 @@ from app.errors import Unauthorized, Upstream
 from app.security import provider, tickets
 from app.security.provider import Provider
 from app.settings import Settings
+from schema.settings import EgressPolicy
 
 KIND, LIVES_S = "oidc", 600  # time to type a password elsewhere
 METADATA_S = 300.0  # how long a discovery document is believed
@@ -37,9 +38,9 @@ REFUSED = "The sign-in provider said no"
 _metadata: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
-async def departure(settings: Settings, callback: str) -> tuple[str, str]:
+async def departure(settings: Settings, callback: str, policy: EgressPolicy) -> tuple[str, str]:
     """Where to send the browser, and the cookie it takes along. Raises Upstream."""
-    async with provider.opened() as asked:
+    async with provider.opened(policy) as asked:
         about = await _about(settings, asked)
     state, nonce, verifier = generate_token(32), generate_token(32), generate_token(64)
     url = prepare_grant_uri(
@@ -56,12 +57,14 @@ async def departure(settings: Settings, callback: str) -> tuple[str, str]:
     return str(url), tickets.issue(KIND, LIVES_S, state=state, nonce=nonce, verifier=verifier)
 
 
-async def arrival(settings: Settings, callback: str, cookie: str, query: Mapping[str, str]) -> dict[str, Any]:
+async def arrival(
+    settings: Settings, callback: str, cookie: str, query: Mapping[str, str], policy: EgressPolicy
+) -> dict[str, Any]:
     """The claims of whoever comes back. Raises Unauthorized, Upstream."""
     begun = tickets.opened(KIND, cookie)
     if not hmac.compare_digest(begun["state"].encode(), query.get("state", "").encode()):
         raise Unauthorized(BAD_STATE)
-    async with provider.opened() as asked:
+    async with provider.opened(policy) as asked:
         about = await _about(settings, asked)
         _refuse_mix_up(about, query)
         if "code" not in query:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
+from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
 from app.security import attempts, basic, keys, tokens
@@ -72,7 +73,7 @@ async def still(connection: Connection, principal: Principal) -> bool:
     state = connection.app.state
     if principal.session_id is not None:
         holder = await _holder_of(connection)(principal.session_id)
-        return holder is not None and holder.role == principal.role
+        return holder is not None and _rights_of(holder) == _rights_of(principal)
     if principal.key_id is not None:
         grant: Grant | None = await state.grant_by_id(principal.key_id)
         return grant is not None and not grant.objection() and _rights_of(grant.principal) == _rights_of(principal)
@@ -82,8 +83,8 @@ async def still(connection: Connection, principal: Principal) -> bool:
     return True
 
 
-def _rights_of(principal: Principal) -> tuple[Role, frozenset[str] | None]:
-    return principal.role, principal.scopes
+def _rights_of(principal: Principal) -> tuple[Role, frozenset[str] | None, frozenset[str] | None]:
+    return principal.role, principal.scopes, principal.tags
 
 
 def ended(principal: Principal) -> str:
@@ -149,7 +150,12 @@ async def _of_basic(connection: Connection, value: str) -> Principal:
 
 def _by_password(known: Known) -> Principal:
     return Principal(
-        user_id=known.user_id, username=known.username, role=known.role, via="basic", proof=basic.proof_of(known)
+        user_id=known.user_id,
+        username=known.username,
+        role=known.role,
+        via="basic",
+        proof=basic.proof_of(known),
+        tags=known.tags,
     )
 
 
@@ -167,9 +173,7 @@ async def _holder(connection: Connection, sid: str, via: str) -> Principal:
     holder = await _holder_of(connection)(sid)
     if holder is None:
         raise Unauthorized(ENDED)
-    return Principal(
-        user_id=holder.user_id, username=holder.username, role=holder.role, via=via, session_id=holder.session_id
-    )
+    return replace(holder, via=via)
 
 
 def _holder_of(connection: Connection) -> HolderOf:

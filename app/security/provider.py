@@ -11,6 +11,7 @@ from app.errors import Upstream
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress, Refused
 from app.security.names import Names
+from schema.settings import EgressPolicy
 
 LIMIT_S = 10.0
 ANSWER_BYTES = 262_144  # discovery documents and key sets are a few kilobytes
@@ -47,11 +48,11 @@ class Provider:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Provider]:
-    """A provider's line, closed at the end. The policy: people host their providers beside what is watched."""
+async def opened(policy: EgressPolicy) -> AsyncIterator[Provider]:
+    """A provider's line, closed at the end."""
     names = Names()
     session = aiohttp.ClientSession(
-        connector=Door(Egress(names), **ONE_USE),
+        connector=Door(Egress(names, policy), **ONE_USE),
         timeout=aiohttp.ClientTimeout(total=LIMIT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,

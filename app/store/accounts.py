@@ -2,7 +2,7 @@
 
 from app.security.basic import Known
 from app.security.remembered import Remembered
-from app.store import factors, users
+from app.store import factors, users, viewer_tags
 
 
 async def _named(login: str) -> Known | None:
@@ -16,6 +16,7 @@ async def _named(login: str) -> Known | None:
         active=account.active,
         password_hash=account.password_hash,
         has_second_factor=(await factors.of(account.id)).enabled,
+        tags=await viewer_tags.of(account.id, account.role),
     )
 
 

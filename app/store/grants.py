@@ -14,6 +14,7 @@ from app.domain import key_terms
 from app.security import keys
 from app.security.keys import Grant
 from app.security.remembered import Remembered
+from app.store import viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
@@ -34,11 +35,11 @@ log = structlog.get_logger()
 
 
 async def _by_digest(digest: str) -> Grant | None:
-    return _grant(await db.rows(f"{_GRANT} k.hash = ?1", digest))
+    return await _grant(await db.rows(f"{_GRANT} k.hash = ?1", digest))
 
 
 async def _by_id(key_id: str) -> Grant | None:
-    return _grant(await db.rows(f"{_GRANT} k.id = ?1", key_id))
+    return await _grant(await db.rows(f"{_GRANT} k.id = ?1", key_id))
 
 
 _of_digest, _of_id = Remembered(_by_digest), Remembered(_by_id)
@@ -78,18 +79,19 @@ async def _keep_or_warn() -> None:
         log.warning("keys.uses_not_kept", reason=type(error).__name__)
 
 
-def _grant(found: Any) -> Grant | None:
+async def _grant(found: Any) -> Grant | None:
     if not found:
         return None
-    row = found[0]
+    row, owner_role = found[0], Role(found[0]["owner_role"])
     return Grant(
         principal=Principal(
             user_id=row["user_id"],
             username=row["username"],
-            role=Role(row["role"]).at_most(Role(row["owner_role"])),
+            role=Role(row["role"]).at_most(owner_role),
             via="api_key",
             key_id=row["id"],
             scopes=None if row["scopes"] is None else frozenset(msgspec.json.decode(row["scopes"])),
+            tags=await viewer_tags.of(row["user_id"], owner_role),
         ),
         expires_ms=row["expires_ms"],
         networks=key_terms.networks_of(msgspec.json.decode(row["networks"]))[0],

@@ -8,7 +8,8 @@ import msgspec
 
 from app import db
 from app.domain.history import EDGE_MS, Beat, Era, Flaw, Gap, Review, review
-from app.store import marks
+from app.store import marks, sight
+from app.store.sight import Seeing
 from app.store.tables.heartbeats import EARLY
 from schema.heartbeats import EPOCH_MS, key_of, slot_of
 
@@ -58,12 +59,15 @@ async def report(now_ms: int, settle_ms: int) -> HistoryReport:
     return total
 
 
-async def batches(size: int = BATCH) -> AsyncIterator[list[int]]:
-    """The numbers of all series that were not deleted, in order, a batch at a time."""
-    last = 0
+async def batches(size: int = BATCH, seen_by: Seeing = None) -> AsyncIterator[list[int]]:
+    """The numbers of all series that were not deleted and are seen, in order, a batch at a time."""
+    last, seen = 0, f" AND {sight.of_monitors('monitor_id', 3)}"
     while True:
         found = await db.rows(
-            "SELECT no FROM series WHERE no > ?1 AND deleted_ms IS NULL ORDER BY no LIMIT ?2", last, size
+            f"SELECT no FROM series WHERE no > ?1 AND deleted_ms IS NULL{seen} ORDER BY no LIMIT ?2",
+            last,
+            size,
+            sight.argument(seen_by),
         )
         if not found:
             return

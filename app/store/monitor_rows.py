@@ -17,6 +17,7 @@ from schema.errors import FieldError
 from schema.jobs import Plan
 from schema.monitors import Monitor, MonitorDraft, Snapshot
 from schema.status import Status
+from schema.tags import Label
 from schema.targets import TARGETS, Push, Target
 
 USUAL_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
@@ -128,7 +129,7 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
     )
 
 
-def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str]) -> Monitor:
+def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[Label]) -> Monitor:
     """A monitor as it is returned: secrets masked.
 
     row    a monitor's columns joined with `status` and `since_ms` of its series
@@ -149,6 +150,7 @@ def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str]) -> Monitor:
         resend_interval=row["resend_interval"],
         upside_down=bool(row["upside_down"]),
         notification_channel_ids=list(channel_ids),
+        tags=list(labels),
         status=Status(row["status"]),
         status_since=moment(row["since_ms"]),
         version=row["version"],

@@ -3,6 +3,7 @@
 Nothing here talks to Redis: who calls puts `Changed.plans` into the due set and tells `Changed.events` afterwards.
 """
 
+from collections.abc import Sequence
 from time import time
 from typing import Any
 from uuid import uuid4
@@ -14,9 +15,23 @@ from app import db
 from app.domain.history import Era
 from app.domain.slots import is_scheduled
 from app.errors import Conflict, NoSuch, Stale
-from app.store import clients, configs, events, links, members, monitor_rows, patches, proxies, series
+from app.store import (
+    clients,
+    configs,
+    events,
+    links,
+    members,
+    monitor_rows,
+    monitor_tags,
+    patches,
+    proxies,
+    series,
+    sight,
+    tags,
+)
 from app.store.arguments import containing
 from app.store.series import SEEN, plans, pushed, snapshots
+from app.store.sight import Seeing
 from app.store.tables.monitors import MonitorRow
 from schema.events import Event, EventKind
 from schema.jobs import Plan
@@ -49,6 +64,9 @@ _WANTED = (
     " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
+    " AND (CAST(?5 AS TEXT) IS NULL OR m.id IN (SELECT b.monitor_id FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
+    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {sight.of_tags('t.id', 6)}))"
+    f" AND {sight.of_monitors('m.id', 6)}"
 )
 _COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
 
@@ -56,18 +74,22 @@ _COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id =
 class MonitorQuery(Struct, frozen=True, kw_only=True):
     """Which monitors, in which order.
 
-    q       part of the name, without regard to case
-    sort    one of `SORTS`
+    q        part of the name, without regard to case
+    tag      id or name of a tag they bear
+    sort     one of `SORTS`
+    seen_by  as in `app.store.sight`
     """
 
     q: str | None = None
     type: str | None = None
     active: bool | None = None
     status: Status | None = None
+    tag: str | None = None
     sort: str = "name"
     descending: bool = False
     limit: int = MOST
     offset: int = 0
+    seen_by: Seeing = None
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -99,13 +121,14 @@ async def add(draft: MonitorDraft) -> Changed:
             await links.add_default(id_)
         else:
             await links.put(id_, draft.notification_channel_ids)
+        await monitor_tags.put(id_, draft.tag_ids)
         return await _changed(id_, now, [EventKind.MONITOR_CREATED])
 
 
-async def read(monitor_id: str) -> Monitor:
-    """One monitor. Raises NoSuch."""
-    row = await _row(monitor_id)
-    return monitor_rows.monitor_of(row, (await links.of([monitor_id])).get(monitor_id, ()))
+async def read(monitor_id: str, seen_by: Seeing = None) -> Monitor:
+    """One monitor. Raises NoSuch, also for one that is not seen."""
+    (monitor,) = await _shown([await _row(monitor_id, seen_by=seen_by)], seen_by)
+    return monitor
 
 
 async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> Changed:
@@ -124,6 +147,8 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
             await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
         if patch.notification_channel_ids is not UNSET:
             await links.put(monitor_id, patch.notification_channel_ids)
+        if patch.tag_ids is not UNSET:
+            await monitor_tags.put(monitor_id, patch.tag_ids)
         return await _changed(monitor_id, now, kinds)
 
 
@@ -154,23 +179,32 @@ async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
 
 
 async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
-    """The monitors asked for, and how many there are in all: three queries however many they are."""
-    wanted = (containing(query.q), query.type, query.active, query.status)
+    """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
+    tag = query.tag and tags.folded(query.tag)
+    wanted = (containing(query.q), query.type, query.active, query.status, tag, sight.argument(query.seen_by))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?5 OFFSET ?6", *wanted, query.limit, query.offset)
-    channels = await links.of(row["id"] for row in found)
-    return [monitor_rows.monitor_of(row, channels.get(row["id"], ())) for row in found], int(counted[0]["n"])
+    found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
+    return await _shown(found, query.seen_by), int(counted[0]["n"])
 
 
 def _now_ms() -> int:
     return int(time() * 1000)
 
 
-async def _row(monitor_id: str, *, lock: bool = False) -> Any:
+async def _shown(found: Sequence[Any], seen_by: Seeing = None) -> list[Monitor]:
+    """Rows as they are returned; of the tags and monitors they name, those that are seen."""
+    ids = [row["id"] for row in found]
+    channels, labels = await links.of(ids), await monitor_tags.of(ids, seen_by)
+    shown = [monitor_rows.monitor_of(row, channels.get(row["id"], ()), labels.get(row["id"], ())) for row in found]
+    return await sight.narrowed(shown, seen_by)
+
+
+async def _row(monitor_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
     locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{SEEN} WHERE s.location = '' AND m.id = ?1{locked}", monitor_id)
+    chosen = f"{SEEN} WHERE s.location = '' AND m.id = ?1 AND {sight.of_monitors('m.id', 2)}{locked}"
+    found = await db.rows(chosen, monitor_id, sight.argument(seen_by))
     if not found:
         raise NoSuch("monitor", monitor_id)
     return found[0]
@@ -198,7 +232,7 @@ async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
 async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Changed:
     """Read what is stored now, and store the events of what was done to it."""
     row = await _row(monitor_id)
-    monitor = monitor_rows.monitor_of(row, (await links.of([monitor_id])).get(monitor_id, ()))
+    (monitor,) = await _shown([row])
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
     for event in told:
         await events.keep(event, now_ms)

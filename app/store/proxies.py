@@ -15,7 +15,9 @@ from msgspec import UNSET, Struct
 from app import db
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
+from app.store import sight
 from app.store.arguments import containing, listed
+from app.store.sight import Seeing
 from app.store.tables.proxies import ProxyRow
 from schema.proxies import Protocol, Proxy, ProxyConfig, ProxyDraft, ProxyPatch
 from schema.targets import Target
@@ -25,7 +27,6 @@ MOST = 1_000  # proxies in one answer
 UNKNOWN = "must be the id of a proxy that exists"
 
 _COUNTED = "SELECT count(*) AS n FROM proxies p"
-_ALL = "SELECT p.*, (SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id) AS monitors FROM proxies p"
 _WANTED = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(p.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR p.protocol = CAST(?2 AS TEXT))"
@@ -35,8 +36,9 @@ _WANTED = (
 class ProxyQuery(Struct, frozen=True, kw_only=True):
     """Which proxies, in which order.
 
-    q       part of the name, without regard to case
-    sort    one of `SORTS`
+    q        part of the name, without regard to case
+    sort     one of `SORTS`
+    seen_by  as in `app.store.sight`: whose monitors are counted
     """
 
     q: str | None = None
@@ -45,6 +47,7 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
     descending: bool = False
     limit: int = MOST
     offset: int = 0
+    seen_by: Seeing = None
 
 
 async def add(draft: ProxyDraft) -> Proxy:
@@ -55,9 +58,9 @@ async def add(draft: ProxyDraft) -> Proxy:
     return await read(id_)
 
 
-async def read(proxy_id: str) -> Proxy:
+async def read(proxy_id: str, seen_by: Seeing = None) -> Proxy:
     """One proxy. Raises NoSuch."""
-    return proxy_of(await _row(proxy_id))
+    return proxy_of(await _row(proxy_id, seen_by=seen_by))
 
 
 async def change(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
@@ -86,7 +89,8 @@ async def browse(query: ProxyQuery) -> tuple[list[Proxy], int]:
     wanted = (containing(query.q), query.protocol and query.protocol.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, p.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset)
+    chosen = f"{_all(5)}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4"
+    found = await db.rows(chosen, *wanted, query.limit, query.offset, sight.argument(query.seen_by))
     return [proxy_of(row) for row in found], int(counted[0]["n"])
 
 
@@ -144,6 +148,12 @@ def _now_ms() -> int:
     return int(time() * 1000)
 
 
+def _all(number: int) -> str:
+    """Every proxy, with how many monitors that are seen go through it. ?number says who asks."""
+    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {sight.of_monitors('u.monitor_id', number)}"
+    return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
+
+
 def _config_of(row: Any) -> ProxyConfig:
     config: ProxyConfig = sealing.unseal(row["config"], ProxyConfig)
     return config
@@ -162,9 +172,9 @@ def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
     return sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old)
 
 
-async def _row(proxy_id: str, *, lock: bool = False) -> Any:
+async def _row(proxy_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     locked = " FOR UPDATE OF p" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_ALL} WHERE p.id = ?1{locked}", proxy_id)
+    found = await db.rows(f"{_all(2)} WHERE p.id = ?1{locked}", proxy_id, sight.argument(seen_by))
     if not found:
         raise NoSuch("proxy", proxy_id)
     return found[0]

@@ -18,7 +18,9 @@ from msgspec import Struct
 
 from app import db
 from app.errors import Invalid
+from app.store import sight
 from app.store.arguments import listed
+from app.store.sight import Seeing
 from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.messages import text_of
@@ -57,6 +59,7 @@ class HeartbeatQuery(Struct, frozen=True, kw_only=True):
     from_ms, to_ms    epoch milliseconds, both ends included
     cursor            the id of the last heartbeat of the page before
     skip              heartbeats to leave out first; for page numbers
+    seen_by           as in `app.store.sight`
     """
 
     monitor_id: str | None = None
@@ -68,6 +71,7 @@ class HeartbeatQuery(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
     limit: int = 20
     skip: int = 0
+    seen_by: Seeing = None
 
 
 class Span(Struct, frozen=True):
@@ -88,10 +92,10 @@ async def browse(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
     return beats, beats[-1].id if more and beats else None
 
 
-async def read(series: int, at_ms: int) -> Heartbeat | None:
-    """The heartbeat of one slot; None when there is none (yet)."""
+async def read(series: int, at_ms: int, seen_by: Seeing = None) -> Heartbeat | None:
+    """The heartbeat of one slot; None when there is none (yet), or none that is seen."""
     found = await db.rows(_ONE, key_of(series, at_ms))
-    shown = await _shown(found, (await _owners(None, series)) if found else {})
+    shown = await _shown(found, (await _owners(None, seen_by, series)) if found else {})
     return shown[0] if shown else None
 
 
@@ -125,7 +129,7 @@ async def _span_of(query: HeartbeatQuery) -> Span:
     first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
     if first < reach:
         raise Invalid.one("from", TOO_LONG)
-    return Span(await _owners(query.monitor_id), first, last)
+    return Span(await _owners(query.monitor_id, query.seen_by), first, last)
 
 
 def _bits(statuses: Iterable[Status]) -> int | None:
@@ -150,14 +154,16 @@ def _place_of(cursor: str | None) -> tuple[int, int]:
     return key & TIME, key
 
 
-async def _owners(monitor_id: str | None, series: int | None = None) -> dict[int, str]:
-    """Series that still have a monitor: one monitor's, a single one, or all."""
+async def _owners(monitor_id: str | None, seen_by: Seeing, series: int | None = None) -> dict[int, str]:
+    """Series that still have a monitor, and one that is seen: one monitor's, a single one, or all."""
     found = await db.rows(
         "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
         " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))"
-        " AND (CAST(?2 AS BIGINT) IS NULL OR no = CAST(?2 AS BIGINT))",
+        " AND (CAST(?2 AS BIGINT) IS NULL OR no = CAST(?2 AS BIGINT))"
+        f" AND {sight.of_monitors('monitor_id', 3)}",
         monitor_id,
         series,
+        sight.argument(seen_by),
     )
     return {row["no"]: row["monitor_id"] for row in found}
 

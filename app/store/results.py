@@ -11,6 +11,7 @@ from app.errors import NoSuch
 from app.store import history, marks, readings, rollups
 from app.store.arguments import listed
 from app.store.monitor_rows import moment
+from app.store.sight import Seeing
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.status import Status
@@ -28,13 +29,14 @@ _COUNTED = (
 )
 
 
-async def read(result_id: str) -> Heartbeat:
-    """One heartbeat by its opaque id. Raises NoSuch."""
+async def read(result_id: str, seen_by: Seeing = None) -> Heartbeat:
+    """One heartbeat by its opaque id. Raises NoSuch, also for one that is not seen."""
     try:
         key = int(result_id, 16)
     except ValueError:
         key = -1
-    found = await readings.read(*slot_of(key)) if 0 <= key < KEYS and f"{key:x}" == result_id else None
+    is_one = 0 <= key < KEYS and f"{key:x}" == result_id
+    found = await readings.read(*slot_of(key), seen_by) if is_one else None
     if found is None:
         raise NoSuch("result", result_id)
     return found
@@ -51,14 +53,14 @@ async def last_runs(monitor_ids: Iterable[str]) -> dict[str, datetime]:
     return {monitor_id: at for monitor_id, at_ms in newest.items() if (at := moment(at_ms))}
 
 
-async def counted(window: range) -> Counter[Status]:
-    """How many heartbeats of all monitors had which status, from_ms <= t < to_ms.
+async def counted(window: range, seen_by: Seeing = None) -> Counter[Status]:
+    """How many heartbeats of all monitors that are seen had which status, from_ms <= t < to_ms.
 
     Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
     """
     rolled_ms = await marks.read(marks.ROLLED)
     total: Counter[Status] = Counter()
-    async for numbers in history.batches(BATCH):
+    async for numbers in history.batches(BATCH, seen_by):
         for span, part in _parts(window, rolled_ms):
             total += await (_beats(numbers, part) if span is None else _rolled(numbers, span, part))
         await asyncio.sleep(0)

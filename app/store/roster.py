@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.errors import Conflict, NoSuch, Stale
-from app.store import sessions, users
+from app.store import accounts, grants, sessions, users
 from app.store.arguments import containing
 from schema.roster import Member, MemberPatch
 from schema.status import Role
@@ -89,7 +89,7 @@ async def change(user_id: str, patch: MemberPatch, *, version: int | None = None
             await _refuse_without_admins(old)
             await sessions.end_others(user_id)
         changed = await read(user_id)
-    sessions.forget()  # once more: what was read meanwhile was from before the commit
+    _forget()  # once more: what was read meanwhile was from before the commit
     return changed
 
 
@@ -104,7 +104,7 @@ async def set_password(user_id: str, password_hash: str, *, keeping: str | None 
         if not found:
             raise NoSuch("user", user_id)
         await sessions.end_others(user_id, keep=keeping)
-    sessions.forget()
+    _forget()
 
 
 async def remove(user_id: str, *, version: int | None = None) -> None:
@@ -115,7 +115,7 @@ async def remove(user_id: str, *, version: int | None = None) -> None:
         _refuse_stale(old, version)
         await db.rows("DELETE FROM users WHERE id = ?1", user_id)
         await _refuse_without_admins(old)
-    sessions.forget()
+    _forget()
 
 
 async def _take_turn() -> None:
@@ -184,3 +184,10 @@ async def _row(user_id: str) -> Any:
 
 def _instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _forget() -> None:
+    """Ask the store again whom sessions, keys and passwords let in."""
+    sessions.forget()
+    grants.forget()
+    accounts.forget()

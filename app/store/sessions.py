@@ -10,6 +10,7 @@ from uuid import uuid4
 from app import db
 from app.errors import Unauthorized
 from app.security import tokens
+from app.store import viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
@@ -108,8 +109,14 @@ async def _holder_in_store(sid: str) -> Principal | None:
     if now_ms - row["last_accessed_ms"] > TOUCH_MS:
         with suppress(*db.TROUBLE):  # a busy database must not turn a read into a refusal; the next minute writes it
             await db.rows("UPDATE sessions SET last_accessed_ms = ?2 WHERE id = ?1", sid, now_ms)
+    role = Role(row["role"])
     return Principal(
-        user_id=row["user_id"], username=row["username"], role=Role(row["role"]), via="session", session_id=row["id"]
+        user_id=row["user_id"],
+        username=row["username"],
+        role=role,
+        via="session",
+        session_id=row["id"],
+        tags=await viewer_tags.of(row["user_id"], role),
     )
 
 

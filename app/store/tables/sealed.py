@@ -15,4 +15,6 @@ PLACES = (
     Place("monitors", "id", "config"),
     Place("channels", "id", "config"),
     Place("proxies", "id", "config"),
+    Place("signing_keys", "id", "secret"),
+    Place("totp", "user_id", "secret"),
 )

@@ -1,0 +1,67 @@
+"""Tags: words that monitors bear, to find them by and to say who sees them."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.limits import Text
+
+GREY = "#6b7280"
+
+TagName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=r"^\S(.*\S)?$",
+        description="Another tag's name is refused, in whatever case.",
+        examples=["production"],
+    ),
+]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", description="As #rrggbb.", examples=[GREY])]
+TagId = Annotated[str, Meta(max_length=36)]
+TagIds = Annotated[list[TagId], Meta(max_length=100, description="Tags that the monitor bears.")]
+
+
+class TagDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to create a tag."""
+
+    name: TagName
+    color: Color = GREY
+    description: Text = ""
+
+
+class TagPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay."""
+
+    name: TagName | UnsetType = UNSET
+    color: Color | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+
+
+class Tag(Struct, frozen=True, kw_only=True):
+    """A tag as it is returned."""
+
+    id: str
+    name: str
+    color: str
+    description: str
+    monitors: Annotated[int, Meta(description="How many bear it.")]
+    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Label(Struct, frozen=True, kw_only=True):
+    """A tag as its monitors show it."""
+
+    id: str
+    name: str
+    color: str
+
+
+class VisibleTags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a viewer sees by: monitors that bear one of these tags. None of them: everything."""
+
+    visible_tags: Annotated[list[TagId], Meta(max_length=100, description="Ids of tags; empty: everything.")]

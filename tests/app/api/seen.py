@@ -1,0 +1,85 @@
+"""Monitors that a viewer of one tag sees, and such that they must not see: planted, with a history."""
+
+from time import time
+from typing import Any
+
+from app.store import heartbeats, series
+from schema.status import Status
+from tests import make
+from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
+
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+BOB = {"email": "bob@example.org", "password": "correct horse"}
+STEPS = 3
+
+
+class Planted:
+    """Ids and names. `secret` is never to be seen by who sees `open_tag` only."""
+
+    def __init__(self, client: Client, api: str = "/api/v1") -> None:
+        self.client, self.api = client, api
+        self.beats: dict[str, list[str]] = {}
+
+    async def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """What an admin adds."""
+        reply = await self.client.post(self.api + path, json=body, headers=CARRIER)
+        assert reply.status_code == 201, reply.text
+        told: dict[str, Any] = reply.json()
+        return told
+
+    async def plant(self) -> "Planted":
+        """Two tags; a monitor under each; a group that is seen, with a member that is not; one proxy for both."""
+        self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
+        proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
+        through = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
+        self.plain = await self.monitor("plainly-visible", through, self.open_tag, self.secret_tag)
+        self.secret = await self.monitor("deeply-hidden", through, self.secret_tag)
+        self.bare = await self.monitor("bare-of-tags", through)
+        members = {"members": [self.plain["id"], self.secret["id"]]}
+        self.group = await self.post(
+            "/monitors", **make.monitor_json("group", members, name="a-group", tag_ids=[self.open_tag["id"]])
+        )
+        for one in (self.plain, self.secret, self.bare):
+            await self.live(one["id"])
+        return self
+
+    async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
+        """A monitor that bears these tags."""
+        ids = [tag["id"] for tag in tags]
+        return await self.post("/monitors", **make.monitor_json(config=config, name=name, tag_ids=ids))
+
+    async def live(self, monitor_id: str) -> None:
+        """Give it a short history: down, so that it matters."""
+        (snapshot,) = await series.snapshots(await series.of(monitor_id))
+        now_ms = int(time()) * 1000
+        ats = [now_ms - step * make.MINUTE_MS for step in range(STEPS, 0, -1)]
+        outcomes = [make.down(series=snapshot.series, version=snapshot.version, at_ms=at) for at in ats]
+        await heartbeats.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
+        reply = await self.client.get(f"{self.api}/monitors/{monitor_id}/heartbeats", headers=CARRIER)
+        self.beats[monitor_id] = [one["id"] for one in reply.json()["heartbeats"]]
+        assert {one["status"] for one in reply.json()["heartbeats"]} == {Status.DOWN}
+
+    @property
+    def needles(self) -> dict[str, str]:
+        """What must be nowhere: what it is, and the text that gives it away."""
+        hidden = {"secret": self.secret, "bare": self.bare}
+        found = {f"{name} {field}": one[field] for name, one in hidden.items() for field in ("id", "name")}
+        beats = {
+            f"{name} heartbeat {n}": id_ for name, one in hidden.items() for n, id_ in enumerate(self.beats[one["id"]])
+        }
+        return {**found, **beats, "secret tag id": self.secret_tag["id"], "secret tag": self.secret_tag["name"]}
+
+    async def viewer(self, *tags: dict[str, Any]) -> tuple[str, Headers]:
+        """(id, headers) of somebody who sees by these tags."""
+        await self.client.post(f"{self.api}/auth/register", json={**BOB, "email": "first@example.org"})
+        await self.client.post(f"{self.api}/auth/register", json=BOB)
+        told = (await self.client.post(f"{self.api}/auth/login", json=BOB)).json()
+        self.client.cookies.clear()
+        await self.narrow(told["user"]["id"], *tags)
+        return told["user"]["id"], bearer(told)
+
+    async def narrow(self, user_id: str, *tags: dict[str, Any]) -> None:
+        """Have them see by these from now on."""
+        body = {"visible_tags": [tag["id"] for tag in tags]}
+        reply = await self.client.put(f"{self.api}/users/{user_id}/visible-tags", json=body, headers=CARRIER)
+        assert reply.status_code == 200, reply.text

@@ -1,0 +1,229 @@
+"""What a viewer of some tags does not see is nowhere: in no reply of any route there is, and on no socket."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from itertools import product
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from litestar import Litestar, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+from msgspec import structs
+
+from app import live
+from app.api.queries import OPT
+from app.main import create_app
+from app.security.policy import VIEWER
+from app.settings import Settings
+from app.store import monitors, sessions
+from app.store.monitors import MonitorQuery
+from schema.events import EventKind
+from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
+from tests.app.api.phone import Phone
+from tests.app.api.seen import CARRIER, STEPS, Planted
+from tests.app.live.ears import beat, event
+
+API = "/api/v1"
+PARAMETER = re.compile(r"\{[^}]+\}")
+CHANGING = re.compile(r'"(timestamp|request_id)":"[^"]*"')
+
+
+@pytest.fixture
+async def planted(client: Client) -> Planted:
+    return await Planted(client).plant()
+
+
+@pytest.fixture
+async def bob(planted: Planted) -> Headers:
+    """Sees by the open tag."""
+    return (await planted.viewer(planted.open_tag))[1]
+
+
+def readable(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and (found := route.route_handler_map.get("GET")):
+            yield route.path, found[0]
+
+
+def addresses(app: Litestar, ids: list[str]) -> list[str]:
+    """Every address that can be read: each parameter of a path in turn one of the ids, and so in the query."""
+    found = []
+    for path, handler in readable(app):
+        parts = PARAMETER.findall(path)
+        paths = [_filled(path, parts, given) for given in product(ids, repeat=len(parts))]
+        asked = [f"?{name}={id_}" for name in sorted(handler.opt[OPT]) if name.endswith("_id") for id_ in ids]
+        found += [one + query for one in paths for query in ["", *asked]]
+    return found
+
+
+def _filled(path: str, parts: list[str], given: tuple[str, ...]) -> str:
+    for part, id_ in zip(parts, given, strict=True):
+        path = path.replace(part, id_, 1)
+    return path
+
+
+async def leaks(app: Litestar, planted: Planted, headers: Headers) -> dict[str, list[str]]:
+    """Addresses whose reply says more than was asked, with what it gives away."""
+    hidden = [planted.secret["id"], planted.bare["id"], planted.beats[planted.secret["id"]][0]]
+    seen = [planted.plain["id"], planted.group["id"], planted.beats[planted.plain["id"]][0], planted.open_tag["id"]]
+    told: dict[str, list[str]] = {}
+    for at in addresses(app, [*hidden, *seen, planted.secret_tag["id"]]):
+        reply = await planted.client.get(at, headers=headers)
+        assert reply.status_code < 500, (at, reply.text)
+        found = [name for name, text in planted.needles.items() if text in reply.text and text not in at]
+        if found:
+            told[at] = found
+    return told
+
+
+async def test_no_route_gives_away_what_a_viewer_does_not_see(
+    application: Litestar, planted: Planted, bob: Headers
+) -> None:
+    assert await leaks(application, planted, bob) == {}
+
+
+async def test_the_search_finds_what_everybody_else_sees(application: Litestar, planted: Planted) -> None:
+    found = set(await leaks(application, planted, CARRIER))
+    lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags"}
+    assert {f"{API}{path}" for path in lists} <= found
+    assert f"{API}/monitors/{planted.secret['id']}" in found
+    assert f"{API}/monitors/{planted.group['id']}" in found  # its members
+    assert f"{API}/results/{planted.beats[planted.secret['id']][0]}" in found
+
+
+@get("/api/v1/forgetful", guards=[VIEWER], operation_id="Forgetful")
+async def forgetful() -> list[Any]:
+    """Show the names of all monitors, whoever asks."""
+    return [one.name for one in (await monitors.browse(MonitorQuery()))[0]]
+
+
+@pytest.fixture
+async def leaking(database: Settings) -> AsyncIterator[tuple[Litestar, Planted]]:
+    sessions.forget()
+    settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN)
+    app = create_app(settings, extra=[forgetful])
+    async with calling(app) as client:
+        yield app, await Planted(client).plant()
+
+
+async def test_a_new_route_that_forgets_is_found(leaking: tuple[Litestar, Planted]) -> None:
+    app, planted = leaking
+    _, bob = await planted.viewer(planted.open_tag)
+    assert await leaks(app, planted, bob) == {"/api/v1/forgetful": ["secret name", "bare name"]}
+
+
+async def test_what_is_not_seen_answers_like_what_is_not_there(
+    application: Litestar, planted: Planted, bob: Headers
+) -> None:
+    beat_id = planted.beats[planted.secret["id"]][0]
+    pairs = [(planted.secret["id"], str(uuid4())), (planted.secret_tag["id"], str(uuid4()))]
+    pairs.append((beat_id, f"{int(beat_id, 16) + 1:x}"))
+    for hidden, nowhere in pairs:
+        for at, other in zip(addresses(application, [hidden]), addresses(application, [nowhere]), strict=True):
+            if at != other:
+                replies = [await planted.client.get(one, headers=bob) for one in (at, other)]
+                texts = [
+                    CHANGING.sub("", one.text).replace(id_, "")
+                    for one, id_ in zip(replies, (hidden, nowhere), strict=True)
+                ]
+                assert replies[0].status_code == replies[1].status_code, at
+                assert texts[0] == texts[1], at
+
+
+@pytest.mark.parametrize("path", ["/monitors/{}", "/monitors/{}/heartbeats", "/checks/{}", "/results/check/{}"])
+async def test_a_single_thing_that_is_not_seen_is_not_there(planted: Planted, bob: Headers, path: str) -> None:
+    for one, status in ((planted.secret, 404), (planted.bare, 404), (planted.plain, 200)):
+        assert (await planted.client.get(API + path.format(one["id"]), headers=bob)).status_code == status
+
+
+async def test_lists_and_totals_hold_what_is_seen(planted: Planted, bob: Headers) -> None:
+    async def told(path: str, headers: Headers = bob) -> Any:
+        return (await planted.client.get(API + path, headers=headers)).json()
+
+    assert [one["name"] for one in (await told("/monitors"))["monitors"]] == ["a-group", "plainly-visible"]
+    assert (await told("/monitors?limit=1"))["pagination"]["total"] == 2
+    assert (await told("/checks"))["total"] == 2
+    assert (await told("/heartbeats"))["total"] == STEPS
+    assert (await told("/results"))["total"] == STEPS
+    assert (await told("/results/summary"))["total_checks"] == STEPS
+    assert (await told("/results/summary", CARRIER))["total_checks"] == 3 * STEPS
+    assert [(one["name"], one["monitors"]) for one in (await told("/tags"))["tags"]] == [("open", 2)]
+    assert [one["monitors"] for one in (await told("/proxies"))["proxies"]] == [1]
+    assert [one["monitors"] for one in (await told("/proxies", CARRIER))["proxies"]] == [3]
+
+
+async def test_of_a_monitor_only_the_tags_and_members_that_are_seen_are_shown(planted: Planted, bob: Headers) -> None:
+    plain = (await planted.client.get(f"{API}/monitors/{planted.plain['id']}", headers=bob)).json()
+    assert [one["name"] for one in plain["tags"]] == ["open"]
+    group = (await planted.client.get(f"{API}/monitors/{planted.group['id']}", headers=bob)).json()
+    assert group["config"]["members"] == [planted.plain["id"]]
+    by_other = await planted.client.get(f"{API}/monitors?tag=covert", headers=bob)
+    assert by_other.json() == {"monitors": [], "total": 0}
+
+
+async def test_a_change_of_what_is_seen_holds_for_the_next_request(planted: Planted) -> None:
+    bob_id, bob = await planted.viewer(planted.open_tag)
+    at = f"{API}/monitors/{planted.secret['id']}"
+    assert (await planted.client.get(at, headers=bob)).status_code == 404
+    await planted.narrow(bob_id, planted.secret_tag)
+    assert (await planted.client.get(at, headers=bob)).status_code == 200
+    await planted.narrow(bob_id)
+    assert (await planted.client.get(f"{API}/monitors", headers=bob)).json()["total"] == 4
+
+
+async def test_a_socket_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
+    phone = Phone(application, bob)
+    hidden, plain = planted.secret["id"], planted.plain["id"]
+    channels = ["heartbeats", f"monitor:{hidden}", f"monitor:{plain}", "events"]
+    assert (await phone.ask(type="subscribe", channels=channels))["type"] == "subscribed"
+    await live.publish([beat(hidden)], [event_of(hidden)])
+    await live.publish([beat(hidden), beat(plain)], [event_of(hidden), event_of(plain)])
+    told = [await phone.hear() for _ in range(3)]
+    assert {one["channel"] for one in told} == {"heartbeats", f"monitor:{plain}", "events"}
+    assert hidden not in str(told)
+    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
+    await phone.hang_up()
+
+
+def event_of(monitor_id: str, kind: EventKind = EventKind.MONITOR_DOWN) -> Any:
+    return structs.replace(event(kind), monitor_id=monitor_id)
+
+
+async def test_a_replay_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
+    await live.publish([beat(planted.secret["id"])])
+    await live.publish([beat(planted.plain["id"]), beat(planted.bare["id"])])
+    phone = Phone(application, bob)
+    channels = ["heartbeats", f"monitor:{planted.secret['id']}"]
+    newest = (await phone.ask(type="subscribe", channels=channels))["seq"]["heartbeats"]
+    await phone.ask(type="unsubscribe", channels=channels)
+    await phone.ask(type="subscribe", channels=channels, since=newest - 2)
+    assert [one["monitor_id"] for one in (await phone.hear())["data"]] == [planted.plain["id"]]
+    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"
+    await phone.hang_up()
+
+
+async def test_a_socket_hears_at_once_of_a_monitor_that_gets_its_tag_and_of_its_end(
+    application: Litestar, planted: Planted, bob: Headers
+) -> None:
+    phone = Phone(application, bob)
+    await phone.ask(type="subscribe", channels=["events"])
+    fresh = await planted.monitor("fresh", {"url": "http://127.0.0.1:9/"}, planted.open_tag)
+    told = await phone.hear()
+    assert (told["event"], told["monitor_id"]) == ("monitor.created", fresh["id"])
+    for gone in (planted.secret, fresh):
+        await planted.client.delete(f"{API}/monitors/{gone['id']}", headers=CARRIER)
+    told = await phone.hear()
+    assert (told["event"], told["monitor_id"]) == ("monitor.deleted", fresh["id"])
+    await phone.hang_up()
+
+
+async def test_a_socket_ends_when_what_is_seen_changes(application: Litestar, planted: Planted) -> None:
+    bob_id, bob = await planted.viewer(planted.open_tag)
+    phone = Phone(application, bob)
+    await phone.ask(type="subscribe", channels=["heartbeats"])
+    await planted.narrow(bob_id, planted.secret_tag)
+    assert (await phone.hear())["error"]["code"] == "UNAUTHORIZED"
+    assert (await phone.hear())["code"] == 4401
