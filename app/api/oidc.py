@@ -96,8 +96,5 @@ def _cookie(request: AnyRequest, value: str, *, lives_s: int = oidc.LIVES_S) -> 
 async def _admitted(settings: Settings, told: dict[str, object]) -> str:
     role = rules.role_of(told, settings.oidc_role_claim, settings.oidc_admin_values, settings.oidc_operator_values)
     person = rules.person(told, role)
-    may_add = settings.oidc_auto_create
-    if await identities.is_known(person):
-        return await identities.admit(person, may_add=may_add)
     spare = await passwords.hashed(secrets.token_urlsafe(32))
-    return await identities.admit(person, may_add=may_add, spare_hash=spare)
+    return await identities.admit(person, may_add=settings.oidc_auto_create, spare_hash=spare)

@@ -36,12 +36,7 @@ UPDATE users SET role = ?2 WHERE id = ?1 AND role <> ?2 AND (role <> 'admin' OR 
 """
 
 
-async def is_known(person: Person) -> bool:
-    """Whether somebody has signed in as this person before."""
-    return bool(await db.rows(_KNOWN, person.issuer, person.subject))
-
-
-async def admit(person: Person, *, may_add: bool, spare_hash: str = "") -> str:
+async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
     """The user that this person is: known, linked by a verified address, or new. Their role is the provider's.
 
     spare_hash    of a password that nobody knows; for an account that is linked or added
