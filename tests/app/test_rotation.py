@@ -119,7 +119,6 @@ def test_what_no_key_opens_keeps_the_old_key_known(keyed: Settings) -> None:
 
 
 def test_a_running_installation_must_be_stopped_first(keyed: Settings) -> None:
-    keyed.data_dir.mkdir(parents=True, exist_ok=True)
     held = preflight.hold(keyed.data_dir)
     with pytest.raises(BadSettings, match="in use by another"):
         rotation.run(keyed, forget=False)
