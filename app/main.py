@@ -47,9 +47,9 @@ from app.api.push import PushController
 from app.api.results import ResultController
 from app.api.sessions import SessionController
 from app.api.settings import SettingController
+from app.api.tags import TagController
 from app.api.two_factor import TwoFactorController
 from app.api.users import UserController
-from app.api.tags import TagController
 from app.api.visible_tags import VisibleTagController
 from app.pages import explorer
 from app.security import attempts, keyring, policy, principals, sealing
@@ -86,7 +86,7 @@ ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole pa
 # how `app.security.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,
-    "grant_of": grants.of_digest,
+    "grant_of": grants.of_key,
     "grant_by_id": grants.of_id,
     "known_as": accounts.known_as,
 }

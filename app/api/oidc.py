@@ -59,9 +59,7 @@ class OidcController(Controller):
         if word is None:
             raise Unauthorized(oidc.BAD_STATE)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416 - of several, the last
-        told = await oidc.arrival(
-            settings, _callback(request, settings), word, query, await stored.read(EGRESS)
-        )
+        told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
         cookies = [*signed_in.cookies, _cookie(request, "", lives_s=0)]
         if JSON in request.headers.get("Accept", ""):

@@ -14,7 +14,7 @@ from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
-from app.security import attempts, basic, keys, tokens
+from app.security import attempts, basic, keys, tokens, transport
 from app.security.addresses import address_of
 from app.security.basic import Known
 from app.security.keys import Grant
@@ -98,7 +98,7 @@ def is_same_origin(connection: Connection) -> bool:
     if not origin or origin == "null":
         return False
     theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
-    own = (connection.url.scheme.replace("ws", "http"), connection.headers.get("Host", ""))
+    own = ("https" if transport.is_tls(connection) else "http", connection.headers.get("Host", ""))
     return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
 
 
@@ -125,7 +125,7 @@ async def _of_api_key(connection: Connection, key: str) -> Principal:
 async def _of_key(connection: Connection, key: str) -> Principal:
     """Whom an API key stands for. Raises Unauthorized for a bad one, Forbidden from another network."""
     grant_of: GrantOf = connection.app.state.grant_of
-    grant = await grant_of(keys.digest_of(key))
+    grant = await grant_of(key)
     address = address_of(connection)
     if grant is None:
         await attempts.refuse_if_locked(Proof.KEY, address)

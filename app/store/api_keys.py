@@ -14,7 +14,7 @@ from app.domain import key_terms
 from app.domain.key_terms import Terms
 from app.errors import Conflict, Forbidden, Invalid, NoSuch, Stale
 from app.security import keys
-from app.store import grants
+from app.store import grants, peppers
 from app.store.arguments import containing
 from app.store.tables.api_keys import ApiKeyRow
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
@@ -68,7 +68,7 @@ async def add(draft: ApiKeyDraft, by: Principal, scopes: Collection[str]) -> tup
         id=str(uuid4()),
         user_id=by.user_id,
         prefix=secret[: keys.SHOWN],
-        hash=keys.digest_of(secret),
+        hash=keys.digest_of(secret, await peppers.read()),
         created_ms=now,
         updated_ms=now,
         **columns,

@@ -14,7 +14,7 @@ from app.domain import key_terms
 from app.security import keys
 from app.security.keys import Grant
 from app.security.remembered import Remembered
-from app.store import viewer_tags
+from app.store import peppers, viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
@@ -43,7 +43,12 @@ async def _by_id(key_id: str) -> Grant | None:
 
 
 _of_digest, _of_id = Remembered(_by_digest), Remembered(_by_id)
-of_digest, of_id = _of_digest.of, _of_id.of  # None: there is no such key
+of_id = _of_id.of  # None: there is no such key
+
+
+async def of_key(key: str) -> Grant | None:
+    """What a key lets its holder be, or None: there is no such key. The key itself is kept nowhere."""
+    return await _of_digest.of(keys.digest_of(key, await peppers.read()))
 
 
 def forget() -> None:

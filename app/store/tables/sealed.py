@@ -16,5 +16,8 @@ PLACES = (
     Place("channels", "id", "config"),
     Place("proxies", "id", "config"),
     Place("signing_keys", "id", "secret"),
+    Place("peppers", "name", "secret"),
+    Place("audit_marks", "name", "seal"),
+    Place("idempotency", "id", "reply"),
     Place("totp", "user_id", "secret"),
 )

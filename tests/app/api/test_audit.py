@@ -14,7 +14,7 @@ from app.store.audit import AuditQuery
 from schema.audit import AuditEntry
 from tests import make
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
-from tests.app.api.test_policy import handlers_of
+from tests.app.api.test_policy import routes_of
 
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 NOBODY_ID = "00000000-0000-4000-8000-000000000000"
@@ -31,7 +31,7 @@ async def number() -> int:
 
 
 def unsafe(application: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
-    found = handlers_of(application)
+    found = routes_of(application)
     return [
         (path, method, one)
         for path, method, one in found

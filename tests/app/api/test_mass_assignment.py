@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.api import body
 from tests import make
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client
-from tests.app.api.test_policy import handlers_of
+from tests.app.api.test_policy import routes_of
 
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 NOBODY_ID = "00000000-0000-4000-8000-000000000000"
@@ -24,7 +24,7 @@ DOCUMENTED: dict[str, frozenset[str]] = {}  # operation → unknown fields that 
 def bodies_of(application: Litestar) -> list[tuple[str, str, str, list[type[msgspec.Struct]]]]:
     """(method, path, operation, structs that may be sent) of every route that reads a JSON object."""
     found = []
-    for path, method, handler in handlers_of(application):
+    for path, method, handler in routes_of(application):
         field = handler.parsed_fn_signature.parameters.get("data") if isinstance(handler, HTTPRouteHandler) else None
         if field is not None:
             found.append((method, path, str(handler), structs_of(field.annotation)))

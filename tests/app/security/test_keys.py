@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.domain import key_terms
-from app.security import keys, sealing
+from app.security import keys
 from app.security.keys import Grant
 from tests import make
 
@@ -49,12 +49,12 @@ def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], word
     assert bool(objection) == bool(words)
 
 
-def test_keys_differ_and_their_digests_depend_on_the_installation(settings) -> None:
-    sealing.prepare(settings)
-    one, other = keys.made(), keys.made()
+def test_keys_differ_and_their_digests_depend_on_the_installation() -> None:
+    one, other, ours, theirs = keys.made(), keys.made(), b"our pepper", b"their pepper"
     assert one != other
-    assert keys.digest_of(one) == keys.digest_of(one) != keys.digest_of(other)
-    assert one not in keys.digest_of(one)
+    assert keys.digest_of(one, ours) == keys.digest_of(one, ours) != keys.digest_of(other, ours)
+    assert keys.digest_of(one, ours) != keys.digest_of(one, theirs)
+    assert one not in keys.digest_of(one, ours)
 
 
 def test_uses_that_could_not_be_kept_wait_unless_there_is_a_newer_one() -> None:
