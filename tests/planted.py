@@ -24,6 +24,8 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "postgres": AT | {"username": "ann"},
     "mysql": AT | {"username": "ann"},
     "mongodb": AT | {"username": "ann"},
+    "sqlserver": AT | {"username": "ann"},
+    "kafka-producer": {"brokers": ["127.0.0.1:9"], "topic": "t", "message": "m", "username": "ann"},
     "ssh": AT | {"username": "ann"},
     "ldap": AT | {"bind_dn": "cn=ann"},
     "mail": AT | {"protocol": "smtp", "username": "ann", "security": "none"},
@@ -41,7 +43,7 @@ INNER: dict[str, dict[str, Any]] = {  # of `auth`
     "oauth2": {"token_url": HOOK, "client_id": "ann"},
     "ntlm": {"username": "ann"},
 }
-SCHEMES = {"redis": "redis", "postgres": "postgresql", "mysql": "mysql", "mongodb": "mongodb"}
+SCHEMES = {"redis": "redis", "postgres": "postgresql", "mysql": "mysql", "mongodb": "mongodb", "sqlserver": "sqlserver"}
 V3 = {"version": "3", "username": "ann", "auth_protocol": "sha256"}
 BESIDE: dict[str, dict[str, Any]] = {  # what makes a field one that is used
     "snmp.auth_password": V3,

@@ -14,7 +14,7 @@ from msgspec import Struct
 ADDRESSES = frozenset({"url", "token_url", "server_url", "daemon"})  # what stands before the path counts
 PLACES = frozenset(  # these count as they stand
     {
-        *("host", "port", "nodes", "connection_string", "resolve_mx", "webhook_url"),
+        *("host", "port", "nodes", "brokers", "connection_string", "resolve_mx", "webhook_url"),
         *("protocol", "tls", "security", "sslmode"),  # schemes by other names
         *("proxy_id", "resolver_server", "resolver_port"),  # who stands between us and the host
     }

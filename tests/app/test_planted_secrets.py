@@ -31,6 +31,7 @@ def log_file(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     """Where everything is logged, at the most talkative level."""
     path = tmp_path / "wk.log"
     log.configure(replace(settings, mode="prod", log_file=path, log_level="debug"), "api")
+    structlog.configure(cache_logger_on_first_use=False)  # other tests catch what the same loggers say
     yield path
     structlog.reset_defaults()
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)

@@ -19,7 +19,10 @@ def application(database: Settings) -> Litestar:
     sessions.forget()
     grants.forget()
     accounts.forget()
-    return create_app(replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN))
+    many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
+    return create_app(
+        replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
+    )
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ PUBLIC = {
     "/ws",
 }
 # what somebody who may only look may change: nothing but what is their own
-OF_ONES_OWN = {"auth", "api-keys"}
+OF_ONES_OWN = {"auth", "api-keys", "sessions"}
 # a key's scope is of the resource, whichever view shows it
 NOUNS = {"checks": "monitors", "batch": "monitors", "plugins": "monitors", "results": "heartbeats"}
 FOR_PEOPLE = {"auth", "users", "sessions", "invitations"}

@@ -11,7 +11,19 @@ from schema.proxies import ProxyDraft
 from schema.targets import TARGETS, Http
 from schema.targets.http import OAuth2
 
-ADDRESS_WORDS = ("url", "host", "port", "server", "daemon", "node", "protocol", "proxy", "address", "connection")
+ADDRESS_WORDS = (
+    "url",
+    "host",
+    "port",
+    "server",
+    "daemon",
+    "node",
+    "broker",
+    "protocol",
+    "proxy",
+    "address",
+    "connection",
+)
 NO_PLACES = {"auth_protocol", "priv_protocol", "subprotocol", "virtual_host"}  # ciphers, and what a server is asked for
 
 
