@@ -32,10 +32,16 @@ def _may_hold(kind: type[Struct]) -> bool:
     return any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))
 
 
+@cache
+def _usual(kind: type[Struct]) -> frozenset[str]:
+    """What everybody knows, such as SNMP's community `public`: it stands in sentences, and tells nothing."""
+    return frozenset(one.default for one in msgspec.structs.fields(kind) if isinstance(one.default, str))
+
+
 def _forms(holder: Struct) -> Iterator[str]:
     """Each secret as it stands, in an address, in base64, and beside a user name as HTTP and SMTP send it."""
     names = list(_names(holder))
-    for secret in filter(None, sealing.secrets_of(holder).values()):
+    for secret in filter(None, {*sealing.secrets_of(holder).values()} - _usual(type(holder))):
         for one in (secret, *_parts(secret)):
             yield from (one, quote(one, safe=""), _base64(one))
             yield from (_base64(pair) for name in names for pair in (f"{name}:{one}", f"\0{name}\0{one}"))

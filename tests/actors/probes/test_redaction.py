@@ -1,0 +1,20 @@
+"""What a target repeats of a secret is masked, and what everybody knows is not taken for one."""
+
+from actors.probes.redaction import redacted
+from actors.probes.seen import Seen
+from schema.limits import MASK
+from schema.targets import Snmp
+from tests import make
+
+
+def said(community: str, message: str) -> str:
+    target = Snmp(host="192.0.2.1", oid="1.3.6.1.2.1.1.3.0", community=community)
+    return redacted(Seen(message=message), make.snapshot(target)).message
+
+
+def test_a_secret_that_comes_back_is_masked():
+    assert said("tea-and-cake", "no access for tea-and-cake") == f"no access for {MASK}"
+
+
+def test_a_default_is_a_word_like_any_other():
+    assert said("public", "192.0.2.1 is not a public address: refused") == "192.0.2.1 is not a public address: refused"
