@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 import redis
 
 from app import db, embedded, migrate, queue as queues, settings as configuration
 from app.settings import Settings
 
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no bug
+hypothesis.settings.load_profile("unhurried")
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 TRUNCATE = """DO $$ DECLARE names text; BEGIN

@@ -12,11 +12,11 @@ from msgspec import UNSET, structs
 from app import welcome
 from app.api import arrivals, second_step
 from app.api.body import FormBody
-from app.errors import Invalid, Unauthorized
+from app.errors import Forbidden, Invalid, Unauthorized
 from app.security import attempts, passwords, principals, setup, strength
 from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
-from app.store import factors, sessions, users
+from app.store import accounts, factors, sessions, users
 from app.store.users import Account
 from schema.attempts import Proof
 from schema.errors import FieldError
@@ -98,12 +98,15 @@ class AuthController(Controller):
     @patch("/me", operation_id="ChangeMe", guards=[VIEWER])
     async def change_me(self, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]) -> User:
         """Change one's own user name or e-mail address."""
+        if principal == principals.API_ADMIN:
+            raise Forbidden("The installation's own token is nobody's account: sign in as a person.")
         changed = await users.rename(
             principal.user_id,
             username=None if data.username is UNSET else data.username,
             email=None if data.email is UNSET else data.email,
         )
         sessions.forget()
+        accounts.forget()
         return changed
 
 

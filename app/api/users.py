@@ -76,14 +76,15 @@ class UserController(Controller):
     @post(operation_id="AddUser", opt=ADDED)
     async def add(
         self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
-    ) -> Response[Member] | NewInvitation:
+    ) -> Response[Member | NewInvitation]:
         """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
         if data.password is None:
-            return await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
+            invitation = await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
+            return Response(invitation, status_code=201)
         username = data.username or username_of(data.email)
         strength.require(data.password, username, data.email)
         member = await roster.add(username, data.email, data.role, await passwords.hashed(data.password))
-        return etags.tagged(member, status_code=201)
+        return Response(member, status_code=201, headers=etags.header_of(member.version))
 
     @get("/{user_id:str}", operation_id="ReadUser")
     async def read(self, user_id: FromPath[UUID]) -> Response[Member]:

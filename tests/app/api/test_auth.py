@@ -162,3 +162,8 @@ async def test_a_token_signed_by_somebody_else_is_refused(client: Client, signed
 async def test_a_refusal_of_the_form_names_both_ways_to_say_who_one_is(client: Client) -> None:
     fields = (await client.post(LOGIN, json={"password": "x"})).json()["error"]["details"]["fields"]
     assert [one["field"] for one in fields] == ["email"]
+
+
+async def test_the_installations_own_token_has_no_profile_to_change(client: Client) -> None:
+    reply = await client.patch("/api/v1/auth/me", json={"username": "me"}, headers={"X-API-Key": ADMIN_TOKEN})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")

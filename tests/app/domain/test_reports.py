@@ -1,7 +1,7 @@
 """What reports mean at an instant: in time, late, missing, never come; and when to look next."""
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from app.domain.reports import Finding, Reports, Terms, find, oldest_ms
 from schema.status import Status
@@ -19,7 +19,6 @@ terms = st.builds(
     st.sampled_from(["UTC", "Europe/Berlin"]),
     st.sampled_from([None, 1_000, MINUTE, 2 * HOUR]),
 )
-UNHURRIED = settings(deadline=None)  # calendars are slow on a busy machine
 
 
 def status_after(age_ms: int, agreed: Terms) -> Status:
@@ -98,7 +97,6 @@ def test_the_next_look_is_when_it_changes(known, at, look):
     assert find(known, DAILY, at).look_ms == look
 
 
-@UNHURRIED
 @given(terms, st.integers(0, 3 * DAY), st.integers(-2 * DAY, 2 * DAY))
 def test_between_looks_nothing_changes(agreed, age_ms, start_after_ms):
     known = Reports(NOW - age_ms, NOW - age_ms + start_after_ms, NOW - 30 * DAY)
@@ -110,7 +108,6 @@ def test_between_looks_nothing_changes(agreed, age_ms, start_after_ms):
         assert find(known, agreed, found.look_ms).status is not found.status
 
 
-@UNHURRIED
 @given(terms, st.integers(0, 3 * DAY), st.integers(1, 30 * DAY))
 def test_what_is_too_old_to_matter_does_not_matter(agreed, into_ms, older_ms):
     at = NOW + into_ms
