@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from app import settings as configuration
+from app import settings as configuration, upkeep
 from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
 QUEUES = ("check", "ingest", "notify")
-TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 OPEN_FILES = 65_536  # a socket per running check and per client
 TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105 - a variable's name
 URL = "WATCHKEEPER_URL"
@@ -47,20 +46,28 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "schedule", _schedule, "run a scheduler; several may run at once")
     work = _command(commands, "work", _work, "run a worker; any number may run")
     work.add_argument("--queues", type=_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
-    _command(commands, "migrate", _migrate, "bring the database up to this version")
-    rotate = _command(commands, "rotate-key", _rotate_key, "seal everything that is stored with a new key")
+    _command(commands, "migrate", upkeep.migrate, "bring the database up to this version")
+    rotate = _command(commands, "rotate-key", upkeep.rotate_key, "seal everything that is stored with a new key")
     rotate.add_argument("--forget", action="store_true", help="drop the old key once nothing is sealed with it")
-    doctor = _command(commands, "doctor", _doctor, "say what is wrong with this installation; exit 1 if anything is")
+    doctor = _command(
+        commands, "doctor", upkeep.doctor, "say what is wrong with this installation; exit 1 if anything is"
+    )
     doctor.add_argument(
         "--role", choices=("api", "scheduler", "worker"), help="also look for such a process on this machine"
     )
     doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
     doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
-    recover = _command(commands, "recover-admin", _recover_admin, "let a lost admin in again, with a new password")
+    recover = _command(
+        commands, "recover-admin", upkeep.recover_admin, "let a lost admin in again, with a new password"
+    )
     recover.add_argument("login", metavar="EMAIL", help="the user's e-mail address or user name")
-    _command(commands, "rotate-signing-key", _rotate_signing_key, "sign tokens with a new key; nobody is signed out")
-    _command(commands, "audit-verify", _audit_verify, "check that nobody changed the audit log; exit 1 if somebody did")
+    _command(
+        commands, "rotate-signing-key", upkeep.rotate_signing_key, "sign tokens with a new key; nobody is signed out"
+    )
+    _command(
+        commands, "audit-verify", upkeep.audit_verify, "check that nobody changed the audit log; exit 1 if somebody did"
+    )
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
     listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
@@ -158,95 +165,6 @@ def _work(settings: Settings, chosen: argparse.Namespace) -> int:
 
     worker.run(_enter(settings, "worker"), chosen.queues)
     return 0
-
-
-def _migrate(settings: Settings, _: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import migrate
-
-    try:
-        applied = asyncio.run(migrate.run(settings))
-    except migrate.Away as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
-    print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
-    return 0
-
-
-def _rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app import db, rotation
-
-    try:
-        print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
-    except rotation.Unfinished as found:
-        print(f"watchkeeper: {found}", file=sys.stderr)
-        return 1
-    except db.TROUBLE as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
-    return 0
-
-
-def _doctor(settings: Settings, chosen: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import doctor
-
-    if chosen.history:
-        return _history(settings, chosen)
-    found = asyncio.run(doctor.findings(settings, chosen.role))
-    print("\n".join(found) or "all well")
-    return 1 if found else 0
-
-
-def _history(settings: Settings, chosen: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import doctor
-
-    report = asyncio.run(doctor.history_report(settings, chosen.settle))
-    flaws = f"missing {report.missing}, doubled {report.doubled}"
-    text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
-    print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
-    return 1 if report.missing or report.doubled else 0
-
-
-def _recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import errors, recovery
-
-    try:
-        name, password = asyncio.run(recovery.recover_admin(settings, chosen.login))
-    except errors.NoSuch as error:
-        print(f"watchkeeper: {error}", file=sys.stderr)
-        return 1
-    print(f"{name} is an admin with the password {password}\nshown this once: sign in and change it")
-    return 0
-
-
-def _rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import recovery
-
-    print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
-    return 0
-
-
-def _audit_verify(settings: Settings, _: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import auditor, db
-
-    try:
-        found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
-    except db.TROUBLE as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
-    print(auditor.told(found), flush=True)
-    return 1 if found.flaw else 0
 
 
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ class AuthController(Controller):
         if not settings.registration_open:
             await users.refuse_strangers()
         if not await users.exist():
-            setup.require(settings, request.headers, data.setup_token)
+            await _prove_setup(request, data.setup_token)
         username = data.username or username_of(data.email)
         strength.require(data.password, username, data.email)
         hashed = await passwords.hashed(data.password)
@@ -108,6 +108,16 @@ class AuthController(Controller):
         sessions.forget()
         accounts.forget()
         return changed
+
+
+async def _prove_setup(request: AnyRequest, token: str | None) -> None:
+    """Let the first user in who has the set-up token, where one is needed. Raises Forbidden, LockedOut."""
+    await attempts.refuse_if_locked(Proof.LINK, address_of(request))
+    try:
+        setup.require(request.app.state.settings, request.headers, token)
+    except Forbidden:
+        await attempts.failed(Proof.LINK, address_of(request))
+        raise
 
 
 async def _renew_hash(account: Account, password: str) -> None:

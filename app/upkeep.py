@@ -1,0 +1,104 @@
+"""Commands for who looks after an installation. Each imports only what it needs, and returns its exit code."""
+
+import argparse
+import sys
+
+from app import settings as configuration
+from app.settings import Settings
+
+TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+
+
+def migrate(settings: Settings, _: argparse.Namespace) -> int:
+    """Bring the database up to this version."""
+    import asyncio
+
+    from app import migrate
+
+    try:
+        applied = asyncio.run(migrate.run(settings))
+    except migrate.Away as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
+    return 0
+
+
+def rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Seal everything that is stored with a new key."""
+    from app import db, rotation
+
+    try:
+        print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
+    except rotation.Unfinished as found:
+        print(f"watchkeeper: {found}", file=sys.stderr)
+        return 1
+    except db.TROUBLE as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    return 0
+
+
+def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Say what is wrong; 1 if anything is."""
+    import asyncio
+
+    from app import doctor
+
+    if chosen.history:
+        return _history(settings, chosen)
+    found = asyncio.run(doctor.findings(settings, chosen.role))
+    print("\n".join(found) or "all well")
+    return 1 if found else 0
+
+
+def _history(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import doctor
+
+    report = asyncio.run(doctor.history_report(settings, chosen.settle))
+    flaws = f"missing {report.missing}, doubled {report.doubled}"
+    text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
+    print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
+    return 1 if report.missing or report.doubled else 0
+
+
+def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Let a lost admin in again."""
+    import asyncio
+
+    from app import errors, recovery
+
+    try:
+        name, password = asyncio.run(recovery.recover_admin(settings, chosen.login))
+    except errors.NoSuch as error:
+        print(f"watchkeeper: {error}", file=sys.stderr)
+        return 1
+    print(f"{name} is an admin with the password {password}\nshown this once: sign in and change it")
+    return 0
+
+
+def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
+    """Have a new key sign tokens."""
+    import asyncio
+
+    from app import recovery
+
+    print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
+    return 0
+
+
+def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
+    """Walk the audit log; 1 when somebody changed it."""
+    import asyncio
+
+    from app import auditor, db
+
+    try:
+        found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
+    except db.TROUBLE as error:
+        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
+        return TRY_AGAIN_EXIT
+    print(auditor.told(found), flush=True)
+    return 1 if found.flaw else 0
