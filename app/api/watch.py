@@ -11,9 +11,12 @@ from app.api.caller import Caller
 from app.api.line import CLOSING_S, RESTART, SIGNED_OUT, HangUp
 from app.errors import Unauthorized, Unavailable
 from app.security import principals
+from app.security.addresses import address_of
 from schema.users import Principal
 
 LOOK_S = 0.5  # a session that ended is remembered for up to a second more
+
+Whom = tuple[Principal, str]  # who is at the line, and at which address: a key may be good at some only
 
 log = structlog.get_logger()
 
@@ -22,21 +25,21 @@ class Watch:
     """The callers of this process."""
 
     def __init__(self) -> None:
-        self._callers: defaultdict[Principal, set[Caller]] = defaultdict(set)
+        self._callers: defaultdict[Whom, set[Caller]] = defaultdict(set)
         self._empty = asyncio.Event()
         self._empty.set()
 
     def add(self, caller: Caller) -> None:
         """Keep an eye on a caller."""
-        self._callers[caller.principal].add(caller)
+        self._callers[_whom(caller)].add(caller)
         self._empty.clear()
 
     def remove(self, caller: Caller) -> None:
         """Forget one that has left."""
-        callers = self._callers[caller.principal]
+        callers = self._callers[_whom(caller)]
         callers.discard(caller)
         if not callers:
-            del self._callers[caller.principal]
+            del self._callers[_whom(caller)]
         if not self._callers:
             self._empty.set()
 
@@ -45,14 +48,14 @@ class Watch:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                for principal in tuple(self._callers):
-                    await self._look(principal)
+                for whom in tuple(self._callers):
+                    await self._look(whom)
             except db.TROUBLE as error:
                 log.warning("live.session_check_failed", reason=type(error).__name__)
 
-    async def _look(self, principal: Principal) -> None:
-        """End the callers of a principal whose session has ended or whose role has changed."""
-        callers = tuple(self._callers.get(principal, ()))
+    async def _look(self, whom: Whom) -> None:
+        """End the callers of a principal whose session has ended, or who may do other things than before."""
+        callers, (principal, _) = tuple(self._callers.get(whom, ())), whom
         if callers and not await principals.still(callers[0].line.socket, principal):
             for caller in callers:
                 caller.end(HangUp(SIGNED_OUT, Unauthorized(principals.ended(principal))))
@@ -64,3 +67,7 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_S):
                 await self._empty.wait()
+
+
+def _whom(caller: Caller) -> Whom:
+    return caller.principal, address_of(caller.line.socket)

@@ -19,6 +19,7 @@ from schema.attempts import Proof
 from schema.status import Role
 
 KEPT_S = 60.0
+LOGIN_MOST, PASSWORD_MOST = 254, 256  # characters, as in `schema.users.Login`: what is longer is nobody's
 MOST = 10_000  # passwords; beyond it all are forgotten, which costs one argon2 each
 UNREADABLE = "`Authorization: Basic` needs the base64 of `user:password`."
 TWO_STEPS = "This account has a second factor, which Basic can't ask for: use an API key."
@@ -45,7 +46,7 @@ def read(value: str) -> tuple[str, str]:
         login, colon, password = b64decode(value, validate=True).decode().partition(":")
     except (NotBase64, UnicodeDecodeError) as error:
         raise Unauthorized(UNREADABLE) from error
-    if not colon:
+    if not colon or len(login) > LOGIN_MOST or len(password) > PASSWORD_MOST:
         raise Unauthorized(UNREADABLE)
     return login, password
 

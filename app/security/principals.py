@@ -76,10 +76,13 @@ async def still(connection: Connection, principal: Principal) -> bool:
         return holder is not None and _rights_of(holder) == _rights_of(principal)
     if principal.key_id is not None:
         grant: Grant | None = await state.grant_by_id(principal.key_id)
-        return grant is not None and not grant.objection() and _rights_of(grant.principal) == _rights_of(principal)
+        if grant is None or grant.objection() or not grant.is_for(address_of(connection)):
+            return False
+        return _rights_of(grant.principal) == _rights_of(principal)
     if principal.via == "basic":
         known: Known | None = await state.known_as(principal.username)
-        return known is not None and known.active and _by_password(known) == principal
+        is_enough = known is not None and known.active and not known.has_second_factor
+        return known is not None and is_enough and _by_password(known) == principal
     return True
 
 

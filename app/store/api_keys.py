@@ -1,6 +1,6 @@
 """API keys: made, changed, listed, removed. Nobody gives out a key that goes further than they do themselves."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -92,7 +92,8 @@ async def change(
         given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
         merged = msgspec.structs.replace(_draft_of(row), **given)
         most = await _reach(by, by.role.at_most(Role(row["owner_role"])))
-        values: dict[Any, Any] = _columns_of(merged, list(given), most, scopes)
+        judged = _judged(by, given, merged)
+        values: dict[Any, Any] = _columns_of(merged, judged, most, scopes)
         values |= {"version": row["version"] + 1, "updated_ms": _now_ms()}
         await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id)
         changed = await read(key_id, by)
@@ -120,6 +121,15 @@ async def browse(query: KeyQuery, by: Principal) -> tuple[list[ApiKey], int]:
     return [_key_of(row) for row in found], int(counted[0]["n"])
 
 
+def _judged(by: Principal, given: Mapping[str, Any], merged: ApiKeyDraft) -> Collection[str]:
+    """Which fields of a changed key must hold: those that are sent; all of them when a key asks.
+
+    Else a key could wake one that goes further than itself, or widen it where it is narrow. It may switch any off.
+    """
+    is_end = set(given) <= {"active"} and not merged.active
+    return list(given) if by.key_id is None or is_end else merged.__struct_fields__
+
+
 async def _reach(by: Principal, role: Role) -> Terms:
     """How far the caller may let a key go: by role, and where a key asks, by that key's own terms."""
     if by.key_id is None:
@@ -140,7 +150,7 @@ async def _refuse_too_many(by: Principal) -> None:
         raise Conflict(f"Nobody may have more than {MOST_OF_ONE} keys: remove some.")
 
 
-def _columns_of(draft: ApiKeyDraft, given: Sequence[str], most: Terms, scopes: Collection[str]) -> dict[str, Any]:
+def _columns_of(draft: ApiKeyDraft, given: Collection[str], most: Terms, scopes: Collection[str]) -> dict[str, Any]:
     """The columns of a key, once what was given of it holds. Raises Invalid."""
     terms = _terms_of(draft)
     wrong = [*key_terms.networks_of(draft.networks)[1], *_unknown(draft, scopes), *_past(draft)]

@@ -43,6 +43,9 @@ def wrong_fields(reply: Any) -> list[str]:
     return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
 
 
+CHANGES = {"switched off": {"active": False}, "narrowed": {"scopes": []}, "sent elsewhere": {"networks": ["10.0.0.1"]}}
+
+
 async def test_a_key_is_shown_once_and_kept_as_a_hash(client: Client, ada: Headers) -> None:
     key = await made(client, ada)
     secret = key.pop("key")
@@ -127,6 +130,14 @@ async def test_a_key_gives_nobody_more_than_it_has(client: Client, ada: Headers)
     assert (await client.patch(at, json={"name": "renamed"}, headers=asking)).status_code == 200
 
 
+async def test_a_key_wakes_none_that_goes_further_than_itself(client: Client, ada: Headers) -> None:
+    strong = await made(client, ada, role="admin", networks=["10.0.0.0/8"], active=False)
+    asking, at = {"X-API-Key": await key_of(client, ada, role="operator")}, f"{PATH}/{strong['id']}"
+    woken = await client.patch(at, json={"active": True, "networks": []}, headers=asking)
+    assert wrong_fields(woken) == ["role"]
+    assert (await client.patch(at, json={"active": False}, headers=asking)).status_code == 200
+
+
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/v1/auth/logout"), ("PATCH", ME)])
 async def test_a_key_changes_nothing_about_people(client: Client, ada: Headers, method: str, path: str) -> None:
     reply = await client.request(method, path, json={}, headers={"X-API-Key": await key_of(client, ada)})
@@ -176,7 +187,7 @@ async def test_a_process_that_stops_keeps_the_last_uses(client: Client, ada: Hea
     assert (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()["last_used_ip"] == "127.0.0.1"
 
 
-@pytest.mark.parametrize("how", ["removed", "switched off", "narrowed"])
+@pytest.mark.parametrize("how", ["removed", "switched off", "narrowed", "sent elsewhere"])
 async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
     client: Client, application: Litestar, ada: Headers, how: str
 ) -> None:
@@ -188,8 +199,9 @@ async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
         if how == "removed":
             await client.delete(at, headers=ada)
         else:
-            await client.patch(at, json={"active": False} if how == "switched off" else {"scopes": []}, headers=ada)
-        assert (await client.get(PLUGINS, headers=mine)).status_code == (403 if how == "narrowed" else 401)
+            await client.patch(at, json=CHANGES[how], headers=ada)
+        refusal = 403 if how in {"narrowed", "sent elsewhere"} else 401
+        assert (await client.get(PLUGINS, headers=mine)).status_code == refusal
         assert "not valid any more" in (await talk.heard())["error"]["message"]
         assert await talk.heard() == {"closed": 4401}
 
