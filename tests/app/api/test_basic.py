@@ -1,0 +1,40 @@
+"""Basic stands for the password alone: it is no way around a second factor, and no place to put a novel."""
+
+from base64 import b64encode
+
+import pytest
+
+from app.store import accounts, factors, users
+from tests.app.api.people import ADA, Client, Headers
+
+ME = "/api/v1/auth/me"
+
+
+def basic(login: str, password: str = ADA["password"]) -> Headers:
+    return {"Authorization": f"Basic {b64encode(f'{login}:{password}'.encode()).decode()}"}
+
+
+@pytest.mark.usefixtures("admin")
+async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await client.get(ME, headers=basic(ADA["email"]))).status_code == 200
+    account = await users.named(ADA["email"])
+    assert account is not None
+    await factors.begin(account.id)
+    monkeypatch.setattr("app.security.totp.step_of", lambda *_: 1)
+    assert await factors.confirm(account.id, "000000")
+    accounts.forget()
+    reply = await client.get(ME, headers=basic(ADA["email"]))
+    assert (reply.status_code, "API key" in reply.json()["error"]["message"]) == (401, True)
+    wrong = await client.get(ME, headers=basic(ADA["email"], "not my password"))
+    assert "API key" not in wrong.json()["error"]["message"]
+
+
+@pytest.mark.usefixtures("admin")
+@pytest.mark.parametrize(("login", "password"), [("a" * 255, "p"), ("a", "p" * 257)])
+async def test_names_and_passwords_that_nobody_can_have_are_not_looked_up(
+    client: Client, login: str, password: str
+) -> None:
+    reply = await client.get(ME, headers=basic(login, password))
+    assert (reply.status_code, "base64" in reply.json()["error"]["message"]) == (401, True)
