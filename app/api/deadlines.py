@@ -40,8 +40,14 @@ async def hurried(scope: Scope, receive: Receive, send: Send, answer: Callable[[
 
 def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
     """Lift the limit where it does not hold: runs wait for what they run, and streams for their end."""
-    deadline: asyncio.Timeout | None = connection.scope["state"].get(DEADLINE)
-    if deadline and (handler.opt.get(UNHURRIED) or handler.opt.get(rates.RATE) == rates.RUN):
+    if handler.opt.get(UNHURRIED) or handler.opt.get(rates.RATE) == rates.RUN:
+        lift(connection.scope)
+
+
+def lift(scope: Scope) -> None:
+    """Give up nothing from here on; what is over already stays so."""
+    deadline: asyncio.Timeout | None = scope["state"].get(DEADLINE)
+    if deadline and not deadline.expired():
         deadline.reschedule(None)
 
 

@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
-from app.api import idempotency, trail
+from app.api import deadlines, idempotency, trail
 
 
 def around(app: ASGIApp) -> ASGIApp:
@@ -34,6 +34,7 @@ class _Held:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and self._is_to_be_settled():
             self._start = message
+            deadlines.lift(self._scope)  # there is an answer: nobody may be left without it because storing is slow
             return
         if self._start is not None and message["type"] == "http.response.body":
             start, self._start = self._start, None

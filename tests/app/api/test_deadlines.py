@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from litestar import get, post
+from litestar import get, post, route
 from litestar.params import JSONBody
 
 from app import db
@@ -15,13 +15,15 @@ from app.api.rates import RUNNING
 from app.main import create_app
 from app.security.policy import ANYONE
 from app.settings import Settings
+from app.store import audit, chain
+from app.store.audit import AuditQuery
 from schema.users import Refresh
 from tests.app.api.people import Client, calling
 
 ended: list[str] = []
 
 
-@get("/api/v1/hangs", guards=[ANYONE])
+@route("/api/v1/hangs", http_method=["GET", "POST"], guards=[ANYONE])
 async def hangs() -> None:
     """Never answers."""
     try:
@@ -45,6 +47,12 @@ async def streams() -> str:
     return "done"
 
 
+@post("/api/v1/writes", guards=[ANYONE])
+async def writes() -> str:
+    """Changes something."""
+    return "written"
+
+
 @post("/api/v1/reads", guards=[ANYONE])
 async def reads(data: JSONBody[Refresh]) -> str:
     """Wants a body."""
@@ -56,7 +64,7 @@ async def hasty(database: Settings) -> AsyncIterator[Client]:
     """A client of an application that has two seconds for a request, one of them for its body."""
     ended.clear()
     short = replace(database, request_timeout_s=2, body_timeout_s=1)
-    async with calling(create_app(short, extra=[hangs, runs, streams, reads])) as client:
+    async with calling(create_app(short, extra=[hangs, runs, streams, reads, writes])) as client:
         yield client
 
 
@@ -85,6 +93,27 @@ async def test_what_was_given_up_left_no_transaction_open(hasty: Client) -> None
 async def test_runs_and_streams_have_the_time_they_need(hasty: Client, path: str) -> None:
     reply = await hasty.get(path)
     assert (reply.status_code, reply.text) == (200, "done")
+
+
+async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty: Client) -> None:
+    async def held(taken: asyncio.Event) -> None:
+        async with db.writing():
+            await chain.locked()
+            taken.set()
+            await asyncio.sleep(3)
+
+    taken = asyncio.Event()
+    other = asyncio.create_task(held(taken))
+    await taken.wait()
+    reply = await hasty.post("/api/v1/writes")
+    await other
+    assert (reply.status_code, reply.text) == (201, "written")
+    assert await audit.count(AuditQuery()) == 1
+
+
+async def test_what_was_given_up_is_recorded_too(hasty: Client) -> None:
+    assert (await hasty.post("/api/v1/hangs")).status_code == 504
+    assert [entry.code for entry in (await audit.browse(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty: Client) -> None:
