@@ -1,7 +1,7 @@
 """`Idempotency-Key` on POST: the same request sent twice is carried out once, and answered twice.
 
-It counts for whoever is signed in, per principal, method and address. Pushes need none, and signing in must not be
-repeated: there it is ignored.
+It counts for whoever is signed in, per principal, method and address. Ignored it is where pushes need none, where
+signing in must not be repeated, and where nobody has to be signed in: such an answer is not the principal's.
 """
 
 import re
@@ -17,7 +17,7 @@ from litestar.types.asgi_types import HTTPResponseStartEvent
 from app import db
 from app.api.requests import QUIET
 from app.errors import Conflict, Invalid
-from app.security import principals
+from app.security import policy, principals
 from app.store import idempotency
 from app.store.idempotency import Claim, Kept, Other
 from schema.users import Principal
@@ -27,7 +27,7 @@ VISIBLE = re.compile(r"[\x21-\x7e]{1,255}")
 WANTED = "must be 1 to 255 visible ASCII characters, without spaces"
 APART = "/auth/"
 SAME = frozenset({"content-type", "etag", "location", "link", "retry-after", "x-deprecated", "deprecation", "sunset"})
-PASSING = frozenset({429})  # says "try again", so that it must not be what a second try hears
+PASSING = frozenset({429, 503})  # nothing was changed, try again; after any other 5xx something may have been
 RUNNING_S = 2  # when to ask again for what is still running
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ async def settle(scope: Scope, start: HTTPResponseStartEvent, body: bytes, *, wh
     claim: Claim = scope["state"].pop("claim")
     status = start["status"]
     try:
-        if status >= 500 or status in PASSING:  # noqa: PLR2004 - HTTP
+        if status in PASSING:
             await idempotency.give_up(claim)
         else:
             too_large = b"\0" * (idempotency.MOST_BYTES + 1)
@@ -79,7 +79,8 @@ async def settle(scope: Scope, start: HTTPResponseStartEvent, body: bytes, *, wh
 
 
 def _is_apart(request: AnyRequest) -> bool:
-    return APART in request.url.path or bool(request.route_handler.opt.get(QUIET))
+    opt = request.route_handler.opt
+    return APART in request.url.path or bool(opt.get(QUIET)) or opt[policy.RULE].least is None
 
 
 def _id_of(request: AnyRequest, principal: Principal, key: str) -> str:

@@ -9,7 +9,7 @@ from app import db
 from app.security import sealing
 
 KEPT_MS = 86_400_000
-LEASE_MS = 300_000  # longer than any request runs; after a crash the key is free again
+LEASE_MS = 900_000  # longer than any request runs, a batch 600 s; after a crash the key is free again
 MOST_BYTES = 64_000  # of a reply; of a larger one only its status is kept
 CHUNK = 2_000  # rows removed in one transaction
 RUNNING = 0  # a status no reply has

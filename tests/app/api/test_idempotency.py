@@ -11,9 +11,9 @@ from litestar.params import JSONBody
 
 from app import db
 from app.api.idempotency import REPLAYED
-from app.errors import TooMany, Unavailable
+from app.errors import TooMany, Unavailable, Upstream
 from app.main import create_app
-from app.security.policy import ADMIN
+from app.security.policy import ADMIN, ANYONE
 from app.store import audit, idempotency, sessions
 from app.store.audit import AuditQuery
 from tests import make
@@ -47,6 +47,10 @@ class Gate:
             await self.opened.wait()
         if wanted == "fail":
             raise Unavailable("Not now.")
+        if wanted == "break":
+            raise Upstream("It is done here, and not there.")
+        if wanted == "crash":
+            raise ZeroDivisionError
         if wanted == "flood":
             raise TooMany("Slowly.", retry_after_s=1)
         return {"calls": self.calls, "secret": SHOWN_ONCE, "much": "x" * 70_000 if wanted == "much" else ""}
@@ -69,8 +73,12 @@ def application(database, gate: Gate) -> Litestar:
     async def apart() -> dict[str, Any]:
         return await gate.answer("")
 
+    @post("/api/v1/open", guards=[ANYONE], operation_id="OpenDoor")
+    async def opened() -> dict[str, Any]:
+        return await gate.answer("")
+
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN)
-    return create_app(settings, extra=[handler, apart])
+    return create_app(settings, extra=[handler, apart, opened])
 
 
 async def test_the_second_of_two_equal_requests_gets_the_first_ones_reply(client: Client) -> None:
@@ -142,6 +150,19 @@ async def test_signing_in_and_pushing_know_no_keys(client: Client, gate: Gate) -
     for _ in range(2):
         await client.post("/api/v1/auth/gate", headers=keyed())
     assert gate.calls == 2
+
+
+async def test_what_needs_nobody_knows_no_keys_whoever_sends_it(client: Client, gate: Gate) -> None:
+    for _ in range(2):
+        assert REPLAYED not in (await client.post("/api/v1/open", headers=keyed())).headers
+    assert gate.calls == 2
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("break", 502), ("crash", 500)])
+async def test_what_failed_halfway_is_not_done_twice(client: Client, gate: Gate, wanted: str, status: int) -> None:
+    first, second = [await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed()) for _ in range(2)]
+    assert (first.status_code, second.status_code, second.content) == (status, status, first.content)
+    assert (gate.calls, second.headers[REPLAYED]) == (1, "true")
 
 
 async def test_what_is_shown_once_does_not_lie_in_the_database(client: Client) -> None:
