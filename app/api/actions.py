@@ -31,9 +31,13 @@ VERBS = {
     "shut": "shut",
     "reset": "reset",
 }
+SIGN_IN = "session.started"
 SPOKEN = {
-    "Login": "session.started",
-    "TakeToken": "session.started",
+    "Login": SIGN_IN,
+    "TakeToken": SIGN_IN,
+    "LoginWithCode": SIGN_IN,
+    "LoginWithPasskey": SIGN_IN,
+    "FinishOidc": SIGN_IN,
     "Refresh": "session.refreshed",
     "Logout": "session.ended",
     "Register": "user.registered",

@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
-from app.api import queries
+from app.api import actions, queries, rates
 from app.api.arrivals import AnyRequest, begin, is_secure
 from app.domain import claims as rules
 from app.errors import NotFound, Unauthorized
@@ -32,6 +32,7 @@ class OidcController(Controller):
     path = "/auth/oidc"
     tags = ("Auth",)
     guards = (ANYONE,)
+    opt = {rates.RATE: rates.AUTH}  # noqa: RUF012 - Litestar's
 
     @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
     async def start(self, request: AnyRequest) -> Redirect:
@@ -44,7 +45,7 @@ class OidcController(Controller):
         "/callback",
         operation_id="FinishOidc",
         status_code=302,
-        opt={"refusals": [401, 403, 404, 409, 502], queries.ANY: True},
+        opt={"refusals": [401, 403, 404, 409, 502], queries.ANY: True, actions.AUDITED: True},
         responses={
             200: ResponseSpec(SignedIn, description="Signed in, for callers that accept JSON rather than HTML.")
         },

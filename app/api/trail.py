@@ -1,7 +1,8 @@
 """What is recorded of a request: made from its route, and from what its handler adds.
 
 Every unsafe route leaves one entry per request, whatever came of it. Left out are pushes, which are no change of
-ours; the same reply given again; and what somebody without any credential sent that we did not even read.
+ours; the same reply given again; and what somebody without any credential sent that we did not even read. What is
+refused to nobody we know is recorded once a minute, or anybody could fill the log; failed sign-ins are, each.
 """
 
 from collections.abc import Mapping
@@ -17,10 +18,11 @@ from litestar.types import Scope
 from msgspec import UNSET, Struct
 
 from app import db
-from app.api import actions
+from app.api import actions, second_step
 from app.api.requests import QUIET
-from app.security import principals
-from app.security.addresses import address_of
+from app.errors import Unauthorized
+from app.security import principals, tickets
+from app.security.addresses import address_of, place_of
 from app.security.sealing import Unopenable
 from app.store import audit
 from schema.audit import AuditOutcome, Deed
@@ -31,6 +33,7 @@ SHOWN = frozenset({"name", "username", "email", "action"})  # texts that may sta
 MOST_FIELDS, MOST_TEXT = 40, 150
 NOT_READ = frozenset({400, 401, 413, 415, 422})  # of nobody: noise, and a way to fill the disk
 REPEATED = frozenset({429})  # who is refused for asking too often is recorded once a minute
+LOGINS = frozenset({"username", "email"})  # of who is not let in: often enough it is a password in the wrong field
 REPEAT_S, MOST_REPEATS = 60.0, 10_000
 
 log = structlog.get_logger()
@@ -48,6 +51,7 @@ class Trail:
     def sent(self, body: Any) -> None:
         """Note the fields of a body: their names, and of plain ones the values."""
         self.change.update(_fields(body))
+        self.resource_id = self.resource_id or _bearer_of(getattr(body, "ticket", None))
 
     def changed(self, field: str, old: object, new: object) -> None:
         """Note what a field was and what it became. Nothing secret, please."""
@@ -68,6 +72,11 @@ def of(connection: ASGIConnection[Any, Any, Any, Any]) -> Trail:
     """The trail of this request."""
     trail: Trail = connection.scope["state"].setdefault("trail", Trail())
     return trail
+
+
+def forget() -> None:
+    """Forget what was recorded lately, so that the same is recorded again."""
+    _repeats.clear()
 
 
 def leaves_one(scope: Scope) -> bool:
@@ -103,7 +112,7 @@ def deed_of(scope: Scope, status: int, body: bytes) -> Deed:
         action=action,
         resource=action.partition(".")[0],
         resource_id=trail.resource_id or _named(scope) or _made(status, body),
-        change=trail.change,
+        change=trail.change if status < 400 else _without_login(action, trail.change),  # noqa: PLR2004 - HTTP
         outcome=_outcome(status),
         code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004 - HTTP
         request_id=str(state.get("request_id", "")),
@@ -121,13 +130,18 @@ def _actor_of(principal: Principal | None, trail: Trail) -> dict[str, str]:
 
 def _counts(scope: Scope, deed: Deed, status: int) -> bool:
     """Whether there is anything to record; also notes it, so that the same is not recorded at once again."""
-    if not deed.actor_id and status in NOT_READ and not _is_sign_in(deed, status) and not _shows_credential(scope):
+    if deed.action == actions.SIGN_IN and status in {401, 403}:  # each of them: guessing is slow as it is
+        return True
+    is_nobody = not deed.actor_id
+    if is_nobody and status in NOT_READ and not _shows_credential(scope) and not _is_old_token(deed, status):
         return False
-    return status not in REPEATED or _is_new((deed.actor_id, deed.ip, deed.action, deed.code))
+    if status in REPEATED or (is_nobody and deed.outcome is AuditOutcome.REFUSED):
+        return _is_new((deed.actor_id, place_of(deed.ip), deed.action, deed.code))
+    return True
 
 
-def _is_sign_in(deed: Deed, status: int) -> bool:
-    return deed.resource == "session" and status == 401  # noqa: PLR2004 - HTTP
+def _is_old_token(deed: Deed, status: int) -> bool:
+    return deed.action == "session.refreshed" and status == 401  # noqa: PLR2004 - HTTP
 
 
 def _shows_credential(scope: Scope) -> bool:
@@ -150,6 +164,19 @@ def _outcome(status: int) -> AuditOutcome:
     if status < 400:  # noqa: PLR2004 - HTTP
         return AuditOutcome.DONE
     return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004 - HTTP
+
+
+def _bearer_of(ticket: object) -> str:
+    """Whose second step a body is."""
+    try:
+        return str(tickets.opened(second_step.KIND, ticket)["sub"]) if isinstance(ticket, str) else ""
+    except (Unauthorized, KeyError):
+        return ""
+
+
+def _without_login(action: str, change: dict[str, Any]) -> dict[str, Any]:
+    is_told = not action.startswith("session.")
+    return {field: value if is_told or field not in LOGINS else MASK for field, value in change.items()}
 
 
 def _named(scope: Scope) -> str:

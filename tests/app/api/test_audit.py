@@ -1,5 +1,7 @@
 """Every change leaves one entry before it is answered, and so does every one that was refused."""
 
+from collections import Counter
+
 import msgspec
 import pytest
 from litestar import Litestar
@@ -7,9 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from structlog.testing import capture_logs
 
 from app import db
-from app.api import actions
+from app.api import actions, second_step, trail
 from app.api.requests import QUIET
-from app.security import policy
+from app.security import policy, tickets
 from app.store import audit, chain
 from app.store.audit import AuditQuery
 from schema.audit import AuditEntry
@@ -22,6 +24,12 @@ CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 NOBODY_ID = "00000000-0000-4000-8000-000000000000"
 PROXY = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "sesame"}
 SAFE = {"GET", "HEAD", "WS"}
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> None:
+    """What other tests were refused is no reason to leave out ours."""
+    trail.forget()
 
 
 async def newest() -> AuditEntry:
@@ -47,6 +55,7 @@ def filled(path: str) -> str:
 
 async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, application: Litestar) -> None:
     for path, method, handler in unsafe(application):
+        trail.forget()
         before = await number()
         reply = await client.request(method, filled(path), json={}, headers=CARRIER)
         assert await number() == before + 1, (method, path, reply.status_code)
@@ -65,6 +74,7 @@ async def test_every_unsafe_route_that_refuses_somebody_records_it(client, appli
         assert (await client.request(method, filled(path), json={}, headers=viewer)).status_code == 403
         entry = await newest()
         assert (await number(), entry.outcome, entry.code, entry.role) == (before + 1, "refused", "FORBIDDEN", "viewer")
+        trail.forget()
         reply = await client.request(method, filled(path), json={}, headers={"Authorization": "Bearer stolen"})
         assert (reply.status_code, (await newest()).code) == (401, "UNAUTHORIZED")
 
@@ -85,6 +95,9 @@ def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: 
         ("RetryDelivery", "delivery.retried"),
         ("RotateQRCode", "qr_code.rotated"),
         ("TakeToken", "session.started"),
+        ("LoginWithCode", "session.started"),
+        ("LoginWithPasskey", "session.started"),
+        ("FinishOidc", "session.started"),
     ],
 )
 def test_an_action_is_made_from_the_operation(operation: str, action: str) -> None:
@@ -117,6 +130,42 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
         ("session.ended", "done", "ada"),
     ]
     assert not any(word in str(entries) for word in (ADA["password"], "not the password"))
+
+
+async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
+    user = (await client.post("/api/v1/auth/register", json=ADA)).json()
+    ticket = tickets.issue(second_step.KIND, 60, sub=user["id"], mark="of another password")
+    for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
+        reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})
+        entry = await newest()
+        assert (reply.status_code, entry.request_id) == (401, reply.headers["X-Request-ID"])
+        assert (entry.action, entry.outcome, entry.resource_id) == ("session.started", "refused", bearer_id)
+
+
+async def test_coming_back_from_a_provider_is_recorded(client: Client) -> None:
+    reply = await client.get("/api/v1/auth/oidc/callback?code=x&state=y")
+    entry = await newest()
+    assert (entry.action, entry.outcome, entry.code) == ("session.started", "refused", "NOT_FOUND")
+    assert (entry.request_id, await number()) == (reply.headers["X-Request-ID"], 1)
+
+
+async def test_with_a_made_up_credential_nobody_fills_the_log(client: Client) -> None:
+    for number_ in range(5):
+        for headers in ({"Authorization": f"Bearer {number_}"}, {"X-API-Key": f"{number_}"}):
+            assert (await client.post("/api/v1/proxies", json=PROXY, headers=headers)).status_code == 401
+    assert await number() == 1
+    for _ in range(3):
+        await client.post("/api/v1/auth/login", json={**ADA, "password": "not the password"})
+        await client.post("/api/v1/auth/refresh", json={"refresh_token": "made up"})
+        await client.post("/api/v1/auth/logout")
+    entries = (await audit.browse(AuditQuery()))[0]
+    assert Counter(one.action for one in entries) == {"proxy.created": 1, "session.started": 3, "session.refreshed": 1}
+
+
+async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:
+    for field in ("username", "email"):
+        await client.post("/api/v1/auth/login", json={field: "hunter2", "password": "ada"})
+        assert (await newest()).change == {field: "********", "password": "********"}
 
 
 async def test_reads_pushes_and_what_nobody_sent_leave_no_entry(client: Client) -> None:
