@@ -56,6 +56,12 @@ class ProfilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     email: Email | UnsetType = UNSET
     username: Username | UnsetType = UNSET
+    password: (
+        Annotated[str, Meta(max_length=256, description="The password, once more: wanted for another address.")] | None
+    ) = None
+    token: (
+        Annotated[str, Meta(max_length=64, description="A code: wanted for another address where codes are.")] | None
+    ) = None
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -96,10 +96,13 @@ class AuthController(Controller):
         return Me(**structs.asdict(user), two_factor=await factors.of(user.id))
 
     @patch("/me", operation_id="ChangeMe", guards=[VIEWER])
-    async def change_me(self, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]) -> User:
-        """Change one's own user name or e-mail address."""
+    async def change_me(
+        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]
+    ) -> User:
+        """Change one's own user name or e-mail address. Another address wants the password, and a code if there are."""
         if principal == principals.API_ADMIN:
             raise Forbidden("The installation's own token is nobody's account: sign in as a person.")
+        await _prove_owner(request, principal, data)
         changed = await users.rename(
             principal.user_id,
             username=None if data.username is UNSET else data.username,
@@ -118,6 +121,13 @@ async def _prove_setup(request: AnyRequest, token: str | None) -> None:
     except Forbidden:
         await attempts.failed(Proof.LINK, address_of(request))
         raise
+
+
+async def _prove_owner(request: AnyRequest, principal: Principal, data: ProfilePatch) -> None:
+    """Want both factors for another address: a provider may sign in by it. Raises Invalid, Forbidden, Unauthorized."""
+    if data.email is UNSET or data.email.lower() == (await users.read(principal.user_id)).email:
+        return
+    await second_step.prove_both(request, principal, data.password, data.token)
 
 
 async def _renew_hash(account: Account, password: str) -> None:

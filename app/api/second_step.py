@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request
 
-from app.errors import Forbidden, NoSuch, TwoFactorRequired, Unauthorized
+from app.errors import Forbidden, Invalid, NoSuch, TwoFactorRequired, Unauthorized
 from app.security import attempts, passwords, tickets
 from app.security.addresses import address_of
 from app.store import factors, users
@@ -68,6 +68,22 @@ async def reproved(request: AnyRequest, principal: Principal, password: str) -> 
         raise Unauthorized(WRONG_PASSWORD)
     await attempts.succeeded(*guess)
     return account
+
+
+async def prove_both(request: AnyRequest, principal: Principal, password: str | None, token: str | None) -> None:
+    """Want the password once more and, where there is a second factor, a code.
+
+    raises  Invalid (which of them is missing), Forbidden, Unauthorized, LockedOut
+    """
+    person(principal)
+    if password is None:
+        raise Invalid.one("password", "is required: the one you sign in with")
+    account = await reproved(request, principal, password)
+    if not (await factors.of(account.id)).enabled:
+        return
+    if not token:
+        raise Invalid.one("token", "is required: a one-time or recovery code")
+    await prove(request, account.id, token)
 
 
 def person(principal: Principal) -> str:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from app import db
 from app.domain.claims import Person
 from app.errors import Conflict, Forbidden
-from app.store import sessions
+from app.store import accounts, factors, grants, sessions
 from schema.status import Role
 
 _TURN = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
@@ -17,6 +17,10 @@ NO_ACCOUNT = "There is no account for you here: ask an admin for one."
 NO_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
 SWITCHED_OFF = "This account is switched off."
 TAKEN = "Another account has this e-mail address: ask an admin."
+GUARDED = (
+    "The account with this e-mail address has a second factor, so a provider's word is not enough: sign in here and"
+    " switch the second factor off before you come from the provider, or ask an admin."
+)
 
 _KNOWN = """
 SELECT u.id, u.active FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
@@ -26,6 +30,7 @@ _SAME_ADDRESS = """
 SELECT u.id, u.active, EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
 """
+_WAYS_IN = ("api_keys", "totp", "passkeys", "recovery_codes", "challenges")  # end when an account is linked
 _ADD = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, {true}, ?6) RETURNING id
@@ -40,7 +45,8 @@ async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
     """The user that this person is: known, linked by a verified address, or new. Their role is the provider's.
 
     spare_hash    of a password that nobody knows; for an account that is linked or added
-    raises        Forbidden (no account for them, or a switched-off one), Conflict (somebody has the address)
+    raises        Forbidden (no account for them, or a switched-off one), Conflict (somebody has the address, or has
+                  it with a second factor)
     """
     async with db.writing():
         if not db.is_sqlite():
@@ -49,8 +55,10 @@ async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
         if user_id is None:
             user_id = await _added(person, spare_hash, may_add=may_add)
         has_new_role = bool(person.role and await db.rows(_ROLE, user_id, person.role.value))
-    if is_linked or has_new_role:
-        await sessions.end_others(user_id)
+        if is_linked or has_new_role:
+            await sessions.end_others(user_id)
+    if is_linked or has_new_role:  # once more: what was read meanwhile was from before the commit
+        _forget()
     return user_id
 
 
@@ -62,8 +70,9 @@ async def _found(person: Person) -> tuple[str, bool] | None:
 async def _linked(person: Person, spare_hash: str) -> tuple[str, bool] | None:
     """The account with the person's verified address, if it is nobody's at the provider yet.
 
-    Its password ends, for nobody ever proved here that the address was theirs: whoever registered with somebody
-    else's would otherwise wait inside for the owner to come, and share what they may do.
+    Its password and every other way in end, for nobody ever proved here that the address was theirs: whoever registered
+    with somebody else's would otherwise wait inside for the owner to come, and share what they may do. An account with
+    a second factor is not linked: the provider's word would stand for both.
     """
     found = await db.rows(_SAME_ADDRESS, person.email) if person.email else []
     if not found:
@@ -71,8 +80,12 @@ async def _linked(person: Person, spare_hash: str) -> tuple[str, bool] | None:
     if found[0]["linked"] or not person.verified:
         raise Conflict(TAKEN)
     user_id = _switched_on(found[0])
+    if (await factors.of(user_id)).enabled:
+        raise Conflict(GUARDED)
     await db.rows(_LINK, person.issuer, person.subject, user_id, _now_ms())
     await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
+    for table in _WAYS_IN:
+        await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
     return user_id, True
 
 
@@ -97,6 +110,13 @@ def _switched_on(row: Any) -> str:
     if not row["active"]:
         raise Forbidden(SWITCHED_OFF)
     return str(row["id"])
+
+
+def _forget() -> None:
+    """Ask the store again whom sessions, keys and passwords let in."""
+    sessions.forget()
+    grants.forget()
+    accounts.forget()
 
 
 def _now_ms() -> int:

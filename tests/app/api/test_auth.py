@@ -167,3 +167,26 @@ async def test_a_refusal_of_the_form_names_both_ways_to_say_who_one_is(client: C
 async def test_the_installations_own_token_has_no_profile_to_change(client: Client) -> None:
     reply = await client.patch("/api/v1/auth/me", json={"username": "me"}, headers={"X-API-Key": ADMIN_TOKEN})
     assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(
+    ("proof", "status"), [({}, 422), ({"password": "wrong"}, 401), ({"password": ADA["password"]}, 200)]
+)
+async def test_another_address_wants_the_password_again(
+    client: Client, admin: Headers, proof: Headers, status: int
+) -> None:
+    reply = await client.patch(ME, json={"email": "eve@example.org", **proof}, headers=admin)
+    assert reply.status_code == status, reply.text
+    is_changed = (await client.get(ME, headers=admin)).json()["email"] == "eve@example.org"
+    assert is_changed is (status == 200)
+
+
+async def test_the_address_one_has_wants_no_password(client: Client, admin: Headers) -> None:
+    told = {"email": ADA["email"], "username": "lovelace"}
+    assert (await client.patch(ME, json=told, headers=admin)).json()["username"] == "lovelace"
+
+
+async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers) -> None:
+    key = (await client.post("/api/v1/api-keys", json={"name": "k", "role": "admin"}, headers=admin)).json()["key"]
+    told = {"email": "eve@example.org", "password": ADA["password"]}
+    assert (await client.patch(ME, json=told, headers={"X-API-Key": key})).status_code == 403

@@ -196,3 +196,11 @@ async def test_the_installations_own_token_has_no_second_factor(client: Client) 
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     assert (await client.post(f"{AUTH}/2fa/setup", json=PASSWORD, headers=headers)).status_code == 403
     assert (await client.get(f"{AUTH}/me", headers=headers)).json()["two_factor"]["enabled"] is False
+
+
+@pytest.mark.parametrize(("token", "status"), [(None, 422), ("000000", 401), ("good", 200)])
+async def test_another_address_wants_a_code_besides_the_password(
+    client: Client, admin: Headers, codes: list[str], token: str | None, status: int
+) -> None:
+    told = {**PASSWORD, "email": "eve@example.org", "token": codes[0] if token == "good" else token}
+    assert (await client.patch(f"{AUTH}/me", json=told, headers=admin)).status_code == status

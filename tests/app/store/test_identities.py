@@ -9,7 +9,7 @@ from app.domain.claims import Person
 from app.errors import Conflict, Forbidden
 from app.security import sealing
 from app.settings import Settings
-from app.store import identities, sessions, users
+from app.store import factors, identities, sessions, users
 from schema.status import Role
 
 
@@ -70,3 +70,32 @@ async def test_nobody_is_added_unless_it_is_said_so() -> None:
     with pytest.raises(Forbidden, match="no account"):
         await admit(someone(), may_add=False)
     assert not await users.exist()
+
+
+async def local() -> str:
+    """Ada's account of her own, with a password."""
+    return (await users.register("ada", "ada@example.org", "hash", is_open=True)).id
+
+
+async def test_a_link_ends_every_other_way_into_the_account() -> None:
+    ada = await local()
+    sid, _ = await sessions.start(ada, ip="", agent="")
+    await factors.begin(ada)
+    await db.rows(
+        "INSERT INTO api_keys (id, user_id, name, prefix, hash, role, networks, active, created_ms, updated_ms)"
+        " VALUES ('1', ?1, 'backdoor', 'wk_', 'hash', 'admin', '[]', (1 = 1), 1, 1)",
+        ada,
+    )
+    assert await admit(someone()) == ada
+    assert await sessions.holder_of(sid) is None
+    assert [await db.rows(f"SELECT user_id FROM {table}") for table in ("api_keys", "totp")] == [[], []]
+
+
+async def test_an_account_with_a_second_factor_is_not_linked() -> None:
+    ada = await local()
+    await factors.begin(ada)
+    await db.rows("UPDATE totp SET active_ms = 1")
+    with pytest.raises(Conflict, match="second factor"):
+        await admit(someone())
+    assert await db.rows("SELECT user_id FROM identities") == []
+    assert [row["password_hash"] for row in await db.rows("SELECT password_hash FROM users")] == ["hash"]
