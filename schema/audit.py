@@ -24,6 +24,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     actor: Annotated[str, Meta(description="The user name at that time.")]
     role: str
     via: Annotated[str, Meta(description="jwt, cookie, api_key, basic or token; empty for nobody.")]
+    key_id: Annotated[str, Meta(description="Of the API key, when it was one.")]
     ip: str
     action: Annotated[str, Meta(description="Such as monitor.updated.", examples=["monitor.updated"])]
     resource: str
@@ -45,6 +46,7 @@ class Deed(Struct, frozen=True, kw_only=True):
     actor: str = ""
     role: str = ""
     via: str = ""
+    key_id: str = ""
     ip: str = ""
     action: str
     resource: str = ""

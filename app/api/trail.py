@@ -122,7 +122,7 @@ def deed_of(scope: Scope, status: int, body: bytes) -> Deed:
 def _actor_of(principal: Principal | None, trail: Trail) -> dict[str, str]:
     if principal is not None:
         told = {"actor_id": principal.user_id, "actor": principal.username}
-        return {**told, "role": principal.role.value, "via": principal.via}
+        return {**told, "role": principal.role.value, "via": principal.via, "key_id": principal.key_id or ""}
     if trail.actor is not None:
         return {"actor_id": trail.actor.id, "actor": trail.actor.username, "role": trail.actor.role.value}
     return {}

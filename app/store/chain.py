@@ -14,6 +14,7 @@ from app import db
 from app.security import links, sealing
 from app.store.tables.audit import AuditRow
 
+# and `key_id`, where there is one: older entries have none, and are whole all the same
 CONTENT = (
     "seq", "at_ms", "actor_id", "actor", "role", "via", "ip", "action", "resource", "resource_id", "change",
     "outcome", "code", "request_id",
@@ -74,7 +75,7 @@ async def locked() -> Chain:
 async def append(chain: Chain, fields: dict[str, Any]) -> None:
     """Add an entry at the end. Inside of the transaction of `locked`."""
     content = {"seq": chain.head.seq + 1, **fields}
-    hash_ = links.link(chain.key, chain.head.hash, [content[name] for name in CONTENT])
+    hash_ = links.link(chain.key, chain.head.hash, _said(content))
     await AuditRow.insert(AuditRow(**content, hash=hash_))
     await _set(chain, "head", content["seq"], hash_)
 
@@ -125,7 +126,7 @@ async def _walk(chain: Chain) -> Soundness:
     if flaw := chain.flaw():
         return Soundness(0, chain.head, last.seq, flaw)
     async for row in _entries(last.seq, chain.head.seq):
-        wanted = links.link(chain.key, last.hash, [row[name] for name in CONTENT])
+        wanted = links.link(chain.key, last.hash, _said(row))
         if row["seq"] != last.seq + 1:
             return Soundness(count, chain.head, last.seq + 1, "an entry is missing")
         if row["hash"] != wanted:
@@ -134,6 +135,12 @@ async def _walk(chain: Chain) -> Soundness:
     if (last.seq, last.hash) != (chain.head.seq, chain.head.hash):
         return Soundness(count, chain.head, last.seq + 1, "the newest entries are missing")
     return Soundness(count, chain.head)
+
+
+def _said(entry: Any) -> list[str | int]:
+    """What an entry's hash is of."""
+    key_id = entry["key_id"]
+    return [*(entry[name] for name in CONTENT), *([key_id] if key_id else [])]
 
 
 async def _entries(after: int, until: int) -> AsyncIterator[Any]:

@@ -13,6 +13,7 @@ class AuditRow(Table, tablename="audit"):
     actor = Text()
     role = Text()
     via = Text()
+    key_id = Text(default="")
     ip = Text()
     action = Text()
     resource = Text()

@@ -17,7 +17,7 @@ from app.store.audit import AuditQuery
 from schema.audit import AuditEntry
 from schema.status import Role
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
 from tests.app.api.test_policy import routes_of
 
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -160,6 +160,14 @@ async def test_with_a_made_up_credential_nobody_fills_the_log(client: Client) ->
         await client.post("/api/v1/auth/logout")
     entries = (await audit.browse(AuditQuery()))[0]
     assert Counter(one.action for one in entries) == {"proxy.created": 1, "session.started": 3, "session.refreshed": 1}
+
+
+async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) -> None:
+    made = (await client.post("/api/v1/api-keys", json={"name": "ci"}, headers=admin)).json()
+    assert (await newest()).key_id == ""
+    await client.post("/api/v1/proxies", json=PROXY, headers={"X-API-Key": made["key"]})
+    entry = await newest()
+    assert (entry.via, entry.key_id, entry.outcome) == ("api_key", made["id"], "refused")
 
 
 async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:

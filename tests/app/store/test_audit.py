@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app import child, db
-from app.security import sealing
+from app.security import links, sealing
 from app.store import audit, chain
 from app.store.audit import AuditQuery
 from schema.audit import AuditOutcome, Deed
@@ -96,6 +96,23 @@ async def test_a_change_by_sql_is_found(log, statement: str, broken_at: int, fla
     await unguarded(statement)
     found = await chain.verify()
     assert (found.broken_at, found.flaw) == (broken_at, flaw)
+
+
+@pytest.mark.parametrize("change", ["key_id = ''", "key_id = 'k-2'"])
+async def test_the_key_of_an_entry_is_part_of_the_chain(log, change: str) -> None:
+    await write("a", key_id="k-1")
+    assert (await chain.verify()).flaw == ""
+    await unguarded(f"UPDATE audit SET {change} WHERE seq = 1")
+    assert (await chain.verify()).broken_at == 1
+
+
+async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
+    await write("a")
+    (row,) = await db.rows("SELECT * FROM audit")
+    found = await chain.locked()
+    assert row["hash"] == links.link(found.key, links.FIRST, [row[name] for name in chain.CONTENT])
+    await unguarded("UPDATE audit SET key_id = 'k-1' WHERE seq = 1")
+    assert (await chain.verify()).flaw == "an entry was changed"
 
 
 async def test_who_cuts_the_end_and_moves_the_head_is_found(log) -> None:
