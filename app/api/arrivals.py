@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.datastructures import Cookie
 
 from app.api import trail
+from app.errors import Forbidden
 from app.security import principals, tokens, transport
 from app.security.addresses import address_of
 from app.store import sessions
@@ -15,10 +16,19 @@ from schema.users import SignedIn, User
 AnyRequest = Request[Any, Any, Any]
 
 
-async def begin(request: AnyRequest, user: User) -> Response[SignedIn]:
-    """Begin a session of the user, and answer with it."""
+def refuse_foreign(request: AnyRequest) -> None:
+    """Raise Forbidden for a page of somebody else's: it would sign a visitor in as whom it likes."""
+    if "Origin" in request.headers and not principals.is_same_origin(request):
+        raise Forbidden("Signing in is for our own pages, CLIENT_URL's, and programs: this `Origin` is none of them.")
+
+
+async def begin(request: AnyRequest, user: User, *, password_hash: str | None = None) -> Response[SignedIn]:
+    """Begin a session of the user, and answer with it.
+
+    password_hash   of the password they came with, if they did: it must be theirs still. Raises Unauthorized
+    """
     agent = request.headers.get("User-Agent", "")
-    sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent)
+    sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent, password_hash=password_hash)
     return signed_in(request, user, sid, refresh)
 
 

@@ -56,13 +56,14 @@ class AuthController(Controller):
         status_code=200,
         guards=[ANYONE],
         dto=FormBody,
-        opt={"refusals": [401, 429]},
+        opt={"refusals": [401, 403, 429]},
     )
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
         """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`.
 
         Who has a second factor also sends `token`, or goes on with the `ticket` of the refusal `TWO_FACTOR_REQUIRED`.
         """
+        arrivals.refuse_foreign(request)
         guess = (Proof.PASSWORD, address_of(request), _login_of(data))
         await attempts.refuse_if_locked(*guess)
         account = await users.named(_login_of(data))
@@ -70,10 +71,11 @@ class AuthController(Controller):
         if not await passwords.matches(data.password, stored) or account is None:
             await attempts.failed(*guess)
             raise Unauthorized(WRONG)
-        await second_step.demand(request, account, data.token)
-        await attempts.succeeded(*guess)
+        bearer = second_step.Bearer(account, _login_of(data))
+        await second_step.demand(request, bearer, data.token)
+        told = await second_step.finish(request, bearer)
         await _renew_hash(account, data.password)
-        return await arrivals.begin(request, await users.read(account.id))
+        return told
 
     @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:

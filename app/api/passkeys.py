@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from app.api import lists, second_step
-from app.api.arrivals import AnyRequest, begin
+from app.api.arrivals import AnyRequest
 from app.api.lists import Limit, Page
 from app.errors import Conflict, Unauthorized
 from app.security import authenticators
 from app.security.policy import ANYONE, VIEWER
-from app.store import challenges, factors, passkeys, sessions, users
+from app.store import challenges, factors, passkeys, sessions
 from schema.passkeys import (
     Passkey,
     PasskeyAdded,
@@ -91,7 +91,8 @@ class PasskeyController(Controller):
     )
     async def prepare_login(self, request: AnyRequest, data: JSONBody[PasskeyLoginStart]) -> PasskeyOptions:
         """Begin the second step: what the browser needs for `navigator.credentials.get`."""
-        account, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
+        bearer, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
+        account = bearer.account
         there = await passkeys.keys(account.id, site.rp_id)
         if not there:
             raise Conflict(f"There is no passkey for {site.rp_id}.")
@@ -101,11 +102,11 @@ class PasskeyController(Controller):
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[SignedIn]:
         """The second step with a passkey: the ticket of the first one stands for the password."""
-        account, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
-        challenge = await challenges.take(account.id, "sign-in")
-        there = await passkeys.keys(account.id, site.rp_id)
+        bearer, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
+        challenge = await challenges.take(bearer.account.id, "sign-in")
+        there = await passkeys.keys(bearer.account.id, site.rp_id)
         key = next((one for one in there if one.credential_id == data.credential.id.rstrip("=")), None)
         if key is None:
             raise Unauthorized(authenticators.WRONG)
         await passkeys.used(key, authenticators.proven(site, data.credential, challenge, key))
-        return await begin(request, await users.read(account.id))
+        return await second_step.finish(request, bearer)

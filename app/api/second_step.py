@@ -1,33 +1,49 @@
 """The second step of signing in: when it is asked for, the ticket between the steps, and where codes are judged."""
 
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
-from litestar import Request
+from litestar import Request, Response
+from msgspec import Struct
 
+from app.api import arrivals
 from app.errors import Forbidden, Invalid, NoSuch, TwoFactorRequired, Unauthorized
 from app.security import attempts, passwords, tickets
 from app.security.addresses import address_of
 from app.store import factors, users
 from app.store.users import Account
 from schema.attempts import Proof
-from schema.users import Principal
+from schema.users import Principal, SignedIn
 
 AnyRequest = Request[Any, Any, Any]
+Judged = TypeVar("Judged")
 KIND, TICKET_S = "second-step", 300  # time to find the telephone
 WRONG_CODE = "The code is wrong, or was used before."
 WRONG_PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
 NOBODY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
 
 
-async def demand(request: AnyRequest, account: Account, token: str | None) -> None:
-    """Let through whose password was right. Raises TwoFactorRequired for want of a code, Unauthorized for a bad one."""
+class Bearer(Struct, frozen=True):
+    """Who did the first step, and the login as it was typed there: by it failures are counted, and forgiven."""
+
+    account: Account
+    login: str
+
+
+async def demand(request: AnyRequest, bearer: Bearer, token: str | None) -> None:
+    """Let through whose password was right. Raises TwoFactorRequired for want of a code, Unauthorized for a bad one.
+
+    Of passwords guessed at once, the right one is not told apart by what is asked for next: LockedOut comes first.
+    """
+    account = bearer.account
     has = await factors.of(account.id)
     if not has.enabled:
         return
+    await attempts.refuse_if_locked(Proof.PASSWORD, address_of(request), bearer.login)
     if not token:
         methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
-        ticket = tickets.issue(KIND, TICKET_S, sub=account.id, mark=_mark(account))
+        ticket = tickets.issue(KIND, TICKET_S, sub=account.id, login=bearer.login, mark=_mark(account))
         told: dict[str, Any] = {
             "ticket": ticket,
             "expires_in": TICKET_S,
@@ -38,22 +54,38 @@ async def demand(request: AnyRequest, account: Account, token: str | None) -> No
 
 
 async def prove(request: AnyRequest, user_id: str, token: str) -> None:
-    """The one place that judges codes, whatever they are for. Raises Unauthorized, LockedOut."""
+    """Take a code of a factor that is on, whatever it is for. Raises Unauthorized, LockedOut."""
+    if not await judged(request, user_id, token, factors.accept):
+        raise Unauthorized(WRONG_CODE)
+
+
+async def judged(
+    request: AnyRequest, user_id: str, token: str, judge: Callable[[str, str], Awaitable[Judged]]
+) -> Judged:
+    """What the judge says of a code. The one place where codes are tried, and counted. Raises LockedOut."""
     guess = (Proof.CODE, address_of(request), user_id)
     await attempts.refuse_if_locked(*guess)
-    if not await factors.accept(user_id, token):
+    if told := await judge(user_id, token):
+        await attempts.succeeded(*guess)
+    else:
         await attempts.failed(*guess)
-        raise Unauthorized(WRONG_CODE)
-    await attempts.succeeded(*guess)
+    return told
 
 
-async def bearer_of(ticket: str) -> Account:
+async def finish(request: AnyRequest, bearer: Bearer) -> Response[SignedIn]:
+    """Sign in who did both steps: only now the password's failures are forgiven, and the address is familiar."""
+    await attempts.succeeded(Proof.PASSWORD, address_of(request), bearer.login)
+    account = bearer.account
+    return await arrivals.begin(request, await users.read(account.id), password_hash=account.password_hash)
+
+
+async def bearer_of(ticket: str) -> Bearer:
     """Whose password was right, and still is. Raises Unauthorized."""
     told = tickets.opened(KIND, ticket)
     account = await _account(str(told["sub"]))
     if account is None or not account.active or _mark(account) != told["mark"]:
         raise Unauthorized(tickets.BAD)
-    return account
+    return Bearer(account, str(told["login"]))
 
 
 async def reproved(request: AnyRequest, principal: Principal, password: str) -> Account:

@@ -4,12 +4,12 @@ from litestar import Controller, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api import second_step
-from app.api.arrivals import AnyRequest, begin
+from app.api import arrivals, second_step
+from app.api.arrivals import AnyRequest
 from app.errors import Conflict, Invalid
 from app.security import totp
 from app.security.policy import ANYONE, VIEWER
-from app.store import factors, sessions, users
+from app.store import factors, sessions
 from schema.factors import (
     RecoveryCodesWanted,
     TotpConfirmation,
@@ -39,12 +39,15 @@ class TwoFactorController(Controller):
         return TotpSetup(secret=secret, otpauth_uri=uri, qr_svg=totp.qr(uri))
 
     @post("/verify", operation_id="VerifyTotp", guards=[VIEWER], status_code=200)
-    async def verify(self, principal: NamedDependency[Principal], data: JSONBody[TotpConfirmation]) -> TwoFactorOn:
+    async def verify(
+        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpConfirmation]
+    ) -> TwoFactorOn:
         """Ask for codes of the app from now on. Answers with ten recovery codes, and ends one's other sessions."""
         user_id = second_step.person(principal)
-        codes = await factors.confirm(user_id, data.token)
-        if codes is None:
+        shown = await second_step.judged(request, user_id, data.token, factors.fit)
+        if shown is None:
             raise Invalid.one("token", "must be the code that the app shows now")
+        codes = await factors.confirm(user_id, shown)
         await sessions.end_others(user_id, keep=principal.session_id)
         return TwoFactorOn(two_factor=await factors.of(user_id), recovery_codes=codes)
 
@@ -76,9 +79,10 @@ class TwoFactorController(Controller):
         codes = await factors.renew_codes(account.id)
         return TwoFactorOn(two_factor=await factors.of(account.id), recovery_codes=codes)
 
-    @post("/login", operation_id="LoginWithCode", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
+    @post("/login", operation_id="LoginWithCode", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login(self, request: AnyRequest, data: JSONBody[TwoFactorLogin]) -> Response[SignedIn]:
         """The second step with a code: the ticket of the first one stands for the password."""
-        account = await second_step.bearer_of(data.ticket)
-        await second_step.prove(request, account.id, data.token)
-        return await begin(request, await users.read(account.id))
+        arrivals.refuse_foreign(request)
+        bearer = await second_step.bearer_of(data.ticket)
+        await second_step.prove(request, bearer.account.id, data.token)
+        return await second_step.finish(request, bearer)

@@ -5,12 +5,15 @@ A code is taken at most once, whoever asks at the same time: the database says w
 
 from time import time
 
+from msgspec import Struct
+
 from app import db
 from app.errors import Conflict
 from app.security import sealing, totp
 from app.store.arguments import listed
 from schema.factors import TwoFactor
 
+SETUP_MS = 900_000  # how long a secret waits for its first code: it was shown on a screen
 ON = "One-time codes are set up already: switch them off first."
 _OF = """
 SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) AS totp,
@@ -32,6 +35,13 @@ UPDATE recovery_codes SET used_ms = ?3 WHERE user_id = ?1 AND code_hash = ?2 AND
 """
 
 
+class Fit(Struct, frozen=True):
+    """A code that fits the app which is being set up: the secret as it is stored, and the code's time step."""
+
+    secret: str
+    step: int
+
+
 async def of(user_id: str) -> TwoFactor:
     """What this user is asked for beside the password."""
     row = (await db.rows(_OF, user_id))[0]
@@ -51,16 +61,21 @@ async def begin(user_id: str) -> str:
     return made
 
 
-async def confirm(user_id: str, code: str) -> list[str] | None:
-    """Ask for codes of this app from now on: the recovery codes, or None for a wrong code. Raises Conflict."""
-    found = await db.rows("SELECT secret, active_ms FROM totp WHERE user_id = ?1", user_id)
+async def fit(user_id: str, code: str) -> Fit | None:
+    """Whether this is a code of the app that is being set up; None: it is not. Raises Conflict."""
+    found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
         raise Conflict(ON if found else "Nothing is being set up: begin with /auth/2fa/setup.")
+    if found[0]["created_ms"] < _now_ms() - SETUP_MS:
+        raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
     step = totp.step_of(sealing.open_(found[0]["secret"]), code, time())
-    if step is None:
-        return None
+    return None if step is None else Fit(found[0]["secret"], step)
+
+
+async def confirm(user_id: str, shown: Fit) -> list[str]:
+    """Ask for codes of this app from now on: the recovery codes. Raises Conflict."""
     async with db.writing():
-        if not await db.rows(_CONFIRM, user_id, found[0]["secret"], _now_ms(), step):
+        if not await db.rows(_CONFIRM, user_id, shown.secret, _now_ms(), shown.step):
             raise Conflict("The set-up was begun anew: use a code of the newest secret.")
         return await replace_codes(user_id)
 

@@ -27,17 +27,31 @@ UPDATE sessions SET refresh_hash = ?3, last_accessed_ms = ?4, expires_ms = ?5
 WHERE id = ?1 AND refresh_hash = ?2 AND ended_ms IS NULL AND expires_ms > ?4 RETURNING user_id
 """
 
+_START = """
+INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent)
+SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS BIGINT), CAST(?5 AS BIGINT),
+       CAST(?6 AS TEXT), CAST(?7 AS TEXT)
+FROM users u WHERE u.id = ?2 AND u.active AND u.password_hash = COALESCE(CAST(?8 AS TEXT), u.password_hash)
+"""
+CHANGED = "The account or its password was changed meanwhile: sign in again."
+
 _holders: dict[str, tuple[float, Principal | None]] = {}
 
 
-async def start(user_id: str, *, ip: str, agent: str) -> tuple[str, str]:
-    """Sign in: (session id, refresh token)."""
+async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None = None) -> tuple[str, str]:
+    """Sign in: (session id, refresh token).
+
+    A reset password or a demotion ends sessions; one that begins meanwhile waits for it (PostgreSQL: FOR SHARE; SQLite
+    has one writer), and then finds that the account has changed.
+
+    password_hash   of the password that was shown: it must be the user's still
+    raises          Unauthorized (switched off, gone, or another password by now)
+    """
     sid, now_ms = str(uuid4()), _now_ms()
     token = tokens.refresh(sid)
     await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
-    await db.rows(
-        "INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent) "
-        "VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)",
+    begun = await db.rows(
+        f"{_START} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
         sid,
         user_id,
         tokens.hash_of(token),
@@ -45,7 +59,10 @@ async def start(user_id: str, *, ip: str, agent: str) -> tuple[str, str]:
         now_ms + tokens.REFRESH_S * 1000,
         ip,
         agent[:200],
+        password_hash,
     )
+    if not begun:
+        raise Unauthorized(CHANGED)
     return sid, token
 
 

@@ -190,3 +190,18 @@ async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers
     key = (await client.post("/api/v1/api-keys", json={"name": "k", "role": "admin"}, headers=admin)).json()["key"]
     told = {"email": "eve@example.org", "password": ADA["password"]}
     assert (await client.patch(ME, json=told, headers={"X-API-Key": key})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://evil.example", 403), ("null", 403), ("http://watchkeeper.test", 200), ("http://localhost:3000", 200)],
+)
+@pytest.mark.parametrize("path", ["login", "token"])
+async def test_no_page_of_somebody_elses_signs_a_visitor_in(
+    client: Client, signed_up: SignUp, path: str, origin: str, status: int
+) -> None:
+    await signed_up()
+    form = {"username": ADA["email"], "password": ADA["password"]}
+    reply = await client.post(f"/api/v1/auth/{path}", data=form, headers={"Origin": origin})
+    assert reply.status_code == status, reply.text
+    assert ("session_id" in client.cookies) is (status == 200)

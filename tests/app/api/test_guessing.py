@@ -7,16 +7,18 @@ from ipaddress import ip_network
 from typing import Any
 
 import httpx
+import pyotp
 import pytest
 from litestar import Litestar
 
 from app.main import create_app
 from app.security.attempts import WIDE
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, calling
+from tests.app.api.people import ADA, Client, Headers, bearer, calling
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
-LOGIN, TOKEN = "/api/v1/auth/login", "/api/v1/auth/token"
+AUTH = "/api/v1/auth"
+LOGIN, TOKEN = f"{AUTH}/login", f"{AUTH}/token"
 MOST = 3
 WRONG = {**ADA, "password": "a guess"}
 
@@ -120,3 +122,37 @@ async def test_guessing_gets_slow_without_redis_too(database: Settings) -> None:
     async with calling(create_app(away)) as client:
         codes = [(await client.post(LOGIN, json=WRONG)).status_code for _ in range(MOST + 1)]
     assert codes == [401] * MOST + [429]
+
+
+async def set_up(client: Client, headers: Headers) -> str:
+    """The secret of Ada's app, which no code was shown of yet."""
+    told = await client.post(f"{AUTH}/2fa/setup", json={"password": ADA["password"]}, headers=headers)
+    return str(told.json()["secret"])
+
+
+async def test_codes_are_guessed_slowly_while_an_app_is_set_up(client: Client, signed_up: SignUp) -> None:
+    headers = bearer(await signed_up())
+    good = pyotp.TOTP(await set_up(client, headers)).now()
+    guesses = ["abcdef"] * MOST + [good]
+    codes = [
+        (await client.post(f"{AUTH}/2fa/verify", json={"token": one}, headers=headers)).status_code for one in guesses
+    ]
+    assert codes == [422] * MOST + [429]
+
+
+async def test_the_second_step_forgives_wrong_passwords_and_makes_the_address_familiar(
+    client: Client, signed_up: SignUp
+) -> None:
+    headers = bearer(await signed_up())
+    code = pyotp.TOTP(await set_up(client, headers)).now()
+    on = await client.post(f"{AUTH}/2fa/verify", json={"token": code}, headers=headers)
+    for spare in on.json()["recovery_codes"][:2]:
+        codes = [(await from_address(client, "198.51.100.7", WRONG)).status_code for _ in range(MOST - 1)]
+        ticket = (await from_address(client, "198.51.100.7", ADA)).json()["error"]["details"]["ticket"]
+        told = {"ticket": ticket, "token": spare}
+        done = await client.post(f"{AUTH}/2fa/login", json=told, headers={"X-Forwarded-For": "198.51.100.7"})
+        assert [*codes, done.status_code] == [401] * (MOST - 1) + [200]
+    for number in range(MOST * WIDE):
+        await from_address(client, f"192.0.2.{number}", WRONG)
+    assert (await from_address(client, "192.0.2.200", ADA)).status_code == 429
+    assert (await from_address(client, "198.51.100.7", ADA)).json()["error"]["code"] == "TWO_FACTOR_REQUIRED"

@@ -204,3 +204,12 @@ async def test_another_address_wants_a_code_besides_the_password(
 ) -> None:
     told = {**PASSWORD, "email": "eve@example.org", "token": codes[0] if token == "good" else token}
     assert (await client.patch(f"{AUTH}/me", json=told, headers=admin)).status_code == status
+
+
+async def test_a_set_up_waits_a_quarter_of_an_hour_for_its_code(
+    client: Client, admin: Headers, secret: str, clock: dict[str, float]
+) -> None:
+    clock["now"] += 901
+    late = await client.post(f"{AUTH}/2fa/verify", json={"token": shown(secret, clock["now"])}, headers=admin)
+    assert late.status_code == 409
+    assert (await sign_in(client))[0] == 200
