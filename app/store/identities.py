@@ -8,7 +8,7 @@ from uuid import uuid4
 from app import db
 from app.domain.claims import Person
 from app.errors import Conflict, Forbidden
-from app.store import accounts, factors, grants, sessions
+from app.store import accounts, factors, grants, invitations, sessions
 from schema.status import Role
 
 _TURN = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
@@ -57,6 +57,8 @@ async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
         has_new_role = bool(person.role and await db.rows(_ROLE, user_id, person.role.value))
         if is_linked or has_new_role:
             await sessions.end_others(user_id)
+        if has_new_role and person.role is not Role.ADMIN:
+            await invitations.revoke_of(user_id)
     if is_linked or has_new_role:  # once more: what was read meanwhile was from before the commit
         _forget()
     return user_id

@@ -108,6 +108,11 @@ async def revoke(invitation_id: str) -> None:
         raise Conflict("The invitation was accepted already: change or delete the user instead.")
 
 
+async def revoke_of(user_id: str) -> None:
+    """Take back what somebody invited who may not invite any more. Inside of `writing`, with what they lost."""
+    await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_OPEN}", user_id, _now_ms())
+
+
 async def guest_of(token: str) -> str:
     """The e-mail address an open invitation is for. Raises Forbidden."""
     found = await db.rows(f"SELECT email FROM invitations WHERE token_hash = ?1 AND {_OPEN}", *_shown(token))

@@ -1,6 +1,7 @@
 """The roster: what admins do to users. There is always an admin who may sign in, whoever changes whom at once.
 
-A change of role, of whether they may sign in, or of the password ends the user's sessions in the same transaction.
+A change of role, of whether they may sign in, or of the password ends the user's sessions in the same transaction;
+what they invited somebody to while they were an admin ends when they are none.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.errors import Conflict, NoSuch, Stale
-from app.store import accounts, grants, sessions, users
+from app.store import accounts, grants, invitations, sessions, users
 from app.store.arguments import containing
 from schema.roster import Member, MemberPatch
 from schema.status import Role
@@ -88,6 +89,8 @@ async def change(user_id: str, patch: MemberPatch, *, version: int | None = None
         if (new.role, new.active) != (old.role, old.active):
             await _refuse_without_admins(old)
             await sessions.end_others(user_id)
+            if not (new.active and new.role is Role.ADMIN):
+                await invitations.revoke_of(user_id)
         changed = await read(user_id)
     _forget()  # once more: what was read meanwhile was from before the commit
     return changed
@@ -115,6 +118,7 @@ async def remove(user_id: str, *, version: int | None = None) -> None:
         _refuse_stale(old, version)
         await db.rows("DELETE FROM users WHERE id = ?1", user_id)
         await _refuse_without_admins(old)
+        await invitations.revoke_of(user_id)
     _forget()
 
 

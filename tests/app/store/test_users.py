@@ -8,7 +8,9 @@ from app import db
 from app.errors import Conflict, Forbidden, NoSuch, Unauthorized
 from app.security import sealing, tokens
 from app.settings import Settings
-from app.store import sessions, users
+from app.store import invitations, roster, sessions, users
+from schema.invitations import InvitationDraft
+from schema.roster import MemberPatch
 from schema.status import Role
 
 
@@ -104,3 +106,31 @@ async def test_the_refresh_token_itself_is_not_stored() -> None:
     kept = await db.rows("SELECT * FROM sessions")
     assert token not in str([tuple(dict(row).values()) for row in kept])
     assert tokens.hash_of(token) in str([tuple(dict(row).values()) for row in kept])
+
+
+async def test_a_session_begins_only_with_the_password_of_now_and_while_switched_on() -> None:
+    ada = await sign_up()
+    await sessions.start(ada, ip="", agent="", password_hash="hash")
+    with pytest.raises(Unauthorized, match="meanwhile"):
+        await sessions.start(ada, ip="", agent="", password_hash="an older one")
+    await db.rows("UPDATE users SET active = ?1", False)
+    with pytest.raises(Unauthorized, match="meanwhile"):
+        await sessions.start(ada, ip="", agent="")
+
+
+async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
+    ada = await sign_up()
+    starts = [sessions.start(ada, ip="", agent="", password_hash="hash") for _ in range(6)]
+    await asyncio.gather(*starts[:3], roster.set_password(ada, "new"), *starts[3:], return_exceptions=True)
+    assert await db.rows("SELECT id FROM sessions WHERE ended_ms IS NULL") == []
+
+
+@pytest.mark.parametrize("patch", [MemberPatch(role=Role.OPERATOR), MemberPatch(active=False), None])
+async def test_what_somebody_invited_others_to_ends_with_their_right_to(patch: MemberPatch | None) -> None:
+    await sign_up()
+    bob = (await roster.add("bob", "bob@example.org", Role.ADMIN, "hash")).id
+    made, _ = await invitations.add(InvitationDraft(email="eve@example.org", role=Role.ADMIN), bob)
+    await roster.change(bob, MemberPatch(username="robert"))
+    assert (await invitations.read(made.id)).status == "open"
+    await (roster.change(bob, patch) if patch else roster.remove(bob))
+    assert (await invitations.read(made.id)).status == "revoked"
