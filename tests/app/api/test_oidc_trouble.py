@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from app.main import create_app
 from app.settings import Settings
+from app.variables import Rate
 from tests.app.api.people import Client, calling
 
 START = "/api/v1/auth/oidc/start"
@@ -79,3 +80,10 @@ async def test_who_was_not_sent_away_by_us_does_not_come_back(database: Settings
         for cookie in ({}, {"Cookie": "oidc_sign_in=forged"}):
             reply = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)
             assert reply.status_code == 401
+
+
+async def test_both_ways_count_as_signing_in(database: Settings) -> None:
+    limited = replace(database, rate_limit_auth=Rate(7, 60))
+    async with calling(create_app(limited)) as client:
+        for path in (START, "/api/v1/auth/oidc/callback"):
+            assert (await client.get(path)).headers["X-RateLimit-Limit"] == "7"
