@@ -10,7 +10,7 @@ from litestar.params import JSONBody
 from msgspec import UNSET, structs
 
 from app import welcome
-from app.api import arrivals, second_step
+from app.api import arrivals, second_step, trail
 from app.api.body import FormBody
 from app.errors import Forbidden, Invalid, Unauthorized
 from app.security import attempts, passwords, principals, setup, strength
@@ -67,6 +67,7 @@ class AuthController(Controller):
         guess = (Proof.PASSWORD, address_of(request), _login_of(data))
         await attempts.refuse_if_locked(*guess)
         account = await users.named(_login_of(data))
+        trail.of(request).resource_id = account.id if account else ""
         stored = account.password_hash if account and account.active else None
         if not await passwords.matches(data.password, stored) or account is None:
             await attempts.failed(*guess)

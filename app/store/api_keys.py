@@ -1,6 +1,6 @@
 """API keys: made, changed, listed, removed. Nobody gives out a key that goes further than they do themselves."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from time import time
 from typing import Any
