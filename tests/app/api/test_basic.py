@@ -23,7 +23,9 @@ async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
     assert account is not None
     await factors.begin(account.id)
     monkeypatch.setattr("app.security.totp.step_of", lambda *_: 1)
-    assert await factors.confirm(account.id, "000000")
+    fit = await factors.fit(account.id, "000000")
+    assert fit is not None
+    assert await factors.confirm(account.id, fit)
     accounts.forget()
     reply = await client.get(ME, headers=basic(ADA["email"]))
     assert (reply.status_code, "API key" in reply.json()["error"]["message"]) == (401, True)
