@@ -1,12 +1,9 @@
 """Refuses passwords that would be guessed. The list of common ones is read when the first is asked about."""
 
 from functools import cache
-from pathlib import Path
 
 from app.domain import credentials
 from app.errors import Invalid
-
-COMMON = Path(__file__).with_name("common-passwords.txt")
 
 
 def require(password: str, *names: str, field: str = "password") -> None:
@@ -20,5 +17,6 @@ def require(password: str, *names: str, field: str = "password") -> None:
 
 @cache
 def _common() -> frozenset[str]:
-    lines = COMMON.read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - a tenth of a second, for who sets a password
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
