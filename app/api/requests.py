@@ -67,8 +67,8 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
 
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            state["status"] = message["status"]
             standing = await rates.standing_of(scope)
+            state["status"] = message["status"]  # from here on nothing waits: whoever gives up now is too late
             _add_headers(message, request_id, rates.headers_of(standing) if standing else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""

@@ -155,3 +155,17 @@ async def test_refusals_are_counted_by_reason(hasty: Client) -> None:
 def _refused(page: str) -> dict[str, float]:
     lines = [line for line in page.splitlines() if line.startswith("watchkeeper_refused_total{")]
     return {line.partition('reason="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+class Slow:
+    """Rates that are counted too slowly."""
+
+    async def take(self, *_: str) -> None:
+        await asyncio.sleep(1.2)
+
+
+async def test_a_deadline_that_falls_while_headers_are_made_leaves_an_answer(database: Settings) -> None:
+    app = create_app(replace(database, request_timeout_s=1))
+    app.state.rates = Slow()
+    async with calling(app) as client:
+        assert (await client.get("/api/v1/nowhere")).status_code == 504
