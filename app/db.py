@@ -257,7 +257,7 @@ async def rows(sql: str, *args: Any) -> Any:
     text = _numbered(sql, engine().engine_type)
     current = engine().current_transaction.get()
     if sqlite:
-        run = engine()._run_in_new_connection if current is None else current.connection.execute  # noqa: SLF001
+        run = engine()._run_in_new_connection if current is None else current.connection.execute  # noqa: SLF001 - ours, above
         return await run(text, args)
     if current is not None:
         return await current.connection.fetch(text, *args)

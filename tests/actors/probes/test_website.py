@@ -57,7 +57,7 @@ async def test_the_request_is_as_written(check):
     async with serving(answering()) as target:
         url, headers = target.url("/x?y"), {"X-One": "1"}
         signed = {"auth_username": "ann", "auth_password": "pä"}
-        await check(Website(url=url, method=Method.POST, headers=headers, body="a=1", **signed))  # type: ignore[arg-type]
+        await check(Website(url=url, method=Method.POST, headers=headers, body="a=1", **signed))  # type: ignore[arg-type]  # all are str
     lines = target.heads[0].split("\r\n")
     assert lines[0] == "POST /x?y HTTP/1.1"
     assert {"X-One: 1", "Content-Length: 3", "Authorization: Basic YW5uOnDDpA=="} <= set(lines)
