@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from app.api import lists
 from app.api.actions import AUDITED
+from app.api.document import ALSO
 from app.api.lists import Asked, Limit, Page
 from app.errors import Invalid
 from app.security.policy import ADMIN
@@ -37,6 +38,7 @@ Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 
 Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; entries before then.")]
 Format = Literal["ndjson", "csv"]
 MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
+IN_EITHER_FORM = {AUDITED: True, ALSO: [MEDIA["csv"]]}
 EXPORTED = {200: ResponseSpec(str, media_type=MEDIA["ndjson"], description="A line for each entry.")}
 
 
@@ -106,7 +108,7 @@ class AuditController(Controller):
             return AuditLog(entries=found, total=total, next_cursor=more)
         return AuditPage(data=found, pagination=lists.numbers(asked.window, total), next_cursor=more)
 
-    @get("/export", operation_id="ExportAudit", opt={AUDITED: True}, responses=EXPORTED)
+    @get("/export", operation_id="ExportAudit", opt=IN_EITHER_FORM, responses=EXPORTED)
     async def export(
         self,
         wanted: NamedDependency[AuditQuery],

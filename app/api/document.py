@@ -22,6 +22,7 @@ from app.api.replies import CODES
 from app.security import policy
 from schema.errors import ErrorReply
 
+ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
 REFUSALS = {
@@ -126,6 +127,9 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     operation["responses"] = responses
     if "204" in responses:
         responses["204"].pop("content", None)  # there is none to be of any type
+    for media in handler.opt.get(ALSO, ()):
+        content = responses[str(handler.status_code)]["content"]
+        content[media] = next(iter(content.values()))
     if handler.resolve_data_dto() is body.FormBody:
         content = operation["requestBody"]["content"]
         content[body.FORM] = {**content[body.JSON], "schema": {"type": "object", "additionalProperties": True}}

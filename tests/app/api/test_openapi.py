@@ -126,3 +126,8 @@ def _choices(node: Any) -> list[dict[str, Any]]:
     members = node.get("oneOf", [])
     own = [node] if len(members) > 1 and all("$ref" in one for one in members) else []
     return own + [one for part in node.values() for one in _choices(part)]
+
+
+def test_an_answer_in_two_forms_is_declared_in_both(spec: dict[str, Any]) -> None:
+    content = spec["paths"]["/api/v1/audit/export"]["get"]["responses"]["200"]["content"]
+    assert set(content) == {"application/x-ndjson", "text/csv"}
