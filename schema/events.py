@@ -19,7 +19,33 @@ class EventKind(StrEnum):
     MONITOR_DELETED = "monitor.deleted"
     MONITOR_PAUSED = "monitor.paused"
     MONITOR_RESUMED = "monitor.resumed"
+    CERTIFICATE_EXPIRING = "certificate.expiring"
+    DOMAIN_EXPIRING = "domain.expiring"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_ACKNOWLEDGED = "incident.acknowledged"
+    INCIDENT_ESCALATED = "incident.escalated"
+    INCIDENT_RESOLVED = "incident.resolved"
+    MAINTENANCE_STARTED = "maintenance.started"
+    MAINTENANCE_ENDED = "maintenance.ended"
+    BACKEND_DOWN = "backend.down"
+    BACKEND_UP = "backend.up"
+    BACKEND_RESTARTED = "backend.restarted"
+    RECOVERY_EXHAUSTED = "backend.recovery_exhausted"
+    DEPLOYMENT_STARTED = "deployment.started"
+    DEPLOYMENT_SUCCEEDED = "deployment.succeeded"
+    DEPLOYMENT_FAILED = "deployment.failed"
+    NODE_JOINED = "cluster.node_joined"
+    NODE_LEFT = "cluster.node_left"
+    NODE_FAILED = "cluster.node_failed"
+    LEADER_ELECTED = "cluster.leader_elected"
+    REBALANCED = "cluster.rebalanced"
     SCHEDULE_LAG = "system.schedule_lag"
+    QUEUE_LAG = "system.queue_lag"
+    NO_WORKER = "system.no_worker"
+    CHANNEL_FAILING = "system.channel_failing"
+    DISK_FULL = "system.disk_full"
+    NETWORK_GONE = "system.network_gone"
+    RECOVERED = "system.recovered"
     TEST = "channel.test"
 
 
@@ -27,7 +53,10 @@ class Event(Struct, frozen=True, kw_only=True):
     """One fact, at the time it became true.
 
     data    for monitor.*: monitor{id,name,type}, status, msg, started_at (of the outage), duration (s, on up),
-            ping (ms); what a message needs and nothing secret
+            ping (ms), incident{id} of an outage, reminder (true on a repeated down);
+            for certificate.* and domain.*: monitor, name, expires_at, days; for incident.*: incident{id,title},
+            monitor if it has one; for system.*: what (the trouble's name), msg, and figures.
+            What a message needs and nothing secret
     """
 
     id: str

@@ -1,6 +1,7 @@
 """Messages: what one delivery tells one channel, before any provider has put it into its own words."""
 
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
@@ -25,6 +26,13 @@ class Message(Struct, frozen=True, kw_only=True):
     duration_s     the outage's length, so far while it lasts
     ping_ms        response time of the check that led here
     test           somebody pressed "test"; nothing happened
+    incident_id    the outage's: the same on its down, its reminders and its up; what providers drop doubles by
+    reminder       the outage was told before
+    late_s         how long after the event this goes out, when that is worth a word; None: in time
+    ack_url        where a reader acknowledges the outage; empty when there is nothing to acknowledge
+    title, text    the channel's own words, rendered; empty: ours
+    others         what is told together with this, in one message: this one is the newest of them
+    facts          the event's data as it is stored: for templates, and for receivers that are programs
     """
 
     delivery_id: str
@@ -37,3 +45,11 @@ class Message(Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     ping_ms: float | None = None
     test: bool = False
+    incident_id: str = ""
+    reminder: bool = False
+    late_s: float | None = None
+    ack_url: str = ""
+    title: str = ""
+    text: str = ""
+    others: tuple["Message", ...] = ()
+    facts: dict[str, Any] = {}

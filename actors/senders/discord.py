@@ -7,7 +7,7 @@ from yarl import URL
 
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
-from actors.senders.words import Mood, words_of
+from app.domain.words import Mood, words_of
 from schema.channels import Discord
 from schema.notices import Message
 

@@ -25,6 +25,9 @@ def message_of(event: Event, delivery_id: str) -> Message:
         duration_s=_number(data.get("duration")),
         ping_ms=_number(data.get("ping")),
         test=event.event is EventKind.TEST or data.get("test") is True,
+        incident_id=str((data.get("incident") or {}).get("id", "")),
+        reminder=data.get("reminder") is True,
+        facts=msgspec.to_builtins(data),
     )
 
 

@@ -4,7 +4,7 @@ import base64
 
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
-from actors.senders.words import Mood, words_of
+from app.domain.words import Mood, words_of
 from schema.channels import Ntfy
 from schema.notices import Message
 

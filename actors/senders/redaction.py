@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from msgspec import Meta, Struct
 
-from actors.senders.words import one_line
+from app.domain.words import one_line
 from schema.limits import MASK
 
 REASON_LIMIT = 300  # characters of a reason in the delivery log

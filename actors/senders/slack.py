@@ -4,7 +4,7 @@ import re
 
 from actors.senders.post import Request, json_request, post
 from actors.senders.tools import Tools
-from actors.senders.words import Mood, words_of
+from app.domain.words import Mood, words_of
 from schema.channels import Slack
 from schema.notices import Message
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.senders.tools import Tools
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
-from actors.senders.words import Mood, Words, words_of
+from app.domain.words import Mood, Words, words_of
 from app.security.egress import Refused
 from schema.channels import Smtp
 from schema.notices import Message

@@ -1,6 +1,6 @@
 """Notification channels over HTTP: how people are told."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, patch, post, put
@@ -16,12 +16,15 @@ from app.api.replies import request_id_of
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import channels
 from app.store.channels import ChannelQuery
-from schema.channels import Channel, ChannelDraft, ChannelPatch
+from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
 
 VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUNNING}
 Sort = Literal["name", "created_at", "updated_at"]
-ChannelType = Literal["webhook", "smtp", "slack", "discord", "telegram", "ntfy"]
+if TYPE_CHECKING:
+    ChannelType = str
+else:
+    ChannelType = Literal[tuple(PROVIDERS)]  # every type there is; only the running program knows them
 
 
 class Channels(Struct, frozen=True, kw_only=True):

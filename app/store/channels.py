@@ -4,7 +4,7 @@ A *trial* is a channel nobody added: the one a config is tested through before i
 list, no link and no reader knows it; it is removed after the test, and after a crash by the next test.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -16,19 +16,22 @@ from msgspec import UNSET, Struct
 from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import configs
+from app.store import configs, monitor_tags
 from app.store.arguments import containing, listed
 from app.store.tables.channels import ChannelRow
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
+from schema.channels.terms import Terms
+from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 MOST = 1_000  # channels in one answer
 TRIAL, FIRST = 0, 1  # versions: of a channel that is only tried, of one that is kept
 TRIAL_KEPT_MS = 600_000  # longer than any test waits
 
+_TAGS = "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) ORDER BY 1, 2"
 _COUNTED, _ALL = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _WANTED = (
-    " WHERE version > 0"
+    " WHERE version > 0 AND kind = 'channel'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
@@ -58,16 +61,19 @@ class OpenChannel(Struct, frozen=True, kw_only=True):
     name: str
     config: ChannelConfig
     active: bool
+    kind: str
+    terms: Terms
 
 
 async def add(draft: ChannelDraft) -> Channel:
     """Keep a new channel. Raises Invalid."""
-    return channel_of(await _insert(draft, FIRST))
+    return await read(await _insert(draft, FIRST))
 
 
 async def read(channel_id: str) -> Channel:
     """One channel. Raises NoSuch."""
-    return channel_of(await _row(channel_id))
+    row = await _row(channel_id)
+    return channel_of(row, (await _tags_of([channel_id])).get(channel_id, []))
 
 
 async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
@@ -78,6 +84,8 @@ async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         columns = {**_columns_of(_merged(row, patch)), "version": row["version"] + 1, "updated_ms": _now_ms()}
         values: dict[Any, Any] = dict(columns)
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
+        if patch.tag_ids is not UNSET:
+            await _put_tags(channel_id, patch.tag_ids)
         return await read(channel_id)
 
 
@@ -95,7 +103,8 @@ async def browse(query: ChannelQuery) -> tuple[list[Channel], int]:
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     sought = f"{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5"
     found = await db.rows(_ALL + sought, *wanted, query.limit, query.offset)
-    return [channel_of(row) for row in found], int(counted[0]["n"])
+    tags = await _tags_of([row["id"] for row in found])
+    return [channel_of(row, tags.get(row["id"], [])) for row in found], int(counted[0]["n"])
 
 
 async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
@@ -108,7 +117,7 @@ async def add_trial(config: ChannelConfig) -> str:
     """Keep a config for as long as its test takes; returns the trial's id. Raises Invalid."""
     await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", _now_ms() - TRIAL_KEPT_MS)
     draft = ChannelDraft(name="test", config=config, active=False)
-    return str((await _insert(draft, TRIAL))["id"])
+    return await _insert(draft, TRIAL)
 
 
 async def remove_trial(channel_id: str) -> None:
@@ -116,8 +125,9 @@ async def remove_trial(channel_id: str) -> None:
     await db.rows("DELETE FROM channels WHERE id = ?1 AND version = 0", channel_id)
 
 
-def channel_of(row: Any) -> Channel:
+def channel_of(row: Any, tag_ids: list[str]) -> Channel:
     """A channel as it is returned: secrets masked."""
+    terms = terms_of(row)
     return Channel(
         id=row["id"],
         name=row["name"],
@@ -125,6 +135,13 @@ def channel_of(row: Any) -> Channel:
         config=sealing.masked(_config_of(row)),
         active=bool(row["active"]),
         is_default=bool(row["is_default"]),
+        all_monitors=bool(row["all_monitors"]),
+        tag_ids=tag_ids,
+        events=terms.events,
+        quiet_hours=terms.quiet_hours,
+        delay=terms.delay,
+        grouping=terms.grouping,
+        templates=terms.templates,
         version=row["version"],
         created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
         updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
@@ -132,7 +149,19 @@ def channel_of(row: Any) -> Channel:
 
 
 def _open_of(row: Any) -> OpenChannel:
-    return OpenChannel(id=row["id"], name=row["name"], config=_config_of(row), active=bool(row["active"]))
+    return OpenChannel(
+        id=row["id"],
+        name=row["name"],
+        config=_config_of(row),
+        active=bool(row["active"]),
+        kind=row["kind"],
+        terms=terms_of(row),
+    )
+
+
+def terms_of(row: Any) -> Terms:
+    """A row's terms, those of an older version with today's defaults."""
+    return msgspec.json.decode(row["terms"], type=Terms)
 
 
 def _config_of(row: Any) -> ChannelConfig:
@@ -151,20 +180,49 @@ def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
         "config": sealing.seal(draft.config),
         "active": draft.active,
         "is_default": draft.is_default,
+        "all_monitors": draft.all_monitors,
+        "terms": msgspec.json.encode(_terms_of(draft)).decode(),
     }
 
 
-async def _insert(draft: ChannelDraft, version: int) -> Any:
+def _terms_of(draft: ChannelDraft) -> Terms:
+    return Terms(**{name: getattr(draft, name) for name in Terms.__struct_fields__})
+
+
+async def _insert(draft: ChannelDraft, version: int) -> str:
     now, id_ = _now_ms(), str(uuid4())
     columns = _columns_of(msgspec.structs.replace(draft, config=configs.fresh(draft.config)))
     async with db.writing():
         await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
-    return {"id": id_, "version": version, "created_ms": now, "updated_ms": now, **columns}
+        await _put_tags(id_, draft.tag_ids)
+    return id_
+
+
+async def _tags_of(channel_ids: Collection[str]) -> dict[str, list[str]]:
+    tags: dict[str, list[str]] = {}
+    for row in await db.rows(_TAGS, listed(channel_ids)):
+        tags.setdefault(row["channel_id"], []).append(row["tag_id"])
+    return tags
+
+
+async def _put_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
+    """Have a channel follow exactly these tags. Raises Invalid for tags that do not exist."""
+    await db.rows("DELETE FROM channel_tags WHERE channel_id = ?1", channel_id)
+    made = await db.rows(
+        "INSERT INTO channel_tags (channel_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
+        " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
+        channel_id,
+        listed(tag_ids),
+    )
+    known = {row["tag_id"] for row in made}
+    unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
+    if unknown:
+        raise Invalid([FieldError(f"tag_ids.{number}", monitor_tags.UNKNOWN) for number in unknown])
 
 
 async def _row(channel_id: str, *, lock: bool = False) -> Any:
     locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(_ALL + " WHERE version > 0 AND id = ?1" + locked, channel_id)
+    found = await db.rows(_ALL + " WHERE version > 0 AND kind = 'channel' AND id = ?1" + locked, channel_id)
     if not found:
         raise NoSuch("notification-channel", channel_id)
     return found[0]
@@ -180,8 +238,14 @@ def _merged(row: Any, patch: ChannelPatch) -> ChannelDraft:
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
         raise Invalid.one("type", f"must be {row['type']!r}: a channel's type can't change")
+    terms = terms_of(row)
     old = ChannelDraft(
-        name=row["name"], config=_config_of(row), active=bool(row["active"]), is_default=bool(row["is_default"])
+        name=row["name"],
+        config=_config_of(row),
+        active=bool(row["active"]),
+        is_default=bool(row["is_default"]),
+        all_monitors=bool(row["all_monitors"]),
+        **{name: getattr(terms, name) for name in Terms.__struct_fields__},
     )
     if "config" in fields:
         fields["config"] = configs.replaced(old.config, fields["config"])

@@ -27,7 +27,7 @@ async def add_default(monitor_id: str) -> None:
     """Link a new monitor to the channels that are meant for new ones."""
     await db.rows(
         "INSERT INTO links (monitor_id, channel_id)"
-        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0",
+        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0 AND kind = 'channel'",
         monitor_id,
     )
 
@@ -37,7 +37,7 @@ async def put(monitor_id: str, channel_ids: Sequence[str]) -> None:
     await db.rows("DELETE FROM links WHERE monitor_id = ?1", monitor_id)
     made = await db.rows(
         "INSERT INTO links (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
-        " WHERE version > 0 AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
+        " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
         listed(channel_ids),
     )

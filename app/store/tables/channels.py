@@ -13,6 +13,14 @@ class ChannelRow(Table, tablename="channels"):
     config = Text()
     active = Boolean(default=True)
     is_default = Boolean(default=False)
+    kind = Text(default="channel")  # or webhook: a program's subscription, which no list of channels shows
+    all_monitors = Boolean(default=False)
+    terms = Text(default="{}")  # JSON of `Terms`
+    failures = Integer(default=0)  # temporary failures in a row
+    rests_until_ms = BigInt(default=0)  # the breaker: nothing is sent before
+    refusals = Integer(default=0)  # permanent failures in a row
+    paused_ms = BigInt(null=True, default=None)  # since when nothing is sent, because it was refused for good
+    paused_reason = Text(default="")
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
@@ -23,3 +31,10 @@ class LinkRow(Table, tablename="links"):
 
     monitor_id = Text()
     channel_id = Text(index=True)
+
+
+class ChannelTagRow(Table, tablename="channel_tags"):
+    """Monitors that bear the tag tell the channel."""
+
+    channel_id = Text()
+    tag_id = Text(index=True)

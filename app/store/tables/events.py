@@ -10,6 +10,7 @@ class EventRow(Table, tablename="events"):
     id = Text(primary_key=True)
     kind = Text()
     monitor_id = Text(null=True, default=None)
+    incident_id = Text(null=True, default=None)
     at_ms = BigInt()
     data = Text()
     created_ms = BigInt()
@@ -18,7 +19,8 @@ class EventRow(Table, tablename="events"):
 class DeliveryRow(Table, tablename="deliveries"):
     """One event to one channel; (event_id, channel_id) is unique, so doubling can't be stored.
 
-    state    pending → sending → sent | dead; back to pending when a try failed
+    state    pending → sending → sent | dead | suppressed; back to pending when a try failed
+             suppressed: not told on purpose, `error` says why
     at_ms    the event's: deliveries of one monitor to one channel go out in this order
     """
 
@@ -32,5 +34,17 @@ class DeliveryRow(Table, tablename="deliveries"):
     next_at_ms = BigInt()
     lease_ms = BigInt(default=0)  # while sending: until when the claim holds
     error = Text(default="")
+    carrier_id = Text(null=True, default=None)  # the delivery whose message tells this one, too
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
+
+
+class AttemptRow(Table, tablename="delivery_attempts"):
+    """One try of a delivery, and how it went."""
+
+    delivery_id = Text()
+    attempt = Integer()
+    at_ms = BigInt()
+    took_ms = Integer()
+    state = Text()  # as the delivery's after it; a try that failed for now is "pending"
+    error = Text(default="")

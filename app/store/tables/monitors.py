@@ -21,6 +21,7 @@ class MonitorRow(Table, tablename="monitors"):
     resend_interval = Integer(default=0)
     upside_down = Boolean(default=False)
     config = Text()
+    escalation_id = Text(null=True, default=None)
     push_key = Text(null=True, default=None, unique=True)  # SHA-256 of a push monitor's token
     version = Integer(default=1)
     created_ms = BigInt()
@@ -59,3 +60,10 @@ class GapRow(Table, tablename="gaps"):
     from_ms = BigInt()
     to_ms = BigInt()
     reason = Text()
+
+
+class DependencyRow(Table, tablename="dependencies"):
+    """The monitor can't be reached when the parent is down. A graph without cycles."""
+
+    monitor_id = Text()
+    parent_id = Text(index=True)

@@ -1,4 +1,4 @@
-"""The providers' page says what the code does: a section each, a row for every field."""
+"""The providers' pages say what the code does: a page each, a row for every field."""
 
 import re
 from functools import cache
@@ -15,10 +15,13 @@ ROW = re.compile(r"^\| `(\w+)` \| (.*?) \|(.*?)\|", re.MULTILINE)
 
 
 @cache
-def sections() -> dict[str, str]:
-    page = (ROOT / "docs" / "notifications.md").read_text(encoding="utf-8")
-    _, *parts = re.split(r"^### ", page.partition("## Providers")[2], flags=re.MULTILINE)
-    return {part.partition("\n")[0]: part for part in parts}
+def page_of(provider: str) -> str:
+    return (ROOT / "docs" / "channels" / f"{provider}.md").read_text(encoding="utf-8")
+
+
+def listed() -> list[str]:
+    table = (ROOT / "docs" / "channels" / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| \[(\w+)\]\(\1\.md\) \|", table, re.MULTILINE)
 
 
 def is_secret(field: str, config: type[msgspec.Struct]) -> bool:
@@ -33,16 +36,17 @@ def _marked(kind: object) -> bool:
     return isinstance(kind, msgspec.inspect.DictType) and _marked(kind.value_type)
 
 
-def test_every_provider_has_a_section_a_sender_and_a_file() -> None:
-    assert list(sections()) == list(PROVIDERS)
-    assert list(SENDERS) == list(PROVIDERS.values())
+def test_every_provider_has_a_page_a_row_a_sender_and_a_file() -> None:
+    assert sorted(listed()) == sorted(PROVIDERS)
+    assert set(SENDERS) == set(PROVIDERS.values())
+    assert all(page_of(provider).startswith(f"# {provider}\n") for provider in PROVIDERS)
     assert all((ROOT / "actors" / "senders" / f"{provider}.py").is_file() for provider in PROVIDERS)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_field_has_a_row_that_says_whether_it_is_secret(provider: str) -> None:
     config = PROVIDERS[provider]
-    rows = ROW.findall(sections()[provider])
+    rows = ROW.findall(page_of(provider))
     assert [name for name, _, _ in rows] == list(config.__struct_fields__)
     assert {name: secret.strip() == "yes" for name, _, secret in rows} == {
         name: is_secret(name, config) for name, _, _ in rows
@@ -51,7 +55,7 @@ def test_every_field_has_a_row_that_says_whether_it_is_secret(provider: str) -> 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_row_says_what_the_default_is(provider: str) -> None:
-    told = {name: default.strip("`") for name, default, _ in ROW.findall(sections()[provider])}
+    told = {name: default.strip("`") for name, default, _ in ROW.findall(page_of(provider))}
     fields = {one.name: one for one in msgspec.structs.fields(PROVIDERS[provider])}
     for name, default in told.items():
         field = fields[name]

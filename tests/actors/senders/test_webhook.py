@@ -22,7 +22,7 @@ from tests.actors.senders import given
 from tests.receiver import Receiver
 
 SECRET = "s3cr3t-signing-key"
-DOCS = Path(__file__).parents[3] / "docs" / "notifications.md"
+DOCS = Path(__file__).parents[3] / "docs" / "channels" / "webhook.md"
 UP = given.message(
     event=EventKind.MONITOR_UP,
     status=Status.UP,

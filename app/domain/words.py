@@ -10,7 +10,11 @@ from schema.events import EventKind
 from schema.notices import Message
 from schema.status import Status
 
-NAME_LIMIT, TEXT_LIMIT = 150, 1_500  # characters; every provider takes this much even when each one is escaped
+NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = (
+    150,
+    200,
+    1_500,
+)  # characters; every provider takes this much even when each one is escaped
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _UNSEEN = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")  # also what turns text around
 
@@ -52,8 +56,9 @@ def words_of(message: Message) -> Words:
     """Say it in plain words."""
     story, mood = _STORIES.get(message.event, (str(message.event), Mood.NEUTRAL))
     title = f"{name_of(message)} {story}{_but(message)}" if message.monitor else story
+    title = one_line(message.title, TITLE_LIMIT) or title
     lines = [line for line in (_told(message), one_line(message.msg, TEXT_LIMIT), _seen(message)) if line]
-    return Words(_as_test(title, message), "\n".join(lines), mood)
+    return Words(_as_test(title, message), message.text or "\n".join(lines), mood)
 
 
 def name_of(message: Message) -> str:

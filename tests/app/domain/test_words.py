@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders.words import length_of, one_line, words_of
+from app.domain.words import length_of, one_line, words_of
 from schema.events import EventKind
 from schema.status import Status
 from tests.actors.senders import given

@@ -1,0 +1,49 @@
+"""Rows of incidents, of what happened in them, and of who is told when nobody answers."""
+
+from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text
+from piccolo.table import Table
+
+
+class IncidentRow(Table, tablename="incidents"):
+    """An outage of a monitor, or something that people wrote down. At most one of a monitor is open."""
+
+    id = Text(primary_key=True)
+    kind = Text(default="automatic")  # or manual
+    monitor_id = Text(null=True, default=None)
+    title = Text()
+    is_public = Boolean(default=False)
+    started_ms = BigInt()
+    detected_ms = BigInt()
+    acknowledged_ms = BigInt(null=True, default=None)
+    acknowledged_by = Text(default="")
+    resolved_ms = BigInt(null=True, default=None)
+    post_mortem = Text(default="")
+    escalation_id = Text(null=True, default=None)
+    step = Integer(default=0)  # of the escalation: how many steps were taken, repeats counted on
+    escalate_ms = BigInt(null=True, default=None)  # when the next one is due; null: never
+    version = Integer(default=1)
+    created_ms = BigInt()
+    updated_ms = BigInt()
+
+
+class IncidentEntryRow(Table, tablename="incident_entries"):
+    """A line of an incident's timeline: detected, notified, acknowledged, escalated, suppressed, note, resolved."""
+
+    id = BigSerial(primary_key=True)
+    incident_id = Text(index=True)
+    at_ms = BigInt()
+    kind = Text()
+    text = Text(default="")
+    author = Text(default="")
+
+
+class EscalationRow(Table, tablename="escalations"):
+    """Who is told next while nobody acknowledges. `steps` is JSON."""
+
+    id = Text(primary_key=True)
+    name = Text()
+    steps = Text()
+    repeat = Integer(default=0)
+    version = Integer(default=1)
+    created_ms = BigInt()
+    updated_ms = BigInt()

@@ -1,0 +1,104 @@
+"""Notification channels: how people are told. A new provider is a file here and a file in `actors/senders/`."""
+
+from datetime import datetime
+from typing import Annotated, Any, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from schema import drafts
+from schema.channels.discord import Discord
+from schema.channels.ntfy import Ntfy
+from schema.channels.slack import Slack
+from schema.channels.smtp import Smtp
+from schema.channels.telegram import Telegram
+from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, usual
+from schema.channels.webhook import Webhook
+from schema.limits import Name
+from schema.tags import TagId
+
+__all__ = [
+    "DRAFTS",
+    "PROVIDERS",
+    "Channel",
+    "ChannelConfig",
+    "ChannelDraft",
+    "ChannelPatch",
+    "Discord",
+    "Ntfy",
+    "Slack",
+    "Smtp",
+    "Telegram",
+    "Webhook",
+]
+
+ChannelConfig = (
+    Webhook
+    | Smtp
+    | Slack
+    | Discord
+    | Telegram
+    | Ntfy
+)  # fmt: skip
+PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
+
+TagIds = Annotated[list[TagId], Meta(max_length=100, description="Monitors that bear one of these tags tell it, too.")]
+Delay = Annotated[
+    int, Meta(ge=0, le=86_400, description="Seconds an outage must last before it is told; a shorter one never is.")
+]
+
+
+class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to create a channel. On the wire `type` says which `config` is meant (see `DRAFTS`)."""
+
+    name: Name
+    config: ChannelConfig
+    active: bool = True
+    is_default: Annotated[bool, Meta(description="New monitors get this channel.")] = False
+    all_monitors: Annotated[bool, Meta(description="Every monitor tells it, linked or not.")] = False
+    tag_ids: TagIds = []
+    events: Annotated[EventPatterns, Meta(description="What it is told of.")] = field(default_factory=usual)
+    quiet_hours: QuietHours | None = None
+    delay: Delay = 0
+    grouping: Annotated[Grouping | None, Meta(description="null: as is usual for the type.")] = None
+    templates: Templates = Templates()
+
+
+class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay; `config` is replaced whole and must fit the channel's type."""
+
+    name: Name | UnsetType = UNSET
+    type: Annotated[str | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
+    config: dict[str, Any] | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    is_default: bool | UnsetType = UNSET
+    all_monitors: bool | UnsetType = UNSET
+    tag_ids: TagIds | UnsetType = UNSET
+    events: EventPatterns | UnsetType = UNSET
+    quiet_hours: QuietHours | UnsetType | None = UNSET
+    delay: Delay | UnsetType = UNSET
+    grouping: Grouping | UnsetType | None = UNSET
+    templates: Templates | UnsetType = UNSET
+
+
+class Channel(Struct, frozen=True, kw_only=True):
+    """A channel as it is returned: secrets masked."""
+
+    id: str
+    name: str
+    type: str
+    config: ChannelConfig
+    active: bool
+    is_default: bool
+    all_monitors: bool
+    tag_ids: list[str]
+    events: list[str]
+    quiet_hours: QuietHours | None
+    delay: int
+    grouping: Grouping | None
+    templates: Templates
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+DRAFTS = drafts.by_type(ChannelDraft, "Channel", PROVIDERS)

@@ -1,0 +1,14 @@
+"""Channels of type discord."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.channels.fields import SecretUrl
+
+
+class Discord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="discord"):
+    """An embed to a Discord webhook."""
+
+    webhook_url: SecretUrl
+    username: Annotated[str, Meta(max_length=80)] = ""

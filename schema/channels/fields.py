@@ -1,0 +1,20 @@
+"""Kinds of fields that several providers share."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Address = Annotated[
+    str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="An e-mail address.")
+]
+HeaderName = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
+Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
+SecretUrl = Annotated[
+    str,
+    Meta(
+        max_length=2_048,
+        pattern=r"^(https?://[^\s@/?#]+(?:[/?#]\S*)?|\*{8})$",
+        extra={"secret": True},
+        description="An address that lets whoever has it send; kept sealed, shown as ********.",
+    ),
+]

@@ -1,0 +1,15 @@
+"""Channels of type slack."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.channels.fields import SecretUrl
+
+
+class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="slack"):
+    """A message to a Slack incoming webhook."""
+
+    webhook_url: SecretUrl
+    username: Annotated[str, Meta(max_length=80)] = ""
+    channel: Annotated[str, Meta(max_length=80)] = ""
