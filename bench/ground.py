@@ -131,9 +131,9 @@ class Ground:
             "/monitors", {"name": name, "type": "http", "config": {"url": url}, "interval": interval, **more}
         )
 
-    async def webhook(self, url: str, *, is_default: bool = True) -> str:
+    async def webhook(self, url: str, *, name: str = "hook", is_default: bool = True) -> str:
         """Add a webhook channel; returns its id."""
-        draft = {"name": "hook", "type": "webhook", "config": {"url": url}, "is_default": is_default}
+        draft = {"name": name, "type": "webhook", "config": {"url": url}, "is_default": is_default}
         return str((await self.post("/notification-channels", draft))["id"])
 
 

@@ -21,6 +21,7 @@ class Told(msgspec.Struct):
     event    monitor.down, monitor.up, …
     name     of the monitor
     at_ms    when the event says it happened; arrived_ms: when we had it
+    started_ms  when the outage that it tells of began; 0 when it says nothing of one
     """
 
     id: str
@@ -28,6 +29,7 @@ class Told(msgspec.Struct):
     name: str
     at_ms: float
     arrived_ms: float
+    started_ms: float = 0.0
 
 
 class _Monitor(msgspec.Struct):
@@ -36,6 +38,7 @@ class _Monitor(msgspec.Struct):
 
 class _Data(msgspec.Struct):
     monitor: _Monitor = msgspec.field(default_factory=_Monitor)
+    started_at: datetime | None = None
 
 
 class _Body(msgspec.Struct):
@@ -70,7 +73,12 @@ def read(head: bytes, body: bytes, arrived_ms: float) -> Told:
     """Make sense of a delivery."""
     said = msgspec.json.decode(body, type=_Body)
     return Told(
-        header(head, "x-webhook-id"), said.event, said.data.monitor.name, said.timestamp.timestamp() * 1000, arrived_ms
+        header(head, "x-webhook-id"),
+        said.event,
+        said.data.monitor.name,
+        said.timestamp.timestamp() * 1000,
+        arrived_ms,
+        said.data.started_at.timestamp() * 1000 if said.data.started_at else 0.0,
     )
 
 

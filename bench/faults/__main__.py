@@ -1,4 +1,6 @@
-"""python -m bench.faults kill|redis|database|all [--rounds N] [--seconds S] [--postgres] [--seed N].
+"""python -m bench.faults alerts|kill|redis|database|all [--rounds N] [--seconds S] [--postgres] [--sqlite] [--seed N].
+
+`alerts` runs on both engines unless one is named; the others on SQLite unless `--postgres` is.
 
 Exits with 1 when something does not hold.
 """
@@ -10,26 +12,27 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bench.faults import database, kill, postgres, redis
+from bench.faults import alerts, database, kill, postgres, redis
 from bench.faults.postgres import Cluster
 from bench.faults.report import Report
 from bench.faults.setting import Setting
 
 LIMIT_S = 900.0  # nothing takes longer, or it hangs
-NAMES = ("kill", "redis", "database")
+NAMES = ("kill", "redis", "database", "alerts")
+ROUNDS = {"kill": 100, "alerts": 200}
 
 
 async def one(name: str, setting: Setting) -> list[Report]:
     """The reports of one kind of fault."""
     async with asyncio.timeout(LIMIT_S):
-        if name == "kill":
-            return [await kill.run(setting)]
+        if name in {"kill", "alerts"}:
+            return [await (kill if name == "kill" else alerts).run(setting)]
         return [await redis.run(setting)] if name == "redis" else await database.run(setting)
 
 
 @asynccontextmanager
-async def _database(asked: argparse.Namespace) -> AsyncIterator[Cluster | None]:
-    if not asked.postgres:
+async def _database(*, is_postgres: bool) -> AsyncIterator[Cluster | None]:
+    if not is_postgres:
         yield None
         return
     async with postgres.cluster() as cluster:
@@ -38,29 +41,41 @@ async def _database(asked: argparse.Namespace) -> AsyncIterator[Cluster | None]:
 
 async def run(asked: argparse.Namespace) -> bool:
     """Everything that was asked for, each on a fresh installation. Whether all of it holds."""
-    fine = True
-    for name in NAMES if asked.name == "all" else (asked.name,):
-        async with _database(asked) as cluster:
-            setting = Setting(
-                rounds=asked.rounds,
-                outage_s=asked.seconds,
-                lock_s=min(asked.seconds, 15.0),
-                seed=asked.seed,
-                cluster=cluster,
-            )
-            for report in await one(name, setting):
-                print(report.text(), flush=True)
-                fine = fine and report.holds
-    return fine
+    names = NAMES if asked.name == "all" else (asked.name,)
+    wanted = [(name, engine) for name in names for engine in _engines(name, asked)]
+    return all([await _held(asked, name, is_postgres=engine) for name, engine in wanted])
+
+
+async def _held(asked: argparse.Namespace, name: str, *, is_postgres: bool) -> bool:
+    """One kind of fault on one engine, printed."""
+    async with _database(is_postgres=is_postgres) as cluster:
+        setting = Setting(
+            rounds=asked.rounds or ROUNDS.get(name, 1),
+            outage_s=asked.seconds,
+            lock_s=min(asked.seconds, 15.0),
+            seed=asked.seed,
+            cluster=cluster,
+        )
+        reports = await one(name, setting)
+    for report in reports:
+        print(report.text(), flush=True)
+    return all(report.holds for report in reports)
+
+
+def _engines(name: str, asked: argparse.Namespace) -> list[bool]:
+    """Which engines a run is for: whether each is PostgreSQL."""
+    both = name == "alerts" and not (asked.postgres or asked.sqlite)
+    return [False, True] if both else [asked.postgres]
 
 
 def main() -> int:
     """Break things, print what that did. 1 when something does not hold."""
     parser = argparse.ArgumentParser(prog="faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", nargs="?", default="all", choices=(*NAMES, "all"))
-    parser.add_argument("--rounds", type=int, default=100, help="kills of R1 (100)")
+    parser.add_argument("--rounds", type=int, help="of kills (100), of alerts (200)")
     parser.add_argument("--seconds", type=float, default=60, help="how long something stays away (60)")
     parser.add_argument("--postgres", action="store_true", help="with a PostgreSQL of its own instead of SQLite")
+    parser.add_argument("--sqlite", action="store_true", help="alerts: on SQLite only")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what is random")
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)

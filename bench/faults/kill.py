@@ -27,7 +27,7 @@ async def run(setting: Setting) -> Report:
             await asyncio.sleep(chance.uniform(*PAUSE_S))
             if setting.rounds < FEW and number == setting.rounds // 2:
                 await stage.flips.flip_some(0.5)
-            killed[_kill(stage, chance)] += 1
+            killed[one(stage, chance)] += 1
         drained = await stage.drained()
         report = Report(
             name="R1 kill -9",
@@ -43,7 +43,7 @@ async def run(setting: Setting) -> Report:
         return report
 
 
-def _kill(stage: Scene, chance: random.Random) -> str:
+def one(stage: Scene, chance: random.Random) -> str:
     """Kill a process of a random part; returns which part, or "nobody" when that part was not running."""
     role = chance.choice(ROLES)
     living = [process.pid for process in stage.ground.family() if process.role == role]

@@ -13,6 +13,9 @@ must be told. Two things do:
   the target gave in that direction after the slot (a result may be at most `LATE_MS` younger than its slot); and the
   last one told agrees with the last answers, since the end is a plateau, too.
 
+A channel that fails for a while hears of an outage and of its recovery in one message when both were waiting: the
+recovery then names the outage's beginning, and `collapsed` takes it for both.
+
 A told transition is known by the delivery's idempotency key: the same key twice is a retry of a send whose answer was
 lost (counted as a repeat, allowed). Two keys for one transition are a double (never allowed). That each *stored*
 delivery arrived, and nothing arrived that was not stored, is compared by key besides.
@@ -37,11 +40,15 @@ class Plateau(Struct, frozen=True):
 
 
 class Fact(Struct, frozen=True):
-    """A transition as it was told: the delivery's key, the direction, the slot it was seen in."""
+    """A transition as it was told: the delivery's key, the direction, the slot it was seen in.
+
+    started_ms    when the outage began that an "up" ends; 0 when nothing was said of it
+    """
 
     key: str
     up: bool
     at_ms: float
+    started_ms: float = 0.0
 
 
 class Verdict(Struct, frozen=True):
@@ -103,6 +110,32 @@ def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Ver
     )
 
 
+def collapsed(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Verdict:
+    """Compare what reached a channel that was away for a while.
+
+    As `strict`, but an outage that was over before it could be told may be told together with its recovery: then the
+    recovery says when it began.
+    """
+    facts = distinct(told)[0]
+    verdict = strict(name, stretches, told)
+    with_recovery = {
+        _named(name, outage.up, outage.from_ms)
+        for number, outage in enumerate(stretches[:-1])
+        if not outage.up and any(_tells_both(fact, stretches, number) for fact in facts)
+    }
+    lost = [one for one in verdict.lost if one not in with_recovery]
+    return Verdict(verdict.transitions, lost, verdict.doubled, verdict.invented, verdict.repeats)
+
+
+def _tells_both(fact: Fact, stretches: Sequence[Plateau], number: int) -> bool:
+    outage = stretches[number]
+    return (
+        fact.up
+        and _home(stretches, fact) == number + 1
+        and outage.from_ms - LATE_MS <= fact.started_ms <= outage.to_ms + EARLY_MS
+    )
+
+
 def _home(stretches: Sequence[Plateau], fact: Fact) -> int:
     """The plateau that a fact tells of; 0 (the first, which nobody is told of) when there is none."""
     for number, one in enumerate(stretches):
@@ -141,9 +174,13 @@ def _named(name: str, up: bool, at_ms: float) -> str:  # noqa: FBT001 - a direct
     return f"{name} {'up' if up else 'down'} at {at_ms:.0f}"
 
 
-def delivered(stored: Collection[str], arrived: Collection[str]) -> Verdict:
-    """Compare keys: what the database says must be told with what arrived."""
-    absent, strange = sorted(set(stored) - set(arrived)), sorted(set(arrived) - set(stored))
+def delivered(stored: Collection[str], arrived: Collection[str], collapsed: Collection[str] = ()) -> Verdict:
+    """Compare keys: what the database says must be told with what arrived.
+
+    collapsed    deliveries that are told by another one; one of them may have arrived all the same, unanswered
+    """
+    absent = sorted(set(stored) - set(collapsed) - set(arrived))
+    strange = sorted(set(arrived) - set(stored))
     return Verdict(0, [f"delivery {key}" for key in absent], [], [f"delivery {key}" for key in strange])
 
 

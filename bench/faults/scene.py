@@ -28,7 +28,7 @@ from schema.status import Status
 OUT = side.ROOT / "bench" / "out"
 TOLD = ("monitor.down", "monitor.up")
 FIRST_S = 60.0  # until every monitor was checked once
-DRAIN_S = 120.0  # until everything is told, after the last fault
+DRAIN_S = 150.0  # until everything is told, after the last fault
 SETTLED_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
 
@@ -46,11 +46,15 @@ class Scene:
         """Every target's number."""
         return [*self.flips.patient, *self.flips.quick]
 
-    async def begin(self) -> None:
-        """Start the product, add a monitor for each target, wait until each was checked."""
+    async def begin(self, also: Mapping[str, str] | None = None) -> None:
+        """Start the product, add a monitor for each target, wait until each was checked.
+
+        also    more webhooks that are told: name → address
+        """
         await self.ground.start()
         await self.ground.register()
-        await self.ground.webhook(self.hook.url("/hook"))
+        for name, address in ({"hook": self.hook.url("/hook")} | dict(also or {})).items():
+            await self.ground.webhook(address, name=name)
         room = asyncio.Semaphore(ADDED_AT_ONCE)
         await asyncio.gather(*(self._add(number, room) for number in self.numbers))
         if not await self.checked(FIRST_S):
@@ -96,7 +100,7 @@ class Scene:
     async def verdict(self) -> Verdict:
         """Compare what was told with what was true."""
         told = [one for one in await self.told() if one.event in TOLD]
-        log, facts = await self.log(), _facts(told)
+        log, facts = await self.log(), facts_of(told)
         verdict = Verdict()
         for number in self.flips.patient:
             switches = [(at_ms, how == PASS) for one, at_ms, how in log.switches if one == number]
@@ -106,17 +110,21 @@ class Scene:
         answers = _by_number(log)
         for number in self.flips.quick:
             verdict = verdict.plus(oracle.consistent(f"t-{number}", answers[number], facts.get(f"t-{number}", [])))
-        return verdict.plus(oracle.delivered(await self._stored(), [one.id for one in told]))
+        return verdict.plus(oracle.delivered(await self.stored("hook"), [one.id for one in told]))
 
     async def told(self) -> list[Told]:
         """Every delivery that arrived."""
         return msgspec.json.decode(await self.hook.ask("/log"), type=list[Told])
 
-    async def _stored(self) -> list[str]:
+    async def stored(self, channel: str, state: str = "%") -> list[str]:
+        """Ids of the deliveries of downs and ups that the database holds for a channel."""
         async with record.record(self.ground):
             found = await db.rows(
                 "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id"
-                " WHERE e.kind IN ('monitor.down', 'monitor.up')"
+                " JOIN channels c ON c.id = d.channel_id"
+                " WHERE e.kind IN ('monitor.down', 'monitor.up') AND c.name = ?1 AND d.state LIKE ?2",
+                channel,
+                state,
             )
         return [row["id"] for row in found]
 
@@ -159,10 +167,11 @@ class Scene:
         return History(said["slots"], said["missing"], said["doubled"], said["gaps"])
 
 
-def _facts(told: Sequence[Told]) -> dict[str, list[Fact]]:
+def facts_of(told: Sequence[Told]) -> dict[str, list[Fact]]:
+    """What was told of each monitor, by its name."""
     facts: dict[str, list[Fact]] = {}
     for one in told:
-        facts.setdefault(one.name, []).append(Fact(one.id, one.event == "monitor.up", one.at_ms))
+        facts.setdefault(one.name, []).append(Fact(one.id, one.event == "monitor.up", one.at_ms, one.started_ms))
     return facts
 
 

@@ -103,3 +103,29 @@ def test_a_blank_slot_whose_check_was_answered_is_a_lost_result(blank, answers, 
 def test_plateaus_alternate_and_leave_no_hole(switches):
     stretches = oracle.plateaus(switches)
     assert all(one.up != two.up and one.to_ms == two.from_ms for one, two in pairwise(stretches))
+
+
+def test_an_outage_told_together_with_its_recovery_is_told():
+    both = Fact("b", True, 143_000, started_ms=101_000)
+    assert oracle.strict("t", STRETCHES, [both, TRUE[2]]).lost == ["t down at 100000"]
+    assert oracle.collapsed("t", STRETCHES, [both, TRUE[2]]).holds
+
+
+@pytest.mark.parametrize("started_ms", [0.0, 190_000.0])
+def test_a_recovery_that_names_no_outage_or_another_one_tells_only_itself(started_ms):
+    up = Fact("b", True, 143_000, started_ms)
+    assert oracle.collapsed("t", STRETCHES, [up, TRUE[2]]).lost == ["t down at 100000"]
+
+
+def test_an_outage_that_lasts_must_be_told_by_itself():
+    assert oracle.collapsed("t", STRETCHES, TRUE[:2]).lost == ["t down at 200000"]
+
+
+def test_a_channel_that_was_away_hears_nothing_twice():
+    assert oracle.collapsed("t", STRETCHES, [*TRUE, Fact("d", True, 144_000, 100_000)]).doubled == ["t up at 144000"]
+
+
+def test_what_is_told_by_another_delivery_need_not_arrive_and_may():
+    assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"]).holds
+    assert oracle.delivered(["a", "b"], ["a", "b"], collapsed=["a"]).holds
+    assert oracle.delivered(["a", "b"], ["a"], collapsed=["a"]).lost == ["delivery b"]

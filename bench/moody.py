@@ -1,0 +1,88 @@
+"""A webhook's other end that has moods: it takes what comes, fails, hangs, asks for patience, or is not there.
+
+It prints the port where it is controlled; what it listens at for deliveries is a port of its own, which it can close.
+
+GET /door          {"port": …} where deliveries go
+GET /mood/<mood>   ok, fails (500), hangs (takes it and never answers), busy (429, Retry-After: 2), refuses (not there)
+GET /log           what it took, as `bench.receiver` tells it; what it said 500 or 429 to, it did not take
+GET /reset         forgets that
+"""
+
+import asyncio
+import time
+from weakref import WeakSet
+
+import msgspec
+import uvloop
+
+from bench import wire
+from bench.receiver import Receiver
+
+MOODS = ("ok", "fails", "hangs", "busy", "refuses")
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
+BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy"
+
+
+class Moody(Receiver):
+    """The mood it is in, and the door it can shut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mood, self.port = "ok", 0
+        self._door: asyncio.Server | None = None
+        self._callers: WeakSet[wire.Wire] = WeakSet()
+        self._obeying: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen for deliveries, on the same port as before."""
+        loop = asyncio.get_running_loop()
+        self._door = await loop.create_server(self._called, "127.0.0.1", self.port, backlog=wire.BACKLOG)
+        self.port = self._door.sockets[0].getsockname()[1]
+
+    def _called(self) -> wire.Wire:
+        caller = wire.Wire(self.take)
+        self._callers.add(caller)
+        return caller
+
+    def take(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
+        """Treat a delivery as the mood says."""
+        if self.mood in {"fails", "busy"}:
+            asker.say(FAILED if self.mood == "fails" else BUSY)
+            return
+        self.raw.append((head, body, time.time() * 1000))
+        if self.mood == "ok":
+            asker.say(wire.OK)
+
+    def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
+        """Obey whoever measures."""
+        del body
+        path = head.split(b" ", 2)[1]
+        if path.startswith(b"/mood/"):
+            obeying = asyncio.create_task(self._become(asker, path[6:].decode()))
+            self._obeying.add(obeying)
+            obeying.add_done_callback(self._obeying.discard)
+        else:
+            asker.say(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.told(path)))
+
+    async def _become(self, asker: wire.Wire, mood: str) -> None:
+        """Change the mood; who is connected when the door shuts is cut off."""
+        self.mood = mood
+        if mood == "refuses" and self._door is not None:
+            self._door.close()
+            self._door = None
+            for caller in list(self._callers):
+                caller.cut()
+        elif mood != "refuses" and self._door is None:
+            await self.open()
+        asker.say(wire.reply(b"{}"))
+
+
+async def serve() -> None:
+    """Open the door and wait for words."""
+    moody = Moody()
+    await moody.open()
+    await wire.serve(moody.control)
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())
