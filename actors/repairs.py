@@ -7,10 +7,9 @@ from time import monotonic
 import structlog
 
 from actors import punctuality
-from app import due, live, queue
+from app import due, queue
 from app.domain import slots
-from app.store import coverage, deliveries, events, series
-from schema.events import EventKind
+from app.store import coverage, deliveries, series
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
 from schema.messages import NOT_CHECKED
 from schema.status import Status
@@ -22,7 +21,6 @@ PER_JOB = 100
 SWEPT_AGAIN_S = 15.0  # a delivery that was put is left alone this long
 BACKLOG = 200  # jobs waiting for checks; beyond that workers are behind, and doubling their work helps nobody
 TOLERATED = 2  # slots that may pass before a series counts as left behind
-LAG_TOLD_S = 30.0  # a due time that is this old is said aloud
 
 
 def _lost(slot: Slot) -> Outcome:
@@ -39,7 +37,6 @@ class Repairs:
 
     def __init__(self) -> None:
         self._put_at: dict[str, float] = {}  # delivery id -> when it was put
-        self._lagging = False
 
     async def rebuild(self) -> None:
         """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
@@ -104,17 +101,11 @@ class Repairs:
         punctuality.OPEN_DELIVERIES.set(await deliveries.open_count())
 
     async def watch(self) -> None:
-        """Measure ourselves: how late the schedule is, how long jobs wait, which monitors nobody checks."""
+        """Measure ourselves: how long jobs wait, which monitors nobody checks."""
         for name in queue.QUEUES.values():
             punctuality.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
             punctuality.QUEUE_AGE.labels(queue=name).set(await queue.age_s(name))
-        oldest_ms = await due.oldest_due_ms()
-        lag_s = max(0.0, (due.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
-        punctuality.SCHEDULE_LAG.set(lag_s)
         punctuality.UNCHECKED.set(await self._unchecked())
-        if (lag_s > LAG_TOLD_S) != self._lagging:
-            self._lagging = not self._lagging
-            await _say_lag(lag_s, lagging=self._lagging)
 
     async def _unchecked(self) -> int:
         late = await due.late(2 * 5_000)
@@ -123,13 +114,6 @@ class Repairs:
         plans = {plan.series: plan for plan in await series.plans()}
         now_ms = due.now_ms()
         return sum(1 for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED)
-
-
-async def _say_lag(lag_s: float, *, lagging: bool) -> None:
-    """The product says of itself that it is late, and when it is no more."""
-    log.warning("schedule.lagging" if lagging else "schedule.caught_up", lag_s=round(lag_s, 1))
-    if lagging:
-        await live.publish([], [await events.add(EventKind.SCHEDULE_LAG, {"lag": round(lag_s, 3)}, due.now_ms())])
 
 
 def _slots_passed(plan: Plan, since_ms: int, now_ms: int) -> int:

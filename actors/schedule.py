@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
+from actors.selfwatch import SelfWatch
 from app import db, due, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
@@ -94,6 +95,7 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         steadily("reconcile", repairs.reconcile, 30),
         steadily("sweep", repairs.sweep, 2),
         steadily("watch", repairs.watch, 5),
+        steadily("self", SelfWatch(settings).look, 5),
         housekeeping(settings),
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),

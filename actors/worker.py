@@ -16,7 +16,7 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 from redis.exceptions import RedisError
 
-from actors import broker, probes, senders
+from actors import broker, cutoff, lifesign, probes, senders
 from actors.check import Floor
 from actors.ingest import Clerk
 from actors.notify import Desk
@@ -59,7 +59,13 @@ class Stages:
         self.clerk, self.desk = Clerk(snapshots), Desk(self._senders)
         self.floor.open()
         node = nodes.node_id("worker")
-        beside = (nodes.register("worker", settings), metrics.publish(node), policies.keep())
+        beside = (
+            nodes.register("worker", settings),
+            metrics.publish(node),
+            policies.keep(),
+            cutoff.keep_saying(node, self._probes.uplink),
+            lifesign.keep_giving(node, settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks),
+        )
         self._beside = [asyncio.create_task(work) for work in beside]
 
     async def close(self) -> None:

@@ -73,6 +73,9 @@ class Settings:
     api_secret_key_previous: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool
+    uplink_anchors: tuple[tuple[str, int], ...]
+    life_sign_url: str = field(repr=False)
+    life_sign_every_s: int
     audit_days: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     oidc_issuer: str

@@ -118,6 +118,17 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise ValueError("must be addresses or networks like 127.0.0.1 or 10.0.0.0/8, separated by commas") from error
 
 
+def anchors(text: str) -> tuple[tuple[str, int], ...]:
+    """Hosts with their ports, separated by commas."""
+    found = []
+    for one in words(text):
+        host, _, port = one.rpartition(":")
+        if not host.strip("[]") or not port.isdigit() or not 1 <= int(port) <= 65_535:  # noqa: PLR2004 - ports end there
+            raise ValueError("must be hosts with ports like 1.1.1.1:443, separated by commas")
+        found.append((host.strip("[]"), int(port)))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """So many at once, and as many again in `per_s` seconds."""
@@ -189,6 +200,9 @@ VARIABLES = (
     _of("BODY_TIMEOUT", "30s", seconds, field="body_timeout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),
     _of("TRUSTED_PROXIES", "", networks),
+    _of("UPLINK_ANCHORS", "", anchors),
+    _of("LIFE_SIGN_URL", "", web_address, secret=True),
+    _of("LIFE_SIGN_EVERY", "1m", seconds, field="life_sign_every_s"),
     _of("AUDIT_DAYS", "400", whole(1, 36_500)),
     _of("OIDC_ISSUER", "", issuer),
     _of("OIDC_CLIENT_ID", ""),

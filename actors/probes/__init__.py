@@ -13,6 +13,7 @@ from actors.probes.redaction import redacted
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
+from actors.probes.uplink import GONE
 from app.domain.assertions import Facts, weigh
 from app.security.egress import Refused
 from app.security.names import NAMING
@@ -154,15 +155,27 @@ async def _answer(probe: Probe, asked: Asked) -> Seen:
         async with asyncio.timeout(asked.snapshot.timeout_ms / 1000):
             return await probe(asked.snapshot.target, asked)
     except (Failed, Unsure) as said:
-        return _seen(said)
+        return await _weighed(said, asked)
     except Refused as refused:
         return _seen(Unsure(str(refused)))
     except TimeoutError as late:
-        return _seen(_lateness(late, asked.snapshot.timeout_ms / 1000))
+        return await _weighed(_lateness(late, asked.snapshot.timeout_ms / 1000), asked)
     except OSError as error:
-        return _seen(of_system(error))
+        return await _weighed(of_system(error), asked)
     except Exception as error:  # noqa: BLE001 - told as what it is: our own fault
         return _seen(_ours(error, asked.snapshot))
+
+
+async def _weighed(said: Failed | Unsure, asked: Asked) -> Seen:
+    """What was said, once our own way out is taken into account."""
+    uplink = asked.tools.uplink
+    if isinstance(said, Unsure):
+        if said.network:
+            uplink.missed(asked.slot.series)
+    elif await uplink.is_to_blame(asked.snapshot):
+        uplink.missed(asked.slot.series)
+        return _seen(Unsure(f"{GONE} ({said})"))
+    return _seen(said)
 
 
 def _ours(error: Exception, snapshot: Snapshot) -> Unsure:
@@ -180,7 +193,7 @@ def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
     if late.errno:
         return of_system(late)
     if NAMING in getattr(late.__cause__, "__notes__", ()):
-        return Unsure(f"no answer from a name server within {limit_s:g} s")
+        return Unsure(f"no answer from a name server within {limit_s:g} s", network=True)
     return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 

@@ -35,4 +35,11 @@ class Failed(Exception):  # noqa: N818 - a fact about the target
 
 
 class Unsure(Exception):  # noqa: N818 - a fact about us
-    """We could not ask, so we don't know: never the target's failure."""
+    """We could not ask, so we don't know: never the target's failure.
+
+    network    it was our names or routes that kept us from asking
+    """
+
+    def __init__(self, reason: str, *, network: bool = False) -> None:
+        super().__init__(reason)
+        self.network = network

@@ -7,6 +7,7 @@ import aiohttp
 
 from actors.probes.reply import Reply
 from actors.probes.tokens import Tokens
+from actors.probes.uplink import Uplink
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
 from app.security.names import Names
@@ -31,6 +32,7 @@ class Tools:
     """The door, and one HTTP session behind it.
 
     granting   the way to those who give tokens
+    uplink     whether there is a way out at all
     trust      how certificates are verified; None: the system's authorities
     tokens     what OAuth2 gave us, until it expires
     """
@@ -39,6 +41,7 @@ class Tools:
     egress: Egress
     granting: Egress
     http: aiohttp.ClientSession
+    uplink: Uplink
     trust: ssl.SSLContext | None = None
     tokens: Tokens = field(default_factory=Tokens)
 
@@ -73,7 +76,9 @@ async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None,
     """
     names = names or Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
-    return Tools(names, egress, Egress(names), session_behind(Door(egress, ssl=trust or True, **ONE_USE)), trust)
+    uplink = Uplink(egress, names, settings.uplink_anchors)
+    session = session_behind(Door(egress, ssl=trust or True, **ONE_USE))
+    return Tools(names, egress, Egress(names), session, uplink, trust)
 
 
 def session_behind(

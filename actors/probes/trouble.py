@@ -23,17 +23,21 @@ OURS = frozenset(
     }
 )
 
+ROUTES = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+
 
 def of_system(error: OSError) -> Failed | Unsure:
     """What an OSError of a connection means."""
     if isinstance(error, NameUnknown):
         return Failed(str(error.strerror))
     if isinstance(error, NamesUnavailable):
-        return Unsure(str(error.strerror))
+        return Unsure(str(error.strerror), network=True)
     if isinstance(error, ssl.SSLError):
         return of_tls(error)
     words = _words(error).lower()
-    return Unsure(f"could not ask: {words}") if error.errno in OURS else Failed(words)
+    if error.errno in OURS:
+        return Unsure(f"could not ask: {words}", network=error.errno in ROUTES)
+    return Failed(words)
 
 
 def _words(error: OSError) -> str:

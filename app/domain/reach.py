@@ -73,6 +73,13 @@ def objection(address: str, rules: Rules) -> str:
     return ""
 
 
+@lru_cache(maxsize=16_384)
+def is_public(address: str) -> bool:
+    """Whether this IP address lies in the world, not in a network of somebody's own."""
+    own = ip_address(address.partition("%")[0])
+    return all(one.is_global for one in (own, *_carried_by(own)))
+
+
 def _ruled(address: Address, rules: Rules) -> bool | None:
     """What the lists say: the narrowest network that holds the address decides; None when none does."""
     allowed, denied = (

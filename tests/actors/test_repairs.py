@@ -107,16 +107,6 @@ async def test_the_sweeper_puts_what_nobody_sends_once(plan):
     assert SWEPT_AGAIN_S > 0
 
 
-async def test_a_schedule_that_lags_is_said_once(plan):
-    repairs = Repairs()
-    await due.built()
-    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
-    await repairs.watch()
-    await repairs.watch()
-    (row,) = await db.rows("SELECT count(*) AS n FROM events WHERE kind = 'system.schedule_lag'")
-    assert row["n"] == 1
-
-
 @pytest.fixture
 async def nightly(store, queue) -> Plan:
     """One monitor that was to be checked every night at three, for a week."""

@@ -1,0 +1,43 @@
+"""Workers that have no way out say so in Redis, and whoever watches reads it there."""
+
+import asyncio
+from time import time
+
+import structlog
+from redis.exceptions import RedisError
+
+from actors.probes.uplink import Uplink
+from app import queue
+
+KEY = "wk:cutoff"  # hash: node → epoch seconds at which it last said so
+EVERY_S = 5.0
+FRESH_S = 20.0  # three may be missed
+
+log = structlog.get_logger()
+
+
+async def keep_saying(node: str, uplink: Uplink) -> None:
+    """Say it as long as it is so, until cancelled."""
+    while True:
+        try:
+            await say(node, cut_off=await uplink.looks_gone())
+        except (RedisError, OSError) as error:
+            log.warning("uplink.not_said", error=type(error).__name__)
+        await asyncio.sleep(EVERY_S)
+
+
+async def say(node: str, *, cut_off: bool) -> None:
+    """Say it once. Raises RedisError."""
+    if cut_off:
+        await queue.client().hset(KEY, node, int(time()))
+    else:
+        await queue.client().hdel(KEY, node)
+
+
+async def workers() -> list[str]:
+    """Who said so just now. Raises RedisError."""
+    told = await queue.client().hgetall(KEY)
+    gone = [node for node, at in told.items() if time() - int(at) > FRESH_S]
+    if gone:
+        await queue.client().hdel(KEY, *gone)
+    return sorted(node.decode() for node in told if node not in gone)

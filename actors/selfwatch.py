@@ -1,0 +1,108 @@
+"""Watches ourselves: lateness, waiting jobs, missing workers, a full disk, a lost network. Each is told once, its end too.
+
+Any number of schedulers may look at once: what began and what is over is settled in the database.
+"""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from redis.exceptions import RedisError
+
+from actors import cutoff, punctuality
+from app import db, due, live, nodes, queue
+from app.domain.troubles import Patience, Signs, troubles_of
+from app.settings import Settings
+from app.store import outbox, troubles
+from schema.events import Event, EventKind
+
+log = structlog.get_logger()
+
+
+class SelfWatch:
+    """Looks, and tells what changed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._place = Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir
+        self._patience = Patience()
+
+    async def look(self) -> None:
+        """Look once."""
+        found = troubles_of(await self._signs())
+        lasting = await troubles.lasting()
+        begun, ended = self._patience.weighed(found, lasting)
+        for kind in begun:
+            await _tell_begin(kind, found[kind])
+        for kind in ended:
+            await _tell_end(kind, lasting[kind])
+
+    async def _signs(self) -> Signs:
+        ages = {name: await queue.age_s(name) for name in queue.QUEUES.values()}
+        slowest = max(ages, key=lambda name: ages[name])
+        disk = await asyncio.to_thread(shutil.disk_usage, self._place)
+        return Signs(
+            lag_s=await lag_s(),
+            queue=slowest,
+            queue_s=ages[slowest],
+            workers=sum(node.role == "worker" for node in await nodes.alive()),
+            free=disk.free,
+            size=disk.total,
+            cut_off=tuple(await cutoff.workers()),
+        )
+
+
+async def lag_s() -> float:
+    """How far the earliest due time has passed."""
+    oldest_ms = await due.oldest_due_ms()
+    lag = max(0.0, (due.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
+    punctuality.SCHEDULE_LAG.set(lag)
+    return lag
+
+
+async def _tell_begin(kind: EventKind, sentence: str) -> None:
+    now_ms = due.now_ms()
+    async with db.writing():
+        if not await troubles.begin(kind, now_ms):
+            return
+        event, owed = await _stored(kind, {"what": _name(kind), "msg": sentence}, now_ms)
+    log.warning("self.trouble_began", what=_name(kind), reason=sentence)
+    await _pass_on(event, owed)
+
+
+async def _tell_end(kind: EventKind, since_ms: int) -> None:
+    now_ms = due.now_ms()
+    began = datetime.fromtimestamp(since_ms / 1000, UTC)
+    data = {
+        "what": _name(kind),
+        "msg": f"{_name(kind).replace('_', ' ')} is over",
+        "started_at": began,
+        "duration": (now_ms - since_ms) / 1000,
+    }
+    async with db.writing():
+        if not await troubles.end(kind, since_ms):
+            return
+        event, owed = await _stored(EventKind.RECOVERED, data, now_ms)
+    log.info("self.trouble_ended", what=_name(kind), took_ms=now_ms - since_ms)
+    await _pass_on(event, owed)
+
+
+async def _stored(kind: EventKind, data: dict[str, Any], now_ms: int) -> tuple[Event, dict[str, list[str]]]:
+    event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(now_ms / 1000, UTC), data=data)
+    return event, await outbox.owe([event], now_ms)
+
+
+async def _pass_on(event: Event, owed: dict[str, list[str]]) -> None:
+    """It is stored: without Redis the sweeper tells it later."""
+    try:
+        await queue.put(*queue.notify_jobs(owed))
+        await live.publish([], [event])
+    except RedisError as error:
+        log.warning("self.not_passed_on", error=type(error).__name__)
+
+
+def _name(kind: EventKind) -> str:
+    return str(kind).partition(".")[2]
