@@ -1,4 +1,4 @@
-"""Watches ourselves: lateness, waiting jobs, missing workers, a full disk, a lost network. Each is told once, its end too.
+"""Watches ourselves: late checks, waiting jobs, no worker, a full disk, a lost network. Each is told once, its end too.
 
 Any number of schedulers may look at once: what began and what is over is settled in the database.
 """

@@ -1,7 +1,7 @@
 """A dead router is not an outage of the world: what could not be asked is unknown, what stands beside us is judged."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -29,7 +29,7 @@ def lookup(host: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def listening() -> AsyncIterator[int]:
+def listening() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
