@@ -101,13 +101,11 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     settings    None reads the environment
     extra       more handlers; for tests
     """
-    found = configuration.with_secret_key(settings or configuration.read(os.environ, Path.cwd()))
-    sealing.prepare(found)
-    attempts.prepare(found, failures)
+    found = settings or configuration.read(os.environ, Path.cwd())
     app = Litestar(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
         lifespan=[resources, hub],
-        state=State({"settings": found, "draining": False, "rates": rates.of(found), **HOLDERS}),
+        state=State(dict(HOLDERS)),
         dto=body.Body,
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
@@ -123,7 +121,16 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     policy.declare(app)
     rates.declare(app)
     app.asgi_handler = encryption.around(settling.around(requests.around(app.asgi_handler)))
+    furnish(app, found)
     return app
+
+
+def furnish(app: Litestar, settings: Settings) -> None:
+    """Have the application run by these settings, but for CLIENT_URL's origin, which it is made with."""
+    found = configuration.with_secret_key(settings)
+    sealing.prepare(found)
+    attempts.prepare(found, failures)
+    app.state.update({"settings": found, "draining": False, "rates": rates.of(found)})
 
 
 async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:

@@ -1,13 +1,17 @@
 """The application as its clients see it, on a real store; and people who are signed in."""
 
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar import Litestar
 
-from app.main import create_app
+from app import settings as configuration
+from app.main import create_app, furnish
 from app.settings import Settings
 from app.store import accounts, grants, sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
@@ -20,9 +24,17 @@ def application(database: Settings) -> Litestar:
     grants.forget()
     accounts.forget()
     many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
-    return create_app(
-        replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
-    )
+    settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
+    app = built(settings.client_url)
+    furnish(app, settings)
+    return app
+
+
+@cache
+def built(client_url: str) -> Litestar:
+    """One application for a whole run: making it takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as place:
+        return create_app(configuration.read({"DATA_DIR": place, "CLIENT_URL": client_url}, Path(place)))
 
 
 @pytest.fixture
