@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from actors.senders import message_of
 from app.domain import sample_events
+from app.domain.messages import message_of
 from schema.events import EventKind
 
 

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders import message_of
 from app.domain import sample_events
+from app.domain.messages import message_of
 from app.domain.words import Mood, length_of, one_line, words_of
 from schema.events import EventKind
 from schema.notices import Message
