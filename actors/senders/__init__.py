@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
-from actors.senders.message import message_of
+from app.domain.messages import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api import etags, lists, providers, trials
+from app.api import etags, lists, previews, providers, trials
 from app.api.lists import Asked, Limit, Order, Page, Search
 from app.api.providers import Providers
 from app.api.rates import RUNNING
@@ -18,6 +18,7 @@ from app.store import channels
 from app.store.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
+from schema.previews import Preview, PreviewDraft, Variables
 
 VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUNNING}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -88,6 +89,16 @@ class ChannelController(Controller):
     def providers(self) -> Providers:
         """Every provider with its fields: their types, which are required, which are secret."""
         return providers.catalogue()
+
+    @get("/variables", operation_id="BrowseVariables", sync_to_thread=False)
+    def variables(self) -> Variables:
+        """Every name that a template can use, with its meaning and an example."""
+        return previews.variables()
+
+    @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
+    def preview(self, data: JSONBody[PreviewDraft]) -> Preview:
+        """Try templates on an example of an event; nothing is sent, and nothing kept. 422 names what can't be read."""
+        return previews.of(data)
 
     @post(operation_id="AddChannel", guards=[ADMIN])
     async def add(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from actors.senders.message import message_of
+from app.domain.messages import message_of
 from schema.events import Event, EventKind
 from schema.notices import Watched
 from schema.status import Status

@@ -1,0 +1,78 @@
+"""Parts of what people read: spans, instants, lines that stay lines. Pure."""
+
+import re
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = (
+    150,
+    200,
+    1_500,
+)  # characters; every provider takes this much even when each one is escaped
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_TURNING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # hides or turns letters
+_UNSEEN = re.compile(rf"[\s{_TURNING}]+")
+_UNSEEN_IN_LINES = re.compile(rf"[{_TURNING}]+")
+
+
+def one_line(text: str, limit: int) -> str:
+    """The text without line breaks, control characters and what hides or turns letters; cut at `limit` characters."""
+    return cut(_UNSEEN.sub(" ", text).strip(), limit)
+
+
+def lines_of(text: str, limit: int) -> str:
+    """The text with its line breaks and tabs, and without the rest that is not seen; cut at `limit` characters."""
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    return cut(_UNSEEN_IN_LINES.sub(" ", plain).strip(), limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or as much of it as fits with a sign that there was more."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def length_of(duration_s: float) -> str:
+    """A span as people say it, its two largest units: `3 min 12 s`, `1 d 4 h`."""
+    if duration_s < 1:
+        return "less than a second"
+    left, parts = int(duration_s), list[str]()
+    for seconds, unit in _UNITS:
+        count, left = divmod(left, seconds)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    return " ".join(part for part in parts[:2] if part)
+
+
+def roughly(duration_s: float) -> str:
+    """A span in its largest unit alone: `2 h`."""
+    seconds, unit = next((one for one in _UNITS if duration_s >= one[0]), _UNITS[-1])
+    return f"{max(1, int(duration_s // seconds))} {unit}"
+
+
+def instant_of(at: datetime) -> str:
+    """An instant to the second, in UTC, which is what every reader of one channel shares."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def instant_from(told: Any) -> datetime | None:
+    """The instant that a fact holds, as RFC 3339 text; None when it holds none."""
+    try:
+        at = msgspec.convert(told, datetime | None)
+    except msgspec.ValidationError:
+        return None
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def number_from(told: Any) -> float | None:
+    """The number that a fact holds; None when it holds none."""
+    is_number = isinstance(told, int | float) and not isinstance(told, bool)
+    return told if is_number and isfinite(told) else None
+
+
+def named(told: Any, field: str = "name") -> str:
+    """A name on one line: the fact itself, or that field of it."""
+    found = told.get(field) if isinstance(told, dict) else told
+    return one_line(str(found), NAME_LIMIT) if isinstance(found, str | int) else ""
