@@ -5,13 +5,13 @@ from datetime import UTC
 
 from yarl import URL
 
+from actors.senders.moods import COLOURS
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
-from app.domain.words import Mood, words_of
+from app.domain.words import words_of
 from schema.channels import Discord
 from schema.notices import Message
 
-COLOURS = {Mood.BAD: 0xD9342B, Mood.GOOD: 0x2E9E4F, Mood.WARNING: 0xE0A100, Mood.NEUTRAL: 0x5B6B7B}
 TITLE_LIMIT, DESCRIPTION_LIMIT = 256, 4_096  # characters, Discord's
 _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 

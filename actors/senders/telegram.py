@@ -3,13 +3,12 @@
 from html import escape
 from urllib.parse import quote
 
+from actors.senders.moods import EMOJI
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
-from app.domain.words import Mood, words_of
+from app.domain.words import words_of
 from schema.channels import Telegram
 from schema.notices import Message
-
-EMOJI = {Mood.BAD: "🔴", Mood.GOOD: "🟢", Mood.WARNING: "🟡", Mood.NEUTRAL: "🔵"}
 
 
 async def send(config: Telegram, message: Message, tools: Tools) -> None:
