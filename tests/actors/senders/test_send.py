@@ -19,6 +19,7 @@ from schema.limits import MASK
 from schema.notices import Message
 from schema.settings import EgressPolicy
 from tests.actors.senders import given
+from tests.actors.senders.chats import CHATS
 from tests.actors.senders.given import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
 
@@ -217,7 +218,7 @@ async def test_a_receiver_that_repeats_our_secrets_can_not_make_us_tell_them(
     nested = json.dumps({"error": {"message": everything}, "errors": [everything]})
     receiver.answer(Order(status=400, body=said, times=1), Order(status=400, body=nested))
     reasons = [(await undelivered(config, tools)).reason for _ in (said, nested)]
-    assert any(MASK in one for one in reasons) or not secrets_of(config) or provider in {"webhook", "slack"}
+    assert provider not in CHATS or not secrets_of(config) or any(MASK in one for one in reasons)
     assert not [one for one in secrets_of(config) if one in str(reasons)]
 
 
