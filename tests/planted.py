@@ -37,6 +37,12 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "smtp": AT | {"username": "ann", "sender": "a@b.example", "to": ["c@d.example"], "security": "none"},
     "telegram": {"chat_id": "1", "server_url": "http://127.0.0.1:9"},
     "ntfy": {"topic": "t", "username": "ann", "server_url": "http://127.0.0.1:9"},
+    "gotify": {"server_url": "http://127.0.0.1:9"},
+    "pushover": {"server_url": "http://127.0.0.1:9", "user_key": "u", "app_token": "a"},
+    "matrix": {"server_url": "http://127.0.0.1:9", "room_id": "!r:home.example"},
+    "whatsapp": {"server_url": "http://127.0.0.1:9", "chat_id": "12025550123@c.us"},
+    "line": {"server_url": "http://127.0.0.1:9", "to": f"U{'0' * 32}"},
+    "pushbullet": {"server_url": "http://127.0.0.1:9"},
 }
 INNER: dict[str, dict[str, Any]] = {  # of `auth`
     "basic": {"username": "ann"},

@@ -9,10 +9,49 @@ import structlog
 
 from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
 from app.domain.messages import message_of
+from actors.senders import (
+    discord,
+    google_chat,
+    gotify,
+    line,
+    matrix,
+    mattermost,
+    ntfy,
+    pushbullet,
+    pushover,
+    signal,
+    slack,
+    smtp,
+    teams,
+    telegram,
+    webhook,
+    wecom,
+    whatsapp,
+)
+from actors.senders.message import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
-from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.channels import (
+    ChannelConfig,
+    Discord,
+    GoogleChat,
+    Gotify,
+    Line,
+    Matrix,
+    Mattermost,
+    Ntfy,
+    Pushbullet,
+    Pushover,
+    Signal,
+    Slack,
+    Smtp,
+    Teams,
+    Telegram,
+    Webhook,
+    Wecom,
+    Whatsapp,
+)
 from schema.notices import Message
 
 __all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
@@ -29,6 +68,17 @@ SENDERS: dict[type, Sender] = {
     Discord: discord.send,
     Telegram: telegram.send,
     Ntfy: ntfy.send,
+    Gotify: gotify.send,
+    Pushover: pushover.send,
+    Matrix: matrix.send,
+    Mattermost: mattermost.send,
+    Teams: teams.send,
+    GoogleChat: google_chat.send,
+    Signal: signal.send,
+    Wecom: wecom.send,
+    Whatsapp: whatsapp.send,
+    Line: line.send,
+    Pushbullet: pushbullet.send,
 }
 
 

@@ -14,7 +14,8 @@ def waited_for(header: str, body: bytes, now: datetime) -> float | None:
     """Seconds to wait, from the body where a provider puts it there, else from the header; None when neither says it.
 
     header    `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3)
-    body      Discord: `retry_after`; Telegram: `parameters.retry_after`; both in seconds
+    body      Discord: `retry_after`; Telegram: `parameters.retry_after`; both in seconds.
+              Matrix: `retry_after_ms`
     """
     for said in (_said_in(body), _seconds(header), _until(header, now)):
         if said is not None:
@@ -25,10 +26,14 @@ def waited_for(header: str, body: bytes, now: datetime) -> float | None:
 def _said_in(body: bytes) -> float | None:
     answer = json_of(body)
     parameters = answer.get("parameters")
-    for part in (answer, parameters if isinstance(parameters, dict) else {}):
-        said = part.get("retry_after")
+    inner = parameters if isinstance(parameters, dict) else {}
+    for said, per_s in (
+        (answer.get("retry_after"), 1),
+        (inner.get("retry_after"), 1),
+        (answer.get("retry_after_ms"), 1_000),
+    ):
         if isinstance(said, int | float) and not isinstance(said, bool):
-            return _finite(said)
+            return _finite(said, per_s)
     return None
 
 
@@ -47,8 +52,12 @@ def _until(header: str, now: datetime) -> float | None:
         return None
 
 
-def _finite(said: float) -> float | None:
-    return float(said) if math.isfinite(said) else None
+def _finite(said: float, per_s: int = 1) -> float | None:
+    try:
+        seconds = float(said) / per_s
+    except OverflowError:  # a whole number that no float holds
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def json_of(body: bytes) -> dict[str, Any]:

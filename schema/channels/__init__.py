@@ -7,12 +7,23 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema import drafts
 from schema.channels.discord import Discord
+from schema.channels.google_chat import GoogleChat
+from schema.channels.gotify import Gotify
+from schema.channels.line import Line
+from schema.channels.matrix import Matrix
+from schema.channels.mattermost import Mattermost
 from schema.channels.ntfy import Ntfy
+from schema.channels.pushbullet import Pushbullet
+from schema.channels.pushover import Pushover
+from schema.channels.signal import Signal
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
+from schema.channels.teams import Teams
 from schema.channels.telegram import Telegram
 from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, usual
 from schema.channels.webhook import Webhook
+from schema.channels.wecom import Wecom
+from schema.channels.whatsapp import Whatsapp
 from schema.limits import Name
 from schema.tags import TagId
 
@@ -24,11 +35,22 @@ __all__ = [
     "ChannelDraft",
     "ChannelPatch",
     "Discord",
+    "GoogleChat",
+    "Gotify",
+    "Line",
+    "Matrix",
+    "Mattermost",
     "Ntfy",
+    "Pushbullet",
+    "Pushover",
+    "Signal",
     "Slack",
     "Smtp",
+    "Teams",
     "Telegram",
     "Webhook",
+    "Wecom",
+    "Whatsapp",
 ]
 
 ChannelConfig = (
@@ -38,6 +60,17 @@ ChannelConfig = (
     | Discord
     | Telegram
     | Ntfy
+    | Gotify
+    | Pushover
+    | Matrix
+    | Mattermost
+    | Teams
+    | GoogleChat
+    | Signal
+    | Wecom
+    | Whatsapp
+    | Line
+    | Pushbullet
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 

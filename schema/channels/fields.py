@@ -9,6 +9,16 @@ Address = Annotated[
 ]
 HeaderName = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
 Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
+Key = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4_096,
+        pattern=r"^[!-~]+$(?!\n)",
+        extra={"secret": True},
+        description="A key or token, without which nothing is sent; kept sealed, shown as ********.",
+    ),
+]
 SecretUrl = Annotated[
     str,
     Meta(

@@ -29,6 +29,8 @@ from tests.actors.senders.given import AT
         ("", b'{"message":"slow down","retry_after":0.65,"global":false}', 0.65),
         ("1", b'{"retry_after":0.3}', 0.3),
         ("", b'{"ok":false,"error_code":429,"parameters":{"retry_after":31}}', 31.0),
+        ("", b'{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}', 2.5),
+        ("5", b'{"retry_after":1' + b"0" * 400 + b"}", 5.0),
         ("5", b'{"retry_after":"a while"}', 5.0),
         ("5", b'{"retry_after":true,"parameters":[1]}', 5.0),
         ("5", b"<html>busy</html>", 5.0),

@@ -11,7 +11,7 @@ from msgspec import Struct
 from app.errors import Invalid
 from app.security import sealing
 from app.settings import Settings
-from schema.channels import PROVIDERS, ChannelConfig, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.channels import PROVIDERS, ChannelConfig, Ntfy, Pushover, Slack, Smtp, Telegram, Webhook, Whatsapp
 from schema.limits import MASK
 from schema.targets import BasicAuth, BearerAuth, Http, Target
 
@@ -24,6 +24,8 @@ FULL: list[Struct] = [
     Slack(webhook_url="https://example.org/s3cret-7"),
     Telegram(bot_token="s3cret-8", chat_id="1"),
     Ntfy(topic="x", password="s3cret-9", token="s3cret-10"),
+    Pushover(user_key="s3cret-11", app_token="s3cret-12"),
+    Whatsapp(server_url=URL, chat_id="1@c.us", api_key="s3cret-13"),
 ]
 
 
@@ -107,7 +109,7 @@ def test_every_field_that_sounds_like_a_secret_is_one(provider: type[Struct]) ->
 
 
 def _sounds_secret(name: str) -> bool:
-    return any(word in name for word in ("password", "token", "secret", "webhook_url"))
+    return any(word in name for word in ("password", "token", "secret", "webhook_url", "key"))
 
 
 class _Key:

@@ -1,0 +1,51 @@
+"""Pushover: a push message, which rings until it is acknowledged when its priority says so."""
+
+from actors.senders.lengths import fitted, without_link
+from actors.senders.moods import is_urgent
+from actors.senders.post import Request, json_request, post
+from actors.senders.retry_after import json_of
+from actors.senders.tools import Tools
+from app.domain.words import Mood, words_of
+from schema.channels import Pushover
+from schema.notices import Message
+
+TITLE_LIMIT, TEXT_LIMIT, URL_LIMIT = 250, 1_024, 512  # characters, Pushover's
+CALM_PRIORITY, EMERGENCY = 0, 2
+
+
+async def send(config: Pushover, message: Message, tools: Tools) -> None:
+    """Push the message."""
+    await post(render(config, message), tools.http, _explain)
+
+
+def render(config: Pushover, message: Message) -> Request:
+    """The message as plain text, with the time of the event, not of its arrival."""
+    words = words_of(message)
+    linked = 0 < len(message.ack_url) <= URL_LIMIT
+    text = without_link(words.text, message.ack_url) if linked else words.text
+    body: dict[str, object] = {
+        "token": config.app_token,
+        "user": config.user_key,
+        "title": fitted(words.title, TITLE_LIMIT),
+        "message": fitted(text, TEXT_LIMIT),
+        "timestamp": int(message.at.timestamp()),
+    }
+    body |= _urgency(config, words.mood)
+    body |= {"device": config.device} if config.device else {}
+    body |= {"url": message.ack_url, "url_title": "Acknowledge"} if linked else {}
+    return json_request(f"{config.server_url.rstrip('/')}/1/messages.json", body)
+
+
+def _urgency(config: Pushover, mood: Mood) -> dict[str, object]:
+    """How loud it is. Good news never rings on."""
+    priority = config.priority if is_urgent(mood) else min(config.priority, CALM_PRIORITY)
+    sound = config.sound_up if mood is Mood.GOOD and config.sound_up else config.sound
+    urgency: dict[str, object] = {"priority": priority}
+    urgency |= {"retry": config.retry, "expire": config.expire} if priority == EMERGENCY else {}
+    return urgency | ({"sound": sound} if sound else {})
+
+
+def _explain(body: bytes) -> str:
+    """Pushover lists what is wrong."""
+    errors = json_of(body).get("errors")
+    return "; ".join(one for one in errors if isinstance(one, str)) if isinstance(errors, list) else ""

@@ -1,0 +1,16 @@
+"""Channels of type mattermost."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.channels.fields import SecretUrl
+
+
+class Mattermost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mattermost"):
+    """A message to a Mattermost incoming webhook."""
+
+    webhook_url: SecretUrl
+    username: Annotated[str, Meta(max_length=64)] = ""
+    channel: Annotated[str, Meta(max_length=64)] = ""
+    icon_emoji: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_+-]*$(?!\n)")] = ""

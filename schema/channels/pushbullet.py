@@ -1,0 +1,17 @@
+"""Channels of type pushbullet."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.channels.fields import Key
+from schema.targets import Url
+
+
+class Pushbullet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="pushbullet"):
+    """A push through Pushbullet."""
+
+    access_token: Key
+    device_iden: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*$(?!\n)")] = ""
+    channel_tag: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_.-]*$(?!\n)")] = ""
+    server_url: Url = "https://api.pushbullet.com"

@@ -1,0 +1,19 @@
+"""Channels of type signal."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schema.targets import Url
+
+Recipient = Annotated[
+    str, Meta(max_length=255, pattern=r"^[!-~]+$(?!\n)", description="A number, a user name, or `group.…`.")
+]
+
+
+class Signal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="signal"):
+    """A message through a signal-cli REST API."""
+
+    server_url: Url
+    number: Annotated[str, Meta(pattern=r"^\+[0-9]{5,20}$(?!\n)", description="The sender's, with its country's code.")]
+    recipients: Annotated[list[Recipient], Meta(min_length=1, max_length=50)]

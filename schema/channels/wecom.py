@@ -1,0 +1,11 @@
+"""Channels of type wecom."""
+
+from msgspec import Struct
+
+from schema.channels.fields import SecretUrl
+
+
+class Wecom(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="wecom"):
+    """A message to a WeCom group robot."""
+
+    webhook_url: SecretUrl

@@ -1,0 +1,183 @@
+"""Names and reasons that somebody else chose, in every chat: no markup, no mention, no hidden link, no overflow."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from typing import Any
+
+import pytest
+from hypothesis import given as for_any, strategies as st
+
+from actors.senders import (
+    google_chat,
+    gotify,
+    line,
+    matrix,
+    mattermost,
+    pushbullet,
+    pushover,
+    signal,
+    teams,
+    wecom,
+    whatsapp,
+)
+from actors.senders.lengths import fitted, fitted_to_link, utf8, utf16
+from actors.senders.post import Request
+from app.domain.words import one_line
+from schema.notices import Message
+from tests.actors.senders import given
+from tests.actors.senders.chats import CHATS
+from tests.actors.senders.given import channel
+
+RENDER: dict[str, Callable[[Any, Message], Request]] = {
+    "gotify": gotify.render,
+    "pushover": pushover.render,
+    "matrix": matrix.render,
+    "mattermost": mattermost.render,
+    "teams": teams.render,
+    "google_chat": google_chat.render,
+    "signal": signal.render,
+    "wecom": wecom.render,
+    "whatsapp": whatsapp.render,
+    "line": line.render,
+    "pushbullet": pushbullet.render,
+}
+HOSTILE = (
+    given.NASTY,
+    "[pay here](https://evil.example) ![x](https://evil.example/pixel.png) <https://evil.example|click>",
+    '<a href="https://evil.example">bank</a> <img src=x onerror=alert(1)> <users/all> <at>everyone</at>',
+    "@channel @here @all @everyone @room <@all> <@U123> <!here> #general ~town-square",
+    "*bold* _it_ ~gone~ `code` ```block``` **b** __u__ ||spoiler|| > quote",
+    '"},"attachments":[{"text":"more"}],"x":{"y":"',
+    "\x00\x01\x1b[31m\r\n\u2028\u202egpj.exe\u2069",
+    "&lt;b&gt; &amp; %0d%0a \\[a\\](b) $(id) {{ 7*7 }} ${jndi}",
+    "🔥日本語العربية" * 20,
+)
+MARKUP: dict[str, tuple[str, ...]] = {  # what the provider would act upon, in the text that it reads as markup
+    "matrix": ("<a", "<img", "<script", "<users", "<at"),
+    "google_chat": ("<a", "<img", "<script", "<users", "<at"),
+    "mattermost": ("@c", "@h", "@a", "@e", "@r", "@U", "#g", "~t", "~g"),
+    "wecom": ("<@",),
+}
+UNESCAPED = re.compile(r"(?<!\\)(?:\\\\)*[\[\]()<>*`|!]")  # of Markdown
+
+
+def body_of(provider: str, message: Message) -> dict[str, Any]:
+    request = RENDER[provider](channel(provider, "https://chat.example"), message)
+    assert re.search(r"[\r\n\0]", str(request.headers)) is None
+    body: dict[str, Any] = json.loads(request.body)
+    return body
+
+
+def hostile(words: str, **changes: Any) -> Message:
+    return given.message(monitor=given.Watched(id="1", name=words, type="http"), msg=words, **changes)
+
+
+def shown(provider: str, body: dict[str, Any]) -> list[str]:
+    """The texts that the provider shows, as it reads them."""
+    found: dict[str, Callable[[], list[str]]] = {
+        "gotify": lambda: [body["title"], body["message"]],
+        "pushover": lambda: [body["title"], body["message"]],
+        "matrix": lambda: [body["formatted_body"]],
+        "mattermost": lambda: [body["attachments"][0]["title"], body["attachments"][0]["text"]],
+        "teams": lambda: [one["inlines"][0]["text"] for one in body["attachments"][0]["content"]["body"]],
+        "google_chat": lambda: [body["cardsV2"][0]["card"]["sections"][0]["widgets"][0]["textParagraph"]["text"]],
+        "signal": lambda: [body["message"]],
+        "wecom": lambda: [body["text"]["content"]],
+        "whatsapp": lambda: [body["text"]],
+        "line": lambda: [body["messages"][0]["text"]],
+        "pushbullet": lambda: [body["title"], body["body"]],
+    }
+    return found[provider]()
+
+
+def test_every_chat_is_in_the_tables() -> None:
+    assert set(RENDER) == set(CHATS)
+
+
+@pytest.mark.parametrize("provider", CHATS)
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_change_nothing_but_the_words(provider: str, words: str) -> None:
+    calm, body = body_of(provider, hostile("shop")), body_of(provider, hostile(words))
+    assert shape_of(body) == shape_of(calm)
+    text = "\n".join(shown(provider, body))
+    assert not [one for one in MARKUP.get(provider, ()) if one in text]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069]", text)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_nothing_in_hostile_words_is_markdown_to_mattermost(words: str) -> None:
+    for text in shown("mattermost", body_of("mattermost", hostile(words))):
+        assert not UNESCAPED.search(text)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_of_whatsapp_s_markup_only_ours_is_left(words: str) -> None:
+    (text,) = shown("whatsapp", body_of("whatsapp", hostile(words)))
+    assert text.count("*") == 2
+    assert not re.search(r"[~`]|(?<![A-Za-z0-9])_", text)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_what_is_html_holds_only_our_tags(words: str) -> None:
+    for provider, tags in (("matrix", {"strong", "/strong", "br"}), ("google_chat", {"b", "/b", "br"})):
+        (text,) = shown(provider, body_of(provider, hostile(words)))
+        assert set(re.findall(r"<([^>]*)>", text)) == tags
+        assert unescape(text).count(one_line(words, 90).rpartition(" ")[2][:5]) >= 2
+
+
+def shape_of(part: object) -> object:
+    """The structure without its texts."""
+    if isinstance(part, dict):
+        return {name: shape_of(inner) for name, inner in part.items()}
+    return [shape_of(one) for one in part] if isinstance(part, list) else type(part)
+
+
+LIMITS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "pushover": lambda body: len(body["title"]) <= 250 and len(body["message"]) <= 1_024,
+    "matrix": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 60_000,
+    "mattermost": lambda body: all(len(text) <= 4_000 for text in body["attachments"][0].values()),
+    "teams": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 28 * 1_024,
+    "google_chat": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 32_000,
+    "signal": lambda body: len(body["message"]) <= 4_000,
+    "wecom": lambda body: utf8(body["text"]["content"]) <= 2_048,
+    "whatsapp": lambda body: len(body["text"]) <= 4_096,
+    "line": lambda body: utf16(body["messages"][0]["text"]) <= 5_000,
+    "pushbullet": lambda body: len(body["body"]) <= 4_000,
+}
+ACK = f"https://watch.example/ack/{'x' * 200}"
+LONG = (
+    "x" * 9_000,
+    "&" * 9_000,
+    "<*" * 5_000,
+    "🔥" * 9_000,
+    "日本" * 5_000,
+    "\n" * 9_000,
+    '"\\' * 5_000,
+    "_ @#" * 3_000,
+)
+
+
+@pytest.mark.parametrize("provider", LIMITS)
+@pytest.mark.parametrize("long", LONG, ids=[repr(one[:4]) for one in LONG])
+def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str, long: str) -> None:
+    for ack_url in ("", ACK):
+        message = hostile(long[:150], title=long, text=f"{long}\nAcknowledge: {ack_url}", ack_url=ack_url)
+        body = body_of(provider, message)
+        assert LIMITS[provider](body)
+        assert ack_url in json.dumps(body)
+
+
+@for_any(st.text(), st.integers(1, 50), st.sampled_from([len, utf8, utf16]))
+def test_what_is_fitted_fits_and_is_a_beginning(text: str, limit: int, cost: Callable[[str], int]) -> None:
+    short = fitted(text, limit + 3, cost)
+    assert cost(short) <= limit + 3
+    assert short == text or text.startswith(short[:-1])
+
+
+@for_any(st.text(max_size=40), st.integers(20, 60))
+def test_the_line_with_the_link_outlives_the_rest(text: str, limit: int) -> None:
+    short = fitted_to_link(f"{text}\nSee: a://link", "a://link", limit)
+    assert len(short) <= limit
+    assert short.endswith("\nSee: a://link")

@@ -1,0 +1,228 @@
+"""What Gotify, Pushover, Pushbullet, LINE, Signal and WhatsApp are sent, exactly, and what their answers mean."""
+
+import json
+from typing import Any
+
+import pytest
+
+from actors.senders import Undelivered, gotify, pushbullet, pushover, send
+from actors.senders.tools import Tools
+from schema.events import EventKind
+from schema.notices import Message
+from schema.status import Status
+from tests.actors.senders import chats, given
+from tests.actors.senders.given import channel
+from tests.receiver import Arrival, Order, Receiver
+
+TITLE = "Shop <b>&</b> *bar* is down"
+TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+ACK = "https://watch.example/ack/eyJpZCI6MX0.c2lnbmVk"
+UP = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+DELIVERY = given.message().delivery_id
+
+
+async def arrived(
+    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+) -> tuple[Arrival, Any]:
+    await send(channel(provider, receiver.url, **changes), message, tools)
+    (arrival,) = receiver.arrivals
+    assert arrival.method == "POST"
+    assert arrival.headers["Content-Type"] == "application/json"
+    return arrival, json.loads(arrival.body)
+
+
+async def refused(provider: str, receiver: Receiver, tools: Tools, order: Order) -> Undelivered:
+    receiver.answer(order)
+    with pytest.raises(Undelivered) as failed:
+        await send(channel(provider, receiver.url), given.message(), tools)
+    return failed.value
+
+
+async def test_gotify_gets_a_plain_message(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("gotify", receiver, tools, given.message())
+    assert (arrival.path, arrival.headers["X-Gotify-Key"]) == ("/message", "s3cr3t-gotify-token")
+    assert body == {
+        "title": TITLE,
+        "message": TEXT,
+        "priority": 8,
+        "extras": {"client::display": {"contentType": "text/plain"}},
+    }
+
+
+def test_a_tap_on_gotify_s_message_acknowledges() -> None:
+    body = json.loads(gotify.render(channel("gotify", "https://g.example/"), given.message(ack_url=ACK)).body)
+    assert body["extras"]["client::notification"] == {"click": {"url": ACK}}
+
+
+async def test_gotify_says_why_it_refused(receiver: Receiver, tools: Tools) -> None:
+    said = '{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid token"}'
+    failed = await refused("gotify", receiver, tools, Order(status=401, body=said))
+    assert failed.reason == "answered 401 Unauthorized: you need to provide a valid token"
+    assert failed.permanent
+
+
+async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("pushover", receiver, tools, given.message(), device="phone", sound="siren")
+    assert arrival.path == "/1/messages.json"
+    assert body == {
+        "token": "s3cr3t-pushover-app",
+        "user": "s3cr3t-pushover-user",
+        "title": TITLE,
+        "message": TEXT,
+        "timestamp": int(given.AT.timestamp()),
+        "priority": 0,
+        "device": "phone",
+        "sound": "siren",
+    }
+
+
+def pushed(message: Message, **changes: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(
+        pushover.render(channel("pushover", "https://p.example", **changes), message).body
+    )
+    return body
+
+
+def test_an_emergency_on_pushover_rings_until_it_expires() -> None:
+    body = pushed(given.message(), priority=2, retry=45, expire=900)
+    assert (body["priority"], body["retry"], body["expire"]) == (2, 45, 900)
+
+
+@pytest.mark.parametrize(("priority", "sent"), [(2, 0), (1, 0), (0, 0), (-2, -2)])
+def test_good_news_on_pushover_never_rings_on(priority: int, sent: int) -> None:
+    body = pushed(UP, priority=priority, sound="siren", sound_up="bell")
+    assert (body["priority"], body["sound"]) == (sent, "bell")
+    assert not {"retry", "expire"} & set(body)
+
+
+def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:
+    body = pushed(given.message(ack_url=ACK, text=f"It is down.\nAcknowledge: {ACK}"))
+    assert (body["url"], body["url_title"], body["message"]) == (ACK, "Acknowledge", "It is down.")
+
+
+def test_a_link_too_long_for_pushover_is_left_out() -> None:
+    assert "url" not in pushed(given.message(ack_url=f"{ACK}{'x' * 512}"))
+
+
+async def test_pushover_s_list_of_errors_is_told(receiver: Receiver, tools: Tools) -> None:
+    said = '{"user":"invalid","errors":["user identifier is invalid","sound is unknown",7],"status":0}'
+    failed = await refused("pushover", receiver, tools, Order(status=400, body=said))
+    assert failed.reason == "answered 400 Bad Request: user identifier is invalid; sound is unknown"
+    assert failed.permanent
+
+
+async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("pushbullet", receiver, tools, given.message(), device_iden="ujx", channel_tag="ops")
+    assert (arrival.path, arrival.headers["Access-Token"]) == ("/v2/pushes", "s3cr3t-pushbullet-token")
+    assert body == {
+        "type": "note",
+        "title": TITLE,
+        "body": TEXT,
+        "guid": DELIVERY,
+        "device_iden": "ujx",
+        "channel_tag": "ops",
+    }
+
+
+def test_pushbullet_gets_a_link_when_there_is_something_to_acknowledge() -> None:
+    message = given.message(ack_url=ACK, text=f"It is down.\nAcknowledge: {ACK}")
+    body = json.loads(pushbullet.render(channel("pushbullet", "https://p.example"), message).body)
+    assert (body["type"], body["url"], body["body"]) == ("link", ACK, "It is down.")
+
+
+async def test_pushbullet_s_words_are_told(receiver: Receiver, tools: Tools) -> None:
+    said = '{"error":{"code":"invalid_access_token","type":"invalid_request","message":"Access token is missing."}}'
+    failed = await refused("pushbullet", receiver, tools, Order(status=401, body=said))
+    assert failed.reason == "answered 401 Unauthorized: Access token is missing."
+
+
+async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("line", receiver, tools, given.message(), silent=True)
+    assert arrival.path == "/v2/bot/message/push"
+    assert arrival.headers["Authorization"] == "Bearer s3cr3t-line-token"
+    assert arrival.headers["X-Line-Retry-Key"] == DELIVERY
+    assert body == {
+        "to": chats.USER,
+        "messages": [{"type": "text", "text": f"🔴 {TITLE}\n{TEXT}"}],
+        "notificationDisabled": True,
+    }
+
+
+async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(status=409, body='{"message":"The retry key is already accepted"}'))
+    await send(channel("line", receiver.url), given.message(), tools)
+    assert len(receiver.arrivals) == 1
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(400, True), (401, True), (403, True), (429, False), (500, False)])
+async def test_line_s_other_refusals_are_what_they_are(
+    status: int, *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    failed = await refused("line", receiver, tools, Order(status=status, body='{"message":"The reason"}'))
+    assert failed.reason.endswith(": The reason")
+    assert failed.permanent == permanent
+
+
+async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Tools) -> None:
+    everybody = ["+12025550123", "+12025550124"]
+    arrival, body = await arrived("signal", receiver, tools, given.message(), recipients=everybody)
+    assert arrival.path == "/v2/send"
+    assert body == {
+        "message": f"🔴 {TITLE}\n{TEXT}",
+        "number": "+491520000000",
+        "recipients": everybody,
+        "text_mode": "normal",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "permanent"),
+    [
+        (400, "Failed to send message due to network error", False),
+        (400, "", False),
+        (400, "Invalid recipient type", True),
+        (400, "Couldn't process request - invalid request", True),
+        (400, "Specified account does not exist", True),
+        (400, "Failed to send: user +12025550123 is not registered", True),
+        (429, "Rate limited", False),
+        (404, "", True),
+        (500, "Invalid recipient type", False),
+    ],
+)
+async def test_signal_s_400_is_final_only_when_its_words_say_so(
+    status: int, said: str, *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    failed = await refused("signal", receiver, tools, Order(status=status, body=json.dumps({"error": said})))
+    assert failed.permanent == permanent
+    assert said in failed.reason
+
+
+async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("whatsapp", receiver, tools, given.message(), session="ops")
+    assert (arrival.path, arrival.headers["X-Api-Key"]) == ("/api/sendText", "s3cr3t-waha-key")
+    assert body == {
+        "session": "ops",
+        "chatId": "12025550123@c.us",
+        "text": f"🔴 *Shop <b>&</b> ∗bar∗ is down*\n{TEXT}",  # noqa: RUF001 - what stands for an asterisk
+        "linkPreview": False,
+    }
+
+
+async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: Tools) -> None:
+    arrival, _ = await arrived("whatsapp", receiver, tools, given.message(), api_key="")
+    assert "X-Api-Key" not in arrival.headers
+
+
+@pytest.mark.parametrize(
+    ("said", "permanent"),
+    [
+        ({"error": "Session status is not as expected. Try again later.", "status": "STARTING"}, False),
+        ({"message": "chatId must be a string", "error": "Unprocessable Entity"}, True),
+        ({}, True),
+    ],
+)
+async def test_a_waha_session_that_is_not_ready_is_waited_for(
+    said: dict[str, str], *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    failed = await refused("whatsapp", receiver, tools, Order(status=422, body=json.dumps(said)))
+    assert failed.permanent == permanent

@@ -1,0 +1,191 @@
+"""What Matrix, Mattermost, Teams, Google Chat and WeCom are sent: exact requests, and what their answers mean."""
+
+import json
+from typing import Any
+
+import pytest
+
+from actors.senders import Undelivered, google_chat, matrix, mattermost, send, teams
+from actors.senders.tools import Tools
+from schema.channels import GoogleChat
+from schema.events import EventKind
+from schema.notices import Message
+from schema.status import Status
+from tests.actors.senders import chats, given
+from tests.actors.senders.given import channel
+from tests.receiver import Arrival, Order, Receiver
+
+TITLE = "Shop <b>&</b> *bar* is down"
+TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+ESCAPED = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
+ACK = "https://watch.example/ack/eyJpZCI6MX0.c2lnbmVk"
+ASKED = given.message(ack_url=ACK, text=f"It is down.\nAcknowledge: {ACK}")
+DELIVERY = given.message().delivery_id
+
+
+async def arrived(
+    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+) -> tuple[Arrival, Any]:
+    await send(channel(provider, receiver.url, **changes), message, tools)
+    (arrival,) = receiver.arrivals
+    assert arrival.headers["Content-Type"] == "application/json"
+    return arrival, json.loads(arrival.body)
+
+
+async def refused(provider: str, receiver: Receiver, tools: Tools, order: Order) -> Undelivered:
+    receiver.answer(order)
+    with pytest.raises(Undelivered) as failed:
+        await send(channel(provider, receiver.url), given.message(), tools)
+    return failed.value
+
+
+async def test_matrix_gets_an_event_under_its_delivery_s_transaction(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("matrix", receiver, tools, given.message())
+    assert arrival.method == "PUT"
+    assert arrival.path == f"/_matrix/client/v3/rooms/{chats.ROOM}/send/m.room.message/{DELIVERY}"
+    assert arrival.headers["Authorization"] == "Bearer s3cr3t-matrix-token"
+    assert body == {
+        "msgtype": "m.text",
+        "body": f"🔴 {TITLE}\n{TEXT}",
+        "format": "org.matrix.custom.html",
+        "formatted_body": f"🔴 <strong>{ESCAPED}</strong><br>{TEXT}".replace("\n", "<br>"),
+        "m.mentions": {},
+    }
+
+
+def test_matrix_links_to_where_it_is_acknowledged_once() -> None:
+    body = json.loads(matrix.render(channel("matrix", "https://m.example/"), ASKED).body)
+    assert body["body"].endswith(f"\nIt is down.\nAcknowledge: {ACK}")
+    assert body["formatted_body"].endswith(f'<br>It is down.<br><a href="{ACK}">Acknowledge</a>')
+
+
+def test_a_room_can_not_leave_its_place_in_the_address() -> None:
+    request = matrix.render(channel("matrix", "https://m.example", room_id="!a/../../x?y#z"), given.message())
+    path = f"rooms/%21a%2F..%2F..%2Fx%3Fy%23z/send/m.room.message/{DELIVERY}"
+    assert request.url == f"https://m.example/_matrix/client/v3/{path}"
+
+
+async def test_matrix_says_how_long_to_wait(receiver: Receiver, tools: Tools) -> None:
+    said = '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}'
+    failed = await refused("matrix", receiver, tools, Order(status=429, body=said))
+    assert (failed.reason, failed.permanent) == ("answered 429 Too Many Requests: Too many requests", False)
+    assert failed.retry_after_s == 2.0
+
+
+async def test_mattermost_gets_an_attachment_that_mentions_nobody(receiver: Receiver, tools: Tools) -> None:
+    changes = {"username": "wk", "channel": "ops", "icon_emoji": "bell"}
+    shop = given.message(monitor=given.Watched(id="1", name="my_shop *x* @all", type="http"))
+    arrival, body = await arrived("mattermost", receiver, tools, shop, **changes)
+    assert (arrival.method, arrival.path) == ("POST", chats.MATTERMOST_PATH)
+    assert body == {
+        "attachments": [
+            {
+                "fallback": f"my_shop *x* @\u200ball is down\n{TEXT}",
+                "color": "#d9342b",
+                "title": "my_shop \\*x\\* @\u200ball is down",
+                "text": TEXT,
+            }
+        ],
+        **changes,
+    }
+
+
+def test_mattermost_links_to_where_it_is_acknowledged() -> None:
+    (card,) = json.loads(mattermost.render(channel("mattermost", "https://m.example"), ASKED).body)["attachments"]
+    assert card["text"] == f"It is down.\n[Acknowledge]({ACK})"
+
+
+def block(run: dict[str, str], **properties: str) -> dict[str, Any]:
+    return {"type": "RichTextBlock", **properties, "inlines": [{"type": "TextRun", **run}]}
+
+
+async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(status=202, body=""))
+    arrival, body = await arrived("teams", receiver, tools, given.message(ack_url=ACK))
+    assert (arrival.method, arrival.path) == ("POST", chats.TEAMS_PATH)
+    (attachment,) = body.pop("attachments")
+    card = attachment.pop("content")
+    assert body == {"type": "message"}
+    assert attachment == {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None}
+    assert card == {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "msteams": {"width": "Full"},
+        "body": [
+            block({"text": TITLE, "weight": "bolder", "size": "medium", "color": "attention"}),
+            *(block({"text": line}, spacing="none") for line in TEXT.split("\n")),
+        ],
+        "actions": [{"type": "Action.OpenUrl", "title": "Acknowledge", "url": ACK}],
+    }
+
+
+def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
+    up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+    content = json.loads(teams.render(channel("teams", "https://t.example"), up).body)["attachments"][0]["content"]
+    assert "actions" not in content
+    assert content["body"][0]["inlines"][0]["color"] == "good"
+
+
+async def test_a_workflow_that_is_gone_is_told_in_its_words(receiver: Receiver, tools: Tools) -> None:
+    said = '{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"The trigger is not enabled."}}'
+    failed = await refused("teams", receiver, tools, Order(status=400, body=said))
+    assert (failed.reason, failed.permanent) == ("answered 400 Bad Request: The trigger is not enabled.", True)
+
+
+async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, tools: Tools) -> None:
+    arrival, body = await arrived("google_chat", receiver, tools, given.message(incident_id="inc-1", ack_url=ACK))
+    threaded = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
+    assert (arrival.method, arrival.path) == ("POST", f"{chats.GOOGLE_PATH}&requestId={DELIVERY}&{threaded}")
+    shown = f"🔴 <b>{ESCAPED}</b><br>{TEXT}".replace("\n", "<br>")
+    widgets = [
+        {"textParagraph": {"text": shown}},
+        {"buttonList": {"buttons": [{"text": "Acknowledge", "onClick": {"openLink": {"url": ACK}}}]}},
+    ]
+    assert body == {
+        "fallbackText": f"🔴 {TITLE}\n{TEXT}",
+        "cardsV2": [{"cardId": DELIVERY, "card": {"sections": [{"widgets": widgets}]}}],
+        "thread": {"threadKey": "inc-1"},
+    }
+
+
+def test_what_is_no_outage_starts_no_thread_in_google_chat() -> None:
+    request = google_chat.render(channel("google_chat", "https://g.example"), given.message())
+    assert "messageReplyOption" not in request.url
+    assert "thread" not in json.loads(request.body)
+
+
+def test_a_google_token_stays_what_it_is() -> None:
+    config = GoogleChat(webhook_url="https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B")
+    url = google_chat.render(config, given.message()).url
+    assert url.startswith("https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B&requestId=")
+
+
+async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(body='{"errcode":0,"errmsg":"ok"}'))
+    shop = given.message(monitor=given.Watched(id="1", name="<@all> shop", type="http"))
+    arrival, body = await arrived("wecom", receiver, tools, shop)
+    assert (arrival.method, arrival.path) == ("POST", chats.WECOM_PATH)
+    assert body == {"msgtype": "text", "text": {"content": f"🔴 < @all> shop is down\n{TEXT}"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "reason", "permanent"),
+    [
+        (200, '{"errcode":93000,"errmsg":"invalid webhook url"}', "200 OK: 93000 invalid webhook url", True),
+        (200, '{"errcode":40058,"errmsg":"text exceed max length"}', "200 OK: 40058 text exceed max length", True),
+        (200, '{"errcode":45009,"errmsg":"api freq out of limit"}', "200 OK: 45009 api freq out of limit", False),
+        (200, '{"errcode":-1,"errmsg":"system busy"}', "200 OK: -1 system busy", False),
+        (200, '{"errcode":"0"}', "200 OK: no result of WeCom's", False),
+        (200, '{"errcode":false,"errmsg":7}', "200 OK: no result of WeCom's", False),
+        (200, "<html>please sign in</html>", "200 OK: no result of WeCom's", False),
+        (200, "x" * 100_000, "200 OK: no result of WeCom's", False),
+        (404, "", "404 Not Found: no result of WeCom's", True),
+        (502, '{"errcode":0,"errmsg":"ok"}', "502 Bad Gateway: 0 ok", False),
+    ],
+)
+async def test_wecom_s_answer_is_read(
+    status: int, said: str, reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    failed = await refused("wecom", receiver, tools, Order(status=status, body=said))
+    assert (failed.reason, failed.permanent) == (f"answered {reason}", permanent)
