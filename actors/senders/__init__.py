@@ -7,12 +7,41 @@ from typing import Any
 
 import structlog
 
-from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
+from actors.senders import (
+    discord,
+    grafana_oncall,
+    ntfy,
+    opsgenie,
+    pagerduty,
+    pagertree,
+    sendgrid,
+    slack,
+    smtp,
+    telegram,
+    twilio,
+    webhook,
+    webpush,
+)
 from actors.senders.message import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
-from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.channels import (
+    ChannelConfig,
+    Discord,
+    GrafanaOncall,
+    Ntfy,
+    Opsgenie,
+    Pagerduty,
+    Pagertree,
+    Sendgrid,
+    Slack,
+    Smtp,
+    Telegram,
+    Twilio,
+    Webhook,
+    Webpush,
+)
 from schema.notices import Message
 
 __all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
@@ -29,6 +58,13 @@ SENDERS: dict[type, Sender] = {
     Discord: discord.send,
     Telegram: telegram.send,
     Ntfy: ntfy.send,
+    GrafanaOncall: grafana_oncall.send,
+    Opsgenie: opsgenie.send,
+    Pagerduty: pagerduty.send,
+    Pagertree: pagertree.send,
+    Sendgrid: sendgrid.send,
+    Twilio: twilio.send,
+    Webpush: webpush.send,
 }
 
 

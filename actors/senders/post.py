@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from enum import Enum
 from http import HTTPStatus
 
 import aiohttp
@@ -14,7 +15,7 @@ from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
 from app.security.egress import Refused
 
-ANSWER_LIMIT_BYTES = 16_384  # of an error's body; what explains an error fits, what wants our memory does not
+ANSWER_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
 TEMPORARY = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
 USER_AGENT = "Watchkeeper"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
@@ -23,12 +24,24 @@ _JSON = msgspec.json.Encoder()
 Explain = Callable[[bytes], str]
 
 
+class Verdict(Enum):
+    """What an answer means for the message."""
+
+    TAKEN = "taken"
+    LATER = "later"  # trying again may help
+    NEVER = "never"
+
+
+Judge = Callable[[int, bytes], Verdict]  # of a status and the beginning of a body
+
+
 class Request(Struct, frozen=True):
-    """A POST, ready to go: its bytes are the ones that were signed."""
+    """A request, ready to go: its bytes are the ones that were signed."""
 
     url: str
     body: bytes
     headers: dict[str, str] = {}
+    method: str = "POST"
 
 
 def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Request:
@@ -36,9 +49,16 @@ def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str
     return Request(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
 
 
-def field_of(name: str) -> Explain:
-    """Reads the provider's own words from that field of a JSON error."""
-    return lambda body: said if isinstance(said := json_of(body).get(name), str) else ""
+def field_of(*path: str) -> Explain:
+    """Reads the provider's own words from that field of a JSON error; of an object in it, when the path is longer."""
+
+    def said(body: bytes) -> str:
+        found: object = json_of(body)
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found if isinstance(found, str) else ""
+
+    return said
 
 
 def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
@@ -46,27 +66,45 @@ def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
     return ""
 
 
-async def post(request: Request, session: aiohttp.ClientSession, explain: Explain = nothing_said) -> None:
-    """POST once; redirects are not followed, and a 2xx counts as soon as its head is here.
+def by_status(status: int, body: bytes = b"") -> Verdict:  # noqa: ARG001 - a Judge
+    """What a status means by itself: 408, 425, 429 and 5xx are temporary."""
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return Verdict.TAKEN
+    return Verdict.LATER if status in TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR else Verdict.NEVER
 
-    raises    Undelivered: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent
+
+async def post(
+    request: Request, session: aiohttp.ClientSession, explain: Explain = nothing_said, judge: Judge | None = None
+) -> None:
+    """Send once; redirects are not followed, and a 2xx counts as soon as its head is here.
+
+    judge     for providers whose status does not say all; the body is read before it is asked
+    raises    Undelivered: network troubles are temporary, answers as `by_status` or the judge says
     """
     _refuse_bad_headers(request.headers)
     try:
-        async with session.post(
+        async with session.request(
+            request.method,
             request.url,
             data=request.body,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,
             allow_redirects=False,
         ) as answer:
-            if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-                raise _refused(answer, await _start_of(answer), explain)
+            if judge or by_status(answer.status) is not Verdict.TAKEN:
+                await _read(answer, explain, judge or by_status)
     except Refused as error:
         raise Undelivered(str(error), permanent=True) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise Undelivered("the address is not one that can be called", permanent=True) from error
     except (aiohttp.ClientError, OSError) as error:
         raise Undelivered(trouble(error)) from error
+
+
+async def _read(answer: aiohttp.ClientResponse, explain: Explain, judge: Judge) -> None:
+    body = await _start_of(answer)
+    verdict = judge(answer.status, body)
+    if verdict is not Verdict.TAKEN:
+        raise _refused(answer, body, explain(body), permanent=verdict is Verdict.NEVER)
 
 
 def _refuse_bad_headers(headers: Mapping[str, str]) -> None:
@@ -76,7 +114,7 @@ def _refuse_bad_headers(headers: Mapping[str, str]) -> None:
 
 
 async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
-    """The first bytes of an error's body; a body that breaks off is as good as none."""
+    """The first bytes of a body; one that breaks off is as good as none."""
     start = b""
     try:
         while len(start) < ANSWER_LIMIT_BYTES and (more := await answer.content.read(ANSWER_LIMIT_BYTES - len(start))):
@@ -88,11 +126,10 @@ async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
     return start
 
 
-def _refused(answer: aiohttp.ClientResponse, body: bytes, explain: Explain) -> Undelivered:
-    said = explain(body)
+def _refused(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanent: bool) -> Undelivered:
     return Undelivered(
         f"answered {_status(answer.status)}{f': {said}' if said else ''}",
-        permanent=answer.status not in TEMPORARY and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR,
+        permanent=permanent,
         retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
     )
 

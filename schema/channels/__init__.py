@@ -7,12 +7,19 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema import drafts
 from schema.channels.discord import Discord
+from schema.channels.grafana_oncall import GrafanaOncall
 from schema.channels.ntfy import Ntfy
+from schema.channels.opsgenie import Opsgenie
+from schema.channels.pagerduty import Pagerduty
+from schema.channels.pagertree import Pagertree
+from schema.channels.sendgrid import Sendgrid
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
 from schema.channels.telegram import Telegram
 from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, usual
+from schema.channels.twilio import Twilio
 from schema.channels.webhook import Webhook
+from schema.channels.webpush import Webpush
 from schema.limits import Name
 from schema.tags import TagId
 
@@ -24,11 +31,18 @@ __all__ = [
     "ChannelDraft",
     "ChannelPatch",
     "Discord",
+    "GrafanaOncall",
     "Ntfy",
+    "Opsgenie",
+    "Pagerduty",
+    "Pagertree",
+    "Sendgrid",
     "Slack",
     "Smtp",
     "Telegram",
+    "Twilio",
     "Webhook",
+    "Webpush",
 ]
 
 ChannelConfig = (
@@ -38,6 +52,13 @@ ChannelConfig = (
     | Discord
     | Telegram
     | Ntfy
+    | GrafanaOncall
+    | Opsgenie
+    | Pagerduty
+    | Pagertree
+    | Sendgrid
+    | Twilio
+    | Webpush
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 

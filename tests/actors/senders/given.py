@@ -9,6 +9,7 @@ from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram,
 from schema.events import EventKind
 from schema.notices import Message, Watched as Watched
 from schema.status import Status
+from tests.actors.senders import alarm_channels
 
 AT = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 SHOP = Watched(id="6d1c", name="Shop <b>&</b> *bar*", type="http")
@@ -40,6 +41,7 @@ def channel(provider: str, url: str, **changes: Any) -> Any:
         "telegram": Telegram(bot_token=TOKEN, chat_id="-100123", server_url=url),
         "ntfy": Ntfy(server_url=url, topic="alerts", token="tk_s3cr3t-access"),
         "smtp": smtp(0),
+        **alarm_channels.channels_at(url),
     }
     return msgspec.structs.replace(configs[provider], **changes)
 
@@ -49,4 +51,4 @@ def smtp(port: int, **changes: Any) -> Smtp:
     return msgspec.structs.replace(usual, **changes)
 
 
-HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy")
+HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *alarm_channels.channels_at(""))
