@@ -35,7 +35,9 @@ def message(**changes: Any) -> Message:
 def channel(provider: str, url: str, **changes: Any) -> Any:
     """A channel of that provider whose server is at `url`."""
     configs: dict[str, ChannelConfig] = {
-        "webhook": Webhook(url=f"{url}/hook?key=s3cr3t-query", secret="s3cr3t-signing-key"),
+        "webhook": Webhook(
+            url=f"{url}/hook?key=s3cr3t-query", secret="s3cr3t-signing-key", previous_secret="s3cr3t-before"
+        ),
         "slack": Slack(webhook_url=f"{url}{SLACK_PATH}"),
         "discord": Discord(webhook_url=f"{url}{DISCORD_PATH}"),
         "telegram": Telegram(bot_token=TOKEN, chat_id="-100123", server_url=url),

@@ -21,7 +21,15 @@ from tests.actors.senders.given import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
 
 SECRETS = (
-    *("s3cr3t-query", "s3cr3t-signing-key", given.SLACK_PATH, "T0SECRET1", "s3cr3tS3cr3t", given.DISCORD_PATH),
+    *(
+        "s3cr3t-query",
+        "s3cr3t-signing-key",
+        "s3cr3t-before",
+        given.SLACK_PATH,
+        "T0SECRET1",
+        "s3cr3tS3cr3t",
+        given.DISCORD_PATH,
+    ),
     *("d1sc0rd-s3cr3t-token", given.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
     *alarm_channels.SECRETS,
 )
