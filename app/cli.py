@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     _command(
         commands, "audit-verify", upkeep.audit_verify, "check that nobody changed the audit log; exit 1 if somebody did"
     )
+    _command(commands, "webpush-key", upkeep.webpush_key, "make a key that browsers subscribe to")
     listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
     listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
     listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")

@@ -102,3 +102,12 @@ def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
         return TRY_AGAIN_EXIT
     print(auditor.told(found), flush=True)
     return 1 if found.flaw else 0
+
+
+def webpush_key(_: Settings, __: argparse.Namespace) -> int:
+    """Make a pair of keys for web push; nothing is kept."""
+    from app.domain import vapid
+
+    private = vapid.made()
+    print(f"private_key           {private}\napplicationServerKey  {vapid.public_of(private)}")
+    return 0

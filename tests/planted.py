@@ -35,6 +35,22 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "docker": {"container": "c", "daemon": "tcp://127.0.0.1:9", "tls": True},
     "webhook": {"url": HOOK},
     "smtp": AT | {"username": "ann", "sender": "a@b.example", "to": ["c@d.example"], "security": "none"},
+    "pagerduty": {"server_url": "http://127.0.0.1:9"},
+    "opsgenie": {"server_url": "http://127.0.0.1:9"},
+    "sendgrid": {"server_url": "http://127.0.0.1:9", "sender": "a@b.example", "to": ["c@d.example"]},
+    "twilio": {
+        "server_url": "http://127.0.0.1:9",
+        "account_sid": "AC" + "0" * 32,
+        "sender": "+15005550006",
+        "to": "+15005550010",
+    },
+    "webpush": {
+        "endpoint_url": HOOK,
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        "private_key": "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
+        "contact": "a@b.example",
+    },
     "telegram": {"chat_id": "1", "server_url": "http://127.0.0.1:9"},
     "ntfy": {"topic": "t", "username": "ann", "server_url": "http://127.0.0.1:9"},
     "gotify": {"server_url": "http://127.0.0.1:9"},
@@ -64,7 +80,9 @@ PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate an
 SHAPES: dict[str, Callable[[str], Any]] = {
     "headers": lambda secret: {"X-Key": secret},
     "webhook_url": lambda secret: f"{HOOK}{secret}",
+    "endpoint_url": lambda secret: f"{HOOK}{secret}",
 }
+BYTES = {"auth": 22, "private_key": 43}  # keys in base64url, of so many characters
 _numbers = count(1)
 
 
@@ -123,6 +141,8 @@ def planted(name: str, path: str, place: Path) -> Planted:
         config |= {"tls": True} if "tls" in TARGETS[name].__struct_fields__ else {}
     elif field == "connection_string":
         config = {field: f"{SCHEMES[name]}://ann:{secret}@127.0.0.1:9/{0 if name == 'redis' else 'd'}"}
+    elif field in BYTES and name == "webpush":
+        config[field] = secret = secret.ljust(BYTES[field], "A")
     else:
         config[field] = SHAPES.get(field, lambda text: text)(secret)
         config |= BESIDE.get(f"{name}.{field}", {})

@@ -7,48 +7,60 @@ from typing import Any
 
 import structlog
 
-from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
-from app.domain.messages import message_of
 from actors.senders import (
     discord,
     google_chat,
     gotify,
+    grafana_oncall,
     line,
     matrix,
     mattermost,
     ntfy,
+    opsgenie,
+    pagerduty,
+    pagertree,
     pushbullet,
     pushover,
+    sendgrid,
     signal,
     slack,
     smtp,
     teams,
     telegram,
+    twilio,
     webhook,
+    webpush,
     wecom,
     whatsapp,
 )
-from actors.senders.message import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
+from app.domain.messages import message_of
 from schema.channels import (
     ChannelConfig,
     Discord,
     GoogleChat,
     Gotify,
+    GrafanaOncall,
     Line,
     Matrix,
     Mattermost,
     Ntfy,
+    Opsgenie,
+    Pagerduty,
+    Pagertree,
     Pushbullet,
     Pushover,
+    Sendgrid,
     Signal,
     Slack,
     Smtp,
     Teams,
     Telegram,
+    Twilio,
     Webhook,
+    Webpush,
     Wecom,
     Whatsapp,
 )
@@ -79,6 +91,13 @@ SENDERS: dict[type, Sender] = {
     Whatsapp: whatsapp.send,
     Line: line.send,
     Pushbullet: pushbullet.send,
+    GrafanaOncall: grafana_oncall.send,
+    Opsgenie: opsgenie.send,
+    Pagerduty: pagerduty.send,
+    Pagertree: pagertree.send,
+    Sendgrid: sendgrid.send,
+    Twilio: twilio.send,
+    Webpush: webpush.send,
 }
 
 

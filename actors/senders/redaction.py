@@ -14,6 +14,7 @@ from schema.limits import MASK
 REASON_LIMIT = 300  # characters of a reason in the delivery log
 _TELLING = 8  # characters from which on a piece of a secret, such as of an address, gives it away
 _HOST = re.compile(r"^https?://[^/?#]*")
+_NAMES = ("username", "account_sid", "api_key_sid")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -29,9 +30,13 @@ def _forms(config: Struct) -> Iterator[str]:
     for secret in _secrets(config):
         yield from (secret, quote(secret, safe=""), _base64(secret))
         yield from (piece for piece in _pieces(secret) if len(piece) >= _TELLING)
-    username, password = getattr(config, "username", ""), getattr(config, "password", "")
-    if password:
-        yield from (_base64(f"{username}:{password}"), _base64(f"\0{username}\0{password}"))  # HTTP Basic, SMTP PLAIN
+        for name in _names(config):  # HTTP Basic, SMTP PLAIN
+            yield from (_base64(f"{name}:{secret}"), _base64(f"\0{name}\0{secret}"))
+
+
+def _names(config: Struct) -> Iterator[str]:
+    """What may stand beside a secret when somebody signs in."""
+    yield from (value for name in _NAMES if isinstance(value := getattr(config, name, ""), str))
 
 
 def _pieces(secret: str) -> Iterator[str]:

@@ -6,16 +6,16 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as RULES
 from email.utils import format_datetime
-from html import escape
 from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
 
+from actors.senders import letters
 from actors.senders.tools import Tools
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
-from app.domain.words import Mood, Words, words_of
+from app.domain.words import words_of
 from app.security.egress import Refused
 from schema.channels import Smtp
 from schema.notices import Message
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PERMANENT = 500  # SMTP replies from here on say that trying again is of no use (RFC 5321, 4.2.1)
-COLOURS = {Mood.BAD: "#b3261e", Mood.GOOD: "#1e7a3c", Mood.WARNING: "#9a6b00", Mood.NEUTRAL: "#44546a"}
-_NOT_IN_IDS = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 class Letter(Struct, frozen=True):
@@ -74,10 +72,10 @@ def render(config: Smtp, message: Message) -> Letter:
     if config.cc:
         mail["Cc"] = [_address(one) for one in config.cc]
     mail["Date"] = format_datetime(message.at)
-    mail["Message-ID"] = f"<{_NOT_IN_IDS.sub('', message.delivery_id)}@{_id_domain(config.sender)}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices stay away
-    mail.set_content(f"{words.title}\n\n{words.text}\n")
-    mail.add_alternative(_html(words), subtype="html")
+    for name, value in letters.headers_of(message, config.sender).items():
+        mail[name] = value
+    mail.set_content(letters.text_of(words, message))
+    mail.add_alternative(letters.html_of(words, message), subtype="html")
     everybody = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
     return Letter(mail, config.sender.strip(), list(dict.fromkeys(everybody)))
 
@@ -148,19 +146,7 @@ def _address(text: str) -> Address:
         raise Undelivered("an e-mail address has characters that it can't have", permanent=True) from error
 
 
-def _id_domain(sender: str) -> str:
-    return _NOT_IN_IDS.sub("", sender.rpartition("@")[2]) or "watchkeeper"
-
-
 def _own_name() -> str:
     """The name we greet with; looking up a full one may take longer than the mail."""
     name = socket.gethostname()
     return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) else "localhost"
-
-
-def _html(words: Words) -> str:
-    lines = "<br>".join(escape(line) for line in words.text.split("\n"))
-    return (
-        '<!doctype html><html><body style="font-family:sans-serif">'
-        f'<h2 style="color:{COLOURS[words.mood]}">{escape(words.title)}</h2><p>{lines}</p></body></html>\n'
-    )

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -10,24 +11,11 @@ from msgspec import UNSET, Struct, UnsetType
 from actors.senders.post import Request, post
 from actors.senders.tools import Tools
 from schema.channels import Webhook
-from schema.notices import Message, Watched
-from schema.status import Status
+from schema.notices import Message
 
 OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection"})  # not the channel's
+NOTHING = (None, "")  # facts that an event does not have
 _ENCODER = msgspec.json.Encoder()
-
-
-class Data(Struct, frozen=True, omit_defaults=True):
-    """What happened; facts an event does not have are left out."""
-
-    delivery_id: str
-    monitor: Watched | None = None
-    status: Status | None = None
-    msg: str = ""
-    started_at: str = ""
-    duration: float | None = None
-    ping: float | None = None
-    test: bool = False
 
 
 class Body(Struct, frozen=True):
@@ -35,7 +23,7 @@ class Body(Struct, frozen=True):
 
     event: str
     timestamp: str
-    data: Data
+    data: dict[str, Any]
     signature: str | UnsetType = UNSET
 
 
@@ -45,7 +33,10 @@ async def send(config: Webhook, message: Message, tools: Tools) -> None:
 
 
 def render(config: Webhook, message: Message) -> Request:
-    """The request; `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body."""
+    """The request; `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body.
+
+    While the channel has a secret of before, `X-Webhook-Signature-Previous` signs the raw body with that one.
+    """
     body = Body(str(message.event), _rfc3339(message.at), _data(message))
     if config.secret:
         body = msgspec.structs.replace(body, signature=_signature(config.secret, _ENCODER.encode(body)))
@@ -55,8 +46,8 @@ def render(config: Webhook, message: Message) -> Request:
         "X-Webhook-Id": message.delivery_id,
         "X-Webhook-Timestamp": body.timestamp,
     }
-    if config.secret:
-        headers["X-Webhook-Signature"] = _signature(config.secret, raw)
+    for name, secret in (("", config.secret), ("-Previous", config.previous_secret)):
+        headers |= {f"X-Webhook-Signature{name}": _signature(secret, raw)} if secret else {}
     return Request(config.url, raw, _own(config.headers) | headers)
 
 
@@ -73,17 +64,26 @@ def _signature(secret: str, signed: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def _data(message: Message) -> Data:
-    return Data(
-        delivery_id=message.delivery_id,
-        monitor=message.monitor,
-        status=message.status,
-        msg=message.msg,
-        started_at=_rfc3339(message.started_at) if message.started_at else "",
-        duration=message.duration_s,
-        ping=message.ping_ms,
-        test=message.test,
-    )
+def _data(message: Message) -> dict[str, Any]:
+    """What happened: the event's own facts, the usual ones in their usual form. What an event lacks is left out."""
+    usual = {
+        "delivery_id": message.delivery_id,
+        "monitor": message.monitor,
+        "status": message.status,
+        "msg": message.msg,
+        "started_at": _rfc3339(message.started_at) if message.started_at else "",
+        "duration": message.duration_s,
+        "ping": message.ping_ms,
+        "test": message.test or None,
+        "others": [_other(one) for one in message.others] or None,
+    }
+    known = usual | message.facts | {name: value for name, value in usual.items() if value not in NOTHING}
+    return {name: value for name, value in known.items() if value not in NOTHING}
+
+
+def _other(message: Message) -> Body:
+    """What is told together with it."""
+    return Body(str(message.event), _rfc3339(message.at), _data(message))
 
 
 def _rfc3339(at: datetime) -> str:

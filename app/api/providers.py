@@ -71,7 +71,7 @@ def _type_of(annotation: Any) -> str:
     """JSON's word for a type: string, integer, number, boolean, array or object."""
     schema = msgspec.json.schema(annotation)
     choices = schema.get("anyOf", [schema])
-    return next(str(one["type"]) for one in choices if one.get("type") != "null")
+    return next(str(one.get("type", "string")) for one in choices if one.get("type") != "null")  # choices have none
 
 
 def _is_secret(annotation: Any) -> bool:

@@ -37,8 +37,9 @@ def _watched(told: Mapping[str, Any] | None) -> Watched | None:
     return Watched(id=str(told.get("id", "")), name=str(told.get("name", "")), type=str(told.get("type", "")))
 
 
-def _status(told: int | None) -> Status | None:
-    return None if told is None else Status(told)
+def _status(told: object) -> Status | None:
+    """The monitor's; what other events call so is theirs."""
+    return Status(told) if isinstance(told, int) else None
 
 
 def _instant(told: str | datetime | None) -> datetime | None:

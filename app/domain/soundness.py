@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import json_query, patterns, reach
+from app.domain import json_query, patterns, reach, vapid
+from schema.channels import Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
 from schema.targets.http import Encoding, Http, Ntlm
@@ -129,4 +130,23 @@ def _of_egress(policy: EgressPolicy) -> Iterator[Fault]:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
 
-RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {Http: _of_http, EgressPolicy: _of_egress}
+def _of_webpush(config: Webpush) -> Iterator[Fault]:
+    if not _reads(vapid.public_key, config.p256dh):
+        yield "p256dh", "must be a point on P-256: take it from the subscription as it is"
+    if not _reads(vapid.private_key, config.private_key):
+        yield "private_key", "must be a number that P-256 has: `watchkeeper webpush-key` makes one"
+
+
+def _reads(read: Callable[[str], object], text: str) -> bool:
+    try:
+        read(text)
+    except ValueError:
+        return False
+    return True
+
+
+RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
+    Http: _of_http,
+    EgressPolicy: _of_egress,
+    Webpush: _of_webpush,
+}

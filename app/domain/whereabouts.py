@@ -15,6 +15,7 @@ ADDRESSES = frozenset({"url", "token_url", "server_url", "daemon"})  # what stan
 PLACES = frozenset(  # these count as they stand
     {
         *("host", "port", "nodes", "brokers", "connection_string", "resolve_mx", "webhook_url"),
+        *("endpoint_url", "region"),
         *("protocol", "tls", "security", "sslmode"),  # schemes by other names
         *("proxy_id", "resolver_server", "resolver_port"),  # who stands between us and the host
     }

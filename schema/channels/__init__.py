@@ -9,19 +9,26 @@ from schema import drafts
 from schema.channels.discord import Discord
 from schema.channels.google_chat import GoogleChat
 from schema.channels.gotify import Gotify
+from schema.channels.grafana_oncall import GrafanaOncall
 from schema.channels.line import Line
 from schema.channels.matrix import Matrix
 from schema.channels.mattermost import Mattermost
 from schema.channels.ntfy import Ntfy
+from schema.channels.opsgenie import Opsgenie
+from schema.channels.pagerduty import Pagerduty
+from schema.channels.pagertree import Pagertree
 from schema.channels.pushbullet import Pushbullet
 from schema.channels.pushover import Pushover
+from schema.channels.sendgrid import Sendgrid
 from schema.channels.signal import Signal
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
 from schema.channels.teams import Teams
 from schema.channels.telegram import Telegram
 from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, usual
+from schema.channels.twilio import Twilio
 from schema.channels.webhook import Webhook
+from schema.channels.webpush import Webpush
 from schema.channels.wecom import Wecom
 from schema.channels.whatsapp import Whatsapp
 from schema.limits import Name
@@ -37,18 +44,25 @@ __all__ = [
     "Discord",
     "GoogleChat",
     "Gotify",
+    "GrafanaOncall",
     "Line",
     "Matrix",
     "Mattermost",
     "Ntfy",
+    "Opsgenie",
+    "Pagerduty",
+    "Pagertree",
     "Pushbullet",
     "Pushover",
+    "Sendgrid",
     "Signal",
     "Slack",
     "Smtp",
     "Teams",
     "Telegram",
+    "Twilio",
     "Webhook",
+    "Webpush",
     "Wecom",
     "Whatsapp",
 ]
@@ -71,6 +85,13 @@ ChannelConfig = (
     | Whatsapp
     | Line
     | Pushbullet
+    | GrafanaOncall
+    | Opsgenie
+    | Pagerduty
+    | Pagertree
+    | Sendgrid
+    | Twilio
+    | Webpush
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 

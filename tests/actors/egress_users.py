@@ -35,7 +35,7 @@ from schema.targets import (
 )
 from schema.targets.http import OAuth2
 from tests import make
-from tests.actors.senders import given
+from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.chats import CHATS, chats
 
 
@@ -86,6 +86,11 @@ def telling(make_channel: Callable[[str, int], ChannelConfig]) -> User:
 def telling_at(make_channel: Callable[[str], ChannelConfig]) -> User:
     """The same for channels with an address."""
     return telling(lambda host, port: make_channel(f"http://{bracketed(host)}:{port}/x"))
+
+
+def paging(name: str) -> User:
+    """A message through a service that pages, texts, mails or pushes."""
+    return telling_at(lambda url: alarm_channels.channels_at(url.removesuffix("/x"))[name])
 
 
 def through(protocol: Protocol) -> User:
@@ -144,6 +149,7 @@ USERS: dict[str, User] = {
     "ntfy": telling_at(lambda url: Ntfy(server_url=url, topic="t")),
     "smtp": telling(mailbox),
     **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # each its own
+    **{name: paging(name) for name in alarm_channels.channels_at("")},
 }
 NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
     "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),

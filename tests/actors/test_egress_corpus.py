@@ -29,7 +29,7 @@ NOT_PUBLIC = [
 DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost"]
 EVERYWHERE = [*METADATA, *NOT_PUBLIC]
 WORDS = ("cloud metadata address: refused", "not a public address: refused", "denied: refused")
-URL_FIELDS = ("url", "token_url", "server_url", "webhook_url", "rdap_url", "resolver_url")
+URL_FIELDS = ("url", "token_url", "server_url", "webhook_url", "endpoint_url", "rdap_url", "resolver_url")
 SCHEMES = ("file", "gopher", "ftp", "dict", "jar", "ldap", "sftp", "tftp", "netdoc", "data", "javascript", "unix")
 PORT = 9
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import child, cli
+from app.domain import vapid
 from app.settings import Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -117,6 +118,12 @@ def test_unknown_commands_and_queues_are_refused(arguments: list[str], capsys: p
         cli.main(arguments)
     assert caught.value.code == 2
     assert "usage: watchkeeper" in capsys.readouterr().err
+
+
+def test_a_key_for_web_push_comes_with_what_browsers_subscribe_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["webpush-key"]) == 0
+    (_, private), (_, public) = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert vapid.public_of(private) == public
 
 
 def test_queues_are_a_list_of_names() -> None:

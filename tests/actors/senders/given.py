@@ -9,6 +9,7 @@ from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram,
 from schema.events import EventKind
 from schema.notices import Message, Watched as Watched
 from schema.status import Status
+from tests.actors.senders import alarm_channels
 from tests.actors.senders.chats import CHATS, chats
 
 AT = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -35,13 +36,16 @@ def message(**changes: Any) -> Message:
 def channel(provider: str, url: str, **changes: Any) -> Any:
     """A channel of that provider whose server is at `url`."""
     configs: dict[str, ChannelConfig] = {
-        "webhook": Webhook(url=f"{url}/hook?key=s3cr3t-query", secret="s3cr3t-signing-key"),
+        "webhook": Webhook(
+            url=f"{url}/hook?key=s3cr3t-query", secret="s3cr3t-signing-key", previous_secret="s3cr3t-before"
+        ),
         "slack": Slack(webhook_url=f"{url}{SLACK_PATH}"),
         "discord": Discord(webhook_url=f"{url}{DISCORD_PATH}"),
         "telegram": Telegram(bot_token=TOKEN, chat_id="-100123", server_url=url),
         "ntfy": Ntfy(server_url=url, topic="alerts", token="tk_s3cr3t-access"),
         "smtp": smtp(0),
         **chats(url),
+        **alarm_channels.channels_at(url),
     }
     return msgspec.structs.replace(configs[provider], **changes)
 
@@ -52,3 +56,4 @@ def smtp(port: int, **changes: Any) -> Smtp:
 
 
 HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *CHATS)
+HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *alarm_channels.channels_at(""))

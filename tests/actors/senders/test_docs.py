@@ -61,4 +61,4 @@ def test_every_row_says_what_the_default_is(provider: str) -> None:
         field = fields[name]
         assert (default == "required") == (field.required or name == "bot_token")
         if isinstance(field.default, int | str) and field.default not in {"", None}:
-            assert default == str(field.default).lower()
+            assert default == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default))

@@ -18,14 +18,23 @@ from schema.channels import ChannelConfig, Webhook
 from schema.limits import MASK
 from schema.notices import Message
 from schema.settings import EgressPolicy
-from tests.actors.senders import given
+from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.chats import CHATS
 from tests.actors.senders.given import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
 
 SECRETS = (
-    *("s3cr3t-query", "s3cr3t-signing-key", given.SLACK_PATH, "T0SECRET1", "s3cr3tS3cr3t", given.DISCORD_PATH),
+    *(
+        "s3cr3t-query",
+        "s3cr3t-signing-key",
+        "s3cr3t-before",
+        given.SLACK_PATH,
+        "T0SECRET1",
+        "s3cr3tS3cr3t",
+        given.DISCORD_PATH,
+    ),
     *("d1sc0rd-s3cr3t-token", given.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
+    *alarm_channels.SECRETS,
 )
 SECRET = re.compile(r"s3cr3t-[a-z]+-[a-z]+")  # of all other channels
 BIG = 10 * 2**30

@@ -5,18 +5,18 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders import send, webhook
+from actors.senders import message_of, send, webhook
 from actors.senders.tools import Tools
 from actors.senders.undelivered import Undelivered
 from schema.channels import Webhook
-from schema.events import EventKind
+from schema.events import Event, EventKind
 from schema.status import Status
 from tests.actors.senders import given
 from tests.receiver import Receiver
@@ -126,6 +126,60 @@ async def test_a_header_can_not_smuggle_another_one(headers: dict[str, str], rec
         await send(Webhook(url=receiver.url, headers=headers), UP, tools)
     assert failed.value.permanent
     assert receiver.arrivals == []
+
+
+async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Receiver, tools: Tools) -> None:
+    at = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
+    facts = {"backend": "app-1", "error": "Health check failed"}
+    event = Event(id="e1", event=EventKind.BACKEND_DOWN, at=at, data=facts)
+    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_of(event, "d1"), tools)
+    body = json.loads(receiver.arrivals[0].body)
+    assert list(body) == ["event", "timestamp", "data", "signature"]
+    assert (body["event"], body["timestamp"]) == ("backend.down", "2025-08-09T12:00:00Z")
+    assert body["data"] == facts | {"delivery_id": "d1"}
+    rest = {name: body[name] for name in ("event", "timestamp", "data")}
+    assert body["signature"] == signed("webhook-secret", json.dumps(rest, separators=(",", ":")).encode())
+
+
+def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> None:
+    stored = {"monitor": {"id": "m1", "name": "Shop", "type": "http"}, "status": 0, "msg": "", "duration": 192.0}
+    stored |= {"ping": 0.1 + 0.2, "incident": {"id": "i1"}, "reminder": True, "delivery_id": "forged", "gone": None}
+    message = message_of(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
+    assert json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"] == {
+        "delivery_id": "d1",
+        "monitor": {"id": "m1", "name": "Shop", "type": "http"},
+        "status": 0,
+        "duration": 192,
+        "ping": 0.3,
+        "incident": {"id": "i1"},
+        "reminder": True,
+    }
+
+
+def test_what_is_told_together_is_all_there() -> None:
+    first = given.message(delivery_id="d0")
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(others=(first,))).body)["data"]
+    (other,) = data["others"]
+    assert (other["event"], other["timestamp"], other["data"]["delivery_id"]) == (
+        "monitor.down",
+        "2026-11-22T12:00:00Z",
+        "d0",
+    )
+    assert list(other) == ["event", "timestamp", "data"]
+
+
+async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET, previous_secret="the one before"), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
+    assert arrival.headers["X-Webhook-Signature-Previous"] == signed("the one before", arrival.body)
+    is_genuine, _ = verifier()
+    assert is_genuine(arrival.body, SECRET)
+
+
+async def test_otherwise_there_is_one_signature(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+    assert "X-Webhook-Signature-Previous" not in receiver.arrivals[0].headers
 
 
 def test_facts_that_an_event_lacks_are_left_out() -> None:

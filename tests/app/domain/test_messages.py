@@ -48,3 +48,9 @@ def test_an_event_without_facts_makes_a_message_without_facts() -> None:
 
 def test_a_test_event_makes_a_test_message() -> None:
     assert message_of(Event(id="e1", event=EventKind.TEST, at=AT), "d1").test
+
+
+def test_what_other_events_call_status_is_no_monitor_s() -> None:
+    deployed = Event(id="e1", event=EventKind.DEPLOYMENT_FAILED, at=AT, data={"status": "failed"})
+    assert message_of(deployed, "d1").status is None
+    assert message_of(deployed, "d1").facts == {"status": "failed"}

@@ -1,0 +1,221 @@
+"""What PagerDuty, Opsgenie, Grafana OnCall and PagerTree are sent: exact requests, recorded on loopback."""
+
+import json
+from typing import Any
+
+import pytest
+
+from actors.senders import Undelivered, opsgenie, send
+from actors.senders.tools import Tools
+from schema.events import EventKind
+from schema.notices import Message
+from schema.status import Status
+from tests.actors.senders import alarm_channels, given
+from tests.actors.senders.given import channel
+from tests.receiver import Order, Receiver
+
+KEY = "watchkeeper-3b1f"
+ACK = "https://watch.example/a/3b1f.c0ffee"
+TITLE = "Shop <b>&</b> *bar* is down"
+TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+ID = given.message().delivery_id
+DOWN = given.message(incident_id="3b1f", ack_url=ACK)
+UP = given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="", incident_id="3b1f", duration_s=192)
+ACKED = given.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, msg="", incident_id="3b1f")
+NEWS = given.message(event=EventKind.MAINTENANCE_STARTED, monitor=None, msg="At night")
+TEST = given.message(event=EventKind.TEST, monitor=None, msg="", test=True)
+ALERTING = ("pagerduty", "opsgenie", "grafana_oncall", "pagertree")
+
+
+async def sent(provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any) -> list[Any]:
+    """Path and body of each request."""
+    await send(channel(provider, receiver.url, **changes), message, tools)
+    assert {(one.method, one.headers["Content-Type"]) for one in receiver.arrivals} <= {("POST", "application/json")}
+    return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
+
+
+async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: Tools) -> None:
+    assert await sent("pagerduty", receiver, tools, DOWN) == [
+        (
+            "/v2/enqueue",
+            {
+                "routing_key": alarm_channels.ROUTING_KEY,
+                "event_action": "trigger",
+                "dedup_key": KEY,
+                "payload": {
+                    "summary": TITLE,
+                    "source": given.SHOP.name,
+                    "timestamp": "2026-11-22T12:00:00Z",
+                    "severity": "critical",
+                    "class": "monitor.down",
+                    "component": "http",
+                    "custom_details": {"text": TEXT, "event": "monitor.down", "delivery_id": ID},
+                },
+                "client": "Watchkeeper",
+                "links": [{"href": ACK, "text": "Acknowledge"}],
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "on_recovery", "action"),
+    [
+        (UP, "resolve", "resolve"),
+        (UP, "acknowledge", "acknowledge"),
+        (ACKED, "resolve", "acknowledge"),
+        (ACKED, "nothing", "acknowledge"),
+    ],
+)
+async def test_pagerduty_is_told_how_the_outage_goes_on(
+    message: Message, on_recovery: str, action: str, receiver: Receiver, tools: Tools
+) -> None:
+    told = {"routing_key": alarm_channels.ROUTING_KEY, "event_action": action, "dedup_key": KEY}
+    assert await sent("pagerduty", receiver, tools, message, on_recovery=on_recovery) == [("/v2/enqueue", told)]
+
+
+@pytest.mark.parametrize("provider", ["pagerduty", "pagertree"])
+async def test_a_recovery_changes_nothing_where_people_want_it_so(
+    provider: str, receiver: Receiver, tools: Tools
+) -> None:
+    assert await sent(provider, receiver, tools, UP, on_recovery="nothing") == []
+
+
+async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: Tools) -> None:
+    ((path, body),) = await sent("pagerduty", receiver, tools, NEWS)
+    assert path == "/v2/change/enqueue"
+    assert list(body) == ["routing_key", "payload"]
+    assert sorted(body["payload"]) == ["custom_details", "source", "summary", "timestamp"]
+
+
+@pytest.mark.parametrize("provider", ALERTING[1:])
+async def test_news_are_nobody_else_s_alarm(provider: str, receiver: Receiver, tools: Tools) -> None:
+    assert await sent(provider, receiver, tools, NEWS) == []
+
+
+async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: Tools) -> None:
+    assert await sent("opsgenie", receiver, tools, DOWN) == [
+        (
+            "/v2/alerts",
+            {
+                "message": TITLE,
+                "alias": KEY,
+                "description": f"{TITLE}\n{TEXT}",
+                "priority": "P1",
+                "source": "Watchkeeper",
+                "entity": given.SHOP.name,
+                "tags": ["monitor.down"],
+                "details": {"event": "monitor.down", "delivery_id": ID, "acknowledge": ACK},
+            },
+        )
+    ]
+    assert receiver.arrivals[0].headers["Authorization"] == f"GenieKey {alarm_channels.GENIE_KEY}"
+
+
+@pytest.mark.parametrize(("message", "call"), [(UP, "close"), (ACKED, "acknowledge")])
+async def test_opsgenie_is_told_how_the_outage_goes_on(
+    message: Message, call: str, receiver: Receiver, tools: Tools
+) -> None:
+    ((path, body),) = await sent("opsgenie", receiver, tools, message)
+    assert path == f"/v2/alerts/{KEY}/{call}?identifierType=alias"
+    assert body["source"] == "Watchkeeper"
+    assert list(body) == ["source", "note"]
+
+
+@pytest.mark.parametrize(
+    ("region", "root"), [("us", "https://api.opsgenie.com"), ("eu", "https://api.eu.opsgenie.com")]
+)
+def test_opsgenie_s_region_says_where_it_is(region: str, root: str) -> None:
+    config = channel("opsgenie", "", region=region, server_url=None)
+    assert [one.url for one in opsgenie.render(config, DOWN)] == [f"{root}/v2/alerts"]
+
+
+async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receiver, tools: Tools) -> None:
+    await sent("grafana_oncall", receiver, tools, DOWN)
+    (path, down), (_, up) = await sent("grafana_oncall", receiver, tools, UP)
+    assert path == alarm_channels.ONCALL_PATH
+    assert down == {
+        "alert_uid": KEY,
+        "title": TITLE,
+        "state": "alerting",
+        "message": TEXT,
+        "link_to_upstream_details": ACK,
+    }
+    assert up == {
+        "alert_uid": KEY,
+        "title": "Shop <b>&</b> *bar* is up",
+        "state": "ok",
+        "message": "It was down for 3 min 12 s.\n2026-11-22 12:00:00 UTC",
+    }
+
+
+@pytest.mark.parametrize(("message", "event_type"), [(DOWN, "create"), (ACKED, "acknowledge"), (UP, "resolve")])
+async def test_pagertree_is_told_under_one_id(
+    message: Message, event_type: str, receiver: Receiver, tools: Tools
+) -> None:
+    ((path, body),) = await sent("pagertree", receiver, tools, message)
+    assert path == alarm_channels.PAGERTREE_PATH
+    assert (body["event_type"], body["Id"], body["Tags"]) == (event_type, KEY, [str(message.event)])
+    assert list(body) == ["event_type", "Id", "Title", "Description", "Tags", "Meta"]
+    assert body["Meta"] == {"delivery_id": ID} | ({"acknowledge": ACK} if message is DOWN else {})
+    assert body["Title"]
+    assert body["Description"]
+
+
+@pytest.mark.parametrize("provider", ALERTING)
+async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
+    provider: str, receiver: Receiver, tools: Tools
+) -> None:
+    (_, first), (path, second) = await sent(provider, receiver, tools, TEST)
+    ends = {"pagerduty": "event_action", "grafana_oncall": "state", "pagertree": "event_type"}
+    if provider == "opsgenie":
+        assert (first["priority"], path.rpartition("/")[2]) == ("P5", "close?identifierType=alias")
+    else:
+        assert second[ends[provider]] in {"resolve", "ok"}
+    assert f"watchkeeper-test-{ID}" in first.values()
+    assert first.get("payload", {"severity": "info"})["severity"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("provider", "body", "reason"),
+    [
+        (
+            "pagerduty",
+            {"status": "invalid event", "message": "Event object is invalid", "errors": ["'routing_key' is too short"]},
+            "answered 400 Bad Request: Event object is invalid; 'routing_key' is too short",
+        ),
+        (
+            "pagerduty",
+            {"message": "Event object is invalid", "errors": 7},
+            "answered 400 Bad Request: Event object is invalid",
+        ),
+        (
+            "opsgenie",
+            {"message": "Key format is not valid!", "took": 0.1},
+            "answered 400 Bad Request: Key format is not valid!",
+        ),
+        ("grafana_oncall", {"detail": "Integration not found"}, "answered 400 Bad Request: Integration not found"),
+        ("pagertree", ["no"], "answered 400 Bad Request"),
+    ],
+)
+async def test_the_service_s_own_words_say_what_is_wrong(
+    provider: str, body: Any, reason: str, receiver: Receiver, tools: Tools
+) -> None:
+    receiver.answer(Order(status=400, body=json.dumps(body)))
+    with pytest.raises(Undelivered) as failed:
+        await send(channel(provider, receiver.url), DOWN, tools)
+    assert (failed.value.reason, failed.value.permanent) == (reason, True)
+
+
+@pytest.mark.parametrize("provider", ALERTING)
+async def test_the_longest_message_keeps_within_the_service_s_limits(
+    provider: str, receiver: Receiver, tools: Tools
+) -> None:
+    longest = given.message(
+        monitor=given.Watched(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
+    )
+    ((_, body),) = await sent(provider, receiver, tools, longest)
+    if provider == "opsgenie":
+        assert (len(body["message"]), len(body["description"])) == (130, 15_000)
+    if provider == "pagerduty":
+        assert len(body["payload"]["summary"]) <= 1_024
