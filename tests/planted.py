@@ -37,6 +37,7 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "smtp": AT | {"username": "ann", "sender": "a@b.example", "to": ["c@d.example"], "security": "none"},
     "telegram": {"chat_id": "1", "server_url": "http://127.0.0.1:9"},
     "ntfy": {"topic": "t", "username": "ann", "server_url": "http://127.0.0.1:9"},
+    "apprise": {"service": "custom_json", "fields": {"schema": "json", "user": "ann", **AT}},
 }
 INNER: dict[str, dict[str, Any]] = {  # of `auth`
     "basic": {"username": "ann"},
@@ -47,6 +48,7 @@ SCHEMES = {"redis": "redis", "postgres": "postgresql", "mysql": "mysql", "mongod
 V3 = {"version": "3", "username": "ann", "auth_protocol": "sha256"}
 BESIDE: dict[str, dict[str, Any]] = {  # what makes a field one that is used
     "snmp.auth_password": V3,
+    "apprise.url": {"fields": {}},
     "snmp.priv_password": {**V3, "priv_protocol": "aes", "auth_password": "long enough"},
 }
 PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate and its key
@@ -58,6 +60,8 @@ PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate an
 SHAPES: dict[str, Callable[[str], Any]] = {
     "headers": lambda secret: {"X-Key": secret},
     "webhook_url": lambda secret: f"{HOOK}{secret}",
+    "secrets": lambda secret: {"password": secret},
+    "url": lambda secret: f"json://ann:{secret}@127.0.0.1:9/",
 }
 _numbers = count(1)
 

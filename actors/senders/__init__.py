@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 
-from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
+from actors.senders import apprise, discord, ntfy, slack, smtp, telegram, webhook
 from actors.senders.message import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
-from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.channels import Apprise, ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.notices import Message
 
 __all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
@@ -29,6 +29,7 @@ SENDERS: dict[type, Sender] = {
     Discord: discord.send,
     Telegram: telegram.send,
     Ntfy: ntfy.send,
+    Apprise: apprise.send,
 }
 
 

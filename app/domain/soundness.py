@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import json_query, patterns, reach
+from app.domain import addressed, json_query, patterns, reach
+from schema.channels import Apprise
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
 from schema.targets.http import Encoding, Http, Ntlm
@@ -129,4 +130,8 @@ def _of_egress(policy: EgressPolicy) -> Iterator[Fault]:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
 
-RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {Http: _of_http, EgressPolicy: _of_egress}
+RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
+    Http: _of_http,
+    EgressPolicy: _of_egress,
+    Apprise: addressed.faults,
+}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema import drafts
+from schema.channels.apprise import Apprise
 from schema.channels.discord import Discord
 from schema.channels.ntfy import Ntfy
 from schema.channels.slack import Slack
@@ -19,6 +20,7 @@ from schema.tags import TagId
 __all__ = [
     "DRAFTS",
     "PROVIDERS",
+    "Apprise",
     "Channel",
     "ChannelConfig",
     "ChannelDraft",
@@ -38,6 +40,7 @@ ChannelConfig = (
     | Discord
     | Telegram
     | Ntfy
+    | Apprise
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 
