@@ -79,6 +79,10 @@ rotate-signing-key: _install
 audit-verify: _install
     @{{ python }} -m app.cli audit-verify
 
+# Write down which services the installed Apprise knows, for the catalogue and its page.
+services: _install_dev
+    @{{ python }} -m actors.caged.survey
+
 # Choose the newest versions that fit and write them down, with hashes.
 lock:
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -59,6 +59,7 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "whatsapp": {"server_url": "http://127.0.0.1:9", "chat_id": "12025550123@c.us"},
     "line": {"server_url": "http://127.0.0.1:9", "to": f"U{'0' * 32}"},
     "pushbullet": {"server_url": "http://127.0.0.1:9"},
+    "apprise": {"service": "custom_json", "fields": {"schema": "json", "user": "ann", **AT}},
 }
 INNER: dict[str, dict[str, Any]] = {  # of `auth`
     "basic": {"username": "ann"},
@@ -69,6 +70,7 @@ SCHEMES = {"redis": "redis", "postgres": "postgresql", "mysql": "mysql", "mongod
 V3 = {"version": "3", "username": "ann", "auth_protocol": "sha256"}
 BESIDE: dict[str, dict[str, Any]] = {  # what makes a field one that is used
     "snmp.auth_password": V3,
+    "apprise.url": {"fields": {}},
     "snmp.priv_password": {**V3, "priv_protocol": "aes", "auth_password": "long enough"},
 }
 PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate and its key
@@ -81,6 +83,8 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "headers": lambda secret: {"X-Key": secret},
     "webhook_url": lambda secret: f"{HOOK}{secret}",
     "endpoint_url": lambda secret: f"{HOOK}{secret}",
+    "secrets": lambda secret: {"password": secret},
+    "url": lambda secret: f"json://ann:{secret}@127.0.0.1:9/",
 }
 BYTES = {"auth": 22, "private_key": 43}  # keys in base64url, of so many characters
 _numbers = count(1)

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from actors.senders import (
+    apprise,
     discord,
     google_chat,
     gotify,
@@ -38,6 +39,7 @@ from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
 from app.domain.messages import message_of
 from schema.channels import (
+    Apprise,
     ChannelConfig,
     Discord,
     GoogleChat,
@@ -98,6 +100,7 @@ SENDERS: dict[type, Sender] = {
     Sendgrid: sendgrid.send,
     Twilio: twilio.send,
     Webpush: webpush.send,
+    Apprise: apprise.send,
 }
 
 

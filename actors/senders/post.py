@@ -128,13 +128,14 @@ async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
 
 def _refused(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanent: bool) -> Undelivered:
     return Undelivered(
-        f"answered {_status(answer.status)}{f': {said}' if said else ''}",
+        f"answered {status_line(answer.status)}{f': {said}' if said else ''}",
         permanent=permanent,
         retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
     )
 
 
-def _status(status: int) -> str:
+def status_line(status: int) -> str:
+    """A status and what it is called."""
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return f"{status}, and redirects are not followed"
     try:

@@ -5,6 +5,7 @@ from socket import socket
 
 import aiohttp
 
+from actors.senders.cages import Cages
 from app.security.door import Door
 from app.security.egress import Egress
 from app.security.names import Names
@@ -19,6 +20,7 @@ class Tools:
     """Belongs to the loop that opened it; every connection goes through the one door out.
 
     hooks    webhooks go by a policy of their own
+    cages    processes for services that are not ours; what they want to send comes out here
     """
 
     http: aiohttp.ClientSession
@@ -26,6 +28,7 @@ class Tools:
     egress: Egress
     hooks_egress: Egress
     names: Names
+    cages: Cages
 
     async def connect(self, host: str, port: int) -> socket:
         """A connected socket. Raises egress.Refused and OSError."""
@@ -40,6 +43,7 @@ class Tools:
         await self.http.close()
         await self.hooks.close()
         self.names.close()
+        self.cages.close()
 
 
 async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001 - admins set the policies, and `Policies` brings them
@@ -51,7 +55,7 @@ def opened(names: Names | None = None) -> Tools:
     """Tools that may go wherever the default lets them; names are resolved by the system unless given."""
     names = names or Names()
     egress, hooks_egress = Egress(names), Egress(names)
-    return Tools(_session(egress), _session(hooks_egress), egress, hooks_egress, names)
+    return Tools(_session(egress), _session(hooks_egress), egress, hooks_egress, names, Cages())
 
 
 def _session(egress: Egress) -> aiohttp.ClientSession:

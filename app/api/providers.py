@@ -1,4 +1,4 @@
-"""The catalogue of notification providers, read off the structs that their configs are made of."""
+"""The catalogue of notification providers: ours, read off the structs that their configs are made of, and Apprise's."""
 
 from functools import cache
 from typing import Any, get_args
@@ -7,10 +7,18 @@ import msgspec
 from msgspec import Struct, inspect
 
 from schema.channels import PROVIDERS
+from schema.services import Service, ServiceField, Value, services
+
+APPRISE = "apprise"
+PAGES = "docs/channels"  # in the documentation that comes with this version
 
 
 class ProviderField(Struct, frozen=True, kw_only=True):
-    """One field of a provider's config."""
+    """One field of a provider's config.
+
+    type       string, email, integer, number, boolean, array or object
+    choices    what it may be; empty: anything of its type
+    """
 
     name: str
     type: str
@@ -18,13 +26,29 @@ class ProviderField(Struct, frozen=True, kw_only=True):
     secret: bool
     description: str
     default: Any = None
+    choices: list[Value] = []
 
 
 class Provider(Struct, frozen=True, kw_only=True):
-    """A way to tell people. `type` is what a channel of it says."""
+    """A way to tell people.
+
+    type         what a channel of it says
+    service      what the config of such a channel says, where the type has services; its fields then go into `fields`,
+                 secret ones into `secrets`
+    docs         our page about it
+    setup        how it is set up at the provider
+    schemes      what a `url` of the service begins with
+    templates    how a `url` is put together from the fields
+    """
 
     type: str
+    service: str = ""
+    name: str
     description: str
+    docs: str
+    setup: str = ""
+    schemes: list[str] = []
+    templates: list[str] = []
     fields: list[ProviderField]
 
 
@@ -36,13 +60,33 @@ class Providers(Struct, frozen=True):
 
 @cache
 def catalogue() -> Providers:
-    """Every provider with its fields, in the order of their structs."""
-    return Providers([_provider_of(name, config) for name, config in PROVIDERS.items()])
+    """Every provider with its fields, in the order of their structs; then every service, by name."""
+    ours = [_provider_of(name, config) for name, config in PROVIDERS.items()]
+    return Providers([*ours, *map(_provider_of_service, services().values())])
 
 
 def _provider_of(name: str, config: type[Struct]) -> Provider:
     fields = [_field_of(one) for one in msgspec.structs.fields(config)]
-    return Provider(type=name, description=(config.__doc__ or "").strip(), fields=fields)
+    told = (config.__doc__ or "").strip()
+    return Provider(type=name, name=config.__name__, description=told, docs=f"{PAGES}/{name}.md", fields=fields)
+
+
+def _provider_of_service(service: Service) -> Provider:
+    return Provider(
+        type=APPRISE,
+        service=service.id,
+        name=service.name,
+        description=f"{service.name}, through Apprise.",
+        docs=f"{PAGES}/services.md",
+        setup=service.setup or service.site,
+        schemes=service.schemes,
+        templates=service.templates,
+        fields=[_field_of_service(one) for one in service.fields],
+    )
+
+
+def _field_of_service(field: ServiceField) -> ProviderField:
+    return ProviderField(**msgspec.structs.asdict(field))
 
 
 def _field_of(field: msgspec.structs.FieldInfo) -> ProviderField:

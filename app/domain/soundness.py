@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import json_query, patterns, reach, vapid
-from schema.channels import Webpush
+from app.domain import addressed, json_query, patterns, reach, vapid
+from schema.channels import Apprise, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
 from schema.targets.http import Encoding, Http, Ntlm
@@ -148,5 +148,6 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
 RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
     Http: _of_http,
     EgressPolicy: _of_egress,
+    Apprise: addressed.faults,
     Webpush: _of_webpush,
 }

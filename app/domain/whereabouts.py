@@ -20,6 +20,7 @@ PLACES = frozenset(  # these count as they stand
         *("proxy_id", "resolver_server", "resolver_port"),  # who stands between us and the host
     }
 )
+OF_ITS_OWN = {"apprise": frozenset({"service", "fields"})}  # by type; any of a service's fields may say where it is
 
 _ORIGIN = re.compile(r"[^:/?#]+://[^/?#]*")
 
@@ -30,10 +31,11 @@ def of(config: Struct) -> dict[str, Any]:
 
 
 def _found(config: Struct, at: str) -> Iterator[tuple[str, Any]]:
+    places = PLACES | OF_ITS_OWN.get(str(config.__struct_config__.tag), frozenset())
     for name, value in msgspec.structs.asdict(config).items():
         if isinstance(value, Struct):
             yield from _found(value, f"{at}{name}.")
-        elif name in PLACES:
+        elif name in places:
             yield f"{at}{name}", value
         elif name in ADDRESSES and isinstance(value, str):
             origin = _ORIGIN.match(value)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema import drafts
+from schema.channels.apprise import Apprise
 from schema.channels.discord import Discord
 from schema.channels.google_chat import GoogleChat
 from schema.channels.gotify import Gotify
@@ -37,6 +38,7 @@ from schema.tags import TagId
 __all__ = [
     "DRAFTS",
     "PROVIDERS",
+    "Apprise",
     "Channel",
     "ChannelConfig",
     "ChannelDraft",
@@ -92,6 +94,7 @@ ChannelConfig = (
     | Sendgrid
     | Twilio
     | Webpush
+    | Apprise
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from actors import probes, senders
+from actors.caged.wire import Call
 from actors.senders import Undelivered
-from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from actors.senders.errands import Errands
+from schema.channels import Apprise, ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.proxies import Protocol, ProxyConfig
 from schema.targets import (
     Dns,
@@ -75,7 +77,7 @@ def telling(make_channel: Callable[[str, int], ChannelConfig]) -> User:
 
     async def use(kit: Kit, host: str, port: int) -> str:
         try:
-            await senders.send(make_channel(host, port), given.message(), kit.telling, limit_s=5)
+            await senders.send(make_channel(host, port), given.message(), kit.telling, limit_s=15)
         except Undelivered as failed:
             return failed.reason
         return "sent"
@@ -107,6 +109,12 @@ async def seen(kit: Kit, target: Target, *, detailed: bool = False, **changes: A
     """What a check of the target says."""
     snapshot = make.snapshot(target, timeout_ms=5_000, **changes)
     return (await probes.outcome_of(make.slot(), snapshot, kit.watching, detailed=detailed)).message
+
+
+async def caged(kit: Kit, host: str, port: int) -> str:
+    """What any service of Apprise may ask for: a request to an address that nobody looked at."""
+    call = Call("POST", f"http://{bracketed(host)}:{port}/x", [], b"{}")
+    return (await Errands(kit.telling.http).run(call)).trouble
 
 
 def mailbox(host: str, port: int) -> Smtp:
@@ -150,6 +158,13 @@ USERS: dict[str, User] = {
     "smtp": telling(mailbox),
     **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # each its own
     **{name: paging(name) for name in alarm_channels.channels_at("")},
+    "a caged request": caged,
+    "apprise": telling(lambda host, port: Apprise(url=f"json://{bracketed(host)}:{port}/x")),
+    "apprise, by fields": telling(
+        lambda host, port: Apprise(
+            service="custom_form", fields={"schema": "form", "host": bracketed(host), "port": port}
+        )
+    ),
 }
 NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
     "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),

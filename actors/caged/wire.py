@@ -1,0 +1,100 @@
+"""What crosses the bars: an order in; calls and their answers back and forth; in the end, what came of it.
+
+A frame is its length in four bytes, most significant first, and a struct as MessagePack.
+"""
+
+import struct
+
+import msgspec
+from msgspec import Struct
+
+MOST_BYTES = 2_000_000  # of a frame: a message is some kilobytes, and no service answers one with megabytes
+HEAD = struct.Struct(">I")
+
+
+class Order(Struct, frozen=True, tag=True):
+    """One message for one address.
+
+    module    of Apprise: `gotify` of `apprise.plugins.gotify`
+    url       in Apprise's form; holds secrets
+    mood      Apprise's word for it: info, success, warning, failure
+    """
+
+    module: str
+    url: str
+    title: str
+    text: str
+    mood: str
+
+
+class Call(Struct, frozen=True, tag=True):
+    """An HTTP request that the service makes. It goes out by our door or not at all.
+
+    verify    whether the certificate must be valid
+    """
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    verify: bool = True
+
+
+class Answer(Struct, frozen=True, tag=True):
+    """What was answered; `trouble` says why nothing was."""
+
+    status: int = 0
+    headers: list[tuple[str, str]] = []
+    body: bytes = b""
+    trouble: str = ""
+
+
+class Done(Struct, frozen=True, tag=True):
+    """What came of an order.
+
+    sent       Apprise says that the service took it
+    fault      why the order could not even be begun
+    targets    how many messages the address stands for
+    said       what Apprise logged, newest last; may hold secrets
+    held       what the bars held back
+    """
+
+    sent: bool = False
+    fault: str = ""
+    targets: int = 1
+    said: list[str] = []
+    held: list[str] = []
+
+
+Frame = Order | Call | Answer | Done
+
+_DECODER = msgspec.msgpack.Decoder(Frame)
+
+
+class Broken(Exception):  # noqa: N818 - says what the line is
+    """The other end is gone, or speaks in tongues."""
+
+
+def framed(said: Frame) -> bytes:
+    """The bytes of a frame. Raises Broken for what is too long."""
+    body = msgspec.msgpack.encode(said)
+    if len(body) > MOST_BYTES:
+        raise Broken(f"{len(body)} bytes are too long for one frame")
+    return HEAD.pack(len(body)) + body
+
+
+def length_of(head: bytes) -> int:
+    """How many bytes follow this head. Raises Broken."""
+    length = int(HEAD.unpack(head)[0])
+    if length > MOST_BYTES:
+        raise Broken(f"{length} bytes are too long for one frame")
+    return length
+
+
+def read(body: bytes) -> Frame:
+    """The struct of a frame's bytes. Raises Broken."""
+    try:
+        said: Frame = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Broken(str(error)) from error
+    return said
