@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
-from app.domain.messages import message_of
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
+from app.domain.messages import message_of
 from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.notices import Message
 
