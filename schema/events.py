@@ -54,8 +54,12 @@ class Event(Struct, frozen=True, kw_only=True):
 
     data    for monitor.*: monitor{id,name,type}, status, msg, started_at (of the outage), duration (s, on up),
             ping (ms), incident{id} of an outage, reminder (true on a repeated down);
-            for certificate.* and domain.*: monitor, name, expires_at, days; for incident.*: incident{id,title},
-            monitor if it has one; for system.*: what (the trouble's name), msg, and figures.
+            parent{id,name} of what lies behind a monitor that is down;
+            for certificate.* and domain.*: monitor, name, expires_at, days;
+            for incident.*: incident{id,title}, monitor if it has one, by (who), after (s that nobody acknowledged);
+            for maintenance.*: maintenance{id,name}, ends_at; for backend.* and deployment.*: backend or project, error,
+            duration; for cluster.*: node_id;
+            for system.*: what (the trouble's name), msg, channel{id,name,type}, and figures.
             What a message needs and nothing secret
     """
 

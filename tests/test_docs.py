@@ -16,6 +16,8 @@ import actors
 import app
 from app import errors
 from app.api import line, replies
+from app.domain import bindings, sample_events, sandbox
+from app.domain.messages import message_of
 from schema import targets
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft
@@ -112,6 +114,16 @@ def test_every_event_has_its_row() -> None:
 
 def test_every_setting_has_its_row() -> None:
     assert column(section(text_of("api.md"), "Settings"), 1) == sorted(CATALOGUE)
+
+
+def test_every_variable_of_templates_has_its_row_and_its_meaning() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", section(text_of("templates.md"), "Variables"), re.MULTILINE)
+    told = bindings.described(message_of(sample_events.of(EventKind.MONITOR_DOWN), "1"))
+    assert rows == [(one.name, one.description) for one in told]
+
+
+def test_every_filter_of_ours_has_its_row() -> None:
+    assert column(section(text_of("templates.md"), "Tags and filters"), 1) == sorted(sandbox.OURS)
 
 
 def test_every_close_code_has_its_row() -> None:

@@ -108,7 +108,7 @@ class ChannelController(Controller):
     @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
     async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
         """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
-        channel_id = await channels.add_trial(data.config)
+        channel_id = await channels.add_trial(data)
         try:
             await trials.run(channel_id, request_id_of(request))
         finally:

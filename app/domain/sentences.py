@@ -38,7 +38,8 @@ def _down(message: Message) -> tuple[str, ...]:
         return ()
     lasted = (message.at - message.started_at).total_seconds()
     so_far = f", for {length_of(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004 - a minute; a fresh one needs none
-    return (f"Down since {instant_of(message.started_at)}{so_far}.",)
+    since = "Down since" if message.monitor else "Since"  # an incident that somebody wrote down
+    return (f"{since} {instant_of(message.started_at)}{so_far}.",)
 
 
 def _up(message: Message) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ A *trial* is a channel nobody added: the one a config is tested through before i
 list, no link and no reader knows it; it is removed after the test, and after a crash by the next test.
 """
 
-import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from time import time
@@ -12,17 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from app import db
-from app.domain import templates
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import configs, monitor_tags
+from app.store import configs, monitor_tags, own_words
 from app.store.arguments import containing, listed
 from app.store.tables.channels import ChannelRow
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
-from schema.channels.terms import Templates, Terms
+from schema.channels.terms import Terms
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
@@ -69,7 +67,7 @@ class OpenChannel(Struct, frozen=True, kw_only=True):
 
 async def add(draft: ChannelDraft) -> Channel:
     """Keep a new channel. Raises Invalid."""
-    await _refuse_faulty(draft.templates)
+    await own_words.refuse_faulty(draft.templates)
     return await read(await _insert(draft, FIRST))
 
 
@@ -81,7 +79,7 @@ async def read(channel_id: str) -> Channel:
 
 async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
     """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid."""
-    await _refuse_faulty(patch.templates)
+    await own_words.refuse_faulty(patch.templates)
     async with db.writing():
         row = await _row(channel_id, lock=True)
         _refuse_stale(row, version)
@@ -117,11 +115,12 @@ async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
     return {row["id"]: _open_of(row) for row in found}
 
 
-async def add_trial(config: ChannelConfig) -> str:
-    """Keep a config for as long as its test takes; returns the trial's id. Raises Invalid."""
+async def add_trial(draft: ChannelDraft) -> str:
+    """Keep a config and its words for as long as their test takes; returns the trial's id. Raises Invalid."""
+    await own_words.refuse_faulty(draft.templates)
     await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", _now_ms() - TRIAL_KEPT_MS)
-    draft = ChannelDraft(name="test", config=config, active=False)
-    return await _insert(draft, TRIAL)
+    trial = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
+    return await _insert(trial, TRIAL)
 
 
 async def remove_trial(channel_id: str) -> None:
@@ -230,14 +229,6 @@ async def _row(channel_id: str, *, lock: bool = False) -> Any:
     if not found:
         raise NoSuch("notification-channel", channel_id)
     return found[0]
-
-
-async def _refuse_faulty(wanted: Templates | UnsetType) -> None:
-    """Raise Invalid for templates that can't be used. In a thread: the first one loads what reads them."""
-    if wanted is UNSET or wanted == Templates():
-        return
-    if wrong := await asyncio.to_thread(templates.faults, wanted):
-        raise Invalid(wrong)
 
 
 def _refuse_stale(row: Any, version: int | None) -> None:

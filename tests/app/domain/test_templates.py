@@ -1,5 +1,7 @@
 """A channel's own words: what they can say, what they can't reach, and what happens when they fail."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -63,6 +65,15 @@ def test_a_title_stays_one_line() -> None:
 
 def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
     assert templates.rendered(Templates(), given.message()) == given.message()
+
+
+def test_who_has_no_templates_does_not_load_their_reader() -> None:
+    code = (
+        "import sys; from app.api import previews; from app.store import channels; from app.domain import templates;"
+        "from schema.channels.terms import Templates; templates.rendered(Templates(), None);"
+        "previews.variables(); print('liquid' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 
 
 INJECTIONS = [

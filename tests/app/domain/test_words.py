@@ -201,6 +201,13 @@ def test_a_trouble_that_is_over_is_named(what: str, said: str) -> None:
     assert words_of(given.message(event=EventKind.RECOVERED, facts=facts)).title == said
 
 
+def test_an_incident_without_a_monitor_is_not_called_down() -> None:
+    facts = {"incident": {"id": "7", "title": "Fire drill"}}
+    words = words_of(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
+    assert words.title == "New incident: Fire drill"
+    assert words.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
+
+
 def test_what_comes_late_says_so_first() -> None:
     assert words_of(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
 

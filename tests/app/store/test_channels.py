@@ -8,6 +8,7 @@ from app.security import sealing
 from app.store import channels, monitors
 from app.store.channels import ChannelQuery
 from schema.channels import ChannelPatch, Telegram
+from schema.channels.terms import Templates
 from schema.limits import MASK
 from tests import make
 
@@ -100,7 +101,7 @@ async def test_channels_are_found_by_what_is_asked(wanted, found):
 
 
 async def test_a_trial_is_known_to_the_sender_only():
-    trial = await channels.add_trial(bot())
+    trial = await channels.add_trial(make.channel(bot()))
     assert (await channels.opened([trial]))[trial].config == bot()
     assert await channels.browse(ChannelQuery()) == ([], 0)
     with pytest.raises(NoSuch):
@@ -112,9 +113,9 @@ async def test_a_trial_is_known_to_the_sender_only():
 
 
 async def test_a_trial_that_a_crash_left_is_removed_by_the_next():
-    left = await channels.add_trial(bot())
+    left = await channels.add_trial(make.channel(bot()))
     await db.rows("UPDATE channels SET created_ms = 1")
-    fresh = await channels.add_trial(bot())
+    fresh = await channels.add_trial(make.channel(bot()))
     assert list(await channels.opened([left, fresh])) == [fresh]
 
 
@@ -122,3 +123,11 @@ async def test_removing_a_trial_never_removes_a_channel():
     added = await channels.add(make.channel())
     await channels.remove_trial(added.id)
     assert await channels.read(added.id) == added
+
+
+async def test_a_trial_is_told_in_the_words_of_its_draft():
+    own = Templates(title="{{ name }}")
+    trial = await channels.add_trial(make.channel(bot(), templates=own))
+    assert (await channels.opened([trial]))[trial].terms.templates == own
+    with pytest.raises(Invalid):
+        await channels.add_trial(make.channel(bot(), templates=Templates(text="{{ name")))
