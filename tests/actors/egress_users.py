@@ -143,7 +143,7 @@ USERS: dict[str, User] = {
     "telegram": telling_at(lambda url: Telegram(bot_token="1:a", chat_id="1", server_url=url)),
     "ntfy": telling_at(lambda url: Ntfy(server_url=url, topic="t")),
     "smtp": telling(mailbox),
-    **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # each its own
+    **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # a default has no type
 }
 NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
     "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),
