@@ -165,6 +165,7 @@ USERS: dict[str, User] = {
             service="custom_form", fields={"schema": "form", "host": bracketed(host), "port": port}
         )
     ),
+    **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # a default has no type
 }
 NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
     "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),

@@ -64,6 +64,10 @@ async def not_refused(user: User, kit: Kit, hosts: list[str], port: int = PORT) 
     return {host: words for host, words in said.items() if not is_refused(words)}
 
 
+def test_every_provider_is_in_the_corpus() -> None:
+    assert set(channels.PROVIDERS) <= set(USERS)
+
+
 @pytest.mark.parametrize("name", USERS)
 async def test_nobody_reaches_what_is_not_public_when_the_policy_says_so(kit: Kit, name: str) -> None:
     follow(kit, private=False)

@@ -14,7 +14,7 @@ import structlog
 from actors import senders
 from actors.senders import Undelivered, send
 from actors.senders.tools import Tools, opened
-from schema.channels import ChannelConfig, Webhook
+from schema.channels import PROVIDERS, ChannelConfig, Webhook
 from schema.limits import MASK
 from schema.notices import Message
 from schema.settings import EgressPolicy
@@ -54,6 +54,10 @@ async def raw_server(talk: Talk) -> AsyncIterator[str]:
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def test_every_provider_but_mail_is_tried_over_http() -> None:
+    assert set(HTTP_PROVIDERS) == set(PROVIDERS) - {"smtp"}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
