@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC
+from urllib.parse import quote
 
 from yarl import URL
 
@@ -13,6 +14,7 @@ from schema.notices import Message
 
 COLOURS = {Mood.BAD: 0xD9342B, Mood.GOOD: 0x2E9E4F, Mood.WARNING: 0xE0A100, Mood.NEUTRAL: 0x5B6B7B}
 TITLE_LIMIT, DESCRIPTION_LIMIT = 256, 4_096  # characters, Discord's
+URL_MARKS = "/:?#[]@!$&'*+,;=%~"  # all that an address is made of, but parentheses: these end Discord's links
 _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 
 
@@ -28,7 +30,7 @@ def render(config: Discord, message: Message) -> Request:
         "embeds": [
             {
                 "title": escaped(words.title)[:TITLE_LIMIT],
-                "description": escaped(words.text)[:DESCRIPTION_LIMIT],
+                "description": _described(words.text, message.ack_url),
                 "color": COLOURS[words.mood],
                 "timestamp": message.at.astimezone(UTC),
             }
@@ -37,6 +39,11 @@ def render(config: Discord, message: Message) -> Request:
     }
     body |= {"username": config.username} if config.username else {}
     return json_request(str(URL(config.webhook_url).update_query(wait="true")), body)
+
+
+def _described(text: str, ack_url: str) -> str:
+    link = f"\n[Acknowledge]({quote(ack_url, safe=URL_MARKS)})" if ack_url else ""
+    return escaped(text)[: DESCRIPTION_LIMIT - len(link)] + link
 
 
 def escaped(text: str) -> str:

@@ -34,6 +34,8 @@ def render(config: Ntfy, message: Message) -> Request:
         "tags": [TAGS[words.mood]],
         "sequence_id": message.delivery_id,
     }
+    if message.ack_url:
+        body["actions"] = [{"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}]
     return json_request(f"{config.server_url.rstrip('/')}/", body, _authorization(config))
 
 

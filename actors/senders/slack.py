@@ -27,7 +27,7 @@ async def send(config: Slack, message: Message, tools: Tools) -> None:
 def render(config: Slack, message: Message) -> Request:
     """`text` is what notifications show; the blocks are what the channel shows."""
     words = words_of(message)
-    title, text = escaped(words.title), escaped(words.text)[:TEXT_LIMIT]
+    title, text = escaped(words.title), escaped(words.text)[:TEXT_LIMIT] + _link(message)
     body: dict[str, object] = {
         "text": f"{EMOJI[words.mood]} {title}\n{text}",
         "blocks": [
@@ -46,6 +46,11 @@ def render(config: Slack, message: Message) -> Request:
 def escaped(text: str) -> str:
     """The three characters that Slack gives a meaning: no mention or link can be made without them."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _link(message: Message) -> str:
+    """A link, no button: Slack wants an app's answer to every press of a button."""
+    return f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
 
 
 def _explain(body: bytes) -> str:

@@ -22,7 +22,7 @@ def render(config: Telegram, message: Message) -> Request:
     words = words_of(message)
     body: dict[str, object] = {
         "chat_id": config.chat_id,
-        "text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b>\n{escape(words.text)}",
+        "text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b>\n{escape(words.text)}{_link(message)}",
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         "disable_notification": config.silent,
@@ -30,3 +30,8 @@ def render(config: Telegram, message: Message) -> Request:
     }
     body |= {} if config.message_thread_id is None else {"message_thread_id": config.message_thread_id}
     return json_request(f"{config.server_url.rstrip('/')}/bot{quote(config.bot_token, safe=':')}/sendMessage", body)
+
+
+def _link(message: Message) -> str:
+    """A link, no button: Telegram refuses a message whole when a button leads to a name it can't look up."""
+    return f'\n<a href="{escape(message.ack_url)}">Acknowledge</a>' if message.ack_url else ""

@@ -15,6 +15,8 @@ from tests.actors.senders import given
 from tests.actors.senders.given import channel
 from tests.receiver import Arrival, Receiver
 
+ACK = "https://w.example/a/(1)?t=2&u=3"
+MODULES: dict[str, Any] = {"slack": slack, "discord": discord, "telegram": telegram}
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
 NASTY = given.message(monitor=given.Watched(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
 
@@ -145,11 +147,34 @@ def test_a_token_can_not_leave_its_place_in_the_address() -> None:
     assert request.url == "https://t.example/bot1:a%2F..%2F..%2Fx%3Fy%23z/sendMessage"
 
 
+@pytest.mark.parametrize(
+    ("provider", "link"),
+    [
+        ("slack", "<https://w.example/a/(1)?t=2&amp;u=3|Acknowledge>"),
+        ("discord", "[Acknowledge](https://w.example/a/%281%29?t=2&u=3)"),
+        ("telegram", '<a href="https://w.example/a/(1)?t=2&amp;u=3">Acknowledge</a>'),
+    ],
+)
+def test_an_outage_can_be_acknowledged_by_a_link(provider: str, link: str) -> None:
+    config, down = channel(provider, "https://x.example"), given.message(text="x", ack_url=ACK)
+    body = json.loads(MODULES[provider].render(config, down).body)
+    shown = {
+        "slack": lambda: body["blocks"][0]["text"]["text"],
+        "discord": lambda: body["embeds"][0]["description"],
+        "telegram": lambda: body["text"],
+    }[provider]()
+    assert shown.endswith(f"\n{link}")
+
+
+def test_an_outage_can_be_acknowledged_by_ntfy_s_button() -> None:
+    body = json.loads(ntfy.render(channel("ntfy", "https://n.example"), given.message(ack_url=ACK)).body)
+    assert body["actions"] == [{"action": "view", "label": "Acknowledge", "url": ACK, "clear": True}]
+
+
 @pytest.mark.parametrize("provider", ["slack", "discord", "telegram"])
 def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str) -> None:
-    longest = given.message(monitor=given.Watched(id="1", name="&" * 150, type="http"), msg="<*" * 1_000)
-    modules = {"slack": slack, "discord": discord, "telegram": telegram}
-    body = json.loads(modules[provider].render(channel(provider, "https://x.example"), longest).body)
+    longest = given.message(monitor=given.Watched(id="1", name="&" * 150, type="http"), msg="<*" * 1_000, ack_url=ACK)
+    body = json.loads(MODULES[provider].render(channel(provider, "https://x.example"), longest).body)
     if provider == "slack":
         assert len(body["blocks"][0]["text"]["text"]) <= 3_000
     elif provider == "discord":
