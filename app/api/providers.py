@@ -122,4 +122,5 @@ def _is_secret(annotation: Any) -> bool:
     """Whether the field, or what it holds, is kept sealed."""
     info = inspect.type_info(annotation)
     own = isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("secret"))
-    return own or any(_is_secret(part) for part in get_args(annotation) if not isinstance(part, msgspec.Meta))
+    inner = (part for part in get_args(annotation) if not isinstance(part, msgspec.Meta | str))  # a choice is no type
+    return own or any(_is_secret(part) for part in inner)

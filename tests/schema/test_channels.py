@@ -8,6 +8,26 @@ import pytest
 from schema.channels import DRAFTS, PROVIDERS, ChannelConfig
 
 MAIL = {"type": "smtp", "host": "mail.example", "sender": "a@b.example", "to": ["c@d.example"]}
+TEXTING = {"type": "twilio", "account_sid": "AC" + "0" * 32, "auth_token": "a", "sender": "Watch", "to": "+15005550010"}
+PUSHING = {
+    "type": "webpush",
+    "endpoint_url": "https://push.example/a",
+    "p256dh": "B" + "A" * 86,
+    "auth": "A" * 22,
+    "private_key": "A" * 43,
+    "contact": "a@b.example",
+}
+PAGING = [
+    {"type": "pagerduty", "routing_key": "a"},
+    {"type": "opsgenie", "api_key": "a", "region": "eu", "server_url": None},
+    {"type": "grafana_oncall", "webhook_url": "https://oncall.example/integrations/v1/formatted_webhook/a/"},
+    {"type": "pagertree", "webhook_url": "********"},
+    {"type": "sendgrid", "api_key": "SG.a", "sender": "a@b.example", "to": ["c@d.example"]},
+    TEXTING,
+    TEXTING | {"api_key_sid": "SK" + "1" * 32, "sender": "MG" + "a" * 32},
+    PUSHING,
+    PUSHING | {"auth": "********", "private_key": "********"},
+]
 
 
 @pytest.mark.parametrize(
@@ -43,6 +63,7 @@ MAIL = {"type": "smtp", "host": "mail.example", "sender": "a@b.example", "to": [
         {"type": "whatsapp", "server_url": "http://waha:3000", "chat_id": "12025550123-1612345678@g.us"},
         {"type": "line", "channel_access_token": "a/b+c=", "to": f"C{'0' * 32}"},
         {"type": "pushbullet", "access_token": "o.abc", "channel_tag": "ops-1"},
+        *PAGING,
     ],
 )
 def test_what_providers_document_is_taken(config: dict[str, Any]) -> None:
@@ -81,6 +102,19 @@ def test_what_providers_document_is_taken(config: dict[str, Any]) -> None:
         {"type": "whatsapp", "server_url": "http://w.example", "chat_id": "+1 202 555 0123"},
         {"type": "line", "channel_access_token": "a", "to": "@name"},
         {"type": "pushbullet", "access_token": "a b"},
+        {"type": "pagerduty", "routing_key": "a", "severity": "awful"},
+        {"type": "pagerduty", "routing_key": "a", "on_recovery": "celebrate"},
+        {"type": "opsgenie", "api_key": "a", "region": "mars"},
+        {"type": "opsgenie", "api_key": "a", "priority": "P0"},
+        {"type": "grafana_oncall", "webhook_url": "oncall.example"},
+        TEXTING | {"account_sid": "AC1"},
+        TEXTING | {"to": "555-0010"},
+        TEXTING | {"to": "+15005550010\n"},
+        TEXTING | {"sender": "a name that is too long"},
+        PUSHING | {"p256dh": "BOle"},
+        PUSHING | {"auth": "short"},
+        PUSHING | {"private_key": "short"},
+        PUSHING | {"ttl": -1},
     ],
 )
 def test_what_can_not_work_is_refused(config: dict[str, Any]) -> None:

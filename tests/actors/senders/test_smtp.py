@@ -13,6 +13,7 @@ from actors.senders import send, smtp
 from actors.senders.tools import Tools
 from actors.senders.undelivered import Undelivered
 from schema.channels import Smtp
+from schema.events import EventKind
 from schema.notices import Message
 from tests.actors.senders import given
 from tests.actors.senders.mailhost import PASSWORD, USER, Mailhost, mailhost, server_tls
@@ -51,6 +52,33 @@ async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools
     assert parsedate_to_datetime(mail["Date"]) == given.AT
     assert mail["Message-ID"] == "<0d1f2a3b-0000-4000-8000-000000000001@home.example>"
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, tools: Tools) -> None:
+    for event in (EventKind.MONITOR_DOWN, EventKind.MONITOR_UP):
+        changes = {"event": event, "delivery_id": str(event), "incident_id": "3b1f"}
+        await send(given.smtp(host.port), given.message(**changes), tools)
+        mail = host.mail()
+        assert mail["Message-ID"] == f"<{event}@home.example>"
+        assert (mail["In-Reply-To"], mail["References"]) == ("<incident.3b1f@home.example>",) * 2
+
+
+async def test_a_letter_about_no_outage_answers_none(host: Mailhost, tools: Tools) -> None:
+    await send(given.smtp(host.port), given.message(), tools)
+    assert (host.mail()["In-Reply-To"], host.mail()["References"]) == (None, None)
+
+
+async def test_an_incident_can_not_add_a_header(host: Mailhost, tools: Tools) -> None:
+    await send(given.smtp(host.port), given.message(incident_id="1>\r\nBcc: thief@evil.example"), tools)
+    assert host.mail()["Bcc"] is None
+    assert host.mail()["References"] == "<incident.1Bccthiefevil.example@home.example>"
+
+
+async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, tools: Tools) -> None:
+    await send(given.smtp(host.port), given.message(ack_url="https://w.example/a/1?t=2&u=3"), tools)
+    text, html = (part.get_content() for part in host.mail().iter_parts())
+    assert "Acknowledge: https://w.example/a/1?t=2&u=3" in text
+    assert '<a href="https://w.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
 
 
 async def test_who_is_on_bcc_gets_the_letter_and_stands_nowhere_in_it(host: Mailhost, tools: Tools) -> None:

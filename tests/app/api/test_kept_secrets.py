@@ -15,6 +15,15 @@ MYSQL = {"connection_string": "mysql://u:sesame@127.0.0.1:9/d"}
 HOOK = {"url": "http://127.0.0.1:9/hook", "headers": {"X-Key": "sesame"}}
 BOT = {"bot_token": "sesame", "chat_id": "1", "server_url": "http://127.0.0.1:9"}
 MAIL = {"host": "127.0.0.1", "username": "u", "password": "sesame", "sender": "a@b.org", "to": ["c@d.org"]}
+PAGER, GENIE = {"routing_key": "sesame"}, {"api_key": "sesame"}
+PUSH = {
+    "endpoint_url": "http://127.0.0.1:9/push",
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    "private_key": "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
+    "contact": "a@b.example",
+}
+OTHER_KEY = "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"
 MONITOR, CHANNEL = "/api/v1/monitors", "/api/v1/notification-channels"
 
 
@@ -47,6 +56,9 @@ async def changed(api, path: str, type_: str, config: dict, change: dict):
         (CHANNEL, "telegram", BOT, {"server_url": "http://evil.example"}, "config.bot_token"),
         (CHANNEL, "smtp", MAIL, {"host": "evil.example"}, "config.password"),
         (CHANNEL, "smtp", MAIL, {"security": "none"}, "config.password"),
+        (CHANNEL, "pagerduty", PAGER, {"server_url": "http://evil.example"}, "config.routing_key"),
+        (CHANNEL, "opsgenie", GENIE, {"region": "eu"}, "config.api_key"),
+        (CHANNEL, "webpush", PUSH, {"endpoint_url": "http://evil.example/", "private_key": OTHER_KEY}, "config.auth"),
     ],
 )
 async def test_moved_elsewhere_it_is_asked_for_again(api, path, type_, config, change, field):
@@ -65,6 +77,8 @@ async def test_moved_elsewhere_it_is_asked_for_again(api, path, type_, config, c
         (MONITOR, "mysql", MYSQL, {"query": "SELECT 2"}),
         (CHANNEL, "webhook", HOOK, {"url": "http://127.0.0.1:9/other"}),
         (CHANNEL, "telegram", BOT, {"chat_id": "2"}),
+        (CHANNEL, "opsgenie", GENIE, {"priority": "P2"}),
+        (CHANNEL, "webpush", PUSH, {"ttl": 60}),
     ],
 )
 async def test_at_its_place_or_sent_anew_it_is_taken(api, path, type_, config, change):
