@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from schema.channels import Apprise, ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
+from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.events import EventKind
 from schema.notices import Message, Watched as Watched
 from schema.status import Status
