@@ -8,9 +8,9 @@ from schema.services import Service, ServiceField
 FILE = Path(__file__).resolve().parents[2] / "docs" / "channels" / "services.md"
 HEAD = """# Services
 
-What channels of type [apprise](apprise.md) reach, {count} services; written by `just services` from the catalogue, which has
-the forms of each address, defaults and choices, too. Fields in **bold** are required, those marked \\* are secret and go
-into `secrets`. Each name links to what Apprise's own documentation says of setting the service up.
+What channels of type [apprise](apprise.md) reach, {count} services; written by `just services` from the catalogue,
+which has the forms of each address, defaults and choices, too. Fields in **bold** are required, those marked \\* are
+secret and go into `secrets`. Each name links to what Apprise's documentation says of setting the service up.
 
 | service | name | fields |
 |---|---|---|

@@ -33,7 +33,10 @@ OURS = frozenset(  # decided by us, for every service
     {"schema", "overflow", "format", "rto", "cto", "emojis", "store", "tz", "retry", "wait", "optional", "redirect"}
 )
 TYPES = {"int": "integer", "float": "number", "bool": "boolean", "list": "array", "email": "email"}
-SECRETIVE = re.compile(r"token|secret|passw|apikey|api_key|(^|_)key$")  # Apprise does not call all of them private
+SECRETIVE = re.compile(
+    r"webhook|token|secret|passw|apikey|api_key|(^|_)key$"
+)  # Apprise does not call all of them private
+ABOUT_FILES = re.compile(r"Template Path$|^Attach", re.IGNORECASE)
 NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -111,7 +114,7 @@ def _fields_of(told: dict[str, Any]) -> Iterator[ServiceField]:
         if name in named - OURS:
             yield _field_of(name, one, tokens, required=all(name in each for each in always))
     for name, one in told["args"].items():
-        if name not in named | OURS and "alias_of" not in one and not str(one.get("name")).endswith("Template Path"):
+        if name not in named | OURS and "alias_of" not in one and not ABOUT_FILES.search(str(one.get("name"))):
             yield _field_of(name, one, tokens, required=False)
 
 

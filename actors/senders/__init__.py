@@ -34,7 +34,6 @@ from actors.senders import (
     wecom,
     whatsapp,
 )
-from actors.senders import discord, ntfy, slack, smtp, telegram, webhook
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
@@ -67,7 +66,6 @@ from schema.channels import (
     Wecom,
     Whatsapp,
 )
-from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.notices import Message
 
 __all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]

@@ -57,9 +57,9 @@ class Cage:
             await self._give(await run(said))
         return said
 
-    def is_fresh(self) -> bool:
-        """Whether it may be used again."""
-        return self.uses < USES and self._process.poll() is None
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End it at once, whatever it is doing."""
@@ -86,9 +86,9 @@ class Cage:
 class Cages:
     """All of them. Belongs to the loop that uses it."""
 
-    def __init__(self, most: int = MOST, kept_s: float = KEPT_S) -> None:
+    def __init__(self, most: int = MOST, kept_s: float = KEPT_S, uses: int = USES) -> None:
         self._room = asyncio.Semaphore(most)
-        self._kept_s = kept_s
+        self._kept_s, self._uses = kept_s, uses
         self._idle: dict[Cage, asyncio.TimerHandle] = {}
         self._busy: set[Cage] = set()
 
@@ -125,7 +125,7 @@ class Cages:
         while self._idle:
             cage, timer = self._idle.popitem()
             timer.cancel()
-            if cage.is_fresh():
+            if cage.is_alive():
                 return cage
             cage.kill()
         return None
@@ -140,7 +140,7 @@ class Cages:
             raise
 
     def _keep(self, cage: Cage) -> None:
-        if cage.is_fresh():
+        if cage.uses < self._uses:
             self._idle[cage] = asyncio.get_running_loop().call_later(self._kept_s, self._forget, cage)
 
     def _forget(self, cage: Cage) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC
 
 from yarl import URL
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.moods import COLOURS
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
@@ -24,8 +24,8 @@ async def send(config: Discord, message: Message, tools: Tools) -> None:
 
 def render(config: Discord, message: Message) -> Request:
     """One embed that mentions nobody. `wait=true`: the answer comes when the message is stored, not just queued."""
-    words = words_of(message)
-    plain = without_link(words.text, message.ack_url)
+    words = words_of(message, with_link=False)
+    plain = words.text
     link = f"\n[Acknowledge]({message.ack_url})" if message.ack_url else ""
     body: dict[str, object] = {
         "embeds": [

@@ -4,7 +4,7 @@ from html import escape
 
 from yarl import URL
 
-from actors.senders.lengths import fitted, utf8, without_link
+from actors.senders.lengths import fitted, utf8
 from actors.senders.moods import EMOJI
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
@@ -33,8 +33,8 @@ def render(config: GoogleChat, message: Message) -> Request:
 
 def _card(message: Message) -> dict[str, object]:
     """`fallbackText` is what notifications show: plain text, unlike `text`, in which `<users/all>` calls everybody."""
-    words = words_of(message)
-    text = without_link(words.text, message.ack_url)
+    words = words_of(message, with_link=False)
+    text = words.text
     shown = _html(fitted(text, TEXT_LIMIT, lambda part: utf8(_html(part))))
     widgets: list[dict[str, object]] = [
         {"textParagraph": {"text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b><br>{shown}"}}

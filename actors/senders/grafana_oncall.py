@@ -21,7 +21,7 @@ def render(config: GrafanaOncall, message: Message) -> list[Request]:
 
 
 def _request(config: GrafanaOncall, alarm: Alarm) -> Request:
-    words = words_of(alarm.message)
+    words = words_of(alarm.message, with_link=False)
     body: dict[str, object] = {
         "alert_uid": alarm.key,
         "title": words.title,

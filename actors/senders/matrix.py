@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from actors.senders.lengths import fitted, utf8, without_link
+from actors.senders.lengths import fitted, utf8
 from actors.senders.moods import EMOJI
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
@@ -23,8 +23,8 @@ async def send(config: Matrix, message: Message, tools: Tools) -> None:
 
 def render(config: Matrix, message: Message) -> Request:
     """An `m.text`, for notices make no sound; `m.mentions` is there and empty, so that no word in it is a mention."""
-    words = words_of(message)
-    text = fitted(without_link(words.text, message.ack_url), TEXT_LIMIT, lambda part: utf8(_html(part)))
+    words = words_of(message, with_link=False)
+    text = fitted(words.text, TEXT_LIMIT, lambda part: utf8(_html(part)))
     link, plain = message.ack_url, f"{EMOJI[words.mood]} {words.title}\n{text}"
     html = f"{EMOJI[words.mood]} <strong>{escape(words.title)}</strong><br>{_html(text)}"
     body: dict[str, object] = {

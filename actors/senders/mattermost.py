@@ -2,7 +2,7 @@
 
 import re
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.moods import COLOURS
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
@@ -23,8 +23,8 @@ async def send(config: Mattermost, message: Message, tools: Tools) -> None:
 
 def render(config: Mattermost, message: Message) -> Request:
     """One attachment. `fallback` is what notifications show."""
-    words = words_of(message)
-    text = without_link(words.text, message.ack_url)
+    words = words_of(message, with_link=False)
+    text = words.text
     link = f"\n[Acknowledge]({message.ack_url})" if message.ack_url else ""
     body: dict[str, object] = {
         "attachments": [

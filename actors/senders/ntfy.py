@@ -2,7 +2,7 @@
 
 import base64
 
-from actors.senders.lengths import fitted, utf8, without_link
+from actors.senders.lengths import fitted, utf8
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import Mood, words_of
@@ -26,12 +26,12 @@ async def send(config: Ntfy, message: Message, tools: Tools) -> None:
 
 def render(config: Ntfy, message: Message) -> Request:
     """The publication. `sequence_id` is the delivery: a second attempt updates the first instead of ringing again."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     urgent = words.mood in (Mood.BAD, Mood.WARNING)
     body: dict[str, object] = {
         "topic": config.topic,
         "title": words.title,
-        "message": fitted(without_link(words.text, message.ack_url), TEXT_LIMIT, utf8),
+        "message": fitted(words.text, TEXT_LIMIT, utf8),
         "priority": config.priority if urgent else min(config.priority, CALM_PRIORITY),
         "tags": [TAGS[words.mood]],
         "sequence_id": message.delivery_id,

@@ -32,12 +32,12 @@ def _request(config: Opsgenie, alarm: Alarm) -> Request:
     if alarm.deed is Deed.OPEN:
         return json_request(root, _alert(config, alarm), headers)
     url = f"{root}/{quote(alarm.key, safe='')}/{CALLS[alarm.deed]}?identifierType=alias"
-    words = words_of(alarm.message)
+    words = words_of(alarm.message, with_link=False)
     return json_request(url, {"source": "Watchkeeper", "note": f"{words.title}\n{words.text}"[:NOTE_LIMIT]}, headers)
 
 
 def _alert(config: Opsgenie, alarm: Alarm) -> dict[str, object]:
-    words, message = words_of(alarm.message), alarm.message
+    words, message = words_of(alarm.message, with_link=False), alarm.message
     details = {"event": str(message.event), "delivery_id": message.delivery_id}
     details |= {"acknowledge": message.ack_url} if message.ack_url else {}
     return {

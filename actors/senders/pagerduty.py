@@ -34,7 +34,11 @@ def action_of(config: Pagerduty, alarm: Alarm) -> str:
 
 
 def _request(config: Pagerduty, alarm: Alarm) -> Request:
-    action, root, words = action_of(config, alarm), config.server_url.rstrip("/"), words_of(alarm.message)
+    action, root, words = (
+        action_of(config, alarm),
+        config.server_url.rstrip("/"),
+        words_of(alarm.message, with_link=False),
+    )
     body: dict[str, object] = {"routing_key": config.routing_key}
     if action == "change":
         return json_request(f"{root}/v2/change/enqueue", body | {"payload": _told(alarm, words)})

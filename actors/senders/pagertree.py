@@ -29,7 +29,7 @@ def type_of(config: Pagertree, alarm: Alarm) -> str:
 
 
 def _request(config: Pagertree, alarm: Alarm) -> Request:
-    words, message = words_of(alarm.message), alarm.message
+    words, message = words_of(alarm.message, with_link=False), alarm.message
     meta = {"delivery_id": message.delivery_id} | ({"acknowledge": message.ack_url} if message.ack_url else {})
     body: dict[str, object] = {
         "event_type": type_of(config, alarm),

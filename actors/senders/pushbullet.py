@@ -1,6 +1,6 @@
 """Pushbullet: a push to somebody's devices, or to a channel's subscribers."""
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import words_of
@@ -17,11 +17,11 @@ async def send(config: Pushbullet, message: Message, tools: Tools) -> None:
 
 def render(config: Pushbullet, message: Message) -> Request:
     """A note, or a link when there is one; `guid` is the delivery: a second attempt returns the first one's push."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     body: dict[str, object] = {
         "type": "link" if message.ack_url else "note",
         "title": words.title,
-        "body": fitted(without_link(words.text, message.ack_url), TEXT_LIMIT),
+        "body": fitted(words.text, TEXT_LIMIT),
         "guid": message.delivery_id,
     }
     body |= {"url": message.ack_url} if message.ack_url else {}

@@ -1,6 +1,6 @@
 """Pushover: a push message, which rings until it is acknowledged when its priority says so."""
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.moods import is_urgent
 from actors.senders.post import Request, json_request, post
 from actors.senders.retry_after import json_of
@@ -20,14 +20,13 @@ async def send(config: Pushover, message: Message, tools: Tools) -> None:
 
 def render(config: Pushover, message: Message) -> Request:
     """The message as plain text, with the time of the event, not of its arrival."""
-    words = words_of(message)
     linked = 0 < len(message.ack_url) <= URL_LIMIT
-    text = without_link(words.text, message.ack_url) if linked else words.text
+    words = words_of(message, with_link=not linked)
     body: dict[str, object] = {
         "token": config.app_token,
         "user": config.user_key,
         "title": fitted(words.title, TITLE_LIMIT),
-        "message": fitted(text, TEXT_LIMIT),
+        "message": fitted(words.text, TEXT_LIMIT),
         "timestamp": int(message.at.timestamp()),
     }
     body |= _urgency(config, words.mood)

@@ -18,7 +18,7 @@ async def send(config: Sendgrid, message: Message, tools: Tools) -> None:
 
 def render(config: Sendgrid, message: Message) -> Request:
     """The letter. Its links stay as they are: a click must not go by way of somebody else."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     body: dict[str, object] = {
         "personalizations": [_recipients(config)],
         "from": {"email": config.sender.strip()},

@@ -2,7 +2,7 @@
 
 import re
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import Mood, words_of
@@ -27,8 +27,8 @@ async def send(config: Slack, message: Message, tools: Tools) -> None:
 
 def render(config: Slack, message: Message) -> Request:
     """`text` is what notifications show; the blocks are what the channel shows."""
-    words = words_of(message)
-    plain = without_link(words.text, message.ack_url)
+    words = words_of(message, with_link=False)
+    plain = words.text
     title, text = escaped(fitted(words.title, TITLE_LIMIT, _cost)), escaped(fitted(plain, TEXT_LIMIT, _cost))
     text += f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
     body: dict[str, object] = {

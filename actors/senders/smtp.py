@@ -64,7 +64,7 @@ async def send(config: Smtp, message: Message, tools: Tools) -> None:
 
 def render(config: Smtp, message: Message) -> Letter:
     """The letter. Its id and date come from the delivery and the event: every attempt sends the same one."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     mail = EmailMessage(policy=RULES)
     mail["Subject"] = words.title
     mail["From"] = _address(config.sender)

@@ -1,6 +1,6 @@
 """Microsoft Teams: an Adaptive Card to a workflow that waits for a webhook."""
 
-from actors.senders.lengths import fitted, without_link
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import Mood, words_of
@@ -25,8 +25,8 @@ def render(config: Teams, message: Message) -> Request:
 
 
 def _card(message: Message) -> dict[str, object]:
-    words = words_of(message)
-    lines = fitted(without_link(words.text, message.ack_url), TEXT_LIMIT).split("\n", LINES - 1)
+    words = words_of(message, with_link=False)
+    lines = fitted(words.text, TEXT_LIMIT).split("\n", LINES - 1)
     title = {"text": words.title, "weight": "bolder", "size": "medium", "color": COLOURS[words.mood]}
     card: dict[str, object] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",

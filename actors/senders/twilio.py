@@ -23,7 +23,7 @@ async def send(config: Twilio, message: Message, tools: Tools) -> None:
 
 def render(config: Twilio, message: Message) -> Request:
     """The call: a form, signed in with the account or one of its keys."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     link = f"\nAcknowledge: {message.ack_url}" if message.ack_url else ""
     sender = "MessagingServiceSid" if config.sender.startswith("MG") and len(config.sender) > 11 else "From"  # noqa: PLR2004 - names are no longer
     form = {

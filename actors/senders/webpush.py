@@ -57,7 +57,7 @@ def render(config: Webpush, message: Message, once: Once, now_s: int) -> Request
 
 def plain_of(message: Message) -> bytes:
     """What the browser's service worker gets; the text is cut when all of it is too much."""
-    words = words_of(message)
+    words = words_of(message, with_link=False)
     told = {
         "title": words.title,
         "body": words.text,
