@@ -7,9 +7,9 @@ that comes twice is quiet both times: they begin at its first, and end at its se
 from datetime import UTC, date, datetime, time, timedelta
 
 from app.domain.cron import zone_of
-from schema.channels.terms import QuietHours
+from schema.channels.terms import Day, QuietHours
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as `date.weekday` counts them
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as `date.weekday` counts them
 FIRST, SECOND = 0, 1  # passes of an hour that comes twice
 
 

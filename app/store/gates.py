@@ -1,7 +1,7 @@
 """Gates: what is known of deliveries that are about to be sent, and whether they may go now.
 
 Asked inside of the transaction that claims them, a fixed number of statements for any number of candidates; an outage
-whose monitor hangs on nothing costs three. The rules are in `app.domain.gates`.
+whose monitor hangs on nothing costs four. The rules are in `app.domain.gates`.
 """
 
 from collections.abc import Collection, Mapping, Sequence

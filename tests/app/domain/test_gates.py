@@ -1,5 +1,7 @@
 """May a delivery go now: quiet hours, delays, what a monitor hangs on, groups."""
 
+from typing import Any
+
 import pytest
 
 from app.domain import gates
@@ -136,7 +138,7 @@ def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
 
 
 def test_what_may_have_been_read_is_not_taken_back():
-    against = {"behind": "Router", "group": "its group", "held_ms": NOW + SECOND, "delay": 60}
+    against: dict[str, Any] = {"behind": "Router", "group": "its group", "held_ms": NOW + SECOND, "delay": 60}
     assert gate(is_final=True, **against) == SEND
     assert gate(UP, is_final=True, outage=Outage(silent=True)) == SEND
     assert gate(is_final=True, quiet_hours=ALWAYS).action == "wait"

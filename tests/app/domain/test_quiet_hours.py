@@ -1,6 +1,7 @@
 """Quiet hours end when the clock on the wall says so, on the days the clock is changed as well."""
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,7 +11,7 @@ from app.domain import quiet_hours
 from schema.channels.terms import QuietHours
 
 BERLIN, LORD_HOWE, APIA = "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"
-NIGHT = {"since": "22:00", "until": "07:00", "timezone": BERLIN}
+NIGHT: dict[str, Any] = {"since": "22:00", "until": "07:00", "timezone": BERLIN}
 HOUR_MS = 3_600_000
 CLOCKS = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 ZONES = st.sampled_from([BERLIN, LORD_HOWE, APIA, "America/New_York", "Asia/Kathmandu", "UTC"])
