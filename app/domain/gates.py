@@ -25,6 +25,8 @@ IN_TIME = "it recovered within the delay"
 TOGETHER = "it recovered with what it hangs on"
 TOLD_MEANWHILE = "the outage was told meanwhile"
 NOT_TOLD = "the outage was not told"
+BY_GROUP, BY_MEMBERS = "its group ", "its members tell of it"
+HELD_BACK = (BEHIND, BY_GROUP, BY_MEMBERS, IN_TIME, TOGETHER, NOT_TOLD)  # how reasons begin for which nobody is told
 LOOK_MS = 1_000  # until a delivery is looked at again that waits for another monitor's check
 
 
@@ -43,7 +45,7 @@ class Gate(Struct, frozen=True):
 class Outage(Struct, frozen=True, kw_only=True):
     """How the downs of a delivery's outage fare on its channel, that delivery itself left out.
 
-    silent     there are some, and none of them was told or may still be
+    silent     there are some, and each was held back or will be
     sent_ms    when the first of them was told; None: not
     """
 
@@ -75,6 +77,11 @@ class Case(Struct, frozen=True, kw_only=True):
     held_ms: int = 0
     group: str = ""
     outage: Outage = Outage()
+
+
+def was_held_back(reason: str) -> bool:
+    """Whether a suppressed delivery was kept from people, and not told by another message."""
+    return reason.startswith(HELD_BACK)
 
 
 def gate(case: Case, now_ms: int) -> Gate:

@@ -17,7 +17,6 @@ class Listener(Struct, frozen=True, kw_only=True):
 
     events      patterns of what it is told of
     is_webhook  a program listens, and nobody who would get up at night
-    delay_s     what an outage must last before it is told
     """
 
     id: str
@@ -25,7 +24,6 @@ class Listener(Struct, frozen=True, kw_only=True):
     is_webhook: bool = False
     is_default: bool = False
     all_monitors: bool = False
-    delay_s: int = 0
 
 
 @lru_cache(maxsize=4_096)

@@ -35,7 +35,8 @@ _ENDED = (
     f" WHERE e.kind = '{EventKind.MONITOR_UP}' GROUP BY 1"
 )
 _DOWNS = (
-    "SELECT each.value->>0 AS candidate_id, d.id, d.state, d.sent_ms, d.carrier_id FROM {each:1} JOIN deliveries d"
+    "SELECT each.value->>0 AS candidate_id, d.id, d.at_ms, d.state, d.attempts, d.error, d.sent_ms, d.reopened_ms"
+    " FROM {each:1} JOIN deliveries d"
     " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
     " AND d.at_ms >= CAST(each.value->>3 AS BIGINT) AND d.at_ms < CAST(each.value->>4 AS BIGINT)"
     f" JOIN events e ON e.id = d.event_id WHERE e.kind = '{EventKind.MONITOR_DOWN}'"
@@ -86,7 +87,7 @@ async def of(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Gate]:
     facts = await _facts_of([one for one in known if _is_weighed(one, webhooks)], terms)
     found: dict[str, Gate] = {}
     for one in sorted(known, key=lambda candidate: candidate.at_ms):  # a recovery asks what became of its outage
-        case = _case_of(one, terms[one.channel_id], facts, found)
+        case = _case_of(one, terms[one.channel_id], facts, (found, now_ms))
         found[one.id] = gates.gate(case, now_ms)
     return {one.id: found.get(one.id, Gate()) for one in candidates}
 
@@ -147,22 +148,27 @@ async def _downs_of(later: Sequence[Candidate], known: Mapping[str, _Known]) -> 
     return found
 
 
-def _case_of(one: Candidate, terms: Terms, facts: _Facts, decided: Mapping[str, Gate]) -> Case:
-    """All that matters for one candidate; for one that is not weighed that is little."""
+def _case_of(one: Candidate, terms: Terms, facts: _Facts, so_far: tuple[Mapping[str, Gate], int]) -> Case:
+    """All that matters for one candidate; for one that is not weighed that is little.
+
+    so_far  what was decided of its elders, and now, epoch milliseconds
+    """
+    decided, now_ms = so_far
     known, monitor_id = facts.known.get(one.id), one.monitor_id or ""
     if known is None:
         return Case(kind=one.kind, at_ms=one.at_ms, terms=terms, is_final=True)
+    ended_ms = one.at_ms if one.kind is EventKind.MONITOR_UP else facts.ended.get(one.id)
     return Case(
         kind=one.kind,
         at_ms=one.at_ms,
         terms=terms,
         reminder=known.reminder,
         reopened=known.reopened,
-        ended_ms=facts.ended.get(one.id),
+        ended_ms=ended_ms,
         behind=_behind(monitor_id, facts),
-        held_ms=_held_ms(one, facts),
+        held_ms=_held_ms(one, facts, now_ms),
         group=facts.groups.get(monitor_id, ""),
-        outage=_outage_of(facts.downs.get(one.id, []), decided),
+        outage=_outage_of(facts.downs.get(one.id, []), ended_ms, terms.delay, decided),
     )
 
 
@@ -172,26 +178,35 @@ def _behind(monitor_id: str, facts: _Facts) -> str | None:
     return next((node.name for node in above if node.is_down), None)
 
 
-def _held_ms(one: Candidate, facts: _Facts) -> int:
-    """Until when checks of the monitor's parents are awaited; 0: they are known to be up."""
-    near = (facts.nodes[id_] for id_ in facts.parents.get(one.monitor_id or "", ()) if id_ in facts.nodes)
+def _held_ms(one: Candidate, facts: _Facts, now_ms: int) -> int:
+    """Until when checks of what the monitor hangs on are awaited; 0: it is known to be up."""
+    above = graph.ancestors(one.monitor_id or "", facts.parents)
+    if any(id_ not in facts.nodes for id_ in above):
+        return now_ms + gates.LOOK_MS  # a check of it is being stored
+    near = [facts.nodes[id_] for id_, distance in above.items() if distance == 1]
     holds_ms = [node.hold_ms for node in near if node.is_doubtful(one.created_ms)]
     return one.created_ms + max(holds_ms) if holds_ms else 0
 
 
-def _outage_of(downs: Sequence[Any], decided: Mapping[str, Gate]) -> Outage:
+def _outage_of(downs: Sequence[Any], ended_ms: int | None, delay_s: int, decided: Mapping[str, Gate]) -> Outage:
+    """How the earlier downs of an outage fare that is over at `ended_ms`; None: it lasts."""
+    if not downs:
+        return Outage()
     told = [row["sent_ms"] for row in downs if row["sent_ms"] is not None]
-    return Outage(
-        silent=bool(downs) and all(_is_silent(row, decided) for row in downs), sent_ms=min(told, default=None)
-    )
+    is_short = ended_ms is not None and ended_ms < min(row["at_ms"] for row in downs) + delay_s * 1000
+    silent = all(_is_silent(row, decided, is_short=is_short, is_over=ended_ms is not None) for row in downs)
+    return Outage(silent=silent, sent_ms=min(told, default=None))
 
 
-def _is_silent(row: Any, decided: Mapping[str, Gate]) -> bool:
+def _is_silent(row: Any, decided: Mapping[str, Gate], *, is_short: bool, is_over: bool) -> bool:
     """Whether nobody read this down, and nobody will."""
     gate = decided.get(row["id"])
-    if gate is not None:
+    if gate is not None and gate.action != "wait":
         return gate.action == "suppress"
-    return row["state"] == "suppressed" and row["carrier_id"] is None
+    if row["state"] == "suppressed":
+        return gates.was_held_back(row["error"])
+    waits = row["state"] == "pending" and not row["attempts"]
+    return waits and (is_short or (is_over and row["reopened_ms"] is not None))
 
 
 def _known_of(row: Any) -> _Known:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain import groups
+from app.domain import gates, groups
 from app.errors import Invalid
 from app.store.arguments import listed
 from app.store.monitor_rows import config_of
@@ -39,9 +39,11 @@ async def told_by_others(monitor_ids: Collection[str]) -> dict[str, str]:
     for row in found:
         config = config_of(row)
         if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
-            told |= dict.fromkeys(set(config.members) & set(monitor_ids), f"its group {row['name']!r} tells of it")
+            told |= dict.fromkeys(
+                set(config.members) & set(monitor_ids), f"{gates.BY_GROUP}{row['name']!r} tells of it"
+            )
         elif row["id"] in monitor_ids:
-            told[row["id"]] = "its members tell of it"
+            told[row["id"]] = gates.BY_MEMBERS
     return told
 
 

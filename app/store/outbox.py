@@ -44,7 +44,7 @@ _KEEP = (
 )
 _OWE = (
     "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
-    " SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT), CAST(value->>5 AS BIGINT),"
+    " SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT), CAST(?2 AS BIGINT),"
     " CAST(?2 AS BIGINT) FROM {each:1} WHERE TRUE ON CONFLICT (event_id, channel_id) DO NOTHING"
 )
 
@@ -72,19 +72,16 @@ def event_of(one: Outcome, verdict: Verdict | None, snapshot: Snapshot) -> Event
 async def owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
     """Store events and the deliveries they call for, inside of the caller's transaction.
 
-    returns  what may be sent by now: channel id -> delivery ids
+    returns  channel id -> delivery ids
     """
     if not events:
         return {}
     await _keep(events, now_ms)
     owed = await _owed(events)
-    rows = [
-        (str(uuid4()), event.id, one.id, event.monitor_id, _ms(event.at), _first_ms(event, one, now_ms))
-        for event, one in owed
-    ]
+    rows = [(str(uuid4()), event.id, one.id, event.monitor_id, _ms(event.at)) for event, one in owed]
     if rows:
         await db.rows(_OWE, _json.encode(rows).decode(), now_ms)
-    return by_channel([{"id": row[0], "channel_id": row[2]} for row in rows if row[5] <= now_ms])
+    return by_channel([{"id": row[0], "channel_id": row[2]} for row in rows])
 
 
 async def _keep(events: Sequence[Event], now_ms: int) -> None:
@@ -132,14 +129,7 @@ def _listener_of(row: Any) -> Listener:
         is_webhook=row["kind"] == "webhook",
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
-        delay_s=terms.delay,
     )
-
-
-def _first_ms(event: Event, listener: Listener, now_ms: int) -> int:
-    """When a delivery is first looked at: an outage only when it has lasted as long as the channel wants."""
-    waits = listener.delay_s and event.event is EventKind.MONITOR_DOWN and not event.data.get("reminder")
-    return max(now_ms, _ms(event.at) + listener.delay_s * 1000) if waits else now_ms
 
 
 def _instant(at_ms: int) -> datetime:

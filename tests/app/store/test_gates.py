@@ -1,5 +1,7 @@
 """Gates find out what speaks against a delivery, for a batch of them at a time."""
 
+import asyncio
+from contextvars import Context
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts
 from tests.app.store.outages import NOW, STEP, asked, channel, fails, monitor, passes, settled
+from tests.conftest import ON_POSTGRES
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
@@ -137,6 +140,20 @@ async def test_an_outage_waits_until_its_parent_was_checked():
     assert (await asked(NOW + SECOND))[one, "monitor.down"] == Gate()
 
 
+@pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has one writer: nobody stores a check meanwhile")
+async def test_a_check_of_a_parent_that_is_just_being_stored_is_awaited_and_not_waited_for():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router)
+    await fails(one)
+    async with db.writing():
+        await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
+        found = await asyncio.create_task(asked(), context=Context())  # another one's transaction
+    assert found[one, "monitor.down"].action == "wait"
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
 async def test_it_does_not_wait_when_the_parent_was_checked_just_before():
     await channel()
     router = await monitor("Router")
@@ -209,13 +226,36 @@ async def test_reminders_of_a_night_are_one_message_in_the_morning():
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
 
-async def test_a_reminder_of_a_down_that_another_one_carried_is_none_of_a_silent_outage():
+async def test_the_end_of_an_outage_that_another_message_tells_is_told():
     await channel()
     one = await monitor()
     await fails(one)
-    await db.rows("UPDATE deliveries SET state = 'suppressed', carrier_id = 'another'")
+    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'told together with the recovery'")
     await passes(one, NOW + STEP)
     assert await settled(NOW + STEP) == [SENT_UP]
+
+
+async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    assert await settled() == ["monitor.down: it must last before it is told"]
+    await passes(one, NOW + 30 * SECOND)
+    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_TOLD}"]
+    assert await settled(NOW + STEP) == [f"monitor.down: {IN_TIME}"]
+
+
+async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_that_waits():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await settled()
+    await passes(router, NOW + STEP)
+    await passes(one, NOW + STEP + SECOND)
+    told = await settled(NOW + STEP + SECOND)
+    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_TOLD}"])
 
 
 async def told_after(reopened_ms: int) -> list[str]:

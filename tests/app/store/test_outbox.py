@@ -131,14 +131,6 @@ async def test_a_failing_channel_is_told_of_through_another():
     assert await told(event(EventKind.CHANNEL_FAILING, channel={"id": failing})) == {other}
 
 
-async def test_a_delivery_that_has_to_wait_is_no_job_yet():
-    patient = await channel(delay=60)
-    one = await monitor(patient)
-    assert await owe(event(monitor_id=one)) == {}
-    assert [row["next_at_ms"] for row in await db.rows("SELECT next_at_ms FROM deliveries")] == [NOW + 60_000]
-    assert await told(event(monitor_id=one, reminder=True), event(UP, one)) == {patient}
-
-
 async def test_changed_terms_hold_for_the_next_event():
     one = await channel()
     watched = await monitor(one)
