@@ -118,7 +118,9 @@ async def upward(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
 
 async def nodes(monitor_ids: Iterable[str]) -> dict[str, Node]:
     """Where these stand; they do not change before the transaction ends. Those that just change are absent."""
-    locked = "" if db.is_sqlite() else " FOR SHARE OF s SKIP LOCKED"  # who absorbs outcomes never waits for us in turn
+    locked = (
+        "" if db.is_sqlite() else " FOR SHARE OF s, m SKIP LOCKED"
+    )  # who absorbs outcomes never waits for us in turn
     found = await db.rows(_NODES + locked, listed(monitor_ids), 1 << SERIES_SHIFT)
     return {row["id"]: _node_of(row) for row in found}
 

@@ -1,5 +1,7 @@
 """Dependencies as they are stored, and what an outage of one monitor changes for others."""
 
+from typing import Any
+
 import pytest
 
 from app import db
@@ -181,3 +183,21 @@ async def test_what_was_suppressed_for_another_reason_stays_so():
     await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'an admin said so'")
     await passes(router, NOW + STEP)
     assert [state for state, _ in await states(one)] == ["suppressed"]
+
+
+async def test_a_check_that_changes_nothing_costs_no_statement_for_what_it_hangs_on(monkeypatch: pytest.MonkeyPatch):
+    await channel()
+    alone = await monitor("alone")
+    child = await monitor("web", alone)
+    statements, rows = [], db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    await passes(alone)
+    few = len(statements)
+    await passes(child)
+    assert len(statements) == 2 * few
+    assert not any("dependencies" in sql or "channels" in sql for sql in statements)
