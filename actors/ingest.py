@@ -55,6 +55,8 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
             for one in batch.outcomes
         ]
     )
+    if absorbed.looks:
+        await due.put(absorbed.looks, first_at_ms=due.now_ms())
     await due.forget_gaps(batch.gaps)
     try:
         await live.publish(heartbeats.shown(absorbed.kept, known), absorbed.events)

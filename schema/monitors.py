@@ -15,6 +15,10 @@ from schema.targets import TARGETS, Target
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
 Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
 ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
+ParentIds = Annotated[
+    list[Annotated[str, Meta(max_length=36)]],
+    Meta(max_length=100, description="Monitors it can't be reached without: while one is down, it is not told of."),
+]
 Every = Annotated[
     Interval | UnsetType | None,
     Meta(description="Seconds between checks. Default: 60, or null beside `cron`; null without it: on demand only."),
@@ -38,6 +42,7 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     upside_down: Annotated[bool, Meta(description="A passing check is a failure, and the other way round.")] = False
     notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
     tag_ids: TagIds = []
+    parent_ids: ParentIds = []
 
 
 class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +63,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     upside_down: bool | UnsetType = UNSET
     notification_channel_ids: ChannelIds | UnsetType = UNSET
     tag_ids: TagIds | UnsetType = UNSET
+    parent_ids: ParentIds | UnsetType = UNSET
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
@@ -79,6 +85,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     upside_down: bool
     notification_channel_ids: list[str]
     tags: Annotated[list[Label], Meta(description="By name.")]
+    parent_ids: Annotated[list[str], Meta(description="What it can't be reached without.")]
     status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
     status_since: datetime | None
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
+from app.domain.terms import objections
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store import configs, monitor_tags, own_words
@@ -177,6 +178,8 @@ def _now_ms() -> int:
 
 
 def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
+    if wrong := objections(draft.events, draft.quiet_hours):
+        raise Invalid(wrong)
     return {
         "name": draft.name,
         "type": str(draft.config.__struct_config__.tag),

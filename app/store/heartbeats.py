@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
-from app.store import gaps, outbox, standings as standing_rows
+from app.store import dependencies, gaps, outbox, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
-from schema.jobs import Outcome, ResultBatch
+from schema.jobs import Outcome, Plan, ResultBatch
 from schema.messages import NOT_CHECKED, NOTES, PUSHED, text_of
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -48,11 +48,13 @@ class Absorbed(Struct, frozen=True):
 
     kept        heartbeats that are new
     deliveries  channel id -> ids of deliveries to be sent
+    looks       series to be checked at once, for what others' outages and recoveries mean to them
     """
 
     kept: list[Kept]
     events: list[Event]
     deliveries: dict[str, list[str]]
+    looks: list[Plan] = []
 
 
 async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
@@ -70,8 +72,9 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
-        deliveries = await outbox.owe(events, now_ms) if events else {}
-    return Absorbed(kept, events, deliveries)
+        deliveries = await outbox.owe(events, now_ms)
+        looks = await dependencies.after(events, now_ms)
+    return Absorbed(kept, events, deliveries, looks)
 
 
 def _weigh(

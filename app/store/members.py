@@ -3,17 +3,23 @@
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain import groups
+from app.domain import gates, groups
 from app.errors import Invalid
 from app.store.arguments import listed
 from app.store.monitor_rows import config_of
 from schema.errors import FieldError
 from schema.status import Status
 from schema.targets import Group, Target
+from schema.targets.composed import GroupAlerts
 
 UNKNOWN = "must be the id of a monitor that exists"
 GROUPS_LOCK = 5_201_401  # a number of ours; held until the transaction ends
 CYCLE = "would make the group a member of itself"
+
+_SPEAKING = (
+    "SELECT id, name, type, config FROM monitors WHERE type = 'group' AND active"
+    """ AND (config LIKE '%"alerts":"group"%' OR config LIKE '%"alerts":"members"%') ORDER BY name"""
+)
 
 
 async def statuses(ids: Sequence[str]) -> list[Status]:
@@ -24,6 +30,21 @@ async def statuses(ids: Sequence[str]) -> list[Status]:
         listed(ids),
     )
     return [Status(row["status"]) for row in found]
+
+
+async def told_by_others(monitor_ids: Collection[str]) -> dict[str, str]:
+    """Whose outages their group tells, or their members do: monitor id -> who, in words."""
+    found = await db.rows(_SPEAKING)
+    told: dict[str, str] = {}
+    for row in found:
+        config = config_of(row)
+        if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
+            told |= dict.fromkeys(
+                set(config.members) & set(monitor_ids), f"{gates.BY_GROUP}{row['name']!r} tells of it"
+            )
+        elif row["id"] in monitor_ids:
+            told[row["id"]] = gates.BY_MEMBERS
+    return told
 
 
 async def refuse_impossible(monitor_id: str, config: Target, old: Target | None = None) -> None:

@@ -129,7 +129,9 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
     )
 
 
-def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[Label]) -> Monitor:
+def monitor_of(
+    row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[Label], parent_ids: Sequence[str]
+) -> Monitor:
     """A monitor as it is returned: secrets masked.
 
     row    a monitor's columns joined with `status` and `since_ms` of its series
@@ -151,6 +153,7 @@ def monitor_of(row: Mapping[str, Any], channel_ids: Sequence[str], labels: Seque
         upside_down=bool(row["upside_down"]),
         notification_channel_ids=list(channel_ids),
         tags=list(labels),
+        parent_ids=list(parent_ids),
         status=Status(row["status"]),
         status_since=moment(row["since_ms"]),
         version=row["version"],

@@ -18,6 +18,7 @@ from app.errors import Conflict, NoSuch, Stale
 from app.store import (
     clients,
     configs,
+    dependencies,
     events,
     links,
     members,
@@ -122,6 +123,7 @@ async def add(draft: MonitorDraft) -> Changed:
         else:
             await links.put(id_, draft.notification_channel_ids)
         await monitor_tags.put(id_, draft.tag_ids)
+        await dependencies.put(id_, draft.parent_ids)
         return await _changed(id_, now, [EventKind.MONITOR_CREATED])
 
 
@@ -149,6 +151,10 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
             await links.put(monitor_id, patch.notification_channel_ids)
         if patch.tag_ids is not UNSET:
             await monitor_tags.put(monitor_id, patch.tag_ids)
+        if patch.parent_ids is not UNSET:
+            await dependencies.put(monitor_id, patch.parent_ids)
+        if patch.parent_ids is not UNSET or patch.active is not UNSET:
+            await dependencies.reopen([monitor_id], now)
         return await _changed(monitor_id, now, kinds)
 
 
@@ -172,6 +178,7 @@ async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
         _refuse_stale(await _row(monitor_id, lock=True), version)
         gone = await _changed(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.of(monitor_id)
+        await dependencies.reopen([monitor_id], now)
         await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
         await series.retire(monitor_id, now)
         await series.begin_era(numbers, Era(now, 0))
@@ -196,7 +203,9 @@ async def _shown(found: Sequence[Any], seen_by: Seeing = None) -> list[Monitor]:
     """Rows as they are returned; of the tags and monitors they name, those that are seen."""
     ids = [row["id"] for row in found]
     channels, labels = await links.of(ids), await monitor_tags.of(ids, seen_by)
-    shown = [monitor_rows.monitor_of(row, channels.get(row["id"], ()), labels.get(row["id"], ())) for row in found]
+    parents = await dependencies.of(ids, seen_by)
+    tied = [(row, *(many.get(row["id"], ()) for many in (channels, labels, parents))) for row in found]
+    shown = [monitor_rows.monitor_of(*one) for one in tied]
     return await sight.narrowed(shown, seen_by)
 
 

@@ -14,6 +14,14 @@ class GroupPolicy(StrEnum):
     AT_LEAST = "at_least"
 
 
+class GroupAlerts(StrEnum):
+    """Who tells of an outage."""
+
+    BOTH = "both"
+    GROUP = "group"
+    MEMBERS = "members"
+
+
 class SaidStatus(StrEnum):
     """What a person may say of a manual monitor."""
 
@@ -35,6 +43,9 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     ]
     policy: GroupPolicy = GroupPolicy.ALL
     at_least: Annotated[int, Meta(ge=1, le=500, description="With the policy at_least: so many must be up.")] = 1
+    alerts: Annotated[
+        GroupAlerts, Meta(description="Who tells people of outages: the group, its members, or both.")
+    ] = GroupAlerts.BOTH
 
 
 class Saying(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

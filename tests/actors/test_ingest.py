@@ -58,3 +58,16 @@ async def test_a_start_while_late_brings_no_retry(nightly):
     await due.put(await monitors.plans(), first_at_ms=due.now_ms() + 3_000_000)
     start = make.outcome(series=nightly, at_ms=due.now_ms() + 5, seen=Status.UNKNOWN, code=STARTED, early=True)
     assert await ingested(start) > due.now_ms() + 2_000_000
+
+
+async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
+    sealing.prepare(store)
+    router = await monitors.add(make.monitor(name="Router", interval=DAY_S))
+    child = await monitors.add(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
+    later = due.now_ms() + 3_000_000
+    await due.built()
+    await due.put([*router.plans, *child.plans], first_at_ms=later)
+    now = due.now_ms()
+    assert await ingested(make.outcome(series=child.plans[0].series, at_ms=now)) == later
+    assert await ingested(make.down(series=child.plans[0].series, at_ms=now + 1)) < later
+    assert [series for series, _ in await due.late(-60_000)] == [router.plans[0].series]

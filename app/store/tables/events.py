@@ -35,6 +35,7 @@ class DeliveryRow(Table, tablename="deliveries"):
     lease_ms = BigInt(default=0)  # while sending: until when the claim holds
     error = Text(default="")
     carrier_id = Text(null=True, default=None)  # the delivery whose message tells this one, too
+    reopened_ms = BigInt(null=True, default=None)  # suppressed until then: what the monitor hangs on was up again
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
 

@@ -28,7 +28,10 @@ class Planted:
         return told
 
     async def plant(self) -> "Planted":
-        """Two tags; a monitor under each; a group that is seen, with a member that is not; one proxy for both."""
+        """Two tags; a monitor under each; a group that is seen, with a member that is not; one proxy for both.
+
+        What is seen hangs on what is not.
+        """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
         proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
         through = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
@@ -39,6 +42,10 @@ class Planted:
         self.group = await self.post(
             "/monitors", **make.monitor_json("group", members, name="a-group", tag_ids=[self.open_tag["id"]])
         )
+        reply = await self.client.patch(
+            f"{self.api}/monitors/{self.plain['id']}", json={"parent_ids": [self.secret["id"]]}, headers=CARRIER
+        )
+        assert reply.json()["parent_ids"] == [self.secret["id"]]
         for one in (self.plain, self.secret, self.bare):
             await self.live(one["id"])
         return self

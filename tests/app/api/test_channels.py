@@ -85,6 +85,23 @@ async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
     assert [one["name"] for one in found["notification_channels"]] == ["bot"]
 
 
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"events": ["monitor.down", "monitor.downn"]}, "events.1"),
+        ({"events": ["weather.*"]}, "events.0"),
+        ({"quiet_hours": {"since": "22:00", "until": "22:00"}}, "quiet_hours.until"),
+        ({"quiet_hours": {"since": "22:00", "until": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
+        ({"quiet_hours": {"since": "22:00", "until": "07:00", "but": ["weather.*"]}}, "quiet_hours.but.0"),
+    ],
+)
+async def test_terms_that_could_never_hold_are_refused(api, terms, field):
+    at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
+    for reply in (await api.post(PATH, json=make.channel_json(**terms)), await api.patch(at, json=terms)):
+        assert reply.status_code == 422
+        assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+
+
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
     at, tag = f"{PATH}/{(await added(api, TELEGRAM))['id']}", {"If-Match": '"1"'}
     assert (await api.patch(at, json={"name": "second"}, headers=tag)).headers["ETag"] == '"2"'

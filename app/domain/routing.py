@@ -1,0 +1,97 @@
+"""Decides which channels are told of an event, by their patterns and by what ties them to its monitor. Pure."""
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+
+from schema.events import EventKind
+
+UNROUTED = (EventKind.TEST,)  # goes to the channel that is tried, and to no other
+ABOUT_US = "system."
+
+
+class Listener(Struct, frozen=True, kw_only=True):
+    """A channel as far as it matters who is told; active, and not paused.
+
+    events      patterns of what it is told of
+    is_webhook  a program listens, and nobody who would get up at night
+    """
+
+    id: str
+    events: tuple[str, ...]
+    is_webhook: bool = False
+    is_default: bool = False
+    all_monitors: bool = False
+
+
+@lru_cache(maxsize=4_096)
+def matches(patterns: tuple[str, ...], kind: str) -> bool:
+    """Whether one of the patterns (`*`, `monitor.*`, a name) means this event."""
+    return any(one in {"*", kind} or (one.endswith(".*") and kind.startswith(one[:-1])) for one in patterns)
+
+
+def strangers(patterns: Sequence[str]) -> list[int]:
+    """The places of patterns that mean no event there is."""
+    return [number for number, one in enumerate(patterns) if not any(matches((one,), str(kind)) for kind in EventKind)]
+
+
+class Audience:
+    """The channels that listen while a batch of events is stored. Patterns are weighed once for each kind of event."""
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = list(listeners)
+        self._wanting: dict[EventKind, dict[str, Listener]] = {}
+        self._everywhere: dict[EventKind, list[Listener]] = {}
+
+    def of(self, kind: EventKind, *, tied: Collection[str] | None = None, subject: str | None = None) -> list[Listener]:
+        """Who is told of an event.
+
+        tied     ids of the channels that are linked to its monitor, share a tag with it, or were told of its incident
+                 before; None: the event has no monitor
+        subject  the channel that the event is about: it can't be told that it does not work
+        """
+        if kind in UNROUTED:
+            return []
+        wanting = self._wanting_of(kind)
+        if tied is not None:
+            told = self._everywhere[kind] + [
+                wanting[id_] for id_ in sorted(tied) if id_ in wanting and not wanting[id_].all_monitors
+            ]
+        elif kind.startswith(ABOUT_US):
+            told = _about_us(list(wanting.values()), self._listeners, subject)
+        else:
+            told = list(wanting.values())
+        return [one for one in told if one.id != subject]
+
+    def _wanting_of(self, kind: EventKind) -> dict[str, Listener]:
+        if kind not in self._wanting:
+            wanting = {one.id: one for one in self._listeners if matches(one.events, str(kind))}
+            self._wanting[kind] = wanting
+            self._everywhere[kind] = [one for one in wanting.values() if one.all_monitors]
+        return self._wanting[kind]
+
+
+def _about_us(wanting: list[Listener], listeners: Iterable[Listener], subject: str | None) -> list[Listener]:
+    """Who is told of our own troubles: who asked for them; when no person did, the default channels, or else all."""
+    if any(not one.is_webhook and one.id != subject for one in wanting):
+        return wanting
+    people = [one for one in listeners if not one.is_webhook and one.id != subject]
+    return [one for one in wanting if one.is_webhook] + ([one for one in people if one.is_default] or people)
+
+
+def subject_of(data: dict[str, Any]) -> str | None:
+    """The id of the channel that an event is about."""
+    return _id_of(data, "channel")
+
+
+def incident_of(data: dict[str, Any]) -> str | None:
+    """The id of the incident that an event belongs to."""
+    return _id_of(data, "incident")
+
+
+def _id_of(data: dict[str, Any], noun: str) -> str | None:
+    thing = data.get(noun)
+    found = thing.get("id") if isinstance(thing, dict) else None
+    return found if isinstance(found, str) else None

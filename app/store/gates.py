@@ -1,0 +1,216 @@
+"""Gates: what is known of deliveries that are about to be sent, and whether they may go now.
+
+Asked inside of the transaction that claims them, a fixed number of statements for any number of candidates; an outage
+whose monitor hangs on nothing costs four. The rules are in `app.domain.gates`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.domain import dependencies as graph, gates
+from app.domain.gates import ALARMS, WEIGHED, Case, Gate, Outage
+from app.store import dependencies, members
+from app.store.arguments import listed
+from app.store.dependencies import Node
+from schema.channels.terms import Terms
+from schema.events import EventKind
+
+__all__ = ["Candidate", "Gate", "of"]
+
+_json = msgspec.json.Encoder()
+
+_TERMS = "SELECT id, kind, terms FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})"
+_KNOWN = (
+    "SELECT d.id, d.reopened_ms, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
+    " WHERE d.id IN (SELECT value->>0 FROM {each:1})"
+)
+_ENDED = (
+    "SELECT each.value->>0 AS id, min(e.at_ms) AS ended_ms FROM {each:1} JOIN events e"
+    " ON e.monitor_id = each.value->>1 AND e.at_ms > CAST(each.value->>2 AS BIGINT)"
+    f" WHERE e.kind = '{EventKind.MONITOR_UP}' GROUP BY 1"
+)
+_DOWNS = (
+    "SELECT each.value->>0 AS candidate_id, d.id, d.at_ms, d.state, d.attempts, d.error, d.sent_ms, d.reopened_ms"
+    " FROM {each:1} JOIN deliveries d"
+    " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
+    " AND d.at_ms >= CAST(each.value->>3 AS BIGINT) AND d.at_ms < CAST(each.value->>4 AS BIGINT)"
+    f" JOIN events e ON e.id = d.event_id WHERE e.kind = '{EventKind.MONITOR_DOWN}'"
+)
+
+
+class Candidate(Struct, frozen=True):
+    """A delivery that is about to be sent.
+
+    at_ms       of the event
+    created_ms  when the event was stored
+    attempts    tries before this one
+    """
+
+    id: str
+    event_id: str
+    channel_id: str
+    monitor_id: str | None
+    kind: EventKind
+    at_ms: int
+    created_ms: int
+    attempts: int = 0
+
+
+class _Known(Struct, frozen=True):
+    """What is stored of a candidate."""
+
+    reminder: bool
+    reopened: bool
+    started_ms: int
+
+
+class _Facts(Struct, frozen=True):
+    """What a batch of candidates has to be judged by; keys are candidates' ids, or monitors'."""
+
+    known: dict[str, _Known]
+    ended: dict[str, int]
+    downs: dict[str, list[Any]]
+    parents: dict[str, list[str]]
+    nodes: dict[str, Node]
+    groups: dict[str, str]
+
+
+async def of(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Gate]:
+    """Whether these may go now, by id; inside of the caller's transaction."""
+    terms, webhooks = await _terms_of({one.channel_id for one in candidates})
+    known = [one for one in candidates if one.channel_id in terms]
+    facts = await _facts_of([one for one in known if _is_weighed(one, webhooks)], terms)
+    found: dict[str, Gate] = {}
+    for one in sorted(known, key=lambda candidate: candidate.at_ms):  # a recovery asks what became of its outage
+        case = _case_of(one, terms[one.channel_id], facts, (found, now_ms))
+        found[one.id] = gates.gate(case, now_ms)
+    return {one.id: found.get(one.id, Gate()) for one in candidates}
+
+
+def _is_weighed(one: Candidate, webhooks: Collection[str]) -> bool:
+    return bool(one.monitor_id) and one.kind in WEIGHED and not one.attempts and one.channel_id not in webhooks
+
+
+async def _terms_of(channel_ids: Collection[str]) -> tuple[dict[str, Terms], set[str]]:
+    """Terms by channel, and which of the channels are webhooks."""
+    found = await db.rows(_TERMS, listed(channel_ids))
+    terms = {row["id"]: msgspec.json.decode(row["terms"], type=Terms) for row in found}
+    return terms, {row["id"] for row in found if row["kind"] == "webhook"}
+
+
+async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) -> _Facts:
+    if not weighed:
+        return _Facts({}, {}, {}, {}, {}, {})
+    known = {row["id"]: _known_of(row) for row in await db.rows(_KNOWN, listed(one.id for one in weighed))}
+    alarming = {str(one.monitor_id) for one in weighed if one.kind in ALARMS}
+    parents = await dependencies.upward(alarming) if alarming else {}
+    return _Facts(
+        known=known,
+        ended=await _ended_of([one for one in weighed if _asks_for_end(one, known, terms)]),
+        downs=await _downs_of([one for one in weighed if _asks_for_downs(one, known)], known),
+        parents=parents,
+        nodes=await dependencies.nodes({one for many in parents.values() for one in many}) if parents else {},
+        groups=await members.told_by_others(alarming) if alarming else {},
+    )
+
+
+def _asks_for_end(one: Candidate, known: Mapping[str, _Known], terms: Mapping[str, Terms]) -> bool:
+    if one.kind is not EventKind.MONITOR_DOWN or one.id not in known:
+        return False
+    return bool(terms[one.channel_id].delay) or known[one.id].reopened or known[one.id].reminder
+
+
+def _asks_for_downs(one: Candidate, known: Mapping[str, _Known]) -> bool:
+    return one.id in known and (one.kind is EventKind.MONITOR_UP or known[one.id].reminder)
+
+
+async def _ended_of(downs: Sequence[Candidate]) -> dict[str, int]:
+    """When the outages of these were over; those that last are absent."""
+    if not downs:
+        return {}
+    asked = _json.encode([(one.id, one.monitor_id, one.at_ms) for one in downs]).decode()
+    return {row["id"]: row["ended_ms"] for row in await db.rows(_ENDED, asked)}
+
+
+async def _downs_of(later: Sequence[Candidate], known: Mapping[str, _Known]) -> dict[str, list[Any]]:
+    """The earlier downs of the same outages on the same channels."""
+    if not later:
+        return {}
+    asked = [(one.id, one.channel_id, one.monitor_id, known[one.id].started_ms, one.at_ms) for one in later]
+    found: dict[str, list[Any]] = {}
+    for row in await db.rows(_DOWNS, _json.encode(asked).decode()):
+        found.setdefault(row["candidate_id"], []).append(row)
+    return found
+
+
+def _case_of(one: Candidate, terms: Terms, facts: _Facts, so_far: tuple[Mapping[str, Gate], int]) -> Case:
+    """All that matters for one candidate; for one that is not weighed that is little.
+
+    so_far  what was decided of its elders, and now, epoch milliseconds
+    """
+    decided, now_ms = so_far
+    known, monitor_id = facts.known.get(one.id), one.monitor_id or ""
+    if known is None:
+        return Case(kind=one.kind, at_ms=one.at_ms, terms=terms, is_final=True)
+    ended_ms = one.at_ms if one.kind is EventKind.MONITOR_UP else facts.ended.get(one.id)
+    return Case(
+        kind=one.kind,
+        at_ms=one.at_ms,
+        terms=terms,
+        reminder=known.reminder,
+        reopened=known.reopened,
+        ended_ms=ended_ms,
+        behind=_behind(monitor_id, facts),
+        held_ms=_held_ms(one, facts, now_ms),
+        group=facts.groups.get(monitor_id, ""),
+        outage=_outage_of(facts.downs.get(one.id, []), ended_ms, terms.delay, decided),
+    )
+
+
+def _behind(monitor_id: str, facts: _Facts) -> str | None:
+    """The name of the nearest monitor this one hangs on that is down."""
+    above = (facts.nodes[id_] for id_ in graph.ancestors(monitor_id, facts.parents) if id_ in facts.nodes)
+    return next((node.name for node in above if node.is_down), None)
+
+
+def _held_ms(one: Candidate, facts: _Facts, now_ms: int) -> int:
+    """Until when checks of what the monitor hangs on are awaited; 0: it is known to be up."""
+    above = graph.ancestors(one.monitor_id or "", facts.parents)
+    if any(id_ not in facts.nodes for id_ in above):
+        return now_ms + gates.LOOK_MS  # a check of it is being stored
+    near = [facts.nodes[id_] for id_, distance in above.items() if distance == 1]
+    holds_ms = [node.hold_ms for node in near if node.is_doubtful(one.created_ms)]
+    return one.created_ms + max(holds_ms) if holds_ms else 0
+
+
+def _outage_of(downs: Sequence[Any], ended_ms: int | None, delay_s: int, decided: Mapping[str, Gate]) -> Outage:
+    """How the earlier downs of an outage fare that is over at `ended_ms`; None: it lasts."""
+    if not downs:
+        return Outage()
+    told = [row["sent_ms"] for row in downs if row["sent_ms"] is not None]
+    is_short = ended_ms is not None and ended_ms < min(row["at_ms"] for row in downs) + delay_s * 1000
+    silent = all(_is_silent(row, decided, is_short=is_short, is_over=ended_ms is not None) for row in downs)
+    return Outage(silent=silent, sent_ms=min(told, default=None))
+
+
+def _is_silent(row: Any, decided: Mapping[str, Gate], *, is_short: bool, is_over: bool) -> bool:
+    """Whether nobody read this down, and nobody will."""
+    gate = decided.get(row["id"])
+    if gate is not None and gate.action != "wait":
+        return gate.action == "suppress"
+    if row["state"] == "suppressed":
+        return gates.was_held_back(row["error"])
+    waits = row["state"] == "pending" and not row["attempts"]
+    return waits and (is_short or (is_over and row["reopened_ms"] is not None))
+
+
+def _known_of(row: Any) -> _Known:
+    data = msgspec.json.decode(row["data"])
+    started = data.get("started_at")
+    started_ms = round(datetime.fromisoformat(started).timestamp() * 1000) if started else 0
+    return _Known(bool(data.get("reminder")), row["reopened_ms"] is not None, started_ms)

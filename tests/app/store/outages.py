@@ -1,0 +1,74 @@
+"""Monitors that fail and recover, and what the gates make of the deliveries that this leads to."""
+
+from typing import Any
+
+from app import db
+from app.store import channels, gates, heartbeats, monitors, series
+from app.store.gates import Candidate, Gate
+from app.store.heartbeats import Absorbed
+from schema.events import EventKind
+from schema.jobs import Outcome
+from tests import make
+
+NOW, STEP = make.NOW_MS, make.MINUTE_MS
+_OPEN = (
+    "SELECT d.id, d.event_id, d.channel_id, d.monitor_id, e.kind, d.at_ms, d.created_ms, d.attempts"
+    " FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.state = 'pending' AND d.next_at_ms <= ?1"
+)
+
+
+async def channel(**changes: Any) -> str:
+    """A channel that every monitor tells."""
+    return (await channels.add(make.channel(all_monitors=True, **changes))).id
+
+
+async def monitor(name: str = "web", *parents: str, **changes: Any) -> str:
+    """A monitor that hangs on these."""
+    return (await monitors.add(make.monitor(name=name, parent_ids=list(parents), **changes))).monitor.id
+
+
+async def absorbed(monitor_id: str, outcome: Outcome, now_ms: int = 0) -> Absorbed:
+    """An outcome of this monitor, stored when it was due, or later."""
+    (no,) = await series.of(monitor_id)
+    known = {one.series: one for one in await series.snapshots([no])}
+    mine = make.outcome(series=no, at_ms=outcome.at_ms, seen=outcome.seen)
+    return await heartbeats.absorb(make.results(mine), known, now_ms or outcome.at_ms)
+
+
+async def fails(monitor_id: str, at_ms: int = NOW) -> Absorbed:
+    """A check of it fails."""
+    return await absorbed(monitor_id, make.down(at_ms=at_ms))
+
+
+async def passes(monitor_id: str, at_ms: int = NOW) -> Absorbed:
+    """A check of it passes."""
+    return await absorbed(monitor_id, make.outcome(at_ms=at_ms))
+
+
+async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Gate]:
+    """What the gates say of all that is due: (monitor, event) -> gate."""
+    rows = await db.rows(_OPEN, now_ms)
+    candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
+    async with db.writing():
+        found = await gates.of(candidates, now_ms)
+    return {(one.monitor_id or "", str(one.kind)): found[one.id] for one in candidates}
+
+
+async def settled(now_ms: int = NOW) -> list[str]:
+    """Send what may go, suppress what may not; returns what happened, in the order of the events."""
+    rows = [dict(row) for row in await db.rows(_OPEN + " ORDER BY d.at_ms, e.kind", now_ms)]
+    candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
+    async with db.writing():
+        found = await gates.of(candidates, now_ms)
+        for one in candidates:
+            await _settle(one.id, found[one.id], now_ms)
+    return [f"{one.kind}: {found[one.id].reason or found[one.id].action}" for one in candidates]
+
+
+async def _settle(id_: str, gate: Gate, now_ms: int) -> None:
+    if gate.action == "send":
+        await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE id = ?1", id_, now_ms)
+    elif gate.action == "suppress":
+        await db.rows("UPDATE deliveries SET state = 'suppressed', error = ?2 WHERE id = ?1", id_, gate.reason)
+    else:
+        await db.rows("UPDATE deliveries SET next_at_ms = ?2 WHERE id = ?1", id_, gate.until_ms)

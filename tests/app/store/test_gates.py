@@ -1,0 +1,311 @@
+"""Gates find out what speaks against a delivery, for a batch of them at a time."""
+
+import asyncio
+from contextvars import Context
+from typing import Any
+
+import pytest
+
+from app import db
+from app.domain.gates import IN_TIME, NOT_TOLD, TOGETHER, TOLD_MEANWHILE
+from app.security import sealing
+from app.store import gates, monitors
+from app.store.gates import Candidate, Gate
+from schema.channels.terms import QuietHours
+from schema.events import EventKind
+from schema.monitors import MonitorPatch
+from schema.targets import Group
+from schema.targets.composed import GroupAlerts
+from tests.app.store.outages import NOW, STEP, asked, channel, fails, monitor, passes, settled
+from tests.conftest import ON_POSTGRES
+
+SECOND = 1_000
+SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
+BEHIND_ROUTER = "monitor.down: behind 'Router', which is down"
+
+
+@pytest.fixture(autouse=True)
+def sealed(store):
+    sealing.prepare(store)
+
+
+async def webhook() -> str:
+    id_ = await channel(events=["*"])
+    await db.rows("UPDATE channels SET kind = 'webhook' WHERE id = ?1", id_)
+    return id_
+
+
+async def test_nothing_is_asked_of_nothing():
+    assert await gates.of([], NOW) == {}
+
+
+async def test_a_delivery_whose_channel_is_gone_is_left_to_the_sender():
+    stranger = Candidate("d", "e", "gone", "m", EventKind.MONITOR_DOWN, NOW, NOW)
+    assert await gates.of([stranger], NOW) == {"d": Gate()}
+
+
+async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
+    await channel()
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + STEP)
+    assert await settled(NOW + STEP) == [SENT_DOWN, SENT_UP]
+
+
+async def test_quiet_hours_hold_for_what_has_no_monitor_too():
+    ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
+    assert (await gates.of([lag], NOW))["d"].action == "wait"
+
+
+@pytest.mark.parametrize(
+    ("recovery_ms", "told"),
+    [
+        (59 * SECOND, [f"monitor.down: {IN_TIME}", f"monitor.up: {NOT_TOLD}"]),
+        (61 * SECOND, [SENT_DOWN, SENT_UP]),
+    ],
+)
+async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_end(recovery_ms, told):
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + recovery_ms)
+    assert await settled(NOW + 70 * SECOND) == told
+
+
+async def test_the_next_outage_is_not_the_last_one():
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + SECOND)
+    await settled(NOW + STEP)
+    await fails(one, NOW + 2 * STEP)
+    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
+    await passes(one, NOW + 4 * STEP)
+    assert await settled(NOW + 4 * STEP) == [SENT_UP]
+
+
+async def test_behind_a_parent_that_is_down_only_the_parent_is_told():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    assert await settled() == [SENT_DOWN]
+    await fails(one, NOW + SECOND)
+    assert await settled(NOW + SECOND) == [BEHIND_ROUTER]
+    await passes(one, NOW + STEP)
+    assert await settled(NOW + STEP) == [f"monitor.up: {NOT_TOLD}"]
+
+
+async def test_the_nearest_that_is_down_is_named():
+    await channel()
+    uplink = await monitor("Uplink")
+    router = await monitor("Router", uplink)
+    switch = await monitor("Switch", router)
+    one = await monitor("web", switch)
+    for id_ in (uplink, router):
+        await fails(id_)
+    await fails(one)
+    assert (await asked())[one, "monitor.down"].reason == "behind 'Router', which is down"
+    assert (await asked())[router, "monitor.down"].reason == "behind 'Uplink', which is down"
+
+
+async def test_a_paused_parent_holds_nothing_back():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await monitors.change(router, MonitorPatch(active=False))
+    await fails(one)
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
+async def test_a_webhook_is_told_every_fact():
+    hook = await webhook()
+    router = await monitor("Router")
+    await fails(router)
+    await fails(await monitor("web", router), NOW + SECOND)
+    told = await settled(NOW + SECOND)
+    assert (set(told), hook) == ({SENT_DOWN}, hook)
+
+
+async def test_an_outage_waits_until_its_parent_was_checked():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router, NOW - 30 * SECOND)
+    await fails(one)
+    assert (await asked())[one, "monitor.down"].action == "wait"
+    await passes(router, NOW + SECOND)
+    assert (await asked(NOW + SECOND))[one, "monitor.down"] == Gate()
+
+
+@pytest.mark.skipif(not ON_POSTGRES, reason="SQLite has one writer: nobody stores a check meanwhile")
+async def test_a_check_of_a_parent_that_is_just_being_stored_is_awaited_and_not_waited_for():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router)
+    await fails(one)
+    async with db.writing():
+        await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
+        found = await asyncio.create_task(asked(), context=Context())  # another one's transaction
+    assert found[one, "monitor.down"].action == "wait"
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
+async def test_it_does_not_wait_when_the_parent_was_checked_just_before():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router, NOW - SECOND)
+    await fails(one)
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
+@pytest.mark.parametrize(
+    ("changes", "held_s"), [({"interval": 300}, 30), ({"interval": 20, "timeout": 5.0}, 25), ({"interval": None}, 0)]
+)
+async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held_s):
+    await channel()
+    one = await monitor("web", await monitor("Router", **changes))
+    await fails(one)
+    if held_s:
+        assert (await asked(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
+    assert (await asked(NOW + held_s * SECOND))[one, "monitor.down"] == Gate()
+
+
+async def test_it_waits_while_the_parent_fails_with_retries_left():
+    await channel()
+    router = await monitor("Router", max_retries=1)
+    one = await monitor("web", router)
+    await fails(one)
+    await fails(router, NOW + SECOND)
+    assert (await asked(NOW + SECOND))[one, "monitor.down"].action == "wait"
+    await fails(router, NOW + 2 * SECOND)
+    assert await settled(NOW + 2 * SECOND) == [BEHIND_ROUTER, SENT_DOWN]
+
+
+@pytest.mark.parametrize(
+    ("alerts", "group_reason", "member_reason"),
+    [
+        (GroupAlerts.BOTH, "", ""),
+        (GroupAlerts.GROUP, "", "its group 'Shop' tells of it"),
+        (GroupAlerts.MEMBERS, "its members tell of it", ""),
+    ],
+)
+async def test_a_group_says_who_tells(alerts, group_reason, member_reason):
+    await channel()
+    member = await monitor("web")
+    group = await monitor("Shop", config=Group(members=[member], alerts=alerts))
+    await fails(member)
+    await fails(group)
+    found = await asked()
+    assert found[group, "monitor.down"].reason == group_reason
+    assert found[member, "monitor.down"].reason == member_reason
+
+
+async def test_what_was_tried_is_not_taken_back():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(one)
+    await db.rows("UPDATE deliveries SET attempts = 1")
+    await fails(router)
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
+async def test_reminders_of_a_night_are_one_message_in_the_morning():
+    await channel()
+    one = await monitor("web", resend_interval=1)
+    await fails(one)
+    await fails(one, NOW + STEP)
+    await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE at_ms = ?1", NOW, NOW + 2 * STEP)
+    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {TOLD_MEANWHILE}"]
+    await fails(one, NOW + 3 * STEP)
+    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
+
+
+async def test_the_end_of_an_outage_that_another_message_tells_is_told():
+    await channel()
+    one = await monitor()
+    await fails(one)
+    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'told together with the recovery'")
+    await passes(one, NOW + STEP)
+    assert await settled(NOW + STEP) == [SENT_UP]
+
+
+async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    assert await settled() == ["monitor.down: it must last before it is told"]
+    await passes(one, NOW + 30 * SECOND)
+    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_TOLD}"]
+    assert await settled(NOW + STEP) == [f"monitor.down: {IN_TIME}"]
+
+
+async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_that_waits():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await settled()
+    await passes(router, NOW + STEP)
+    await passes(one, NOW + STEP + SECOND)
+    told = await settled(NOW + STEP + SECOND)
+    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_TOLD}"])
+
+
+async def told_after(reopened_ms: int) -> list[str]:
+    return await settled(reopened_ms + 76 * SECOND)  # an interval of 60 s and a timeout of 16 s
+
+
+async def test_a_child_that_stays_down_is_told_after_its_parent_is_back():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await settled()
+    await passes(router, NOW + STEP)
+    assert await settled(NOW + STEP) == [SENT_UP]
+    await fails(one, NOW + 2 * STEP)
+    assert await told_after(NOW + STEP) == [SENT_DOWN]
+    await passes(one, NOW + 9 * STEP)
+    assert await settled(NOW + 9 * STEP) == [SENT_UP]
+
+
+async def test_a_child_that_is_back_with_its_parent_stays_untold():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await settled()
+    await passes(router, NOW + STEP)
+    await passes(one, NOW + STEP + SECOND)
+    told = await told_after(NOW + STEP)
+    assert sorted(told) == sorted([f"monitor.down: {TOGETHER}", f"monitor.up: {NOT_TOLD}", SENT_UP])
+
+
+async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
+    ops = await channel()
+    ids = [await monitor(f"web {number}") for number in range(6)]
+    for id_ in ids:
+        await fails(id_)
+    statements, rows = [], db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    found = await db.rows("SELECT id, event_id, monitor_id FROM deliveries")
+    candidates = [
+        Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found
+    ]
+    statements.clear()
+    await gates.of(candidates, NOW)
+    assert len(statements) == 4
