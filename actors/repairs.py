@@ -129,7 +129,9 @@ async def _say_lag(lag_s: float, *, lagging: bool) -> None:
     """The product says of itself that it is late, and when it is no more."""
     log.warning("schedule.lagging" if lagging else "schedule.caught_up", lag_s=round(lag_s, 1))
     if lagging:
-        await live.publish([], [await events.add(EventKind.SCHEDULE_LAG, {"lag": round(lag_s, 3)}, due.now_ms())])
+        told = await events.add(EventKind.SCHEDULE_LAG, {"lag": round(lag_s, 3)}, due.now_ms())
+        await queue.put(*queue.notify_jobs(told.deliveries))
+        await live.publish([], [told.event])
 
 
 def _slots_passed(plan: Plan, since_ms: int, now_ms: int) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -35,7 +36,7 @@ class Body(Struct, frozen=True):
 
     event: str
     timestamp: str
-    data: Data
+    data: dict[str, Any]
     signature: str | UnsetType = UNSET
 
 
@@ -57,6 +58,8 @@ def render(config: Webhook, message: Message) -> Request:
     }
     if config.secret:
         headers["X-Webhook-Signature"] = _signature(config.secret, raw)
+    if config.previous_secret:
+        headers["X-Webhook-Signature-Previous"] = _signature(config.previous_secret, raw)
     return Request(config.url, raw, _own(config.headers) | headers)
 
 
@@ -73,8 +76,9 @@ def _signature(secret: str, signed: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def _data(message: Message) -> Data:
-    return Data(
+def _data(message: Message) -> dict[str, Any]:
+    """What the event holds, in our own form where there is one."""
+    told = Data(
         delivery_id=message.delivery_id,
         monitor=message.monitor,
         status=message.status,
@@ -84,6 +88,8 @@ def _data(message: Message) -> Data:
         ping=message.ping_ms,
         test=message.test,
     )
+    facts = {name: value for name, value in message.facts.items() if value is not None}
+    return facts | cast("dict[str, Any]", msgspec.to_builtins(told))
 
 
 def _rfc3339(at: datetime) -> str:

@@ -8,8 +8,10 @@ from uuid import uuid4
 import msgspec
 
 from app import db
+from app.domain import event_patterns
 from app.domain.judge import Verdict
 from app.store.deliveries import by_channel
+from schema.channels.terms import Terms
 from schema.events import Event, EventKind
 from schema.jobs import Outcome
 from schema.messages import text_of
@@ -46,7 +48,7 @@ async def owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
         _json.encode(rows).decode(),
         now_ms,
     )
-    owed = await _channels_of([event for event in events if event.event in TOLD])
+    owed = [*await _channels_of([event for event in events if event.event in TOLD]), *await _webhooks_of(events)]
     deliveries = [(str(uuid4()), row["event_id"], row["channel_id"], row["monitor_id"], row["at_ms"]) for row in owed]
     if deliveries:
         await db.rows(
@@ -69,6 +71,17 @@ async def _channels_of(events: Sequence[Event]) -> Any:
         " JOIN channels c ON c.id = l.channel_id WHERE c.active",
         _json.encode([(e.id, e.monitor_id, _ms(e.at)) for e in events]).decode(),
     )
+
+
+async def _webhooks_of(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """(event, webhook) for every active webhook that subscribed to an event."""
+    found = await db.rows("SELECT id, terms FROM channels WHERE kind = 'webhook' AND active AND paused_ms IS NULL")
+    return [
+        {"event_id": e.id, "monitor_id": e.monitor_id, "at_ms": _ms(e.at), "channel_id": row["id"]}
+        for row in found
+        for e in events
+        if event_patterns.any_means(msgspec.json.decode(row["terms"], type=Terms).events, e.event)
+    ]
 
 
 def _instant(at_ms: int) -> datetime:
