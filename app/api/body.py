@@ -132,14 +132,6 @@ class Body(AbstractDTO[Any]):
         return False
 
 
-class OptionalBody(Body):
-    """A body that may be left out: its fields' defaults hold then."""
-
-    def decode_bytes(self, value: bytes) -> Any:
-        """The same, and nothing for `{}`."""
-        return super().decode_bytes(value or b"{}")
-
-
 class FormBody(Body):
     """A body that may also come as a form: what OAuth2 clients send."""
 
