@@ -97,7 +97,7 @@ def _failed(claimed: Claimed, failed: Undelivered) -> Settled:
     """A try that did not work: again later, or never, with the reason."""
     hopeless = patience.is_hopeless(time() - claimed.created_ms / 1000, permanent=failed.permanent)
     event = claimed.event
-    once = event.event is EventKind.TEST or event.data.get("test") is True  # somebody waits; a retry would surprise them
+    once = event.event is EventKind.TEST or event.data.get("test") is True  # somebody waits, and only once
     if hopeless or once:
         return Settled(claimed.id, claimed.attempts, "dead", failed.reason)
     wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311 - spreads retries

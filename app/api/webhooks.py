@@ -66,7 +66,7 @@ class WebhookTested(Struct, frozen=True):
     message: str
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(
     page: Page = None,
     limit: Limit = None,
     q: Search = None,

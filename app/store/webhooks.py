@@ -100,9 +100,7 @@ async def browse(query: WebhookQuery) -> tuple[list[WebhookShown], int]:
     wanted = (containing(query.q), query.active)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    found = await db.rows(
-        f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
-    )
+    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset)
     return [_shown(row) for row in found], int(counted[0]["n"])
 
 
