@@ -31,9 +31,7 @@ def fresh(store):
 @pytest.fixture
 async def known():
     """Two monitors."""
-    numbers = [
-        plan.series for name in ("one", "two") for plan in (await monitors.add(make.monitor(name=name))).plans
-    ]
+    numbers = [plan.series for name in ("one", "two") for plan in (await monitors.add(make.monitor(name=name))).plans]
     return {one.series: one for one in await series.snapshots(numbers)}
 
 
