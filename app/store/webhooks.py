@@ -132,7 +132,7 @@ _RESTED = {"failures": 0, "refusals": 0, "rests_until_ms": 0, "paused_ms": None,
 
 def _merged(old: Webhook, fields: dict[str, Any]) -> Webhook:
     """The config after a patch. What is not sent stays with the place it was given for. Raises Invalid."""
-    sent = {name: fields[name] for name in ("url", "secret", "headers") if name in fields}
+    sent: dict[str, Any] = {name: fields[name] for name in ("url", "secret", "headers") if name in fields}
     if sent.get("secret", MASK) != MASK:
         sent["previous_secret"] = ""
     return _kept(msgspec.structs.replace(sealing.masked(old), **sent), old)

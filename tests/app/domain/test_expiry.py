@@ -39,7 +39,7 @@ def test_without_thresholds_nothing_is_said():
     thresholds=st.lists(st.integers(0, 90), max_size=6),
 )
 def test_time_only_tightens(steps, thresholds):
-    at_ms, before = -60 * DAY_MS, set()
+    at_ms, before = -60 * DAY_MS, set[int]()
     for step in steps:
         at_ms += step
         now = passed(ENDS, at_ms, thresholds)
