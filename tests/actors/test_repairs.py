@@ -6,10 +6,11 @@ from actors.repairs import SWEPT_AGAIN_S, Repairs
 from app import db, due, queue as queues
 from app.domain import slots
 from app.security import sealing
-from app.store import channels, heartbeats, monitors, series
+from app.store import channels, heartbeats, monitors, series, webhooks
 from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
 from schema.status import Status
 from schema.targets import Push
+from schema.webhooks import WebhookDraft
 from tests import make
 from tests.actors.queued import jobs_of
 
@@ -115,6 +116,16 @@ async def test_a_schedule_that_lags_is_said_once(plan):
     await repairs.watch()
     (row,) = await db.rows("SELECT count(*) AS n FROM events WHERE kind = 'system.schedule_lag'")
     assert row["n"] == 1
+
+
+async def test_who_subscribed_is_told_that_the_schedule_lags(plan):
+    hook = await webhooks.add(WebhookDraft(url="http://127.0.0.1:9/", events=["system.*"]))
+    await due.built()
+    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await Repairs().watch()
+    (job,) = await jobs_of(NotifyBatch)
+    (owed,) = await db.rows("SELECT d.id, e.kind FROM deliveries d JOIN events e ON e.id = d.event_id")
+    assert (job.channel_id, job.deliveries, owed["kind"]) == (hook.id, [owed["id"]], "system.schedule_lag")
 
 
 @pytest.fixture

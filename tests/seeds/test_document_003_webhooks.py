@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app import queue
+from app.api import document
 from app.store import events
 from schema.events import EventKind
 from tests.app.api.notifying import notifying
@@ -43,6 +44,12 @@ async def test_a_webhook_is_registered_as_it_stands(api):
     assert reply.status_code == 201, reply.text
     sent, told = json.loads(REGISTER.read_text()), reply.json()
     assert (told["url"], told["events"], told["secret"]) == (sent["url"], sent["events"], "********")
+
+
+def test_our_openapi_document_has_the_documents_example(application):
+    spec = json.loads(document.of(application))
+    sent = spec["paths"][HOOKS]["post"]["requestBody"]["content"]["application/json"]
+    assert sent["example"] == json.loads(REGISTER.read_text())
 
 
 async def test_the_payload_is_the_documents(api, application):
