@@ -19,6 +19,7 @@ from app.domain import patience
 from app.store import channels, deliveries
 from app.store.channels import OpenChannel
 from app.store.deliveries import Claimed, Settled
+from schema.events import EventKind
 from schema.jobs import NotifyBatch
 
 log = structlog.get_logger()
@@ -95,7 +96,8 @@ class Desk:
 def _failed(claimed: Claimed, failed: Undelivered) -> Settled:
     """A try that did not work: again later, or never, with the reason."""
     hopeless = patience.is_hopeless(time() - claimed.created_ms / 1000, permanent=failed.permanent)
-    once = claimed.event.event.value == "channel.test"  # somebody waits for the answer; a retry would surprise them
+    event = claimed.event
+    once = event.event is EventKind.TEST or event.data.get("test") is True  # somebody waits, and only once
     if hopeless or once:
         return Settled(claimed.id, claimed.attempts, "dead", failed.reason)
     wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311 - spreads retries

@@ -51,6 +51,7 @@ from app.api.tags import TagController
 from app.api.two_factor import TwoFactorController
 from app.api.users import UserController
 from app.api.visible_tags import VisibleTagController
+from app.api.webhooks import WebhookController
 from app.pages import explorer
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
@@ -81,6 +82,7 @@ CONTROLLERS: list[Any] = [
     AuditController,
     TagController,
     VisibleTagController,
+    WebhookController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it

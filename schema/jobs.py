@@ -44,6 +44,21 @@ class Plan(Struct, frozen=True):
     timezone: str = "UTC"
 
 
+class Ends(Struct, frozen=True, array_like=True):
+    """Something that a check met and that expires.
+
+    kind      certificate or domain
+    identity  the certificate's fingerprint, the domain and its date; empty for one that ended and was not shown
+    issuer    who stands for it; the registrar of a domain
+    """
+
+    kind: str
+    identity: str
+    name: str
+    issuer: str
+    ends_ms: int
+
+
 class Outcome(Struct, frozen=True, array_like=True):
     """What one check saw.
 
@@ -65,6 +80,7 @@ class Outcome(Struct, frozen=True, array_like=True):
     detail: dict[str, Any] | None = None
     early: bool = False  # as in Slot; a push too
     look_ms: int = 0  # when the series wants to be looked at before its next slot; 0: by the usual rules
+    ends: Ends | None = None  # what expires soon
 
 
 class Gap(Struct, frozen=True, array_like=True):

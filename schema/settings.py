@@ -29,7 +29,11 @@ class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     deny: Annotated[Networks, Meta(description="May not be reached.")] = []
 
 
-Value = EgressPolicy  # of a setting: the union of the catalogue's types
+NotifyDays = Annotated[
+    list[Annotated[int, Meta(ge=0, le=90)]],
+    Meta(max_length=20, description="Days before the end; 0: when it has ended. Empty: nobody is told."),
+]
+Value = EgressPolicy | NotifyDays  # of a setting: the union of the catalogue's types
 
 
 class Entry(Struct, frozen=True):
@@ -45,6 +49,9 @@ CATALOGUE: dict[str, Entry] = {
     "egress.webhooks": Entry(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
     "egress.senders": Entry(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),
     "egress.oauth": Entry(EgressPolicy, EgressPolicy(), "Where OAuth2 tokens may be asked for."),
+    "expiry.notify_days": Entry(
+        NotifyDays, [30, 14, 7, 3, 1, 0], "How many days before a certificate or a domain ends it is told."
+    ),
 }
 
 

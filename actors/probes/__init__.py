@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import structlog
 
+from actors.probes import sightings
 from actors.probes.redaction import redacted
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
@@ -99,6 +100,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     detailed    keep what a person wants to see of a passing check too; early slots always do
     """
     probe = _ready(type(snapshot.target))  # before the clock starts: its first import takes a while
+    met = sightings.begin()
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     seen = await _answer(probe, asked)
@@ -120,6 +122,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
         seen.detail,
         slot.early,
         seen.look_ms,
+        sightings.soonest(met) if met else None,
     )
 
 

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from actors.probes import sightings
 from actors.probes.registration import Registration
 from actors.probes.registries import Silent, by_rdap, by_whois
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
+from schema.jobs import Ends
 from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Domain
@@ -35,6 +37,7 @@ async def probe(target: Domain, asked: Asked) -> Seen:
 
 def _judged(target: Domain, found: Registration, *, detailed: bool) -> Seen:
     days = int((found.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
+    sightings.note(_ends(target.domain.lower(), found))
     words = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {found.ends_at:%Y-%m-%d}"
     facts = {
         "domain": target.domain,
@@ -49,3 +52,8 @@ def _judged(target: Domain, found: Registration, *, detailed: bool) -> Seen:
     if days <= target.warning_days:
         return Seen(Status.DEGRADED, 0, words, facts, days)
     return Seen(Status.UP, ANSWERED, "", facts if detailed else None, days)
+
+
+def _ends(domain: str, found: Registration) -> Ends:
+    identity, ends_ms = f"{domain} {found.ends_at:%Y-%m-%d}", round(found.ends_at.timestamp() * 1000)
+    return Ends("domain", identity, domain, found.registrar, ends_ms)

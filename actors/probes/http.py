@@ -67,6 +67,8 @@ async def _look(target: Http, asked: Asked, way: Way) -> Seen:
     finally:
         walk.answer.close()
     took_s = perf_counter() - began
+    if target.check_cert_expiry:
+        days_of(walk.leaf)  # whatever the answer is worth, its certificate was seen
     seen = _judged(target, walk, found, took_s)
     if target.assertions:
         seen = replace(seen, value=found.value, certificate_days=_days(target, walk.leaf))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from actors.probes import sightings
 from actors.probes.leaf import Leaf, leaf_of
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_for
@@ -21,7 +22,7 @@ async def probe(target: Ssl, asked: Asked) -> Seen:
     objection = await _objection_to_chain(target, asked) if target.check_chain else ""
     if target.check_chain:
         facts["chain_valid"] = not objection
-    days = leaf.short.days_left(datetime.now(UTC))
+    days = sightings.certificate(leaf.short).days_left(datetime.now(UTC))
     facts["days_until_expiration"] = days
     if reason := _fault(leaf, target, days) or objection:
         raise Failed(reason, detail=facts)

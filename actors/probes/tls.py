@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from actors.probes import sightings
 from actors.probes.seen import Unsure
 from actors.probes.tools import Tools
 from schema.targets import Docker, Mongodb, Mqtt, Mysql, Redis
@@ -108,7 +109,7 @@ def days_of(leaf: bytes) -> int | None:
     from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
 
     try:
-        return certificate_of(leaf).days_left(datetime.now(UTC))
+        return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC))
     except ValueError:
         return None
 

@@ -4,6 +4,7 @@ import errno
 import os
 import ssl
 
+from actors.probes import sightings
 from actors.probes.seen import Failed, Unsure
 from app.security.names import NamesUnavailable, NameUnknown
 
@@ -24,6 +25,7 @@ OURS = frozenset(
 )
 
 ROUTES = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def of_system(error: OSError) -> Failed | Unsure:
@@ -50,5 +52,7 @@ def _words(error: OSError) -> str:
 def of_tls(error: ssl.SSLError) -> Failed:
     """What a broken handshake means; the certificate's fault is told apart."""
     if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == HAS_EXPIRED:
+            sightings.note(sightings.EXPIRED)
         return Failed(f"certificate not valid: {error.verify_message}")
     return Failed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from actors.probes import sightings
 from actors.probes.reply import Reply
 from actors.probes.seen import Seen
 from schema.status import Status
@@ -40,7 +41,7 @@ def days_of(leaf: bytes | None) -> int | None:
     from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
 
     try:
-        return certificate_of(leaf).days_left(datetime.now(UTC)) if leaf else None
+        return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC)) if leaf else None
     except ValueError:
         return None
 

@@ -1,7 +1,7 @@
-"""What follows a stored change of a monitor: the due set hears of it, and whoever is watching.
+"""What follows a stored change of a monitor: the due set hears of it, who subscribed, and whoever is watching.
 
 The change is stored by then and stands, whatever happens here. When Redis is away, the scheduler's comparison of
-the due set with the database makes up for it within 30 s.
+the due set with the database makes up for it within 30 s, and its sweep finds what nobody sends.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from app import cache, due, live
+from app import cache, due, live, queue
 from app.api import pings
 from app.store import series
 from app.store.monitors import Changed
@@ -29,6 +29,7 @@ async def tell(changed: Changed) -> None:
             await due.drop(changed.dropped)
             await pings.drop(changed.dropped)
             await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
+            await queue.put(*queue.notify_jobs(changed.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
     await live.publish_events(changed.events)  # has a limit of its own, and keeps account of what it could not tell

@@ -130,6 +130,8 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     for media in handler.opt.get(ALSO, ()):
         content = responses[str(handler.status_code)]["content"]
         content[media] = next(iter(content.values()))
+    if has_body and handler.parsed_fn_signature.parameters["data"].is_optional:
+        operation["requestBody"]["required"] = False
     if handler.resolve_data_dto() is body.FormBody:
         content = operation["requestBody"]["content"]
         content[body.FORM] = {**content[body.JSON], "schema": {"type": "object", "additionalProperties": True}}

@@ -13,8 +13,9 @@ from schema.proxies import Proxy
 from schema.roster import Member
 from schema.settings import Setting
 from schema.tags import Tag
+from schema.webhooks import WebhookShown
 
-Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag)
+Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag, WebhookShown)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

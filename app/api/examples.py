@@ -1,4 +1,4 @@
-"""The examples of document 002 for the OpenAPI document, by operation: what is sent, and what comes back."""
+"""The source documents' examples for the OpenAPI document, by operation: what is sent, and what comes back."""
 
 from typing import Any
 
@@ -61,12 +61,18 @@ AD_HOC_BATCH = {
 }
 AD_HOC_RESULTS = {"results": [{**AD_HOC, "result": SEEN}]}
 
+HOOK = {
+    "url": "https://your-site.com/webhook",
+    "events": ["backend.down", "cluster.node_failed"],
+    "secret": "webhook-secret",
+}
 SENT: dict[str, Any] = {
     "AddCheck": DRAFT,
     "PutCheck": PATCH,
     "RunAdHocCheck": AD_HOC,
     "RunBatch": BATCH,
     "RunAdHocBatch": AD_HOC_BATCH,
+    "AddWebhook": HOOK,
 }
 RETURNED: dict[str, Any] = {
     "BrowseChecks": CHECKS,

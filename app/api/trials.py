@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from app import queue
 from app.errors import Unavailable, Upstream
 from app.store import trials
+from schema.events import Event
 from schema.jobs import NotifyBatch
 
 WAIT_S = 25  # longer than one send may take
@@ -18,9 +19,12 @@ DONE = {"sent", "dead"}
 log = structlog.get_logger()
 
 
-async def run(channel_id: str, request_id: str) -> None:
-    """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when nobody sent it."""
-    delivery_id = await trials.add(channel_id)
+async def run(channel_id: str, request_id: str, event: Event | None = None) -> None:
+    """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when nobody sent it.
+
+    event    what to tell; None: that this is a test
+    """
+    delivery_id = await trials.add(channel_id, event or trials.example())
     try:
         await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
         seen = await _settled(delivery_id)

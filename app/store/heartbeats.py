@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
-from app.store import dependencies, gaps, outbox, standings as standing_rows
+from app.store import dependencies, expiries, gaps, outbox, settings, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
@@ -60,6 +60,7 @@ class Absorbed(Struct, frozen=True):
 async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
     """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
+    ending = await _ending(known, snapshots)
     async with db.writing():
         await gaps.keep(batch.gaps)
         if not known:
@@ -72,9 +73,18 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
+        events += await expiries.record(ending)
         deliveries = await outbox.owe(events, now_ms)
         looks = await dependencies.after(events, now_ms)
+    expiries.remember(ending)
     return Absorbed(kept, events, deliveries, looks)
+
+
+async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) -> list[expiries.Sighting]:
+    """Certificates and domains that end soon enough for a notice."""
+    if not any(one.ends for one in outcomes):
+        return []
+    return expiries.near(outcomes, snapshots, await settings.read("expiry.notify_days"))
 
 
 def _weigh(

@@ -96,14 +96,16 @@ class MonitorQuery(Struct, frozen=True, kw_only=True):
 class Changed(Struct, frozen=True, kw_only=True):
     """What a change led to.
 
-    plans    what the due set must hold from now on
-    dropped  series that it must not hold any more
+    plans       what the due set must hold from now on
+    dropped     series that it must not hold any more
+    deliveries  channel id -> ids of deliveries to be sent
     """
 
     monitor: Monitor
     events: list[Event]
     plans: list[Plan]
     dropped: list[int]
+    deliveries: dict[str, list[str]] = {}
 
 
 async def add(draft: MonitorDraft) -> Changed:
@@ -243,8 +245,7 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     row = await _row(monitor_id)
     (monitor,) = await _shown([row])
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
-    for event in told:
-        await events.keep(event, now_ms)
+    deliveries = await events.keep(told, now_ms)
     plan = monitor_rows.plan_of(row)
     scheduled = monitor.active and is_scheduled(plan)
     return Changed(
@@ -252,4 +253,5 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
         events=told,
         plans=[plan] if scheduled else [],
         dropped=[] if scheduled else [plan.series],
+        deliveries=deliveries,
     )

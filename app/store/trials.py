@@ -1,14 +1,16 @@
-"""Tests of channels: a test event with one delivery, stored like any other, so that it takes the ordinary way."""
+"""Tests of channels: an event with one delivery, stored like any other, so that it takes the ordinary way."""
 
 from datetime import UTC, datetime
 from time import time
 from uuid import uuid4
 
+import msgspec
 from msgspec import Struct
 
 from app import db
-from app.store import events
 from schema.events import Event, EventKind
+
+WORDS = "This is a test: the channel works."
 
 
 class Outcome(Struct, frozen=True):
@@ -18,17 +20,22 @@ class Outcome(Struct, frozen=True):
     error: str
 
 
-async def add(channel_id: str) -> str:
-    """Store a test event and its delivery to one channel; returns the delivery's id."""
+def example(kind: EventKind = EventKind.TEST) -> Event:
+    """An event that did not happen, and says so."""
+    return Event(id=str(uuid4()), event=kind, at=datetime.now(UTC), data={"msg": WORDS, "test": True})
+
+
+async def add(channel_id: str, event: Event) -> str:
+    """Store an event that only this channel hears of, and its delivery; returns the delivery's id."""
     now, delivery_id = int(time() * 1000), str(uuid4())
-    event = Event(
-        id=str(uuid4()),
-        event=EventKind.TEST,
-        at=datetime.fromtimestamp(now / 1000, UTC),
-        data={"msg": "This is a test: the channel works."},
-    )
     async with db.writing():
-        await events.keep(event, now)
+        await db.rows(
+            "INSERT INTO events (id, kind, at_ms, data, created_ms) VALUES (?1, ?2, ?3, ?4, ?3)",
+            event.id,
+            str(event.event),
+            now,
+            msgspec.json.encode(event.data).decode(),
+        )
         await db.rows(
             "INSERT INTO deliveries (id, event_id, channel_id, at_ms, next_at_ms, created_ms)"
             " VALUES (?1, ?2, ?3, ?4, ?4, ?4)",

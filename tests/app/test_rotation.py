@@ -29,6 +29,7 @@ WRITERS = {  # modules of the store that seal, and where it ends up
     "peppers.py": "peppers",
     "proxies.py": "proxies",
     "signing_keys.py": "signing_keys",
+    "webhooks.py": "channels",
 }
 
 

@@ -21,6 +21,7 @@ class ChannelRow(Table, tablename="channels"):
     refusals = Integer(default=0)  # permanent failures in a row
     paused_ms = BigInt(null=True, default=None)  # since when nothing is sent, because it was refused for good
     paused_reason = Text(default="")
+    rotated_ms = BigInt(null=True, default=None)  # of a webhook: since when its secret is a new one
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()

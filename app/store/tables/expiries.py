@@ -11,4 +11,7 @@ class ExpiryRow(Table, tablename="expiries"):
     kind = Text()  # certificate or domain
     identity = Text()  # the certificate's fingerprint; the domain and its date
     days = Integer()
+    name = Text(default="")
+    issuer = Text(default="")
+    ends_ms = BigInt(default=0)
     at_ms = BigInt()

@@ -85,3 +85,8 @@ def served(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context
+
+
+def fingerprint(place: Path) -> str:
+    """Of the certificate that `served` made there last: SHA-256, hex."""
+    return x509.load_pem_x509_certificate((place / "leaf.pem").read_bytes()).fingerprint(SHA256()).hex()

@@ -17,6 +17,7 @@ THINGS = [
     ("/api/v1/notification-channels", make.channel_json()),
     ("/api/v1/proxies", {"name": "office", "protocol": "http", "host": "proxy.lan", "port": 1}),
     ("/api/v1/checks", {"name": "web", "plugin_type": "http", "config": {"url": "http://127.0.0.1:9/"}}),
+    ("/api/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"], "secret": "sesame"}),
 ]
 
 

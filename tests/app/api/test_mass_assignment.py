@@ -75,6 +75,7 @@ async def test_a_field_that_is_not_declared_is_refused_by_its_name(
         ("/api/v1/notification-channels", make.channel_json()),
         ("/api/v1/proxies", {"name": "office", "protocol": "http", "host": "proxy.lan", "port": 1}),
         ("/api/v1/checks", {"name": "web", "plugin_type": "http", "config": {"url": "http://127.0.0.1:9/"}}),
+        ("/api/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]}),
     ],
 )
 async def test_a_good_body_with_one_forbidden_field_makes_nothing(client: Client, path: str, good: dict) -> None:

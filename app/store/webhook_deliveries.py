@@ -1,0 +1,77 @@
+"""Deliveries of one webhook: looked at, and sent again under the same id, which is how a receiver tells doubles."""
+
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+from msgspec import Struct
+
+from app import db
+from app.errors import Conflict, NoSuch
+from schema.webhooks import WebhookDelivery
+
+MOST = 1_000  # deliveries in one answer
+
+_FROM = " FROM deliveries d JOIN events e ON e.id = d.event_id"
+_ALL = f"SELECT d.*, e.kind AS event, e.at_ms AS event_ms{_FROM}"
+_WANTED = " WHERE d.channel_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR d.state = CAST(?2 AS TEXT))"
+
+
+class DeliveryQuery(Struct, frozen=True, kw_only=True):
+    """Which deliveries of a webhook; newest first, unless `descending` is false."""
+
+    state: str | None = None
+    descending: bool = True
+    limit: int = MOST
+    offset: int = 0
+
+
+async def browse(webhook_id: str, query: DeliveryQuery) -> tuple[list[WebhookDelivery], int]:
+    """The deliveries asked for, and how many there are in all."""
+    wanted, way = (webhook_id, query.state), "DESC" if query.descending else "ASC"
+    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_WANTED}", *wanted)
+    found = await db.rows(
+        f"{_ALL}{_WANTED} ORDER BY d.created_ms {way}, d.id {way} LIMIT ?3 OFFSET ?4",
+        *wanted,
+        query.limit,
+        query.offset,
+    )
+    return [_delivery_of(row) for row in found], int(counted[0]["n"])
+
+
+async def again(webhook_id: str, delivery_id: str) -> WebhookDelivery:
+    """Have a delivery sent again, whatever came of it. Raises NoSuch, Conflict while it is on its way."""
+    now = int(time() * 1000)
+    async with db.writing():
+        moved = await db.rows(
+            "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, sent_ms = NULL"
+            " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
+            delivery_id,
+            webhook_id,
+            now,
+        )
+        found = await db.rows(f"{_ALL} WHERE d.id = ?1 AND d.channel_id = ?2", delivery_id, webhook_id)
+    if not found:
+        raise NoSuch("delivery", delivery_id)
+    if not moved:
+        raise Conflict("The delivery is on its way already.", state=found[0]["state"])
+    return _delivery_of(found[0])
+
+
+def _delivery_of(row: Any) -> WebhookDelivery:
+    return WebhookDelivery(
+        id=row["id"],
+        event=row["event"],
+        event_id=row["event_id"],
+        state=row["state"],
+        attempts=row["attempts"],
+        error=row["error"],
+        occurred_at=_at(row["event_ms"]),
+        created_at=_at(row["created_ms"]),
+        next_attempt_at=_at(row["next_at_ms"]) if row["state"] == "pending" else None,
+        sent_at=_at(row["sent_ms"]) if row["sent_ms"] else None,
+    )
+
+
+def _at(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,0 +1,109 @@
+"""Webhooks: programs that subscribe to events."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.channels.fields import HeaderName
+from schema.channels.terms import EventPatterns
+from schema.events import EventKind
+from schema.limits import Name, Secret
+from schema.targets import Url
+
+Signing = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=4_096,
+        extra={"secret": True},
+        description="What bodies are signed with. Kept sealed; shown as ********, and once when it was made here.",
+    ),
+]
+Events = Annotated[EventPatterns, Meta(description="Names of events, or patterns of them: `monitor.*`, `*`.")]
+Headers = Annotated[dict[HeaderName, Secret], Meta(max_length=50, description="Sent with every request.")]
+Standing = Literal["ok", "failing", "resting", "paused"]
+
+
+class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to register a webhook."""
+
+    url: Url
+    events: Events
+    secret: Annotated[Signing | None, Meta(description="Absent: one is made, and shown in the reply.")] = None
+    name: Annotated[Name | None, Meta(description="Absent: the host of the address.")] = None
+    active: bool = True
+    headers: Headers = {}
+
+
+class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay."""
+
+    url: Url | UnsetType = UNSET
+    events: Events | UnsetType = UNSET
+    secret: Signing | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    headers: Headers | UnsetType = UNSET
+
+
+class WebhookHealth(Struct, frozen=True, kw_only=True):
+    """Whether it takes what it is sent.
+
+    state      resting: it failed often, and is left alone for a while; paused: it refused for good, and nothing is
+               sent until it is changed or activated
+    failures   temporary ones in a row
+    reason     why it is paused
+    """
+
+    state: Standing
+    failures: int
+    resting_until: datetime | None
+    paused_at: datetime | None
+    reason: str
+
+
+class WebhookShown(Struct, frozen=True, kw_only=True):
+    """A webhook as it is returned: secrets masked."""
+
+    id: str
+    name: str
+    url: str
+    events: list[str]
+    active: bool
+    secret: Annotated[str, Meta(description="********, except in the reply that made it.")]
+    previous_secret_until: Annotated[datetime | None, Meta(description="Until when the one before also signs.")]
+    headers: dict[str, str]
+    health: WebhookHealth
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class Rotated(Struct, frozen=True, kw_only=True):
+    """A new secret: shown here, and never again."""
+
+    id: str
+    secret: str
+    previous_secret_until: datetime
+
+
+class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which event to send an example of."""
+
+    event: EventKind = EventKind.TEST
+
+
+class WebhookDelivery(Struct, frozen=True, kw_only=True):
+    """One event on its way to a webhook. `id` is what the request says as `X-Webhook-Id`."""
+
+    id: str
+    event: str
+    event_id: str
+    state: str
+    attempts: int
+    error: str
+    occurred_at: datetime
+    created_at: datetime
+    next_attempt_at: datetime | None
+    sent_at: datetime | None

@@ -1,0 +1,34 @@
+"""The notify stage beside a test: takes jobs off its queue, as a worker does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import msgspec
+
+from actors import senders
+from actors.notify import Desk
+from app import queue
+from app.settings import Settings
+from schema.jobs import NotifyBatch
+
+
+@asynccontextmanager
+async def notifying(settings: Settings) -> AsyncIterator[None]:
+    """Sends whatever is queued, as long as it is open."""
+    tools = await senders.open_tools(settings)
+    desk = Desk(tools)
+    clerk = asyncio.create_task(_take_jobs(desk))
+    yield
+    clerk.cancel()
+    with suppress(asyncio.CancelledError):
+        await clerk
+    await desk.close(5)
+    await tools.close()
+
+
+async def _take_jobs(desk: Desk) -> None:
+    while True:
+        if taken := await queue.client().blpop([f"{queue.NAMESPACE}:notify"], timeout=1):
+            body = await queue.client().hget(f"{queue.NAMESPACE}:notify.msgs", taken[1])
+            await desk.admit(msgspec.convert(msgspec.json.decode(body)["kwargs"], NotifyBatch))

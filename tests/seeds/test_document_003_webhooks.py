@@ -1,0 +1,78 @@
+"""Document 003's webhooks, example by example, made from its text: what is registered, and what then arrives."""
+
+import hashlib
+import hmac
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import queue
+from app.api import document
+from app.store import events
+from schema.events import EventKind
+from tests.app.api.notifying import notifying
+from tests.receiver import receiving
+from tests.seeds.example import covers
+
+EXAMPLES = Path(__file__).parent / "document_003"
+REGISTER, PAYLOAD = EXAMPLES / "webhook_request.json", json.loads((EXAMPLES / "webhook_payload.json").read_text())
+HOOKS = "/api/v1/webhooks"
+AT_MS = round(datetime.fromisoformat(PAYLOAD["timestamp"]).timestamp() * 1000)
+
+
+def signed(raw: bytes) -> str:
+    secret = json.loads(REGISTER.read_text())["secret"]
+    return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+async def arrived(api, application, kind: EventKind, data: dict[str, Any]):
+    """The example's registration with somewhere to send to; the event; the request that came of it."""
+    async with receiving() as receiver, notifying(application.state.settings):
+        reply = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
+        assert reply.status_code == 201, reply.text
+        told = await events.add(kind, data, AT_MS)
+        await queue.put(*queue.notify_jobs(told.deliveries))
+        (arrival,) = await receiver.arrived()
+    return arrival
+
+
+async def test_a_webhook_is_registered_as_it_stands(api):
+    reply = await api.post(HOOKS, content=REGISTER.read_bytes(), headers={"Content-Type": "application/json"})
+    assert reply.status_code == 201, reply.text
+    sent, told = json.loads(REGISTER.read_text()), reply.json()
+    assert (told["url"], told["events"], told["secret"]) == (sent["url"], sent["events"], "********")
+
+
+def test_our_openapi_document_has_the_documents_example(application):
+    spec = json.loads(document.of(application))
+    sent = spec["paths"][HOOKS]["post"]["requestBody"]["content"]["application/json"]
+    assert sent["example"] == json.loads(REGISTER.read_text())
+
+
+async def test_the_payload_is_the_documents(api, application):
+    arrival = await arrived(api, application, EventKind.BACKEND_DOWN, PAYLOAD["data"])
+    body = json.loads(arrival.body)
+    covers(body, PAYLOAD)
+    assert list(body) == list(PAYLOAD)
+    assert (body["event"], body["timestamp"]) == (PAYLOAD["event"], PAYLOAD["timestamp"])
+    assert {name: body["data"][name] for name in PAYLOAD["data"]} == PAYLOAD["data"]
+    assert (arrival.method, arrival.path, arrival.headers["Content-Type"]) == ("POST", "/webhook", "application/json")
+
+
+async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_bytes(api, application):
+    arrival = await arrived(api, application, EventKind.NODE_FAILED, {"node": "node-2", "error": "größer als erwartet"})
+    body = json.loads(arrival.body)
+    signature = body.pop("signature")
+    assert signature == signed(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
+    assert arrival.headers["X-Webhook-Signature"] == signed(arrival.body)
+    assert arrival.headers["X-Webhook-Timestamp"] == body["timestamp"]
+    assert arrival.headers["X-Webhook-Id"] == body["data"]["delivery_id"]
+
+
+@pytest.mark.parametrize("events_", [["backend.up"], ["cluster.*", "monitor.*"]])
+async def test_what_was_not_subscribed_to_is_not_owed(api, events_):
+    await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"events": events_})
+    assert (await events.add(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)).deliveries == {}
