@@ -33,8 +33,10 @@ from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
 from app.api.checks import CheckController
+from app.api.escalations import EscalationController
 from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
+from app.api.incidents import IncidentController
 from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
@@ -81,6 +83,8 @@ CONTROLLERS: list[Any] = [
     AuditController,
     TagController,
     VisibleTagController,
+    IncidentController,
+    EscalationController,
 ]
 ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
-from app.store import gaps, outbox, standings as standing_rows
+from app.store import gaps, incidents, outbox, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
@@ -70,6 +70,7 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
+        events = await incidents.follow(events, now_ms)
         deliveries = await outbox.owe(events, now_ms) if events else {}
     return Absorbed(kept, events, deliveries)
 

@@ -18,7 +18,9 @@ from app.errors import Conflict, NoSuch, Stale
 from app.store import (
     clients,
     configs,
+    escalations,
     events,
+    incidents,
     links,
     members,
     monitor_rows,
@@ -112,6 +114,7 @@ async def add(draft: MonitorDraft) -> Changed:
     target = monitor_rows.with_token(configs.fresh(draft.config))
     columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.writing():
+        await escalations.require(draft.escalation_id)
         await _refuse_taken(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.use(id_, target)
@@ -141,6 +144,7 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
         columns = monitor_rows.columns_of(draft)
         kinds = patches.kinds_of(row, patch)
         if kinds:
+            await escalations.require(draft.escalation_id)
             await _refuse_taken(columns["push_key"], monitor_id)
             await _write(row, columns, now)
             await proxies.use(monitor_id, draft.config)
@@ -233,6 +237,7 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     """Read what is stored now, and store the events of what was done to it."""
     row = await _row(monitor_id)
     (monitor,) = await _shown([row])
+    ended = await incidents.end(monitor, kinds, now_ms)
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
     for event in told:
         await events.keep(event, now_ms)
@@ -240,7 +245,7 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     scheduled = monitor.active and is_scheduled(plan)
     return Changed(
         monitor=monitor,
-        events=told,
+        events=[*ended, *told],
         plans=[plan] if scheduled else [],
         dropped=[] if scheduled else [plan.series],
     )

@@ -39,10 +39,13 @@ def event_of(one: Outcome, verdict: Verdict | None, snapshot: Snapshot) -> Event
 
 async def owe(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
     """Store events, and a delivery for each channel linked to their monitors: channel id -> delivery ids."""
-    rows = [(e.id, e.event, e.monitor_id, _ms(e.at), _json.encode(e.data).decode()) for e in events]
+    rows = [
+        (e.id, e.event, e.monitor_id, _ms(e.at), _json.encode(e.data).decode(), e.data.get("incident", {}).get("id"))
+        for e in events
+    ]
     await db.rows(
-        "INSERT INTO events (id, kind, monitor_id, at_ms, data, created_ms) SELECT value->>0, value->>1, value->>2,"
-        " CAST(value->>3 AS BIGINT), value->>4, CAST(?2 AS BIGINT) FROM {each:1}",
+        "INSERT INTO events (id, kind, monitor_id, at_ms, data, created_ms, incident_id) SELECT value->>0, value->>1,"
+        " value->>2, CAST(value->>3 AS BIGINT), value->>4, CAST(?2 AS BIGINT), value->>5 FROM {each:1}",
         _json.encode(rows).decode(),
         now_ms,
     )
