@@ -9,7 +9,7 @@ import structlog
 from actors import punctuality
 from app import due, live, queue
 from app.domain import slots
-from app.store import coverage, deliveries, events, series
+from app.store import coverage, deliveries, escalating, events, incidents, series
 from schema.events import EventKind
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
 from schema.messages import NOT_CHECKED
@@ -102,6 +102,15 @@ class Repairs:
             await queue.put(*jobs)
             self._put_at.update((id_, now) for job in jobs for id_ in job.deliveries)
         punctuality.OPEN_DELIVERIES.set(await deliveries.open_count())
+
+    async def escalate(self) -> None:
+        """Tell the next ones of incidents that nobody acknowledged. What a crash leaves untold, the sweep finds."""
+        taken = await escalating.take_due(due.now_ms())
+        await queue.put(*queue.notify_jobs(taken.deliveries))
+        await live.publish_events(taken.events)
+        if taken.events:
+            log.info("incident.escalated", n=len(taken.events), n_channels=len(taken.deliveries))
+        punctuality.OPEN_INCIDENTS.set(await incidents.open_count())
 
     async def watch(self) -> None:
         """Measure ourselves: how late the schedule is, how long jobs wait, which monitors nobody checks."""

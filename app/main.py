@@ -53,7 +53,7 @@ from app.api.tags import TagController
 from app.api.two_factor import TwoFactorController
 from app.api.users import UserController
 from app.api.visible_tags import VisibleTagController
-from app.pages import explorer
+from app.pages import ack, explorer
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
 from app.store import accounts, attempts as failures, grants, sessions, signing_keys
@@ -86,7 +86,7 @@ CONTROLLERS: list[Any] = [
     IncidentController,
     EscalationController,
 ]
-ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
+ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS, *ack.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,

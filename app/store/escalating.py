@@ -57,7 +57,8 @@ async def take_due(now_ms: int) -> Taken:
         won = await _advance(due, now_ms)
         owed = [(_event_of(one, now_ms), one.step.channel_ids) for one in due if one.incident.id in won]
         deliveries = await owe_to(owed, now_ms)
-        await timelines.write(_line_of(one, now_ms) for one in due if one.incident.id in won)
+        reached = set(deliveries)
+        await timelines.write(_line_of(one, now_ms, reached) for one in due if one.incident.id in won)
     return Taken(events=[event for event, _ in owed], deliveries=deliveries)
 
 
@@ -167,8 +168,9 @@ def _event_of(one: _Due, now_ms: int) -> Event:
     )
 
 
-def _line_of(one: _Due, now_ms: int) -> Line:
-    return Line(one.incident.id, now_ms, EntryKind.ESCALATED, f"{_step_of(one).capitalize()}.")
+def _line_of(one: _Due, now_ms: int, reached: set[str]) -> Line:
+    lost = "" if reached & {*one.step.channel_ids} else ": no channel of it can be told"
+    return Line(one.incident.id, now_ms, EntryKind.ESCALATED, f"{_step_of(one).capitalize()}{lost}.")
 
 
 def _step_of(one: _Due) -> str:
