@@ -114,7 +114,7 @@ def _standing(asked: Asked) -> Response[str]:
     if incident.acknowledged_at is not None:
         by = f"Acknowledged at {instant_of(incident.acknowledged_at)} by {incident.acknowledged_by}."
         return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
-    quiet = f"Reminders and escalation end. This link was sent to {asked.channel}."
+    quiet = f"Press it to say that you look after it: reminders and escalation end then. Sent to {asked.channel}."
     return _page(200, incident.title, *lines, quiet, form=BUTTON)
 
 
