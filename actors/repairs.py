@@ -112,6 +112,10 @@ class Repairs:
             log.info("incident.escalated", n=len(taken.events), n_channels=len(taken.deliveries))
         punctuality.OPEN_INCIDENTS.set(await incidents.open_count())
 
+    async def outages(self) -> None:
+        """Monitors that are down and have no incident: since before there were any, or after a pause."""
+        await live.publish_events(await incidents.mend(due.now_ms()))
+
     async def watch(self) -> None:
         """Measure ourselves: how late the schedule is, how long jobs wait, which monitors nobody checks."""
         for name in queue.QUEUES.values():

@@ -84,6 +84,11 @@ def started_ms_of(event: Event) -> int:
     return ms_of(event.data.get("started_at") or event.at)
 
 
+def title_of(name: str) -> str:
+    """What the incident of a monitor is called."""
+    return f"{name} is down"
+
+
 def ms_of(at: datetime) -> int:
     """Epoch milliseconds."""
     return round(at.timestamp() * 1000)
@@ -106,9 +111,13 @@ def _go_down(event: Event, monitor_id: str, lasting: dict[str, Outage], done: Fo
             done.events.append(_of(event, outage, reminder=True))
         return
     at_ms = ms_of(event.at)
-    title = f"{event.data.get('monitor', {}).get('name', monitor_id)} is down"
+    name = event.data.get("monitor", {}).get("name", monitor_id)
     outage = Outage(
-        id=str(uuid4()), monitor_id=monitor_id, title=title, started_ms=started_ms_of(event), detected_ms=at_ms
+        id=str(uuid4()),
+        monitor_id=monitor_id,
+        title=title_of(name),
+        started_ms=started_ms_of(event),
+        detected_ms=at_ms,
     )
     lasting[monitor_id] = done.opened[outage.id] = outage
     done.lines.append(Line(outage.id, at_ms, EntryKind.DETECTED, _msg(event)))

@@ -18,7 +18,7 @@ from app.errors import Conflict, Invalid, Stale
 from app.store import incident_rows, outbox, timelines
 from app.store.incident_list import IncidentQuery, browse, figures, open_count
 from app.store.incident_rows import read
-from app.store.outages import end, follow
+from app.store.outages import end, follow, mend
 from app.store.tables.incidents import IncidentRow
 from schema.events import Event, EventKind
 from schema.incidents import (
@@ -41,6 +41,7 @@ __all__ = [
     "end",
     "figures",
     "follow",
+    "mend",
     "open_count",
     "read",
     "remove",

@@ -1,6 +1,7 @@
 """Outages: incidents that monitors open and resolve, in the transactions that store what happened to the monitors."""
 
 from collections.abc import Collection, Sequence
+from uuid import uuid4
 
 import msgspec
 
@@ -8,12 +9,26 @@ from app import db
 from app.domain import outages
 from app.domain.outages import FOLLOWED, Line, Outage
 from app.store import outbox, timelines
+from app.store.arguments import listed
 from schema.events import Event, EventKind
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
 from schema.incidents import EntryKind
 from schema.monitors import Monitor
+from schema.status import Status
 
 # what ends an outage that nobody watches any more, and the timeline's word for it
 ENDS = {EventKind.MONITOR_PAUSED: "The monitor was paused.", EventKind.MONITOR_DELETED: "The monitor was deleted."}
+GOES_ON = "It is down, and goes on to be."
+# a failing check since the monitor was changed, so that a pause that has just ended proves nothing
+_WITHOUT = (
+    "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
+    " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms"
+    f" FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE s.status = {Status.DOWN:d} AND s.location = ''"
+    " AND s.told_ms IS NOT NULL AND s.failing_since_ms IS NOT NULL AND m.active AND NOT EXISTS (SELECT 1"
+    " FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic' AND i.resolved_ms IS NULL)"
+    f" AND EXISTS (SELECT 1 FROM heartbeats h WHERE h.status = {Status.DOWN:d}"
+    f" AND h.id >= s.no * {1 << SERIES_SHIFT} + m.updated_ms - {EPOCH_MS} AND h.id < (s.no + 1) * {1 << SERIES_SHIFT})"
+)
 
 _json = msgspec.json.Encoder()
 
@@ -41,8 +56,7 @@ async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list
     why = next((ENDS[kind] for kind in kinds if kind in ENDS), "")
     if not why:
         return []
-    if not db.is_sqlite():  # series before incidents, as whoever absorbs outcomes has it
-        await db.rows("SELECT no FROM series WHERE monitor_id = ?1 ORDER BY no FOR UPDATE", monitor.id)
+    await _hold([monitor.id])
     known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
     over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
     await _resolve(over, now_ms)
@@ -52,6 +66,45 @@ async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list
     if events:
         await outbox.owe(events, now_ms)
     return events
+
+
+async def mend(now_ms: int) -> list[Event]:
+    """Open what is down without an incident: since before there were any, or after a pause that it outlasted."""
+    likely = await db.rows(_WITHOUT)
+    if not likely:
+        return []
+    async with db.writing():
+        held = {row["id"] for row in likely}
+        await _hold(held)
+        # a second statement: it sees what the lock was waited for
+        found = [row for row in await db.rows(_WITHOUT) if row["id"] in held]
+        opened = [
+            Outage(
+                id=str(uuid4()),
+                monitor_id=row["id"],
+                title=outages.title_of(row["name"]),
+                started_ms=row["started_ms"],
+                detected_ms=now_ms,
+            )
+            for row in found
+        ]
+        await _open(opened, now_ms)
+        await timelines.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
+        watched = {row["id"]: {"id": row["id"], "name": row["name"], "type": row["type"]} for row in found}
+        events = [
+            outages.told(EventKind.INCIDENT_OPENED, one, now_ms, monitor=watched[str(one.monitor_id)], msg=GOES_ON)
+            for one in opened
+        ]
+        if events:
+            await outbox.owe(events, now_ms)
+    return events
+
+
+async def _hold(monitor_ids: Collection[str]) -> None:
+    """Have nobody else open or resolve for these monitors: series before incidents, as who absorbs outcomes has it."""
+    if not db.is_sqlite():
+        chosen = "SELECT no FROM series WHERE monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY no FOR UPDATE"
+        await db.rows(chosen, listed(monitor_ids))
 
 
 async def _known(asked: Collection[tuple[str, int]]) -> list[Outage]:
@@ -102,7 +155,7 @@ async def _escalations_of(monitor_ids: Collection[str]) -> dict[str, tuple[str, 
     found = await db.rows(
         "SELECT m.id AS monitor_id, x.id, x.steps FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
         " JOIN escalations x ON x.id = m.escalation_id",
-        _json.encode([[one] for one in sorted(monitor_ids)]).decode(),
+        listed(sorted(monitor_ids)),
     )
     return {row["monitor_id"]: (row["id"], msgspec.json.decode(row["steps"])[0]["after"]) for row in found}
 

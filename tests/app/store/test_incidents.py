@@ -164,6 +164,35 @@ async def test_after_a_pause_the_recovery_still_names_the_incident():
     assert recovered.data["incident"] == {"id": (await the_one()).id}
 
 
+async def test_what_is_still_down_after_a_pause_gets_an_incident_when_a_check_has_said_so():
+    web = await watched()
+    await down(web)
+    await monitors.set_active(web.monitor_id, False)
+    assert await incidents.mend(NOW) == []
+    resumed = (await monitors.set_active(web.monitor_id, True)).monitor
+    assert await incidents.mend(NOW) == []
+    later_ms = int(resumed.updated_at.timestamp() * 1000) + STEP
+    await absorb(web, make.down(series=web.series, at_ms=later_ms), now_ms=later_ms)
+    (told,) = await incidents.mend(later_ms)
+    assert await incidents.mend(later_ms) == []
+    assert (told.event, told.monitor_id) == (EventKind.INCIDENT_OPENED, web.monitor_id)
+    (fresh,) = await all_of(status=IncidentStatus.OPEN)
+    assert fresh.started_at == resumed.updated_at
+    good = make.outcome(series=web.series, at_ms=later_ms + STEP)
+    recovered, _ = (await absorb(web, good, now_ms=later_ms + STEP)).events
+    assert recovered.data["incident"] == {"id": fresh.id}
+    assert await incidents.open_count() == 0
+
+
+async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_beginning():
+    web = await watched()
+    await db.rows("UPDATE monitors SET updated_ms = ?1", NOW - STEP)
+    await down(web)
+    await db.rows("DELETE FROM incidents")
+    await asyncio.gather(*(incidents.mend(NOW + STEP) for _ in range(3)))
+    assert (await the_one()).started_at == at(0)
+
+
 async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():
     told, quiet = await channels.add(make.channel(name="ops")), await channels.add(make.channel(name="night"))
     web = await watched(notification_channel_ids=[told.id, quiet.id])
