@@ -65,7 +65,7 @@ def followed(events: Iterable[Event], known: Iterable[Outage]) -> Followed:
     """
     done = Followed()
     outages = list(known)
-    lasting = {one.monitor_id: one for one in outages if one.resolved_ms is None}
+    lasting = {one.monitor_id: one for one in outages if one.monitor_id and one.resolved_ms is None}
     past = {(one.monitor_id, one.started_ms): one for one in outages if one.resolved_ms is not None}
     for event in events:
         if event.monitor_id is None or event.event not in FOLLOWED:

@@ -22,7 +22,7 @@ from app.security.ack_links import AckLink
 from app.security.policy import ANYONE
 from app.store import answers
 from app.store.answers import Asked
-from schema.incidents import Incident, IncidentStatus
+from schema.incidents import Incident
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "ack.css").read_text(encoding="utf-8")
@@ -55,10 +55,7 @@ class Unusable(Exception):  # noqa: N818 - names the fact
 @get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN)
 async def look(token: FromPath[str]) -> Response[str]:
     """What the link is about, and the button. Changes nothing."""
-    try:
-        return _standing(await _asked(_link(token)))
-    except Unusable as found:
-        return _page(found.status, *found.told)
+    return await _seen(token)
 
 
 @post(
@@ -76,23 +73,27 @@ async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> 
         trail.of(request).resource_id = link.incident_id
         trail.of(request).change["channel_id"] = link.channel_id
         asked = await _asked(link)
-        if asked.incident.status is IncidentStatus.RESOLVED:
-            return _standing(asked)
         told = await answers.acknowledge(asked)
     except Unusable as found:
         return _page(found.status, *found.told)
-    except (Conflict, NoSuch):  # it ended, or went, between the look and the press
-        return await look.fn(token)
+    except (Conflict, NoSuch):  # it is over, or was deleted this very moment
+        return await _seen(token)
     await tidings.tell(told)
     return _standing(Asked(told.incident, asked.channel))
 
 
+async def _seen(token: str) -> Response[str]:
+    try:
+        return _standing(await _asked(_link(token)))
+    except Unusable as found:
+        return _page(found.status, *found.told)
+
+
 def _link(token: str) -> AckLink:
     try:
-        link = ack_links.opened(token)
+        return ack_links.opened(token)
     except ack_links.Forged as error:
         raise Unusable(NOT_FOUND, FORGED) from error
-    return link
 
 
 async def _asked(link: AckLink) -> Asked:

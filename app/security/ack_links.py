@@ -13,11 +13,13 @@ from msgspec import Struct
 
 from app.security import sealing
 from app.settings import Settings
+from schema.events import EventKind
 
 PATH = "/ack/"
 PURPOSE = "acknowledgement link"
 LIVES_MS = 7 * 86_400_000  # a message is answered within the week, or it was no message to answer
 MAC_BYTES = 16  # 128 bits nobody guesses, and a link that still fits into a text message
+ASKING = frozenset({EventKind.MONITOR_DOWN, EventKind.INCIDENT_ESCALATED})  # events whose messages want an answer
 _LAYOUT = Layout(">16s16sQ")
 _UNSET_CLIENT = "http://localhost:3000"  # CLIENT_URL's default: nobody has said where people see us
 

@@ -30,7 +30,7 @@ _WANTED = (
     f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {seen(6)}"
 )
 # the middle one, or the mean of the two in the middle: SQLite has no percentiles
-_MIDDLE = "WHERE place IN ((n + 1) / 2, (n + 2) / 2)"
+_MIDDLE = "WHERE place * 2 IN (n, n + 1, n + 2)"
 _FIGURES = (
     "WITH chosen AS (SELECT i.* FROM incidents i {wanted}),"
     " answered AS (SELECT {answered} AS ms, row_number() OVER (ORDER BY {answered}) AS place, count(*) OVER () AS n"
