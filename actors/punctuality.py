@@ -7,4 +7,5 @@ QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting jo
 SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
 UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
+OPEN_INCIDENTS = Gauge("watchkeeper_incidents_open", "Incidents that are not resolved.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")

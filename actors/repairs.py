@@ -7,9 +7,9 @@ from time import monotonic
 import structlog
 
 from actors import punctuality
-from app import due, queue
+from app import due, live, queue
 from app.domain import slots
-from app.store import coverage, deliveries, series
+from app.store import coverage, deliveries, escalating, incidents, series
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
 from schema.messages import NOT_CHECKED
 from schema.status import Status
@@ -99,6 +99,19 @@ class Repairs:
             await queue.put(*jobs)
             self._put_at.update((id_, now) for job in jobs for id_ in job.deliveries)
         punctuality.OPEN_DELIVERIES.set(await deliveries.open_count())
+
+    async def escalate(self) -> None:
+        """Tell the next ones of incidents that nobody acknowledged. What a crash leaves untold, the sweep finds."""
+        taken = await escalating.take_due(due.now_ms())
+        await queue.put(*queue.notify_jobs(taken.deliveries))
+        await live.publish_events(taken.events)
+        if taken.events:
+            log.info("incident.escalated", n=len(taken.events), n_channels=len(taken.deliveries))
+        punctuality.OPEN_INCIDENTS.set(await incidents.open_count())
+
+    async def outages(self) -> None:
+        """Monitors that are down and have no incident: since before there were any, or after a pause."""
+        await live.publish_events(await incidents.mend(due.now_ms()))
 
     async def watch(self) -> None:
         """Measure ourselves: how long jobs wait, which monitors nobody checks."""

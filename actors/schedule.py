@@ -94,6 +94,8 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         steadily("gaps", repairs.pending_gaps, 15),
         steadily("reconcile", repairs.reconcile, 30),
         steadily("sweep", repairs.sweep, 2),
+        steadily("outages", repairs.outages, 30),
+        steadily("escalate", repairs.escalate, 2),
         steadily("watch", repairs.watch, 5),
         steadily("self", SelfWatch(settings).look, 5),
         housekeeping(settings),

@@ -33,8 +33,10 @@ from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
 from app.api.checks import CheckController
+from app.api.escalations import EscalationController
 from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
+from app.api.incidents import IncidentController
 from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
@@ -52,7 +54,7 @@ from app.api.two_factor import TwoFactorController
 from app.api.users import UserController
 from app.api.visible_tags import VisibleTagController
 from app.api.webhooks import WebhookController
-from app.pages import explorer
+from app.pages import ack, explorer
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
 from app.store import accounts, attempts as failures, grants, sessions, signing_keys
@@ -83,8 +85,10 @@ CONTROLLERS: list[Any] = [
     TagController,
     VisibleTagController,
     WebhookController,
+    IncidentController,
+    EscalationController,
 ]
-ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS]  # with whole paths of their own
+ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS, *ack.HANDLERS]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema import drafts
+from schema.escalations import EscalationId
 from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
 from schema.proxies import ProxyConfig
 from schema.status import Status
@@ -43,6 +44,7 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
     tag_ids: TagIds = []
     parent_ids: ParentIds = []
+    escalation_id: EscalationId = None
 
 
 class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +66,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     notification_channel_ids: ChannelIds | UnsetType = UNSET
     tag_ids: TagIds | UnsetType = UNSET
     parent_ids: ParentIds | UnsetType = UNSET
+    escalation_id: EscalationId | UnsetType = UNSET
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     notification_channel_ids: list[str]
     tags: Annotated[list[Label], Meta(description="By name.")]
     parent_ids: Annotated[list[str], Meta(description="What it can't be reached without.")]
+    escalation_id: str | None
     status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
     status_since: datetime | None
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]

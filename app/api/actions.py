@@ -44,6 +44,7 @@ SPOKEN = {
     "ChangeMe": "user.updated",
     "SayMonitorStatus": "monitor.said",
     "TestChannelDraft": "channel.tested",
+    "AcknowledgeByLink": "incident.acknowledged",
     "RunAdHocCheck": "check.run",
     "RunAdHocBatch": "batch.run",
 }

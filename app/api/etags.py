@@ -8,6 +8,8 @@ from litestar.params import HeaderParameter
 
 from schema.api_keys import ApiKey
 from schema.channels import Channel
+from schema.escalations import Escalation
+from schema.incidents import IncidentStory
 from schema.monitors import Monitor
 from schema.proxies import Proxy
 from schema.roster import Member
@@ -15,7 +17,9 @@ from schema.settings import Setting
 from schema.tags import Tag
 from schema.webhooks import WebhookShown
 
-Versioned = TypeVar("Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag, WebhookShown)
+Versioned = TypeVar(
+    "Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag, WebhookShown, IncidentStory, Escalation
+)
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")

@@ -46,10 +46,12 @@ def of(settings: Settings) -> Rates:
 
 
 def declare(app: Litestar) -> None:
-    """Note on every handler of the API its group, and whether it is open to everybody."""
+    """Note on every handler of the API, and on others that name a group, which it is and who may call."""
     for route in app.routes:
-        if isinstance(route, HTTPRoute) and route.path.startswith(API):
+        if isinstance(route, HTTPRoute):
             for method, (handler, _) in route.route_handler_map.items():
+                if not route.path.startswith(API) and RATE not in handler.opt:
+                    continue
                 is_open = _is_open(handler)
                 handler.opt[_OPEN] = is_open
                 handler.opt[_GROUP] = handler.opt.get(RATE) or _usual(method, is_open=is_open)

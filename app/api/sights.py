@@ -12,14 +12,21 @@ from app import db
 from app.api.line import TRY_LATER, HangUp
 from app.errors import Unavailable
 from app.live import excerpts
-from app.live.feeds import EVENTS
+from app.live.feeds import EVENTS, INCIDENTS
 from app.live.reader import Message, Show, whole
 from app.store import sight
 from app.store.sight import Seeing
 from schema.events import EventKind
 
 REMEMBERED_S = 1.0  # how long a monitor that lost its tag may still be shown, as long as a session that ended
-ABOUT_US = frozenset({EventKind.SCHEDULE_LAG})  # events of no monitor that everybody is shown
+TO_ALL = frozenset(  # events of no monitor that everybody is shown
+    {
+        EventKind.SCHEDULE_LAG,
+        EventKind.INCIDENT_OPENED,
+        EventKind.INCIDENT_ACKNOWLEDGED,
+        EventKind.INCIDENT_RESOLVED,
+    }
+)
 CHANGING = frozenset({EventKind.MONITOR_CREATED, EventKind.MONITOR_UPDATED})  # who sees a monitor may be another then
 
 
@@ -54,7 +61,7 @@ class Sight:
 
     async def show(self, message: Message) -> str:
         """What is shown of a message; empty: nothing. Raises HangUp when the database does not answer."""
-        return await (self._event(message) if message.channel == EVENTS else self._heartbeats(message))
+        return await (self._event(message) if message.channel in {EVENTS, INCIDENTS} else self._heartbeats(message))
 
     async def _heartbeats(self, message: Message) -> str:
         await self._look()
@@ -65,7 +72,7 @@ class Sight:
     async def _event(self, message: Message) -> str:
         subject = excerpts.subject_of(message.text)
         if subject.monitor_id is None:
-            return message.text if subject.event in ABOUT_US else ""
+            return message.text if subject.event in TO_ALL else ""
         await self._look(anew=subject.event in CHANGING)
         seen = self._seen | self._before if subject.event == EventKind.MONITOR_DELETED else self._seen
         return message.text if subject.monitor_id in seen else ""

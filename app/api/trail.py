@@ -180,8 +180,8 @@ def _without_login(action: str, change: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(scope: Scope) -> str:
-    """The last thing that the path names."""
-    named = list(cast(Any, scope).get("path_params", {}).values())
+    """The last thing that the path names; a token names nothing, it opens."""
+    named = [value for name, value in cast(Any, scope).get("path_params", {}).items() if name != "token"]
     return str(named[-1])[:MOST_TEXT] if named else ""
 
 

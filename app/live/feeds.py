@@ -11,7 +11,7 @@ from app.security import policy
 from schema.status import Role
 from schema.users import Principal
 
-HEARTBEATS, EVENTS = "heartbeats", "events"
+HEARTBEATS, EVENTS, INCIDENTS = "heartbeats", "events", "incidents"
 MONITOR = "monitor:"
 BEATS = ("heartbeats:read", "monitors:read")  # a scope of either noun shows heartbeats
 
@@ -42,8 +42,19 @@ FEEDS = (
         scopes=BEATS,
     ),
     Feed(shown="events", fits=re.compile("events"), source=EVENTS, least=Role.VIEWER, scopes=("monitors:read",)),
+    Feed(
+        shown="incidents",
+        fits=re.compile("incidents"),
+        source=INCIDENTS,
+        least=Role.VIEWER,
+        scopes=("incidents:read",),
+    ),
 )
-SOURCES: dict[str, int] = {HEARTBEATS: 500, EVENTS: 1_000}  # messages kept; a full batch of heartbeats is 25 kB
+SOURCES: dict[str, int] = {
+    HEARTBEATS: 500,
+    EVENTS: 1_000,
+    INCIDENTS: 500,
+}  # messages kept; a full batch of heartbeats is 25 kB
 
 
 def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:

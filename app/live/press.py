@@ -11,12 +11,13 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.live import tape
-from app.live.feeds import EVENTS, HEARTBEATS
+from app.live.feeds import EVENTS, HEARTBEATS, INCIDENTS
 from app.live.tape import Entry
 from schema.events import Event
 from schema.frames import EventFrame, HeartbeatFrame
 from schema.heartbeats import Heartbeat
 
+OF_INCIDENTS = "incident."  # events that have a channel of their own besides
 PATIENCE_S = 3  # the ingest waits no longer for a Redis that is away: the heartbeats are stored already
 
 log = structlog.stdlib.get_logger()
@@ -63,11 +64,12 @@ def _of_beats(beats: Sequence[Heartbeat]) -> Iterable[Entry]:
 
 def _of_events(events: Sequence[Event]) -> Iterable[Entry]:
     for event in events:
-        frame = EventFrame(
-            seq=0, channel=EVENTS, timestamp=event.at, event=event.event, data=event.data, id=event.id,
-            monitor_id=event.monitor_id,
-        )  # fmt: skip
-        yield _entry(EVENTS, frame)
+        for channel in (EVENTS, INCIDENTS) if event.event.startswith(OF_INCIDENTS) else (EVENTS,):
+            frame = EventFrame(
+                seq=0, channel=channel, timestamp=event.at, event=event.event, data=event.data, id=event.id,
+                monitor_id=event.monitor_id,
+            )  # fmt: skip
+            yield _entry(channel, frame)
 
 
 def _entry(source: str, frame: HeartbeatFrame | EventFrame) -> Entry:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
-from app.store import dependencies, expiries, gaps, outbox, settings, standings as standing_rows
+from app.store import dependencies, expiries, gaps, incidents, outbox, settings, standings as standing_rows
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
@@ -73,6 +73,7 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
+        events = await incidents.follow(events, now_ms)
         events += await expiries.record(ending)
         deliveries = await outbox.owe(events, now_ms)
         looks = await dependencies.after(events, now_ms)

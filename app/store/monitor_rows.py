@@ -107,6 +107,7 @@ def columns_of(draft: MonitorDraft) -> dict[str, Any]:
         "resend_interval": draft.resend_interval,
         "upside_down": draft.upside_down,
         "config": sealing.seal(draft.config),
+        "escalation_id": draft.escalation_id,
         "push_key": push_key_of(draft.config),
     }
 
@@ -126,6 +127,7 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
         retry_interval=row["retry_interval_s"],
         resend_interval=row["resend_interval"],
         upside_down=bool(row["upside_down"]),
+        escalation_id=row["escalation_id"],
     )
 
 
@@ -154,6 +156,7 @@ def monitor_of(
         notification_channel_ids=list(channel_ids),
         tags=list(labels),
         parent_ids=list(parent_ids),
+        escalation_id=row["escalation_id"],
         status=Status(row["status"]),
         status_since=moment(row["since_ms"]),
         version=row["version"],

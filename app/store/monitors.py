@@ -19,7 +19,9 @@ from app.store import (
     clients,
     configs,
     dependencies,
+    escalations,
     events,
+    incidents,
     links,
     members,
     monitor_rows,
@@ -115,6 +117,7 @@ async def add(draft: MonitorDraft) -> Changed:
     target = monitor_rows.with_token(configs.fresh(draft.config))
     columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.writing():
+        await escalations.require(draft.escalation_id)
         await _refuse_taken(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.use(id_, target)
@@ -145,6 +148,7 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
         columns = monitor_rows.columns_of(draft)
         kinds = patches.kinds_of(row, patch)
         if kinds:
+            await escalations.require(draft.escalation_id)
             await _refuse_taken(columns["push_key"], monitor_id)
             await _write(row, columns, now)
             await proxies.use(monitor_id, draft.config)
@@ -244,13 +248,14 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     """Read what is stored now, and store the events of what was done to it."""
     row = await _row(monitor_id)
     (monitor,) = await _shown([row])
+    ended = await incidents.end(monitor, kinds, now_ms)
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
     deliveries = await events.keep(told, now_ms)
     plan = monitor_rows.plan_of(row)
     scheduled = monitor.active and is_scheduled(plan)
     return Changed(
         monitor=monitor,
-        events=told,
+        events=[*ended, *told],
         plans=[plan] if scheduled else [],
         dropped=[] if scheduled else [plan.series],
         deliveries=deliveries,

@@ -38,7 +38,7 @@ Ranges = list[tuple[int, ...]]
 class Keep(msgspec.Struct, frozen=True):
     """Days things are kept.
 
-    hours_days   rollups of hours, important heartbeats, gaps, events and their deliveries
+    hours_days   rollups of hours, important heartbeats, gaps, incidents, events and their deliveries
     ended_days   sessions, after they would have expired
     audit_days   entries of the audit log
     """
@@ -116,7 +116,7 @@ async def _drain(table: str, chosen: str, ranges: Ranges) -> int:
 
 
 async def _prune_words(events_ms: int, sessions_ms: int) -> None:
-    """Events, unless somebody is still to be told, and their deliveries with them; sessions."""
+    """Events, unless somebody is still to be told, with their deliveries; incidents that are over; sessions."""
     async with db.writing():
         await db.rows(
             "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < ?1 AND NOT EXISTS (SELECT 1"
@@ -124,6 +124,7 @@ async def _prune_words(events_ms: int, sessions_ms: int) -> None:
             events_ms,
             CHUNK,
         )
+        await db.rows("DELETE FROM incidents WHERE resolved_ms < ?1", events_ms)
         await db.rows("DELETE FROM sessions WHERE expires_ms < ?1", sessions_ms)
 
 

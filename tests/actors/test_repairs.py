@@ -6,8 +6,10 @@ from actors.repairs import SWEPT_AGAIN_S, Repairs
 from app import db, due, queue as queues
 from app.domain import slots
 from app.security import sealing
-from app.store import channels, heartbeats, monitors, series
+from app.store import channels, escalations, heartbeats, monitors, series
+from schema.escalations import EscalationDraft, Step
 from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
+from schema.monitors import MonitorPatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -155,3 +157,17 @@ async def test_a_push_between_slots_covers_no_slot(plan):
     await Repairs().rebuild()
     (gap,) = await due.gaps()
     assert gap.from_ms == slot_before(plan, 4)
+
+
+async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(plan):
+    channel = await channels.add(make.channel())
+    steps = [Step(after=10, channel_ids=[channel.id])]
+    escalation = await escalations.add(EscalationDraft(name="on call", steps=steps))
+    (snapshot,) = await series.snapshots([plan.series])
+    await monitors.change(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
+    known = {one.series: one for one in await series.snapshots([plan.series])}
+    now_ms = due.now_ms()
+    await heartbeats.absorb(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
+    for _ in range(2):
+        await Repairs().escalate()
+    assert [(job.channel_id, len(job.deliveries)) for job in await jobs_of(NotifyBatch)] == [(channel.id, 1)]

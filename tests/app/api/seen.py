@@ -48,6 +48,8 @@ class Planted:
         assert reply.json()["parent_ids"] == [self.secret["id"]]
         for one in (self.plain, self.secret, self.bare):
             await self.live(one["id"])
+        of_secret = await self.client.get(f"{self.api}/monitors/{self.secret['id']}/incidents", headers=CARRIER)
+        (self.incident,) = of_secret.json()["incidents"]
         return self
 
     async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +76,7 @@ class Planted:
         beats = {
             f"{name} heartbeat {n}": id_ for name, one in hidden.items() for n, id_ in enumerate(self.beats[one["id"]])
         }
+        found["secret incident"] = self.incident["id"]
         return {**found, **beats, "secret tag id": self.secret_tag["id"], "secret tag": self.secret_tag["name"]}
 
     async def viewer(self, *tags: dict[str, Any]) -> tuple[str, Headers]:

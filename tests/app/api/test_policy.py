@@ -24,6 +24,7 @@ from tests.app.api.sockets import talking
 
 PUBLIC = {
     "/",
+    "/ack/{token:str}",
     "/api/v1/auth/2fa/login",
     "/api/v1/auth/login",
     "/api/v1/auth/oidc/callback",

@@ -67,7 +67,7 @@ def _filled(path: str, parts: list[str], given: tuple[str, ...]) -> str:
 
 async def leaks(app: Litestar, planted: Planted, headers: Headers) -> dict[str, list[str]]:
     """Addresses whose reply says more than was asked, with what it gives away."""
-    hidden = [planted.secret["id"], planted.bare["id"], planted.beats[planted.secret["id"]][0]]
+    hidden = [planted.secret["id"], planted.bare["id"], planted.beats[planted.secret["id"]][0], planted.incident["id"]]
     seen = [planted.plain["id"], planted.group["id"], planted.beats[planted.plain["id"]][0], planted.open_tag["id"]]
     told: dict[str, list[str]] = {}
     for at in addresses(app, [*hidden, *seen, planted.secret_tag["id"]]):
@@ -87,7 +87,7 @@ async def test_no_route_gives_away_what_a_viewer_does_not_see(
 
 async def test_the_search_finds_what_everybody_else_sees(application: Litestar, planted: Planted) -> None:
     found = set(await leaks(application, planted, CARRIER))
-    lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags"}
+    lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags", "/incidents"}
     assert {f"{API}{path}" for path in lists} <= found
     assert f"{API}/monitors/{planted.secret['id']}" in found
     assert f"{API}/monitors/{planted.group['id']}" in found  # its members
@@ -121,6 +121,7 @@ async def test_what_is_not_seen_answers_like_what_is_not_there(
     beat_id = planted.beats[planted.secret["id"]][0]
     pairs = [(planted.secret["id"], str(uuid4())), (planted.secret_tag["id"], str(uuid4()))]
     pairs.append((beat_id, f"{int(beat_id, 16) + 1:x}"))
+    pairs.append((planted.incident["id"], str(uuid4())))
     for hidden, nowhere in pairs:
         for at, other in zip(addresses(application, [hidden]), addresses(application, [nowhere]), strict=True):
             if at != other:
@@ -148,6 +149,8 @@ async def test_lists_and_totals_hold_what_is_seen(planted: Planted, bob: Headers
     assert (await told("/checks"))["total"] == 2
     assert (await told("/heartbeats"))["total"] == STEPS
     assert (await told("/results"))["total"] == STEPS
+    assert [one["title"] for one in (await told("/incidents"))["incidents"]] == ["plainly-visible is down"]
+    assert ((await told("/incidents/metrics"))["count"], (await told("/incidents/metrics", CARRIER))["count"]) == (1, 3)
     assert (await told("/results/summary"))["total_checks"] == STEPS
     assert (await told("/results/summary", CARRIER))["total_checks"] == 3 * STEPS
     assert [(one["name"], one["monitors"]) for one in (await told("/tags"))["tags"]] == [("open", 2)]
@@ -190,6 +193,20 @@ async def test_a_socket_carries_what_is_seen(application: Litestar, planted: Pla
 
 def event_of(monitor_id: str, kind: EventKind = EventKind.MONITOR_DOWN) -> Any:
     return structs.replace(event(kind), monitor_id=monitor_id)
+
+
+async def test_the_channel_of_incidents_carries_those_that_are_seen(
+    application: Litestar, planted: Planted, bob: Headers
+) -> None:
+    phone = Phone(application, bob)
+    await phone.ask(type="subscribe", channels=["incidents"])
+    opened = EventKind.INCIDENT_OPENED
+    about_none = structs.replace(event(opened), monitor_id=None)
+    plain = event_of(planted.plain["id"], opened)
+    await live.publish([], [event_of(planted.secret["id"], opened), event_of(planted.plain["id"]), plain, about_none])
+    assert [(await phone.hear())["id"] for _ in range(2)] == [plain.id, about_none.id]
+    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
+    await phone.hang_up()
 
 
 async def test_a_replay_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:

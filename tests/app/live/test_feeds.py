@@ -26,7 +26,7 @@ def test_an_unknown_channel_is_refused_with_the_known_ones(channel: str) -> None
         feeds.feed_of(channel)
     (field,) = refusal.value.fields
     assert field.field == "channels"
-    assert field.message.endswith("The channels are: heartbeats, monitor:<id>, events.")
+    assert field.message.endswith("The channels are: heartbeats, monitor:<id>, events, incidents.")
 
 
 def test_a_channel_that_needs_more_is_refused_to_less() -> None:

@@ -3,10 +3,12 @@
 import pytest
 
 from app import db
-from app.store import history, marks, retention, rollups
+from app.domain.outages import Line
+from app.store import history, marks, retention, rollups, timelines
 from app.store.retention import Keep
 from app.store.tables.heartbeats import IMPORTANT
 from schema.heartbeats import slot_of
+from schema.incidents import EntryKind
 from schema.status import Status
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
@@ -126,6 +128,22 @@ async def test_old_events_go_unless_somebody_is_still_to_be_told(store):
     await retention.prune(NOW, KEEP)
     left = await db.rows("SELECT id FROM events ORDER BY id")
     assert [row["id"] for row in left] == ["new", "open"]
+
+
+async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
+    for id_, ended_ms in (("old", START), ("open", None), ("new", NOW - HOUR)):
+        await db.rows(
+            "INSERT INTO incidents (id, title, started_ms, detected_ms, resolved_ms, created_ms, updated_ms)"
+            " VALUES (?1, 'x', ?2, ?2, ?3, ?2, ?2)",
+            id_,
+            START,
+            ended_ms,
+        )
+        await timelines.write([Line(id_, START, EntryKind.NOTE, "seen")])
+    await retention.prune(NOW, KEEP)
+    left = await db.rows("SELECT i.id FROM incidents i JOIN incident_entries e ON e.incident_id = i.id ORDER BY i.id")
+    assert [row["id"] for row in left] == ["new", "open"]
+    assert await count("incident_entries") == 2
 
 
 async def test_eras_stay_as_far_as_heartbeats_reach_back(three_days):

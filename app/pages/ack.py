@@ -1,0 +1,134 @@
+"""The page behind the link of a message: one button that acknowledges an incident.
+
+Looking changes nothing, since mail is looked at by machines first; only the button's POST does. No script, no cookie:
+who holds the link may do this one thing.
+"""
+
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.params import FromPath
+
+from app import due
+from app.api import queries, rates, tidings, trail
+from app.domain.words import instant_of
+from app.errors import Conflict, NoSuch
+from app.security import ack_links
+from app.security.ack_links import AckLink
+from app.security.policy import ANYONE
+from app.store import answers
+from app.store.answers import Asked
+from schema.incidents import Incident
+
+HERE = Path(__file__).parent
+STYLE = (HERE / "ack.css").read_text(encoding="utf-8")
+PAGE = (HERE / "ack.html").read_text(encoding="utf-8")
+STYLE_HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+# counted by address like signing in; some mail programs add parameters of their own to what they open
+OPEN = {rates.RATE: rates.AUTH, queries.ANY: True}
+BUTTON = '<form method="post"><button type="submit">Acknowledge</button></form>'
+FORGED = ("This link is not complete", "It is not one of ours, or a part of it is missing. Copy all of it.")
+EXPIRED = ("This link has expired", "A link is good for seven days. Sign in to see how it stands.")
+GONE = ("There is nothing here any more", "The incident, or the channel that this link was sent to, was deleted.")
+NOT_FOUND, NO_MORE = 404, 410
+
+
+class Unusable(Exception):  # noqa: N818 - names the fact
+    """A link that leads nowhere, with what is told about it."""
+
+    def __init__(self, status: int, told: tuple[str, str]) -> None:
+        super().__init__(told[0])
+        self.status, self.told = status, told
+
+
+@get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN)
+async def look(token: FromPath[str]) -> Response[str]:
+    """What the link is about, and the button. Changes nothing."""
+    return await _seen(token)
+
+
+@post(
+    "/ack/{token:str}",
+    guards=[ANYONE],
+    include_in_schema=False,
+    status_code=200,
+    opt=OPEN,
+    operation_id="AcknowledgeByLink",
+)
+async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+    """Acknowledge, and say so. Pressed twice it is done once."""
+    try:
+        link = _link(token)
+        trail.of(request).resource_id = link.incident_id
+        trail.of(request).change["channel_id"] = link.channel_id
+        asked = await _asked(link)
+        told = await answers.acknowledge(asked)
+    except Unusable as found:
+        return _page(found.status, *found.told)
+    except (Conflict, NoSuch):  # it is over, or was deleted this very moment
+        return await _seen(token)
+    await tidings.tell(told)
+    return _standing(Asked(told.incident, asked.channel))
+
+
+async def _seen(token: str) -> Response[str]:
+    try:
+        return _standing(await _asked(_link(token)))
+    except Unusable as found:
+        return _page(found.status, *found.told)
+
+
+def _link(token: str) -> AckLink:
+    try:
+        return ack_links.opened(token)
+    except ack_links.Forged as error:
+        raise Unusable(NOT_FOUND, FORGED) from error
+
+
+async def _asked(link: AckLink) -> Asked:
+    if link.ends_ms <= due.now_ms():
+        raise Unusable(NO_MORE, EXPIRED)
+    try:
+        return await answers.find(link.incident_id, link.channel_id)
+    except NoSuch as error:
+        raise Unusable(NO_MORE, GONE) from error
+
+
+def _standing(asked: Asked) -> Response[str]:
+    """How the incident stands: the button while nobody has acknowledged it."""
+    incident = asked.incident
+    lines = [_since(incident)]
+    if incident.resolved_at is not None:
+        lines.append(f"It is over since {instant_of(incident.resolved_at)}: there is nothing left to acknowledge.")
+        return _page(NO_MORE, incident.title, *lines)
+    if incident.acknowledged_at is not None:
+        by = f"Acknowledged at {instant_of(incident.acknowledged_at)} by {incident.acknowledged_by}."
+        return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
+    quiet = f"Press it to say that you look after it: reminders and escalation end then. Sent to {asked.channel}."
+    return _page(200, incident.title, *lines, quiet, form=BUTTON)
+
+
+def _since(incident: Incident) -> str:
+    return f"Since {instant_of(incident.started_at)}."
+
+
+def _page(status: int, title: str, *lines: str, form: str = "") -> Response[str]:
+    """The title, the lines, and the button after the first of them."""
+    said = [f"<p>{escape(line)}</p>" for line in lines]
+    body = "\n".join([*said[:1], form, *(line.replace("<p>", '<p class="quiet">', 1) for line in said[1:])])
+    text = PAGE.format(title=escape(title), style=STYLE, body=body)
+    return Response(text, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
+
+
+HANDLERS = [look, acknowledge]

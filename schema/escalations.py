@@ -1,0 +1,64 @@
+"""Escalations: who is told next while nobody acknowledges an incident."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.limits import Name
+
+DAY_S = 86_400
+EscalationId = Annotated[
+    Annotated[str, Meta(max_length=36)] | None,
+    Meta(description="Who is told next while nobody acknowledges an outage; null: nobody."),
+]
+ChannelIds = Annotated[list[str], Meta(min_length=1, max_length=50, description="Notification channels that are told.")]
+After = Annotated[
+    int,
+    Meta(
+        ge=10,
+        le=7 * DAY_S,
+        description="Seconds since the step before; of the first step: since the incident was opened.",
+        examples=[300],
+    ),
+]
+
+
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The next ones to be told, and how long the ones before them have."""
+
+    after: After
+    channel_ids: ChannelIds
+
+
+Steps = Annotated[list[Step], Meta(min_length=1, max_length=20)]
+Repeat = Annotated[int, Meta(ge=0, le=100, description="How often all steps are taken again, after the first time.")]
+
+
+class EscalationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a client sends to add an escalation."""
+
+    name: Name
+    steps: Steps
+    repeat: Repeat = 0
+
+
+class EscalationPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may change. Absent fields stay; `steps` are replaced whole."""
+
+    name: Name | UnsetType = UNSET
+    steps: Steps | UnsetType = UNSET
+    repeat: Repeat | UnsetType = UNSET
+
+
+class Escalation(Struct, frozen=True, kw_only=True):
+    """An escalation as it is returned; channels that were deleted have left its steps."""
+
+    id: str
+    name: str
+    steps: list[Step]
+    repeat: int
+    monitors: Annotated[int, Meta(description="How many monitors use it.")]
+    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,144 @@
+"""The page behind the link of a message: looking changes nothing, the button acknowledges, and it says where it is."""
+
+import re
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from app import db
+from app.api import trail
+from app.main import create_app
+from app.security import ack_links
+from app.security.ack_links import AckLink
+from app.store import audit, channels, heartbeats, incidents, monitors, series
+from app.store.audit import AuditQuery
+from app.store.incidents import IncidentQuery
+from app.variables import Rate
+from schema.incidents import EntryKind, IncidentStatus, IncidentStory
+from schema.monitors import Snapshot
+from tests import make
+from tests.app.api.people import calling
+
+NOW, STEP = make.NOW_MS, make.MINUTE_MS
+FOREVER = 2**50
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+class Outage:
+    """A monitor that is down, and the link that a channel was sent."""
+
+    snapshot: Snapshot
+    incident_id: str
+    channel_id: str
+
+    def path(self, **changes: Any) -> str:
+        link = AckLink(
+            **{"incident_id": self.incident_id, "channel_id": self.channel_id, "ends_ms": FOREVER, **changes}
+        )
+        return f"/ack/{ack_links.token_of(link)}"
+
+    async def story(self) -> IncidentStory:
+        return await incidents.read(self.incident_id)
+
+    async def end(self) -> None:
+        good = make.outcome(series=self.snapshot.series, at_ms=NOW + STEP)
+        await heartbeats.absorb(make.results(good), {self.snapshot.series: self.snapshot}, NOW + STEP)
+
+
+@pytest.fixture
+async def outage(client) -> Outage:
+    trail.forget()
+    one = Outage()
+    one.channel_id = (await channels.add(make.channel(name="<b>ops</b>"))).id
+    changed = await monitors.add(make.monitor(name="<script>web", notification_channel_ids=[one.channel_id]))
+    (one.snapshot,) = await series.snapshots([changed.plans[0].series])
+    down = make.down(series=one.snapshot.series)
+    await heartbeats.absorb(make.results(down), {one.snapshot.series: one.snapshot}, NOW)
+    ((incident,), _) = await incidents.browse(IncidentQuery())
+    one.incident_id = incident.id
+    return one
+
+
+async def test_looking_changes_nothing_however_often(client, outage):
+    for _ in range(3):
+        page = await client.get(outage.path())
+        assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert '<form method="post">' in page.text
+    assert (await outage.story()).status is IncidentStatus.OPEN
+    assert await audit.count(AuditQuery()) == 0
+
+
+async def test_the_button_acknowledges_once_and_says_by_which_channel(client, outage):
+    for _ in range(2):
+        page = await client.post(outage.path(), data={})
+        assert (page.status_code, "<form" in page.text) == (200, False)
+        assert "by a link sent to &lt;b&gt;ops&lt;/b&gt;." in page.text
+    story = await outage.story()
+    assert (story.status, story.acknowledged_by) == (IncidentStatus.ACKNOWLEDGED, "a link sent to <b>ops</b>")
+    assert [one.kind for one in story.timeline] == [EntryKind.DETECTED, EntryKind.ACKNOWLEDGED]
+    assert "<form" not in (await client.get(outage.path())).text
+
+
+async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(client, outage):
+    token = outage.path().removeprefix("/ack/")
+    await client.post(outage.path())
+    entry = (await audit.browse(AuditQuery()))[0][0]
+    assert (entry.action, entry.resource_id, entry.outcome) == ("incident.acknowledged", outage.incident_id, "done")
+    assert entry.change == {"channel_id": outage.channel_id}
+    await client.post(f"/ack/{token[:-1]}")
+    entries = (await audit.browse(AuditQuery()))[0]
+    assert (len(entries), token[:20] in str(entries)) == (2, False)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_link_that_is_of_no_use_says_why(client, outage, method):
+    told = {
+        "/ack/made-up": (404, "This link is not complete"),
+        outage.path()[:-2]: (404, "This link is not complete"),
+        outage.path(ends_ms=1): (410, "This link has expired"),
+        outage.path(incident_id=NOBODY): (410, "There is nothing here any more"),
+        outage.path(channel_id=NOBODY): (410, "There is nothing here any more"),
+    }
+    for path, (status, title) in told.items():
+        page = await client.request(method, path)
+        assert (page.status_code, f"<h1>{title}</h1>" in page.text, "<form" in page.text) == (status, True, False), path
+    await outage.end()
+    page = await client.request(method, outage.path())
+    assert (page.status_code, "nothing left to acknowledge" in page.text, "<form" in page.text) == (410, True, False)
+    assert (await outage.story()).acknowledged_at is None
+
+
+async def test_the_page_runs_no_script_and_escapes_what_people_named(client, outage):
+    page = await client.get(outage.path())
+    assert "<h1>&lt;script&gt;web is down</h1>" in page.text
+    assert "<script" not in page.text
+    policy = page.headers["Content-Security-Policy"]
+    style = re.search("<style>(.*?)</style>", page.text, re.DOTALL)
+    assert style is not None
+    assert b64encode(sha256(style.group(1).encode()).digest()).decode() in policy
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert "http" not in page.text.partition("<body>")[2]
+    wanted = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex"}
+    assert {name: page.headers[name] for name in wanted} == wanted
+
+
+async def test_parameters_that_a_mail_program_adds_do_no_harm(client, outage):
+    assert (await client.get(f"{outage.path()}?utm_source=mail")).status_code == 200
+
+
+async def test_links_are_tried_no_faster_than_sign_ins(database):
+    app = create_app(replace(database, rate_limit_auth=Rate(3, 3_600)))
+    async with calling(app) as client:
+        replies = [await client.get("/ack/made-up") for _ in range(5)]
+    assert [reply.status_code for reply in replies] == [404, 404, 404, 429, 429]
+    assert "Retry-After" in replies[-1].headers
+
+
+async def test_who_is_told_of_it_hears_that_somebody_answered(client, outage):
+    await client.post(outage.path())
+    (row,) = await db.rows("SELECT incident_id FROM events WHERE kind = 'incident.acknowledged'")
+    assert row["incident_id"] == outage.incident_id
