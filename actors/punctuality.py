@@ -8,3 +8,6 @@ SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest d
 UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
+OLDEST_DELIVERY = Gauge("watchkeeper_delivery_oldest_seconds", "Age of the oldest open delivery.")
+RESTING = Gauge("watchkeeper_channels_resting", "Channels left alone for a while, because they failed.")
+PAUSED = Gauge("watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good.")

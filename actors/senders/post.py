@@ -16,6 +16,7 @@ from app.security.egress import Refused
 
 ANSWER_LIMIT_BYTES = 16_384  # of an error's body; what explains an error fits, what wants our memory does not
 TEMPORARY = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
+OF_THE_CHANNEL = frozenset({401, 403, 404, 410})  # who we are or where it is: the next message is refused as well
 USER_AGENT = "Watchkeeper"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
@@ -49,7 +50,8 @@ def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
 async def post(request: Request, session: aiohttp.ClientSession, explain: Explain = nothing_said) -> None:
     """POST once; redirects are not followed, and a 2xx counts as soon as its head is here.
 
-    raises    Undelivered: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent
+    raises    Undelivered: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent;
+              401, 403, 404 and 410 speak of the channel
     """
     _refuse_bad_headers(request.headers)
     try:
@@ -94,6 +96,9 @@ def _refused(answer: aiohttp.ClientResponse, body: bytes, explain: Explain) -> U
         f"answered {_status(answer.status)}{f': {said}' if said else ''}",
         permanent=answer.status not in TEMPORARY and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR,
         retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+        channel=answer.status in OF_THE_CHANNEL,
+        gone=answer.status == HTTPStatus.GONE,
+        answered=True,
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schema import drafts
 from schema.channels.discord import Discord
+from schema.channels.health import Health
 from schema.channels.ntfy import Ntfy
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
@@ -96,6 +97,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     delay: int
     grouping: Grouping | None
     templates: Templates
+    health: Health
     version: int
     created_at: datetime
     updated_at: datetime

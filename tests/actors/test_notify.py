@@ -49,15 +49,16 @@ async def settled(count: int, state: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_each_change_is_told_once_and_in_order(desk):
+async def test_each_outage_is_told_once_and_in_order(desk):
     async with receiving() as receiver:
-        job = await owed(receiver.url, flips=6)
+        job = await owed(receiver.url, flips=7)
         await desk.admit(job)
         await desk.admit(job)
-        await settled(6, "sent")
+        await settled(4, "sent")
         told = [msgspec.json.decode(arrival.body)["event"] for arrival in receiver.arrivals]
-    assert told == ["monitor.down", "monitor.up"] * 3
+    assert told == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery that finds its outage untold tells both
     assert set(receiver.accepted().values()) == {1}
+    assert (await states()).count("suppressed") == 3
 
 
 async def test_a_failed_try_is_written_down_and_waits(desk):

@@ -21,6 +21,8 @@ class ChannelRow(Table, tablename="channels"):
     refusals = Integer(default=0)  # permanent failures in a row
     paused_ms = BigInt(null=True, default=None)  # since when nothing is sent, because it was refused for good
     paused_reason = Text(default="")
+    trouble = Text(default="")  # why the newest try failed
+    trouble_ms = BigInt(null=True, default=None)  # since when every try failed
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
