@@ -1,7 +1,7 @@
 """How channels do: counted, and made well by hand."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -31,7 +31,9 @@ class Counts(Struct, frozen=True):
 def of(row: Any, now_ms: int) -> Health:
     """How the channel of a row does."""
     resting = row["rests_until_ms"] > now_ms
-    state = "paused" if row["paused_ms"] is not None else "resting" if resting else "ok"
+    state: Literal["ok", "resting", "paused"] = (
+        "paused" if row["paused_ms"] is not None else "resting" if resting else "ok"
+    )
     return Health(
         state=state,
         reason=row["paused_reason"] or row["trouble"],
