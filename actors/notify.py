@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import gauges, tries
-from actors.senders import Tools, Undelivered, send
+from actors.senders import LIMIT_S, Tools, Undelivered, send
 from app import db, due, queue
 from app.store import channels, claims, settings, settlements
 from app.store.channels import OpenChannel
@@ -30,8 +30,8 @@ TRIES_TO_SETTLE = 5  # then the lease ends and the delivery goes out again under
 class Desk:
     """Sends for this worker: a line of deliveries per channel, each worked off by a task of its own."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, tools: Tools, limit_s: float = LIMIT_S) -> None:
+        self._tools, self._limit_s = tools, limit_s
         self._lines: dict[str, dict[str, None]] = {}  # channel id -> delivery ids, in order
         self._clerks: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -86,7 +86,7 @@ class Desk:
         began, began_ms = perf_counter(), due.now_ms()
         failed = None
         try:
-            await send(channel.config, tries.message_of(claimed, began_ms), self._tools)
+            await send(channel.config, tries.message_of(claimed, began_ms), self._tools, limit_s=self._limit_s)
         except Undelivered as error:
             failed = error
         else:

@@ -15,7 +15,7 @@ from actors.senders.undelivered import Undelivered
 from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.notices import Message
 
-__all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
+__all__ = ["LIMIT_S", "SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
 
 log = structlog.get_logger()
 
