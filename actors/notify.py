@@ -14,8 +14,7 @@ from redis.exceptions import RedisError
 from actors import gauges, tries
 from actors.senders import LIMIT_S, Tools, Undelivered, send
 from app import db, due, queue
-from app.store import channels, claims, settings, settlements
-from app.store.channels import OpenChannel
+from app.store import claims, settings, settlements
 from app.store.claims import Claimed
 from app.store.settlements import Settled
 from schema.jobs import NotifyBatch
@@ -69,24 +68,21 @@ class Desk:
         claimed = await claims.claim(ids, due.now_ms(), give_up_ms=int(give_up_s * 1000))
         if not claimed:
             return []
-        channel = (await channels.opened([channel_id])).get(channel_id)
-        tried = await asyncio.gather(*(self._send(one, channel, give_up_s) for one in claimed))
+        tried = await asyncio.gather(*(self._send(one, give_up_s) for one in claimed))
         results = [one for part in tried for one in part]
-        freed = await _settle(results, channel.type if channel else "")
+        freed = await _settle(results, claimed[0].channel.type)
         await _reply(results)
         for other, theirs in freed.items():
             if other != channel_id:
                 self._line_up(other, theirs)
         return freed.get(channel_id, [])
 
-    async def _send(self, claimed: Claimed, channel: OpenChannel | None, give_up_s: float) -> list[Settled]:
+    async def _send(self, claimed: Claimed, give_up_s: float) -> list[Settled]:
         """One message: how the try went for each delivery that it tells."""
-        if channel is None:
-            return tries.gone(claimed)
         began, began_ms = perf_counter(), due.now_ms()
         failed = None
         try:
-            await send(channel.config, tries.message_of(claimed, began_ms), self._tools, limit_s=self._limit_s)
+            await send(claimed.channel.config, tries.message_of(claimed, began_ms), self._tools, limit_s=self._limit_s)
         except Undelivered as error:
             failed = error
         else:

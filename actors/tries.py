@@ -32,11 +32,6 @@ def message_of(claimed: Claimed, now_ms: int) -> Message:
     )
 
 
-def gone(claimed: Claimed) -> list[Settled]:
-    """The channel was deleted meanwhile."""
-    return [Settled(one.id, one.attempts, "dead", "the channel was deleted") for one in (claimed, *claimed.others)]
-
-
 def results_of(claimed: Claimed, failed: Undelivered | None, timing: Timing, give_up_after_s: float) -> list[Settled]:
     """How the try went, for the carrier and for everyone who rides along."""
     own = replace(

@@ -111,7 +111,7 @@ async def browse(query: ChannelQuery) -> tuple[list[Channel], int]:
 async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
     """Channels by id, secrets opened, trials and inactive ones too. Deleted ones are absent."""
     found = await db.rows("SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids))
-    return {row["id"]: _open_of(row) for row in found}
+    return {row["id"]: open_of(row) for row in found}
 
 
 async def add_trial(config: ChannelConfig) -> str:
@@ -150,7 +150,8 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
     )
 
 
-def _open_of(row: Any) -> OpenChannel:
+def open_of(row: Any) -> OpenChannel:
+    """A row with its secrets opened."""
     return OpenChannel(
         id=row["id"],
         name=row["name"],

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from app import db
 from app.domain.dispatch import GROUPED, Open
-from app.store import openings
+from app.store import channels, openings
+from app.store.channels import OpenChannel
 from app.store.decisions import LEASE_MS, Decided, Gates, decide, open_gates
+from app.store.openings import Channel
 from schema.events import Event
 
 GIVE_UP_MS = 24 * 3_600_000  # unless the setting says otherwise
@@ -31,7 +33,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    channel_id: str
+    channel: OpenChannel
     event: Event
     attempts: int
     created_ms: int
@@ -44,17 +46,17 @@ async def claim(
 ) -> list[Claimed]:
     """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
     async with db.writing():
-        channels = await openings.channels_of(ids)
+        locked = await openings.channels_of(ids)
         found = await openings.families_of(ids, now_ms)
         won: list[Claimed] = []
-        for channel in channels:
+        for channel in locked:
             ours = [one for one in found if one.channel_id == channel.id]
             if any(one.is_free and one.course == GROUPED for one in ours):
                 ids = [*ids, *await openings.grouped_of(channel.id, now_ms, TOGETHER)]
                 ours = [one for one in await openings.families_of(ids, now_ms) if one.channel_id == channel.id]
             decided = await decide(channel, ours, now_ms, gates, give_up_ms)
             await _note(decided)
-            won += await _take(ours, decided, now_ms)
+            won += await _take(channel, ours, decided, now_ms)
     return won
 
 
@@ -77,7 +79,7 @@ async def _note(decided: Decided) -> None:
         )
 
 
-async def _take(found: Sequence[Open], decided: Decided, now_ms: int) -> list[Claimed]:
+async def _take(channel: Channel, found: Sequence[Open], decided: Decided, now_ms: int) -> list[Claimed]:
     """Claim what goes; whoever rides along stands with its carrier."""
     if not decided.send:
         return []
@@ -91,7 +93,14 @@ async def _take(found: Sequence[Open], decided: Decided, now_ms: int) -> list[Cl
         _json.encode(rows).decode(),
     )
     attempts = {row["id"]: row["attempts"] for row in won}
-    taken = [_claimed(one, attempts[one.id]) for one in sorted(found, key=lambda one: one.at_ms) if one.id in attempts]
+    if not attempts:
+        return []
+    opened = channels.open_of(channel.row)
+    taken = [
+        _claimed(one, opened, attempts[one.id])
+        for one in sorted(found, key=lambda one: one.at_ms)
+        if one.id in attempts
+    ]
     riders: dict[str, list[Claimed]] = {}
     for one in taken:
         if (carrier := decided.send[one.id]) != one.id:
@@ -103,10 +112,10 @@ async def _take(found: Sequence[Open], decided: Decided, now_ms: int) -> list[Cl
     ]
 
 
-def _claimed(one: Open, attempts: int) -> Claimed:
+def _claimed(one: Open, channel: OpenChannel, attempts: int) -> Claimed:
     return Claimed(
         id=one.id,
-        channel_id=one.channel_id,
+        channel=channel,
         event=one.event,
         attempts=attempts,
         created_ms=one.created_ms,

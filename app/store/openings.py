@@ -29,8 +29,8 @@ _FAMILIES = (
     " WHERE d.state IN ('pending', 'sending')"
 )
 _CHANNELS = (
-    "SELECT id, kind, type, active, terms, failures, rests_until_ms, refusals, paused_ms, paused_reason FROM channels"
-    " WHERE id IN (SELECT channel_id FROM deliveries WHERE id IN (SELECT value->>0 FROM {each:1})) ORDER BY id"
+    "SELECT * FROM channels WHERE id IN (SELECT d.channel_id FROM deliveries d"
+    " WHERE d.id IN (SELECT value->>0 FROM {each:1})) ORDER BY id"
 )
 _TOLD = (
     "SELECT sent_ms AS at_ms FROM deliveries WHERE channel_id = ?1 AND sent_ms > ?2 AND carrier_id IS NULL"
@@ -44,9 +44,13 @@ _GROUPED = (
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """What a claim has to know of a channel."""
+    """What a claim has to know of a channel.
+
+    row    all of it, for whoever sends
+    """
 
     id: str
+    row: Any
     kind: str
     active: bool
     grouping: Grouping | None
@@ -64,6 +68,7 @@ def _channel(row: Any) -> Channel:
     terms = msgspec.json.decode(row["terms"], type=Terms)
     return Channel(
         id=row["id"],
+        row=row,
         kind=row["kind"],
         active=bool(row["active"]),
         grouping=grouping.of(row["type"], terms) if row["kind"] == "channel" else None,

@@ -8,17 +8,22 @@ import pytest
 from actors.senders import Undelivered
 from actors.tries import Timing, answer_of, message_of, results_of
 from app.domain.breaker import Answer
+from app.store.channels import OpenChannel
 from app.store.claims import Claimed
+from schema.channels.terms import Terms
 from schema.events import Event, EventKind
-from tests.make import NOW_MS
+from tests.make import NOW_MS, webhook
 
 DAY_S, MINUTE_MS = 86_400.0, 60_000
 TIMING = Timing(NOW_MS, 40)
 
 
+OPS = OpenChannel(id="ops", name="ops", type="webhook", config=webhook(), active=True, kind="channel", terms=Terms())
+
+
 def claimed(name: str = "a", kind: EventKind = EventKind.MONITOR_DOWN, **changes: Any) -> Claimed:
     at = datetime.fromtimestamp(NOW_MS / 1000, UTC)
-    usual = {"id": name, "channel_id": "ops", "event": Event(id=f"e-{name}", event=kind, at=at), "attempts": 1}
+    usual = {"id": name, "channel": OPS, "event": Event(id=f"e-{name}", event=kind, at=at), "attempts": 1}
     return Claimed(**{**usual, "created_ms": NOW_MS, "since_ms": NOW_MS, **changes})
 
 
