@@ -16,7 +16,7 @@ TOOK = Histogram(
 )
 INGESTED = Counter("watchkeeper_heartbeats_stored", "Heartbeats stored.")
 INGEST_TOOK = Histogram("watchkeeper_ingest_duration_seconds", "One batch from queue to commit.")
-NOTIFIED = Counter("watchkeeper_notifications", "Tries to deliver, by how they ended.", ["state"])
+NOTIFIED = Counter("watchkeeper_notifications", "Tries to deliver, by how they ended.", ["state", "type"])
 TOLD = Histogram(
     "watchkeeper_notification_latency_seconds",
     "Event stored to channel reached.",

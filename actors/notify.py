@@ -5,21 +5,19 @@ its own in this process, so one that hangs holds nobody else; a crash leaves lea
 """
 
 import asyncio
-import random
 from collections.abc import Iterable
-from time import time
+from time import perf_counter, time
 
 import structlog
 from redis.exceptions import RedisError
 
-from actors import gauges
-from actors.senders import Tools, Undelivered, message_of, send
+from actors import gauges, tries
+from actors.senders import LIMIT_S, Tools, Undelivered, send
 from app import db, due, queue
-from app.domain import patience
-from app.store import channels, deliveries
-from app.store.channels import OpenChannel
-from app.store.deliveries import Claimed, Settled
-from schema.events import EventKind
+from app.store import claims, dependencies, settings, settlements
+from app.store.claims import Claimed
+from app.store.settlements import Settled
+from schema.channels.terms import Templates
 from schema.jobs import NotifyBatch
 
 log = structlog.get_logger()
@@ -32,8 +30,8 @@ TRIES_TO_SETTLE = 5  # then the lease ends and the delivery goes out again under
 class Desk:
     """Sends for this worker: a line of deliveries per channel, each worked off by a task of its own."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+    def __init__(self, tools: Tools, base: str, limit_s: float = LIMIT_S) -> None:
+        self._tools, self._base, self._limit_s = tools, base, limit_s
         self._lines: dict[str, dict[str, None]] = {}  # channel id -> delivery ids, in order
         self._clerks: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -67,24 +65,34 @@ class Desk:
 
     async def _round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send side by side, settle. Returns what became free by it."""
-        claimed = await deliveries.claim(ids, due.now_ms())
+        give_up_s = float(await settings.read("delivery.give_up_after") * 3_600)
+        claimed = await claims.claim(ids, due.now_ms(), give_up_ms=int(give_up_s * 1000))
         if not claimed:
             return []
-        channel = (await channels.opened([channel_id])).get(channel_id)
-        results = await asyncio.gather(*(self._send(one, channel) for one in claimed))
-        freed = await _settle(list(results))
+        tried = await asyncio.gather(*(self._send(one, give_up_s) for one in claimed))
+        results = [one for part in tried for one in part]
+        freed = await _settle(results, claimed[0].channel.type)
         await _reply(results)
+        for other, theirs in freed.items():
+            if other != channel_id:
+                self._line_up(other, theirs)
         return freed.get(channel_id, [])
 
-    async def _send(self, claimed: Claimed, channel: OpenChannel | None) -> Settled:
-        if channel is None:
-            return Settled(claimed.id, claimed.attempts, "dead", "the channel was deleted")
+    async def _send(self, claimed: Claimed, give_up_s: float) -> list[Settled]:
+        """One message: how the try went for each delivery that it tells."""
+        behind = await _behind(claimed) if claimed.others else ""
+        began, began_ms = perf_counter(), due.now_ms()
+        message, failed = tries.message_of(claimed, began_ms, self._base, behind), None
+        if claimed.channel.terms.templates != Templates():
+            message = await asyncio.to_thread(tries.in_own_words, claimed, message)  # its first use loads a library
         try:
-            await send(channel.config, message_of(claimed.event, claimed.id), self._tools)
-        except Undelivered as failed:
-            return _failed(claimed, failed)
-        gauges.TOLD.observe(max(0.0, time() - claimed.created_ms / 1000))
-        return Settled(claimed.id, claimed.attempts, "sent")
+            await send(claimed.channel.config, message, self._tools, limit_s=self._limit_s)
+        except Undelivered as error:
+            failed = error
+        else:
+            gauges.TOLD.observe(max(0.0, time() - claimed.created_ms / 1000))
+        took_ms = round((perf_counter() - began) * 1000)
+        return tries.results_of(claimed, failed, tries.Timing(began_ms, took_ms), give_up_s)
 
     async def close(self, within_s: float) -> None:
         """Let rounds that are under way end; what still waits is found by the sweeper."""
@@ -93,22 +101,21 @@ class Desk:
             await asyncio.wait(list(self._clerks.values()), timeout=within_s)
 
 
-def _failed(claimed: Claimed, failed: Undelivered) -> Settled:
-    """A try that did not work: again later, or never, with the reason."""
-    hopeless = patience.is_hopeless(time() - claimed.created_ms / 1000, permanent=failed.permanent)
-    event = claimed.event
-    once = event.event is EventKind.TEST or event.data.get("test") is True  # somebody waits, and only once
-    if hopeless or once:
-        return Settled(claimed.id, claimed.attempts, "dead", failed.reason)
-    wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311 - spreads retries
-    return Settled(claimed.id, claimed.attempts, "pending", failed.reason, due.now_ms() + int(wait_s * 1000))
+async def _behind(claimed: Claimed) -> str:
+    """The monitor that all of a group hang on; a name that can't be had is no reason not to tell."""
+    try:
+        ids = {one.event.monitor_id for one in (claimed, *claimed.others) if one.event.monitor_id}
+        return await dependencies.common_parent(ids) or ""
+    except db.TROUBLE as error:
+        log.warning("notify.cause_unread", error=type(error).__name__)
+        return ""
 
 
-async def _settle(results: list[Settled]) -> dict[str, list[str]]:
+async def _settle(results: list[Settled], type_: str) -> dict[str, list[str]]:
     """Write down how the tries went; a locked database is waited for, since what was sent must not go out again."""
     for attempt in range(1, TRIES_TO_SETTLE + 1):
         try:
-            freed = await deliveries.settle(results, due.now_ms())
+            freed = await settlements.settle(results, due.now_ms())
             break
         except db.TROUBLE as error:
             log.warning("notify.not_settled", n=len(results), attempt=attempt, error=type(error).__name__)
@@ -116,7 +123,7 @@ async def _settle(results: list[Settled]) -> dict[str, list[str]]:
                 raise
             await asyncio.sleep(0.5 * attempt)
     for one in results:
-        gauges.NOTIFIED.labels(state=one.state if one.state != "pending" else "failed").inc()
+        gauges.NOTIFIED.labels(state=one.state if one.state != "pending" else "failed", type=type_).inc()
         log.info("notify.settled", delivery=one.id, state=one.state, attempt=one.attempts, reason=one.error)
     return freed
 

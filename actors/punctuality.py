@@ -9,3 +9,6 @@ UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a c
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
 OPEN_INCIDENTS = Gauge("watchkeeper_incidents_open", "Incidents that are not resolved.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
+OLDEST_DELIVERY = Gauge("watchkeeper_delivery_oldest_seconds", "Age of the oldest open delivery.")
+RESTING = Gauge("watchkeeper_channels_resting", "Channels left alone for a while, because they failed.")
+PAUSED = Gauge("watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good.")

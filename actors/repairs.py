@@ -9,7 +9,7 @@ import structlog
 from actors import punctuality
 from app import due, live, queue
 from app.domain import slots
-from app.store import coverage, deliveries, escalating, incidents, series
+from app.store import channel_health, coverage, deliveries, escalating, incidents, series
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
 from schema.messages import NOT_CHECKED
 from schema.status import Status
@@ -98,7 +98,15 @@ class Repairs:
         if jobs:
             await queue.put(*jobs)
             self._put_at.update((id_, now) for job in jobs for id_ in job.deliveries)
-        punctuality.OPEN_DELIVERIES.set(await deliveries.open_count())
+        await self._measure_deliveries()
+
+    async def _measure_deliveries(self) -> None:
+        backlog, health = await deliveries.backlog(), await channel_health.count(due.now_ms())
+        punctuality.OPEN_DELIVERIES.set(backlog.count)
+        age_ms = due.now_ms() - backlog.oldest_ms if backlog.oldest_ms else 0
+        punctuality.OLDEST_DELIVERY.set(max(0.0, age_ms / 1000))
+        punctuality.RESTING.set(health.resting)
+        punctuality.PAUSED.set(health.paused)
 
     async def escalate(self) -> None:
         """Tell the next ones of incidents that nobody acknowledged. What a crash leaves untold, the sweep finds."""

@@ -23,7 +23,7 @@ from actors.notify import Desk
 from actors.policies import Policies
 from actors.snapshots import Snapshots
 from app import db, metrics, nodes, queue, tasks
-from app.security import sealing
+from app.security import ack_links, sealing
 from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 
@@ -56,7 +56,7 @@ class Stages:
         policies = Policies(self._probes.doors() | self._senders.doors())
         await policies.load()
         self.floor = Floor(self._probes, snapshots, settings.check_concurrency)
-        self.clerk, self.desk = Clerk(snapshots), Desk(self._senders)
+        self.clerk, self.desk = Clerk(snapshots), Desk(self._senders, ack_links.base_of(settings))
         self.floor.open()
         node = nodes.node_id("worker")
         beside = (

@@ -33,6 +33,7 @@ from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
 from app.api.checks import CheckController
+from app.api.deliveries import DeliveryController
 from app.api.escalations import EscalationController
 from app.api.health import HealthController
 from app.api.heartbeats import HeartbeatController
@@ -74,6 +75,7 @@ CONTROLLERS: list[Any] = [
     MonitorController,
     HeartbeatController,
     ChannelController,
+    DeliveryController,
     PushController,
     ProxyController,
     CheckController,

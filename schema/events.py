@@ -69,17 +69,7 @@ class Event(Struct, frozen=True, kw_only=True):
     monitor_id: str | None = None
     data: dict[str, Any] = {}
 
-
-class Delivery(Struct, frozen=True, kw_only=True):
-    """One event on its way to one channel. `id` is the idempotency key: the same on every attempt."""
-
-    id: str
-    event_id: str
-    channel_id: str
-    monitor_id: str | None
-    state: str  # pending, sending, sent, dead
-    attempts: int
-    next_attempt_at: datetime | None
-    error: str
-    created_at: datetime
-    sent_at: datetime | None
+    @property
+    def is_test(self) -> bool:
+        """Whether nothing happened: somebody tries a channel, and waits for the answer."""
+        return self.event is EventKind.TEST or self.data.get("test") is True

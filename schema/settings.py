@@ -34,6 +34,8 @@ NotifyDays = Annotated[
     Meta(max_length=20, description="Days before the end; 0: when it has ended. Empty: nobody is told."),
 ]
 Value = EgressPolicy | NotifyDays  # of a setting: the union of the catalogue's types
+Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
+Value = EgressPolicy | int  # of a setting: the union of the catalogue's types
 
 
 class Entry(Struct, frozen=True):
@@ -45,6 +47,7 @@ class Entry(Struct, frozen=True):
 
 
 CATALOGUE: dict[str, Entry] = {
+    "delivery.give_up_after": Entry(Hours, 24, "Hours after which a delivery that never worked is given up."),
     "egress.checks": Entry(EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."),
     "egress.webhooks": Entry(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
     "egress.senders": Entry(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),

@@ -68,7 +68,7 @@ from schema.channels import (
 )
 from schema.notices import Message
 
-__all__ = ["SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
+__all__ = ["LIMIT_S", "SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
 
 log = structlog.get_logger()
 
@@ -124,7 +124,14 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
 
 
 def _told_safely(failed: Undelivered, config: ChannelConfig) -> Undelivered:
-    return Undelivered(redacted(failed.reason, config), permanent=failed.permanent, retry_after_s=failed.retry_after_s)
+    return Undelivered(
+        redacted(failed.reason, config),
+        permanent=failed.permanent,
+        retry_after_s=failed.retry_after_s,
+        channel=failed.channel,
+        gone=failed.gone,
+        answered=failed.answered,
+    )
 
 
 def _where(error: Exception) -> str:

@@ -17,6 +17,7 @@ from app.security.egress import Refused
 
 ANSWER_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
 TEMPORARY = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
+OF_THE_CHANNEL = frozenset({401, 403, 404, 410})  # who we are or where it is: the next message is refused as well
 USER_AGENT = "Watchkeeper"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
@@ -79,7 +80,8 @@ async def post(
     """Send once; redirects are not followed, and a 2xx counts as soon as its head is here.
 
     judge     for providers whose status does not say all; the body is read before it is asked
-    raises    Undelivered: network troubles are temporary, answers as `by_status` or the judge says
+    raises    Undelivered: network troubles are temporary, answers as `by_status` or the judge says; 401, 403, 404 and
+              410 speak of the channel
     """
     _refuse_bad_headers(request.headers)
     try:
@@ -131,6 +133,9 @@ def _refused(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanen
         f"answered {status_line(answer.status)}{f': {said}' if said else ''}",
         permanent=permanent,
         retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+        channel=answer.status in OF_THE_CHANNEL,
+        gone=answer.status == HTTPStatus.GONE,
+        answered=True,
     )
 
 

@@ -111,7 +111,9 @@ def _undelivered(error: "aiosmtplib.SMTPException") -> Undelivered:
             return _undelivered_to(error.recipients)
         case aiosmtplib.SMTPAuthenticationError():  # the server's words may repeat what it was sent
             return Undelivered(
-                f"the user name or password was refused ({error.code})", permanent=error.code >= PERMANENT
+                f"the user name or password was refused ({error.code})",
+                permanent=error.code >= PERMANENT,
+                channel=error.code >= PERMANENT,
             )
         case aiosmtplib.SMTPResponseException():
             return Undelivered(f"answered {error.code} {error.message}", permanent=error.code >= PERMANENT)

@@ -7,10 +7,25 @@ class Undelivered(Exception):  # noqa: N818 - often the receiver's doing, no err
     reason           for the delivery log, read by people; never holds a secret once `send` has let it out
     permanent        trying again can't help: the receiver refused the message or the channel is set up wrongly
     retry_after_s    how long the receiver asked us to wait; seconds
+    channel          the refusal is of the channel, not of this message: the next one would be refused as well
+    gone             there is no such channel any more, and never will be again
+    answered         somebody said no: the message can't have arrived; without it nobody knows
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        channel: bool = False,
+        gone: bool = False,
+        answered: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+        self.channel = channel
+        self.gone = gone
+        self.answered = answered or permanent

@@ -14,7 +14,7 @@ from app.api.providers import Providers
 from app.api.rates import RUNNING
 from app.api.replies import request_id_of
 from app.security.policy import ADMIN, OPERATOR, VIEWER
-from app.store import channels
+from app.store import channel_health, channels
 from app.store.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
@@ -145,3 +145,9 @@ class ChannelController(Controller):
         await channels.read(str(channel_id))
         await trials.run(str(channel_id), request_id_of(request))
         return SENT
+
+    @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)
+    async def resume(self, channel_id: FromPath[UUID]) -> Response[Channel]:
+        """Tell a channel again that rests or is paused. What died meanwhile is sent by `POST /deliveries/resend`."""
+        await channel_health.resume(str(channel_id))
+        return etags.tagged(await channels.read(str(channel_id)))

@@ -2,7 +2,7 @@
 
 FIRST_S = 2.0
 LONGEST_S = 600.0  # a channel that was away for hours is tried six times an hour
-GIVE_UP_AFTER_S = 24 * 3_600.0  # older alerts are listed as dead, with their reason, and can be sent again
+LATE_S = 300.0  # a message that goes out later after its event says so
 RETRY_AFTER_LIMIT_S = 6 * 3_600.0  # a server may ask for patience, not for silence
 
 
@@ -18,6 +18,17 @@ def delay_s(attempts: int, retry_after_s: float | None, dice: float) -> float:
     return max(own, asked)
 
 
-def is_hopeless(age_s: float, *, permanent: bool) -> bool:
-    """Whether to stop trying: the other side refused for good, or a day has passed."""
-    return permanent or age_s > GIVE_UP_AFTER_S
+def is_hopeless(age_s: float, give_up_after_s: float, *, permanent: bool) -> bool:
+    """Whether to stop trying: the other side refused for good, or it took too long."""
+    return permanent or age_s > give_up_after_s
+
+
+def lateness_s(event_ms: int, now_ms: int) -> float | None:
+    """How long after its event a message goes out, when that is worth a word."""
+    late_s = (now_ms - event_ms) / 1000
+    return late_s if late_s > LATE_S else None
+
+
+def given_up(give_up_after_s: float, reason: str) -> str:
+    """Why a delivery that never worked is dead."""
+    return f"gave up after {give_up_after_s / 3_600:g} h{f': {reason}' if reason else ''}"

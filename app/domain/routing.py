@@ -13,7 +13,7 @@ ABOUT_US = "system."
 
 
 class Listener(Struct, frozen=True, kw_only=True):
-    """A channel as far as it matters who is told; active, and not paused.
+    """A channel as far as it matters who is told. A paused one is owed as well: what it misses is listed as dead.
 
     events      patterns of what it is told of
     is_webhook  a program listens, and nobody who would get up at night

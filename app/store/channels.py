@@ -17,7 +17,7 @@ from app import db
 from app.domain.terms import objections
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import configs, monitor_tags, own_words
+from app.store import channel_health, configs, monitor_tags, own_words
 from app.store.arguments import containing, listed
 from app.store.tables.channels import ChannelRow
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
@@ -60,6 +60,7 @@ class OpenChannel(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
+    type: str
     config: ChannelConfig
     active: bool
     kind: str
@@ -85,7 +86,7 @@ async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         row = await _row(channel_id, lock=True)
         _refuse_stale(row, version)
         columns = {**_columns_of(_merged(row, patch)), "version": row["version"] + 1, "updated_ms": _now_ms()}
-        values: dict[Any, Any] = dict(columns)
+        values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.WELL
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
         if patch.tag_ids is not UNSET:
             await _put_tags(channel_id, patch.tag_ids)
@@ -113,7 +114,7 @@ async def browse(query: ChannelQuery) -> tuple[list[Channel], int]:
 async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
     """Channels by id, secrets opened, trials and inactive ones too. Deleted ones are absent."""
     found = await db.rows("SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids))
-    return {row["id"]: _open_of(row) for row in found}
+    return {row["id"]: open_of(row) for row in found}
 
 
 async def add_trial(draft: ChannelDraft) -> str:
@@ -146,16 +147,19 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
         delay=terms.delay,
         grouping=terms.grouping,
         templates=terms.templates,
+        health=channel_health.of(row, _now_ms()),
         version=row["version"],
         created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
         updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
     )
 
 
-def _open_of(row: Any) -> OpenChannel:
+def open_of(row: Any) -> OpenChannel:
+    """A row with its secrets opened."""
     return OpenChannel(
         id=row["id"],
         name=row["name"],
+        type=row["type"],
         config=_config_of(row),
         active=bool(row["active"]),
         kind=row["kind"],

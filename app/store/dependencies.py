@@ -48,9 +48,9 @@ _TIME = "m.interval_s * 1000 + m.timeout_ms"  # within which a monitor is checke
 _REOPEN = (
     "WITH RECURSIVE hung(id) AS (SELECT value->>0 FROM {each:1}"
     " UNION SELECT d.monitor_id FROM dependencies d JOIN hung ON d.parent_id = hung.id)"
-    " UPDATE deliveries SET state = 'pending', error = '', lease_ms = 0, reopened_ms = CAST(?2 AS BIGINT),"
-    f" next_at_ms = CAST(?2 AS BIGINT) + CASE WHEN m.interval_s = 0 OR {_TIME} > {REOPEN_MOST_MS}"
-    f" THEN {REOPEN_MOST_MS} ELSE {_TIME} END"
+    " UPDATE deliveries SET state = 'pending', error = '', course = 'gated', lease_ms = 0,"
+    " reopened_ms = CAST(?2 AS BIGINT), since_ms = CAST(?2 AS BIGINT), next_at_ms = CAST(?2 AS BIGINT)"
+    f" + CASE WHEN m.interval_s = 0 OR {_TIME} > {REOPEN_MOST_MS} THEN {REOPEN_MOST_MS} ELSE {_TIME} END"
     " FROM series s JOIN monitors m ON m.id = s.monitor_id"
     " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
     " AND deliveries.monitor_id = s.monitor_id AND deliveries.at_ms = s.told_ms"  # of the outage that lasts

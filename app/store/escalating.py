@@ -79,7 +79,7 @@ async def owe_to(owed: Sequence[tuple[Event, Sequence[str]]], now_ms: int) -> di
         "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
         " SELECT each.value->>0, each.value->>1, c.id, each.value->>3, CAST(each.value->>4 AS BIGINT),"
         " CAST(?2 AS BIGINT), CAST(?2 AS BIGINT) FROM {each:1} JOIN channels c ON c.id = each.value->>2"
-        " WHERE c.active AND c.paused_ms IS NULL ON CONFLICT (event_id, channel_id) DO NOTHING"
+        " WHERE c.active ON CONFLICT (event_id, channel_id) DO NOTHING"
         " RETURNING id, channel_id",
         _json.encode(rows).decode(),
         now_ms,

@@ -25,10 +25,7 @@ from schema.monitors import Snapshot
 
 _json = msgspec.json.Encoder()
 
-_LISTENING = (
-    "SELECT id, kind, is_default, all_monitors, terms FROM channels"
-    " WHERE active AND version > 0 AND paused_ms IS NULL ORDER BY id"
-)
+_LISTENING = "SELECT id, kind, is_default, all_monitors, terms FROM channels WHERE active AND version > 0 ORDER BY id"
 _TIED = (
     "SELECT l.monitor_id, l.channel_id FROM {each:1} JOIN links l ON l.monitor_id = each.value->>0"
     " UNION SELECT b.monitor_id, c.channel_id FROM {each:1} JOIN monitor_tags b ON b.monitor_id = each.value->>0"

@@ -17,6 +17,7 @@ from schema.heartbeats import EPOCH_MS, key_of
 
 BATCH = 100  # series whose rows are looked for together
 CHUNK = 2_000  # rows of one transaction: about 10 ms in which nobody else writes
+EVENTS = 200  # each with its deliveries and their tries
 PAUSE_S = 0.01  # between transactions, for the others
 GRACE_MS = 600_000  # results of a monitor that was deleted may still be on their way
 
@@ -38,7 +39,7 @@ Ranges = list[tuple[int, ...]]
 class Keep(msgspec.Struct, frozen=True):
     """Days things are kept.
 
-    hours_days   rollups of hours, important heartbeats, gaps, incidents, events and their deliveries
+    hours_days   rollups of hours, important heartbeats, gaps, incidents, events with their deliveries and every try
     ended_days   sessions, after they would have expired
     audit_days   entries of the audit log
     """
@@ -117,13 +118,19 @@ async def _drain(table: str, chosen: str, ranges: Ranges) -> int:
 
 async def _prune_words(events_ms: int, sessions_ms: int) -> None:
     """Events, unless somebody is still to be told, with their deliveries; incidents that are over; sessions."""
+    while True:
+        async with db.writing():
+            gone = await db.rows(
+                "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < ?1 AND NOT EXISTS (SELECT 1"
+                " FROM deliveries d WHERE d.event_id = events.id AND d.state IN ('pending', 'sending')) LIMIT ?2)"
+                " RETURNING id",
+                events_ms,
+                EVENTS,
+            )
+        if len(gone) < EVENTS:
+            break
+        await asyncio.sleep(PAUSE_S)
     async with db.writing():
-        await db.rows(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at_ms < ?1 AND NOT EXISTS (SELECT 1"
-            " FROM deliveries d WHERE d.event_id = events.id AND d.state IN ('pending', 'sending')) LIMIT ?2)",
-            events_ms,
-            CHUNK,
-        )
         await db.rows("DELETE FROM incidents WHERE resolved_ms < ?1", events_ms)
         await db.rows("DELETE FROM sessions WHERE expires_ms < ?1", sessions_ms)
 

@@ -5,12 +5,11 @@ from time import time
 from uuid import uuid4
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from app import db
+from app.domain import sample_events
 from schema.events import Event, EventKind
-
-WORDS = "This is a test: the channel works."
 
 
 class Outcome(Struct, frozen=True):
@@ -22,7 +21,10 @@ class Outcome(Struct, frozen=True):
 
 def example(kind: EventKind = EventKind.TEST) -> Event:
     """An event that did not happen, and says so."""
-    return Event(id=str(uuid4()), event=kind, at=datetime.now(UTC), data={"msg": WORDS, "test": True})
+    sample = sample_events.of(kind)
+    return structs.replace(
+        sample, id=str(uuid4()), at=datetime.now(UTC), monitor_id=None, data=sample.data | {"test": True}
+    )
 
 
 async def add(channel_id: str, event: Event) -> str:

@@ -44,7 +44,8 @@ async def again(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     now = int(time() * 1000)
     async with db.writing():
         moved = await db.rows(
-            "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, sent_ms = NULL"
+            "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, since_ms = ?3, sent_ms = NULL,"
+            " course = 'resent', carrier_id = NULL"
             " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
             delivery_id,
             webhook_id,

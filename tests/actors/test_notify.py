@@ -9,7 +9,7 @@ from actors import senders
 from actors.notify import Desk
 from app import db, due
 from app.security import sealing
-from app.store import channels, heartbeats, monitors, series
+from app.store import channels, deliveries, heartbeats, monitors, series
 from schema.jobs import NotifyBatch
 from tests import make
 from tests.receiver import Order, receiving
@@ -49,15 +49,16 @@ async def settled(count: int, state: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_each_change_is_told_once_and_in_order(desk):
+async def test_each_outage_is_told_once_and_in_order(desk):
     async with receiving() as receiver:
-        job = await owed(receiver.url, flips=6)
+        job = await owed(receiver.url, flips=7)
         await desk.admit(job)
         await desk.admit(job)
-        await settled(6, "sent")
+        await settled(4, "sent")
         told = [msgspec.json.decode(arrival.body)["event"] for arrival in receiver.arrivals]
-    assert told == ["monitor.down", "monitor.up"] * 3
+    assert told == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery that finds its outage untold tells both
     assert set(receiver.accepted().values()) == {1}
+    assert (await states()).count("suppressed") == 3
 
 
 async def test_a_failed_try_is_written_down_and_waits(desk):
@@ -95,3 +96,74 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
     await db.rows("DELETE FROM channels")
     await desk.admit(job)
     assert await states() == []
+
+
+async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
+    tools = await senders.open_tools(store)
+    other = Desk(tools)
+    async with receiving() as receiver:
+        job = await owed(receiver.url, flips=5)
+        await asyncio.gather(desk.admit(job), other.admit(job))
+        await settled(3, "sent")
+        assert sorted(receiver.accepted().values()) == [1, 1, 1]
+    await other.close(5)
+    await tools.close()
+
+
+async def test_a_worker_that_was_killed_after_sending_is_followed_by_another_under_the_same_id(desk):
+    async with receiving() as receiver:
+        job = await owed(receiver.url)
+        await desk.admit(job)
+        await settled(1, "sent")
+        await db.rows("UPDATE deliveries SET state = 'sending', lease_ms = 1")  # as if it had not come to settling
+        await desk.admit(job)
+        await settled(1, "sent")
+        assert [arrival.id for arrival in receiver.arrivals] == job.deliveries * 2
+
+
+async def test_a_locked_database_is_waited_for_and_nothing_is_sent_twice(desk):
+    asked, locked = asyncio.Event(), asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await locked.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        await desk.admit(await owed(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        await asked.wait()
+        async with db.writing():
+            await db.rows("UPDATE channels SET name = name")  # on PostgreSQL it is the row that is locked
+            locked.set()
+            await asyncio.sleep(0.3)
+        await settled(1, "sent")
+    (row,) = await db.rows("SELECT attempts FROM deliveries")
+    assert row["attempts"] == 1
+
+
+async def test_many_at_once_are_one_burst_and_one_message(desk):
+    """To people, that is: this webhook is told as they are."""
+    async with receiving() as receiver:
+        job = await owed(receiver.url, flips=1)
+        told = [await another(job.channel_id) for _ in range(4)]
+        await db.rows("UPDATE channels SET terms = ?1", '{"grouping":{"burst":2,"within":1}}')
+        await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
+        await settled(2, "sent")
+        async with asyncio.timeout(20):
+            while not (waiting := await deliveries.due(due.now_ms())):
+                await asyncio.sleep(0.02)
+        await desk.admit(NotifyBatch(job.channel_id, waiting[job.channel_id]))
+        await settled(5, "sent")
+        assert len(receiver.arrivals) == 3
+
+
+async def another(channel_id: str) -> str:
+    """One more monitor that fails; returns the delivery."""
+    changed = await monitors.add(make.monitor(notification_channel_ids=[channel_id]))
+    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    (no,) = known
+    outcome = make.down(series=no, at_ms=due.now_ms())
+    (id_,) = (await heartbeats.absorb(make.results(outcome), known, due.now_ms())).deliveries[channel_id]
+    return id_

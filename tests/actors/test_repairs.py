@@ -1,6 +1,7 @@
 """Each repair finds one kind of damage and mends it."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from actors.repairs import SWEPT_AGAIN_S, Repairs
 from app import db, due, queue as queues
@@ -107,6 +108,28 @@ async def test_the_sweeper_puts_what_nobody_sends_once(plan):
     await repairs.sweep()
     assert [len(job.deliveries) for job in await jobs_of(NotifyBatch)] == [1]
     assert SWEPT_AGAIN_S > 0
+
+
+async def test_an_emptied_redis_costs_no_delivery(plan):
+    channel = await channels.add(make.channel())
+    await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
+    known = {one.series: one for one in await series.snapshots([plan.series])}
+    absorbed = await heartbeats.absorb(make.results(make.down(series=plan.series)), known, due.now_ms() - 60_000)
+    await queues.put(*queues.notify_jobs(absorbed.deliveries))
+    await queues.client().flushall()
+    await Repairs().sweep()
+    assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(absorbed.deliveries.values())
+    assert REGISTRY.get_sample_value("watchkeeper_deliveries_open") == 1
+    assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_seconds") or 0) < 600
+
+
+async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
+    for columns in ("rests_until_ms = ?1", "paused_ms = ?1"):
+        channel = await channels.add(make.channel())
+        await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", due.now_ms() + 60_000, channel.id)
+    await Repairs().sweep()
+    assert REGISTRY.get_sample_value("watchkeeper_channels_resting") == 1
+    assert REGISTRY.get_sample_value("watchkeeper_channels_paused") == 1
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ class ChannelRow(Table, tablename="channels"):
     paused_ms = BigInt(null=True, default=None)  # since when nothing is sent, because it was refused for good
     paused_reason = Text(default="")
     rotated_ms = BigInt(null=True, default=None)  # of a webhook: since when its secret is a new one
+    trouble = Text(default="")  # why the newest try failed
+    trouble_ms = BigInt(null=True, default=None)  # since when every try failed
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()

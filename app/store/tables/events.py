@@ -22,6 +22,7 @@ class DeliveryRow(Table, tablename="deliveries"):
     state    pending → sending → sent | dead | suppressed; back to pending when a try failed
              suppressed: not told on purpose, `error` says why
     at_ms    the event's: deliveries of one monitor to one channel go out in this order
+    course   empty: as it comes; gated: a gate holds it; grouped: it waits for others; resent: somebody asked for it
     """
 
     id = Text(primary_key=True)
@@ -36,6 +37,8 @@ class DeliveryRow(Table, tablename="deliveries"):
     error = Text(default="")
     carrier_id = Text(null=True, default=None)  # the delivery whose message tells this one, too
     reopened_ms = BigInt(null=True, default=None)  # suppressed until then: what the monitor hangs on was up again
+    course = Text(default="")
+    since_ms = BigInt(null=True, default=None)  # from when its age counts; None: since it was made
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
 

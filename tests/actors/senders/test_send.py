@@ -80,6 +80,8 @@ async def test_the_status_says_whether_to_try_again(
     receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
     failed = await undelivered(channel("webhook", receiver.url), tools)
     assert (failed.permanent, failed.retry_after_s) == (permanent, None)
+    assert (failed.channel, failed.gone) == (status in {401, 403, 404, 410}, status == 410)
+    assert failed.answered
     assert failed.reason.startswith(f"answered {status}")
     assert len(receiver.arrivals) == 1
 
@@ -131,6 +133,7 @@ async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: R
 async def test_nobody_listening_is_temporary(tools: Tools) -> None:
     failed = await undelivered(channel("webhook", "http://127.0.0.1:1"), tools)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
+    assert not failed.answered
 
 
 async def test_a_name_that_does_not_exist_is_temporary(tools: Tools) -> None:

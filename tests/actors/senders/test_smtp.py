@@ -151,6 +151,7 @@ async def test_a_wrong_password_is_permanent_and_stays_secret(tools: Tools) -> N
     with mailhost(auth=True) as host:
         failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), tools)
     assert failed.permanent
+    assert failed.channel
     assert failed.reason == "the user name or password was refused (535)"
 
 

@@ -33,6 +33,7 @@ class Planted:
         What is seen hangs on what is not.
         """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
+        await self.post("/notification-channels", **make.channel_json(is_default=True))  # is told of every outage
         proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
         through = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
         self.plain = await self.monitor("plainly-visible", through, self.open_tag, self.secret_tag)

@@ -87,7 +87,7 @@ async def test_no_route_gives_away_what_a_viewer_does_not_see(
 
 async def test_the_search_finds_what_everybody_else_sees(application: Litestar, planted: Planted) -> None:
     found = set(await leaks(application, planted, CARRIER))
-    lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags", "/incidents"}
+    lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags", "/incidents", "/deliveries"}
     assert {f"{API}{path}" for path in lists} <= found
     assert f"{API}/monitors/{planted.secret['id']}" in found
     assert f"{API}/monitors/{planted.group['id']}" in found  # its members

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.patience import GIVE_UP_AFTER_S, LONGEST_S, RETRY_AFTER_LIMIT_S, delay_s, is_hopeless
+from app.domain.patience import LATE_S, LONGEST_S, RETRY_AFTER_LIMIT_S, delay_s, given_up, is_hopeless, lateness_s
 
 DICE = st.floats(0, 1, exclude_max=True)
 
@@ -29,7 +29,17 @@ def test_a_channel_can_not_ask_for_silence():
 
 @pytest.mark.parametrize(
     ("age_s", "permanent", "hopeless"),
-    [(0, False, False), (0, True, True), (GIVE_UP_AFTER_S, False, False), (GIVE_UP_AFTER_S + 1, False, True)],
+    [(0, False, False), (0, True, True), (3_600, False, False), (3_601, False, True)],
 )
-def test_a_delivery_is_given_up_when_refused_for_good_or_a_day_old(age_s, permanent, hopeless):
-    assert is_hopeless(age_s, permanent=permanent) is hopeless
+def test_a_delivery_is_given_up_when_refused_for_good_or_too_old(age_s, permanent, hopeless):
+    assert is_hopeless(age_s, 3_600, permanent=permanent) is hopeless
+
+
+def test_who_gave_up_says_when_and_why():
+    assert given_up(86_400, "answered 500") == "gave up after 24 h: answered 500"
+    assert given_up(5_400, "") == "gave up after 1.5 h"
+
+
+def test_a_message_is_late_only_when_it_is_worth_a_word():
+    assert lateness_s(0, int(LATE_S * 1000)) is None
+    assert lateness_s(0, int(LATE_S * 1000) + 500) == LATE_S + 0.5

@@ -6,7 +6,8 @@ import pytest
 
 from app import db
 from app.security import sealing
-from app.store import channels, deliveries, heartbeats, monitors, series
+from app.store import channels, claims, heartbeats, monitors, series
+from app.store.decisions import LEASE_MS
 from app.store.heartbeats import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
@@ -142,9 +143,9 @@ async def test_the_same_batch_from_two_workers_at_once_has_the_effect_of_one(kno
 async def test_a_claimed_delivery_is_nobody_elses(known):
     absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
     ((_, ids),) = absorbed.deliveries.items()
-    assert len(await deliveries.claim(ids, NOW)) == 1
-    assert await deliveries.claim(ids, NOW) == []
-    assert len(await deliveries.claim(ids, NOW + deliveries.LEASE_MS)) == 1
+    assert len(await claims.claim(ids, NOW)) == 1
+    assert await claims.claim(ids, NOW) == []
+    assert len(await claims.claim(ids, NOW + LEASE_MS)) == 1
 
 
 @pytest.mark.parametrize("code", [STARTED, LOGGED])

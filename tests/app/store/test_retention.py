@@ -120,6 +120,19 @@ async def test_the_mark_of_what_may_be_gone_never_moves_back(three_days):
     assert await marks.read(marks.PRUNED) == before
 
 
+@pytest.mark.parametrize("state", ["sent", "dead", "suppressed"])
+async def test_old_deliveries_go_with_their_events_and_every_try(store, state):
+    for number in range(retention.EVENTS + 1):
+        await past.event(f"old {number}", START)
+    await past.delivery("d", "old 0")
+    await db.rows("UPDATE deliveries SET state = ?1", state)
+    await db.rows(
+        "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state) VALUES ('d', 1, 1, 1, 'x')"
+    )
+    await retention.prune(NOW, KEEP)
+    assert [await count(table) for table in ("events", "deliveries", "delivery_attempts")] == [0, 0, 0]
+
+
 async def test_old_events_go_unless_somebody_is_still_to_be_told(store):
     await past.event("old", START)
     await past.event("open", START)

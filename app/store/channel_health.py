@@ -1,0 +1,64 @@
+"""How channels do: counted, and made well by hand."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from app import db
+from app.errors import NoSuch
+from schema.channels.health import Health
+
+# The columns of a channel that nothing is known against.
+WELL: dict[str, Any] = {
+    "failures": 0,
+    "rests_until_ms": 0,
+    "refusals": 0,
+    "paused_ms": None,
+    "paused_reason": "",
+    "trouble": "",
+    "trouble_ms": None,
+}
+
+
+class Counts(Struct, frozen=True):
+    """Channels in trouble."""
+
+    resting: int
+    paused: int
+
+
+def of(row: Any, now_ms: int) -> Health:
+    """How the channel of a row does."""
+    resting = row["rests_until_ms"] > now_ms
+    state: Literal["ok", "resting", "paused"] = (
+        "paused" if row["paused_ms"] is not None else "resting" if resting else "ok"
+    )
+    return Health(
+        state=state,
+        reason=row["paused_reason"] or row["trouble"],
+        since=None if row["trouble_ms"] is None else datetime.fromtimestamp(row["trouble_ms"] / 1000, UTC),
+        failures=row["failures"],
+    )
+
+
+async def count(now_ms: int) -> Counts:
+    """How many channels rest, and how many are paused."""
+    (row,) = await db.rows(
+        "SELECT COALESCE(sum(CASE WHEN paused_ms IS NULL AND rests_until_ms > ?1 THEN 1 ELSE 0 END), 0) AS resting,"
+        " COALESCE(sum(CASE WHEN paused_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
+        " WHERE version > 0",
+        now_ms,
+    )
+    return Counts(int(row["resting"]), int(row["paused"]))
+
+
+async def resume(channel_id: str) -> None:
+    """Tell a channel again, at once: neither its rest nor its pause holds any longer. Raises NoSuch."""
+    done = await db.rows(
+        "UPDATE channels SET failures = 0, rests_until_ms = 0, refusals = 0, paused_ms = NULL, paused_reason = '',"
+        " trouble = '', trouble_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
+        channel_id,
+    )
+    if not done:
+        raise NoSuch("notification-channel", channel_id)

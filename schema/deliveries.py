@@ -1,0 +1,64 @@
+"""Deliveries: events on their way to channels, and every try to get them there."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from schema.events import EventKind
+
+State = Literal["pending", "sending", "sent", "dead", "suppressed"]
+DeliveryId = Annotated[str, Meta(max_length=36)]
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One event on its way to one channel. `id` is the idempotency key: the same on every attempt."""
+
+    id: str
+    event_id: str
+    event: EventKind
+    event_at: datetime
+    channel_id: str
+    monitor_id: str | None
+    incident_id: str | None
+    state: Annotated[str, Meta(description="pending, sending, sent, dead or suppressed: not told on purpose.")]
+    attempts: int
+    next_attempt_at: Annotated[datetime | None, Meta(description="Of a pending one.")]
+    error: Annotated[str, Meta(description="Why it is dead, suppressed, or not there yet.")]
+    carrier_id: Annotated[str | None, Meta(description="The delivery whose message tells this one, too.")]
+    created_at: datetime
+    sent_at: datetime | None
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try of a delivery, and how it went."""
+
+    attempt: int
+    at: datetime
+    took: Annotated[float, Meta(description="Seconds.")]
+    state: Annotated[str, Meta(description="The delivery's after it; pending: it failed for now.")]
+    error: str
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A delivery with what it tells, and every try that was answered or given up, oldest first."""
+
+    delivery: Delivery
+    data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
+    tries: list[Attempt]
+
+
+class Again(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead deliveries to send again: these, or all that fit; at most 1,000 of them."""
+
+    ids: Annotated[list[DeliveryId], Meta(max_length=1_000, description="Empty: whichever they are.")] = []
+    channel_id: str | None = None
+    monitor_id: str | None = None
+    incident_id: str | None = None
+    event: EventKind | None = None
+
+
+class Resent(Struct, frozen=True):
+    """How many deliveries were put on their way again."""
+
+    count: int

@@ -1,0 +1,143 @@
+"""A channel that is away for an hour, however it is away: others notice nothing, and afterwards it is told once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+import time_machine
+
+from actors import senders
+from actors.notify import Desk
+from app import db, due
+from app.security import sealing
+from app.store import channel_health, channels, deliveries, heartbeats, monitors, series
+from schema.jobs import NotifyBatch
+from schema.monitors import Snapshot
+from tests import make
+from tests.receiver import Order, Receiver, receiving
+
+HOUR_S, DAY_S = 3_600, 86_400
+AWAY = {
+    "500": Order(status=500),
+    "hang": Order(hang=True),
+    "429": Order(status=429, headers={"Retry-After": "120"}),
+    "refused": None,
+}
+
+
+class Hour:
+    """Time goes on in steps; in each of them the sweeper's finds are worked off."""
+
+    def __init__(self, desk: Desk, clock: Any, known: dict[int, Snapshot]) -> None:
+        self._desk, self._clock, self._known = desk, clock, known
+
+    async def passes(self, seconds: int = HOUR_S, step_s: int = 20) -> None:
+        """That much of it."""
+        for _ in range(0, seconds, step_s):
+            self._clock.shift(step_s)
+            await self._work_off(await deliveries.due(due.now_ms()))
+
+    async def changes(self, outcome: Any) -> None:
+        """A monitor changes its mind, and whoever has to be told of it is."""
+        (no,) = self._known
+        made = outcome(series=no, at_ms=due.now_ms())
+        absorbed = await heartbeats.absorb(make.results(made), self._known, due.now_ms())
+        await self._work_off(absorbed.deliveries)
+
+    async def _work_off(self, waiting: dict[str, list[str]]) -> None:
+        for channel_id, ids in waiting.items():
+            await self._desk.admit(NotifyBatch(channel_id, ids))
+        if clerks := [task for task in asyncio.all_tasks() if task.get_name().startswith("channel ")]:
+            await asyncio.wait(clerks)
+
+
+@pytest.fixture
+async def clock(store, queue) -> AsyncIterator[Any]:
+    with time_machine.travel(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False) as found:
+        yield found
+
+
+@pytest.fixture
+async def well() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
+    """A monitor that tells two channels: one is well, the other is on the free port."""
+    sealing.prepare(store)
+    hooks = [make.webhook(url=url) for url in (well.url, f"http://127.0.0.1:{free_port}")]
+    ids = [(await channels.add(make.channel(hook))).id for hook in hooks]
+    changed = await monitors.add(make.monitor(notification_channel_ids=ids))
+    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    tools = await senders.open_tools(store)
+    desk = Desk(tools, limit_s=0.2)
+    yield Hour(desk, clock, known)
+    await desk.close(5)
+    await tools.close()
+
+
+def told(receiver: Receiver) -> list[str]:
+    """Events that it took."""
+    return [msgspec.json.decode(one.body)["event"] for one in receiver.arrivals if one.answered == 200]
+
+
+async def rows(condition: str) -> list[Any]:
+    found: list[Any] = await db.rows(f"SELECT * FROM deliveries WHERE {condition} ORDER BY at_ms")
+    return found
+
+
+@pytest.mark.parametrize("how", AWAY)
+async def test_a_channel_that_is_away_for_an_hour_is_told_once_when_it_is_back(hour, well, free_port, how):
+    async with AsyncExitStack() as stack:
+        if order := AWAY[how]:
+            sick = await stack.enter_async_context(receiving(port=free_port))
+            sick.answer(order)
+        await hour.changes(make.down)
+        assert told(well) == ["monitor.down"]  # at once, whatever the other does
+        await hour.passes()
+        assert (await channel_health.count(due.now_ms())).resting + len(await rows("state = 'pending'")) > 0
+        if order:
+            assert len(sick.arrivals) < 40  # it was left alone in between
+            sick.answer()
+        else:
+            sick = await stack.enter_async_context(receiving(port=free_port))
+        await hour.passes(1_200)
+        assert told(sick) == told(well) == ["monitor.down"]
+        assert set(sick.accepted().values()) == {1}
+        tries = await db.rows("SELECT state, error FROM delivery_attempts")
+        assert len(tries) > 2
+        assert all(one["error"] for one in tries if one["state"] == "pending")
+
+
+@pytest.mark.parametrize("how", AWAY)
+async def test_an_outage_that_ends_meanwhile_is_one_message(hour, well, free_port, how):
+    async with AsyncExitStack() as stack:
+        if order := AWAY[how]:
+            sick = await stack.enter_async_context(receiving(port=free_port))
+            sick.answer(order)
+        await hour.changes(make.down)
+        await hour.passes(1_200)
+        await hour.changes(make.outcome)
+        await hour.passes(1_200)
+        assert told(well) == ["monitor.down", "monitor.up"]
+        if order:
+            sick.answer()
+        else:
+            sick = await stack.enter_async_context(receiving(port=free_port))
+        await hour.passes(1_200)
+        assert told(sick) == ["monitor.up"]
+        assert [one["error"] for one in await rows("state = 'suppressed'")] == ["told together with the recovery"]
+
+
+async def test_what_never_works_is_a_dead_letter_with_its_reason(hour, well, free_port):
+    await hour.changes(make.down)
+    await hour.passes(DAY_S + 2 * HOUR_S, step_s=600)
+    (dead,) = await rows("state = 'dead'")
+    assert dead["error"].startswith("gave up after 24 h: no connection")
+    assert told(well) == ["monitor.down"]

@@ -1,0 +1,79 @@
+"""Monitors that change their mind, and a channel that has to be told: what the store owes it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app import db
+from app.store import channels, claims, heartbeats, monitors, series, settlements
+from app.store.claims import Claimed
+from app.store.settlements import Settled
+from schema.channels import ChannelConfig
+from schema.jobs import Outcome
+from schema.monitors import Snapshot
+from tests import make
+
+NOW, STEP = make.NOW_MS, make.MINUTE_MS
+
+
+class Owing:
+    """A channel and its monitors. Monitors are called by their number."""
+
+    def __init__(self, channel_id: str, known: dict[int, Snapshot]) -> None:
+        self.channel_id, self.known = channel_id, known
+        self.numbers = list(known)
+
+    async def down(self, monitor: int = 0, at_ms: int = NOW - STEP, now_ms: int | None = None) -> str:
+        """It fails; returns the delivery's id."""
+        return await self._absorb(make.down(series=self.numbers[monitor], at_ms=at_ms), now_ms)
+
+    async def up(self, monitor: int = 0, at_ms: int = NOW, now_ms: int | None = None) -> str:
+        """It is well again."""
+        return await self._absorb(make.outcome(series=self.numbers[monitor], at_ms=at_ms), now_ms)
+
+    async def _absorb(self, outcome: Outcome, now_ms: int | None) -> str:
+        absorbed = await heartbeats.absorb(make.results(outcome), self.known, now_ms or outcome.at_ms)
+        (id_,) = absorbed.deliveries[self.channel_id]
+        return id_
+
+    async def row(self) -> dict[str, Any]:
+        """The channel's row."""
+        (found,) = await db.rows("SELECT * FROM channels WHERE id = ?1", self.channel_id)
+        return dict(found)
+
+
+async def owing(count: int = 1, config: ChannelConfig | None = None, *, reminders: int = 0, **terms: Any) -> Owing:
+    """A channel on these terms, and monitors linked to it that remind it of an outage every so many checks."""
+    channel = await channels.add(make.channel(config, **terms))
+    known = {}
+    for number in range(count):
+        draft = make.monitor(name=f"web {number}", notification_channel_ids=[channel.id], resend_interval=reminders)
+        changed = await monitors.add(draft)
+        (snapshot,) = await series.snapshots([changed.plans[0].series])
+        known[snapshot.series] = snapshot
+    return Owing(channel.id, known)
+
+
+async def claimed(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list[str]:
+    """Ids of the messages that go."""
+    return [one.id for one in await claims.claim(ids, now_ms, **options)]
+
+
+async def taken(ids: Sequence[str], now_ms: int = NOW) -> list[Claimed]:
+    """The messages that go."""
+    return await claims.claim(ids, now_ms)
+
+
+async def settled(*results: Settled, now_ms: int = NOW) -> dict[str, list[str]]:
+    """How tries went."""
+    return await settlements.settle(results, now_ms)
+
+
+async def state(id_: str) -> tuple[str, int, str]:
+    """(state, attempts, error) of a delivery."""
+    (row,) = await db.rows("SELECT state, attempts, error FROM deliveries WHERE id = ?1", id_)
+    return row["state"], row["attempts"], row["error"]
+
+
+async def states() -> dict[str, int]:
+    """How many deliveries are in which state."""
+    return {row["state"]: row["n"] for row in await db.rows("SELECT state, count(*) AS n FROM deliveries GROUP BY 1")}
