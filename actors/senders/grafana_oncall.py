@@ -1,6 +1,7 @@
 """Grafana OnCall: alerts through an integration of the kind Formatted Webhook."""
 
 from actors.senders.alarms import Alarm, Deed, alarms_of
+from actors.senders.lengths import without_link
 from actors.senders.post import Request, json_request, post
 from actors.senders.retry_after import json_of
 from actors.senders.tools import Tools
@@ -26,7 +27,7 @@ def _request(config: GrafanaOncall, alarm: Alarm) -> Request:
         "alert_uid": alarm.key,
         "title": words.title,
         "state": "alerting" if alarm.deed is Deed.OPEN else "ok",
-        "message": words.text,
+        "message": without_link(words.text, alarm.message.ack_url),
     }
     body |= {"link_to_upstream_details": alarm.message.ack_url} if alarm.message.ack_url else {}
     return json_request(config.webhook_url, body)

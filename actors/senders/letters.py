@@ -3,6 +3,7 @@
 import re
 from html import escape
 
+from actors.senders.lengths import without_link
 from app.domain.words import Mood, Words
 from schema.notices import Message
 
@@ -28,12 +29,14 @@ def headers_of(message: Message, sender: str) -> dict[str, str]:
 
 def text_of(words: Words, message: Message) -> str:
     """The letter as plain text."""
-    return f"{words.title}\n\n{words.text}\n" + (f"\nAcknowledge: {message.ack_url}\n" if message.ack_url else "")
+    return f"{words.title}\n\n{without_link(words.text, message.ack_url)}\n" + (
+        f"\nAcknowledge: {message.ack_url}\n" if message.ack_url else ""
+    )
 
 
 def html_of(words: Words, message: Message) -> str:
     """The letter as HTML; everything that came from outside is escaped."""
-    lines = "<br>".join(escape(line) for line in words.text.split("\n"))
+    lines = "<br>".join(escape(line) for line in without_link(words.text, message.ack_url).split("\n"))
     link = f'<p><a href="{escape(message.ack_url)}">Acknowledge</a></p>' if message.ack_url else ""
     return (
         '<!doctype html><html><body style="font-family:sans-serif">'

@@ -2,6 +2,7 @@
 
 import base64
 
+from actors.senders.lengths import fitted, utf8, without_link
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import Mood, words_of
@@ -15,6 +16,7 @@ TAGS = {
     Mood.NEUTRAL: "information_source",
 }
 CALM_PRIORITY = 3  # ntfy's default: good news need not wake anybody
+TEXT_LIMIT = 4_096  # bytes: ntfy makes an attachment of what is longer
 
 
 async def send(config: Ntfy, message: Message, tools: Tools) -> None:
@@ -29,13 +31,13 @@ def render(config: Ntfy, message: Message) -> Request:
     body: dict[str, object] = {
         "topic": config.topic,
         "title": words.title,
-        "message": words.text,
+        "message": fitted(without_link(words.text, message.ack_url), TEXT_LIMIT, utf8),
         "priority": config.priority if urgent else min(config.priority, CALM_PRIORITY),
         "tags": [TAGS[words.mood]],
         "sequence_id": message.delivery_id,
     }
-    if message.ack_url:
-        body["actions"] = [{"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}]
+    button = {"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}
+    body |= {"actions": [button]} if message.ack_url else {}
     return json_request(f"{config.server_url.rstrip('/')}/", body, _authorization(config))
 
 

@@ -1,6 +1,7 @@
 """PagerDuty: alerts by the Events API v2; what is no alarm becomes a change event, which pages nobody."""
 
 from actors.senders.alarms import Alarm, Deed, alarms_of, severity_of
+from actors.senders.lengths import without_link
 from actors.senders.post import Request, json_request, post
 from actors.senders.retry_after import json_of
 from actors.senders.tools import Tools
@@ -51,7 +52,11 @@ def _told(alarm: Alarm, words: Words) -> dict[str, object]:
         "summary": words.title[:SUMMARY_LIMIT],
         "source": name_of(alarm.message) or "Watchkeeper",
         "timestamp": alarm.message.at,
-        "custom_details": {"text": words.text, "event": alarm.message.event, "delivery_id": alarm.message.delivery_id},
+        "custom_details": {
+            "text": without_link(words.text, alarm.message.ack_url),
+            "event": alarm.message.event,
+            "delivery_id": alarm.message.delivery_id,
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """PagerTree: alerts through a webhook integration."""
 
 from actors.senders.alarms import Alarm, Deed, alarms_of
+from actors.senders.lengths import without_link
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import words_of
@@ -35,7 +36,7 @@ def _request(config: Pagertree, alarm: Alarm) -> Request:
         "event_type": type_of(config, alarm),
         "Id": alarm.key,
         "Title": words.title,
-        "Description": words.text,
+        "Description": without_link(words.text, message.ack_url) or words.title,
         "Tags": [str(message.event)],
         "Meta": meta,
     }

@@ -2,6 +2,7 @@
 
 import re
 
+from actors.senders.lengths import fitted, without_link
 from actors.senders.post import Request, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import Mood, words_of
@@ -16,7 +17,7 @@ EMOJI = {
 }
 
 _WORD = re.compile(rb"[a-z_]{3,40}\s*")
-TEXT_LIMIT = 2_000  # of a section's 3,000 characters; the title may be 750 once it is escaped
+TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped, of a section's 3,000; a link needs some, too
 
 
 async def send(config: Slack, message: Message, tools: Tools) -> None:
@@ -27,7 +28,9 @@ async def send(config: Slack, message: Message, tools: Tools) -> None:
 def render(config: Slack, message: Message) -> Request:
     """`text` is what notifications show; the blocks are what the channel shows."""
     words = words_of(message)
-    title, text = escaped(words.title), escaped(words.text)[:TEXT_LIMIT] + _link(message)
+    plain = without_link(words.text, message.ack_url)
+    title, text = escaped(fitted(words.title, TITLE_LIMIT, _cost)), escaped(fitted(plain, TEXT_LIMIT, _cost))
+    text += f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
     body: dict[str, object] = {
         "text": f"{EMOJI[words.mood]} {title}\n{text}",
         "blocks": [
@@ -48,9 +51,8 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _link(message: Message) -> str:
-    """A link, no button: Slack wants an app's answer to every press of a button."""
-    return f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
+def _cost(text: str) -> int:
+    return len(escaped(text))
 
 
 def _explain(body: bytes) -> str:

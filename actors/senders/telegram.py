@@ -3,13 +3,15 @@
 from html import escape
 from urllib.parse import quote
 
+from actors.senders.lengths import fitted_to_link, utf16
+from actors.senders.moods import EMOJI
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
-from app.domain.words import Mood, words_of
+from app.domain.words import words_of
 from schema.channels import Telegram
 from schema.notices import Message
 
-EMOJI = {Mood.BAD: "🔴", Mood.GOOD: "🟢", Mood.WARNING: "🟡", Mood.NEUTRAL: "🔵"}
+TEXT_LIMIT = 3_800  # UTF-16 units of the 4,096 that Telegram takes with the title
 
 
 async def send(config: Telegram, message: Message, tools: Tools) -> None:
@@ -20,9 +22,10 @@ async def send(config: Telegram, message: Message, tools: Tools) -> None:
 def render(config: Telegram, message: Message) -> Request:
     """The call; everything that came from outside is escaped."""
     words = words_of(message)
+    text = fitted_to_link(words.text, message.ack_url, TEXT_LIMIT, utf16)
     body: dict[str, object] = {
         "chat_id": config.chat_id,
-        "text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b>\n{escape(words.text)}{_link(message)}",
+        "text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b>\n{escape(text)}",
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         "disable_notification": config.silent,
@@ -30,8 +33,3 @@ def render(config: Telegram, message: Message) -> Request:
     }
     body |= {} if config.message_thread_id is None else {"message_thread_id": config.message_thread_id}
     return json_request(f"{config.server_url.rstrip('/')}/bot{quote(config.bot_token, safe=':')}/sendMessage", body)
-
-
-def _link(message: Message) -> str:
-    """A link, no button: Telegram refuses a message whole when a button leads to a name it can't look up."""
-    return f'\n<a href="{escape(message.ack_url)}">Acknowledge</a>' if message.ack_url else ""

@@ -53,4 +53,5 @@ def smtp(port: int, **changes: Any) -> Smtp:
     return msgspec.structs.replace(usual, **changes)
 
 
+ALARM_SECRETS = alarm_channels.SECRETS
 HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *alarm_channels.channels_at(""))

@@ -16,7 +16,7 @@ from actors.senders.tools import Tools, opened
 from schema.channels import ChannelConfig, Webhook
 from schema.notices import Message
 from schema.settings import EgressPolicy
-from tests.actors.senders import alarm_channels, given
+from tests.actors.senders import given
 from tests.actors.senders.given import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
 
@@ -31,7 +31,7 @@ SECRETS = (
         given.DISCORD_PATH,
     ),
     *("d1sc0rd-s3cr3t-token", given.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
-    *alarm_channels.SECRETS,
+    *given.ALARM_SECRETS,
 )
 BIG = 10 * 2**30
 FLOOD = '{"ok":false,"description":"flood","parameters":{"retry_after":31}}'
