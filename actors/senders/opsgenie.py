@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 from actors.senders.alarms import Alarm, Deed, alarms_of, severity_of
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
 from app.domain.words import name_of, words_of
@@ -33,7 +34,8 @@ def _request(config: Opsgenie, alarm: Alarm) -> Request:
         return json_request(root, _alert(config, alarm), headers)
     url = f"{root}/{quote(alarm.key, safe='')}/{CALLS[alarm.deed]}?identifierType=alias"
     words = words_of(alarm.message, with_link=False)
-    return json_request(url, {"source": "Watchkeeper", "note": f"{words.title}\n{words.text}"[:NOTE_LIMIT]}, headers)
+    note = fitted(f"{words.title}\n{words.text}", NOTE_LIMIT)
+    return json_request(url, {"source": "Watchkeeper", "note": note}, headers)
 
 
 def _alert(config: Opsgenie, alarm: Alarm) -> dict[str, object]:
@@ -41,9 +43,9 @@ def _alert(config: Opsgenie, alarm: Alarm) -> dict[str, object]:
     details = {"event": str(message.event), "delivery_id": message.delivery_id}
     details |= {"acknowledge": message.ack_url} if message.ack_url else {}
     return {
-        "message": words.title[:MESSAGE_LIMIT],
+        "message": fitted(words.title, MESSAGE_LIMIT),
         "alias": alarm.key,
-        "description": f"{words.title}\n{words.text}"[:NOTE_LIMIT],
+        "description": fitted(f"{words.title}\n{words.text}", NOTE_LIMIT),
         "priority": PRIORITIES[-1] if message.test else severity_of(words.mood, config.priority, PRIORITIES),
         "source": "Watchkeeper",
         "entity": name_of(message) or "Watchkeeper",

@@ -55,7 +55,11 @@ def _told(alarm: Alarm, words: Words) -> dict[str, object]:
         "summary": words.title[:SUMMARY_LIMIT],
         "source": name_of(alarm.message) or "Watchkeeper",
         "timestamp": alarm.message.at,
-        "custom_details": {"text": words.text, "event": alarm.message.event, "delivery_id": alarm.message.delivery_id},
+        "custom_details": {
+            "text": words.text,
+            "event": alarm.message.event,
+            "delivery_id": alarm.message.delivery_id,
+        },
     }
 
 

@@ -35,7 +35,7 @@ def _request(config: Pagertree, alarm: Alarm) -> Request:
         "event_type": type_of(config, alarm),
         "Id": alarm.key,
         "Title": words.title,
-        "Description": words.text,
+        "Description": words.text or words.title,
         "Tags": [str(message.event)],
         "Meta": meta,
     }

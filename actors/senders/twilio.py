@@ -4,6 +4,7 @@ import base64
 from typing import Any
 from urllib.parse import urlencode
 
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, Verdict, by_status, post
 from actors.senders.retry_after import json_of
 from actors.senders.tools import Tools
@@ -24,12 +25,13 @@ async def send(config: Twilio, message: Message, tools: Tools) -> None:
 def render(config: Twilio, message: Message) -> Request:
     """The call: a form, signed in with the account or one of its keys."""
     words = words_of(message, with_link=False)
+    plain = f"{words.title}\n{words.text}"
     link = f"\nAcknowledge: {message.ack_url}" if message.ack_url else ""
     sender = "MessagingServiceSid" if config.sender.startswith("MG") and len(config.sender) > 11 else "From"  # noqa: PLR2004 - names are no longer
     form = {
         "To": config.to,
         sender: config.sender,
-        "Body": f"{words.title}\n{words.text}"[: BODY_LIMIT - len(link)] + link,
+        "Body": fitted(plain, BODY_LIMIT - len(link)) + link,
     }
     pair = base64.b64encode(f"{config.api_key_sid or config.account_sid}:{config.auth_token}".encode()).decode()
     return Request(

@@ -14,6 +14,7 @@ from yarl import URL
 
 from actors.senders.aes128gcm import PLAIN_LIMIT, SALT_BYTES, Once, encrypted
 from actors.senders.alarms import key_of
+from actors.senders.lengths import fitted
 from actors.senders.post import Request, post
 from actors.senders.retry_after import json_of
 from actors.senders.tools import Tools
@@ -60,18 +61,16 @@ def plain_of(message: Message) -> bytes:
     words = words_of(message, with_link=False)
     told = {
         "title": words.title,
-        "body": words.text,
+        "body": "",
         "tag": topic_of(message),
         "event": message.event,
         "timestamp": message.at,
         "delivery_id": message.delivery_id,
         "ack_url": message.ack_url,
     }
-    raw, kept = _ENCODER.encode(told), len(words.text)
-    while len(raw) > PLAIN_LIMIT and kept:
-        kept = kept * 3 // 4
-        raw = _ENCODER.encode(told | {"body": words.text[:kept] + "…"})
-    return raw
+    text = words.text
+    cut = fitted(text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(told | {"body": body})))
+    return _ENCODER.encode(told | {"body": cut})
 
 
 def topic_of(message: Message) -> str:

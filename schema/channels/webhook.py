@@ -14,8 +14,5 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
 
     url: Url
     secret: Secret = ""
-    previous_secret: Annotated[
-        Secret,
-        Meta(description="The one before, while receivers change over: signs `X-Webhook-Signature-Previous`."),
-    ] = ""
     headers: Annotated[dict[HeaderName, Secret], Meta(max_length=50)] = {}
+    previous_secret: Secret = ""

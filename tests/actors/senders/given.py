@@ -55,5 +55,8 @@ def smtp(port: int, **changes: Any) -> Smtp:
     return msgspec.structs.replace(usual, **changes)
 
 
-HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *CHATS)
-HTTP_PROVIDERS = ("webhook", "slack", "discord", "telegram", "ntfy", *alarm_channels.channels_at(""))
+HTTP_PROVIDERS = (
+    *("webhook", "slack", "discord", "telegram", "ntfy"),
+    *CHATS,
+    *alarm_channels.channels_at(""),
+)

@@ -53,7 +53,7 @@ async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver,
     long = given.message(text="ü" * 9_999, ack_url="https://watch.example/a/1")
     body = (await form(receiver, tools, long))["Body"]
     assert len(body) == 1_600
-    assert body.endswith("ü\nAcknowledge: https://watch.example/a/1")
+    assert body.endswith("ü…\nAcknowledge: https://watch.example/a/1")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""Where an outage is acknowledged is told once, though the words themselves may end with it."""
+
+import json
+from urllib.parse import parse_qs
+
+import pytest
+
+from actors.senders import grafana_oncall, letters, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
+from app.domain.words import words_of
+from tests.actors.senders import given
+from tests.actors.senders.given import channel
+
+ACK = "https://watch.example/a/1"
+ASKED = given.message(incident_id="3b1f", ack_url=ACK, text=f"It is down.\nAcknowledge: {ACK}")
+PAGING = {"pagerduty": pagerduty, "opsgenie": opsgenie, "grafana_oncall": grafana_oncall, "pagertree": pagertree}
+
+
+@pytest.mark.parametrize("provider", PAGING)
+def test_a_service_that_pages_has_it_once(provider: str) -> None:
+    (request,) = PAGING[provider].render(channel(provider, "https://x.example"), ASKED)
+    assert request.body.count(ACK.encode()) == 1
+    assert b"It is down." in request.body
+
+
+def test_a_text_message_has_it_once() -> None:
+    form = parse_qs(twilio.render(channel("twilio", "https://x.example"), ASKED).body.decode())
+    assert form["Body"] == [f"Shop <b>&</b> *bar* is down\nIt is down.\nAcknowledge: {ACK}"]
+
+
+def test_a_letter_has_it_once_in_each_form() -> None:
+    words = words_of(ASKED)
+    assert letters.text_of(words, ASKED).count(ACK) == letters.html_of(words, ASKED).count(ACK) == 1
+    assert sendgrid.render(channel("sendgrid", "https://x.example"), ASKED).body.count(ACK.encode()) == 2
+
+
+def test_a_browser_has_it_beside_the_text() -> None:
+    told = json.loads(webpush.plain_of(ASKED))
+    assert (told["body"], told["ack_url"]) == ("It is down.", ACK)
