@@ -33,9 +33,8 @@ NotifyDays = Annotated[
     list[Annotated[int, Meta(ge=0, le=90)]],
     Meta(max_length=20, description="Days before the end; 0: when it has ended. Empty: nobody is told."),
 ]
-Value = EgressPolicy | NotifyDays  # of a setting: the union of the catalogue's types
 Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
-Value = EgressPolicy | int  # of a setting: the union of the catalogue's types
+Value = EgressPolicy | NotifyDays | int  # of a setting: the union of the catalogue's types
 
 
 class Entry(Struct, frozen=True):

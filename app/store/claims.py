@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from app import db
 from app.domain.dispatch import GROUPED, Open
-from app.store import channels, openings
+from app.store import channels, gates, openings
 from app.store.channels import OpenChannel
-from app.store.decisions import LEASE_MS, Decided, decide
+from app.store.decisions import LEASE_MS, Decided, Gates, decide
 from app.store.openings import Channel
 from schema.events import Event
 
@@ -41,7 +41,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     others: tuple["Claimed", ...] = ()
 
 
-async def claim(ids: Sequence[str], now_ms: int, give_up_ms: int = GIVE_UP_MS) -> list[Claimed]:
+async def claim(ids: Sequence[str], now_ms: int, ask: Gates = gates.of, give_up_ms: int = GIVE_UP_MS) -> list[Claimed]:
     """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
     async with db.writing():
         locked = await openings.channels_of(ids)
@@ -52,7 +52,7 @@ async def claim(ids: Sequence[str], now_ms: int, give_up_ms: int = GIVE_UP_MS) -
             if any(one.is_free and one.course == GROUPED for one in ours):
                 ids = [*ids, *await openings.grouped_of(channel.id, now_ms, TOGETHER)]
                 ours = [one for one in await openings.families_of(ids, now_ms) if one.channel_id == channel.id]
-            decided = await decide(channel, ours, now_ms, give_up_ms)
+            decided = await decide(channel, ours, now_ms, ask, give_up_ms)
             await _note(decided)
             won += await _take(channel, ours, decided, now_ms)
     return won

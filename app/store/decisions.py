@@ -4,20 +4,23 @@ The order of the questions: is the channel paused or switched off, is the delive
 it go by its gates, is it needless beside a newer one, is it behind an elder, is there room for a message of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from app.domain import breaker, dispatch, patience
 from app.domain.breaker import Passage
 from app.domain.dispatch import GATED, GROUPED, RESENT, Open
-from app.store import gates, openings
-from app.store.gates import Candidate
+from app.store import openings
+from app.store.gates import Candidate, Gate
 from app.store.openings import Channel
 
 LEASE_MS = 45_000  # longer than any send (20 s) and the settling after it; how long a killed worker's delivery rests
 SWITCHED_OFF = "the channel is switched off"
 WAITS = "waits for others, to be told together"
+
+
+Gates = Callable[[Sequence[Candidate], int], Awaitable[Mapping[str, Gate]]]
 
 
 class Decided(Struct):
@@ -38,7 +41,7 @@ class Decided(Struct):
         return {*self.wait, *self.drop}
 
 
-async def decide(channel: Channel, found: Sequence[Open], now_ms: int, give_up_ms: int) -> Decided:
+async def decide(channel: Channel, found: Sequence[Open], now_ms: int, gates: Gates, give_up_ms: int) -> Decided:
     """What becomes of a channel's deliveries."""
     decided, free = Decided(), [one for one in found if one.is_free]
     decided.send = {one.id: one.id for one in free if one.event.is_test}  # somebody waits for the answer
@@ -48,7 +51,7 @@ async def decide(channel: Channel, found: Sequence[Open], now_ms: int, give_up_m
     if passage is Passage.NONE:
         return decided
     free = [one for one in free if one.id not in decided.drop]
-    await _pass_gates([one for one in free if one.course != RESENT], decided, now_ms)
+    await _pass_gates([one for one in free if one.course != RESENT], decided, now_ms, gates)
     if channel.kind == "channel":  # a program keeps its own account, and wants every fact
         left = [one for one in found if one.id not in decided.drop]
         needless = dispatch.collapsed(left, decided.settled)
@@ -75,8 +78,8 @@ def paused_words(reason: str) -> str:
     return f"the channel is paused: {reason}"
 
 
-async def _pass_gates(free: Sequence[Open], decided: Decided, now_ms: int) -> None:
-    told = await gates.of([_candidate_of(one) for one in free], now_ms) if free else {}
+async def _pass_gates(free: Sequence[Open], decided: Decided, now_ms: int, gates: Gates) -> None:
+    told = await gates([_candidate_of(one) for one in free], now_ms) if free else {}
     for id_, gate in told.items():
         if gate.action == "wait":
             decided.wait[id_] = (gate.until_ms, GATED, gate.reason)

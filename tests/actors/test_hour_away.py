@@ -76,7 +76,7 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
     changed = await monitors.add(make.monitor(notification_channel_ids=ids))
     known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
     tools = await senders.open_tools(store)
-    desk = Desk(tools, limit_s=0.2)
+    desk = Desk(tools, "https://watch.example", limit_s=0.2)
     yield Hour(desk, clock, known)
     await desk.close(5)
     await tools.close()

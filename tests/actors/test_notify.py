@@ -19,7 +19,7 @@ from tests.receiver import Order, receiving
 async def desk(store, queue):
     sealing.prepare(store)
     tools = await senders.open_tools(store)
-    desk = Desk(tools)
+    desk = Desk(tools, "https://watch.example")
     yield desk
     await desk.close(5)
     await tools.close()
@@ -100,7 +100,7 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
     tools = await senders.open_tools(store)
-    other = Desk(tools)
+    other = Desk(tools, "https://watch.example")
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=5)
         await asyncio.gather(desk.admit(job), other.admit(job))

@@ -27,16 +27,17 @@ def claimed(name: str = "a", kind: EventKind = EventKind.MONITOR_DOWN, **changes
     return Claimed(**{**usual, "created_ms": NOW_MS, "since_ms": NOW_MS, **changes})
 
 
+BASE = "https://watch.example"
 GROUP = claimed("c", others=(claimed("a", attempts=4), claimed("b")))
 
 
 def test_a_message_in_time_says_nothing_of_it_and_a_late_one_how_late():
-    assert message_of(claimed(), NOW_MS + MINUTE_MS).late_s is None
-    assert message_of(claimed(), NOW_MS + 10 * MINUTE_MS).late_s == 600
+    assert message_of(claimed(), NOW_MS + MINUTE_MS, BASE).late_s is None
+    assert message_of(claimed(), NOW_MS + 10 * MINUTE_MS, BASE).late_s == 600
 
 
 def test_the_others_are_in_the_message_newest_first():
-    assert [one.delivery_id for one in message_of(GROUP, NOW_MS).others] == ["b", "a"]
+    assert [one.delivery_id for one in message_of(GROUP, NOW_MS, BASE).others] == ["b", "a"]
 
 
 def test_all_that_one_message_told_are_sent_together_and_it_answers_once():

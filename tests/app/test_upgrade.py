@@ -8,7 +8,7 @@ import pytest
 from app import db, migrate
 from app.security import sealing
 from app.settings import Settings
-from app.store import channels, deliveries, heartbeats, monitors
+from app.store import channels, claims, deliveries, heartbeats, monitors
 from schema.channels.terms import TOLD_BY_DEFAULT
 from schema.events import EventKind
 from schema.status import Status
@@ -90,7 +90,7 @@ async def test_its_end_is_told_with_its_beginning(old: Settings) -> None:
 async def test_an_alert_that_waited_through_the_upgrade_is_claimed_after_it(old: Settings) -> None:
     await migrate.forwards()
     assert await deliveries.due(make.NOW_MS) == {CHANNEL: [DELIVERY]}
-    (claimed,) = await deliveries.claim([DELIVERY], make.NOW_MS)
+    (claimed,) = await claims.claim([DELIVERY], make.NOW_MS)
     assert (claimed.id, claimed.event.event) == (DELIVERY, EventKind.MONITOR_DOWN)
 
 

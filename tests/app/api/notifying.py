@@ -17,7 +17,7 @@ from schema.jobs import NotifyBatch
 async def notifying(settings: Settings) -> AsyncIterator[None]:
     """Sends whatever is queued, as long as it is open."""
     tools = await senders.open_tools(settings)
-    desk = Desk(tools)
+    desk = Desk(tools, "https://watch.example")
     clerk = asyncio.create_task(_take_jobs(desk))
     yield
     clerk.cancel()

@@ -39,7 +39,7 @@ async def added(api, sent) -> dict[str, Any]:
 async def notifying(settings):
     """The notify stage: takes jobs off its queue, as a worker does."""
     tools = await senders.open_tools(settings)
-    desk = Desk(tools)
+    desk = Desk(tools, "https://watch.example")
     clerk = asyncio.create_task(_take_jobs(desk))
     yield
     clerk.cancel()

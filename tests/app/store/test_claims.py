@@ -8,7 +8,8 @@ from app import db
 from app.domain.dispatch import BY_RECOVERY, BY_REMINDER
 from app.security import sealing
 from app.store import channels, deliveries
-from app.store.decisions import LEASE_MS, SWITCHED_OFF, Candidate, Gate
+from app.store.decisions import LEASE_MS, SWITCHED_OFF
+from app.store.gates import Candidate, Gate
 from app.store.settlements import Settled
 from schema.channels import ChannelPatch
 from schema.channels.ntfy import Ntfy
@@ -86,7 +87,7 @@ async def test_a_gate_that_says_wait_costs_no_attempt():
     owed = await owing()
     down = await owed.down()
     quiet = gates(down=Gate(action="wait", until_ms=NOW + STEP, reason="quiet hours"))
-    assert await claimed([down], gates=quiet) == []
+    assert await claimed([down], ask=quiet) == []
     assert await state(down) == ("pending", 0, "quiet hours")
     assert await deliveries.due(NOW + STEP - 1) == {}
     assert list((await deliveries.due(NOW + STEP)).values()) == [[down]]
@@ -97,7 +98,7 @@ async def test_a_gate_that_says_no_leaves_its_reason():
     owed = await owing()
     down = await owed.down()
     closed = gates(down=Gate(action="suppress", reason="its parent is down"))
-    assert await claimed([down], gates=closed) == []
+    assert await claimed([down], ask=closed) == []
     assert await state(down) == ("suppressed", 0, "its parent is down")
 
 
@@ -105,7 +106,7 @@ async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     quiet = gates(up=Gate(action="wait", until_ms=NOW + STEP))
-    assert await claimed([down, up], gates=quiet) == [down]
+    assert await claimed([down, up], ask=quiet) == [down]
     assert (await state(up))[0] == "pending"
 
 
@@ -113,7 +114,7 @@ async def test_what_quiet_hours_held_is_one_message_when_they_end():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     night = Gate(action="wait", until_ms=NOW + STEP)
-    assert await claimed([down, up], gates=gates(down=night, up=night)) == []
+    assert await claimed([down, up], ask=gates(down=night, up=night)) == []
     assert await claimed([down], NOW + STEP) == [up]
     assert await state(down) == ("suppressed", 0, BY_RECOVERY)
 
@@ -129,7 +130,7 @@ async def test_the_time_a_gate_held_it_makes_nothing_older():
     owed = await owing()
     down = await owed.down()
     weekend = gates(down=Gate(action="wait", until_ms=NOW + 48 * 3_600_000))
-    await claimed([down], gates=weekend)
+    await claimed([down], ask=weekend)
     assert await claimed([down], NOW + 48 * 3_600_000) == [down]
 
 

@@ -123,7 +123,7 @@ async def reconfigured(owed: Owing) -> None:
 
 
 async def tried_out(owed: Owing) -> None:
-    test = await trials.add(owed.channel_id)
+    test = await trials.add(owed.channel_id, trials.example())
     assert len(await claimed([test], 2 * NOW)) == 1  # somebody tries whether it works by now
     await settled(Settled(test, 1, "sent", answer=Answer.TAKEN))
 
