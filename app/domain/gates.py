@@ -130,8 +130,8 @@ def _quiet(case: Case, now_ms: int) -> tuple[int, str]:
 
 def _delayed(case: Case, now_ms: int) -> tuple[int, str]:
     until_ms = case.at_ms + case.terms.delay * 1000
-    waits = case.kind is EventKind.MONITOR_DOWN and not case.reminder and until_ms > now_ms
-    return (until_ms, "it must last before it is told") if waits else (0, "")
+    is_told_late = case.terms.delay > 0 and case.kind is EventKind.MONITOR_DOWN and not case.reminder
+    return (until_ms, "it must last before it is told") if is_told_late and until_ms > now_ms else (0, "")
 
 
 def _held(case: Case, now_ms: int) -> tuple[int, str]:

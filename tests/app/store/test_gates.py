@@ -126,7 +126,7 @@ async def test_a_webhook_is_told_every_fact():
     await fails(router)
     await fails(await monitor("web", router), NOW + SECOND)
     told = await settled(NOW + SECOND)
-    assert (set(told), hook) == ({SENT_DOWN}, hook)
+    assert (set(told), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
 
 
 async def test_an_outage_waits_until_its_parent_was_checked():

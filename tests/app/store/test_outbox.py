@@ -79,10 +79,14 @@ async def test_a_channel_that_is_tied_thrice_is_told_once():
     assert len(ids) == 1
 
 
-async def test_inactive_and_paused_channels_are_not_told():
-    inactive, paused = await channel(active=False), await channel()
+async def test_a_channel_that_is_switched_off_is_not_told():
+    assert await told(event(monitor_id=await monitor(await channel(active=False)))) == set()
+
+
+async def test_what_a_paused_channel_misses_is_owed_so_that_it_is_listed():
+    paused = await channel()
     await db.rows("UPDATE channels SET paused_ms = 1 WHERE id = ?1", paused)
-    assert await told(event(monitor_id=await monitor(inactive, paused))) == set()
+    assert await told(event(monitor_id=await monitor(paused))) == {paused}
 
 
 async def test_a_channel_is_told_what_its_patterns_name():
