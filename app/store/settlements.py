@@ -17,6 +17,8 @@ from app.store.deliveries import SWEPT, by_channel
 from app.store.openings import standing_of
 from schema.events import Event, EventKind
 
+MEANWHILE_MS = 1_000  # what was stored while this waited for its turn is free as well; a claim looks at the clock
+
 _json = msgspec.json.Encoder()
 
 
@@ -121,7 +123,7 @@ async def _next_of(done: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
         " ON d.channel_id = each.value->>0 AND d.monitor_id = each.value->>1"
         " WHERE d.state IN ('pending', 'sending') AND d.state = 'pending' AND d.next_at_ms <= ?1"
         " GROUP BY d.channel_id, d.monitor_id",  # any of them: a claim looks at all
-        now_ms,
+        now_ms + MEANWHILE_MS,
         _json.encode(pairs).decode(),
     )
     return by_channel(found)

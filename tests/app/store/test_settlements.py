@@ -146,3 +146,12 @@ async def test_another_name_mends_nothing():
 async def test_a_channel_that_is_not_there_can_not_be_resumed():
     with pytest.raises(NoSuch):
         await channel_health.resume("nobody")
+
+
+async def test_what_was_stored_while_a_settlement_waited_for_its_turn_goes_after_it():
+    owed = await owing()
+    down = await owed.down()
+    await claimed([down])
+    up = await owed.up(now_ms=NOW + 20)
+    assert await claimed([up], NOW + 20) == []  # its elder is on its way
+    assert await settled(Settled(down, 1, "sent", answer=Answer.TAKEN), now_ms=NOW + 10) == {owed.channel_id: [up]}
