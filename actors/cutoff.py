@@ -1,12 +1,12 @@
 """Workers that have no way out say so in Redis, and whoever watches reads it there."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import time
 
 import structlog
 from redis.exceptions import RedisError
 
-from actors.probes.uplink import Uplink
 from app import queue
 
 KEY = "wk:cutoff"  # hash: node → epoch seconds at which it last said so
@@ -16,11 +16,11 @@ FRESH_S = 20.0  # three may be missed
 log = structlog.get_logger()
 
 
-async def keep_saying(node: str, uplink: Uplink) -> None:
+async def keep_saying(node: str, is_cut_off: Callable[[], Awaitable[bool]]) -> None:
     """Say it as long as it is so, until cancelled."""
     while True:
         try:
-            await say(node, cut_off=await uplink.looks_gone())
+            await say(node, cut_off=await is_cut_off())
         except (RedisError, OSError) as error:
             log.warning("uplink.not_said", error=type(error).__name__)
         await asyncio.sleep(EVERY_S)

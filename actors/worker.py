@@ -63,7 +63,7 @@ class Stages:
             nodes.register("worker", settings),
             metrics.publish(node),
             policies.keep(),
-            cutoff.keep_saying(node, self._probes.uplink),
+            cutoff.keep_saying(node, self._probes.uplink.looks_gone),
             lifesign.keep_giving(node, settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks),
         )
         self._beside = [asyncio.create_task(work) for work in beside]
