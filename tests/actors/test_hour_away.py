@@ -83,6 +83,11 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
 
 
 def told(receiver: Receiver) -> list[str]:
+    """What it took of the monitor; that the other channel fails is told besides."""
+    return [kind for kind in heard(receiver) if kind.startswith("monitor.")]
+
+
+def heard(receiver: Receiver) -> list[str]:
     """Events that it took."""
     return [msgspec.json.decode(one.body)["event"] for one in receiver.arrivals if one.answered == 200]
 
@@ -140,4 +145,4 @@ async def test_what_never_works_is_a_dead_letter_with_its_reason(hour, well, fre
     await hour.passes(DAY_S + 2 * HOUR_S, step_s=600)
     (dead,) = await rows("state = 'dead'")
     assert dead["error"].startswith("gave up after 24 h: no connection")
-    assert told(well) == ["monitor.down"]
+    assert heard(well) == ["monitor.down", "system.channel_failing"]

@@ -6,13 +6,14 @@ import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from app import queue
+from app import db, due, queue
 from app.api import document
 from app.store import events
-from schema.events import EventKind
+from schema.events import Event, EventKind
 from tests.app.api.notifying import notifying
 from tests.receiver import receiving
 from tests.seeds.example import covers
@@ -20,7 +21,8 @@ from tests.seeds.example import covers
 EXAMPLES = Path(__file__).parent / "document_003"
 REGISTER, PAYLOAD = EXAMPLES / "webhook_request.json", json.loads((EXAMPLES / "webhook_payload.json").read_text())
 HOOKS = "/api/v1/webhooks"
-AT_MS = round(datetime.fromisoformat(PAYLOAD["timestamp"]).timestamp() * 1000)
+AT = datetime.fromisoformat(PAYLOAD["timestamp"])
+AT_MS = round(AT.timestamp() * 1000)
 
 
 def signed(raw: bytes) -> str:
@@ -33,8 +35,10 @@ async def arrived(api, application, kind: EventKind, data: dict[str, Any]):
     async with receiving() as receiver, notifying(application.state.settings):
         reply = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
         assert reply.status_code == 201, reply.text
-        told = await events.add(kind, data, AT_MS)
-        await queue.put(*queue.notify_jobs(told.deliveries))
+        event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
+        async with db.writing():
+            owed = await events.keep([event], due.now_ms())
+        await queue.put(*queue.notify_jobs(owed))
         (arrival,) = await receiver.arrived()
     return arrival
 
