@@ -41,7 +41,7 @@ async def cost_ms(ask: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]:
     """(bare, probe) in milliseconds, turn by turn; the first turn warms up and is dropped."""
-    tools = await open_tools(cast("Settings", SimpleNamespace(check_concurrency=2_000)))
+    tools = await open_tools(cast("Settings", SimpleNamespace(check_concurrency=2_000, uplink_anchors=())))
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     slot, monitor = Slot(1, 1, 0), snapshot(url)
 
