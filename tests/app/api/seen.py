@@ -3,7 +3,7 @@
 from time import time
 from typing import Any
 
-from app.store import heartbeats, series
+from app.store import claims, heartbeats, series
 from schema.status import Status
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
@@ -51,7 +51,16 @@ class Planted:
             await self.live(one["id"])
         of_secret = await self.client.get(f"{self.api}/monitors/{self.secret['id']}/incidents", headers=CARRIER)
         (self.incident,) = of_secret.json()["incidents"]
+        await self.suppress()
         return self
+
+    async def suppress(self) -> None:
+        """Have the outage of what is seen held back behind the one that is not, as a worker does."""
+        path = f"{self.api}/deliveries?monitor_id={self.plain['id']}"
+        owed = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
+        await claims.claim([one["id"] for one in owed], int(time() * 1000))
+        told = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
+        assert {one["error"] for one in told} == {"behind 'deeply-hidden', which is down"}
 
     async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
         """A monitor that bears these tags."""
