@@ -33,7 +33,10 @@ class Planted:
         What is seen hangs on what is not.
         """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
-        await self.post("/notification-channels", **make.channel_json(is_default=True))  # is told of every outage
+        of_secret = {"tag_ids": [self.secret_tag["id"]]}
+        channel = await self.post("/notification-channels", **make.channel_json(is_default=True, **of_secret))
+        steps = [{"after": 300, "channel_ids": [channel["id"]]}]
+        self.escalation = await self.post("/escalations", name="On call", steps=steps)
         proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
         through = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
         self.plain = await self.monitor("plainly-visible", through, self.open_tag, self.secret_tag)
@@ -51,6 +54,9 @@ class Planted:
             await self.live(one["id"])
         of_secret = await self.client.get(f"{self.api}/monitors/{self.secret['id']}/incidents", headers=CARRIER)
         (self.incident,) = of_secret.json()["incidents"]
+        for one in (self.plain, self.secret):
+            change = {"escalation_id": self.escalation["id"]}
+            await self.client.patch(f"{self.api}/monitors/{one['id']}", json=change, headers=CARRIER)
         await self.suppress()
         return self
 
