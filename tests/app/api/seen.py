@@ -33,8 +33,8 @@ class Planted:
         What is seen hangs on what is not.
         """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
-        of_secret = {"tag_ids": [self.secret_tag["id"]]}
-        channel = await self.post("/notification-channels", **make.channel_json(is_default=True, **of_secret))
+        told = make.channel_json(is_default=True, tag_ids=[self.secret_tag["id"]])
+        channel = await self.post("/notification-channels", **told)
         steps = [{"after": 300, "channel_ids": [channel["id"]]}]
         self.escalation = await self.post("/escalations", name="On call", steps=steps)
         proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
