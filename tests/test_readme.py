@@ -34,7 +34,7 @@ SHOWN = {
     7: r"The receiver is ready\.",
     8: r'RECEIVED {"event":"channel.test"[^\0]*"message":"The test was delivered."',
     9: r'RECEIVED {"event":"monitor.down",.*"msg":"connection refused","started_at":',
-    10: r'RECEIVED {"event":"monitor.up",.*"msg":"200 OK","started_at":.*"duration":[1-9]\d*,',
+    10: r'RECEIVED {"event":"monitor.up",.*"msg":"200 OK","started_at":.*"duration":(?!0,)[\d.]+,',
 }
 
 

@@ -9,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from actors.caged.wire import Answer, Call
-from actors.senders.post import TEMPORARY, USER_AGENT, status_line
+from actors.senders.post import OF_THE_CHANNEL, TEMPORARY, USER_AGENT, status_line
 from actors.senders.retry_after import waited_for
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
@@ -32,7 +32,14 @@ class Failed:
     def undelivered(self, said: str) -> Undelivered:
         """As `post` has it: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent."""
         permanent = 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status not in TEMPORARY
-        return Undelivered(f"{self.words}{said}", permanent=permanent, retry_after_s=self.retry_after_s)
+        return Undelivered(
+            f"{self.words}{said}",
+            permanent=permanent,
+            retry_after_s=self.retry_after_s,
+            channel=self.status in OF_THE_CHANNEL,
+            gone=self.status == HTTPStatus.GONE,
+            answered=self.status > 0,
+        )
 
 
 class Errands:

@@ -114,9 +114,12 @@ def _undelivered(error: "aiosmtplib.SMTPException") -> Undelivered:
                 f"the user name or password was refused ({error.code})",
                 permanent=error.code >= PERMANENT,
                 channel=error.code >= PERMANENT,
+                answered=True,
             )
         case aiosmtplib.SMTPResponseException():
-            return Undelivered(f"answered {error.code} {error.message}", permanent=error.code >= PERMANENT)
+            return Undelivered(
+                f"answered {error.code} {error.message}", permanent=error.code >= PERMANENT, answered=True
+            )
         case aiosmtplib.SMTPConnectError() | aiosmtplib.SMTPServerDisconnected():
             return Undelivered(_cause(error))
         case aiosmtplib.SMTPNotSupported():
@@ -131,6 +134,7 @@ def _undelivered_to(refusals: "list[aiosmtplib.SMTPRecipientRefused]") -> Undeli
     return Undelivered(
         f"all {len(refusals)} recipients were refused: {first.code} {first.message}",
         permanent=all(refusal.code >= PERMANENT for refusal in refusals),
+        answered=True,
     )
 
 

@@ -19,6 +19,7 @@ from app.store.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pages import Pagination
 from schema.previews import Preview, PreviewDraft, Variables
+from schema.users import Principal
 
 VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUNNING}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -53,6 +54,7 @@ SENT = Tested(ok=True, message="The test was delivered.")
 
 
 async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+    principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
@@ -64,7 +66,14 @@ async def asked(  # noqa: PLR0913, PLR0917 - query parameters
     """Which channels are asked for."""
     window, descending = lists.window_of(page, limit), order == "desc"
     query = ChannelQuery(
-        q=q, type=type, active=active, sort=sort, descending=descending, limit=window.limit, offset=window.skip
+        q=q,
+        type=type,
+        active=active,
+        sort=sort,
+        descending=descending,
+        limit=window.limit,
+        offset=window.skip,
+        seen_by=principal.tags,
     )
     return Asked(query, window)
 
@@ -116,9 +125,9 @@ class ChannelController(Controller):
         return SENT
 
     @get("/{channel_id:str}", operation_id="ReadChannel")
-    async def read(self, channel_id: FromPath[UUID]) -> Response[Channel]:
+    async def read(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
         """Read one channel."""
-        return etags.tagged(await channels.read(str(channel_id)))
+        return etags.tagged(await channels.read(str(channel_id), principal.tags))
 
     @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN], opt=VERSIONED)
     async def change(

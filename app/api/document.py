@@ -24,6 +24,7 @@ from schema.errors import ErrorReply
 
 ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
 METHODS = ("get", "post", "put", "patch", "delete", "head")
+NUMBER, INTEGER = {"type": "number"}, {"type": "integer"}
 FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
 REFUSALS = {
     400: "The request can't be read.",
@@ -170,10 +171,12 @@ def _refusal(status: int) -> dict[str, Any]:
 
 
 def _discriminate(node: Any, schemas: dict[str, Any]) -> None:
-    """Put a discriminator beside every `oneOf` whose members say by a constant which they are."""
+    """Have every `oneOf` be a choice: with a discriminator where its members say by a constant which they are."""
     if isinstance(node, dict):
         if found := _discriminator(node.get("oneOf"), schemas):
             node["discriminator"] = found
+        if NUMBER in node.get("oneOf", ()):  # an integer is one as well, and a choice fits once
+            node["oneOf"] = [one for one in node["oneOf"] if one != INTEGER]
         for part in node.values():
             _discriminate(part, schemas)
     elif isinstance(node, list):

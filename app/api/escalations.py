@@ -15,6 +15,7 @@ from app.store import escalations
 from app.store.escalations import EscalationQuery
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch
 from schema.pages import Pagination
+from schema.users import Principal
 
 VERSIONED = {"refusals": [412]}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -35,6 +36,7 @@ class EscalationPage(Struct, frozen=True, kw_only=True):
 
 
 async def asked(
+    principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
@@ -43,7 +45,9 @@ async def asked(
 ) -> Asked[EscalationQuery]:
     """Which escalations are asked for."""
     window, descending = lists.window_of(page, limit), order == "desc"
-    query = EscalationQuery(q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip)
+    query = EscalationQuery(
+        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
+    )
     return Asked(query, window)
 
 
@@ -69,9 +73,9 @@ class EscalationController(Controller):
         return etags.tagged(await escalations.add(data), status_code=201)
 
     @get("/{escalation_id:str}", operation_id="ReadEscalation")
-    async def read(self, escalation_id: FromPath[UUID]) -> Response[Escalation]:
+    async def read(self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Escalation]:
         """Read one escalation."""
-        return etags.tagged(await escalations.read(str(escalation_id)))
+        return etags.tagged(await escalations.read(str(escalation_id), principal.tags))
 
     @patch("/{escalation_id:str}", operation_id="ChangeEscalation", guards=[ADMIN], opt=VERSIONED)
     async def change(

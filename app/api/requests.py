@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from litestar.enums import HttpMethod, ScopeType
+from litestar.enums import ScopeType
 from litestar.status_codes import HTTP_400_BAD_REQUEST
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
@@ -63,7 +63,7 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
     state: dict[str, Any] = scope.setdefault("state", {})
     state["request_id"] = request_id
     if method == "HEAD":  # RFC 9110 9.3.2: what GET would answer, without its body; Litestar knows no such thing
-        scope["method"] = HttpMethod.GET  # type: ignore[typeddict-unknown-key]  # an HTTP scope has one
+        scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # an HTTP scope has one
 
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":

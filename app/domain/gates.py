@@ -84,6 +84,13 @@ def was_held_back(reason: str) -> bool:
     return reason.startswith(HELD_BACK)
 
 
+def without_names(reason: str) -> str:
+    """The reason for who may not see the monitor that it names."""
+    if reason.startswith(BEHIND):
+        return f"{BEHIND}another monitor, which is down"
+    return f"{BY_GROUP}tells of it" if reason.startswith(BY_GROUP) else reason
+
+
 def gate(case: Case, now_ms: int) -> Gate:
     """What becomes of a delivery."""
     if case.kind is EventKind.TEST:

@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding as Form, Publi
 from cryptography.x509 import load_pem_x509_certificates
 
 from app.domain import addressed, json_query, patterns, reach, vapid
-from schema.channels import Apprise, Webpush
+from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
 from schema.targets.http import Encoding, Http, Ntlm
 
 Fault = tuple[str, str]  # field, what would be right
 
+_BREAK = re.compile(r"[\r\n\0]")
 _PAIR = re.compile(r"(?:[^\s&=%]|%[0-9A-Fa-f]{2})+=(?:[^\s&%]|%[0-9A-Fa-f]{2})*")  # each character in one way only
 
 
@@ -130,6 +131,12 @@ def _of_egress(policy: EgressPolicy) -> Iterator[Fault]:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
 
+def _of_webhook(config: Webhook) -> Iterator[Fault]:
+    for name, value in config.headers.items():
+        if _BREAK.search(value):
+            yield f"headers.{name}", "must be one line"
+
+
 def _of_webpush(config: Webpush) -> Iterator[Fault]:
     if not _reads(vapid.public_key, config.p256dh):
         yield "p256dh", "must be a point on P-256: take it from the subscription as it is"
@@ -149,5 +156,6 @@ RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
     Http: _of_http,
     EgressPolicy: _of_egress,
     Apprise: addressed.faults,
+    Webhook: _of_webhook,
     Webpush: _of_webpush,
 }

@@ -17,8 +17,9 @@ from app import db
 from app.domain.terms import objections
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import channel_health, configs, monitor_tags, own_words
+from app.store import channel_health, configs, monitor_tags, own_words, sight
 from app.store.arguments import containing, listed
+from app.store.sight import Seeing
 from app.store.tables.channels import ChannelRow
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.terms import Terms
@@ -29,7 +30,10 @@ MOST = 1_000  # channels in one answer
 TRIAL, FIRST = 0, 1  # versions: of a channel that is only tried, of one that is kept
 TRIAL_KEPT_MS = 600_000  # longer than any test waits
 
-_TAGS = "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) ORDER BY 1, 2"
+_TAGS = (
+    "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) AND "
+    f"{sight.of_tags('tag_id', 2)} ORDER BY 1, 2"
+)
 _COUNTED, _ALL = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _WANTED = (
     " WHERE version > 0 AND kind = 'channel'"
@@ -42,8 +46,9 @@ _WANTED = (
 class ChannelQuery(Struct, frozen=True, kw_only=True):
     """Which channels, in which order.
 
-    q       part of the name, without regard to case
-    sort    one of `SORTS`
+    q        part of the name, without regard to case
+    sort     one of `SORTS`
+    seen_by  as in `app.store.sight`: whose tags are named
     """
 
     q: str | None = None
@@ -53,6 +58,7 @@ class ChannelQuery(Struct, frozen=True, kw_only=True):
     descending: bool = False
     limit: int = MOST
     offset: int = 0
+    seen_by: Seeing = None
 
 
 class OpenChannel(Struct, frozen=True, kw_only=True):
@@ -73,10 +79,10 @@ async def add(draft: ChannelDraft) -> Channel:
     return await read(await _insert(draft, FIRST))
 
 
-async def read(channel_id: str) -> Channel:
+async def read(channel_id: str, seen_by: Seeing = None) -> Channel:
     """One channel. Raises NoSuch."""
     row = await _row(channel_id)
-    return channel_of(row, (await _tags_of([channel_id])).get(channel_id, []))
+    return channel_of(row, (await _tags_of([channel_id], seen_by)).get(channel_id, []))
 
 
 async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
@@ -107,7 +113,7 @@ async def browse(query: ChannelQuery) -> tuple[list[Channel], int]:
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     sought = f"{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5"
     found = await db.rows(_ALL + sought, *wanted, query.limit, query.offset)
-    tags = await _tags_of([row["id"] for row in found])
+    tags = await _tags_of([row["id"] for row in found], query.seen_by)
     return [channel_of(row, tags.get(row["id"], [])) for row in found], int(counted[0]["n"])
 
 
@@ -208,9 +214,9 @@ async def _insert(draft: ChannelDraft, version: int) -> str:
     return id_
 
 
-async def _tags_of(channel_ids: Collection[str]) -> dict[str, list[str]]:
+async def _tags_of(channel_ids: Collection[str], seen_by: Seeing) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
-    for row in await db.rows(_TAGS, listed(channel_ids)):
+    for row in await db.rows(_TAGS, listed(channel_ids), sight.argument(seen_by)):
         tags.setdefault(row["channel_id"], []).append(row["tag_id"])
     return tags
 

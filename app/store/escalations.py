@@ -11,7 +11,9 @@ from msgspec import UNSET, Struct
 from app import db
 from app.domain.outages import instant_of
 from app.errors import Invalid, NoSuch, Stale
+from app.store import sight
 from app.store.arguments import containing, listed
+from app.store.sight import Seeing
 from app.store.tables.incidents import EscalationRow
 from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, Step
@@ -21,15 +23,15 @@ MOST = 1_000  # escalations in one answer
 UNKNOWN = "must be the id of a notification channel that exists"
 
 _COUNTED = "SELECT count(*) AS n FROM escalations x"
-_ALL = "SELECT x.*, (SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id) AS monitors FROM escalations x"
 _WANTED = " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(x.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
 
 
 class EscalationQuery(Struct, frozen=True, kw_only=True):
     """Which escalations, in which order.
 
-    q       part of the name, without regard to case
-    sort    one of `SORTS`
+    q        part of the name, without regard to case
+    sort     one of `SORTS`
+    seen_by  as in `app.store.sight`: whose monitors are counted
     """
 
     q: str | None = None
@@ -37,6 +39,7 @@ class EscalationQuery(Struct, frozen=True, kw_only=True):
     descending: bool = False
     limit: int = MOST
     offset: int = 0
+    seen_by: Seeing = None
 
 
 async def add(draft: EscalationDraft) -> Escalation:
@@ -48,9 +51,9 @@ async def add(draft: EscalationDraft) -> Escalation:
         return await read(id_)
 
 
-async def read(escalation_id: str) -> Escalation:
+async def read(escalation_id: str, seen_by: Seeing = None) -> Escalation:
     """One escalation. Raises NoSuch."""
-    (found,) = await _shown([await _row(escalation_id)])
+    (found,) = await _shown([await _row(escalation_id, seen_by=seen_by)])
     return found
 
 
@@ -79,7 +82,8 @@ async def browse(query: EscalationQuery) -> tuple[list[Escalation], int]:
     """The escalations asked for, and how many there are in all."""
     q, order = containing(query.q), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, x.id"
     counted = await db.rows(_COUNTED + _WANTED, q)
-    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?2 OFFSET ?3", q, query.limit, query.offset)
+    chosen, seen = f"{_all(4)}{_WANTED} ORDER BY {order} LIMIT ?2 OFFSET ?3", sight.argument(query.seen_by)
+    found = await db.rows(chosen, q, query.limit, query.offset, seen)
     return await _shown(found), int(counted[0]["n"])
 
 
@@ -94,9 +98,15 @@ def _now_ms() -> int:
     return int(time() * 1000)
 
 
-async def _row(escalation_id: str, *, lock: bool = False) -> Any:
+def _all(number: int) -> str:
+    """Escalations with how many monitors use them, of those that are seen. ?number as in `sight`."""
+    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {sight.of_monitors('m.id', number)}"
+    return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
+
+
+async def _row(escalation_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     locked = " FOR UPDATE OF x" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_ALL} WHERE x.id = ?1{locked}", escalation_id)
+    found = await db.rows(f"{_all(2)} WHERE x.id = ?1{locked}", escalation_id, sight.argument(seen_by))
     if not found:
         raise NoSuch("escalation", escalation_id)
     return found[0]

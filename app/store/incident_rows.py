@@ -35,7 +35,7 @@ async def row_of(incident_id: str, *, lock: bool = False, seen_by: Seeing = None
 async def read(incident_id: str, seen_by: Seeing = None) -> IncidentStory:
     """One incident with its timeline. Raises NoSuch, also for one that is not seen."""
     incident = incident_of(await row_of(incident_id, seen_by=seen_by))
-    return IncidentStory(**asdict(incident), timeline=await timelines.of(incident_id))
+    return IncidentStory(**asdict(incident), timeline=await timelines.of(incident_id, seen_by))
 
 
 def incident_of(row: Any) -> Incident:

@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 
 from app import db
+from app.domain import gates
 from app.domain.outages import Line, instant_of
+from app.store.sight import Seeing
 from schema.incidents import Entry, EntryKind
 
 MOST = 2_000  # entries of one incident; its beginning is what people look for
@@ -26,13 +28,14 @@ async def write(lines: Iterable[Line]) -> None:
         )
 
 
-async def of(incident_id: str) -> list[Entry]:
-    """All that is known of an incident, oldest first."""
+async def of(incident_id: str, seen_by: Seeing = None) -> list[Entry]:
+    """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
     written = await db.rows(
         f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MOST}",
         incident_id,
     )
-    entries = [*map(_entry, written), *map(_telling, await _deliveries(incident_id))]
+    told = [_telling(row, seen_by) for row in await _deliveries(incident_id)]
+    entries = [*map(_entry, written), *told]
     return sorted(entries, key=lambda entry: entry.at)[:MOST]
 
 
@@ -56,11 +59,12 @@ def _entry(row: Any) -> Entry:
     return Entry(at=instant_of(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"])
 
 
-def _telling(row: Any) -> Entry:
+def _telling(row: Any, seen_by: Seeing) -> Entry:
+    reason = row["error"] if seen_by is None else gates.without_names(row["error"])
     return Entry(
         at=instant_of(row["at_ms"]),
         kind=_TOLD[row["state"]],
-        text=row["error"] if row["state"] != "sent" else "",
+        text=reason if row["state"] != "sent" else "",
         channel_id=row["channel_id"],
         channel=row["name"],
         event=row["kind"],

@@ -139,7 +139,10 @@ def _merged(old: Webhook, fields: dict[str, Any]) -> Webhook:
 
 
 def _kept(config: Webhook, old: Webhook) -> Webhook:
-    kept = sealing.kept(config, old)
+    try:
+        kept = sealing.kept(config, old)
+    except Invalid as refused:  # nobody sends the secret before, and a new one takes the place of both
+        raise Invalid([one for one in refused.fields if one.field != "previous_secret"]) from refused
     if wrong := soundness.faults(kept):
         raise Invalid(wrong)
     return kept

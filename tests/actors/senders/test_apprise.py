@@ -228,6 +228,7 @@ async def test_the_status_says_whether_to_try_again(
     receiver.answer(Order(status=status, headers={"Retry-After": "7"}))
     failed = await undelivered(plain(receiver), tools)
     assert (failed.permanent, failed.retry_after_s) == (bool(permanent), 7)
+    assert (failed.channel, failed.gone, failed.answered) == (status in {401, 403, 404, 410}, status == 410, True)
     assert failed.reason.startswith(f"answered {status} ")
     assert len(receiver.arrivals) == 1
 
@@ -244,7 +245,7 @@ async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, tools
 
 async def test_nobody_listening_is_a_matter_of_time(tools: Tools) -> None:
     failed = await undelivered(Apprise(url="json://127.0.0.1:9/"), tools)
-    assert (failed.permanent, failed.retry_after_s) == (False, None)
+    assert (failed.permanent, failed.retry_after_s, failed.answered) == (False, None, False)
     assert failed.reason.startswith("no connection: Connection refused")
 
 

@@ -180,7 +180,7 @@ async def test_the_server_s_reply_says_whether_to_try_again(
 ) -> None:
     host.replies = replies
     failed = await undelivered(given.smtp(host.port), tools)
-    assert (failed.reason, failed.permanent) == (reason, permanent)
+    assert (failed.reason, failed.permanent, failed.answered) == (reason, permanent, True)
 
 
 async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, tools: Tools) -> None:

@@ -3,7 +3,7 @@
 from time import time
 from typing import Any
 
-from app.store import heartbeats, series
+from app.store import claims, heartbeats, series
 from schema.status import Status
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
@@ -33,7 +33,10 @@ class Planted:
         What is seen hangs on what is not.
         """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
-        await self.post("/notification-channels", **make.channel_json(is_default=True))  # is told of every outage
+        told = make.channel_json(is_default=True, tag_ids=[self.secret_tag["id"]])
+        channel = await self.post("/notification-channels", **told)
+        steps = [{"after": 300, "channel_ids": [channel["id"]]}]
+        self.escalation = await self.post("/escalations", name="On call", steps=steps)
         proxy = await self.post("/proxies", name="office", protocol="http", host="127.0.0.1", port=9)
         through = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
         self.plain = await self.monitor("plainly-visible", through, self.open_tag, self.secret_tag)
@@ -51,7 +54,19 @@ class Planted:
             await self.live(one["id"])
         of_secret = await self.client.get(f"{self.api}/monitors/{self.secret['id']}/incidents", headers=CARRIER)
         (self.incident,) = of_secret.json()["incidents"]
+        for one in (self.plain, self.secret):
+            change = {"escalation_id": self.escalation["id"]}
+            await self.client.patch(f"{self.api}/monitors/{one['id']}", json=change, headers=CARRIER)
+        await self.suppress()
         return self
+
+    async def suppress(self) -> None:
+        """Have the outage of what is seen held back behind the one that is not, as a worker does."""
+        path = f"{self.api}/deliveries?monitor_id={self.plain['id']}"
+        owed = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
+        await claims.claim([one["id"] for one in owed], int(time() * 1000))
+        told = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
+        assert {one["error"] for one in told} == {"behind 'deeply-hidden', which is down"}
 
     async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
         """A monitor that bears these tags."""

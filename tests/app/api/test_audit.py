@@ -65,6 +65,13 @@ async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, appli
         assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
 
 
+async def test_asking_for_a_head_is_looking_and_leaves_no_entry(client: Client) -> None:
+    before = await number()
+    for path in ("/api/v1/version", "/api/v1/monitors", "/ack/nothing"):
+        await client.head(path, headers=CARRIER)
+    assert await number() == before
+
+
 async def test_every_unsafe_route_that_refuses_somebody_records_it(client, application, viewer) -> None:
     for path, method, handler in unsafe(application):
         needs = policy.least_role(handler)

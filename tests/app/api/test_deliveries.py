@@ -7,7 +7,9 @@ import pytest
 
 from app import due, queue
 from app.domain.breaker import Answer
+from app.store import trials
 from app.store.settlements import Settled
+from schema.events import EventKind
 from tests.app.api.people import ADMIN_TOKEN
 from tests.app.store.owing import Owing, claimed, owing, settled, taken
 
@@ -118,6 +120,16 @@ async def test_dead_letters_are_sent_again_all_or_some(api, owed, by):
     reply = await api.post(f"{PATH}/resend", json=body)
     assert (reply.status_code, reply.json()) == (200, {"count": count})
     assert (await told(api, "?state=pending"))["total"] == count
+
+
+async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed):
+    tests = [
+        await trials.add(owed.channel_id, trials.example(kind)) for kind in (EventKind.TEST, EventKind.MONITOR_DOWN)
+    ]
+    for id_ in tests:
+        await trials.give_up(id_)
+    assert (await api.post(f"{PATH}/resend", json={})).json() == {"count": 0}
+    assert (await api.post(f"{PATH}/resend", json={"ids": tests})).json() == {"count": 2}
 
 
 async def test_a_paused_channel_says_so_and_is_resumed(api, owed):

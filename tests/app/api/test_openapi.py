@@ -128,6 +128,11 @@ def _choices(node: Any) -> list[dict[str, Any]]:
     return own + [one for part in node.values() for one in _choices(part)]
 
 
+def test_a_whole_number_is_one_of_the_choices_of_a_provider_and_not_two(spec: dict[str, Any]) -> None:
+    field = spec["components"]["schemas"]["ProviderField"]["properties"]
+    assert field["choices"]["items"]["oneOf"] == [{"type": one} for one in ("string", "number", "boolean")]
+
+
 def test_an_answer_in_two_forms_is_declared_in_both(spec: dict[str, Any]) -> None:
     content = spec["paths"]["/api/v1/audit/export"]["get"]["responses"]["200"]["content"]
     assert set(content) == {"application/x-ndjson", "text/csv"}

@@ -156,6 +156,9 @@ async def test_lists_and_totals_hold_what_is_seen(planted: Planted, bob: Headers
     assert [(one["name"], one["monitors"]) for one in (await told("/tags"))["tags"]] == [("open", 2)]
     assert [one["monitors"] for one in (await told("/proxies"))["proxies"]] == [1]
     assert [one["monitors"] for one in (await told("/proxies", CARRIER))["proxies"]] == [3]
+    assert [one["monitors"] for one in (await told("/escalations"))["escalations"]] == [1]
+    assert [one["monitors"] for one in (await told("/escalations", CARRIER))["escalations"]] == [2]
+    assert [one["tag_ids"] for one in (await told("/notification-channels"))["notification_channels"]] == [[]]
 
 
 async def test_of_a_monitor_only_the_tags_and_members_that_are_seen_are_shown(planted: Planted, bob: Headers) -> None:

@@ -89,10 +89,20 @@ async def test_a_pattern_that_means_nothing_is_refused_by_its_place(api, events_
     assert set(faults(await api.patch(at, json={"events": events_}))) == fields
 
 
+@pytest.mark.parametrize("value", ["a\r\nEvil: 1", "a\nb", "a\rb"])
+async def test_a_header_is_one_line(api, value):
+    assert set(faults(await api.post(PATH, json=HOOK | {"headers": {"X-Key": value}}))) == {"headers.X-Key"}
+    channel = {"name": "hook", "type": "webhook", "config": {"url": HOOK["url"], "headers": {"X-Key": value}}}
+    found = await api.post("/api/v1/notification-channels", json=channel)
+    assert set(faults(found)) == {"config.headers.X-Key"}
+
+
 async def test_secrets_stay_with_the_host_they_were_given_for(api):
     at = f"{PATH}/{(await added(api, secret='sesame', headers={'X-Key': 'a'}))['id']}"
     assert (await api.patch(at, json={"url": "http://127.0.0.1:9/other"})).status_code == 200
     elsewhere = {"url": "http://evil.example/hook"}
+    assert set(faults(await api.patch(at, json=elsewhere))) == {"secret", "headers.X-Key"}
+    await api.post(f"{at}/rotate-secret")
     assert set(faults(await api.patch(at, json=elsewhere))) == {"secret", "headers.X-Key"}
     moved = await api.patch(at, json={**elsewhere, "secret": "new", "headers": {}})
     assert (moved.status_code, moved.json()["headers"]) == (200, {})
