@@ -19,12 +19,14 @@ async def notifying(settings: Settings) -> AsyncIterator[None]:
     tools = await senders.open_tools(settings)
     desk = Desk(tools, "https://watch.example")
     clerk = asyncio.create_task(_take_jobs(desk))
-    yield
-    clerk.cancel()
-    with suppress(asyncio.CancelledError):
-        await clerk
-    await desk.close(5)
-    await tools.close()
+    try:
+        yield
+    finally:
+        clerk.cancel()
+        with suppress(asyncio.CancelledError):
+            await clerk
+        await desk.close(5)
+        await tools.close()
 
 
 async def _take_jobs(desk: Desk) -> None:

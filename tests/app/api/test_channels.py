@@ -1,18 +1,14 @@
 """Channels over HTTP: their secrets stay inside, and a test goes the way every message goes."""
 
-import asyncio
-from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors import senders
-from actors.notify import Desk
-from app import db, queue
+from app import db
 from schema.channels import PROVIDERS
-from schema.jobs import NotifyBatch
 from tests import make
+from tests.app.api.notifying import notifying
 from tests.app.api.people import ADMIN_TOKEN
 from tests.receiver import Order, receiving
 
@@ -33,27 +29,6 @@ async def added(api, sent) -> dict[str, Any]:
     assert reply.status_code == 201, reply.text
     thing: dict[str, Any] = reply.json()
     return thing
-
-
-@asynccontextmanager
-async def notifying(settings):
-    """The notify stage: takes jobs off its queue, as a worker does."""
-    tools = await senders.open_tools(settings)
-    desk = Desk(tools, "https://watch.example")
-    clerk = asyncio.create_task(_take_jobs(desk))
-    yield
-    clerk.cancel()
-    with suppress(asyncio.CancelledError):
-        await clerk
-    await desk.close(5)
-    await tools.close()
-
-
-async def _take_jobs(desk) -> None:
-    while True:
-        if taken := await queue.client().blpop([f"{queue.NAMESPACE}:notify"], timeout=1):
-            body = await queue.client().hget(f"{queue.NAMESPACE}:notify.msgs", taken[1])
-            await desk.admit(msgspec.convert(msgspec.json.decode(body)["kwargs"], NotifyBatch))
 
 
 async def test_a_channel_is_added_read_changed_and_removed(api):
