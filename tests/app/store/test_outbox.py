@@ -16,6 +16,7 @@ from tests import make
 
 NOW = make.NOW_MS
 DOWN, UP, LAG = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.SCHEDULE_LAG
+END = EventKind.INCIDENT_RESOLVED
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +80,19 @@ async def test_a_channel_that_is_tied_thrice_is_told_once():
     assert len(ids) == 1
 
 
-async def test_inactive_and_paused_channels_are_not_told():
+async def test_inactive_channels_are_not_told_and_what_a_paused_one_misses_is_listed():
     inactive, paused = await channel(active=False), await channel()
     await db.rows("UPDATE channels SET paused_ms = 1 WHERE id = ?1", paused)
-    assert await told(event(monitor_id=await monitor(inactive, paused))) == set()
+    assert await told(event(monitor_id=await monitor(inactive, paused))) == {paused}
+
+
+async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more():
+    linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
+    one = await monitor(linked)
+    await owe(event(monitor_id=one, incident={"id": "i"}))
+    await monitors.remove(one)  # its links are gone
+    assert await told(event(END, one, incident={"id": "i"})) == set()
+    assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
 
 
 async def test_a_channel_is_told_what_its_patterns_name():
