@@ -124,7 +124,7 @@ def _delivery(row: Any) -> Delivery:
         attempts=row["attempts"],
         next_attempt_at=moment(row["next_at_ms"] if row["state"] == "pending" else None),
         error=row["error"],
-        carrier_id=row["carrier_id"],
+        carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
         created_at=_instant(row["created_ms"]),
         sent_at=moment(row["sent_ms"]),
     )

@@ -214,6 +214,33 @@ async def test_a_group_that_was_refused_for_now_takes_others_along_and_one_that_
     assert len([group, *group.others]) == count
 
 
+async def test_a_group_that_may_have_arrived_waits_as_a_whole_when_a_gate_holds_a_part_of_it():
+    _, ids = await storm(6)
+    await claimed(ids)
+    await sent(ids[:3])
+    await taken(ids[3:], NOW + WINDOW)
+    later = NOW + WINDOW + LEASE_MS
+
+    async def hold_one(candidates: list[Candidate], _: int) -> dict[str, Gate]:
+        return {one.id: Gate(action="wait", until_ms=later + STEP) for one in candidates if one.id == ids[5]}
+
+    assert await claimed(ids[3:], later, ask=hold_one) == []
+    (again,) = await taken(ids[3:], later + STEP)
+    assert (again.id, len(again.others)) == (ids[5], 2)
+
+
+@pytest.mark.parametrize("lost", ["answer", "worker"])
+async def test_a_message_that_may_have_arrived_goes_again_by_itself_and_not_with_others(lost):
+    _, ids = await storm(6)
+    await claimed(ids)
+    await sent(ids[:2])
+    if lost == "answer":
+        await settled(Settled(ids[2], 1, "pending", "no answer", NOW + WINDOW, answered=False))
+    later = NOW + WINDOW + LEASE_MS
+    single, group = await taken(ids[2:], later)
+    assert (single.id, single.others, group.id, len(group.others)) == (ids[2], (), ids[5], 2)
+
+
 async def test_programs_are_told_one_by_one():
     owed = await owing(6)
     ids = [await owed.down(number, at_ms=NOW + number) for number in range(6)]
