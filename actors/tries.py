@@ -70,7 +70,7 @@ def results_of(claimed: Claimed, failed: Undelivered | None, timing: Timing, giv
         took_ms=timing.took_ms,
         grouped=bool(claimed.others),
     )
-    again = failed is not None and answer_of(failed) is Answer.REFUSED
+    again = failed is not None and answer_of(failed) is Answer.REFUSED and not claimed.again
     return [own, *(_of_rider(own, one, again=again and one.attempts < REFUSED_TOGETHER) for one in claimed.others)]
 
 
@@ -99,7 +99,7 @@ def _failure_of(claimed: Claimed, failed: Undelivered, timing: Timing, give_up_a
         failed.reason,
         answer=answer_of(failed),
         asked_s=min(failed.retry_after_s or 0.0, patience.RETRY_AFTER_LIMIT_S),
-        answered=failed.answered,
+        answered=failed.answered and not claimed.again,
     )
     age_s = (ended_ms - claimed.since_ms) / 1000
     if patience.is_hopeless(age_s, give_up_after_s, permanent=failed.permanent):

@@ -50,10 +50,10 @@ class Open(Struct, frozen=True, kw_only=True):
 
     @property
     def blocks(self) -> bool:
-        """Whether its juniors wait for it; what is held back holds nobody."""
+        """Whether its juniors wait for it, or with it; what a gate holds back holds nobody."""
         if self.monitor_id is None or self.course == RESENT:
             return False
-        return self.leased or self.course not in {GATED, GROUPED}
+        return self.leased or self.course != GATED
 
 
 def collapsed(found: Iterable[Open], held: Collection[str]) -> dict[str, str]:

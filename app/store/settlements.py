@@ -27,7 +27,7 @@ class Settled(Struct, frozen=True):
     at_ms       when it began
     answer      what it says of the channel; None: nothing, as the try of a rider, whose carrier says it, or a test's
     asked_s     the rest that the channel asked for; 0 when it asked for none
-    answered    somebody said no, or yes; else nobody knows whether it arrived
+    answered    somebody said no to every try, or yes; else nobody knows whether it arrived
     grouped     it was told together with others; when it was refused, it waits to be told so again
     """
 

@@ -241,6 +241,26 @@ async def test_a_message_that_may_have_arrived_goes_again_by_itself_and_not_with
     assert (single.id, single.others, group.id, len(group.others)) == (ids[2], (), ids[5], 2)
 
 
+async def test_an_end_that_waits_for_others_is_told_before_the_next_outage():
+    owed, ids = await storm(4)
+    await claimed(ids[:3])
+    await sent(ids[:3])
+    up = await owed.up(0, at_ms=NOW + 1_000)
+    assert await claimed([up], NOW + 1_000) == []
+    await db.rows("UPDATE deliveries SET next_at_ms = ?2 WHERE id = ?1", up, NOW + 2 * WINDOW)  # it failed meanwhile
+    down = await owed.down(0, at_ms=NOW + WINDOW + 1)
+    assert await claimed([down], NOW + WINDOW + 1) == []
+    (message,) = await taken([up], NOW + 2 * WINDOW)
+    assert {message.id, *(one.id for one in message.others)} >= {up, down}
+
+
+async def test_a_claim_says_whether_the_message_may_have_arrived():
+    owed = await owing()
+    down = await owed.down()
+    assert [one.again for one in await taken([down])] == [False]
+    assert [one.again for one in await taken([down], NOW + LEASE_MS)] == [True]
+
+
 async def test_programs_are_told_one_by_one():
     owed = await owing(6)
     ids = [await owed.down(number, at_ms=NOW + number) for number in range(6)]
