@@ -47,7 +47,6 @@ class Desk:
         if channel_id not in self._clerks and not self._closing:
             task = asyncio.create_task(self._work_off(channel_id), name=f"channel {channel_id}")
             self._clerks[channel_id] = task
-            task.add_done_callback(lambda _: self._clerks.pop(channel_id, None))
 
     async def _work_off(self, channel_id: str) -> None:
         line = self._lines[channel_id]
@@ -61,7 +60,7 @@ class Desk:
                 log.warning("notify.delayed", channel=channel_id, n=len(ids), error=type(error).__name__)
             except Exception:
                 log.exception("notify.broke", channel=channel_id, n=len(ids))  # the leases end, the sweeper tries again
-        self._lines.pop(channel_id, None)
+        del self._lines[channel_id], self._clerks[channel_id]  # in one step: who comes now finds both or neither
 
     async def _round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send side by side, settle. Returns what became free by it."""

@@ -15,6 +15,8 @@ from app.store.claims import Claimed
 from app.store.settlements import Settled
 from schema.notices import Message
 
+REFUSED_TOGETHER = 5  # tries of one that was refused with others, before it is refused itself
+
 log = structlog.get_logger()
 
 
@@ -68,8 +70,17 @@ def results_of(claimed: Claimed, failed: Undelivered | None, timing: Timing, giv
         took_ms=timing.took_ms,
         grouped=bool(claimed.others),
     )
-    riders = (replace(own, id=one.id, attempts=one.attempts, answer=None) for one in claimed.others)
-    return [own, *riders]
+    again = failed is not None and answer_of(failed) is Answer.REFUSED and not claimed.again
+    return [own, *(_of_rider(own, one, again=again and one.attempts < REFUSED_TOGETHER) for one in claimed.others)]
+
+
+def _of_rider(carrier: Settled, rider: Claimed, *, again: bool) -> Settled:
+    """Who rode along fares as the carrier did; but a refusal may be about the carrier only, and the others go anew."""
+    own = replace(carrier, id=rider.id, attempts=rider.attempts, answer=None)
+    if not again:
+        return own
+    wait_s = patience.delay_s(rider.attempts, None, random.random())  # noqa: S311 - spreads retries
+    return replace(own, state="pending", next_at_ms=own.at_ms + own.took_ms + int(wait_s * 1000), answered=True)
 
 
 def _success_of(claimed: Claimed) -> Settled:
@@ -88,7 +99,7 @@ def _failure_of(claimed: Claimed, failed: Undelivered, timing: Timing, give_up_a
         failed.reason,
         answer=answer_of(failed),
         asked_s=min(failed.retry_after_s or 0.0, patience.RETRY_AFTER_LIMIT_S),
-        answered=failed.answered,
+        answered=failed.answered and not claimed.again,
     )
     age_s = (ended_ms - claimed.since_ms) / 1000
     if patience.is_hopeless(age_s, give_up_after_s, permanent=failed.permanent):

@@ -20,6 +20,7 @@ class Open(Struct, frozen=True, kw_only=True):
     is_free       its time has come, and nobody is sending it
     leased        somebody is sending it
     bound         it is part of a message that may have arrived: the same one has to go again
+    unsure        its own message may have arrived: it must go again under its own id
     """
 
     id: str
@@ -35,6 +36,7 @@ class Open(Struct, frozen=True, kw_only=True):
     is_free: bool = True
     leased: bool = False
     bound: bool = False
+    unsure: bool = False
 
     @property
     def monitor_id(self) -> str | None:
@@ -48,10 +50,10 @@ class Open(Struct, frozen=True, kw_only=True):
 
     @property
     def blocks(self) -> bool:
-        """Whether its juniors wait for it; what is held back holds nobody."""
+        """Whether its juniors wait for it, or with it; what a gate holds back holds nobody."""
         if self.monitor_id is None or self.course == RESENT:
             return False
-        return self.leased or self.course not in {GATED, GROUPED}
+        return self.leased or self.course != GATED
 
 
 def collapsed(found: Iterable[Open], held: Collection[str]) -> dict[str, str]:
@@ -81,7 +83,7 @@ def in_order(ready: Sequence[Open], found: Iterable[Open], done: Collection[str]
     done        ids of those that are out of the way by now
     together    they go in one message, and need not wait for each other
     """
-    mates = {one.id for one in ready} if together else set[str]()
+    mates = {one.id for one in ready if not one.unsure} if together else set[str]()
     oldest: dict[str | None, int] = {}
     for one in found:
         if one.blocks and one.id not in done and one.id not in mates:

@@ -19,7 +19,8 @@ from schema.events import EventKind
 
 ALARMS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)
 HELD = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED)
-WEIGHED = (*ALARMS, EventKind.MONITOR_UP)  # whether these go depends on more than the clock
+ENDS = (EventKind.MONITOR_UP, EventKind.INCIDENT_RESOLVED)
+WEIGHED = (*ALARMS, *ENDS)  # whether these go depends on more than the clock
 BEHIND = "behind "  # how the reason begins that ends when what it hangs on is up again
 IN_TIME = "it recovered within the delay"
 TOGETHER = "it recovered with what it hangs on"
@@ -28,6 +29,7 @@ NOT_TOLD = "the outage was not told"
 BY_GROUP, BY_MEMBERS = "its group ", "its members tell of it"
 HELD_BACK = (BEHIND, BY_GROUP, BY_MEMBERS, IN_TIME, TOGETHER, NOT_TOLD)  # how reasons begin for which nobody is told
 LOOK_MS = 1_000  # until a delivery is looked at again that waits for another monitor's check
+CALLED_MS = 300_000  # what was called for again and is over by then recovered with what it hangs on
 
 
 class Gate(Struct, frozen=True):
@@ -43,14 +45,16 @@ class Gate(Struct, frozen=True):
 
 
 class Outage(Struct, frozen=True, kw_only=True):
-    """How the downs of a delivery's outage fare on its channel, that delivery itself left out.
+    """How the downs and escalations of a delivery's outage fare on its channel, that delivery itself left out.
 
-    silent     there are some, and each was held back or will be
-    sent_ms    when the first of them was told; None: not
+    silent      there are some, and each was held back or will be
+    sent_ms     when the first of them was told; None: not
+    delayed_ms  until when the first of them waits, because it must last; 0: it does not
     """
 
     silent: bool = False
     sent_ms: int | None = None
+    delayed_ms: int = 0
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -59,7 +63,7 @@ class Case(Struct, frozen=True, kw_only=True):
     at_ms       of the event
     reminder    a repeated down
     is_final    it is told in any case, if not now: it was tried before, or its channel is a webhook
-    reopened    it was held back, until what it hung on was up again
+    reopened_ms when it was called for again, because what it hung on was up; None: it was not held back
     ended_ms    when the outage was over; None: it lasts
     behind      the name of the nearest monitor it hangs on that is down
     held_ms     until when it waits for checks of what it hangs on; 0: none is awaited
@@ -71,7 +75,7 @@ class Case(Struct, frozen=True, kw_only=True):
     terms: Terms
     is_final: bool = False
     reminder: bool = False
-    reopened: bool = False
+    reopened_ms: int | None = None
     ended_ms: int | None = None
     behind: str | None = None
     held_ms: int = 0
@@ -91,6 +95,11 @@ def without_names(reason: str) -> str:
     return f"{BY_GROUP}tells of it" if reason.startswith(BY_GROUP) else reason
 
 
+def is_together(reopened_ms: int | None, ended_ms: int | None) -> bool:
+    """Whether an outage that was called for again was over with that of what it hangs on: nobody need be told."""
+    return reopened_ms is not None and ended_ms is not None and ended_ms <= reopened_ms + CALLED_MS
+
+
 def gate(case: Case, now_ms: int) -> Gate:
     """What becomes of a delivery."""
     if case.kind is EventKind.TEST:
@@ -107,15 +116,17 @@ def gate(case: Case, now_ms: int) -> Gate:
 
 def why_not(case: Case) -> str:
     """Why an event is not told; empty: it is."""
-    if case.kind is EventKind.MONITOR_UP:
+    if case.kind in ENDS:
         return NOT_TOLD if case.outage.silent else ""
-    if case.kind is EventKind.MONITOR_DOWN and (reason := _overtaken(case)):
+    if reason := _overtaken(case):
         return reason
     return f"{BEHIND}{case.behind!r}, which is down" if case.behind else case.group
 
 
 def _overtaken(case: Case) -> str:
-    """Why a down says nothing any more."""
+    """Why an alarm says nothing any more."""
+    if case.kind is not EventKind.MONITOR_DOWN:
+        return TOGETHER if is_together(case.reopened_ms, case.ended_ms) else ""
     if case.reminder:
         sent_ms = case.outage.sent_ms
         if sent_ms is not None and sent_ms > case.at_ms:
@@ -125,7 +136,7 @@ def _overtaken(case: Case) -> str:
         return ""
     if case.ended_ms < case.at_ms + case.terms.delay * 1000:
         return IN_TIME
-    return TOGETHER if case.reopened else ""
+    return TOGETHER if is_together(case.reopened_ms, case.ended_ms) else ""
 
 
 def _quiet(case: Case, now_ms: int) -> tuple[int, str]:
@@ -136,9 +147,10 @@ def _quiet(case: Case, now_ms: int) -> tuple[int, str]:
 
 
 def _delayed(case: Case, now_ms: int) -> tuple[int, str]:
-    until_ms = case.at_ms + case.terms.delay * 1000
-    is_told_late = case.terms.delay > 0 and case.kind is EventKind.MONITOR_DOWN and not case.reminder
-    return (until_ms, "it must last before it is told") if is_told_late and until_ms > now_ms else (0, "")
+    if case.kind is not EventKind.MONITOR_DOWN or not case.terms.delay:
+        return 0, ""
+    until_ms = case.outage.delayed_ms if case.reminder else case.at_ms + case.terms.delay * 1000
+    return (until_ms, "it must last before it is told") if until_ms > now_ms else (0, "")
 
 
 def _held(case: Case, now_ms: int) -> tuple[int, str]:

@@ -105,6 +105,15 @@ def told(kind: EventKind, outage: Outage, at_ms: int, **facts: Any) -> Event:
     return Event(id=str(uuid4()), event=kind, at=instant_of(at_ms), monitor_id=outage.monitor_id, data=data)
 
 
+def abandoned(outage: Outage, at_ms: int, kind: EventKind, **facts: Any) -> Event:
+    """The end of an outage that nobody sees the end of.
+
+    kind  what was done to its monitor: it was paused, or deleted
+    """
+    began = {"started_at": instant_of(outage.started_ms), "duration": max(0, at_ms - outage.started_ms) / 1000}
+    return told(EventKind.INCIDENT_RESOLVED, outage, at_ms, ended_by=str(kind), **began, **facts)
+
+
 def _go_down(event: Event, monitor_id: str, lasting: dict[str, Outage], done: Followed) -> None:
     if (outage := lasting.get(monitor_id)) is not None:
         if not outage.is_acknowledged:

@@ -81,6 +81,11 @@ def _about_us(wanting: list[Listener], listeners: Iterable[Listener], subject: s
     return [one for one in wanting if one.is_webhook] + ([one for one in people if one.is_default] or people)
 
 
+def is_abandoned(event: EventKind, data: dict[str, Any]) -> bool:
+    """Whether an outage ends because its monitor is watched no more: there will be no recovery to be told of."""
+    return event is EventKind.INCIDENT_RESOLVED and "ended_by" in data
+
+
 def subject_of(data: dict[str, Any]) -> str | None:
     """The id of the channel that an event is about."""
     return _id_of(data, "channel")

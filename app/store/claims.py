@@ -29,6 +29,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """The right to send one message, until the lease ends.
 
     since_ms    from when its age counts
+    again       it may have arrived before
     others      what the same message tells as well, oldest first
     """
 
@@ -38,6 +39,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     attempts: int
     created_ms: int
     since_ms: int
+    again: bool = False
     others: tuple["Claimed", ...] = ()
 
 
@@ -118,4 +120,5 @@ def _claimed(one: Open, channel: OpenChannel, attempts: int) -> Claimed:
         attempts=attempts,
         created_ms=one.created_ms,
         since_ms=one.since_ms,
+        again=one.bound or one.unsure,
     )

@@ -52,6 +52,7 @@ async def decide(channel: Channel, found: Sequence[Open], now_ms: int, gates: Ga
         return decided
     free = [one for one in free if one.id not in decided.drop]
     await _pass_gates([one for one in free if one.course != RESENT], decided, now_ms, gates)
+    _keep_whole([one for one in free if one.bound], decided)
     if channel.kind == "channel":  # a program keeps its own account, and wants every fact
         left = [one for one in found if one.id not in decided.drop]
         needless = dispatch.collapsed(left, decided.settled)
@@ -85,6 +86,16 @@ async def _pass_gates(free: Sequence[Open], decided: Decided, now_ms: int, gates
             decided.wait[id_] = (gate.until_ms, GATED, gate.reason)
         elif gate.action == "suppress":
             decided.drop[id_] = ("suppressed", gate.reason)
+
+
+def _keep_whole(bound: Sequence[Open], decided: Decided) -> None:
+    """What one message tells waits together: until the last of it may go."""
+    crews: dict[str, list[str]] = {}
+    for one in bound:
+        crews.setdefault(one.carrier_id or one.id, []).append(one.id)
+    for ids in crews.values():
+        if waits := [decided.wait[id_] for id_ in ids if id_ in decided.wait]:
+            decided.wait |= dict.fromkeys(ids, max(waits))
 
 
 def _candidate_of(one: Open) -> Candidate:
@@ -128,6 +139,8 @@ def _probe(ready: Sequence[Open], bound: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _group(channel: Channel, ready: Sequence[Open], decided: Decided, now_ms: int, *, is_digest: bool) -> None:
+    decided.send |= {one.id: one.id for one in ready if one.unsure}
+    ready = [one for one in ready if not one.unsure]
     if channel.grouping is None or not ready:
         decided.send |= {one.id: one.id for one in ready}
     elif is_digest:

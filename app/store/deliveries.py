@@ -22,7 +22,7 @@ _DUE = (
     # behind an elder that nobody holds back: it is freed when that one is settled
     " AND (d.course = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
     " AND elder.monitor_id = d.monitor_id AND elder.at_ms < d.at_ms AND elder.state IN ('pending', 'sending')"
-    " AND elder.course = ''))"
+    " AND elder.course IN ('', 'grouped')))"
     f" ORDER BY d.next_at_ms LIMIT {SWEPT}"
 )
 

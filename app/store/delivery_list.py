@@ -129,7 +129,7 @@ def _delivery(row: Any, seen_by: Seeing) -> Delivery:
         attempts=row["attempts"],
         next_attempt_at=moment(row["next_at_ms"] if row["state"] == "pending" else None),
         error=row["error"] if seen_by is None else gates.without_names(row["error"]),
-        carrier_id=row["carrier_id"],
+        carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
         created_at=_instant(row["created_ms"]),
         sent_at=moment(row["sent_ms"]),
     )

@@ -25,7 +25,7 @@ UNKNOWN = "must be the id of a monitor that exists"
 LOCK = 5_201_402  # a number of ours; held until the transaction ends
 FRESH_MS = 2_000  # a parent that was checked so shortly before an outage became known was up during it
 HOLD_MOST_MS = 30_000  # an alert waits no longer for checks of parents
-REOPEN_MOST_MS = 300_000  # a child gets no longer for a check of its own
+REOPEN_MOST_MS = gates.CALLED_MS  # a child gets no longer for a check of its own
 
 _NEWEST = "(SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
 _UPWARD = (
@@ -53,7 +53,10 @@ _REOPEN = (
     f" + CASE WHEN m.interval_s = 0 OR {_TIME} > {REOPEN_MOST_MS} THEN {REOPEN_MOST_MS} ELSE {_TIME} END"
     " FROM series s JOIN monitors m ON m.id = s.monitor_id"
     " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
-    " AND deliveries.monitor_id = s.monitor_id AND deliveries.at_ms = s.told_ms"  # of the outage that lasts
+    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.told_ms"  # of the outage that lasts
+    " OR (deliveries.at_ms > s.told_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
+    f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
+    " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
     f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{gates.BEHIND}%'"
     " RETURNING deliveries.monitor_id"
 )

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from app import db
 from app.domain import dependencies as graph, gates
-from app.domain.gates import ALARMS, WEIGHED, Case, Gate, Outage
+from app.domain.gates import ALARMS, ENDS, WEIGHED, Case, Gate, Outage
 from app.store import dependencies, members
 from app.store.arguments import listed
 from app.store.dependencies import Node
@@ -26,20 +26,22 @@ _json = msgspec.json.Encoder()
 
 _TERMS = "SELECT id, kind, terms FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})"
 _KNOWN = (
-    "SELECT d.id, d.reopened_ms, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
+    "SELECT d.id, d.reopened_ms, e.incident_id, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
     " WHERE d.id IN (SELECT value->>0 FROM {each:1})"
 )
 _ENDED = (
     "SELECT each.value->>0 AS id, min(e.at_ms) AS ended_ms FROM {each:1} JOIN events e"
     " ON e.monitor_id = each.value->>1 AND e.at_ms > CAST(each.value->>2 AS BIGINT)"
-    f" WHERE e.kind = '{EventKind.MONITOR_UP}' GROUP BY 1"
+    f" WHERE e.kind = '{EventKind.MONITOR_UP}'"
+    f" OR (e.kind = '{EventKind.INCIDENT_RESOLVED}' AND e.incident_id = each.value->>3) GROUP BY 1"
 )
 _DOWNS = (
-    "SELECT each.value->>0 AS candidate_id, d.id, d.at_ms, d.state, d.attempts, d.error, d.sent_ms, d.reopened_ms"
+    "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.error, d.sent_ms,"
+    " d.reopened_ms"
     " FROM {each:1} JOIN deliveries d"
     " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
     " AND d.at_ms >= CAST(each.value->>3 AS BIGINT) AND d.at_ms < CAST(each.value->>4 AS BIGINT)"
-    f" JOIN events e ON e.id = d.event_id WHERE e.kind = '{EventKind.MONITOR_DOWN}'"
+    f" JOIN events e ON e.id = d.event_id WHERE e.kind IN {tuple(map(str, ALARMS))}"
 )
 
 
@@ -65,8 +67,9 @@ class _Known(Struct, frozen=True):
     """What is stored of a candidate."""
 
     reminder: bool
-    reopened: bool
+    reopened_ms: int | None
     started_ms: int
+    incident_id: str | None
 
 
 class _Facts(Struct, frozen=True):
@@ -111,7 +114,7 @@ async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) ->
     parents = await dependencies.upward(alarming) if alarming else {}
     return _Facts(
         known=known,
-        ended=await _ended_of([one for one in weighed if _asks_for_end(one, known, terms)]),
+        ended=await _ended_of([one for one in weighed if _asks_for_end(one, known, terms)], known),
         downs=await _downs_of([one for one in weighed if _asks_for_downs(one, known)], known),
         parents=parents,
         nodes=await dependencies.nodes({one for many in parents.values() for one in many}) if parents else {},
@@ -120,31 +123,35 @@ async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) ->
 
 
 def _asks_for_end(one: Candidate, known: Mapping[str, _Known], terms: Mapping[str, Terms]) -> bool:
-    if one.kind is not EventKind.MONITOR_DOWN or one.id not in known:
+    if one.kind not in ALARMS or one.id not in known:
         return False
-    return bool(terms[one.channel_id].delay) or known[one.id].reopened or known[one.id].reminder
+    if known[one.id].reopened_ms is not None:
+        return True
+    return one.kind is EventKind.MONITOR_DOWN and (bool(terms[one.channel_id].delay) or known[one.id].reminder)
 
 
 def _asks_for_downs(one: Candidate, known: Mapping[str, _Known]) -> bool:
-    return one.id in known and (one.kind is EventKind.MONITOR_UP or known[one.id].reminder)
+    return one.id in known and known[one.id].started_ms > 0 and (one.kind in ENDS or known[one.id].reminder)
 
 
-async def _ended_of(downs: Sequence[Candidate]) -> dict[str, int]:
+async def _ended_of(downs: Sequence[Candidate], known: Mapping[str, _Known]) -> dict[str, int]:
     """When the outages of these were over; those that last are absent."""
     if not downs:
         return {}
-    asked = _json.encode([(one.id, one.monitor_id, one.at_ms) for one in downs]).decode()
+    asked = _json.encode([(one.id, one.monitor_id, one.at_ms, known[one.id].incident_id) for one in downs]).decode()
     return {row["id"]: row["ended_ms"] for row in await db.rows(_ENDED, asked)}
 
 
 async def _downs_of(later: Sequence[Candidate], known: Mapping[str, _Known]) -> dict[str, list[Any]]:
-    """The earlier downs of the same outages on the same channels."""
+    """The earlier alarms of the same outages on the same channels; that an incident is open is told by its end only."""
     if not later:
         return {}
     asked = [(one.id, one.channel_id, one.monitor_id, known[one.id].started_ms, one.at_ms) for one in later]
+    incidents = {one.id for one in later if one.kind is EventKind.INCIDENT_RESOLVED}
     found: dict[str, list[Any]] = {}
     for row in await db.rows(_DOWNS, _json.encode(asked).decode()):
-        found.setdefault(row["candidate_id"], []).append(row)
+        if row["kind"] != EventKind.INCIDENT_OPENED or row["candidate_id"] in incidents:
+            found.setdefault(row["candidate_id"], []).append(row)
     return found
 
 
@@ -157,13 +164,13 @@ def _case_of(one: Candidate, terms: Terms, facts: _Facts, so_far: tuple[Mapping[
     known, monitor_id = facts.known.get(one.id), one.monitor_id or ""
     if known is None:
         return Case(kind=one.kind, at_ms=one.at_ms, terms=terms, is_final=True)
-    ended_ms = one.at_ms if one.kind is EventKind.MONITOR_UP else facts.ended.get(one.id)
+    ended_ms = one.at_ms if one.kind in ENDS else facts.ended.get(one.id)
     return Case(
         kind=one.kind,
         at_ms=one.at_ms,
         terms=terms,
         reminder=known.reminder,
-        reopened=known.reopened,
+        reopened_ms=known.reopened_ms,
         ended_ms=ended_ms,
         behind=_behind(monitor_id, facts),
         held_ms=_held_ms(one, facts, now_ms),
@@ -193,24 +200,26 @@ def _outage_of(downs: Sequence[Any], ended_ms: int | None, delay_s: int, decided
     if not downs:
         return Outage()
     told = [row["sent_ms"] for row in downs if row["sent_ms"] is not None]
-    is_short = ended_ms is not None and ended_ms < min(row["at_ms"] for row in downs) + delay_s * 1000
-    silent = all(_is_silent(row, decided, is_short=is_short, is_over=ended_ms is not None) for row in downs)
-    return Outage(silent=silent, sent_ms=min(told, default=None))
+    first_ms = min((row["at_ms"] for row in downs if row["kind"] == EventKind.MONITOR_DOWN), default=0)
+    delayed_ms = first_ms + delay_s * 1000 if first_ms else 0
+    silent = all(_is_silent(row, decided, ended_ms, delayed_ms) for row in downs)
+    return Outage(silent=silent, sent_ms=min(told, default=None), delayed_ms=delayed_ms)
 
 
-def _is_silent(row: Any, decided: Mapping[str, Gate], *, is_short: bool, is_over: bool) -> bool:
-    """Whether nobody read this down, and nobody will."""
+def _is_silent(row: Any, decided: Mapping[str, Gate], ended_ms: int | None, delayed_ms: int) -> bool:
+    """Whether nobody read this alarm, and nobody will."""
     gate = decided.get(row["id"])
     if gate is not None and gate.action != "wait":
         return gate.action == "suppress"
     if row["state"] == "suppressed":
         return gates.was_held_back(row["error"])
     waits = row["state"] == "pending" and not row["attempts"]
-    return waits and (is_short or (is_over and row["reopened_ms"] is not None))
+    is_short = row["kind"] == EventKind.MONITOR_DOWN and ended_ms is not None and ended_ms < delayed_ms
+    return waits and (is_short or gates.is_together(row["reopened_ms"], ended_ms))
 
 
 def _known_of(row: Any) -> _Known:
     data = msgspec.json.decode(row["data"])
     started = data.get("started_at")
     started_ms = round(datetime.fromisoformat(started).timestamp() * 1000) if started else 0
-    return _Known(bool(data.get("reminder")), row["reopened_ms"] is not None, started_ms)
+    return _Known(bool(data.get("reminder")), row["reopened_ms"], started_ms, row["incident_id"])

@@ -250,7 +250,7 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Chan
     (monitor,) = await _shown([row])
     ended = await incidents.end(monitor, kinds, now_ms)
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
-    deliveries = await events.keep(told, now_ms)
+    deliveries = await events.keep([*ended, *told], now_ms)
     plan = monitor_rows.plan_of(row)
     scheduled = monitor.active and is_scheduled(plan)
     return Changed(

@@ -86,7 +86,7 @@ async def families_of(ids: Sequence[str], now_ms: int) -> list[Open]:
     """What is open of these deliveries and of what belongs to them."""
     found = await db.rows(_FAMILIES, listed(ids))
     present = {row["id"] for row in found}
-    carriers = {row["carrier_id"] for row in found} & present
+    carriers = {row["carrier_id"] for row in found if row["carrier_id"] != row["id"]} & present
     return [_open(row, carriers, now_ms) for row in found]
 
 
@@ -107,6 +107,7 @@ def _open(row: Any, carriers: set[str], now_ms: int) -> Open:
         is_free=not leased and (row["state"] == "sending" or row["next_at_ms"] <= now_ms),
         leased=leased,
         bound=carrier_id is not None or row["id"] in carriers,
+        unsure=row["carrier_id"] == row["id"] or (row["state"] == "sending" and not leased),
     )
 
 

@@ -1,6 +1,7 @@
 """Outages: incidents that monitors open and resolve, in the transactions that store what happened to the monitors."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -22,7 +23,9 @@ GOES_ON = "It is down, and goes on to be."
 # a failing check since the monitor was changed, so that a pause that has just ended proves nothing
 _WITHOUT = (
     "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
-    " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms"
+    " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms,"
+    " EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic'"
+    " AND i.started_ms >= s.failing_since_ms) AS again, s.no"
     f" FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE s.status = {Status.DOWN:d} AND s.location = ''"
     " AND s.told_ms IS NOT NULL AND s.failing_since_ms IS NOT NULL AND m.active AND NOT EXISTS (SELECT 1"
     " FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic' AND i.resolved_ms IS NULL)"
@@ -49,23 +52,22 @@ async def follow(events: Sequence[Event], now_ms: int) -> list[Event]:
 
 
 async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list[Event]:
-    """Resolve the open incident of a monitor that is watched no more, and owe what is to be told of it.
+    """Resolve the open incident of a monitor that is watched no more; inside of the caller's transaction.
 
-    kinds  what was done to the monitor; nothing happens unless it was paused or deleted
+    kinds    what was done to the monitor; nothing happens unless it was paused or deleted
+    returns  what the caller has to store and to tell
     """
-    why = next((ENDS[kind] for kind in kinds if kind in ENDS), "")
-    if not why:
+    kind = next((kind for kind in kinds if kind in ENDS), None)
+    if kind is None:
         return []
+    why = ENDS[kind]
     await _hold([monitor.id])
     known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
     over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
     await _resolve(over, now_ms)
     await timelines.write(Line(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
     watched = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    events = [outages.told(EventKind.INCIDENT_RESOLVED, one, now_ms, monitor=watched, msg=why) for one in over]
-    if events:
-        await outbox.owe(events, now_ms)
-    return events
+    return [outages.abandoned(one, now_ms, kind, monitor=watched, msg=why) for one in over]
 
 
 async def mend(now_ms: int) -> list[Event]:
@@ -90,14 +92,32 @@ async def mend(now_ms: int) -> list[Event]:
         ]
         await _open(opened, now_ms)
         await timelines.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
-        watched = {row["id"]: {"id": row["id"], "name": row["name"], "type": row["type"]} for row in found}
-        events = [
-            outages.told(EventKind.INCIDENT_OPENED, one, now_ms, monitor=watched[str(one.monitor_id)], msg=GOES_ON)
-            for one in opened
-        ]
-        if events:
-            await outbox.owe(events, now_ms)
+        events = [event for one, row in zip(opened, found, strict=True) for event in _gone_on(one, row, now_ms)]
+        await _tell_anew([row["no"] for row in found if row["again"]], now_ms)
+        await outbox.owe(events, now_ms)
     return events
+
+
+def _gone_on(outage: Outage, row: Any, now_ms: int) -> list[Event]:
+    """Whoever was told that the pause ended it hears that it goes on; what nobody heard an end of is not told again."""
+    facts = {
+        "monitor": {"id": row["id"], "name": row["name"], "type": row["type"]},
+        "msg": GOES_ON,
+        "status": int(Status.DOWN),
+        "started_at": outages.instant_of(outage.started_ms),
+    }
+    kinds = [EventKind.MONITOR_DOWN] * bool(row["again"]) + [EventKind.INCIDENT_OPENED]
+    return [outages.told(kind, outage, now_ms, **facts) for kind in kinds]
+
+
+async def _tell_anew(series: Sequence[int], now_ms: int) -> None:
+    """People are told of these outages now: what is held back of that is found by this time."""
+    if series:
+        await db.rows(
+            "UPDATE series SET told_ms = ?2 WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+            _json.encode([[no] for no in series]).decode(),
+            now_ms,
+        )
 
 
 async def _hold(monitor_ids: Collection[str]) -> None:

@@ -96,17 +96,29 @@ async def _owed(events: Sequence[Event]) -> list[tuple[Event, Listener]]:
         return []
     audience = Audience(listeners)
     tied = await _pairs(_TIED, "monitor_id", {one.monitor_id for one in events if one.monitor_id})
-    heard = await _pairs(_HEARD, "incident_id", {id_ for one in events if (id_ := routing.incident_of(one.data))})
+    known = {id_ for one in events if _has_past(one) and (id_ := routing.incident_of(one.data))}
+    heard = await _pairs(_HEARD, "incident_id", known)
     return [(event, one) for event in events for one in _told(event, audience, tied, heard)]
 
 
 def _told(
     event: Event, audience: Audience, tied: Mapping[str, set[str]], heard: Mapping[str, set[str]]
 ) -> list[Listener]:
-    near = None
-    if event.monitor_id is not None:
-        near = tied.get(event.monitor_id, set()) | heard.get(routing.incident_of(event.data) or "", set())
-    return audience.of(event.event, tied=near, subject=routing.subject_of(event.data))
+    if event.monitor_id is None:
+        return audience.of(event.event, subject=routing.subject_of(event.data))
+    before = heard.get(routing.incident_of(event.data) or "", set())
+    near = tied.get(event.monitor_id, set()) | before
+    told = audience.of(event.event, tied=near, subject=routing.subject_of(event.data))
+    if not routing.is_abandoned(event.event, event.data):
+        return told
+    ends = [one for one in audience.of(EventKind.MONITOR_UP, tied=before) if one.id in before and not one.is_webhook]
+    return list({one.id: one for one in [*told, *ends]}.values())
+
+
+def _has_past(event: Event) -> bool:
+    """Whether somebody may have been told of its incident before: not of one that begins."""
+    begins = event.event is EventKind.INCIDENT_OPENED or event.event is EventKind.MONITOR_DOWN
+    return not begins or bool(event.data.get("reminder"))
 
 
 async def _pairs(sql: str, key: str, ids: Collection[str]) -> dict[str, set[str]]:

@@ -29,7 +29,7 @@ class Settled(Struct, frozen=True):
     at_ms       when it began
     answer      what it says of the channel; None: nothing, as the try of a rider, whose carrier says it, or a test's
     asked_s     the rest that the channel asked for; 0 when it asked for none
-    answered    somebody said no, or yes; else nobody knows whether it arrived
+    answered    somebody said no to every try, or yes; else nobody knows whether it arrived
     grouped     it was told together with others; when it was refused, it waits to be told so again
     """
 
@@ -77,14 +77,23 @@ async def _lock(results: Sequence[Settled]) -> None:
 async def _write(results: Sequence[Settled], now_ms: int) -> dict[str, Any]:
     """The deliveries that were still ours, by id. A message that was refused is taken apart; its parts go anew."""
     rows = [
-        [one.id, one.attempts, one.state, one.error[:500], one.next_at_ms, one.grouped and _is_apart(one)]
+        [
+            one.id,
+            one.attempts,
+            one.state,
+            one.error[:500],
+            one.next_at_ms,
+            one.grouped and _is_apart(one),
+            _is_unsure(one),
+        ]
         for one in results
     ]
     done = await db.rows(
         "UPDATE deliveries SET state = each.value->>2, error = each.value->>3,"
         " next_at_ms = CAST(each.value->>4 AS BIGINT), lease_ms = 0,"
         " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
-        " carrier_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL ELSE carrier_id END,"
+        " carrier_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
+        " WHEN CAST(each.value->>6 AS BOOLEAN) THEN deliveries.id ELSE carrier_id END,"
         " course = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN 'grouped' ELSE course END"
         " FROM {each:2} WHERE deliveries.id = each.value->>0 AND deliveries.state = 'sending'"
         " AND deliveries.attempts = CAST(each.value->>1 AS INTEGER)"
@@ -98,6 +107,11 @@ async def _write(results: Sequence[Settled], now_ms: int) -> dict[str, Any]:
 def _is_apart(one: Settled) -> bool:
     """Whether a message need not go again as it was: nobody has it."""
     return one.state == "pending" and one.answered
+
+
+def _is_unsure(one: Settled) -> bool:
+    """Whether a message of its own may have arrived: it carries itself until somebody answers."""
+    return one.state == "pending" and not one.answered and not one.grouped
 
 
 async def _keep_attempts(results: Sequence[Settled], done: dict[str, Any]) -> None:

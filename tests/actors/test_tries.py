@@ -57,10 +57,20 @@ def test_all_that_one_message_told_wait_together():
     assert results[0].next_at_ms > NOW_MS
 
 
+def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ever():
+    refused = Undelivered("answered 400", permanent=True)
+    results = results_of(claimed("c", others=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
+    assert [(one.id, one.state) for one in results] == [("c", "dead"), ("a", "dead"), ("b", "pending")]
+    assert (results[2].answered, results[2].grouped, results[2].next_at_ms > NOW_MS) == (True, True, True)
+    barred = Undelivered("answered 401", permanent=True, channel=True)
+    assert {one.state for one in results_of(GROUP, barred, TIMING, DAY_S)} == {"dead"}
+
+
 def test_who_was_not_answered_does_not_know_whether_it_arrived():
     (unknown,) = results_of(claimed(), Undelivered("no answer within 20 s"), TIMING, DAY_S)
     (known,) = results_of(claimed(), Undelivered("answered 500", answered=True), TIMING, DAY_S)
-    assert (unknown.answered, known.answered) == (False, True)
+    (before,) = results_of(claimed(again=True), Undelivered("answered 500", answered=True), TIMING, DAY_S)
+    assert (unknown.answered, known.answered, before.answered) == (False, True, False)
 
 
 @pytest.mark.parametrize(

@@ -95,10 +95,16 @@ def test_who_is_being_sent_holds_the_juniors_back():
     assert in_order(found[1:], found, (), together=True) == []
 
 
-@pytest.mark.parametrize("course", [GATED, GROUPED, RESENT])
+@pytest.mark.parametrize("course", [GATED, RESENT])
 def test_what_is_held_back_or_asked_for_holds_nobody(course):
     found = [*row(DOWN, course=course, is_free=False), row(DOWN, SLOW)[1]]
     assert ids(in_order(found[1:], found, (), together=False)) == ["b"]
+
+
+def test_what_waits_for_others_is_waited_for_and_goes_with_its_junior():
+    found = row(UP, DOWN, course=GROUPED)
+    assert ids(in_order(found[1:], found, (), together=True)) == []
+    assert ids(in_order(found, found, (), together=True)) == ["a", "b"]
 
 
 def test_what_is_about_no_monitor_has_no_order():

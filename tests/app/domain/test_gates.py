@@ -67,9 +67,14 @@ def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, 
     assert why(delay=60, ended_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
-def test_a_reminder_and_a_recovery_know_no_delay():
-    assert gate(delay=60, reminder=True) == SEND
+def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
     assert gate(UP, delay=60) == SEND
+    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW)) == SEND
+    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW + SECOND)).until_ms == NOW + SECOND
+
+
+def test_a_clock_that_is_behind_delays_nothing():
+    assert gate(now_ms=NOW - SECOND) == SEND
 
 
 @pytest.mark.parametrize("kind", gates.ALARMS)
@@ -119,8 +124,9 @@ def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
 
 
 def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
-    assert gate(reopened=True) == SEND
-    assert why(reopened=True, ended_ms=NOW + SECOND) == gates.TOGETHER
+    assert gate(reopened_ms=NOW) == SEND
+    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == gates.TOGETHER
+    assert gate(reopened_ms=NOW, ended_ms=NOW + gates.CALLED_MS + 1) == SEND  # an outage of its own, told late
     assert gate(ended_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
 
 

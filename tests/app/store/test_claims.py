@@ -214,6 +214,53 @@ async def test_a_group_that_was_refused_for_now_takes_others_along_and_one_that_
     assert len([group, *group.others]) == count
 
 
+async def test_a_group_that_may_have_arrived_waits_as_a_whole_when_a_gate_holds_a_part_of_it():
+    _, ids = await storm(6)
+    await claimed(ids)
+    await sent(ids[:3])
+    await taken(ids[3:], NOW + WINDOW)
+    later = NOW + WINDOW + LEASE_MS
+
+    async def hold_one(candidates: list[Candidate], _: int) -> dict[str, Gate]:
+        return {one.id: Gate(action="wait", until_ms=later + STEP) for one in candidates if one.id == ids[5]}
+
+    assert await claimed(ids[3:], later, ask=hold_one) == []
+    (again,) = await taken(ids[3:], later + STEP)
+    assert (again.id, len(again.others)) == (ids[5], 2)
+
+
+@pytest.mark.parametrize("lost", ["answer", "worker"])
+async def test_a_message_that_may_have_arrived_goes_again_by_itself_and_not_with_others(lost):
+    _, ids = await storm(6)
+    await claimed(ids)
+    await sent(ids[:2])
+    if lost == "answer":
+        await settled(Settled(ids[2], 1, "pending", "no answer", NOW + WINDOW, answered=False))
+    later = NOW + WINDOW + LEASE_MS
+    single, group = await taken(ids[2:], later)
+    assert (single.id, single.others, group.id, len(group.others)) == (ids[2], (), ids[5], 2)
+
+
+async def test_an_end_that_waits_for_others_is_told_before_the_next_outage():
+    owed, ids = await storm(4)
+    await claimed(ids[:3])
+    await sent(ids[:3])
+    up = await owed.up(0, at_ms=NOW + 1_000)
+    assert await claimed([up], NOW + 1_000) == []
+    await db.rows("UPDATE deliveries SET next_at_ms = ?2 WHERE id = ?1", up, NOW + 2 * WINDOW)  # it failed meanwhile
+    down = await owed.down(0, at_ms=NOW + WINDOW + 1)
+    assert await claimed([down], NOW + WINDOW + 1) == []
+    (message,) = await taken([up], NOW + 2 * WINDOW)
+    assert {message.id, *(one.id for one in message.others)} >= {up, down}
+
+
+async def test_a_claim_says_whether_the_message_may_have_arrived():
+    owed = await owing()
+    down = await owed.down()
+    assert [one.again for one in await taken([down])] == [False]
+    assert [one.again for one in await taken([down], NOW + LEASE_MS)] == [True]
+
+
 async def test_programs_are_told_one_by_one():
     owed = await owing(6)
     ids = [await owed.down(number, at_ms=NOW + number) for number in range(6)]

@@ -2,14 +2,17 @@
 
 import asyncio
 from contextvars import Context
+from time import time
 from typing import Any
 
 import pytest
 
 from app import db
+from app.domain import outages
 from app.domain.gates import IN_TIME, NOT_TOLD, TOGETHER, TOLD_MEANWHILE
+from app.domain.outages import Outage
 from app.security import sealing
-from app.store import gates, monitors
+from app.store import escalating, gates, monitors
 from app.store.gates import Candidate, Gate
 from schema.channels.terms import QuietHours
 from schema.events import EventKind
@@ -309,3 +312,59 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
     statements.clear()
     await gates.of(candidates, NOW)
     assert len(statements) == 4
+
+
+async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
+    """The channel is told that nobody has acknowledged the outage of this monitor."""
+    (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
+    outage = Outage(**dict(row))
+    async with db.writing():
+        told = outages.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
+        await escalating.owe_to([(told, [ops])], at_ms)
+    assert outage.monitor_id == monitor_id
+
+
+async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
+    ops = await channel(delay=600)
+    one = await monitor()
+    await fails(one)
+    await escalated(one, ops, NOW + STEP)
+    waits = "monitor.down: it must last before it is told"
+    assert await settled(NOW + STEP) == [waits, "incident.escalated: send"]
+    await passes(one, NOW + 2 * STEP)
+    assert await settled(NOW + 2 * STEP) == [SENT_UP]
+
+
+async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_lasts():
+    router = await monitor("Router")
+    await fails(router)
+    await db.rows("DELETE FROM incidents")
+    one, ops = await monitor("web", router), await channel()
+    await fails(one, NOW + SECOND)
+    await escalated(one, ops, NOW + STEP)
+    assert await settled(NOW + STEP) == [BEHIND_ROUTER, "incident.escalated: behind 'Router', which is down"]
+    await passes(router, NOW + 2 * STEP)
+    assert await told_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
+
+
+async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    await fails(router)
+    await fails(one)
+    await settled()
+    await passes(router, NOW + STEP)
+    await passes(one, NOW + 60 * STEP)
+    found = await asked(NOW + 60 * STEP)
+    assert found[one, "monitor.down"].action == found[one, "monitor.up"].action == "wait"
+
+
+async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
+    await channel(delay=600)
+    one = await monitor()
+    now_ms = int(time() * 1000)
+    await fails(one, now_ms - STEP)
+    await monitors.set_active(one, active=False)
+    told = await settled(now_ms + SECOND)
+    assert told == [f"monitor.down: {IN_TIME}", f"incident.resolved: {NOT_TOLD}"]

@@ -173,9 +173,10 @@ async def test_what_is_still_down_after_a_pause_gets_an_incident_when_a_check_ha
     assert await incidents.mend(NOW) == []
     later_ms = int(resumed.updated_at.timestamp() * 1000) + STEP
     await absorb(web, make.down(series=web.series, at_ms=later_ms), now_ms=later_ms)
-    (told,) = await incidents.mend(later_ms)
+    told = await incidents.mend(later_ms)
     assert await incidents.mend(later_ms) == []
-    assert (told.event, told.monitor_id) == (EventKind.INCIDENT_OPENED, web.monitor_id)
+    assert [one.event for one in told] == [EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED]
+    assert {one.monitor_id for one in told} == {web.monitor_id}
     (fresh,) = await all_of(status=IncidentStatus.OPEN)
     assert fresh.started_at == resumed.updated_at
     good = make.outcome(series=web.series, at_ms=later_ms + STEP)
@@ -189,8 +190,9 @@ async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_begi
     await db.rows("UPDATE monitors SET updated_ms = ?1", NOW - STEP)
     await down(web)
     await db.rows("DELETE FROM incidents")
-    await asyncio.gather(*(incidents.mend(NOW + STEP) for _ in range(3)))
+    told = await asyncio.gather(*(incidents.mend(NOW + STEP) for _ in range(3)))
     assert (await the_one()).started_at == at(0)
+    assert [one.event for events in told for one in events] == [EventKind.INCIDENT_OPENED]  # an upgrade alarms nobody
 
 
 async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():

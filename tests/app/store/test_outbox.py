@@ -16,6 +16,7 @@ from tests import make
 
 NOW = make.NOW_MS
 DOWN, UP, LAG = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.SCHEDULE_LAG
+END = EventKind.INCIDENT_RESOLVED
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,15 @@ async def test_what_a_paused_channel_misses_is_owed_so_that_it_is_listed():
     paused = await channel()
     await db.rows("UPDATE channels SET paused_ms = 1 WHERE id = ?1", paused)
     assert await told(event(monitor_id=await monitor(paused))) == {paused}
+
+
+async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more():
+    linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
+    one = await monitor(linked)
+    await owe(event(monitor_id=one, incident={"id": "i"}))
+    await monitors.remove(one)  # its links are gone
+    assert await told(event(END, one, incident={"id": "i"})) == set()
+    assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
 
 
 async def test_a_channel_is_told_what_its_patterns_name():

@@ -1,0 +1,140 @@
+"""One cause, one message; who answers ends the escalation: through scheduler and worker as processes."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import db, due
+from app.store import channels, escalations, incidents, monitors
+from schema.channels.terms import Grouping
+from schema.escalations import EscalationDraft, Step
+from schema.jobs import Plan
+from schema.status import Status
+from tests import make
+from tests.pipeline.target import watched
+from tests.pipeline.waiting import beats, until
+from tests.receiver import Receiver, receiving
+
+pytestmark = [pytest.mark.timeout(150)]
+
+
+async def channel(receiver: Receiver, **terms: Any) -> str:
+    """A channel that tells the receiver."""
+    return (await channels.add(make.channel(make.webhook(url=receiver.url), **terms))).id
+
+
+async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) -> str:
+    """A monitor every five seconds, checked at once."""
+    links = changes.pop("links", [channel_id])
+    draft = make.monitor(
+        make.http(url=url), name=name, interval=5, timeout=2.0, notification_channel_ids=links, **changes
+    )
+    changed = await monitors.add(draft)
+    await due.built()
+    await look(changed.plans[0])
+    return changed.monitor.id
+
+
+async def look(plan: Plan) -> None:
+    """Have it checked now."""
+    await due.put([plan], first_at_ms=due.now_ms())
+
+
+def told(receiver: Receiver) -> list[tuple[str, str]]:
+    """(event, monitor) of each message."""
+    bodies = [msgspec.json.decode(one.body) for one in receiver.arrivals]
+    return [(body["event"], body["data"]["monitor"]["name"]) for body in bodies]
+
+
+async def _states(*wanted: str) -> bool:
+    found = await db.rows("SELECT DISTINCT state FROM deliveries")
+    return {row["state"] for row in found} >= set(wanted)
+
+
+async def test_a_child_is_told_only_when_it_stays_down_after_its_parent_is_back(ground, spawn):
+    async with watched() as router, watched() as web, receiving() as receiver:
+        ops = await channel(receiver)
+        parent = await watch(router.url, ops, "Router")
+        await watch(web.url, ops, "web", parent_ids=[parent])
+        spawn("schedule"), spawn("work")
+        await until(lambda: _up(2))
+        router.well = web.well = False
+        await until(lambda: _states("sent", "suppressed"))
+        assert told(receiver) == [("monitor.down", "Router")]
+        router.well = True
+        await receiver.arrived(3, 40)
+        web.well = True
+        await receiver.arrived(4, 30)
+    assert told(receiver) == [
+        ("monitor.down", "Router"), ("monitor.up", "Router"), ("monitor.down", "web"), ("monitor.up", "web"),
+    ]  # fmt: skip
+
+
+async def _up(count: int) -> bool:
+    return await beats(Status.UP) >= count
+
+
+async def test_a_storm_comes_as_few_messages_and_names_everybody(ground, spawn):
+    async with watched() as target, receiving() as receiver:
+        ops = await channel(receiver, grouping=Grouping(burst=1, within=4))
+        target.well = False
+        for number in range(12):
+            await watch(f"{target.url}{number}", ops, f"web {number}")
+        spawn("schedule"), spawn("work")
+        await until(lambda: _all_are_told(12), 40)
+    assert len(receiver.arrivals) <= 4
+    assert max(receiver.accepted().values()) == 1
+    names = [name for one in receiver.arrivals for name in _names(msgspec.json.decode(one.body))]
+    assert Counter(names) == {f"web {number}": 1 for number in range(12)}
+
+
+def _names(body: dict[str, Any]) -> list[str]:
+    others = body["data"].get("others", [])
+    return [body["data"]["monitor"]["name"], *(one["data"]["monitor"]["name"] for one in others)]
+
+
+async def _all_are_told(count: int) -> bool:
+    found = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state = 'sent'")
+    return found[0]["n"] == count
+
+
+async def _escalation(*steps: str) -> str:
+    draft = EscalationDraft(name="on call", steps=[Step(after=10, channel_ids=[one]) for one in steps])
+    return (await escalations.add(draft)).id
+
+
+async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground, spawn):
+    async with watched() as target, receiving() as ops, receiving() as boss:
+        first, second = await channel(ops), await channel(boss)
+        target.well = False
+        await watch(target.url, first, escalation_id=await _escalation(second))
+        spawn("schedule"), spawn("work")
+        await boss.arrived(1, 40)
+        target.well = True
+        await boss.arrived(2, 30)
+        await ops.arrived(2, 30)
+    assert told(boss) == [("incident.escalated", "web"), ("monitor.up", "web")]
+    assert told(ops) == [("monitor.down", "web"), ("monitor.up", "web")]
+
+
+async def test_who_acknowledges_hears_no_reminder_and_wakes_nobody(ground, spawn):
+    async with watched() as target, receiving() as ops, receiving() as boss:
+        first, second = await channel(ops), await channel(boss)
+        target.well = False
+        await watch(target.url, first, resend_interval=1, escalation_id=await _escalation(second))
+        spawn("schedule"), spawn("work")
+        await ops.arrived(1, 40)
+        ((incident,), _) = await incidents.browse(incidents.IncidentQuery())
+        await incidents.acknowledge(incident.id, "ada")
+        before, seen = len(ops.arrivals), await beats(Status.DOWN)
+        await asyncio.sleep(11)  # the step's time has come
+        await until(lambda: _more_downs(seen + 2))
+    assert boss.arrivals == []
+    assert set(told(ops)[before:]) <= {("incident.acknowledged", "web")}
+
+
+async def _more_downs(than: int) -> bool:
+    return await beats(Status.DOWN) >= than
