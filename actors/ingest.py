@@ -5,6 +5,9 @@ A crash in between loses none of them: deliveries are swept, flights expire, and
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import perf_counter
 
 import structlog
@@ -22,27 +25,77 @@ from schema.status import Status
 from schema.targets import Push
 
 AGAIN = (Status.PENDING, Status.UNKNOWN)
+TOGETHER = 500  # outcomes in one transaction: a tenth of a second in which nobody else writes
 BLIND_MS = 60_000  # until a push monitor is looked at again that nobody could look at
 
 log = structlog.get_logger()
 
 
+class Waiting:
+    """A batch that waits to be written down. `done` says when it is stored and its consequences are set off."""
+
+    def __init__(self, batch: ResultBatch) -> None:
+        self.batch, self.taken = batch, False
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
 class Clerk:
-    """Writes batches down, one at a time: SQLite has one writer, and waiting here is cheaper than at its lock."""
+    """Writes batches down, one transaction at a time: SQLite has one writer, and waiting here is cheaper than there.
+
+    What came while one was written is written together. A failure leaves its worker at once and alone, so when
+    everything fails hundreds of little batches wait, and the price of a transaction is paid once for all of them.
+    """
 
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots = snapshots
         self._desk = asyncio.Lock()
+        self._waiting: deque[Waiting] = deque()
 
     async def ingest(self, batch: ResultBatch) -> None:
         """Store a batch and set off its consequences. Safe to repeat."""
-        began = perf_counter()
-        known = await self._snapshots.of_series({one.series: one.version for one in batch.outcomes})
+        began, mine = perf_counter(), Waiting(batch)
+        self._waiting.append(mine)
         async with self._desk:
-            absorbed = await heartbeats.absorb(batch, known, due.now_ms())
-        await _tell(batch, absorbed, known)
-        gauges.INGESTED.inc(len(absorbed.kept))
-        gauges.INGEST_TOOK.observe(perf_counter() - began)
+            taken = [] if mine.taken else self._take()
+            with _shared(taken, mine):
+                stored = await self._store(taken) if taken else None
+        with _shared(taken, mine):
+            if stored:
+                await _tell(*stored)
+                gauges.INGESTED.inc(len(stored[1].kept))
+                gauges.INGEST_TOOK.observe(perf_counter() - began)
+        for one in taken:
+            if not one.done.done():
+                one.done.set_result(None)
+        await mine.done
+
+    def _take(self) -> list[Waiting]:
+        """Those who have waited longest, as many as make one transaction."""
+        taken, room = list[Waiting](), TOGETHER
+        while self._waiting and (not taken or room >= len(self._waiting[0].batch.outcomes)):
+            one = self._waiting.popleft()
+            one.taken, room = True, room - len(one.batch.outcomes)
+            taken.append(one)
+        return taken
+
+    async def _store(self, taken: Sequence[Waiting]) -> tuple[ResultBatch, Absorbed, dict[int, Snapshot]]:
+        outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
+        batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
+        known = await self._snapshots.of_series({one.series: one.version for one in outcomes})
+        return batch, await heartbeats.absorb(batch, known, due.now_ms()), known
+
+
+@contextmanager
+def _shared(taken: Sequence[Waiting], mine: Waiting) -> Iterator[None]:
+    """What goes wrong goes wrong for all of them: each batch is a job of its own, and is put off by itself."""
+    others = [one for one in taken if one is not mine]
+    try:
+        yield
+    except BaseException as error:
+        for one in others:
+            if not one.done.done():
+                one.done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+        raise
 
 
 async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapshot]) -> None:

@@ -124,7 +124,7 @@ def _rules_of(snapshot: Snapshot) -> Rules:
 async def _keep(kept: list[Kept]) -> None:
     """Write heartbeats and the details of those that matter; late ones that change nothing leave the list."""
     judged = [one for one in kept if one.verdict]
-    late = [one for one in kept if not one.verdict]
+    late = _once([one for one in kept if not one.verdict])
     await _insert(judged)
     if late:
         fresh = await _insert(late, _REPLACE)
@@ -136,6 +136,16 @@ async def _keep(kept: list[Kept]) -> None:
             " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
             _json.encode(details).decode(),
         )
+
+
+def _once(late: Iterable[Kept]) -> list[Kept]:
+    """One of each slot, a result rather than that there was none: a statement can't write a row twice."""
+    found: dict[int, Kept] = {}
+    for one in late:
+        key = key_of(one.outcome.series, one.outcome.at_ms)
+        if key not in found or found[key].outcome.code == NOT_CHECKED:
+            found[key] = one
+    return list(found.values())
 
 
 async def _insert(kept: Iterable[Kept], where_stored: str = "NOTHING") -> set[int]:

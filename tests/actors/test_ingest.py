@@ -1,14 +1,16 @@
 """What ingest asks of the schedule once heartbeats are stored."""
 
+import asyncio
+
 import pytest
 
 from actors.ingest import BLIND_MS, Clerk
 from actors.snapshots import Snapshots
-from app import due
+from app import db, due
 from app.security import sealing
-from app.store import monitors
+from app.store import heartbeats, monitors
 from schema.jobs import Outcome
-from schema.messages import PUSHED, STARTED
+from schema.messages import NOT_CHECKED, PUSHED, STARTED
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -71,3 +73,62 @@ async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
     assert await ingested(make.outcome(series=child.plans[0].series, at_ms=now)) == later
     assert await ingested(make.down(series=child.plans[0].series, at_ms=now + 1)) < later
     assert [series for series, _ in await due.late(-60_000)] == [router.plans[0].series]
+
+
+@pytest.fixture
+async def many(store, queue) -> list[int]:
+    """Five monitors, as series."""
+    sealing.prepare(store)
+    await due.built()
+    return [(await monitors.add(make.monitor(name=f"web {number}"))).plans[0].series for number in range(5)]
+
+
+async def test_batches_that_wait_are_written_together(many, monkeypatch):
+    transactions = []
+    absorb = heartbeats.absorb
+
+    async def counted(batch, known, now_ms):
+        transactions.append(len(batch.outcomes))
+        return await absorb(batch, known, now_ms)
+
+    monkeypatch.setattr(heartbeats, "absorb", counted)
+    clerk = Clerk(Snapshots())
+    await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
+    assert transactions == [1, 4]
+    assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
+
+
+async def test_when_they_can_not_be_written_each_of_them_says_so(many, monkeypatch):
+    async def locked(*_):
+        await asyncio.sleep(0)
+        raise OSError("database is locked")
+
+    monkeypatch.setattr(heartbeats, "absorb", locked)
+    clerk = Clerk(Snapshots())
+    told = await asyncio.gather(
+        *(clerk.ingest(make.results(make.outcome(series=one))) for one in many), return_exceptions=True
+    )
+    assert [type(one) for one in told] == [OSError] * 5
+    monkeypatch.undo()
+    await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
+    assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
+
+
+async def test_one_that_is_given_up_takes_nobody_along(many):
+    clerk = Clerk(Snapshots())
+    ingesting = [asyncio.create_task(clerk.ingest(make.results(make.outcome(series=one)))) for one in many]
+    await asyncio.sleep(0)
+    ingesting[2].cancel()
+    told = await asyncio.gather(*ingesting, return_exceptions=True)
+    assert [type(one) for one in told if one] == [asyncio.CancelledError]
+    assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] >= 4
+
+
+async def test_the_same_late_slot_twice_in_one_transaction_is_one_heartbeat(many):
+    series, at_ms = many[0], due.now_ms()
+    await Clerk(Snapshots()).ingest(make.results(make.outcome(series=series, at_ms=at_ms)))
+    late = make.outcome(series=series, at_ms=at_ms - 60_000)
+    given_up = make.outcome(series=series, at_ms=at_ms - 60_000, seen=Status.UNKNOWN, code=NOT_CHECKED)
+    await Clerk(Snapshots()).ingest(make.results(given_up, late, late))
+    found = await db.rows("SELECT code FROM heartbeats ORDER BY id")
+    assert [row["code"] for row in found] == [200, 200]
