@@ -27,7 +27,7 @@ class SelfWatch:
     """Looks, and tells what changed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._place = Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir
+        self._place = _there(Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir)
         self._patience = Patience()
 
     async def look(self) -> None:
@@ -53,6 +53,12 @@ class SelfWatch:
             size=disk.total,
             cut_off=tuple(await cutoff.workers()),
         )
+
+
+def _there(place: Path) -> Path:
+    """The place, or what of the way to it exists: with PostgreSQL nobody may have made it yet."""
+    place = place.absolute()
+    return place if place.exists() else _there(place.parent)
 
 
 async def lag_s() -> float:

@@ -1,5 +1,7 @@
 """The product says of itself what is wrong, once, and when it is over; whoever looks, and however often it restarts."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -100,3 +102,9 @@ async def test_who_has_a_way_out_again_or_is_gone_is_not_named(ground):
     await queues.client().hset(cutoff.KEY, "long-gone", 1)
     assert await cutoff.workers() == []
     assert await queues.client().hlen(cutoff.KEY) == 0
+
+
+async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_path):
+    await has_worker()
+    await look(SelfWatch(replace(ground, db_type="postgres", data_dir=tmp_path / "not" / "yet")))
+    assert await told() == []
