@@ -13,6 +13,7 @@ import app
 
 STEADY_S = 2.0  # whoever lived as long starts again at once; whoever did not, after a growing pause
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 30.0
+KILLED_PAUSE_S = 1.0  # at the longest, after kill -9: it came from outside and says nothing about the next start
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
@@ -72,7 +73,8 @@ class Child:
             return None
         code, self.process = self.process.returncode, None
         steady = time.monotonic() - self._started_at >= STEADY_S
-        self._pause_s = 0.0 if steady else min(max(self._pause_s * 2, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        longest_s = KILLED_PAUSE_S if code == -signal.SIGKILL else LONGEST_PAUSE_S
+        self._pause_s = 0.0 if steady else min(max(self._pause_s * 2, FIRST_PAUSE_S), longest_s)
         self.due_at = time.monotonic() + self._pause_s
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 

@@ -74,6 +74,16 @@ def test_a_child_that_dies_at_once_waits_longer_every_time() -> None:
     assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
+def test_a_child_that_is_killed_from_outside_never_waits_long(nap: Child) -> None:
+    pauses = []
+    for _ in range(5):
+        os.kill(nap.start(), signal.SIGKILL)
+        until(lambda: not nap.runs())
+        assert nap.ended()
+        pauses.append(nap._pause_s)
+    assert pauses == [0.25, 0.5, 1.0, 1.0, 1.0]
+
+
 def test_children_end_when_their_parent_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", ORPHANING], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
