@@ -68,7 +68,7 @@ async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None)
             notes=[visitor.note()],
         )
         if not report.holds:
-            stage.keep_logs()
+            await stage.keep()
         return report
 
 

@@ -39,7 +39,7 @@ async def run(setting: Setting) -> Report:
             troubles=[] if drained else ["deliveries were still open long after the last kill"],
         )
         if not report.holds:
-            stage.keep_logs()
+            await stage.keep()
         return report
 
 

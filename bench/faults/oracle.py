@@ -13,8 +13,9 @@ must be told. Two things do:
   the target gave in that direction after the slot (a result may be at most `LATE_MS` younger than its slot); and the
   last one told agrees with the last answers, since the end is a plateau, too.
 
-A channel that fails for a while hears of an outage and of its recovery in one message when both were waiting: the
-recovery then names the outage's beginning, and `collapsed` takes it for both.
+A program hears every fact by itself. A channel for people hears of an outage and of its recovery in one message when
+both were waiting, be it that it failed for a while or that we were killed: the recovery then names the outage's
+beginning, and `spelled_out` makes two facts of it. The database must say of as many outages that they were told so.
 
 A told transition is known by the delivery's idempotency key: the same key twice is a retry of a send whose answer was
 lost (counted as a repeat, allowed). Two keys for one transition are a double (never allowed). That each *stored*
@@ -74,6 +75,11 @@ class Verdict(Struct, frozen=True):
             self.repeats + other.repeats,
         )
 
+    def of(self, name: str) -> "Verdict":
+        """The same, with the name of whom it is about before each line."""
+        lost, doubled, invented = ([f"{name}: {line}" for line in x] for x in (self.lost, self.doubled, self.invented))
+        return Verdict(self.transitions, lost, doubled, invented, self.repeats)
+
     @property
     def holds(self) -> bool:
         """Nothing lost, doubled or invented."""
@@ -110,30 +116,16 @@ def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Ver
     )
 
 
-def collapsed(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Verdict:
-    """Compare what reached a channel that was away for a while.
-
-    As `strict`, but an outage that was over before it could be told may be told together with its recovery: then the
-    recovery says when it began.
-    """
-    facts = distinct(told)[0]
-    verdict = strict(name, stretches, told)
-    with_recovery = {
-        _named(name, outage.up, outage.from_ms)
-        for number, outage in enumerate(stretches[:-1])
-        if not outage.up and any(_tells_both(fact, stretches, number) for fact in facts)
-    }
-    lost = [one for one in verdict.lost if one not in with_recovery]
-    return Verdict(verdict.transitions, lost, verdict.doubled, verdict.invented, verdict.repeats)
-
-
-def _tells_both(fact: Fact, stretches: Sequence[Plateau], number: int) -> bool:
-    outage = stretches[number]
-    return (
-        fact.up
-        and _home(stretches, fact) == number + 1
-        and outage.from_ms - LATE_MS <= fact.started_ms <= outage.to_ms + EARLY_MS
-    )
+def spelled_out(told: Iterable[Fact]) -> list[Fact]:
+    """What a channel for people was told, with each outage by itself that was told only together with its recovery."""
+    every, outages = list(told), list[Fact]()
+    before: Fact | None = None
+    for fact in distinct(every)[0]:
+        is_known = before is not None and not before.up and before.at_ms >= fact.started_ms - EARLY_MS
+        if fact.up and fact.started_ms and not is_known:
+            outages.append(Fact(f"{fact.key} with its outage", up=False, at_ms=fact.started_ms))
+        before = fact
+    return [*every, *outages]
 
 
 def _home(stretches: Sequence[Plateau], fact: Fact) -> int:
@@ -174,14 +166,20 @@ def _named(name: str, up: bool, at_ms: float) -> str:  # noqa: FBT001 - a direct
     return f"{name} {'up' if up else 'down'} at {at_ms:.0f}"
 
 
-def delivered(stored: Collection[str], arrived: Collection[str], collapsed: Collection[str] = ()) -> Verdict:
+def delivered(
+    stored: Collection[str], arrived: Collection[str], collapsed: Collection[str] = (), together: int = 0
+) -> Verdict:
     """Compare keys: what the database says must be told with what arrived.
 
     collapsed    deliveries that are told by another one; one of them may have arrived all the same, unanswered
+    together     outages that were told only with their recoveries: not more than were collapsed
     """
     absent = sorted(set(stored) - set(collapsed) - set(arrived))
     strange = sorted(set(arrived) - set(stored))
-    return Verdict(0, [f"delivery {key}" for key in absent], [], [f"delivery {key}" for key in strange])
+    lost = [f"delivery {key}" for key in absent]
+    if together > len(collapsed):
+        lost.append(f"{together} outages were told with their recoveries, of {len(collapsed)} the database says so")
+    return Verdict(0, lost, [], [f"delivery {key}" for key in strange])
 
 
 def unchecked(

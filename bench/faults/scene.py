@@ -5,7 +5,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,17 +27,26 @@ from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"
 TOLD = ("monitor.down", "monitor.up")
+PROGRAM, CHANNEL = "program", "channel"  # a webhook, which hears every fact by itself, and a channel for people
 FIRST_S = 60.0  # until every monitor was checked once
 DRAIN_S = 150.0  # until everything is told, after the last fault
 SETTLED_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
 
+_OWED = (
+    "SELECT m.name, c.name AS channel, e.kind, e.at_ms, e.incident_id, d.id, d.state, d.attempts, d.next_at_ms,"
+    " d.lease_ms, d.sent_ms, d.created_ms, d.carrier_id, d.course, d.error FROM deliveries d"
+    " JOIN events e ON e.id = d.event_id JOIN channels c ON c.id = d.channel_id"
+    " LEFT JOIN monitors m ON m.id = d.monitor_id ORDER BY m.name, e.at_ms, c.name"
+)
+
 
 class Scene:
     """One run's stage."""
 
-    def __init__(self, ground: Ground, target: Side, hook: Side, flips: Flips) -> None:
-        self.ground, self.target, self.hook, self.flips = ground, target, hook, flips
+    def __init__(self, ground: Ground, target: Side, listeners: Mapping[str, Side], flips: Flips) -> None:
+        self.ground, self.target, self.flips = ground, target, flips
+        self.listeners = dict(listeners)
         self.began_ms = 0.0
         self.outages: list[range] = []
 
@@ -49,11 +58,13 @@ class Scene:
     async def begin(self, also: Mapping[str, str] | None = None) -> None:
         """Start the product, add a monitor for each target, wait until each was checked.
 
-        also    more webhooks that are told: name → address
+        also    more channels that are told: name → address
         """
         await self.ground.start()
         await self.ground.register()
-        for name, address in ({"hook": self.hook.url("/hook")} | dict(also or {})).items():
+        address = self.listeners[PROGRAM].url("/hook")
+        await self.ground.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(TOLD)})
+        for name, address in ({CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})).items():
             await self.ground.webhook(address, name=name)
         room = asyncio.Semaphore(ADDED_AT_ONCE)
         await asyncio.gather(*(self._add(number, room) for number in self.numbers))
@@ -98,23 +109,37 @@ class Scene:
         return False
 
     async def verdict(self) -> Verdict:
-        """Compare what was told with what was true."""
-        told = [one for one in await self.told() if one.event in TOLD]
-        log, facts = await self.log(), facts_of(told)
+        """Compare what the program and the channel were told with what was true, and with what is stored."""
+        verdict = await self.verdict_of(PROGRAM, spelled_out=list)
+        return verdict.plus(await self.verdict_of(CHANNEL))
+
+    async def verdict_of(
+        self, name: str, spelled_out: Callable[[Iterable[Fact]], list[Fact]] = oracle.spelled_out
+    ) -> Verdict:
+        """Compare what one of those who listen was told with what was true, and with what is stored.
+
+        spelled_out    makes facts by themselves of what was told together
+        """
+        log, told = await self.log(), [one for one in await self.told(name) if one.event in TOLD]
+        facts = {of: spelled_out(some) for of, some in facts_of(told).items()}
         verdict = Verdict()
         for number in self.flips.patient:
             switches = [(at_ms, how == PASS) for one, at_ms, how in log.switches if one == number]
-            verdict = verdict.plus(
-                oracle.strict(f"t-{number}", oracle.plateaus(switches), facts.get(f"t-{number}", []))
-            )
+            stretches = oracle.plateaus(switches)
+            verdict = verdict.plus(oracle.strict(f"t-{number}", stretches, facts.get(f"t-{number}", [])))
         answers = _by_number(log)
         for number in self.flips.quick:
             verdict = verdict.plus(oracle.consistent(f"t-{number}", answers[number], facts.get(f"t-{number}", [])))
-        return verdict.plus(oracle.delivered(await self.stored("hook"), [one.id for one in told]))
+        collapsed = await self.stored(name, "suppressed")
+        together = sum(len(some) for some in facts.values()) - len(told)
+        verdict = verdict.plus(
+            oracle.delivered(await self.stored(name), [one.id for one in told], collapsed, together=together)
+        )
+        return verdict.of(name)
 
-    async def told(self) -> list[Told]:
-        """Every delivery that arrived."""
-        return msgspec.json.decode(await self.hook.ask("/log"), type=list[Told])
+    async def told(self, name: str = CHANNEL) -> list[Told]:
+        """Every delivery that arrived there."""
+        return msgspec.json.decode(await self.listeners[name].ask("/log"), type=list[Told])
 
     async def stored(self, channel: str, state: str = "%") -> list[str]:
         """Ids of the deliveries of downs and ups that the database holds for a channel."""
@@ -128,10 +153,16 @@ class Scene:
             )
         return [row["id"] for row in found]
 
-    def keep_logs(self) -> None:
-        """Copy what the product wrote to bench/out/, for whoever wants to know why."""
+    async def keep(self) -> None:
+        """Copy what the product wrote, and what was owed and heard, to bench/out/, for whoever wants to know why."""
         kept = OUT / time.strftime("%Y%m%d-%H%M%S")
         kept.mkdir(parents=True, exist_ok=True)
+        async with record.record(self.ground):
+            owed = [dict(row) for row in await db.rows(_OWED)]
+        (kept / "owed.json").write_bytes(msgspec.json.encode(owed))
+        told = {name: await self.told(name) for name in self.listeners}
+        (kept / "told.json").write_bytes(msgspec.json.encode(told))
+        (kept / "switches.json").write_bytes(msgspec.json.encode((await self.log()).switches))
         data = Path(self.ground.environ["DATA_DIR"])
         for path in (self.ground.log, data / "logs" / "watchkeeper.log", data / "valkey" / "valkey.log"):
             if path.exists():
@@ -199,11 +230,12 @@ async def scene(
     numbers = range(patient + quick)
     async with (
         side.side("bench.target") as target,
-        side.side("bench.receiver") as hook,
+        side.side("bench.receiver") as program,
+        side.side("bench.receiver") as channel,
         ground(environ, folder) as product,
     ):
         flips = Flips(target, numbers[:patient], numbers[patient:], seed)
         try:
-            yield Scene(product, target, hook, flips)
+            yield Scene(product, target, {PROGRAM: program, CHANNEL: channel}, flips)
         finally:
             await flips.rest()

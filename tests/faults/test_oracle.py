@@ -105,27 +105,53 @@ def test_plateaus_alternate_and_leave_no_hole(switches):
     assert all(one.up != two.up and one.to_ms == two.from_ms for one, two in pairwise(stretches))
 
 
+def judged(*told: Fact) -> Verdict:
+    return oracle.strict("t", STRETCHES, oracle.spelled_out(told))
+
+
 def test_an_outage_told_together_with_its_recovery_is_told():
     both = Fact("b", True, 143_000, started_ms=101_000)
     assert oracle.strict("t", STRETCHES, [both, TRUE[2]]).lost == ["t down at 100000"]
-    assert oracle.collapsed("t", STRETCHES, [both, TRUE[2]]).holds
+    assert judged(both, TRUE[2]).holds
 
 
-@pytest.mark.parametrize("started_ms", [0.0, 190_000.0])
-def test_a_recovery_that_names_no_outage_or_another_one_tells_only_itself(started_ms):
-    up = Fact("b", True, 143_000, started_ms)
-    assert oracle.collapsed("t", STRETCHES, [up, TRUE[2]]).lost == ["t down at 100000"]
+@pytest.mark.parametrize("started_ms", [101_000.0, 96_000.0, 101_020.0])
+def test_a_recovery_tells_nothing_twice(started_ms):
+    told = [TRUE[0], Fact("b", True, 143_000, started_ms), TRUE[2]]
+    assert oracle.spelled_out(told) == told
+
+
+def test_a_recovery_that_names_no_outage_tells_only_itself():
+    assert judged(Fact("b", True, 143_000), TRUE[2]).lost == ["t down at 100000"]
+
+
+def test_a_recovery_that_names_another_outage_does_not_hold():
+    verdict = judged(Fact("b", True, 143_000, started_ms=210_000.0), TRUE[2])
+    assert verdict.lost == ["t down at 100000"]
+    assert verdict.doubled == ["t down at 210000"]
 
 
 def test_an_outage_that_lasts_must_be_told_by_itself():
-    assert oracle.collapsed("t", STRETCHES, TRUE[:2]).lost == ["t down at 200000"]
+    assert judged(*TRUE[:2]).lost == ["t down at 200000"]
 
 
 def test_a_channel_that_was_away_hears_nothing_twice():
-    assert oracle.collapsed("t", STRETCHES, [*TRUE, Fact("d", True, 144_000, 100_000)]).doubled == ["t up at 144000"]
+    assert "t up at 144000" in judged(*TRUE, Fact("d", True, 144_000, 100_000)).doubled
+
+
+def test_two_recoveries_in_turn_are_told_with_the_outage_between_them():
+    answers = [*ANSWERS, (26_000.0, True)]
+    told = [Fact("a", False, 5_990), Fact("b", True, 10_990, 5_990), Fact("c", True, 20_990, 15_990)]
+    assert oracle.consistent("t", answers, told).doubled == ["t up at 20990"]
+    assert oracle.consistent("t", answers, oracle.spelled_out(told)).holds
 
 
 def test_what_is_told_by_another_delivery_need_not_arrive_and_may():
     assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a", "b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a"], collapsed=["a"]).lost == ["delivery b"]
+
+
+def test_an_outage_told_with_its_recovery_must_be_stored_so():
+    assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"], together=1).holds
+    assert len(oracle.delivered(["a", "b"], ["a", "b"], together=1).lost) == 1
