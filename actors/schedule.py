@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
 from actors.selfwatch import SelfWatch
-from app import db, due, metrics, nodes, queue, tasks
+from app import db, due, garbage, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.jobs import CheckBatch, Slot
@@ -118,6 +118,7 @@ async def run(settings: Settings) -> None:
     sealing.prepare(settings)
     await db.start(settings)
     await queue.start(settings)
+    garbage.settle()
     log.info("scheduler.started")
     try:
         await schedule(settings, stop)

@@ -22,7 +22,7 @@ from actors.ingest import Clerk
 from actors.notify import Desk
 from actors.policies import Policies
 from actors.snapshots import Snapshots
-from app import db, metrics, nodes, queue, tasks
+from app import db, garbage, metrics, nodes, queue, tasks
 from app.security import ack_links, sealing
 from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
@@ -87,6 +87,7 @@ class Resources(Middleware):
     def before_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Open."""
         _on_loop(self._stages.open())
+        garbage.settle()
 
     def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Close."""

@@ -10,6 +10,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from app import garbage
 from app.main import create_app
 from app.settings import Settings
 
@@ -37,6 +38,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     app = create_app(settings)
+    garbage.settle()
     server = Server(
         app,
         address=settings.server_host,
