@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from bench import figure
+from bench import figure, host
 from bench.figure import Figure
 from bench.figures import (
     alerts,
@@ -62,9 +62,11 @@ async def measured(name: str, run: Run) -> list[Figure]:
     """One figure's rows; what went wrong stands in the row instead of a value."""
     print(f"{name} …", file=sys.stderr, flush=True)
     try:
-        return await asyncio.wait_for(FIGURES[name](run), LIMIT_S)
+        with host.watched() as theft:
+            found = await asyncio.wait_for(FIGURES[name](run), LIMIT_S)
     except Exception as error:  # noqa: BLE001 - one figure that can't be had must not cost the others
         return [Figure(name=name, what=f"failed: {type(error).__name__}: {str(error)[-200:]}")]
+    return [msgspec.structs.replace(one, note="; ".join(filter(None, [one.note, theft.note]))) for one in found]
 
 
 async def measured_all(names: list[str], run: Run) -> list[Figure]:
