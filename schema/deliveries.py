@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.events import EventKind
 
@@ -49,9 +49,9 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Again(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead deliveries to send again: these, or all that fit; at most 1,000 of them."""
+    """Which dead deliveries to send again: all that fit, without `ids` whichever they are; at most 1,000 of them."""
 
-    ids: Annotated[list[DeliveryId], Meta(max_length=1_000, description="Empty: whichever they are.")] = []
+    ids: Annotated[list[DeliveryId], Meta(min_length=1, max_length=1_000)] | UnsetType = UNSET
     channel_id: str | None = None
     monitor_id: str | None = None
     incident_id: str | None = None

@@ -9,7 +9,7 @@ import structlog
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
@@ -112,7 +112,7 @@ class DeliveryController(Controller):
             event=data.event,
             seen_by=principal.tags,
         )
-        found = await resends.dead_ones(query, data.ids)
+        found = await resends.dead_ones(query, () if data.ids is UNSET else data.ids)
         await _send(found, request_id_of(request))
         return Resent(sum(len(ids) for ids in found.values()))
 

@@ -4,10 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 
+from app.domain.gates import ALARMS, ENDS
 from schema.events import Event, EventKind
 
 GATED, GROUPED, RESENT = "gated", "grouped", "resent"  # courses; the usual one is empty
 BY_RECOVERY, BY_REMINDER = "told together with the recovery", "told together with the newest reminder"
+OVERTAKEN = "a newer outage was told while it waited"
 OUTAGE = frozenset({EventKind.MONITOR_DOWN, EventKind.MONITOR_UP})
 
 
@@ -75,6 +77,23 @@ def collapsed(found: Iterable[Open], held: Collection[str]) -> dict[str, str]:
         elif waits:
             newest.pop(one.monitor_id, None)
     return told
+
+
+def overtaken(found: Sequence[Open], going: Collection[str]) -> list[str]:
+    """Recoveries that wait for their hour while a newer outage of their monitor is told: after it they would mislead.
+
+    going    ids of those that are sent now
+    """
+    newest: dict[str | None, int] = {}
+    for one in found:
+        if one.id in going and one.kind in ALARMS:
+            newest[one.monitor_id] = max(newest.get(one.monitor_id, 0), one.at_ms)
+    return [
+        one.id
+        for one in found
+        if one.kind in ENDS and one.monitor_id and one.at_ms < newest.get(one.monitor_id, 0)
+        if one.id not in going and not (one.leased or one.bound or one.course == RESENT)
+    ]
 
 
 def in_order(ready: Sequence[Open], found: Iterable[Open], done: Collection[str], *, together: bool) -> list[Open]:

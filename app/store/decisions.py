@@ -59,6 +59,9 @@ async def decide(channel: Channel, found: Sequence[Open], now_ms: int, gates: Ga
         decided.drop |= {id_: ("suppressed", reason) for id_, reason in needless.items()}
         decided.wait = {id_: wait for id_, wait in decided.wait.items() if id_ not in needless}
     await _choose(channel, [one for one in free if one.id not in decided.settled], found, decided, (passage, now_ms))
+    for id_ in dispatch.overtaken(found, decided.send):
+        decided.wait.pop(id_, None)
+        decided.drop[id_] = ("suppressed", dispatch.OVERTAKEN)
     return decided
 
 

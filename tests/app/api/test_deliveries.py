@@ -122,6 +122,14 @@ async def test_dead_letters_are_sent_again_all_or_some(api, owed, by):
     assert (await told(api, "?state=pending"))["total"] == count
 
 
+async def test_an_empty_list_of_ids_is_no_way_to_say_all(api, owed):
+    await ended(owed, 0, "dead")
+    reply = await api.post(f"{PATH}/resend", json={"ids": []})
+    assert reply.status_code == 422
+    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == ["ids"]
+    assert (await told(api, "?state=pending"))["total"] == 0
+
+
 async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed):
     tests = [
         await trials.add(owed.channel_id, trials.example(kind)) for kind in (EventKind.TEST, EventKind.MONITOR_DOWN)

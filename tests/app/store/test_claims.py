@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app import db
-from app.domain.dispatch import BY_RECOVERY, BY_REMINDER
+from app.domain.dispatch import BY_RECOVERY, BY_REMINDER, OVERTAKEN
 from app.security import sealing
 from app.store import channels, deliveries
 from app.store.decisions import LEASE_MS, SWITCHED_OFF
@@ -108,6 +108,21 @@ async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
     quiet = gates(up=Gate(action="wait", until_ms=NOW + STEP))
     assert await claimed([down, up], ask=quiet) == [down]
     assert (await state(up))[0] == "pending"
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_recovery_that_quiet_hours_hold_is_not_told_after_a_newer_outage(together):
+    owed = await owing()
+    night = gates(up=Gate(action="wait", until_ms=NOW + 3 * STEP))
+    first = await owed.down()
+    assert await claimed([first], ask=night) == [first]
+    await settled(Settled(first, 1, "sent"))
+    up = await owed.up()
+    if not together:
+        assert await claimed([up], ask=night) == []
+    second = await owed.down(at_ms=NOW + STEP)
+    assert await claimed([up, second], NOW + STEP, ask=night) == [second]
+    assert await state(up) == ("suppressed", 0, OVERTAKEN)
 
 
 async def test_what_quiet_hours_held_is_one_message_when_they_end():
