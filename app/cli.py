@@ -121,8 +121,9 @@ class _Version(argparse.Action):
 
 def _enter(settings: Settings, process: str) -> Settings:
     """What every process that serves does first."""
-    from app import log
+    from app import garbage, log
 
+    garbage.hold()
     os.environ["TZ"] = settings.tz
     time.tzset()
     _allow_open_files()
@@ -147,24 +148,30 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _api(settings: Settings, _: argparse.Namespace) -> int:
+    settings = _enter(settings, "api")  # first: what is imported here is most of the start
+
     from app import serve
 
-    return serve.run(_enter(settings, "api"))
+    return serve.run(settings)
 
 
 def _schedule(settings: Settings, _: argparse.Namespace) -> int:
+    settings = _enter(settings, "scheduler")
+
     import uvloop
 
     from actors import schedule
 
-    uvloop.run(schedule.run(_enter(settings, "scheduler")))
+    uvloop.run(schedule.run(settings))
     return 0
 
 
 def _work(settings: Settings, chosen: argparse.Namespace) -> int:
+    settings = _enter(settings, "worker")
+
     from actors import worker
 
-    worker.run(_enter(settings, "worker"), chosen.queues)
+    worker.run(settings, chosen.queues)
     return 0
 
 

@@ -10,8 +10,13 @@ YOUNG = 5_000  # objects made and not freed before the youngest are looked throu
 YOUNGEST, OLDER = 20, 100  # collections of one age before the next older is looked through, too
 
 
+def hold() -> None:
+    """Collect nothing while all is imported: next to nothing of that is garbage."""
+    gc.disable()
+
+
 def settle() -> None:
-    """Take what lives now out of every later collection. Once, when all is imported and opened."""
-    gc.collect()
+    """Take what lives now out of every later collection, and collect from now on. Once, when all is opened."""
     gc.freeze()
     gc.set_threshold(YOUNG, YOUNGEST, OLDER)
+    gc.enable()

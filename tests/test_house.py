@@ -1,6 +1,8 @@
 """What stands around the code holds together: locks, recipes, containers, the README's two commands."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -79,3 +81,9 @@ def test_the_compose_file_holds_no_password(services: dict[str, Any]) -> None:
     secrets = [value for one in given for name, value in one.items() if re.search("PASS|KEY|TOKEN", name)]
     assert secrets
     assert all(value.startswith("${") for value in secrets)
+
+
+@pytest.mark.parametrize("room", ["actors.worker", "actors.schedule"])
+def test_who_serves_no_requests_loads_no_web_framework(room: str) -> None:
+    script = f"import sys, {room}; sys.exit('litestar' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=TOP, check=False).returncode == 0

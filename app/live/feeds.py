@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.errors import Forbidden, Invalid
-from app.security import policy
+from app.security import rights
 from schema.status import Role
 from schema.users import Principal
 
@@ -73,7 +73,7 @@ def allow(principal: Principal, channels: list[str], known: Sequence[Feed] = FEE
         if not principal.role.covers(feed.least):
             told = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
             raise Forbidden(told, needs=str(feed.least))
-        policy.require_scope(principal, feed.scopes)
+        rights.require_scope(principal, feed.scopes)
 
 
 def monitor_channel(monitor_id: str | UUID) -> str:

@@ -4,7 +4,6 @@ Litestar copies a handler for each of its guards and each request, a sixth of a 
 of HTTP routes off at the start and notes one rule on each handler; `enforce`, before every request, holds it.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar, Request
@@ -13,7 +12,7 @@ from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from app.errors import Forbidden
-from app.security import principals, scopes
+from app.security import principals, rights, scopes
 from app.security.principals import Connection
 from schema.status import Role
 from schema.users import Principal
@@ -40,11 +39,11 @@ class Rule(Struct, frozen=True, kw_only=True):
     def admit(self, principal: Principal) -> None:
         """Raise Forbidden for who lacks the role or the scope."""
         if self.least is not None:
-            require_role(principal, self.least)
+            rights.require_role(principal, self.least)
         if principal.key_id is not None:
             if self.for_people:
                 raise Forbidden("An API key can't do this: sign in as a person.")
-            require_scope(principal, [self.scope])
+            rights.require_scope(principal, [self.scope])
 
 
 class Needs:
@@ -61,18 +60,6 @@ class Needs:
 
 
 ANYONE, VIEWER, OPERATOR, ADMIN = Needs(None), Needs(Role.VIEWER), Needs(Role.OPERATOR), Needs(Role.ADMIN)
-
-
-def require_role(principal: Principal, least: Role) -> None:
-    """Raise Forbidden for a lesser role."""
-    if not principal.role.covers(least):
-        raise Forbidden(f"This needs the role {least}; you are {principal.role}.", needs=str(least))
-
-
-def require_scope(principal: Principal, any_of: Sequence[str]) -> None:
-    """Raise Forbidden, naming the scope, for an API key that has none of these."""
-    if not any(scopes.cover(principal.scopes, one) for one in any_of):
-        raise Forbidden(f"This needs the scope {' or '.join(any_of)}; the API key lacks it.", needs=any_of[0])
 
 
 def least_role(handler: BaseRouteHandler) -> Needs | None:

@@ -7,7 +7,10 @@ SETTLED = """
 import gc
 kept = [[] for _ in range(1_000)]
 from app import garbage
+garbage.hold()
+assert not gc.isenabled()
 garbage.settle()
+assert gc.isenabled()
 assert gc.get_freeze_count() > 1_000, gc.get_freeze_count()
 assert len(gc.get_objects()) < 100, len(gc.get_objects())  # all that a full collection would look through
 ring = []
