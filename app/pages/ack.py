@@ -5,6 +5,7 @@ who holds the link may do this one thing.
 """
 
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.params import FromPath
+from litestar.types import ExceptionHandlersMap
+from msgspec import UNSET
 
 from app import due
-from app.api import queries, rates, tidings, trail
+from app.api import queries, rates, replies, tidings, trail
 from app.domain.words import instant_of
 from app.errors import Conflict, NoSuch
 from app.security import ack_links
@@ -22,6 +25,7 @@ from app.security.ack_links import AckLink
 from app.security.policy import ANYONE
 from app.store import answers
 from app.store.answers import Asked
+from schema.errors import ErrorReply
 from schema.incidents import Incident
 
 HERE = Path(__file__).parent
@@ -52,7 +56,24 @@ class Unusable(Exception):  # noqa: N818 - names the fact
         self.status, self.told = status, told
 
 
-@get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN)
+def _on_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any, Any], Response[str]]:
+    """What a program is told of a refusal, for people: too many tries, a database that is away."""
+
+    def told(request: Any, error: Any) -> Response[str]:
+        reply = usual(request, error)
+        found = reply.content.error
+        again = [] if found.retry_after is UNSET else [f"Try again in {found.retry_after} seconds."]
+        page = _page(reply.status_code or 500, "That did not work", found.message, *again)
+        page.headers.update(reply.headers)
+        return page
+
+    return told
+
+
+ON_PAGE: ExceptionHandlersMap = {kind: _on_page(usual) for kind, usual in replies.HANDLERS.items()}
+
+
+@get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN, exception_handlers=ON_PAGE)
 async def look(token: FromPath[str]) -> Response[str]:
     """What the link is about, and the button. Changes nothing."""
     return await _seen(token)
@@ -64,6 +85,7 @@ async def look(token: FromPath[str]) -> Response[str]:
     include_in_schema=False,
     status_code=200,
     opt=OPEN,
+    exception_handlers=ON_PAGE,
     operation_id="AcknowledgeByLink",
 )
 async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:

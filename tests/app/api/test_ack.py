@@ -135,7 +135,20 @@ async def test_links_are_tried_no_faster_than_sign_ins(database):
     async with calling(app) as client:
         replies = [await client.get("/ack/made-up") for _ in range(5)]
     assert [reply.status_code for reply in replies] == [404, 404, 404, 429, 429]
-    assert "Retry-After" in replies[-1].headers
+    wait_s = replies[-1].headers["Retry-After"]
+    assert f"Try again in {wait_s} seconds." in replies[-1].text
+    assert replies[-1].headers["Content-Type"].startswith("text/html")
+    assert replies[-1].headers["Cache-Control"] == "no-store"
+
+
+async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outage, monkeypatch):
+    async def away(*_: object) -> None:
+        raise TimeoutError("locked")
+
+    monkeypatch.setattr("app.store.answers.find", away)
+    page = await client.get(outage.path())
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert "<h1>That did not work</h1>" in page.text
 
 
 async def test_who_is_told_of_it_hears_that_somebody_answered(client, outage):
