@@ -43,6 +43,12 @@ _DOWNS = (
     " AND d.at_ms >= CAST(each.value->>3 AS BIGINT) AND d.at_ms < CAST(each.value->>4 AS BIGINT)"
     f" JOIN events e ON e.id = d.event_id WHERE e.kind IN {tuple(map(str, ALARMS))}"
 )
+_HEARD = (
+    "SELECT DISTINCT d.channel_id, d.monitor_id FROM {each:2} JOIN series s ON s.monitor_id = each.value->>0"
+    " AND s.location = '' JOIN deliveries d ON d.monitor_id = s.monitor_id AND d.at_ms >= s.told_ms"
+    " AND d.channel_id IN (SELECT value->>0 FROM {each:1}) JOIN events e ON e.id = d.event_id"
+    f" WHERE e.kind IN {tuple(map(str, ALARMS))}"
+)
 
 
 class Candidate(Struct, frozen=True):
@@ -73,13 +79,17 @@ class _Known(Struct, frozen=True):
 
 
 class _Facts(Struct, frozen=True):
-    """What a batch of candidates has to be judged by; keys are candidates' ids, or monitors'."""
+    """What a batch of candidates has to be judged by; keys are candidates' ids, or monitors'.
+
+    heard    (channel, monitor that is down): the channel is told of that outage, or is kept from it on purpose
+    """
 
     known: dict[str, _Known]
     ended: dict[str, int]
     downs: dict[str, list[Any]]
     parents: dict[str, list[str]]
     nodes: dict[str, Node]
+    heard: set[tuple[str, str]]
     groups: dict[str, str]
 
 
@@ -108,16 +118,18 @@ async def _terms_of(channel_ids: Collection[str]) -> tuple[dict[str, Terms], set
 
 async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) -> _Facts:
     if not weighed:
-        return _Facts({}, {}, {}, {}, {}, {})
+        return _Facts({}, {}, {}, {}, {}, set(), {})
     known = {row["id"]: _known_of(row) for row in await db.rows(_KNOWN, listed(one.id for one in weighed))}
     alarming = {str(one.monitor_id) for one in weighed if one.kind in ALARMS}
     parents = await dependencies.upward(alarming) if alarming else {}
+    nodes = await dependencies.nodes({one for many in parents.values() for one in many}) if parents else {}
     return _Facts(
         known=known,
         ended=await _ended_of([one for one in weighed if _asks_for_end(one, known, terms)], known),
         downs=await _downs_of([one for one in weighed if _asks_for_downs(one, known)], known),
         parents=parents,
-        nodes=await dependencies.nodes({one for many in parents.values() for one in many}) if parents else {},
+        nodes=nodes,
+        heard=await _heard({one.channel_id for one in weighed}, {id_ for id_, node in nodes.items() if node.is_down}),
         groups=await members.told_by_others(alarming) if alarming else {},
     )
 
@@ -155,6 +167,14 @@ async def _downs_of(later: Sequence[Candidate], known: Mapping[str, _Known]) -> 
     return found
 
 
+async def _heard(channels: Collection[str], down: Collection[str]) -> set[tuple[str, str]]:
+    """Of which of these outages these channels hear: whoever hears nothing of the cause must hear of what it does."""
+    if not down:
+        return set()
+    found = await db.rows(_HEARD, listed(channels), listed(down))
+    return {(row["channel_id"], row["monitor_id"]) for row in found}
+
+
 def _case_of(one: Candidate, terms: Terms, facts: _Facts, so_far: tuple[Mapping[str, Gate], int]) -> Case:
     """All that matters for one candidate; for one that is not weighed that is little.
 
@@ -172,17 +192,17 @@ def _case_of(one: Candidate, terms: Terms, facts: _Facts, so_far: tuple[Mapping[
         reminder=known.reminder,
         reopened_ms=known.reopened_ms,
         ended_ms=ended_ms,
-        behind=_behind(monitor_id, facts),
+        behind=_behind(one, facts),
         held_ms=_held_ms(one, facts, now_ms),
         group=facts.groups.get(monitor_id, ""),
         outage=_outage_of(facts.downs.get(one.id, []), ended_ms, terms.delay, decided),
     )
 
 
-def _behind(monitor_id: str, facts: _Facts) -> str | None:
-    """The name of the nearest monitor this one hangs on that is down."""
-    above = (facts.nodes[id_] for id_ in graph.ancestors(monitor_id, facts.parents) if id_ in facts.nodes)
-    return next((node.name for node in above if node.is_down), None)
+def _behind(one: Candidate, facts: _Facts) -> str | None:
+    """The name of the nearest monitor this one hangs on that is down, as the channel hears."""
+    above = graph.ancestors(one.monitor_id or "", facts.parents)
+    return next((facts.nodes[id_].name for id_ in above if (one.channel_id, id_) in facts.heard), None)
 
 
 def _held_ms(one: Candidate, facts: _Facts, now_ms: int) -> int:

@@ -12,13 +12,14 @@ from app.domain import outages
 from app.domain.gates import IN_TIME, NOT_TOLD, TOGETHER, TOLD_MEANWHILE
 from app.domain.outages import Outage
 from app.security import sealing
-from app.store import escalating, gates, monitors
+from app.store import channels, escalating, gates, monitors
 from app.store.gates import Candidate, Gate
 from schema.channels.terms import QuietHours
 from schema.events import EventKind
 from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts
+from tests import make
 from tests.app.store.outages import NOW, STEP, asked, channel, fails, monitor, passes, settled
 from tests.conftest import ON_POSTGRES
 
@@ -336,11 +337,48 @@ async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
     assert await settled(NOW + 2 * STEP) == [SENT_UP]
 
 
-async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_lasts():
-    router = await monitor("Router")
+async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does():
+    router, near = await monitor("Router"), (await channels.add(make.channel())).id
+    await monitor("web", router, notification_channel_ids=[near])
+    await channel(name="all")
+    ids = {row["name"]: row["id"] for row in await db.rows("SELECT id, name FROM monitors")}
     await fails(router)
+    await fails(ids["web"], NOW + SECOND)
+    assert sorted(await settled(NOW + SECOND)) == sorted([SENT_DOWN, BEHIND_ROUTER, SENT_DOWN])
+    told = await db.rows("SELECT monitor_id FROM deliveries WHERE channel_id = ?1 AND state = 'sent'", near)
+    assert [row["monitor_id"] for row in told] == [ids["web"]]
+
+
+async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
+    near = (await channels.add(make.channel())).id
+    router = await monitor("Router", notification_channel_ids=[near])
+    await fails(router)
+    await passes(router, NOW + STEP)
+    await settled(NOW + STEP)
+    await db.rows("DELETE FROM links")
+    one = await monitor("web", router, notification_channel_ids=[near])
+    await fails(router, NOW + 2 * STEP)
+    await fails(one, NOW + 2 * STEP + SECOND)
+    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
+
+
+async def test_the_nearest_cause_that_the_channel_hears_of_is_named():
+    near = (await channels.add(make.channel())).id
+    router = await monitor("Router", notification_channel_ids=[near])
+    switch = await monitor("Switch", router)
+    one = await monitor("web", switch, notification_channel_ids=[near])
+    await fails(router)
+    await fails(switch, NOW + SECOND)
+    await fails(one, NOW + 2 * SECOND)
+    assert await settled(NOW + STEP) == [SENT_DOWN, BEHIND_ROUTER]
+
+
+async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_lasts():
+    router, ops = await monitor("Router"), await channel()
+    await fails(router)
+    assert await settled() == [SENT_DOWN]
     await db.rows("DELETE FROM incidents")
-    one, ops = await monitor("web", router), await channel()
+    one = await monitor("web", router)
     await fails(one, NOW + SECOND)
     await escalated(one, ops, NOW + STEP)
     assert await settled(NOW + STEP) == [BEHIND_ROUTER, "incident.escalated: behind 'Router', which is down"]
