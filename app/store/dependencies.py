@@ -40,9 +40,8 @@ _NODES = (
     " WHERE m.id IN (SELECT value->>0 FROM {each:1}) ORDER BY s.no"
 )
 _DOUBTED = (
-    f"SELECT {series.DUE}, {_NEWEST} FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
-    f"{series.SCHEDULED} AND s.told_ms IS NULL AND m.id IN (SELECT d.parent_id FROM dependencies d"
-    " WHERE d.monitor_id IN (SELECT value->>0 FROM {each:1}))"
+    f"SELECT {series.DUE}, {_NEWEST}" + " FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
+    f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.SCHEDULED} AND s.told_ms IS NULL"
 )
 _TIME = "m.interval_s * 1000 + m.timeout_ms"  # within which a monitor is checked by itself
 _REOPEN = (
@@ -159,7 +158,8 @@ async def reopen(monitor_ids: Iterable[str], now_ms: int) -> list[Plan]:
 
 async def _doubted(monitor_ids: Iterable[str], now_ms: int) -> list[Plan]:
     """Parents of these that are not known to be down, and were not checked since."""
-    found = await db.rows(_DOUBTED, listed(monitor_ids), 1 << SERIES_SHIFT)
+    parents = {id_ for many in (await of(monitor_ids)).values() for id_ in many}
+    found = await db.rows(_DOUBTED, listed(parents), 1 << SERIES_SHIFT) if parents else []
     return [monitor_rows.plan_of(row) for row in found if _newest_ms(row) < now_ms - FRESH_MS]
 
 
