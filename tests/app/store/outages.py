@@ -3,7 +3,9 @@
 from typing import Any
 
 from app import db
-from app.store import channels, gates, heartbeats, monitors, series
+from app.domain import outages
+from app.domain.outages import Outage
+from app.store import channels, escalating, gates, heartbeats, monitors, series
 from app.store.gates import Candidate, Gate
 from app.store.heartbeats import Absorbed
 from schema.events import EventKind
@@ -43,6 +45,16 @@ async def fails(monitor_id: str, at_ms: int = NOW) -> Absorbed:
 async def passes(monitor_id: str, at_ms: int = NOW) -> Absorbed:
     """A check of it passes."""
     return await absorbed(monitor_id, make.outcome(at_ms=at_ms))
+
+
+async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
+    """The channel is told that nobody has acknowledged the outage of this monitor."""
+    (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
+    outage = Outage(**dict(row))
+    async with db.writing():
+        told = outages.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
+        await escalating.owe_to([(told, [ops])], at_ms)
+    assert outage.monitor_id == monitor_id
 
 
 async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Gate]:

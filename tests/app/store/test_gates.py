@@ -1,27 +1,18 @@
 """Gates find out what speaks against a delivery, for a batch of them at a time."""
 
-import asyncio
-from contextvars import Context
 from time import time
 from typing import Any
 
 import pytest
 
 from app import db
-from app.domain import outages
-from app.domain.gates import IN_TIME, NOT_TOLD, TOGETHER, TOLD_MEANWHILE
-from app.domain.outages import Outage
+from app.domain.gates import IN_TIME, NOT_TOLD, TOLD_MEANWHILE
 from app.security import sealing
-from app.store import channels, escalating, gates, monitors
+from app.store import gates, monitors
 from app.store.gates import Candidate, Gate
 from schema.channels.terms import QuietHours
 from schema.events import EventKind
-from schema.monitors import MonitorPatch
-from schema.targets import Group
-from schema.targets.composed import GroupAlerts
-from tests import make
-from tests.app.store.outages import NOW, STEP, asked, channel, fails, monitor, passes, settled
-from tests.conftest import ON_POSTGRES
+from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
@@ -89,41 +80,6 @@ async def test_the_next_outage_is_not_the_last_one():
     assert await settled(NOW + 4 * STEP) == [SENT_UP]
 
 
-async def test_behind_a_parent_that_is_down_only_the_parent_is_told():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await fails(router)
-    assert await settled() == [SENT_DOWN]
-    await fails(one, NOW + SECOND)
-    assert await settled(NOW + SECOND) == [BEHIND_ROUTER]
-    await passes(one, NOW + STEP)
-    assert await settled(NOW + STEP) == [f"monitor.up: {NOT_TOLD}"]
-
-
-async def test_the_nearest_that_is_down_is_named():
-    await channel()
-    uplink = await monitor("Uplink")
-    router = await monitor("Router", uplink)
-    switch = await monitor("Switch", router)
-    one = await monitor("web", switch)
-    for id_ in (uplink, router):
-        await fails(id_)
-    await fails(one)
-    assert (await asked())[one, "monitor.down"].reason == "behind 'Router', which is down"
-    assert (await asked())[router, "monitor.down"].reason == "behind 'Uplink', which is down"
-
-
-async def test_a_paused_parent_holds_nothing_back():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await fails(router)
-    await monitors.change(router, MonitorPatch(active=False))
-    await fails(one)
-    assert (await asked())[one, "monitor.down"] == Gate()
-
-
 async def test_a_webhook_is_told_every_fact():
     hook = await webhook()
     router = await monitor("Router")
@@ -131,83 +87,6 @@ async def test_a_webhook_is_told_every_fact():
     await fails(await monitor("web", router), NOW + SECOND)
     told = await settled(NOW + SECOND)
     assert (set(told), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
-
-
-async def test_an_outage_waits_until_its_parent_was_checked():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await passes(router, NOW - 30 * SECOND)
-    await fails(one)
-    assert (await asked())[one, "monitor.down"].action == "wait"
-    await passes(router, NOW + SECOND)
-    assert (await asked(NOW + SECOND))[one, "monitor.down"] == Gate()
-
-
-if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
-
-    async def test_a_check_of_a_parent_that_is_just_being_stored_is_awaited_and_not_waited_for():
-        await channel()
-        router = await monitor("Router")
-        one = await monitor("web", router)
-        await passes(router)
-        await fails(one)
-        async with db.writing():
-            await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
-            found = await asyncio.create_task(asked(), context=Context())  # another one's transaction
-        assert found[one, "monitor.down"].action == "wait"
-        assert (await asked())[one, "monitor.down"] == Gate()
-
-
-async def test_it_does_not_wait_when_the_parent_was_checked_just_before():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await passes(router, NOW - SECOND)
-    await fails(one)
-    assert (await asked())[one, "monitor.down"] == Gate()
-
-
-@pytest.mark.parametrize(
-    ("changes", "held_s"), [({"interval": 300}, 30), ({"interval": 20, "timeout": 5.0}, 25), ({"interval": None}, 0)]
-)
-async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held_s):
-    await channel()
-    one = await monitor("web", await monitor("Router", **changes))
-    await fails(one)
-    if held_s:
-        assert (await asked(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
-    assert (await asked(NOW + held_s * SECOND))[one, "monitor.down"] == Gate()
-
-
-async def test_it_waits_while_the_parent_fails_with_retries_left():
-    await channel()
-    router = await monitor("Router", max_retries=1)
-    one = await monitor("web", router)
-    await fails(one)
-    await fails(router, NOW + SECOND)
-    assert (await asked(NOW + SECOND))[one, "monitor.down"].action == "wait"
-    await fails(router, NOW + 2 * SECOND)
-    assert await settled(NOW + 2 * SECOND) == [BEHIND_ROUTER, SENT_DOWN]
-
-
-@pytest.mark.parametrize(
-    ("alerts", "group_reason", "member_reason"),
-    [
-        (GroupAlerts.BOTH, "", ""),
-        (GroupAlerts.GROUP, "", "its group 'Shop' tells of it"),
-        (GroupAlerts.MEMBERS, "its members tell of it", ""),
-    ],
-)
-async def test_a_group_says_who_tells(alerts, group_reason, member_reason):
-    await channel()
-    member = await monitor("web")
-    group = await monitor("Shop", config=Group(members=[member], alerts=alerts))
-    await fails(member)
-    await fails(group)
-    found = await asked()
-    assert found[group, "monitor.down"].reason == group_reason
-    assert found[member, "monitor.down"].reason == member_reason
 
 
 async def test_what_was_tried_is_not_taken_back():
@@ -250,51 +129,6 @@ async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_w
     assert await settled(NOW + STEP) == [f"monitor.down: {IN_TIME}"]
 
 
-async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_that_waits():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await fails(router)
-    await fails(one)
-    await settled()
-    await passes(router, NOW + STEP)
-    await passes(one, NOW + STEP + SECOND)
-    told = await settled(NOW + STEP + SECOND)
-    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_TOLD}"])
-
-
-async def told_after(reopened_ms: int) -> list[str]:
-    return await settled(reopened_ms + 76 * SECOND)  # an interval of 60 s and a timeout of 16 s
-
-
-async def test_a_child_that_stays_down_is_told_after_its_parent_is_back():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await fails(router)
-    await fails(one)
-    await settled()
-    await passes(router, NOW + STEP)
-    assert await settled(NOW + STEP) == [SENT_UP]
-    await fails(one, NOW + 2 * STEP)
-    assert await told_after(NOW + STEP) == [SENT_DOWN]
-    await passes(one, NOW + 9 * STEP)
-    assert await settled(NOW + 9 * STEP) == [SENT_UP]
-
-
-async def test_a_child_that_is_back_with_its_parent_stays_untold():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await fails(router)
-    await fails(one)
-    await settled()
-    await passes(router, NOW + STEP)
-    await passes(one, NOW + STEP + SECOND)
-    told = await told_after(NOW + STEP)
-    assert sorted(told) == sorted([f"monitor.down: {TOGETHER}", f"monitor.up: {NOT_TOLD}", SENT_UP])
-
-
 async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
     ops = await channel()
     ids = [await monitor(f"web {number}") for number in range(6)]
@@ -316,16 +150,6 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
     assert len(statements) == 4
 
 
-async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
-    """The channel is told that nobody has acknowledged the outage of this monitor."""
-    (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
-    outage = Outage(**dict(row))
-    async with db.writing():
-        told = outages.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
-        await escalating.owe_to([(told, [ops])], at_ms)
-    assert outage.monitor_id == monitor_id
-
-
 async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
     ops = await channel(delay=600)
     one = await monitor()
@@ -335,68 +159,6 @@ async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
     assert await settled(NOW + STEP) == [waits, "incident.escalated: send"]
     await passes(one, NOW + 2 * STEP)
     assert await settled(NOW + 2 * STEP) == [SENT_UP]
-
-
-async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does():
-    router, near = await monitor("Router"), (await channels.add(make.channel())).id
-    await monitor("web", router, notification_channel_ids=[near])
-    await channel(name="all")
-    ids = {row["name"]: row["id"] for row in await db.rows("SELECT id, name FROM monitors")}
-    await fails(router)
-    await fails(ids["web"], NOW + SECOND)
-    assert sorted(await settled(NOW + SECOND)) == sorted([SENT_DOWN, BEHIND_ROUTER, SENT_DOWN])
-    told = await db.rows("SELECT monitor_id FROM deliveries WHERE channel_id = ?1 AND state = 'sent'", near)
-    assert [row["monitor_id"] for row in told] == [ids["web"]]
-
-
-async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
-    near = (await channels.add(make.channel())).id
-    router = await monitor("Router", notification_channel_ids=[near])
-    await fails(router)
-    await passes(router, NOW + STEP)
-    await settled(NOW + STEP)
-    await db.rows("DELETE FROM links")
-    one = await monitor("web", router, notification_channel_ids=[near])
-    await fails(router, NOW + 2 * STEP)
-    await fails(one, NOW + 2 * STEP + SECOND)
-    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
-
-
-async def test_the_nearest_cause_that_the_channel_hears_of_is_named():
-    near = (await channels.add(make.channel())).id
-    router = await monitor("Router", notification_channel_ids=[near])
-    switch = await monitor("Switch", router)
-    one = await monitor("web", switch, notification_channel_ids=[near])
-    await fails(router)
-    await fails(switch, NOW + SECOND)
-    await fails(one, NOW + 2 * SECOND)
-    assert await settled(NOW + STEP) == [SENT_DOWN, BEHIND_ROUTER]
-
-
-async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_lasts():
-    router, ops = await monitor("Router"), await channel()
-    await fails(router)
-    assert await settled() == [SENT_DOWN]
-    await db.rows("DELETE FROM incidents")
-    one = await monitor("web", router)
-    await fails(one, NOW + SECOND)
-    await escalated(one, ops, NOW + STEP)
-    assert await settled(NOW + STEP) == [BEHIND_ROUTER, "incident.escalated: behind 'Router', which is down"]
-    await passes(router, NOW + 2 * STEP)
-    assert await told_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
-
-
-async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
-    await fails(router)
-    await fails(one)
-    await settled()
-    await passes(router, NOW + STEP)
-    await passes(one, NOW + 60 * STEP)
-    found = await asked(NOW + 60 * STEP)
-    assert found[one, "monitor.down"].action == found[one, "monitor.up"].action == "wait"
 
 
 async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
