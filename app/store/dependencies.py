@@ -64,15 +64,21 @@ _REOPEN = (
 class Node(Struct, frozen=True, kw_only=True):
     """A monitor that others hang on, as far as it matters to them.
 
+    down_ms    the slot at which its outage was told; 0: it is not down
     newest_ms  the slot of its newest heartbeat
     hold_ms    how long others wait for a check of it; 0: it is not checked by itself
     """
 
     name: str
-    is_down: bool
+    down_ms: int
     status: Status
     newest_ms: int
     hold_ms: int
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it was told that it is down, and is looked after."""
+        return self.down_ms > 0
 
     def is_doubtful(self, since_ms: int) -> bool:
         """Whether it may have been down at that time, and a check will tell."""
@@ -187,7 +193,7 @@ def _node_of(row: Any) -> Node:
     spell_ms = row["interval_s"] * 1000 + row["timeout_ms"] if row["interval_s"] else HOLD_MOST_MS
     return Node(
         name=row["name"],
-        is_down=bool(row["active"]) and row["told_ms"] is not None,
+        down_ms=row["told_ms"] or 0 if row["active"] else 0,
         status=Status(row["status"]),
         newest_ms=_newest_ms(row),
         hold_ms=min(spell_ms, HOLD_MOST_MS) if is_scheduled else 0,

@@ -44,10 +44,9 @@ _DOWNS = (
     f" JOIN events e ON e.id = d.event_id WHERE e.kind IN {tuple(map(str, ALARMS))}"
 )
 _HEARD = (
-    "SELECT DISTINCT d.channel_id, d.monitor_id FROM {each:2} JOIN series s ON s.monitor_id = each.value->>0"
-    " AND s.location = '' JOIN deliveries d ON d.monitor_id = s.monitor_id AND d.at_ms >= s.told_ms"
-    " AND d.channel_id IN (SELECT value->>0 FROM {each:1}) JOIN events e ON e.id = d.event_id"
-    f" WHERE e.kind IN {tuple(map(str, ALARMS))}"
+    "SELECT DISTINCT d.channel_id, d.monitor_id FROM {each:1} JOIN deliveries d ON d.channel_id = each.value->>0"
+    " AND d.monitor_id = each.value->>1 AND d.at_ms >= CAST(each.value->>2 AS BIGINT)"
+    f" JOIN events e ON e.id = d.event_id WHERE e.kind IN {tuple(map(str, ALARMS))}"
 )
 
 
@@ -129,7 +128,7 @@ async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) ->
         downs=await _downs_of([one for one in weighed if _asks_for_downs(one, known)], known),
         parents=parents,
         nodes=nodes,
-        heard=await _heard({one.channel_id for one in weighed}, {id_ for id_, node in nodes.items() if node.is_down}),
+        heard=await _heard({one.channel_id for one in weighed}, nodes),
         groups=await members.told_by_others(alarming) if alarming else {},
     )
 
@@ -167,11 +166,10 @@ async def _downs_of(later: Sequence[Candidate], known: Mapping[str, _Known]) -> 
     return found
 
 
-async def _heard(channels: Collection[str], down: Collection[str]) -> set[tuple[str, str]]:
-    """Of which of these outages these channels hear: whoever hears nothing of the cause must hear of what it does."""
-    if not down:
-        return set()
-    found = await db.rows(_HEARD, listed(channels), listed(down))
+async def _heard(channels: Collection[str], nodes: Mapping[str, Node]) -> set[tuple[str, str]]:
+    """Of which outages of these channels hear: whoever hears nothing of the cause must hear of what it does."""
+    asked = [(one, id_, node.down_ms) for id_, node in nodes.items() if node.is_down for one in channels]
+    found = await db.rows(_HEARD, _json.encode(asked).decode()) if asked else []
     return {(row["channel_id"], row["monitor_id"]) for row in found}
 
 
