@@ -78,5 +78,5 @@ async def _asked(question: Awaitable[Any]) -> Any:
 
 def wake() -> None:
     """Ask Redis again at once; for whoever knows that it is back."""
-    global _rests_until  # noqa: PLW0603 - as above
+    global _rests_until  # noqa: PLW0603 - one Redis per process
     _rests_until = 0.0

@@ -73,7 +73,7 @@ def _found(regex: str, text: str) -> bool:
 
 
 def _hit(target: Http, text: str) -> Read:
-    from app.domain import json_query  # noqa: PLC0415 - as above
+    from app.domain import json_query  # noqa: PLC0415 - a library that most checks never need
 
     try:
         return Read(value=json_query.hit(target.json_query_language, target.json_query, text))

@@ -27,8 +27,8 @@ async def addresses_of(egress: Egress, host: str, family: IpFamily, server: tupl
 
 async def _asked(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
     from dns.asyncresolver import Resolver  # noqa: PLC0415 - a library that most checks never need
-    from dns.exception import DNSException  # noqa: PLC0415 - the same
-    from dns.resolver import NXDOMAIN  # noqa: PLC0415 - the same
+    from dns.exception import DNSException  # noqa: PLC0415 - a library that most checks never need
+    from dns.resolver import NXDOMAIN  # noqa: PLC0415 - a library that most checks never need
 
     egress.check(server[0])
     resolver = Resolver(configure=False)

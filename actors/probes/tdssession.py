@@ -118,8 +118,8 @@ class Session:
         self._tds = _TdsSocket(sock=outlet, login=self._login, autocommit=True)
         self._tokens = Tokens(self._tds, outlet, None, self._tds.env, PACKET_BYTES)
         self._reply = self._tokens._reader = Reply(self._tokens)  # noqa: SLF001 - the library has no other way
-        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001 - the same
-        self._tds._main_session = self._tokens  # noqa: SLF001 - the same
+        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001 - the library has no other way
+        self._tds._main_session = self._tokens  # noqa: SLF001 - the library has no other way
 
     @property
     def version(self) -> str:

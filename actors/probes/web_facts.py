@@ -58,7 +58,7 @@ def unless_it_ends(leaf: bytes, warning_days: int, otherwise: Seen) -> Seen:
 
 
 def _facts(leaf: bytes) -> dict[str, Any]:
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - as above
+    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
 
     try:
         return certificate_of(leaf).facts(datetime.now(UTC))

@@ -42,9 +42,9 @@ class Ledger(Protocol):
     """Where failures are kept; `app.store.attempts` is the one there is, since this room lies below the store."""
 
     async def tally(self, attempt: Attempt, window_ms: int, until_ms: int) -> Tally: ...  # noqa: D102 - said there
-    async def add(self, attempt: Attempt, now_ms: int, until_ms: int) -> None: ...  # noqa: D102 - as above
-    async def forgive(self, attempt: Attempt) -> None: ...  # noqa: D102 - as above
-    async def befriend(self, attempt: Attempt, now_ms: int) -> None: ...  # noqa: D102 - as above
+    async def add(self, attempt: Attempt, now_ms: int, until_ms: int) -> None: ...  # noqa: D102 - said there
+    async def forgive(self, attempt: Attempt) -> None: ...  # noqa: D102 - said there
+    async def befriend(self, attempt: Attempt, now_ms: int) -> None: ...  # noqa: D102 - said there
 
 
 class Rule(Struct, frozen=True):
