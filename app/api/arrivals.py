@@ -58,4 +58,4 @@ def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respon
 
 def is_secure(request: AnyRequest) -> bool:
     """Whether cookies travel by TLS only."""
-    return request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request)
+    return request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request.scope)

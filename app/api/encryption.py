@@ -1,8 +1,5 @@
 """Answers that left by TLS tell browsers to come back by nothing else (RFC 6797)."""
 
-from typing import Any
-
-from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +13,7 @@ def around(app: ASGIApp) -> ASGIApp:
     """The application, with the header on every answer by TLS."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not transport.is_tls(ASGIConnection[Any, Any, Any, Any](scope)):
+        if scope["type"] != ScopeType.HTTP or not transport.is_tls(scope):
             await app(scope, receive, send)
             return
 

@@ -68,12 +68,29 @@ class Addresses:
 
 
 class Group:
-    """Pings that leave together; `gone` ends when they are durable."""
+    """Pings that leave together. Each has a future of its own: a client that leaves takes nobody's answer with it."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.snapshots: dict[int, Snapshot] = {}
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def add(self, outcome: Outcome, snapshot: Snapshot) -> asyncio.Future[None]:
+        """Take one ping along; returns what ends when it is durable."""
+        self.outcomes.append(outcome)
+        self.snapshots[outcome.series] = snapshot
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return self.waiting[-1]
+
+    def end(self, error: Exception | None = None) -> None:
+        """Tell everybody who still waits."""
+        for one in self.waiting:
+            if one.done():
+                continue
+            if error is None:
+                one.set_result(None)
+            else:
+                one.set_exception(error)
 
 
 class Mailbox:
@@ -87,12 +104,10 @@ class Mailbox:
         """Return when the ping is durable. Raises what the database says when neither it nor Redis takes it."""
         if self._open is None:
             self._open = Group()
-        group = self._open
-        group.outcomes.append(outcome)
-        group.snapshots[outcome.series] = snapshot
+        durable = self._open.add(outcome, snapshot)
         if self._carrier is None or self._carrier.done():
             self._carrier = asyncio.create_task(self._carry(), name="pings")
-        await asyncio.shield(group.gone)  # a client that leaves must not take the others' answer with it
+        await durable
 
     async def _carry(self) -> None:
         while self._open is not None:
@@ -100,9 +115,9 @@ class Mailbox:
             try:
                 await keep(group.outcomes, group.snapshots)
             except Exception as error:  # noqa: BLE001 - each waiting handler raises it
-                group.gone.set_exception(error)
+                group.end(error)
             else:
-                group.gone.set_result(None)
+                group.end()
 
 
 async def _remember(outcomes: list[Outcome]) -> None:

@@ -42,6 +42,8 @@ def _instants(handler: HTTPRouteHandler) -> frozenset[str]:
 
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """Raise Invalid, naming every unknown parameter. Runs before each handler, after its guards."""
+    if not request.scope["query_string"]:
+        return
     opt = request.route_handler.opt
     known: frozenset[str] = opt.get(OPT, frozenset())
     strange = [name for name in dict.fromkeys(request.query_params) if name not in known]

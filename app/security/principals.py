@@ -101,7 +101,7 @@ def is_same_origin(connection: Connection) -> bool:
     if not origin or origin == "null":
         return False
     theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
-    own = ("https" if transport.is_tls(connection) else "http", connection.headers.get("Host", ""))
+    own = ("https" if transport.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
     return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 from app.domain import whereabouts
 from app.errors import Invalid
@@ -190,7 +190,7 @@ def is_secret(type_: Any) -> bool:
     parts, secret = _parts(type_)
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     inner = [get_args(one)[-1] for one in parts if get_origin(one) in (list, dict)]
-    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in fields(one))
+    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in _fields(one))
 
 
 def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
@@ -211,13 +211,19 @@ def _remade(struct: Struct, change: Change, path: str) -> Struct:
     return type(struct)(
         **{
             one.name: _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
-            for one in fields(type(struct))
+            for one in _fields(type(struct))
         }
     )
 
 
 def _under(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
+
+
+@cache
+def _fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
+    """A struct's fields. To read them off its annotations costs more than all the rest of unsealing."""
+    return fields(struct)
 
 
 @cache
@@ -238,7 +244,7 @@ def _types_in(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], 
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     if structs:
         chosen = next((one for one in structs if _is_tagged(one, value)), structs[0])
-        types = {one.encode_name: one.type for one in fields(chosen)}
+        types = {one.encode_name: one.type for one in _fields(chosen)}
         return lambda key: types.get(key, Any)
     inner = next((get_args(one)[1] for one in parts if get_origin(one) is dict), Any)
     return lambda _: inner
