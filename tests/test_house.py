@@ -1,5 +1,6 @@
 """What stands around the code holds together: locks, recipes, containers, the README's two commands."""
 
+import os
 import re
 import subprocess
 import sys
@@ -87,3 +88,10 @@ def test_the_compose_file_holds_no_password(services: dict[str, Any]) -> None:
 def test_who_serves_no_requests_loads_no_web_framework(room: str) -> None:
     script = f"import sys, {room}; sys.exit('litestar' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=TOP, check=False).returncode == 0
+
+
+def test_the_api_starts_without_what_few_requests_need(tmp_path: Path) -> None:
+    script = "import sys, app.main; app.main.create_app(); print(*sys.modules)"
+    environ = {**os.environ, "DATA_DIR": str(tmp_path)}
+    loaded = subprocess.check_output([sys.executable, "-c", script], cwd=TOP, env=environ, text=True).split()
+    assert not {"pydantic", "aiohttp", "authlib", "webauthn", "jsonpath", "zxcvbn"} & set(loaded)

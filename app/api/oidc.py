@@ -13,7 +13,7 @@ from app.api import actions, queries, rates
 from app.api.arrivals import AnyRequest, begin, is_secure
 from app.domain import claims as rules
 from app.errors import NotFound, Unauthorized
-from app.security import oidc, passwords
+from app.security import passwords
 from app.security.policy import ANYONE
 from app.settings import Settings
 from app.store import identities, settings as stored, users
@@ -37,9 +37,11 @@ class OidcController(Controller):
     @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
     async def start(self, request: AnyRequest) -> Redirect:
         """Send the browser to the provider that OIDC_ISSUER names."""
+        from app.security import oidc  # noqa: PLC0415 - a third of a second of every start, for whoever has a provider
+
         settings = _settings(request)
         url, word = await oidc.departure(settings, _callback(request, settings), await stored.read(EGRESS))
-        return Redirect(url, status_code=302, cookies=[_cookie(request, word)])
+        return Redirect(url, status_code=302, cookies=[_cookie(request, word, oidc.LIVES_S)])
 
     @get(
         "/callback",
@@ -54,6 +56,8 @@ class OidcController(Controller):
         self, request: AnyRequest, code: Code = None, came_with: State = None
     ) -> Response[SignedIn | None]:
         """Come back from the provider: signs in, and goes on to CLIENT_URL with the cookie `session_id`."""
+        from app.security import oidc  # noqa: PLC0415 - a third of a second of every start, for whoever has a provider
+
         del code, came_with  # the document shows them; a provider may send others, and all are judged together
         settings = _settings(request)
         word = request.cookies.get(COOKIE)
@@ -62,7 +66,7 @@ class OidcController(Controller):
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416 - of several, the last
         told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
-        cookies = [*signed_in.cookies, _cookie(request, "", lives_s=0)]
+        cookies = [*signed_in.cookies, _cookie(request, "", 0)]
         if JSON in request.headers.get("Accept", ""):
             return Response(signed_in.content, status_code=200, cookies=cookies)
         return Redirect(settings.client_url, status_code=302, cookies=cookies)
@@ -80,7 +84,7 @@ def _callback(request: AnyRequest, settings: Settings) -> str:
     return settings.oidc_redirect_url or f"{request.url.scheme}://{request.url.netloc}{PATH}/callback"
 
 
-def _cookie(request: AnyRequest, value: str, *, lives_s: int = oidc.LIVES_S) -> Cookie:
+def _cookie(request: AnyRequest, value: str, lives_s: int) -> Cookie:
     return Cookie(
         key=COOKIE,
         value=value,

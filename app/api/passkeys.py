@@ -10,7 +10,7 @@ from app.api import lists, second_step
 from app.api.arrivals import AnyRequest
 from app.api.lists import Limit, Page
 from app.errors import Conflict, Unauthorized
-from app.security import authenticators
+from app.security.passkeys import WRONG, site_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import challenges, factors, passkeys, sessions
 from schema.passkeys import (
@@ -39,8 +39,10 @@ class PasskeyController(Controller):
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyStart]
     ) -> PasskeyOptions:
         """Begin to register a passkey: what the browser needs for `navigator.credentials.create`."""
+        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+
         account = await second_step.reproved(request, principal, data.password)
-        site = authenticators.site_of(request)
+        site = site_of(request)
         there = await passkeys.keys(account.id)
         challenge = await challenges.issue(account.id, "register")
         user = (account.id, account.email)
@@ -51,7 +53,9 @@ class PasskeyController(Controller):
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyDraft]
     ) -> PasskeyAdded:
         """Keep what the authenticator made. Ends one's other sessions; the first factor comes with recovery codes."""
-        user_id, site = second_step.person(principal), authenticators.site_of(request)
+        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+
+        user_id, site = second_step.person(principal), site_of(request)
         key = authenticators.registered(site, data.credential, await challenges.take(user_id, "register"))
         passkey, codes = await passkeys.add(user_id, data.name, site.rp_id, key)
         await sessions.end_others(user_id, keep=principal.session_id)
@@ -91,7 +95,9 @@ class PasskeyController(Controller):
     )
     async def prepare_login(self, request: AnyRequest, data: JSONBody[PasskeyLoginStart]) -> PasskeyOptions:
         """Begin the second step: what the browser needs for `navigator.credentials.get`."""
-        bearer, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
+        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+
+        bearer, site = await second_step.bearer_of(data.ticket), site_of(request)
         account = bearer.account
         there = await passkeys.keys(account.id, site.rp_id)
         if not there:
@@ -102,11 +108,13 @@ class PasskeyController(Controller):
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[SignedIn]:
         """The second step with a passkey: the ticket of the first one stands for the password."""
-        bearer, site = await second_step.bearer_of(data.ticket), authenticators.site_of(request)
+        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+
+        bearer, site = await second_step.bearer_of(data.ticket), site_of(request)
         challenge = await challenges.take(bearer.account.id, "sign-in")
         there = await passkeys.keys(bearer.account.id, site.rp_id)
         key = next((one for one in there if one.credential_id == data.credential.id.rstrip("=")), None)
         if key is None:
-            raise Unauthorized(authenticators.WRONG)
+            raise Unauthorized(WRONG)
         await passkeys.used(key, authenticators.proven(site, data.credential, challenge, key))
         return await second_step.finish(request, bearer)

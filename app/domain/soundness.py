@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import addressed, json_query, patterns, reach, vapid
+from app.domain import addressed, patterns, reach, vapid
 from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
@@ -38,6 +38,8 @@ def _of_http(config: Http) -> Iterator[Fault]:
     if config.regex:
         yield from _raising("regex", "RE2", partial(patterns.compiled, config.regex))
     if config.json_query:
+        from app.domain import json_query  # noqa: PLC0415 - libraries that most monitors never need
+
         query = partial(json_query.compiled, config.json_query_language, config.json_query)
         yield from _raising("json_query", str(config.json_query_language), query)
     yield from _body(config)

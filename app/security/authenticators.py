@@ -1,16 +1,14 @@
 """Passkeys, judged: options for a browser, and whether what its authenticator answers is true. Pure but for chance.
 
-As a second factor: that somebody is there is asked for, who they are was told by the password.
+As a second factor: that somebody is there is asked for, who they are was told by the password. Importing it takes a
+tenth of a second: handlers do when they are first called.
 """
 
 import json
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import webauthn
-from msgspec import Struct
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
@@ -21,49 +19,15 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from app.errors import Conflict, Forbidden, Invalid, Unauthorized
-from app.security import principals
-from app.security.principals import Connection
+from app.errors import Invalid, Unauthorized
+from app.security.passkeys import WRONG, Key, Site
 from schema.passkeys import NewCredential, SignedCredential
 
 NAME = "Watchkeeper"
 KNOWN_TRANSPORTS = frozenset(one.value for one in AuthenticatorTransport)
-WRONG = "The passkey did not prove it: begin again."
 WANTED = AuthenticatorSelectionCriteria(
     resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.PREFERRED
 )
-
-
-class Site(Struct, frozen=True):
-    """Whom a passkey is for: the host it is bound to, and the origin whose pages may use it."""
-
-    rp_id: str
-    origin: str
-
-
-class Key(Struct, frozen=True):
-    """What is kept of a passkey to judge by. Identifier and key are base64url."""
-
-    credential_id: str
-    public_key: str
-    sign_count: int
-    transports: list[str]
-
-
-def site_of(connection: Connection) -> Site:
-    """The page that calls: of CLIENT_URL or of our own host. Raises Forbidden for others, Conflict for bare addresses.
-
-    Without `Origin`, no browser is calling a foreign page's call: our own host is meant.
-    """
-    origin = connection.headers.get("Origin")
-    if origin is None:
-        origin = f"{connection.url.scheme}://{connection.headers.get('Host', '')}"
-    elif not principals.is_same_origin(connection):
-        raise Forbidden("Passkeys are for pages of CLIENT_URL, or of this host.")
-    host = urlsplit(origin).hostname or ""
-    if _is_address(host):
-        raise Conflict("Passkeys need a host name, not an address: open Watchkeeper by its name.")
-    return Site(host, origin)
 
 
 def creation(site: Site, user: tuple[str, str], there: list[Key], challenge: bytes) -> dict[str, Any]:
@@ -142,11 +106,3 @@ def _descriptors(keys: list[Key]) -> list[PublicKeyCredentialDescriptor]:
 def _plain(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     return found
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

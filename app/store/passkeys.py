@@ -9,7 +9,7 @@ import msgspec
 
 from app import db
 from app.errors import Conflict, NoSuch, Unauthorized
-from app.security.authenticators import WRONG, Key
+from app.security.passkeys import WRONG, Key
 from app.store import factors
 from schema.passkeys import Passkey
 
