@@ -10,14 +10,14 @@ from redis.exceptions import RedisError
 
 from actors import adhoc, gauges
 from actors.flusher import Flusher
+from actors.news import News
 from actors.probes import Tools, outcome_of
 from actors.snapshots import Snapshots
 from app import queue
 from schema.jobs import AdHocProbe, CheckBatch, Outcome, ResultBatch, Slot
 from schema.monitors import Snapshot
-from schema.status import Status
 
-FLUSH_S = 0.25  # how long an everyday outcome may wait for company; a failure leaves at once
+FLUSH_S = 0.25  # how long an everyday outcome may wait for company; news leaves at once
 GROUP = 250  # outcomes in one ingest job
 
 
@@ -28,6 +28,7 @@ class Floor:
         self._tools, self._snapshots = tools, snapshots
         self._room = asyncio.Semaphore(room)
         self._running: set[asyncio.Task[None]] = set()
+        self._news = News()
         self._outcomes: Flusher[Outcome] = Flusher(
             _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError)
         )
@@ -65,7 +66,7 @@ class Floor:
         finally:
             self._room.release()
         gauges.checked(outcome)
-        self._outcomes.add(outcome, at_once=outcome.seen is not Status.UP or slot.early)
+        self._outcomes.add(outcome, at_once=self._news.is_news(outcome.seen, snapshot) or slot.early)
 
     async def close(self, within_s: float) -> None:
         """Let running checks end, at most `within_s`, then hand on what they saw."""

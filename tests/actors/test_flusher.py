@@ -2,7 +2,7 @@
 
 import asyncio
 
-from actors.flusher import Flusher
+from actors.flusher import HURRY_S, Flusher
 
 
 class Away(Exception):  # noqa: N818 - what a sink that is away raises
@@ -27,6 +27,30 @@ async def test_what_matters_takes_everything_that_waits_along():
     made.add(1)
     made.add(2, at_once=True)
     await until(lambda: groups == [[1, 2]])
+    await made.close()
+
+
+async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made.add(1, at_once=True)
+    await until(lambda: groups == [[1]])
+    for number in (2, 3):
+        made.add(number, at_once=True)
+        await asyncio.sleep(2 * HURRY_S)
+    assert groups == [[1]]
+    await made.close()  # waits for no company
+    assert groups == [[1], [2, 3]]
+
+
+async def test_a_full_group_waits_for_no_pace():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made.add(0, at_once=True)
+    await until(lambda: groups == [[0]])
+    for number in range(10):
+        made.add(number)
+    await until(lambda: groups == [[0], [*range(10)]])
     await made.close()
 
 
