@@ -33,7 +33,7 @@ async def cache(valkey, free_port):
 
 async def test_a_real_server_says_what_it_should(check, cache):
     told = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
-    other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"))
+    other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"), timeout_ms=4_000)
     assert (told.seen, told.code) == (UP, ANSWERED)
     assert told.detail == {"address": "127.0.0.1", "answer": "+PONG\r\n"}
     assert (other.seen, other.message) == (DOWN, "'+PONG' is not in the answer")
