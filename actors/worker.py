@@ -32,7 +32,7 @@ log = structlog.get_logger()
 QUEUES = ("check", "ingest", "notify")
 DRAIN_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
 PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
-IDLE_MS = 1_000  # how often an idle thread looks whether it should stop
+IDLE_MS = 2_000  # how often an idle thread looks whether it should stop: 128 a second were half an idle worker
 
 
 class Stages:
