@@ -47,7 +47,7 @@ class WakingBroker(RedisBroker):
         """Which consumer reads the queues."""
         return WakingConsumer
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:  # noqa: ARG002 - Dramatiq's signature
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1) -> WakingConsumer:  # noqa: ARG002  # Dramatiq's signature
         """A consumer for a queue; its own sleep is a millisecond, whatever the worker would like."""
         return self.consumer_class(self, queue_name, prefetch, 1)
 

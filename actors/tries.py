@@ -79,7 +79,7 @@ def _of_rider(carrier: Settled, rider: Claimed, *, again: bool) -> Settled:
     own = replace(carrier, id=rider.id, attempts=rider.attempts, answer=None)
     if not again:
         return own
-    wait_s = patience.delay_s(rider.attempts, None, random.random())  # noqa: S311 - spreads retries
+    wait_s = patience.delay_s(rider.attempts, None, random.random())  # noqa: S311  # spreads retries
     return replace(own, state="pending", next_at_ms=own.at_ms + own.took_ms + int(wait_s * 1000), answered=True)
 
 
@@ -105,7 +105,7 @@ def _failure_of(claimed: Claimed, failed: Undelivered, timing: Timing, give_up_a
     if patience.is_hopeless(age_s, give_up_after_s, permanent=failed.permanent):
         gave_up = patience.given_up(give_up_after_s, failed.reason)
         return result if failed.permanent else replace(result, error=gave_up)
-    wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311 - spreads retries
+    wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311  # spreads retries
     return replace(result, state="pending", next_at_ms=ended_ms + int(wait_s * 1000))
 
 

@@ -115,7 +115,7 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
             await stages.clerk.ingest(msgspec.convert(job, ResultBatch))
         except (RedisError, *db.TROUBLE) as error:
             log.warning("ingest.put_off", error=type(error).__name__)
-            raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311 - spreads retries
+            raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311  # spreads retries
 
     async def notify(**job: Any) -> None:
         await stages.desk.admit(msgspec.convert(job, NotifyBatch))

@@ -66,7 +66,7 @@ async def _read(key: str) -> tuple[bytes | None, bytes]:
 
 async def _asked(question: Awaitable[Any]) -> Any:
     """Redis's answer; None when it has none for us just now."""
-    global _rests_until  # noqa: PLW0603 - one Redis per process
+    global _rests_until  # noqa: PLW0603  # one Redis per process
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await question
@@ -78,5 +78,5 @@ async def _asked(question: Awaitable[Any]) -> Any:
 
 def wake() -> None:
     """Ask Redis again at once; for whoever knows that it is back."""
-    global _rests_until  # noqa: PLW0603 - one Redis per process
+    global _rests_until  # noqa: PLW0603  # one Redis per process
     _rests_until = 0.0

@@ -56,14 +56,14 @@ class Child:
     def start(self) -> int:
         """Start it and return its pid. In a session of its own: Ctrl-C is for the parent, which knows the order."""
         self._started_at = time.monotonic()
-        self.process = subprocess.Popen(  # noqa: S603 - our own commands and the bundled Valkey
+        self.process = subprocess.Popen(  # noqa: S603  # our own commands and the bundled Valkey
             self._command,
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=self._output,
             start_new_session=True,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - the parent has one thread
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509  # the parent has one thread
         )
         return self.process.pid
 

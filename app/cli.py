@@ -18,7 +18,7 @@ Command = Callable[[Settings, argparse.Namespace], int]
 
 QUEUES = ("check", "ingest", "notify")
 OPEN_FILES = 65_536  # a socket per running check and per client
-TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105 - a variable's name
+TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105  # a variable's name
 URL = "WATCHKEEPER_URL"
 SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
 

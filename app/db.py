@@ -163,7 +163,7 @@ class SqliteEngine(SQLiteEngine):
     def transaction(
         self,
         transaction_type: TransactionType = TransactionType.immediate,
-        allow_nested: bool = True,  # noqa: FBT001, FBT002 - Piccolo's signature
+        allow_nested: bool = True,  # noqa: FBT001, FBT002  # Piccolo's signature
     ) -> SQLiteTransaction:
         """A transaction that takes the write lock at its start: DEFERRED ones fail at once under load."""
         return SqliteWriting(engine=self, transaction_type=transaction_type, allow_nested=allow_nested)
@@ -183,7 +183,7 @@ def is_sqlite() -> bool:
 
 def prepare(settings: Settings) -> None:
     """Make the engine and hand it to every table. Opens nothing yet."""
-    global _engine  # noqa: PLW0603 - one engine per process, as Piccolo wants it
+    global _engine  # noqa: PLW0603  # one engine per process, as Piccolo wants it
     os.environ["PICCOLO_CONF"] = "app.piccolo_conf"
     if settings.db_type == "sqlite":
         Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True)
@@ -191,7 +191,7 @@ def prepare(settings: Settings) -> None:
     else:
         _engine = PostgresEngine(config=settings.postgres_dsn_parts(), extensions=())
     for table in TABLE_REGISTRY:
-        table._meta.db = _engine  # noqa: SLF001 - Piccolo's own way to change a table's engine
+        table._meta.db = _engine  # noqa: SLF001  # Piccolo's own way to change a table's engine
 
 
 async def start(settings: Settings, *, connections: int = 10) -> None:
@@ -257,7 +257,7 @@ async def rows(sql: str, *args: Any) -> Any:
     text = _numbered(sql, engine().engine_type)
     current = engine().current_transaction.get()
     if sqlite:
-        run = engine()._run_in_new_connection if current is None else current.connection.execute  # noqa: SLF001 - ours, above
+        run = engine()._run_in_new_connection if current is None else current.connection.execute  # noqa: SLF001  # ours, above
         return await run(text, args)
     if current is not None:
         return await current.connection.fetch(text, *args)

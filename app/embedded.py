@@ -11,7 +11,7 @@ LOG_TAIL_BYTES = 2_000  # its last words
 PING_S = 0.5  # a local socket answers in microseconds, or is still loading its log
 
 
-class NoValkey(Exception):  # noqa: N818 - says what is missing
+class NoValkey(Exception):  # noqa: N818  # says what is missing
     """This platform has no bundled Valkey, and none is installed."""
 
 
@@ -26,7 +26,7 @@ def binary() -> Path:
         path = Path(place) / "_binaries" / folder / "valkey-server"
         if path.exists():
             return path
-    import shutil  # noqa: PLC0415 - its archives are heavy, and seldom needed: most platforms have a bundled one
+    import shutil  # noqa: PLC0415  # its archives are heavy, and seldom needed: most platforms have a bundled one
 
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return Path(found)

@@ -15,7 +15,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-class BadLine(ValueError):  # noqa: N818 - a line, and what is wrong with it
+class BadLine(ValueError):  # noqa: N818  # a line, and what is wrong with it
     """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
 
 

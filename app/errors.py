@@ -25,7 +25,7 @@ from typing import Any, ClassVar
 from schema.errors import FieldError
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
+class Refusal(Exception):  # noqa: N818  # a refusal is no error of ours
     """A request we understood and will not carry out. The caller can act on it."""
 
     status: ClassVar[int] = 400

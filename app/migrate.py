@@ -30,7 +30,7 @@ AWAY = (
 )
 
 
-class NewerDatabase(Exception):  # noqa: N818 - says what was found
+class NewerDatabase(Exception):  # noqa: N818  # says what was found
     """The database has been through migrations this code does not know."""
 
     def __init__(self, unknown: list[str]) -> None:
@@ -44,7 +44,7 @@ def known() -> dict[str, Any]:
     return {module.ID: module for module in sorted(modules, key=lambda one: one.__name__) if hasattr(module, "ID")}
 
 
-class Away(Exception):  # noqa: N818 - says what was found
+class Away(Exception):  # noqa: N818  # says what was found
     """The database does not answer just now."""
 
 

@@ -188,7 +188,7 @@ class Parent:
 def url_of(settings: Settings) -> str:
     """Where a browser on this machine finds us."""
     host = settings.server_host
-    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  # compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{settings.server_port}" if ":" in host else f"http://{host}:{settings.server_port}"
 

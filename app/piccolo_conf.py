@@ -8,7 +8,7 @@ from app import db
 
 APP_REGISTRY = AppRegistry(apps=["migrations.piccolo_app"])
 
-__all__ = ["APP_REGISTRY", "DB"]  # noqa: F822 - made on demand, below
+__all__ = ["APP_REGISTRY", "DB"]  # noqa: F822  # made on demand, below
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,7 @@ def connect(settings: Settings) -> Client:
 
 async def start(settings: Settings) -> None:
     """Make this process's client. Connects at first use, so that nothing needs Redis to start."""
-    global _client  # noqa: PLW0603 - one client per process
+    global _client  # noqa: PLW0603  # one client per process
     _client = connect(settings)
 
 

@@ -21,7 +21,7 @@ NO_NEW_KEY = (
 )
 
 
-class Unfinished(Exception):  # noqa: N818 - says what was found
+class Unfinished(Exception):  # noqa: N818  # says what was found
     """Some values are sealed with neither key."""
 
 

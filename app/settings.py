@@ -20,13 +20,13 @@ from app.variables import VARIABLES, Rate, Variable
 
 BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
-SHORT_DIRECTORY = Path("/tmp")  # noqa: S108 - what we make in it is ours alone, or refused
+SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
 KEY_FILE = "secret.key"
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
-class BadSettings(Exception):  # noqa: N818 - reads as what it is: settings that are bad
+class BadSettings(Exception):  # noqa: N818  # reads as what it is: settings that are bad
     """Every variable that is wrong, a line each, with what would be right."""
 
     def __init__(self, lines: list[str]) -> None:

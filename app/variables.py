@@ -42,7 +42,7 @@ def word(*words: str) -> Parse:
 
 def key(text: str) -> str:
     """A secret long enough not to be guessed."""
-    if len(text) < 16:  # noqa: PLR2004 - said in the sentence below
+    if len(text) < 16:  # noqa: PLR2004  # said in the sentence below
         raise ValueError("must have at least 16 characters")
     return text
 
@@ -123,7 +123,7 @@ def anchors(text: str) -> tuple[tuple[str, int], ...]:
     found = []
     for one in words(text):
         host, _, port = one.rpartition(":")
-        if not host.strip("[]") or not port.isdigit() or not 1 <= int(port) <= 65_535:  # noqa: PLR2004 - ports end there
+        if not host.strip("[]") or not port.isdigit() or not 1 <= int(port) <= 65_535:  # noqa: PLR2004  # ports end there
             raise ValueError("must be hosts with ports like 1.1.1.1:443, separated by commas")
         found.append((host.strip("[]"), int(port)))
     return tuple(found)

@@ -64,7 +64,7 @@ async def measured(name: str, run: Run) -> list[Figure]:
     try:
         with host.watched() as theft:
             found = await asyncio.wait_for(FIGURES[name](run), LIMIT_S)
-    except Exception as error:  # noqa: BLE001 - one figure that can't be had must not cost the others
+    except Exception as error:  # noqa: BLE001  # one figure that can't be had must not cost the others
         return [Figure(name=name, what=f"failed: {type(error).__name__}: {str(error)[-200:]}")]
     return [msgspec.structs.replace(one, note="; ".join(filter(None, [one.note, theft.note]))) for one in found]
 

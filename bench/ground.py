@@ -25,7 +25,7 @@ STOP_S = 30.0
 ADMIN = {"email": "admin@example.com", "username": "admin", "password": "correct horse battery"}
 
 
-class NotReady(Exception):  # noqa: N818 - a state, told as one
+class NotReady(Exception):  # noqa: N818  # a state, told as one
     """The product did not start, with the end of what it said."""
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 class Proof(StrEnum):
     """What is being guessed when it is guessed. Each kind is counted by itself."""
 
-    PASSWORD = "password"  # noqa: S105 - a kind, not a password
+    PASSWORD = "password"  # noqa: S105  # a kind, not a password
     CODE = "code"
     KEY = "key"
     LINK = "link"

@@ -78,7 +78,7 @@ class SignedIn(Struct, frozen=True, kw_only=True):
     """A fresh pair of tokens and whose they are."""
 
     access_token: str
-    token_type: str = "bearer"  # noqa: S105 - the scheme's name, not a token
+    token_type: str = "bearer"  # noqa: S105  # the scheme's name, not a token
     user: User
     refresh_token: str
     expires_in: Annotated[int, Meta(description="Seconds the access token lives.")]

@@ -27,7 +27,7 @@ NEEDED = frozenset({"os.listdir", "os.scandir"})  # by imports, within the libra
 held: list[str] = []  # what was refused since somebody last looked
 
 
-class Held(PermissionError):  # noqa: N818 - a fact; services handle it as any file they may not read
+class Held(PermissionError):  # noqa: N818  # a fact; services handle it as any file they may not read
     """The bars held this back."""
 
 
@@ -55,7 +55,7 @@ def shut() -> None:
     sys.addaudithook(look)
 
 
-def _refuse_unless(allowed: bool, event: str) -> None:  # noqa: FBT001 - a question answered
+def _refuse_unless(allowed: bool, event: str) -> None:  # noqa: FBT001  # a question answered
     if not allowed:
         held.append(event)
         raise Held(f"{event} is not possible in here")

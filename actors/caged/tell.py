@@ -47,7 +47,7 @@ def carry_out(order: Order) -> Done:
     bars.held.clear()
     try:
         done = _told(order)
-    except Exception as error:  # noqa: BLE001 - a hundred services, none of them ours
+    except Exception as error:  # noqa: BLE001  # a hundred services, none of them ours
         done = Done(fault=f"Apprise failed ({type(error).__name__})")
     finally:
         logger.removeHandler(lines)

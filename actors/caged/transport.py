@@ -66,5 +66,5 @@ def _as_urllib3(answer: Answer) -> HTTPResponse:
         message.add_header(name, value)
     headers = HTTPHeaderDict(answer.headers)
     raw = HTTPResponse(body=io.BytesIO(answer.body), headers=headers, status=answer.status, preload_content=False)
-    raw._original_response = SimpleNamespace(msg=message, isclosed=lambda: True, close=lambda: None)  # type: ignore[assignment]  # noqa: SLF001 - where `requests` looks for cookies
+    raw._original_response = SimpleNamespace(msg=message, isclosed=lambda: True, close=lambda: None)  # type: ignore[assignment]  # noqa: SLF001  # where `requests` looks for cookies
     return raw

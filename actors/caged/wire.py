@@ -71,7 +71,7 @@ Frame = Order | Call | Answer | Done
 _DECODER = msgspec.msgpack.Decoder(Frame)
 
 
-class Broken(Exception):  # noqa: N818 - says what the line is
+class Broken(Exception):  # noqa: N818  # says what the line is
     """The other end is gone, or speaks in tongues."""
 
 

@@ -144,7 +144,7 @@ def _ready(target: type) -> Probe:
     """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
     try:
         return probe_of(target)
-    except Exception as error:  # noqa: BLE001 - out of descriptors at the first import, or a broken installation
+    except Exception as error:  # noqa: BLE001  # out of descriptors at the first import, or a broken installation
         return partial(_broken, error)
 
 
@@ -165,7 +165,7 @@ async def _answer(probe: Probe, asked: Asked) -> Seen:
         return await _weighed(_lateness(late, asked.snapshot.timeout_ms / 1000), asked)
     except OSError as error:
         return await _weighed(of_system(error), asked)
-    except Exception as error:  # noqa: BLE001 - told as what it is: our own fault
+    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, asked.snapshot))
 
 

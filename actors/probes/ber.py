@@ -34,7 +34,7 @@ def header(data: bytes) -> tuple[int, int] | None:
 
     raises    ValueError for what is not BER as we use it
     """
-    if len(data) < 2:  # noqa: PLR2004 - a tag and a length
+    if len(data) < 2:  # noqa: PLR2004  # a tag and a length
         return None
     if data[0] & MANY_BYTE_TAG == MANY_BYTE_TAG:
         raise ValueError("a tag of several bytes")

@@ -65,4 +65,4 @@ def _instant(stamp: bytes) -> float:
 
 
 def _text(code: bytes) -> str:
-    return "".join(chr(one) for one in code if 32 < one < 127)  # noqa: PLR2004 - what can be seen in ASCII
+    return "".join(chr(one) for one in code if 32 < one < 127)  # noqa: PLR2004  # what can be seen in ASCII

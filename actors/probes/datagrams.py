@@ -23,7 +23,7 @@ class Line(asyncio.DatagramProtocol):
         """The loop's call."""
         self._transport = cast("asyncio.DatagramTransport", transport)  # the loop's own class is no subclass of it
 
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - the loop's call
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002  # the loop's call
         """The loop's call; the socket is connected, so it is the one we asked."""
         with contextlib.suppress(asyncio.QueueFull):
             self._heard.put_nowait(data)

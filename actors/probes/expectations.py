@@ -64,7 +64,7 @@ def _words(target: Http, text: str) -> Read:
 
 
 def _found(regex: str, text: str) -> bool:
-    from app.domain import patterns  # noqa: PLC0415 - a library that most checks never need
+    from app.domain import patterns  # noqa: PLC0415  # a library that most checks never need
 
     try:
         return patterns.found(regex, text)
@@ -73,7 +73,7 @@ def _found(regex: str, text: str) -> bool:
 
 
 def _hit(target: Http, text: str) -> Read:
-    from app.domain import json_query  # noqa: PLC0415 - a library that most checks never need
+    from app.domain import json_query  # noqa: PLC0415  # a library that most checks never need
 
     try:
         return Read(value=json_query.hit(target.json_query_language, target.json_query, text))

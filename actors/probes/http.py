@@ -86,7 +86,7 @@ async def _walked(target: Http, asked: Asked, way: Way) -> Walk:
         token = await oauth.token_for(target.auth, asked, wishes_of(target))
         request = with_header(request, "Authorization", f"Bearer {token}")
     walk = await walked(request, target.max_redirects, way, target.auth)
-    if isinstance(target.auth, OAuth2) and walk.answer.status == 401:  # noqa: PLR2004 - Unauthorized
+    if isinstance(target.auth, OAuth2) and walk.answer.status == 401:  # noqa: PLR2004  # Unauthorized
         oauth.forget(target.auth, asked)
     return walk
 
@@ -141,7 +141,7 @@ async def ask(request: Request, way: Way) -> Reply:
 
 
 async def _introduced(request: Request, way: Way, auth: Ntlm) -> Reply:
-    from actors.probes import ntlm  # noqa: PLC0415 - an extra
+    from actors.probes import ntlm  # noqa: PLC0415  # an extra
 
     return await ntlm.answer_to(request, way, auth, ask)
 

@@ -97,7 +97,7 @@ def led(topic: Topic) -> Partition:
     leading = [one for one in topic.partitions if HOST.fullmatch(one.host) and one.port in PORTS]
     if not leading:
         raise Failed("no partition of the topic has a leader")
-    return random.choice(leading)  # noqa: S311 - so that each has its turn
+    return random.choice(leading)  # noqa: S311  # so that each has its turn
 
 
 @asynccontextmanager

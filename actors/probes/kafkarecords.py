@@ -30,7 +30,7 @@ def crc32c(data: bytes) -> int:
 def _varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the sign is the lowest bit."""
     rest, found = number << 1 ^ number >> 63, bytearray()
-    while rest > 0x7F:  # noqa: PLR2004 - seven bits
+    while rest > 0x7F:  # noqa: PLR2004  # seven bits
         found.append(rest & 0x7F | 0x80)
         rest >>= 7
     return bytes([*found, rest])

@@ -110,7 +110,7 @@ async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
     answer = await talk.result(messages.ANSWERED)
     if answer.code != messages.OK:
         raise Failed(f"the server refuses STARTTLS: {answer.reason}")
-    if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - what is here already was not said under TLS
+    if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
         raise Failed("the server goes on without TLS after STARTTLS")
     await talk.writer.start_tls(_trust(target, asked), server_hostname=target.host)
 

@@ -91,7 +91,7 @@ def opened(data: bytes) -> tuple[int, int, bytes]:
     """Message id, operation and its body. Raises ValueError."""
     ((kind, inner),) = elements(data)
     (id_tag, id_), (operation, body), *_ = elements(inner)
-    if kind != SEQUENCE or id_tag != 0x02:  # noqa: PLR2004 - INTEGER
+    if kind != SEQUENCE or id_tag != 0x02:  # noqa: PLR2004  # INTEGER
         raise ValueError("no LDAP message")
     return number(id_), operation, body
 

@@ -82,7 +82,7 @@ def _hashed(cluster: Cluster, mechanism: str) -> str:
     """The password as the mechanism wants it; the older one wants MongoDB's own digest of it."""
     if mechanism == "SCRAM-SHA-256":
         return prepared(cluster.password)
-    import hashlib  # noqa: PLC0415 - for servers of long ago
+    import hashlib  # noqa: PLC0415  # for servers of long ago
 
     text = f"{cluster.username}:mongo:{cluster.password}".encode()
     return hashlib.md5(text, usedforsecurity=False).hexdigest()

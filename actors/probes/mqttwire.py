@@ -33,7 +33,7 @@ def subscribe(topic: str) -> bytes:
 async def accepted(reader: asyncio.StreamReader) -> None:
     """Waits until the broker has taken us in. Raises Failed."""
     *_, body = await packet(reader, only=CONNACK)
-    if len(body) != 2:  # noqa: PLR2004 - flags and a code
+    if len(body) != 2:  # noqa: PLR2004  # flags and a code
         raise Failed(NOT_MQTT)
     if body[1]:
         raise Failed(REFUSALS.get(body[1], f"the broker refused the connection ({body[1]})"))
@@ -77,7 +77,7 @@ async def _size(reader: asyncio.StreamReader) -> int:
         size |= (one & 0x7F) << 7 * place
         if size > PACKET_BYTES:
             raise Failed("the message is longer than 1 MB")
-        if one < 0x80:  # noqa: PLR2004 - the bit that says another byte follows
+        if one < 0x80:  # noqa: PLR2004  # the bit that says another byte follows
             return size
     raise Failed(NOT_MQTT)
 

@@ -114,7 +114,7 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> 
         ssl=tls,
         program_name="watchkeeper",
     )
-    await connection._connect()  # noqa: SLF001 - what the library's own connect() does after making its class
+    await connection._connect()  # noqa: SLF001  # what the library's own connect() does after making its class
     return connection
 
 

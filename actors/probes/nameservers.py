@@ -27,7 +27,7 @@ MESSAGE_BYTES = 65_535
 DNS_MESSAGE = "application/dns-message"
 
 
-class Stopped(OSError):  # noqa: N818 - an OSError is how dnspython knows not to ask this server again
+class Stopped(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
     """An answer that is final; `why` is what the probe says."""
 
     def __init__(self, why: Failed | Unsure | Refused) -> None:
@@ -53,7 +53,7 @@ class OverStream(AddressAndPortNameserver):
         """The library's call: there are no packets to fit into."""
         return True
 
-    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109 - the library's call
+    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109  # the library's call
         """The library's call."""
         try:
             async with asyncio.timeout(timeout):
@@ -122,7 +122,7 @@ class OverHttps(Nameserver):
     async def _posted(self, wire: bytes) -> bytes:
         headers = {"Content-Type": DNS_MESSAGE, "Accept": DNS_MESSAGE}
         async with self._tools.http.post(self._url, data=wire, headers=headers, allow_redirects=False) as answer:
-            if answer.status != 200:  # noqa: PLR2004 - RFC 8484, 4.2.1
+            if answer.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
                 raise Failed(f"the name server answered HTTP {answer.status}")
             return bytes(await bytes_of(answer, MESSAGE_BYTES + 1))
 

@@ -54,7 +54,7 @@ async def _granted(auth: OAuth2, asked: Asked, wishes: Wishes) -> Granted:
     except aiohttp.ClientError as error:
         trouble = of_web(error)
         raise type(trouble)(f"no token: {trouble}") from error
-    if answer.status != 200:  # noqa: PLR2004 - RFC 6749, 5.1
+    if answer.status != 200:  # noqa: PLR2004  # RFC 6749, 5.1
         raise Failed(f"no token: the endpoint answered {answer.status}")
     try:
         return msgspec.json.decode(text, type=Granted)

@@ -117,7 +117,7 @@ def instant(text: str) -> datetime | None:
     for form in ("", *FORMS):
         day = DAY.match(text)
         try:
-            at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007 - registries name no zone
+            at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # registries name no zone
             return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         except (ValueError, OverflowError):
             continue

@@ -24,7 +24,7 @@ OK, NOT_FOUND = 200, 404
 _lists: dict[str, tuple[float, Any]] = {}
 
 
-class Silent(Exception):  # noqa: N818 - what it says is about the registry
+class Silent(Exception):  # noqa: N818  # what it says is about the registry
     """A registry does not say when the domain ends."""
 
 

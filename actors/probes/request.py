@@ -81,7 +81,7 @@ def basic(username: str, password: str) -> dict[str, str]:
 
 def _becomes_get(status: int, method: str) -> bool:
     """RFC 9110, 15.4: 303 always; 301 and 302 after a POST, as every browser does."""
-    if status == 303:  # noqa: PLR2004 - See Other
+    if status == 303:  # noqa: PLR2004  # See Other
         return method != Method.HEAD
     return status in {301, 302} and method == Method.POST
 

@@ -26,9 +26,9 @@ async def addresses_of(egress: Egress, host: str, family: IpFamily, server: tupl
 
 
 async def _asked(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
-    from dns.asyncresolver import Resolver  # noqa: PLC0415 - a library that most checks never need
-    from dns.exception import DNSException  # noqa: PLC0415 - a library that most checks never need
-    from dns.resolver import NXDOMAIN  # noqa: PLC0415 - a library that most checks never need
+    from dns.asyncresolver import Resolver  # noqa: PLC0415  # a library that most checks never need
+    from dns.exception import DNSException  # noqa: PLC0415  # a library that most checks never need
+    from dns.resolver import NXDOMAIN  # noqa: PLC0415  # a library that most checks never need
 
     egress.check(server[0])
     resolver = Resolver(configure=False)

@@ -10,7 +10,7 @@ ELEMENTS, DEPTH = 10_000, 4  # of lists in a reply
 Reply = str | int | None | list["Reply"]
 
 
-class Said(Exception):  # noqa: N818 - the server's own word
+class Said(Exception):  # noqa: N818  # the server's own word
     """An error reply."""
 
 

@@ -26,7 +26,7 @@ class Seen(Struct, frozen=True):
     look_ms: int = 0
 
 
-class Failed(Exception):  # noqa: N818 - a fact about the target
+class Failed(Exception):  # noqa: N818  # a fact about the target
     """The target said no, or said nothing. The reason is what people read at 3 a.m."""
 
     def __init__(self, reason: str, *, code: int = 0, detail: dict[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ class Failed(Exception):  # noqa: N818 - a fact about the target
         self.code, self.detail = code, detail
 
 
-class Unsure(Exception):  # noqa: N818 - a fact about us
+class Unsure(Exception):  # noqa: N818  # a fact about us
     """We could not ask, so we don't know: never the target's failure.
 
     network    it was our names or routes that kept us from asking

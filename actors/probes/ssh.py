@@ -31,7 +31,7 @@ class Witness(asyncssh.SSHClient):
         """The library's call."""
         self.connection = conn
 
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002 - the library's call
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's call
         """Go on only with the right key, and only where there is something to do."""
         self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
         return self._enters and self.is_right

@@ -117,9 +117,9 @@ class Session:
         self._login = _introduction(login)
         self._tds = _TdsSocket(sock=outlet, login=self._login, autocommit=True)
         self._tokens = Tokens(self._tds, outlet, None, self._tds.env, PACKET_BYTES)
-        self._reply = self._tokens._reader = Reply(self._tokens)  # noqa: SLF001 - the library has no other way
-        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001 - the library has no other way
-        self._tds._main_session = self._tokens  # noqa: SLF001 - the library has no other way
+        self._reply = self._tokens._reader = Reply(self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tds._main_session = self._tokens  # noqa: SLF001  # the library has no other way
 
     @property
     def version(self) -> str:
@@ -171,7 +171,7 @@ class Session:
 
 def _introduction(login: Login) -> tds_base._TdsLogin:
     """Who asks, as the library wants it."""
-    made = tds_base._TdsLogin()  # noqa: SLF001 - the library's own connect() makes one and connects
+    made = tds_base._TdsLogin()  # noqa: SLF001  # the library's own connect() makes one and connects
     made.client_host_name = made.app_name = made.library = "watchkeeper"
     made.server_name = login.host[:128]
     made.user_name, made.password, made.database = login.username or "sa", login.password, login.database

@@ -58,7 +58,7 @@ def context_by(target: Particular, host: str) -> Named:
 
 
 @lru_cache(maxsize=KEPT)
-def own_context(  # noqa: PLR0913 - what TLS can be told
+def own_context(  # noqa: PLR0913  # what TLS can be told
     host: str,
     *,
     verify: bool = True,
@@ -106,7 +106,7 @@ def days_left(connection: BaseTransport | StreamWriter) -> int | None:
 
 def days_of(leaf: bytes) -> int | None:
     """Days until a certificate (DER) ends; None when it can't be read."""
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
+    from actors.probes.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
 
     try:
         return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC))

@@ -97,5 +97,5 @@ def session_behind(
         max_field_size=HEADER_BYTES,
         max_headers=HEADERS,
     )
-    session._retry_connection = False  # noqa: SLF001 - a connection that breaks off is an answer, not an accident
+    session._retry_connection = False  # noqa: SLF001  # a connection that breaks off is an answer, not an accident
     return session

@@ -148,7 +148,7 @@ def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
 
 def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
     """RFC 3826: AES-128 with 128 bits of feedback, by hand where the library has put its own away."""
-    block, turned, made = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305 - CFB's own step
+    block, turned, made = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
     for at in range(0, len(data), 16):
         piece = data[at : at + 16]
         out = bytes(one ^ other for one, other in zip(piece, block.update(made), strict=False))

@@ -136,7 +136,7 @@ class _OwnDoor(Door):
             found = await self._addresses(host)
         with self._phases.timing("connect"):
             if self._tunnel:
-                from actors.probes import socks  # noqa: PLC0415 - a library that most checks never need
+                from actors.probes import socks  # noqa: PLC0415  # a library that most checks never need
 
                 return await socks.connected(self._to_proxy, self._tunnel, found[0], port)
             return await self._first().socket_among(found, port)
@@ -196,7 +196,7 @@ def context_of(
     cert: str,
     key: str,
     authorities: str,
-    ignoring: bool,  # noqa: FBT001 - part of the cache's key
+    ignoring: bool,  # noqa: FBT001  # part of the cache's key
 ) -> ssl.SSLContext:
     """A client's context with a certificate of its own. Made once per monitor: reading authorities takes a while."""
     context = ssl.create_default_context(cadata=authorities or None)

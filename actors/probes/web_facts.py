@@ -38,7 +38,7 @@ def detail_of(walk: Walk) -> dict[str, Any]:
 
 def days_of(leaf: bytes | None) -> int | None:
     """Days until the certificate ends; None without one, or when it can't be read."""
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
+    from actors.probes.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
 
     try:
         return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC)) if leaf else None
@@ -58,7 +58,7 @@ def unless_it_ends(leaf: bytes, warning_days: int, otherwise: Seen) -> Seen:
 
 
 def _facts(leaf: bytes) -> dict[str, Any]:
-    from actors.probes.certificate import certificate_of  # noqa: PLC0415 - a library that most checks never need
+    from actors.probes.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
 
     try:
         return certificate_of(leaf).facts(datetime.now(UTC))

@@ -36,7 +36,7 @@ async def probe(target: WebSocket, asked: Asked) -> Seen:
         async with opened(_wishes_of(target), asked) as way:
             return await _talk(target, asked, way)
     except aiohttp.WSServerHandshakeError as error:
-        raise Failed(f"no WebSocket: {_shook(error)}", code=error.status if error.status > 101 else 0) from error  # noqa: PLR2004 - Switching Protocols
+        raise Failed(f"no WebSocket: {_shook(error)}", code=error.status if error.status > 101 else 0) from error  # noqa: PLR2004  # Switching Protocols
     except aiohttp.ClientError as error:
         raise of_web(error) from error
 
@@ -137,6 +137,6 @@ def _reason(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> str:
 
 def _shook(error: aiohttp.WSServerHandshakeError) -> str:
     """What was wrong with the answer to our handshake."""
-    if error.status != 101:  # noqa: PLR2004 - Switching Protocols
+    if error.status != 101:  # noqa: PLR2004  # Switching Protocols
         return f"the server answered {error.status}"
     return "the handshake's answer does not fit"

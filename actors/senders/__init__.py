@@ -116,8 +116,8 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
         raise _told_safely(failed, config) from None
     except TimeoutError:
         raise Undelivered(f"no answer within {limit_s:g} s") from None
-    except Exception as error:  # noqa: BLE001 - a bug in one sender delays its messages and nobody else's
-        log.error(  # noqa: TRY400 - a printed traceback ends in the error's words, which may hold a token
+    except Exception as error:  # noqa: BLE001  # a bug in one sender delays its messages and nobody else's
+        log.error(  # noqa: TRY400  # a printed traceback ends in the error's words, which may hold a token
             "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_where(error)
         )
         raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None

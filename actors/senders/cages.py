@@ -36,7 +36,7 @@ class Cage:
         """Start a process; blocks for some milliseconds, and it is ready in a few hundred."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 - this very Python, with our own module
+            process = subprocess.Popen(  # noqa: S603  # this very Python, with our own module
                 [sys.executable, "-I", "-B", "-c", START, str(ROOT), str(theirs.fileno())],
                 env={},
                 cwd="/",

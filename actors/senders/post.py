@@ -62,12 +62,12 @@ def field_of(*path: str) -> Explain:
     return said
 
 
-def nothing_said(body: bytes) -> str:  # noqa: ARG001 - an Explain
+def nothing_said(body: bytes) -> str:  # noqa: ARG001  # an Explain
     """For receivers whose error bodies are nobody's business: they may be pages of somebody's network."""
     return ""
 
 
-def by_status(status: int, body: bytes = b"") -> Verdict:  # noqa: ARG001 - a Judge
+def by_status(status: int, body: bytes = b"") -> Verdict:  # noqa: ARG001  # a Judge
     """What a status means by itself: 408, 425, 429 and 5xx are temporary."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Verdict.TAKEN

@@ -38,7 +38,7 @@ class Letter(Struct, frozen=True):
 
 async def send(config: Smtp, message: Message, tools: Tools) -> None:
     """Hand the letter to the server. Sent once the server has taken it for at least one recipient."""
-    import aiosmtplib  # noqa: PLC0415 - only who sends e-mail pays for it
+    import aiosmtplib  # noqa: PLC0415  # only who sends e-mail pays for it
 
     letter = render(config, message)
     client = aiosmtplib.SMTP(
@@ -104,7 +104,7 @@ def _leave(client: "aiosmtplib.SMTP") -> None:
 
 
 def _undelivered(error: "aiosmtplib.SMTPException") -> Undelivered:
-    import aiosmtplib  # noqa: PLC0415 - loaded already: this is its error
+    import aiosmtplib  # noqa: PLC0415  # loaded already: this is its error
 
     match error:
         case aiosmtplib.SMTPRecipientsRefused():

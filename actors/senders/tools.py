@@ -46,7 +46,7 @@ class Tools:
         self.cages.close()
 
 
-async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001 - admins set the policies, and `Policies` brings them
+async def open_tools(settings: Settings) -> Tools:  # noqa: ARG001  # admins set the policies, and `Policies` brings them
     """The process's tools, on the running loop."""
     return opened()
 

@@ -27,7 +27,7 @@ def render(config: Twilio, message: Message) -> Request:
     words = words_of(message, with_link=False)
     plain = f"{words.title}\n{words.text}"
     link = f"\nAcknowledge: {message.ack_url}" if message.ack_url else ""
-    sender = "MessagingServiceSid" if config.sender.startswith("MG") and len(config.sender) > 11 else "From"  # noqa: PLR2004 - names are no longer
+    sender = "MessagingServiceSid" if config.sender.startswith("MG") and len(config.sender) > 11 else "From"  # noqa: PLR2004  # names are no longer
     form = {
         "To": config.to,
         sender: config.sender,

@@ -12,7 +12,7 @@ from schema.channels import Whatsapp
 from schema.notices import Message
 
 TEXT_LIMIT = 4_096  # characters, what every way into WhatsApp takes
-LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001 - WhatsApp has no way to escape; these look alike
+LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001  # WhatsApp has no way to escape; these look alike
 _MARKUP = re.compile(r"[*~`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 

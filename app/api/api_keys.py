@@ -57,7 +57,7 @@ class ApiKeyController(Controller):
     path = "/api-keys"
     tags = ("API keys",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseApiKeys")
     async def browse(

@@ -58,7 +58,7 @@ class AuditPage(Struct, frozen=True, kw_only=True):
     next_cursor: int | None
 
 
-async def wanted(  # noqa: PLR0913, PLR0917 - query parameters
+async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
     actor: Word = None,
     action: Word = None,
     resource: Word = None,
@@ -95,7 +95,7 @@ class AuditController(Controller):
     path = "/audit"
     tags = ("Audit",)
     guards = (ADMIN,)
-    dependencies = {"wanted": Provide(wanted)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(wanted)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseAudit", dependencies={"asked": Provide(asked)})
     async def browse(self, asked: NamedDependency[Asked[AuditQuery]]) -> AuditLog | AuditPage:

@@ -59,7 +59,7 @@ def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
 def wire_type(type_: Any) -> Any:
     """What is really on the wire: the union of a struct's variants, or the type itself."""
     variants = VARIANTS.get(type_)
-    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007 - of as many as there are
+    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # of as many as there are
 
 
 def _raw(body: bytes) -> Any:

@@ -53,12 +53,12 @@ class Tested(Struct, frozen=True):
 SENT = Tested(ok=True, message="The test was delivered.")
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
-    type: FromQuery[ChannelType | None] = None,  # noqa: A002 - its name on the wire
+    type: FromQuery[ChannelType | None] = None,  # noqa: A002  # its name on the wire
     active: FromQuery[bool | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
@@ -84,7 +84,7 @@ class ChannelController(Controller):
     path = "/notification-channels"
     tags = ("Notification channels",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseChannels")
     async def browse(self, wanted: NamedDependency[Asked[ChannelQuery]]) -> Channels | ChannelPage:

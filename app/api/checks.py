@@ -95,7 +95,7 @@ class CheckController(Controller):
     path = "/checks"
     tags = ("Checks",)
     guards = (VIEWER,)
-    dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[MonitorQuery], window: NamedDependency[Window]) -> Checks:

@@ -49,7 +49,7 @@ class DeliveryPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def wanted(  # noqa: PLR0913, PLR0917 - query parameters
+async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     channel_id: FromQuery[UUID | None] = None,
     monitor_id: FromQuery[UUID | None] = None,

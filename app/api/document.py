@@ -122,7 +122,7 @@ def _declare(operation: dict[str, Any], handler: HTTPRouteHandler, *, has_path_p
     statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 408, 409, 413, 415] if has_body else []
     statuses += [429] if rates.is_counted(handler) else []
-    responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004 - HTTP
+    responses = {code: told for code, told in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
         responses[str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}
     operation["responses"] = responses
@@ -185,7 +185,7 @@ def _discriminate(node: Any, schemas: dict[str, Any]) -> None:
 
 
 def _discriminator(members: Any, schemas: dict[str, Any]) -> dict[str, Any] | None:
-    if not isinstance(members, list) or len(members) < 2 or not all("$ref" in one for one in members):  # noqa: PLR2004 - a choice
+    if not isinstance(members, list) or len(members) < 2 or not all("$ref" in one for one in members):  # noqa: PLR2004  # a choice
         return None
     refs = [one["$ref"] for one in members]
     constants = [_constants(schemas[ref.rpartition("/")[2]]) for ref in refs]

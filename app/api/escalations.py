@@ -57,7 +57,7 @@ class EscalationController(Controller):
     path = "/escalations"
     tags = ("Escalations",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseEscalations")
     async def browse(self, wanted: NamedDependency[Asked[EscalationQuery]]) -> Escalations | EscalationPage:

@@ -43,7 +43,7 @@ class HeartbeatPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
@@ -93,7 +93,7 @@ class HeartbeatController(Controller):
 
     tags = ("Heartbeats",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
 
     @get("/heartbeats", operation_id="BrowseHeartbeats")
     async def browse(

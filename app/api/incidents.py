@@ -100,7 +100,7 @@ class IncidentController(Controller):
 
     tags = ("Incidents",)
     guards = (VIEWER,)
-    dependencies = {  # noqa: RUF012 - Litestar's way
+    dependencies = {  # noqa: RUF012  # Litestar's way
         "version": Provide(etags.if_match),
         "wanted": Provide(wanted),
         "asked": Provide(asked),

@@ -33,7 +33,7 @@ class TooLong(Refusal):
     status, code = 413, "PAYLOAD_TOO_LARGE"
 
 
-class HangUp(Exception):  # noqa: N818 - an end, not an error of ours
+class HangUp(Exception):  # noqa: N818  # an end, not an error of ours
     """The line is to be closed, with a code and the reason as an error message before it."""
 
     def __init__(self, code: int, refusal: Refusal) -> None:

@@ -43,12 +43,12 @@ class MonitorPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
-    type: FromQuery[MonitorType | None] = None,  # noqa: A002 - its name on the wire
+    type: FromQuery[MonitorType | None] = None,  # noqa: A002  # its name on the wire
     active: FromQuery[bool | None] = None,
     status: FromQuery[StatusWord | None] = None,
     tag: TagWord = None,
@@ -78,7 +78,7 @@ class MonitorController(Controller):
     path = "/monitors"
     tags = ("Monitors",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseMonitors")
     async def browse(self, wanted: NamedDependency[Asked[MonitorQuery]]) -> Monitors | MonitorPage:

@@ -32,12 +32,12 @@ class OidcController(Controller):
     path = "/auth/oidc"
     tags = ("Auth",)
     guards = (ANYONE,)
-    opt = {rates.RATE: rates.AUTH}  # noqa: RUF012 - Litestar's
+    opt = {rates.RATE: rates.AUTH}  # noqa: RUF012  # Litestar's
 
     @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
     async def start(self, request: AnyRequest) -> Redirect:
         """Send the browser to the provider that OIDC_ISSUER names."""
-        from app.security import oidc  # noqa: PLC0415 - a third of a second of every start, for whoever has a provider
+        from app.security import oidc  # noqa: PLC0415  # a third of a second of every start, for whoever has a provider
 
         settings = _settings(request)
         url, word = await oidc.departure(settings, _callback(request, settings), await stored.read(EGRESS))
@@ -56,14 +56,14 @@ class OidcController(Controller):
         self, request: AnyRequest, code: Code = None, came_with: State = None
     ) -> Response[SignedIn | None]:
         """Come back from the provider: signs in, and goes on to CLIENT_URL with the cookie `session_id`."""
-        from app.security import oidc  # noqa: PLC0415 - a third of a second of every start, for whoever has a provider
+        from app.security import oidc  # noqa: PLC0415  # a third of a second of every start, for whoever has a provider
 
         del code, came_with  # the document shows them; a provider may send others, and all are judged together
         settings = _settings(request)
         word = request.cookies.get(COOKIE)
         if word is None:
             raise Unauthorized(oidc.BAD_STATE)
-        query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416 - of several, the last
+        query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416  # of several, the last
         told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
         cookies = [*signed_in.cookies, _cookie(request, "", 0)]

@@ -11,7 +11,7 @@ def declare(app: Litestar) -> None:
     for route in app.routes:
         if isinstance(route, HTTPRoute) and "OPTIONS" in route.route_handler_map:
             handler, _ = route.route_handler_map["OPTIONS"]
-            handler._fn = _told(", ".join(sorted(route.route_handler_map)))  # noqa: SLF001 - it has no public setter
+            handler._fn = _told(", ".join(sorted(route.route_handler_map)))  # noqa: SLF001  # it has no public setter
 
 
 def _told(methods: str) -> Any:

@@ -39,7 +39,7 @@ class PasskeyController(Controller):
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyStart]
     ) -> PasskeyOptions:
         """Begin to register a passkey: what the browser needs for `navigator.credentials.create`."""
-        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+        from app.security import authenticators  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
 
         account = await second_step.reproved(request, principal, data.password)
         site = site_of(request)
@@ -53,7 +53,7 @@ class PasskeyController(Controller):
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyDraft]
     ) -> PasskeyAdded:
         """Keep what the authenticator made. Ends one's other sessions; the first factor comes with recovery codes."""
-        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+        from app.security import authenticators  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
 
         user_id, site = second_step.person(principal), site_of(request)
         key = authenticators.registered(site, data.credential, await challenges.take(user_id, "register"))
@@ -95,7 +95,7 @@ class PasskeyController(Controller):
     )
     async def prepare_login(self, request: AnyRequest, data: JSONBody[PasskeyLoginStart]) -> PasskeyOptions:
         """Begin the second step: what the browser needs for `navigator.credentials.get`."""
-        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+        from app.security import authenticators  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
 
         bearer, site = await second_step.bearer_of(data.ticket), site_of(request)
         account = bearer.account
@@ -108,7 +108,7 @@ class PasskeyController(Controller):
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[SignedIn]:
         """The second step with a passkey: the ticket of the first one stands for the password."""
-        from app.security import authenticators  # noqa: PLC0415 - a tenth of a second, for whoever has passkeys
+        from app.security import authenticators  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
 
         bearer, site = await second_step.bearer_of(data.ticket), site_of(request)
         challenge = await challenges.take(bearer.account.id, "sign-in")

@@ -114,7 +114,7 @@ class Mailbox:
             group, self._open = self._open, None
             try:
                 await keep(group.outcomes, group.snapshots)
-            except Exception as error:  # noqa: BLE001 - each waiting handler raises it
+            except Exception as error:  # noqa: BLE001  # each waiting handler raises it
                 group.end(error)
             else:
                 group.end()

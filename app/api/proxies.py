@@ -35,7 +35,7 @@ class ProxyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(  # noqa: PLR0913, PLR0917 - query parameters
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
@@ -64,7 +64,7 @@ class ProxyController(Controller):
     path = "/proxies"
     tags = ("Proxies",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseProxies")
     async def browse(self, wanted: NamedDependency[Asked[ProxyQuery]]) -> Proxies | ProxyPage:

@@ -81,7 +81,7 @@ def signalled(signal: str, msg: str) -> Said:
         return Said(NOTED[signal], Status.UNKNOWN, words)
     if signal == "fail":
         return Said(PUSHED, Status.DOWN, words or "reported as failed")
-    if not (signal.isascii() and signal.isdecimal() and len(signal) <= 3 and int(signal) <= MOST_EXIT_CODE):  # noqa: PLR2004 - digits
+    if not (signal.isascii() and signal.isdecimal() and len(signal) <= 3 and int(signal) <= MOST_EXIT_CODE):  # noqa: PLR2004  # digits
         raise Invalid.one("signal", WANTED)
     if int(signal) == 0:
         return Said(PUSHED, Status.UP, words)
@@ -149,7 +149,7 @@ class PushController(Controller):
     path = "/push/{token:str}"
     tags = ("Push",)
     guards = (ANYONE,)
-    opt = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE}  # noqa: RUF012 - Litestar's way
+    opt = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="Push", responses=ANSWER)
     async def ping(

@@ -114,7 +114,7 @@ class ResultController(Controller):
     path = "/results"
     tags = ("Results",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.flat), "wanted": Provide(asked)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"window": Provide(lists.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseResults")
     async def browse(

@@ -20,7 +20,7 @@ AnyRequest = Request[Any, Any, Any]
 Judged = TypeVar("Judged")
 KIND, TICKET_S = "second-step", 300  # time to find the telephone
 WRONG_CODE = "The code is wrong, or was used before."
-WRONG_PASSWORD = "The password is wrong."  # noqa: S105 - a sentence
+WRONG_PASSWORD = "The password is wrong."  # noqa: S105  # a sentence
 NOBODY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
 
 

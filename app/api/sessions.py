@@ -89,7 +89,7 @@ class SessionController(Controller):
         self,
         principal: NamedDependency[Principal],
         user_id: Of = None,
-        everything: All = False,  # noqa: FBT002 - Litestar passes it by name
+        everything: All = False,  # noqa: FBT002  # Litestar passes it by name
     ) -> None:
         """End one's own sessions, and as an admin everybody's; the one that asks only with `all=true`."""
         keeping = None if everything else principal.session_id

@@ -26,7 +26,7 @@ class SettingController(Controller):
     path = "/settings"
     tags = ("Settings",)
     guards = (ADMIN,)
-    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseSettings")
     async def browse(self) -> Settings:

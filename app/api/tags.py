@@ -58,7 +58,7 @@ class TagController(Controller):
     path = "/tags"
     tags = ("Tags",)
     guards = (VIEWER,)
-    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseTags", dependencies={"wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[Asked[TagQuery]]) -> Tags | TagPage:

@@ -95,7 +95,7 @@ async def settle(scope: Scope, status: int, body: bytes) -> None:
     try:
         await audit.record(deed)
     except (*db.TROUBLE, Unopenable) as error:
-        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(deed))  # noqa: TRY400 - the entry says more than where
+        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(deed))  # noqa: TRY400  # the entry says more than where
     except Exception:  # a bug in here must not swallow the answer to a change that is made
         log.exception("audit.failed", entry=msgspec.to_builtins(deed))
 
@@ -112,9 +112,9 @@ def deed_of(scope: Scope, status: int, body: bytes) -> Deed:
         action=action,
         resource=action.partition(".")[0],
         resource_id=trail.resource_id or _named(scope) or _made(status, body),
-        change=trail.change if status < 400 else _without_login(action, trail.change),  # noqa: PLR2004 - HTTP
+        change=trail.change if status < 400 else _without_login(action, trail.change),  # noqa: PLR2004  # HTTP
         outcome=_outcome(status),
-        code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004 - HTTP
+        code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004  # HTTP
         request_id=str(state.get("request_id", "")),
     )
 
@@ -141,7 +141,7 @@ def _counts(scope: Scope, deed: Deed, status: int) -> bool:
 
 
 def _is_old_token(deed: Deed, status: int) -> bool:
-    return deed.action == "session.refreshed" and status == 401  # noqa: PLR2004 - HTTP
+    return deed.action == "session.refreshed" and status == 401  # noqa: PLR2004  # HTTP
 
 
 def _shows_credential(scope: Scope) -> bool:
@@ -161,9 +161,9 @@ def _is_new(key: tuple[str, ...]) -> bool:
 
 
 def _outcome(status: int) -> AuditOutcome:
-    if status < 400:  # noqa: PLR2004 - HTTP
+    if status < 400:  # noqa: PLR2004  # HTTP
         return AuditOutcome.DONE
-    return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004 - HTTP
+    return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
 
 
 def _bearer_of(ticket: object) -> str:
@@ -186,7 +186,7 @@ def _named(scope: Scope) -> str:
 
 
 def _made(status: int, body: bytes) -> str:
-    if status != 201:  # noqa: PLR2004 - HTTP
+    if status != 201:  # noqa: PLR2004  # HTTP
         return ""
     try:
         return msgspec.json.decode(body, type=_Made).id or ""

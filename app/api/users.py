@@ -63,7 +63,7 @@ class UserController(Controller):
     path = "/users"
     tags = ("Users",)
     guards = (ADMIN,)
-    dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseUsers")
     async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:

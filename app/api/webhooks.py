@@ -100,7 +100,7 @@ class WebhookController(Controller):
     path = "/webhooks"
     tags = ("Webhooks",)
     guards = (OPERATOR,)
-    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012 - Litestar's way
+    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseWebhooks", dependencies={"wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[Asked[WebhookQuery]]) -> Webhooks | WebhookPage:

@@ -10,7 +10,7 @@ import msgspec
 PATIENCE_S = 660  # longer than the longest check may take
 
 
-class Refused(Exception):  # noqa: N818 - a fact, not an error of ours
+class Refused(Exception):  # noqa: N818  # a fact, not an error of ours
     """The server did not do it, or did not answer; the reason is one line."""
 
 

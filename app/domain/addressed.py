@@ -120,4 +120,4 @@ def _said(value: Any) -> str:
 
 
 def _joint(address: str) -> str:
-    return "&" if "?" in address else "/?" if address.count("/") == 2 else "?"  # noqa: PLR2004 - of ://
+    return "&" if "?" in address else "/?" if address.count("/") == 2 else "?"  # noqa: PLR2004  # of ://

@@ -34,7 +34,7 @@ class Person(Struct, frozen=True, kw_only=True):
 def person(claims: Mapping[str, Any], role: Role | None) -> Person:
     """Who the claims speak of. Those of a verified ID token: `iss` and `sub` are there."""
     told = claims.get("email")
-    email = told.lower() if isinstance(told, str) and len(told) <= 254 and ADDRESS.fullmatch(told) else ""  # noqa: PLR2004 - RFC 5321
+    email = told.lower() if isinstance(told, str) and len(told) <= 254 and ADDRESS.fullmatch(told) else ""  # noqa: PLR2004  # RFC 5321
     name = claims.get("preferred_username")
     return Person(
         issuer=str(claims["iss"]),

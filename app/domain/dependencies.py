@@ -54,7 +54,7 @@ def _traced(end: str, came_from: Mapping[str, str | None]) -> list[str]:
 def shared(monitor_ids: Iterable[str], parents: Parents) -> str | None:
     """The nearest monitor that all of these hang on, or are; None when there is none, or only one monitor."""
     reached = [{one: 0} | ancestors(one, parents) for one in dict.fromkeys(monitor_ids)]
-    if len(reached) < 2:  # noqa: PLR2004 - one monitor has nothing in common with others
+    if len(reached) < 2:  # noqa: PLR2004  # one monitor has nothing in common with others
         return None
     common = set.intersection(*(set(one) for one in reached))
     return min(common, key=lambda one: (max(ring[one] for ring in reached), one), default=None)

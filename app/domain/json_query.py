@@ -25,11 +25,11 @@ GROWN = 1_048_576  # characters or items that a step may put together
 SHOWN = 4_096  # characters of a hit that is no scalar
 
 
-class NotFound(Exception):  # noqa: N818 - a fact about the answer
+class NotFound(Exception):  # noqa: N818  # a fact about the answer
     """The query has no hit in this text, or the text is none to be queried; the sentence says which."""
 
 
-class _Spent(Exception):  # noqa: N818 - names the fact
+class _Spent(Exception):  # noqa: N818  # names the fact
     """The budget of steps is used up."""
 
 
@@ -75,7 +75,7 @@ class _Node(jsonpath.JSONPathMatch):
         self._count()
         super().__init__(**parts)
 
-    def new_child(self, obj: object, key: int | str) -> jsonpath.JSONPathMatch:  # noqa: ARG002 - the library's signature
+    def new_child(self, obj: object, key: int | str) -> jsonpath.JSONPathMatch:  # noqa: ARG002  # the library's signature
         """One step down."""
         return _Node(filter_context={}, obj=obj, parent=self, parts=(), path="", root=self.root)
 
@@ -93,7 +93,7 @@ class _Node(jsonpath.JSONPathMatch):
 class _Matching(FilterFunction):
     """RFC 9535's match() and search(), by RE2: the pattern may come from the document."""
 
-    arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012 - the library's way
+    arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012  # the library's way
     return_type = ExpressionType.LOGICAL
 
     def __init__(self, matches: Callable[[str, str], bool]) -> None:
@@ -146,7 +146,7 @@ _PATHS = _Paths(strict=True)
 def _by_path(query: str) -> Search:
     read = _PATHS.compile(query)
     if not isinstance(read, jsonpath.JSONPath):
-        raise ValueError("only one path can be asked for")  # noqa: TRY004 - it is the text that is wrong
+        raise ValueError("only one path can be asked for")  # noqa: TRY004  # it is the text that is wrong
     path = _Path(env=_PATHS, segments=read.segments)
 
     def search(document: Any) -> Any:

@@ -20,7 +20,7 @@ _UNEXPECTED = re.compile(r"unexpected tag '(\w+)'")
 _CLOSING = {"{{": "}}", "{%": "%}"}
 
 
-class Unusable(Exception):  # noqa: N818 - names the fact
+class Unusable(Exception):  # noqa: N818  # names the fact
     """A template that can't be read, or not be carried out. Its words say where and why."""
 
 
@@ -79,7 +79,7 @@ def _tags(text: str) -> Iterator[str]:
             position = end.end()
             continue
         position = text.find(_CLOSING[found[0]], start + 2) + 2
-        if position < 2:  # noqa: PLR2004 - `find` found nothing
+        if position < 2:  # noqa: PLR2004  # `find` found nothing
             raise Unusable(f"{_at(text, start)}{found[0]} is not closed: {_CLOSING[found[0]]} is missing")
         tag = text[start:position]
         if len(tag) > TAG_LIMIT:

@@ -144,7 +144,7 @@ def replace(value: object, old: object, new: object = "") -> str:
 
 def rendered(template: BoundTemplate, values: dict[str, Any]) -> str:
     """What the template says. Raises LiquidError, or whatever else went wrong in it."""
-    buffer: Any = template._get_buffer()  # noqa: SLF001 - what was written before the limit is still good
+    buffer: Any = template._get_buffer()  # noqa: SLF001  # what was written before the limit is still good
     context = template.context_class(template, globals=_NEITHER | values)
     try:
         template.render_with_context(context, buffer)

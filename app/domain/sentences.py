@@ -37,7 +37,7 @@ def _down(message: Message) -> tuple[str, ...]:
     if message.started_at is None:
         return ()
     lasted = (message.at - message.started_at).total_seconds()
-    so_far = f", for {length_of(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004 - a minute; a fresh one needs none
+    so_far = f", for {length_of(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004  # a minute; a fresh one needs none
     since = "Down since" if message.monitor else "Since"  # an incident that somebody wrote down
     return (f"{since} {instant_of(message.started_at)}{so_far}.",)
 

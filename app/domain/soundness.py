@@ -38,7 +38,7 @@ def _of_http(config: Http) -> Iterator[Fault]:
     if config.regex:
         yield from _raising("regex", "RE2", partial(patterns.compiled, config.regex))
     if config.json_query:
-        from app.domain import json_query  # noqa: PLC0415 - libraries that most monitors never need
+        from app.domain import json_query  # noqa: PLC0415  # libraries that most monitors never need
 
         query = partial(json_query.compiled, config.json_query_language, config.json_query)
         yield from _raising("json_query", str(config.json_query_language), query)
@@ -75,7 +75,7 @@ def _xml(body: str) -> str:
     if "<!DOCTYPE" in body:
         return "must be XML without a DOCTYPE"
     try:
-        ET.fromstring(body)  # noqa: S314 - without a DTD there are no entities to unfold
+        ET.fromstring(body)  # noqa: S314  # without a DTD there are no entities to unfold
     except (ET.ParseError, ValueError) as error:
         return f"is not XML: {error}"
     return ""

@@ -61,7 +61,7 @@ def doubts(templates: Templates) -> list[str]:
     """Names in templates without faults that nobody gives them: they are empty in every message."""
     names: dict[str, None] = {}
     for text in filter(None, msgspec.structs.astuple(templates)):
-        from app.domain import reading  # noqa: PLC0415 - only who has templates pays for their reader
+        from app.domain import reading  # noqa: PLC0415  # only who has templates pays for their reader
 
         names |= dict.fromkeys(reading.unknown(reading.compiled(text), bindings.NAMES, bindings.OPEN_ENDED))
     return [f"there is no variable {name}" for name in names]
@@ -69,25 +69,25 @@ def doubts(templates: Templates) -> list[str]:
 
 def compiled(text: str) -> "BoundTemplate":
     """The template; kept, so that it is read once. Raises `app.domain.reading.Unusable`."""
-    from app.domain import reading  # noqa: PLC0415 - only who has templates pays for their reader
+    from app.domain import reading  # noqa: PLC0415  # only who has templates pays for their reader
 
     return reading.compiled(text)
 
 
 def _said(text: str, values: dict[str, object]) -> tuple[str, str]:
     """What a template makes of these values, and what went wrong."""
-    from app.domain import reading, sandbox  # noqa: PLC0415 - only who has templates pays for their reader
+    from app.domain import reading, sandbox  # noqa: PLC0415  # only who has templates pays for their reader
 
     try:
         return sandbox.rendered(reading.compiled(text), values), ""
     except reading.Unusable as unusable:
         return "", str(unusable)
-    except Exception as error:  # noqa: BLE001 - whatever a template breaks, the message goes out, and says why
+    except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message goes out, and says why
         return "", reading.explained(error, text)
 
 
 def _fault(text: str) -> str:
-    from app.domain import reading, sandbox  # noqa: PLC0415 - only who has templates pays for their reader
+    from app.domain import reading, sandbox  # noqa: PLC0415  # only who has templates pays for their reader
 
     try:
         reading.compiled(text)

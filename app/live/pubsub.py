@@ -54,7 +54,7 @@ class SteadyPubSub:
 async def _received(pubsub: PubSub) -> AsyncIterator[bytes | None]:
     """Messages of one connection. redis-py may renew it without a word; then a new `subscribe` confirmation tells."""
     n_silences = 0
-    while n_silences < 2:  # noqa: PLR2004 - asked once, and no answer
+    while n_silences < 2:  # noqa: PLR2004  # asked once, and no answer
         message: dict[str, Any] | None = await pubsub.get_message(timeout=QUIET_S)
         if message is None:
             n_silences += 1

@@ -48,7 +48,7 @@ GONE = ("There is nothing here any more", "The incident, or the channel that thi
 NOT_FOUND, NO_MORE = 404, 410
 
 
-class Unusable(Exception):  # noqa: N818 - names the fact
+class Unusable(Exception):  # noqa: N818  # names the fact
     """A link that leads nowhere, with what is told about it."""
 
     def __init__(self, status: int, told: tuple[str, str]) -> None:

@@ -24,7 +24,7 @@ _LAYOUT = Layout(">16s16sQ")
 _UNSET_CLIENT = "http://localhost:3000"  # CLIENT_URL's default: nobody has said where people see us
 
 
-class Forged(Exception):  # noqa: N818 - names the fact
+class Forged(Exception):  # noqa: N818  # names the fact
     """Not one of our links, or not all of it."""
 
 
@@ -49,7 +49,7 @@ def base_of(settings: Settings) -> str:
     """CLIENT_URL where it is set; else the address this installation listens on."""
     if settings.client_url.rstrip("/") != _UNSET_CLIENT:
         return settings.client_url.rstrip("/")
-    host = "localhost" if settings.server_host in {"0.0.0.0", "::"} else settings.server_host  # noqa: S104 - compared
+    host = "localhost" if settings.server_host in {"0.0.0.0", "::"} else settings.server_host  # noqa: S104  # compared
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server_port}"
 
 

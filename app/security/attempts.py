@@ -41,10 +41,10 @@ WAIT = "There were too many failed attempts: wait before the next one."
 class Ledger(Protocol):
     """Where failures are kept; `app.store.attempts` is the one there is, since this room lies below the store."""
 
-    async def tally(self, attempt: Attempt, window_ms: int, until_ms: int) -> Tally: ...  # noqa: D102 - said there
-    async def add(self, attempt: Attempt, now_ms: int, until_ms: int) -> None: ...  # noqa: D102 - said there
-    async def forgive(self, attempt: Attempt) -> None: ...  # noqa: D102 - said there
-    async def befriend(self, attempt: Attempt, now_ms: int) -> None: ...  # noqa: D102 - said there
+    async def tally(self, attempt: Attempt, window_ms: int, until_ms: int) -> Tally: ...  # noqa: D102  # said there
+    async def add(self, attempt: Attempt, now_ms: int, until_ms: int) -> None: ...  # noqa: D102  # said there
+    async def forgive(self, attempt: Attempt) -> None: ...  # noqa: D102  # said there
+    async def befriend(self, attempt: Attempt, now_ms: int) -> None: ...  # noqa: D102  # said there
 
 
 class Rule(Struct, frozen=True):
@@ -81,7 +81,7 @@ _ledger: Ledger | None = None
 
 def prepare(settings: Settings, ledger: Ledger) -> None:
     """Take the limits and the place where failures are kept; before anything else here."""
-    global _limits, _ledger  # noqa: PLW0603 - one set per process, as with the keys of `sealing`
+    global _limits, _ledger  # noqa: PLW0603  # one set per process, as with the keys of `sealing`
     _limits = Limits(
         settings.bruteforce_max_attempts,
         settings.bruteforce_window_s * 1_000,

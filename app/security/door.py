@@ -37,8 +37,8 @@ class Door(aiohttp.TCPConnector):
     async def _create_direct_connection(
         self,
         req: ClientRequest,
-        traces: list[Trace],  # noqa: ARG002 - aiohttp's signature
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+        traces: list[Trace],  # noqa: ARG002  # aiohttp's signature
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's signature
         *,
         client_error: type[Exception] = aiohttp.ClientConnectorError,
     ) -> tuple[asyncio.Transport, ResponseHandler]:

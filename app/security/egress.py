@@ -21,7 +21,7 @@ DEFAULT = EgressPolicy()
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
 
 
-class Refused(Exception):  # noqa: N818 - a policy's answer
+class Refused(Exception):  # noqa: N818  # a policy's answer
     """We do not connect there; the sentence says where and why. No OSError: nobody should try again."""
 
 

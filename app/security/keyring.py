@@ -34,7 +34,7 @@ _keys: tuple[SigningKey, ...] = ()
 
 def use(keys: Sequence[SigningKey]) -> None:
     """Take what the store has, in place of what was here."""
-    global _keys  # noqa: PLW0603 - one ring per process, as with the database's engine
+    global _keys  # noqa: PLW0603  # one ring per process, as with the database's engine
     _keys = tuple(sorted(keys, key=lambda one: one.signs_from_s))
 
 

@@ -25,11 +25,11 @@ _ABOUT_THE_NAME = frozenset(
 Lookup = Callable[[str], tuple[str, ...]]
 
 
-class NameUnknown(OSError):  # noqa: N818 - a fact about the name
+class NameUnknown(OSError):  # noqa: N818  # a fact about the name
     """There is no such name, or it has no address: the target's failure."""
 
 
-class NamesUnavailable(OSError):  # noqa: N818 - a fact about our network
+class NamesUnavailable(OSError):  # noqa: N818  # a fact about our network
     """Nobody answers for names: our own failure, whatever became of the target."""
 
 

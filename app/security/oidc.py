@@ -157,4 +157,4 @@ async def _completed(
 def _said(told: Mapping[str, Any]) -> str:
     """A provider's error, if it is a plain word of the standard's."""
     word = str(told.get("error", ""))
-    return f": {word}" if word.isascii() and word.replace("_", "").isalnum() and len(word) <= 40 else ""  # noqa: PLR2004 - a word
+    return f": {word}" if word.isascii() and word.replace("_", "").isalnum() and len(word) <= 40 else ""  # noqa: PLR2004  # a word

@@ -20,7 +20,7 @@ from schema.users import Principal
 RULE = "rule"  # where `declare` notes what a handler needs
 
 
-class Undeclared(Exception):  # noqa: N818 - names the fact
+class Undeclared(Exception):  # noqa: N818  # names the fact
     """A route does not say who may reach it, or says two things."""
 
 

@@ -79,7 +79,7 @@ def _object(status: int, body: bytes) -> dict[str, Any]:
         found = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    is_good = status == 200  # noqa: PLR2004 - HTTP
+    is_good = status == 200  # noqa: PLR2004  # HTTP
     if isinstance(found, dict):
         return found if is_good else {"error": str(status), **found}
     if is_good:

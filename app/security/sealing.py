@@ -38,13 +38,13 @@ Change = Callable[[str, str], str]
 _secrets: tuple[str, ...] = ()
 
 
-class Unopenable(Exception):  # noqa: N818 - names the fact
+class Unopenable(Exception):  # noqa: N818  # names the fact
     """A stored secret does not open: API_SECRET_KEY is another one than when it was sealed."""
 
 
 def prepare(settings: Settings) -> None:
     """Take the installation's secret, and the one before it; before anything else here."""
-    global _secrets  # noqa: PLW0603 - one ring of keys per process, as with the database's engine
+    global _secrets  # noqa: PLW0603  # one ring of keys per process, as with the database's engine
     _secrets = tuple(filter(None, (settings.api_secret_key, settings.api_secret_key_previous)))
 
 

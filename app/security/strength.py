@@ -17,6 +17,6 @@ def require(password: str, *names: str, field: str = "password") -> None:
 
 @cache
 def _common() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - a tenth of a second, for who sets a password
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  # a tenth of a second, for who sets a password
 
     return frozenset(FREQUENCY_LISTS["passwords"])

@@ -164,7 +164,7 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
         return await _changed(monitor_id, now, kinds)
 
 
-async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001 - reads as the state it asks for
+async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001  # reads as the state it asks for
     """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
     return await change(monitor_id, MonitorPatch(active=active))
 

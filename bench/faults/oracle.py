@@ -162,7 +162,7 @@ def _is_backed(answers: Sequence[tuple[float, bool]], fact: Fact) -> bool:
     return any(up == fact.up for _, up in answers[first:end])
 
 
-def _named(name: str, up: bool, at_ms: float) -> str:  # noqa: FBT001 - a direction
+def _named(name: str, up: bool, at_ms: float) -> str:  # noqa: FBT001  # a direction
     return f"{name} {'up' if up else 'down'} at {at_ms:.0f}"
 
 

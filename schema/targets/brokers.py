@@ -78,7 +78,7 @@ class KafkaProducer(
 
     def __post_init__(self) -> None:
         """Raises ValueError for a port that is none."""
-        if wrong := [one for one in self.brokers if not 0 < int(one.rpartition(":")[2]) < 65_536]:  # noqa: PLR2004 - TCP
+        if wrong := [one for one in self.brokers if not 0 < int(one.rpartition(":")[2]) < 65_536]:  # noqa: PLR2004  # TCP
             raise ValueError(f"`brokers` has a port that is none: {wrong[0]}")
 
 

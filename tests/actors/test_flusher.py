@@ -5,7 +5,7 @@ import asyncio
 from actors.flusher import HURRY_S, Flusher
 
 
-class Away(Exception):  # noqa: N818 - what a sink that is away raises
+class Away(Exception):  # noqa: N818  # what a sink that is away raises
     pass
 
 

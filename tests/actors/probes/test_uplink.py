@@ -73,7 +73,7 @@ async def test_what_stands_in_our_own_network_is_judged_as_ever(tools_with, free
 
 
 @pytest.mark.parametrize(("host", "outside"), [("1.1.1.1", True), ("nas.example", False), ("both.example", False)])
-async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001 - a case
+async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
     tools = await tools_with(("127.0.0.1", free_port))
     assert await tools.uplink.is_to_blame(make.snapshot(Ping(host=host))) is outside
 

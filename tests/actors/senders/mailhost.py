@@ -37,7 +37,7 @@ class Mailhost:
         assert isinstance(content, bytes)
         return message_from_bytes(content, policy=RULES)
 
-    async def handle_RCPT(self, *told: Any) -> str:  # noqa: N802 - aiosmtpd's: server, session, envelope, address, options
+    async def handle_RCPT(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope, address, options
         """Take a recipient, or say why not."""
         _, _, envelope, address, _ = told
         reply = self.replies.get(address, self.replies.get("RCPT", "250 OK"))
@@ -45,7 +45,7 @@ class Mailhost:
             envelope.rcpt_tos.append(address)
         return reply
 
-    async def handle_DATA(self, *told: Any) -> str:  # noqa: N802 - aiosmtpd's: server, session, envelope
+    async def handle_DATA(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope
         """Take a letter, or say why not."""
         reply = self.replies.get("DATA", "250 taken")
         if reply.startswith("250"):

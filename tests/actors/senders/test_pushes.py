@@ -203,7 +203,7 @@ async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools:
     assert body == {
         "session": "ops",
         "chatId": "12025550123@c.us",
-        "text": f"🔴 *Shop <b>&</b> ∗bar∗ is down*\n{TEXT}",  # noqa: RUF001 - what stands for an asterisk
+        "text": f"🔴 *Shop <b>&</b> ∗bar∗ is down*\n{TEXT}",  # noqa: RUF001  # what stands for an asterisk
         "linkPreview": False,
     }
 

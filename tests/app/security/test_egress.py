@@ -150,7 +150,7 @@ async def test_of_two_addresses_the_one_that_listens_is_taken():
     names.close()
 
 
-class echoing:  # noqa: N801 - read as a verb
+class echoing:  # noqa: N801  # read as a verb
     """A server on loopback that repeats what it hears."""
 
     def __init__(self, tls=None):
