@@ -1,6 +1,7 @@
 """A ping is answered when it is safe, and says nothing to whoever has no token."""
 
 import asyncio
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from app import queue
 from app.api import pings
 from app.main import create_app
-from app.store import monitors, readings
+from app.store import heartbeats, monitors, readings
 from app.store.readings import HeartbeatQuery
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.messages import LOGGED, PUSHED, STARTED
@@ -149,6 +150,21 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
         (one,), _ = await readings.browse(HeartbeatQuery())
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
+
+
+async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pings_is_told(
+    database, tmp_path, monkeypatch
+):
+    async def locked(*_):
+        raise sqlite3.OperationalError("database is locked")
+
+    away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
+    async with calling(create_app(away)) as client:
+        await monitors.add(make.monitor(Push(token=TOKEN)))
+        pings.forget()
+        monkeypatch.setattr(heartbeats, "absorb", locked)
+        replies = await asyncio.gather(*(client.get(PATH) for _ in range(5)))
+    assert [reply.status_code for reply in replies] == [503] * 5
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
