@@ -97,6 +97,14 @@ class Monitor(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
+class PushAddress(Struct, frozen=True, kw_only=True):
+    """Where a push monitor is reported to: whoever knows it can report."""
+
+    id: str
+    token: str
+    path: Annotated[str, Meta(description="Below this server's address.", examples=["/api/v1/push/TOKEN"])]
+
+
 class Snapshot(Struct, frozen=True):
     """All a worker needs to check and judge a monitor, at one version. With secrets open: it never leaves a process."""
 

@@ -43,6 +43,8 @@ SPOKEN = {
     "Register": "user.registered",
     "ChangeMe": "user.updated",
     "SayMonitorStatus": "monitor.said",
+    "ShowPushToken": "monitor.token_shown",
+    "RotatePushToken": "monitor.token_rotated",
     "TestChannelDraft": "channel.tested",
     "AcknowledgeByLink": "incident.acknowledged",
     "RunAdHocCheck": "check.run",

@@ -1,6 +1,6 @@
 """Monitors over HTTP: what is watched, how often, and who is told."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post, put
@@ -8,16 +8,16 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api import aftermath, etags, lists, running
+from app.api import aftermath, etags, lists, pings, running
 from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord, TagWord
 from app.api.rates import RUNNING
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
 from app.store.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
-from schema.monitors import Monitor, MonitorDraft, MonitorPatch
+from schema.monitors import Monitor, MonitorDraft, MonitorPatch, PushAddress
 from schema.pages import Pagination
-from schema.targets import TARGETS
+from schema.targets import TARGETS, Push
 from schema.targets.composed import Saying
 from schema.users import Principal
 
@@ -72,6 +72,10 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     return Asked(query, window)
 
 
+def _address_of(monitor_id: str, token: str) -> PushAddress:
+    return PushAddress(id=monitor_id, token=token, path=f"/api/v1/push/{token}")
+
+
 class MonitorController(Controller):
     """What is watched, how often, and who is told."""
 
@@ -90,7 +94,7 @@ class MonitorController(Controller):
 
     @post(operation_id="AddMonitor", guards=[ADMIN])
     async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
-        """Add a monitor. Its first check happens at once."""
+        """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
         changed = await monitors.add(data)
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor, status_code=201)
@@ -143,6 +147,22 @@ class MonitorController(Controller):
         changed = await monitors.say(str(monitor_id), data)
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
+          opt={"refusals": [409]})  # fmt: skip
+    async def show_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
+        """Show where a monitor of type `push` is reported to. Recorded in the audit log, so it is no GET."""
+        return _address_of(str(monitor_id), await monitors.push_token(str(monitor_id)))
+
+    @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
+          opt=VERSIONED)  # fmt: skip
+    async def rotate_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
+        """Make a new push token, and show it. The one before it ends within two seconds."""
+        changed = await monitors.rotate_token(str(monitor_id), version=version)
+        pings.forget()
+        await aftermath.tell(changed)
+        config = cast(Push, changed.monitor.config)
+        return _address_of(changed.monitor.id, config.token)
 
     @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:

@@ -28,13 +28,14 @@ log = structlog.get_logger()
 
 
 class Address:
-    """Whose a push token is. `last_ms` is its newest ping's instant."""
+    """Whose a push token is. `last_ms` is its newest ping's instant, `source` where that came from."""
 
-    __slots__ = ("last_ms", "snapshot", "until")
+    __slots__ = ("last_ms", "snapshot", "source", "until")
 
-    def __init__(self, snapshot: Snapshot, last_ms: int) -> None:
+    def __init__(self, snapshot: Snapshot, last_ms: int, source: str = "") -> None:
         self.snapshot = snapshot
         self.last_ms = last_ms
+        self.source = source
         self.until = monotonic() + KNOWN_S
 
     def next_ms(self) -> int:
@@ -44,6 +45,11 @@ class Address:
             raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
         self.last_ms = max(now, self.last_ms + 1)
         return self.last_ms
+
+    def is_new(self, source: str) -> bool:
+        """Whether the ping before came from elsewhere, or none is known; notes where this one comes from."""
+        before, self.source = self.source, source
+        return before != source
 
 
 class Addresses:
@@ -61,7 +67,8 @@ class Addresses:
         snapshot = await monitors.pushed(token)
         if snapshot is None:
             raise NotFound("There is no such push address.")
-        found = self.known.setdefault(token, Address(snapshot, known.last_ms if known else 0))
+        fresh = Address(snapshot, known.last_ms, known.source) if known else Address(snapshot, 0)
+        found = self.known.setdefault(token, fresh)
         if len(self.known) > KNOWN_MOST:
             self.known.popitem(last=False)
         return found

@@ -15,8 +15,10 @@ from app.api.requests import QUIET
 from app.domain import reports
 from app.domain.reports import Reports, Terms
 from app.errors import Invalid
+from app.security.addresses import address_of
 from app.security.policy import ANYONE
 from schema.jobs import Outcome
+from schema.limits import MASK
 from schema.messages import LOGGED, PUSHED, STARTED
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -28,6 +30,7 @@ USUAL = {"", "OK"}  # what clients say when they have nothing to say: not kept
 NOTED = {"start": STARTED, "log": LOGGED}  # signals that say nothing about how it went
 WANTED = "must be start, fail, log or an exit code from 0 to 255"
 
+AnyRequest = Request[Any, Any, Any]
 Word = Annotated[Literal["up", "down"], QueryParameter(description="How it went.")]
 Note = Annotated[str, QueryParameter(max_length=250, description="A few words that are kept with the heartbeat.")]
 Took = Annotated[
@@ -88,10 +91,11 @@ def signalled(signal: str, msg: str) -> Said:
     return Said(PUSHED, Status.DOWN, words or f"exit code {int(signal)}")
 
 
-async def take(token: str, said: Said) -> ASGIResponse:
+async def take(request: AnyRequest, token: str, said: Said) -> ASGIResponse:
     """Keep one ping. Raises NotFound, Conflict (paused), TooMany."""
     address = await pings.addresses.find(token)
     snapshot, at_ms = address.snapshot, address.next_ms()
+    source = address_of(request)
     ran_ms = await _ran_ms(snapshot.series, said, at_ms) if said.run_id else None
     outcome = Outcome(
         series=snapshot.series,
@@ -101,8 +105,8 @@ async def take(token: str, said: Said) -> ASGIResponse:
         began_ms=at_ms,
         took_us=round(float(said.took or ran_ms or 0) * 1000),
         code=said.code,
-        message=said.words,
-        detail=_detail(said, ran_ms),
+        message=said.words.replace(token, MASK),
+        detail=_detail(said, ran_ms, token) | _source(said, source, is_new=address.is_new(source)) or None,
         early=True,
         look_ms=_look_ms(snapshot, said, at_ms),
     )
@@ -120,15 +124,22 @@ async def _ran_ms(series: int, said: Said, at_ms: int) -> int | None:
     return None if began_ms is None else max(0, at_ms - began_ms)
 
 
-def _detail(said: Said, ran_ms: int | None) -> dict[str, Any] | None:
+def _detail(said: Said, ran_ms: int | None, token: str) -> dict[str, Any]:
+    """What is kept beside the heartbeat. A job's log often holds the address it reports to, and readers are many."""
     detail: dict[str, Any] = {}
     if said.run_id:
         detail["run_id"] = said.run_id
     if ran_ms is not None:
         detail["ran_s"] = ran_ms / 1000
     if said.body:
-        detail["body"] = said.body[:BODY_KEPT_BYTES].decode(errors="replace")
-    return detail or None
+        masked = said.body.replace(token.encode(), MASK.encode())  # before it is cut, or a part of it would stay
+        detail["body"] = masked[:BODY_KEPT_BYTES].decode(errors="replace")
+    return detail
+
+
+def _source(said: Said, source: str, *, is_new: bool) -> dict[str, Any]:
+    """Where a report came from. Everyday ones from where the one before came from would be a row more each."""
+    return {"from": source} if source and (is_new or said.status is Status.DOWN or said.body) else {}
 
 
 def _look_ms(snapshot: Snapshot, said: Said, at_ms: int) -> int:
@@ -153,16 +164,22 @@ class PushController(Controller):
 
     @get(operation_id="Push", responses=ANSWER)
     async def ping(
-        self, token: FromPath[str], status: Word = "up", msg: Note = "", ping: Took = "", rid: RunId = ""
+        self,
+        token: FromPath[str],
+        request: AnyRequest,
+        status: Word = "up",
+        msg: Note = "",
+        ping: Took = "",
+        rid: RunId = "",
     ) -> ASGIResponse:
         """Report. Answered when the report is stored safely."""
-        return await take(token, msgspec.structs.replace(reported(status, msg), took=ping, run_id=rid))
+        return await take(request, token, msgspec.structs.replace(reported(status, msg), took=ping, run_id=rid))
 
     @post(operation_id="PushWithBody", status_code=200, responses=ANSWER)
     async def ping_with_body(
         self,
         token: FromPath[str],
-        request: Request[Any, Any, Any],
+        request: AnyRequest,
         status: Word = "up",
         msg: Note = "",
         ping: Took = "",
@@ -170,24 +187,24 @@ class PushController(Controller):
     ) -> ASGIResponse:
         """Report, with a log or anything else in the body: its first 10 kB are kept."""
         said = msgspec.structs.replace(reported(status, msg), took=ping, run_id=rid, body=await request.body())
-        return await take(token, said)
+        return await take(request, token, said)
 
     @get("/{signal:str}", operation_id="PushSignal", responses=ANSWER)
     async def signal(
-        self, token: FromPath[str], signal: FromPath[str], msg: Note = "", rid: RunId = ""
+        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: Note = "", rid: RunId = ""
     ) -> ASGIResponse:
         """Say `start`, `fail`, `log`, or with which exit code it ended: 0 is success."""
-        return await take(token, msgspec.structs.replace(signalled(signal, msg), run_id=rid))
+        return await take(request, token, msgspec.structs.replace(signalled(signal, msg), run_id=rid))
 
     @post("/{signal:str}", operation_id="PushSignalWithBody", status_code=200, responses=ANSWER)
     async def signal_with_body(
         self,
         token: FromPath[str],
         signal: FromPath[str],
-        request: Request[Any, Any, Any],
+        request: AnyRequest,
         msg: Note = "",
         rid: RunId = "",
     ) -> ASGIResponse:
         """Say the same, with a log or anything else in the body: its first 10 kB are kept."""
         said = msgspec.structs.replace(signalled(signal, msg), run_id=rid, body=await request.body())
-        return await take(token, said)
+        return await take(request, token, said)

@@ -48,10 +48,15 @@ def key_of_token(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+def new_token() -> str:
+    """A push token nobody guesses."""
+    return token_urlsafe(TOKEN_BYTES)
+
+
 def with_token(target: Target) -> Target:
     """A push target without a token gets one; everything else stays."""
     if isinstance(target, Push) and not target.token:
-        return msgspec.structs.replace(target, token=token_urlsafe(TOKEN_BYTES))
+        return msgspec.structs.replace(target, token=new_token())
     return target
 
 

@@ -40,6 +40,7 @@ from schema.events import Event, EventKind
 from schema.jobs import Plan
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
+from schema.targets import Push, Target
 from schema.targets.composed import Saying
 
 __all__ = [
@@ -50,9 +51,11 @@ __all__ = [
     "browse",
     "change",
     "plans",
+    "push_token",
     "pushed",
     "read",
     "remove",
+    "rotate_token",
     "say",
     "set_active",
     "snapshots",
@@ -111,7 +114,7 @@ class Changed(Struct, frozen=True, kw_only=True):
 
 
 async def add(draft: MonitorDraft) -> Changed:
-    """Keep a new monitor. Raises Invalid, Conflict (its push token is another's)."""
+    """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
     now, id_ = _now_ms(), str(uuid4())
     clients.require(draft.config)
     target = monitor_rows.with_token(configs.fresh(draft.config))
@@ -129,7 +132,7 @@ async def add(draft: MonitorDraft) -> Changed:
             await links.put(id_, draft.notification_channel_ids)
         await monitor_tags.put(id_, draft.tag_ids)
         await dependencies.put(id_, draft.parent_ids)
-        return await _changed(id_, now, [EventKind.MONITOR_CREATED])
+        return _with_open_token(await _changed(id_, now, [EventKind.MONITOR_CREATED]), target)
 
 
 async def read(monitor_id: str, seen_by: Seeing = None) -> Monitor:
@@ -144,24 +147,7 @@ async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
     async with db.writing():
         row = await _row(monitor_id, lock=True)
         _refuse_stale(row, version)
-        draft = patches.merged(row, patch)
-        columns = monitor_rows.columns_of(draft)
-        kinds = patches.kinds_of(row, patch)
-        if kinds:
-            await escalations.require(draft.escalation_id)
-            await _refuse_taken(columns["push_key"], monitor_id)
-            await _write(row, columns, now)
-            await proxies.use(monitor_id, draft.config)
-            await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
-        if patch.notification_channel_ids is not UNSET:
-            await links.put(monitor_id, patch.notification_channel_ids)
-        if patch.tag_ids is not UNSET:
-            await monitor_tags.put(monitor_id, patch.tag_ids)
-        if patch.parent_ids is not UNSET:
-            await dependencies.put(monitor_id, patch.parent_ids)
-        if patch.parent_ids is not UNSET or patch.active is not UNSET:
-            await dependencies.reopen([monitor_id], now)
-        return await _changed(monitor_id, now, kinds)
+        return await _apply(row, patch, now)
 
 
 async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001  # reads as the state it asks for
@@ -201,6 +187,22 @@ async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
     return await _shown(found, query.seen_by), int(counted[0]["n"])
 
 
+async def push_token(monitor_id: str) -> str:
+    """A push monitor's token, open. Raises NoSuch, Conflict for a monitor of another type."""
+    return _push_of(await _row(monitor_id)).token
+
+
+async def rotate_token(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Give a push monitor another token, open in what is returned; the old one ends. Raises NoSuch, Stale, Conflict."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        target = msgspec.structs.replace(_push_of(row), token=monitor_rows.new_token())
+        changed = await _apply(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
+        return _with_open_token(changed, target)
+
+
 def _now_ms() -> int:
     return int(time() * 1000)
 
@@ -234,6 +236,46 @@ async def _refuse_taken(push_key: str | None, monitor_id: str) -> None:
     """Two monitors with one push token could not be told apart."""
     if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
+
+
+async def _apply(row: Any, patch: MonitorPatch, now: int) -> Changed:
+    """Store what a patch makes of a locked monitor. Inside of `writing` only. Raises Invalid, Conflict."""
+    monitor_id = row["id"]
+    draft = patches.merged(row, patch)
+    columns = monitor_rows.columns_of(draft)
+    kinds = patches.kinds_of(row, patch)
+    if kinds:
+        await escalations.require(draft.escalation_id)
+        await _refuse_taken(columns["push_key"], monitor_id)
+        await _write(row, columns, now)
+        await proxies.use(monitor_id, draft.config)
+        await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
+    if patch.notification_channel_ids is not UNSET:
+        await links.put(monitor_id, patch.notification_channel_ids)
+    if patch.tag_ids is not UNSET:
+        await monitor_tags.put(monitor_id, patch.tag_ids)
+    if patch.parent_ids is not UNSET:
+        await dependencies.put(monitor_id, patch.parent_ids)
+    if patch.parent_ids is not UNSET or patch.active is not UNSET:
+        await dependencies.reopen([monitor_id], now)
+    return await _changed(monitor_id, now, kinds)
+
+
+def _push_of(row: Any) -> Push:
+    """A push monitor's config, its token open. Raises Conflict for a monitor of another type."""
+    target = monitor_rows.config_of(row)
+    if not isinstance(target, Push):
+        raise Conflict(f"A monitor of type {row['type']} has no push token.")
+    return target
+
+
+def _with_open_token(changed: Changed, target: Target) -> Changed:
+    """The same, for the one who made the token: it is masked in everything that is read later."""
+    shown = changed.monitor.config
+    if not (isinstance(shown, Push) and isinstance(target, Push)):
+        return changed
+    config = msgspec.structs.replace(shown, token=target.token)
+    return msgspec.structs.replace(changed, monitor=msgspec.structs.replace(changed.monitor, config=config))
 
 
 async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:

@@ -64,14 +64,18 @@ def draft_of(one: Planted) -> dict[str, Any]:
 
 
 async def settled(api: Client, everything: list[Planted]) -> list[str]:
-    """Everything added; returns what the API said, and says again when it is asked."""
+    """Everything added; returns what the API said, and says again when it is asked.
+
+    A push token is made for whoever adds the monitor: that one reply shows it.
+    """
     said, proxy = [], PROXY | {"password": fresh()}
     added = [(path_of(one), draft_of(one)) for one in everything] + [(f"{API}/proxies", proxy)]
     for path, draft in added:
         reply = await api.post(path, json=draft)
         assert reply.status_code == 201, (draft["config"].keys(), reply.text)
         again = [f"{path}/{reply.json()['id']}", *views_of(path, reply.json()["id"])]
-        said += [reply.text, *[(await api.get(one)).text for one in again]]
+        made = reply.text if draft.get("type") != "push" else reply.text.replace(draft["config"]["token"], "", 1)
+        said += [made, *[(await api.get(one)).text for one in again]]
     said += [(await api.get(f"{API}/{name}")).text for name in LISTS]
     return said + [(await api.get(page)).text for page in PAGES]
 

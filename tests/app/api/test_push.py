@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import msgspec
@@ -73,7 +74,32 @@ async def test_a_ping_says_how_it_went(pushed, asked, seen, message, took_us):
 async def test_the_body_of_a_ping_is_kept_to_ten_kilobytes(pushed):
     await pushed.post(PATH, content="log " * 5_000)
     (one,) = await queued()
-    assert one.detail == {"body": ("log " * 5_000)[:10_000]}
+    assert detailed(one)["body"] == ("log " * 5_000)[:10_000]
+
+
+async def test_a_token_that_a_job_repeats_is_masked_even_where_the_body_is_cut(pushed):
+    await pushed.post(f"{PATH}?msg=curl {TOKEN}", content=f"+ curl {TOKEN} " + "x" * 9_970 + TOKEN)
+    (one,) = await queued()
+    assert one.message == "curl ********"
+    assert detailed(one)["body"].startswith("+ curl ******** x")
+    assert TOKEN[:4] not in detailed(one)["body"]
+
+
+async def test_where_a_report_came_from_is_kept_when_it_is_another_place_or_says_down(pushed):
+    for signal in ("", "", "/fail", "", "/start"):
+        await pushed.get(f"{PATH}{signal}")
+    kept = [(one.detail or {}).get("from") for one in await queued()]
+    assert kept == ["127.0.0.1", None, "127.0.0.1", None, None]
+
+
+async def test_a_report_from_elsewhere_names_its_place_once(database):
+    async with calling(create_app(replace(database, trusted_proxies=(ip_network("127.0.0.0/8"),)))) as client:
+        await monitors.add(make.monitor(Push(token=TOKEN)))
+        pings.forget()
+        for source in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"):
+            await client.get(PATH, headers={"X-Forwarded-For": source})
+        kept = [(one.detail or {}).get("from") for one in await queued()]
+    assert kept == ["192.0.2.1", None, "192.0.2.2", "192.0.2.1"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from app.domain import whereabouts
 from app.security import sealing
 from schema.channels import PROVIDERS, Telegram
 from schema.proxies import ProxyDraft
-from schema.targets import TARGETS, Http
+from schema.targets import TARGETS, Http, Push
 from schema.targets.http import OAuth2
 
 ADDRESS_WORDS = (
@@ -29,6 +29,7 @@ NO_PLACES = {"auth_protocol", "priv_protocol", "subprotocol", "virtual_host"}  #
 
 def with_secrets() -> list[type[Struct]]:
     kinds = [*TARGETS.values(), *PROVIDERS.values(), OAuth2, ProxyDraft]
+    kinds.remove(Push)  # its token is sent to us, and to nobody else
     return [kind for kind in kinds if any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))]
 
 
