@@ -5,7 +5,6 @@ import sys
 import structlog
 
 from app import db, welcome
-from app.security import setup
 from app.settings import Settings
 from app.store import signing_keys, users
 
@@ -22,11 +21,9 @@ async def take(settings: Settings) -> None:
 
 
 async def _prepare_setup(settings: Settings) -> None:
-    """Where others can reach us and there is no user yet, make the token, and show it unless `up` does."""
+    """While there is no user yet, make the token, and show it unless `up` does."""
     if await users.exist():
         welcome.forget(settings)
-        return
-    if not setup.is_open(settings):
         return
     welcome.token(settings)
     if settings.log_file is None:

@@ -1,4 +1,4 @@
-"""The set-up token: who is not at this machine shows it to become the first user.
+"""The set-up token: who shows it becomes the first user.
 
 It lies in the data directory, for whoever may read that, and goes with the first user. The parent of all processes
 stands on this module: it imports nothing that costs memory.

@@ -31,8 +31,7 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     password: Password
     username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
     setup_token: (
-        Annotated[str, Meta(max_length=256, description="For the first user, from outside: DATA_DIR/setup.token.")]
-        | None
+        Annotated[str, Meta(max_length=256, description="For the first user: the text in DATA_DIR/setup.token.")] | None
     ) = None
 
 

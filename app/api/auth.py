@@ -117,10 +117,10 @@ class AuthController(Controller):
 
 
 async def _prove_setup(request: AnyRequest, token: str | None) -> None:
-    """Let the first user in who has the set-up token, where one is needed. Raises Forbidden, LockedOut."""
+    """Let the first user in who has the set-up token. Raises Forbidden, LockedOut."""
     await attempts.refuse_if_locked(Proof.LINK, address_of(request))
     try:
-        setup.require(request.app.state.settings, request.headers, token)
+        setup.require(request.app.state.settings, token)
     except Forbidden:
         await attempts.failed(Proof.LINK, address_of(request))
         raise

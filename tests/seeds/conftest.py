@@ -7,13 +7,13 @@ from app.store import heartbeats, monitors
 from schema.monitors import MonitorPatch
 from schema.status import Status
 from tests import make
-from tests.app.api.conftest import admin, application, client, signed_up
+from tests.app.api.conftest import admin, application, client, database, signed_up
 from tests.app.api.people import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn
 from tests.seeds.example import added, example
 from tests.seeds.site import standing_in
 
-__all__ = ["admin", "application", "client", "signed_up", "spawn"]
+__all__ = ["admin", "application", "client", "database", "signed_up", "spawn"]
 
 
 @pytest.fixture

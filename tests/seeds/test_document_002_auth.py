@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.app.api.people import SETUP
 from tests.seeds.example import API, covers, example
 
 
@@ -11,7 +12,7 @@ from tests.seeds.example import API, covers, example
 )
 async def test_a_token_is_had_for_credentials(client, path, asked):
     credentials = example("auth_login_request")
-    await client.post(f"{API}/auth/register", json={**credentials, "username": "admin"})
+    await client.post(f"{API}/auth/register", json={**credentials, **SETUP, "username": "admin"})
     reply = await client.post(f"{API}/auth/{path}", json=example(asked))
     assert reply.status_code == 200, reply.text
     covers(reply.json(), example("auth_token_reply"))
@@ -22,7 +23,7 @@ async def test_a_token_is_had_for_credentials(client, path, asked):
 
 
 async def test_a_token_is_had_by_the_oauth2_password_flow(client):
-    await client.post(f"{API}/auth/register", json={**example("auth_login_request"), "username": "admin"})
+    await client.post(f"{API}/auth/register", json={**example("auth_login_request"), **SETUP, "username": "admin"})
     form = {**example("auth_token_request"), "grant_type": "password"}
     reply = await client.post(f"{API}/auth/token", data=form)
     assert reply.status_code == 200, reply.text

@@ -10,7 +10,7 @@ import time_machine
 from app import db
 from app.store import accounts, grants, sessions
 from schema.status import Role
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PASSWORD = "correct horse battery"
 ELSEWHERE = "192.0.2.0/24"  # RFC 5737: nobody's
@@ -51,7 +51,7 @@ def forget() -> None:
 async def signed_in(client: Client, role: Role = Role.ADMIN, name: str = "ada") -> Headers:
     """A new user of this role, by access token."""
     who = {"email": f"{name}@example.org", "password": PASSWORD}
-    assert (await client.post("/api/v1/auth/register", json={**who, "username": name})).status_code == 201
+    assert (await client.post("/api/v1/auth/register", json={**who, **SETUP, "username": name})).status_code == 201
     await set_user(name, "role", role.value)
     reply = await client.post("/api/v1/auth/login", json=who)
     client.cookies.clear()

@@ -14,7 +14,14 @@ from app import settings as configuration
 from app.main import create_app, furnish
 from app.settings import Settings
 from app.store import accounts, grants, sessions
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, set_up
+
+
+@pytest.fixture
+def database(database: Settings) -> Settings:
+    """The empty database, beside a set-up token that is known."""
+    set_up(database)
+    return database
 
 
 @pytest.fixture
@@ -49,7 +56,7 @@ def signed_up(client: Client) -> Callable[..., Awaitable[dict[str, Any]]]:
     """Registers and signs in somebody; what login answers."""
 
     async def sign_up(**changes: Any) -> dict[str, Any]:
-        await client.post("/api/v1/auth/register", json={**ADA, **changes})
+        await client.post("/api/v1/auth/register", json={**ADA, **SETUP, **changes})
         reply = await client.post("/api/v1/auth/login", json={**ADA, **changes})
         assert reply.status_code == 200, reply.text
         client.cookies.clear()

@@ -8,11 +8,15 @@ from typing import Any
 import httpx
 from litestar import Litestar
 
+from app import welcome
+from app.settings import Settings
+
 Client = httpx.AsyncClient
 Headers = dict[str, str]
 HOME = "http://watchkeeper.test"
 ADMIN_TOKEN = "the-installations-own-token"
 ADA = {"email": "Ada@example.org", "password": "correct horse"}
+SETUP = {"setup_token": "what-the-first-user-shows-in-tests"}  # beside the fields of who registers
 
 
 @asynccontextmanager
@@ -35,6 +39,12 @@ async def _live(app: Litestar, started: asyncio.Event, stop: asyncio.Event) -> N
     async with app.lifespan():
         started.set()
         await stop.wait()
+
+
+def set_up(settings: Settings) -> None:
+    """Have SETUP be the installation's set-up token."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / welcome.FILE).write_text(SETUP["setup_token"], encoding="ascii")
 
 
 def bearer(signed_in: dict[str, Any]) -> Headers:

@@ -6,7 +6,7 @@ from typing import Any
 from app.store import claims, heartbeats, series
 from schema.status import Status
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org", "password": "correct horse"}
@@ -97,7 +97,7 @@ class Planted:
 
     async def viewer(self, *tags: dict[str, Any]) -> tuple[str, Headers]:
         """(id, headers) of somebody who sees by these tags."""
-        await self.client.post(f"{self.api}/auth/register", json={**BOB, "email": "first@example.org"})
+        await self.client.post(f"{self.api}/auth/register", json={**BOB, **SETUP, "email": "first@example.org"})
         await self.client.post(f"{self.api}/auth/register", json=BOB)
         told = (await self.client.post(f"{self.api}/auth/login", json=BOB)).json()
         self.client.cookies.clear()

@@ -17,7 +17,7 @@ from app.store.audit import AuditQuery
 from schema.audit import AuditEntry
 from schema.status import Role
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 from tests.app.api.test_policy import routes_of
 
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -124,7 +124,7 @@ async def test_an_entry_says_who_did_what_to_which_thing(client: Client) -> None
 
 
 async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client) -> None:
-    await client.post("/api/v1/auth/register", json=ADA)
+    await client.post("/api/v1/auth/register", json={**ADA, **SETUP})
     await client.post("/api/v1/auth/login", json={**ADA, "password": "not the password"})
     signed_in = (await client.post("/api/v1/auth/login", json=ADA)).json()
     client.cookies.clear()
@@ -140,7 +140,7 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 
 
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
-    user = (await client.post("/api/v1/auth/register", json=ADA)).json()
+    user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
     ticket = tickets.issue(second_step.KIND, 60, sub=user["id"], mark="of another password")
     for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
         reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})

@@ -10,7 +10,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/auth/me"
@@ -23,18 +23,16 @@ async def test_the_first_user_is_admin_and_later_ones_are_viewers(signed_up: Sig
 
 
 async def test_of_many_who_register_at_once_exactly_one_is_admin(client: Client) -> None:
-    drafts = [{**ADA, "email": f"user{number}@example.org"} for number in range(6)]
+    drafts = [{**ADA, **SETUP, "email": f"user{number}@example.org"} for number in range(6)]
     replies = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
     assert {reply.status_code for reply in replies} == {201}
     assert sorted(reply.json()["role"] for reply in replies) == ["admin", *["viewer"] * 5]
 
 
 async def test_registration_closes_behind_the_first_user(database: Settings) -> None:
+    drafts = [{**ADA, **SETUP, "email": f"{name}@example.org"} for name in ("ada", "bob")]
     async with calling(create_app(replace(database, registration_open=False))) as client:
-        codes = [
-            (await client.post("/api/v1/auth/register", json={**ADA, "email": f"{name}@example.org"})).status_code
-            for name in ("ada", "bob")
-        ]
+        codes = [(await client.post("/api/v1/auth/register", json=draft)).status_code for draft in drafts]
     assert codes == [201, 403]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.main import create_app
 from app.store import sessions
-from tests.app.api.people import ADA, calling
+from tests.app.api.people import ADA, SETUP, calling
 
 HSTS = "Strict-Transport-Security"
 BY_TLS = {"X-Forwarded-Proto": "https"}
@@ -44,7 +44,7 @@ async def test_errors_and_pages_say_it_too(client):
 
 @pytest.mark.parametrize(("headers", "secure"), [(BY_TLS, True), ({}, False)])
 async def test_cookies_travel_by_tls_only_when_there_is_tls(behind_proxy, headers, secure):
-    await behind_proxy.post("/api/v1/auth/register", json=ADA)
+    await behind_proxy.post("/api/v1/auth/register", json={**ADA, **SETUP})
     reply = await behind_proxy.post("/api/v1/auth/login", json=ADA, headers=headers)
     cookies = reply.headers.get_list("Set-Cookie")
     assert len(cookies) == 2

@@ -13,6 +13,7 @@ from litestar import Litestar
 from app import live
 from app.api import line
 from app.live.reader import BACKLOG
+from tests.app.api.people import SETUP
 from tests.app.live.ears import ONE, TWO, beat, event
 
 ADMIN_TOKEN = "the-installations-own-token"  # as in conftest
@@ -85,7 +86,7 @@ async def ended(socket: Socket) -> tuple[str, int | None]:
 async def signed_in(site: Site) -> AsyncIterator[tuple[dict[str, str], str]]:
     """(authorization header, cookie) of a new user's session, which ends with the block."""
     person = {"email": "ada@example.org", "password": "correct horse"}
-    await site.post("/auth/register", person)
+    await site.post("/auth/register", {**person, **SETUP})
     answer, cookie = await site.post("/auth/login", person)
     bearer = {"Authorization": f"Bearer {answer['access_token']}"}
     yield bearer, cookie

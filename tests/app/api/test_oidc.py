@@ -20,7 +20,7 @@ from app import db
 from app.main import create_app
 from app.settings import Settings
 from app.store import sessions
-from tests.app.api.people import ADA, HOME, Client, bearer, calling
+from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling
 
 ROOT = Path(__file__).parents[3]
 DIRECTORY = Path(os.environ.get("OIDC_PROVIDER", ROOT / ".venv" / "oidc-provider"))
@@ -112,7 +112,7 @@ async def sign_in(client: Client, name: str) -> httpx.Response:
 
 async def local(client: Client, **changes: Any) -> dict[str, Any]:
     """Somebody with a password here, signed in."""
-    await client.post(f"{AUTH}/register", json={**ADA, **changes})
+    await client.post(f"{AUTH}/register", json={**ADA, **SETUP, **changes})
     told: dict[str, Any] = (await client.post(f"{AUTH}/login", json={**ADA, **changes})).json()
     client.cookies.clear()
     return told

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers
 
 
 async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:
@@ -23,7 +23,7 @@ async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: 
 
 async def test_bodies_queries_headers_and_tokens_stay_out_of_the_log(client: Client) -> None:
     with capture_logs() as lines:
-        await client.post("/api/v1/auth/register?hidden=1", json=ADA, headers={"X-API-Key": ADMIN_TOKEN})
+        await client.post("/api/v1/auth/register?hidden=1", json={**ADA, **SETUP}, headers={"X-API-Key": ADMIN_TOKEN})
         await client.post("/api/v1/auth/login", json=ADA)
         await client.get(f"/api/v1/push/{ADMIN_TOKEN}")
     for secret in (ADA["password"], ADA["email"], ADMIN_TOKEN, "hidden"):

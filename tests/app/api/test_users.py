@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PATH, ME, LOGIN = "/api/v1/users", "/api/v1/auth/me", "/api/v1/auth/login"
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -184,6 +184,6 @@ async def test_without_a_password_somebody_is_invited(api: Client) -> None:
 
 
 async def test_registering_is_refused_with_a_password_everybody_tries(client: Client) -> None:
-    reply = await client.post("/api/v1/auth/register", json={**ADA, "password": "password1234"})
+    reply = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
     assert reply.json()["error"]["details"]["fields"][0]["field"] == "password"
     assert "three or four words" in reply.json()["error"]["details"]["fields"][0]["message"]
