@@ -88,7 +88,10 @@ class ProxyController(Controller):
     async def change(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
-        """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check."""
+        """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check.
+
+        It can't move while monitors send secrets through it that it can read: 409 names them.
+        """
         proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
         await aftermath.replan(monitor_ids)
         return etags.tagged(proxy)

@@ -160,15 +160,14 @@ def kept(new: S, old: Struct) -> S:
 
     merged = _changed(new, type(new), keep)
     if asked and not lost:
-        lost = _gone_astray(asked, whereabouts.of(merged), whereabouts.of(old))
+        lost = _gone_astray(asked, whereabouts.moved(merged, old))
     if lost:
         raise Invalid(lost)
     return cast(S, merged)
 
 
-def _gone_astray(paths: list[str], there: dict[str, Any], before: dict[str, Any]) -> list[FieldError]:
+def _gone_astray(paths: list[str], moved: list[str]) -> list[FieldError]:
     """Kept secrets that would be handed to somebody else than those they were given for."""
-    moved = [name for name in sorted(there.keys() | before.keys()) if there.get(name) != before.get(name)]
     words = f"must be sent again, for {', '.join(moved)} changed: a secret stays with the place it was given for"
     return [FieldError(path, words) for path in paths] if moved else []
 

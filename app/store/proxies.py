@@ -13,9 +13,10 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
+from app.domain import whereabouts
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
-from app.store import sight
+from app.store import monitor_rows, sight
 from app.store.arguments import containing, listed
 from app.store.sight import Seeing
 from app.store.tables.proxies import ProxyRow
@@ -24,6 +25,8 @@ from schema.targets import Target
 
 SORTS = {"name": "lower(p.name)", "created_at": "p.created_ms", "updated_at": "p.updated_ms"}
 MOST = 1_000  # proxies in one answer
+NAMED = 20  # monitors in one refusal
+NEVER_SENT = ("tls_cert", "tls_key", "tls_ca")
 UNKNOWN = "must be the id of a proxy that exists"
 
 _COUNTED = "SELECT count(*) AS n FROM proxies p"
@@ -64,12 +67,17 @@ async def read(proxy_id: str, seen_by: Seeing = None) -> Proxy:
 
 
 async def change(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
-    """Apply what the patch mentions; returns the monitors that go through it. Raises NoSuch, Stale, Invalid."""
+    """Apply what the patch mentions; returns the monitors that go through it.
+
+    raises  NoSuch, Stale, Invalid; Conflict when it moves, and would be handed secrets of monitors at its new place
+    """
     async with db.writing():
         row = await _row(proxy_id, lock=True)
         _refuse_stale(row, version)
-        now = _now_ms()
-        values: dict[Any, Any] = {**_columns_of(_merged(row, patch)), "version": row["version"] + 1, "updated_ms": now}
+        now, merged = _now_ms(), _merged(row, patch)
+        if moved := whereabouts.moved(merged, _config_of(row)):
+            await _refuse_to_hand_over(proxy_id, moved)
+        values: dict[Any, Any] = {**_columns_of(merged), "version": row["version"] + 1, "updated_ms": now}
         await ProxyRow.update(values).where(ProxyRow.id == proxy_id)
         return await read(proxy_id), await _touch(proxy_id)
 
@@ -170,6 +178,28 @@ def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
     old = ProxyDraft(name=row["name"], **msgspec.structs.asdict(_config_of(row)))
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old)
+
+
+async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:
+    """Raise Conflict while monitors send secrets that whoever is at the proxy's new place could read."""
+    chosen = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
+    rows = await db.rows(f"{chosen} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
+    trusting = [row for row in rows if _shows_secrets(monitor_rows.config_of(row))]
+    if not trusting:
+        return
+    names = ", ".join(row["name"] for row in trusting[:NAMED]) + (", …" if len(trusting) > NAMED else "")
+    raise Conflict(
+        f"{', '.join(moved)} can't change while monitors send secrets through this proxy that it can read: {names}."
+        " Add another proxy, and give each of them its `proxy_id` with their secrets.",
+        monitors=len(trusting),
+        monitor_ids=[row["id"] for row in trusting[:NAMED]],
+    )
+
+
+def _shows_secrets(target: Target) -> bool:
+    """Whether a proxy on the way to this target can read a secret of it. Keys of certificates are never sent."""
+    sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(NEVER_SENT))
+    return any(sent) and whereabouts.is_readable_on_the_way(target)
 
 
 async def _row(proxy_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:

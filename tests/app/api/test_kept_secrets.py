@@ -49,12 +49,15 @@ async def changed(api, path: str, type_: str, config: dict, change: dict):
         (MONITOR, "http", HTTP, {"url": "https://127.0.0.1:9/a"}, "config.auth.token"),
         (MONITOR, "http", HTTP, {"resolver_server": "192.0.2.1"}, "config.auth.token"),
         (MONITOR, "http", OAUTH, {"auth": {"token_url": "http://evil.example/t"}}, "config.auth.client_secret"),
+        (MONITOR, "http", HTTP, {"ignore_tls_errors": True}, "config.auth.token"),
+        (MONITOR, "redis", REDIS, {"ignore_tls_errors": True}, "config.password"),
         (MONITOR, "redis", REDIS, {"host": "evil.example"}, "config.password"),
         (MONITOR, "redis", REDIS, {"port": 10}, "config.password"),
         (MONITOR, "redis", REDIS, {"host": "", "connection_string": "redis://evil.example"}, "config.password"),
         (CHANNEL, "webhook", HOOK, {"url": "http://evil.example/hook"}, "config.headers.X-Key"),
         (CHANNEL, "telegram", BOT, {"server_url": "http://evil.example"}, "config.bot_token"),
         (CHANNEL, "smtp", MAIL, {"host": "evil.example"}, "config.password"),
+        (CHANNEL, "smtp", MAIL, {"ignore_tls_errors": True}, "config.password"),
         (CHANNEL, "smtp", MAIL, {"security": "none"}, "config.password"),
         (CHANNEL, "pagerduty", PAGER, {"server_url": "http://evil.example"}, "config.routing_key"),
         (CHANNEL, "opsgenie", GENIE, {"region": "eu"}, "config.api_key"),
@@ -97,3 +100,50 @@ async def test_a_proxys_password_does_not_move_with_it(api, change, kept):
     assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == ["password"]
     assert (await api.patch(at, json=change | {"password": "another"})).status_code == 200
     assert (await api.patch(at, json={"name": "home"} | kept)).status_code == 200
+
+
+async def going_through(api, proxy: str, name: str, config: dict) -> str:
+    """A monitor that goes through the proxy; its id."""
+    type_ = "websocket" if config["url"].startswith("ws") else "http"
+    draft = {"name": name, "type": type_, "config": {"proxy_id": proxy, **config}}
+    made = await api.post(MONITOR, json=draft)
+    assert made.status_code == 201, made.text
+    return made.json()["id"]
+
+
+KEY = {"headers": {"X-Key": "sesame"}}
+
+
+@pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 10}, {"protocol": "http"}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"url": "http://127.0.0.1:9/", **KEY},
+        {"url": "http://127.0.0.1:9/", "auth": {"method": "basic", "username": "u", "password": "sesame"}},
+        {"url": "https://127.0.0.1:9/", "ignore_tls_errors": True, **KEY},
+        {"url": "ws://127.0.0.1:9/", **KEY},
+        {"url": "https://127.0.0.1:9/", "auth": OAUTH["auth"]},
+    ],
+)
+async def test_a_proxy_that_reads_secrets_of_monitors_stays_where_it_is(api, config, change):
+    anew = {"username": "", "password": ""}
+    proxy = (await api.post("/api/v1/proxies", json=PROXY)).json()["id"]
+    trusting = await going_through(api, proxy, "Shop", config)
+    await going_through(api, proxy, "Blog", {"url": "https://127.0.0.1:9/", **KEY})
+    await going_through(api, proxy, "Plain", {"url": "http://127.0.0.1:9/"})
+    reply = await api.patch(f"/api/v1/proxies/{proxy}", json=change | anew)
+    assert (reply.status_code, reply.json()["error"]["details"]) == (409, {"monitors": 1, "monitor_ids": [trusting]})
+    assert "Shop" in reply.json()["error"]["message"]
+    assert (await api.get(f"/api/v1/proxies/{proxy}")).json()["host"] == PROXY["host"]
+    assert (await api.patch(f"/api/v1/proxies/{proxy}", json={"name": "home", **anew})).status_code == 200
+    assert (await api.delete(f"{MONITOR}/{trusting}")).status_code == 204
+    assert (await api.patch(f"/api/v1/proxies/{proxy}", json=change | anew)).status_code == 200
+
+
+async def test_a_refusal_to_move_a_proxy_names_twenty_monitors_at_most(api):
+    proxy = (await api.post("/api/v1/proxies", json=PROXY)).json()["id"]
+    for number in range(22):
+        await going_through(api, proxy, f"m{number:02}", {"url": "http://127.0.0.1:9/", **KEY})
+    error = (await api.patch(f"/api/v1/proxies/{proxy}", json={"port": 10, "password": "new"})).json()["error"]
+    assert (error["details"]["monitors"], len(error["details"]["monitor_ids"])) == (22, 20)
+    assert "m19, …" in error["message"]
