@@ -1,7 +1,7 @@
-"""The target of every check: answers at once, fails, or hangs, as it is told, and remembers each answer it gave.
+"""The target of every check: answers at once or late, fails, or hangs, as it is told, and remembers each answer.
 
 GET /t/<n>                          what monitor n asks for
-GET /set?from=<n>&to=<n>&as=<a>     a: 1 answers, 0 fails (500), 2 hangs for 30 s
+GET /set?from=<n>&to=<n>&as=<a>     a: 1 answers, 0 fails (500), 2 hangs for 30 s, 3 answers after 1.5 s
 GET /log                            answers and switches since the last reset
 GET /reset                          forgets them
 """
@@ -16,8 +16,10 @@ import msgspec
 
 from bench import wire
 
-FAIL, PASS, HANG = 0, 1, 2
-HANG_S = 30.0
+FAIL, PASS, HANG, SLOW = 0, 1, 2, 3
+UP = (PASS, SLOW)
+HANG_S, SLOW_S = 30.0, 1.5
+WAIT_S = {HANG: HANG_S, SLOW: SLOW_S}
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
 
 
@@ -57,8 +59,8 @@ class Target:
         self.numbers.append(number)
         self.at_ms.append(time.time() * 1000)
         self.answers.append(behaviour)
-        if behaviour == HANG:
-            asyncio.get_running_loop().call_later(HANG_S, asker.say, wire.OK)
+        if behaviour in WAIT_S:
+            asyncio.get_running_loop().call_later(WAIT_S[behaviour], asker.say, wire.OK)
         else:
             asker.say(wire.OK if behaviour == PASS else FAILED)
 

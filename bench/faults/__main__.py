@@ -1,6 +1,7 @@
-"""python -m bench.faults alerts|kill|redis|database|all [--rounds N] [--seconds S] [--postgres] [--sqlite] [--seed N].
+"""python -m bench.faults [alerts|kill|redis|database|world|all] [--rounds N] [--seconds S] [--seed N]
+                       [--postgres] [--sqlite] [--quick] [--only WORDS].
 
-`alerts` runs on both engines unless one is named; the others on SQLite unless `--postgres` is.
+`alerts` runs on both engines unless one is named, `world` on both at once; the others on SQLite unless `--postgres` is.
 
 Exits with 1 when something does not hold.
 """
@@ -16,18 +17,31 @@ from bench.faults import alerts, database, kill, postgres, redis
 from bench.faults.postgres import Cluster
 from bench.faults.report import Report
 from bench.faults.setting import Setting
+from bench.faults.world import run as world
+from bench.side import ROOT
 
-LIMIT_S = 900.0  # nothing takes longer, or it hangs
-NAMES = ("kill", "redis", "database", "alerts")
+LIMIT_S = 1_500.0  # nothing takes longer, or it hangs
+NAMES = ("kill", "redis", "database", "alerts", "world")
 ROUNDS = {"kill": 100, "alerts": 200}
 
 
 async def one(name: str, setting: Setting) -> list[Report]:
-    """The reports of one kind of fault."""
+    """The reports of one kind of fault, printed."""
     async with asyncio.timeout(LIMIT_S):
+        if name == "world":  # its faults are many: each is shown as it comes
+            return await world.run(setting, show)
         if name in {"kill", "alerts"}:
-            return [await (kill if name == "kill" else alerts).run(setting)]
-        return [await redis.run(setting)] if name == "redis" else await database.run(setting)
+            reports = [await (kill if name == "kill" else alerts).run(setting)]
+        else:
+            reports = [await redis.run(setting)] if name == "redis" else await database.run(setting)
+    for report in reports:
+        show(report)
+    return reports
+
+
+def show(report: Report) -> None:
+    """Print it."""
+    print(report.text(), flush=True)
 
 
 @asynccontextmanager
@@ -47,24 +61,24 @@ async def run(asked: argparse.Namespace) -> bool:
 
 
 async def _held(asked: argparse.Namespace, name: str, *, is_postgres: bool) -> bool:
-    """One kind of fault on one engine, printed."""
+    """One kind of fault on one engine."""
     async with _database(is_postgres=is_postgres) as cluster:
         setting = Setting(
             rounds=asked.rounds or ROUNDS.get(name, 1),
             outage_s=asked.seconds,
             lock_s=min(asked.seconds, 15.0),
             seed=asked.seed,
+            is_short=asked.quick,
+            only=asked.only,
             cluster=cluster,
         )
         reports = await one(name, setting)
-    for report in reports:
-        print(report.text(), flush=True)
     return all(report.holds for report in reports)
 
 
 def _engines(name: str, asked: argparse.Namespace) -> list[bool]:
     """Which engines a run is for: whether each is PostgreSQL."""
-    both = name == "alerts" and not (asked.postgres or asked.sqlite)
+    both = name in {"alerts", "world"} and not (asked.postgres or asked.sqlite)
     return [False, True] if both else [asked.postgres]
 
 
@@ -75,11 +89,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="of kills (100), of alerts (200)")
     parser.add_argument("--seconds", type=float, default=60, help="how long something stays away (60)")
     parser.add_argument("--postgres", action="store_true", help="with a PostgreSQL of its own instead of SQLite")
-    parser.add_argument("--sqlite", action="store_true", help="alerts: on SQLite only")
+    parser.add_argument("--sqlite", action="store_true", help="alerts and world: on SQLite only")
+    parser.add_argument("--quick", action="store_true", help="world: a short selection")
+    parser.add_argument("--only", default="", metavar="WORDS", help="world: the faults that have this in their name")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what is random")
     asked = parser.parse_args()
+    if asked.name == "world" and not (asked.postgres or asked.sqlite):
+        return 0 if all(asyncio.run(both())) else 1
     print(f"seed {asked.seed}", flush=True)
     return 0 if asyncio.run(run(asked)) else 1
+
+
+async def both() -> list[bool]:
+    """The same command for each engine, at once. A process has one database, so each gets a process."""
+    commands = [[sys.executable, "-m", "bench.faults", *sys.argv[1:], engine] for engine in ("--sqlite", "--postgres")]
+    runs = [await asyncio.create_subprocess_exec(*command, cwd=ROOT) for command in commands]
+    return [await one.wait() == 0 for one in runs]
 
 
 if __name__ == "__main__":

@@ -96,12 +96,12 @@ async def _stopped(stage: Scene, setting: Setting) -> None:
 async def _full(stage: Scene, setting: Setting) -> None:
     """Nothing more fits on the disk; then there is room again."""
     ballast = stage.ground.folder / "ballast"
-    await asyncio.to_thread(_fill, ballast)
+    await asyncio.to_thread(fill, ballast)
     await asyncio.sleep(setting.lock_s)
     ballast.unlink()
 
 
-def _fill(ballast: Path) -> None:
+def fill(ballast: Path) -> None:
     """Write until nothing fits, then let nothing go to waste: what others free is taken, too."""
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12):

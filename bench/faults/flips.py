@@ -59,6 +59,10 @@ class Flips:
         self._due[number] = self._next(number)
         await self._target.ask(f"/set?from={number}&to={number}&as={PASS if up else FAIL}")
 
+    def is_up(self, number: int) -> bool:
+        """How a target is now."""
+        return self._up[number]
+
     async def flip_some(self, share: float) -> None:
         """Change the mind of a share of the patient ones, now."""
         for number in self._chance.sample(list(self.patient), int(len(self.patient) * share)):

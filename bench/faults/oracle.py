@@ -23,6 +23,7 @@ delivery arrived, and nothing arrived that was not stored, is compared by key be
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
@@ -75,6 +76,16 @@ class Verdict(Struct, frozen=True):
             self.repeats + other.repeats,
         )
 
+    def since(self, earlier: "Verdict") -> "Verdict":
+        """What came after an earlier verdict of the same run."""
+        return Verdict(
+            self.transitions - earlier.transitions,
+            _fresh(self.lost, earlier.lost),
+            _fresh(self.doubled, earlier.doubled),
+            _fresh(self.invented, earlier.invented),
+            self.repeats - earlier.repeats,
+        )
+
     def of(self, name: str) -> "Verdict":
         """The same, with the name of whom it is about before each line."""
         lost, doubled, invented = ([f"{name}: {line}" for line in x] for x in (self.lost, self.doubled, self.invented))
@@ -84,6 +95,10 @@ class Verdict(Struct, frozen=True):
     def holds(self) -> bool:
         """Nothing lost, doubled or invented."""
         return not (self.lost or self.doubled or self.invented)
+
+
+def _fresh(lines: Sequence[str], earlier: Sequence[str]) -> list[str]:
+    return list((Counter(lines) - Counter(earlier)).elements())
 
 
 def distinct(told: Iterable[Fact]) -> tuple[list[Fact], int]:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from bench.ground import free_port
 
@@ -39,6 +40,12 @@ class Cluster:
         """Start it; returns when it takes connections."""
         options, log = f"-p {self.port} {OPTIONS}", str(self.folder / "log")
         await _run("pg_ctl", "-D", str(self.folder / "db"), "-o", options, "-l", log, "-w", "start")
+
+    async def renew(self) -> None:
+        """Another, empty database for the next installation."""
+        name = f"installation_{uuid4().hex}"
+        await _run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", USER, name)
+        self.environ["DB_NAME"] = name
 
     async def stop(self, how: str = "immediate") -> None:
         """Stop it as after a power cut, or `fast`."""

@@ -15,6 +15,15 @@ class History(Struct, frozen=True):
     doubled: int = 0
     gaps: int = 0
 
+    def since(self, earlier: "History") -> "History":
+        """What came after an earlier count of the same history."""
+        return History(
+            self.slots - earlier.slots,
+            self.missing - earlier.missing,
+            self.doubled - earlier.doubled,
+            self.gaps - earlier.gaps,
+        )
+
 
 class Report(Struct, frozen=True, kw_only=True):
     """One fault run.

@@ -17,10 +17,11 @@ from bench.faults import oracle
 from bench.faults.flips import INTERVAL_S, LONGEST_S, Flips
 from bench.faults.oracle import Fact, Verdict
 from bench.faults.report import History
+from bench.faults.shifts import Shift, straightened
 from bench.ground import Ground, ground
 from bench.receiver import Told
 from bench.side import Side
-from bench.target import PASS, Log
+from bench.target import SLOW, UP, Log
 from schema.heartbeats import slot_of
 from schema.messages import NOT_CHECKED
 from schema.status import Status
@@ -42,18 +43,25 @@ _OWED = (
 
 
 class Scene:
-    """One run's stage."""
+    """One run's stage.
 
-    def __init__(self, ground: Ground, target: Side, listeners: Mapping[str, Side], flips: Flips) -> None:
-        self.ground, self.target, self.flips = ground, target, flips
+    slow      numbers of targets that are always up, and answer after 1.5 s
+    shifts    how the product's wall clock was ahead
+    """
+
+    def __init__(
+        self, ground: Ground, target: Side, listeners: Mapping[str, Side], flips: Flips, slow: Sequence[int] = ()
+    ) -> None:
+        self.ground, self.target, self.flips, self.slow = ground, target, flips, slow
         self.listeners = dict(listeners)
         self.began_ms = 0.0
         self.outages: list[range] = []
+        self.shifts: Sequence[Shift] = ()
 
     @property
     def numbers(self) -> list[int]:
         """Every target's number."""
-        return [*self.flips.patient, *self.flips.quick]
+        return [*self.flips.patient, *self.flips.quick, *self.slow]
 
     async def begin(self, also: Mapping[str, str] | None = None) -> None:
         """Start the product, add a monitor for each target, wait until each was checked.
@@ -66,6 +74,8 @@ class Scene:
         await self.ground.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(TOLD)})
         for name, address in ({CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})).items():
             await self.ground.webhook(address, name=name)
+        for number in self.slow:
+            await self.target.ask(f"/set?from={number}&to={number}&as={SLOW}")
         room = asyncio.Semaphore(ADDED_AT_ONCE)
         await asyncio.gather(*(self._add(number, room) for number in self.numbers))
         if not await self.checked(FIRST_S):
@@ -123,8 +133,8 @@ class Scene:
         log, told = await self.log(), [one for one in await self.told(name) if one.event in TOLD]
         facts = {of: spelled_out(some) for of, some in facts_of(told).items()}
         verdict = Verdict()
-        for number in self.flips.patient:
-            switches = [(at_ms, how == PASS) for one, at_ms, how in log.switches if one == number]
+        for number in (*self.flips.patient, *self.slow):
+            switches = [(at_ms, how in UP) for one, at_ms, how in log.switches if one == number]
             stretches = oracle.plateaus(switches)
             verdict = verdict.plus(oracle.strict(f"t-{number}", stretches, facts.get(f"t-{number}", [])))
         answers = _by_number(log)
@@ -139,7 +149,7 @@ class Scene:
 
     async def told(self, name: str = CHANNEL) -> list[Told]:
         """Every delivery that arrived there."""
-        return msgspec.json.decode(await self.listeners[name].ask("/log"), type=list[Told])
+        return straightened(msgspec.json.decode(await self.listeners[name].ask("/log"), type=list[Told]), self.shifts)
 
     async def stored(self, channel: str, state: str = "%") -> list[str]:
         """Ids of the deliveries of downs and ups that the database holds for a channel."""
@@ -187,10 +197,10 @@ class Scene:
             if series in named
         )
 
-    async def history(self) -> History:
-        """What the product's own doctor says of the history."""
+    async def history(self, settled_s: int = SETTLED_S) -> History:
+        """What the product's own doctor says of the history, but for the last seconds."""
         doctor = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(SETTLED_S),
+            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settled_s),
             cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
@@ -210,7 +220,7 @@ def _by_number(log: Log) -> dict[int, list[tuple[float, bool]]]:
     """Each target's answers, in order of time."""
     answers: dict[int, list[tuple[float, bool]]] = {number: [] for number in set(log.numbers)}
     for number, at_ms, how in zip(log.numbers, log.at_ms, log.answers, strict=True):
-        answers[number].append((at_ms, how == PASS))
+        answers[number].append((at_ms, how in UP))
     return answers
 
 
@@ -224,18 +234,24 @@ async def _blank() -> list[tuple[int, int]]:
 
 @asynccontextmanager
 async def scene(
-    patient: int, quick: int, seed: int, environ: Mapping[str, str] | None = None, folder: Path | None = None
+    patient: int,
+    quick: int,
+    seed: int,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    *,
+    slow: int = 0,
 ) -> AsyncIterator[Scene]:
     """A stage with so many targets of each kind; everything ends with the block."""
-    numbers = range(patient + quick)
+    numbers = range(patient + quick + slow)
     async with (
         side.side("bench.target") as target,
         side.side("bench.receiver") as program,
         side.side("bench.receiver") as channel,
         ground(environ, folder) as product,
     ):
-        flips = Flips(target, numbers[:patient], numbers[patient:], seed)
+        flips = Flips(target, numbers[:patient], numbers[patient : patient + quick], seed)
         try:
-            yield Scene(product, target, {PROGRAM: program, CHANNEL: channel}, flips)
+            yield Scene(product, target, {PROGRAM: program, CHANNEL: channel}, flips, numbers[patient + quick :])
         finally:
             await flips.rest()

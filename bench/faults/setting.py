@@ -13,6 +13,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     rounds      of what comes in rounds
     outage_s    how long something stays away
     lock_s      how long SQLite's write lock is held
+    is_short    a short run of what the world does
+    only        of that, what has this in its name
     cluster     a PostgreSQL of our own, or None for SQLite
     """
 
@@ -20,6 +22,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     outage_s: float
     lock_s: float
     seed: int
+    is_short: bool = False
+    only: str = ""
     cluster: Cluster | None = None
 
     @property

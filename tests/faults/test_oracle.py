@@ -155,3 +155,10 @@ def test_what_is_told_by_another_delivery_need_not_arrive_and_may():
 def test_an_outage_told_with_its_recovery_must_be_stored_so():
     assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"], together=1).holds
     assert len(oracle.delivered(["a", "b"], ["a", "b"], together=1).lost) == 1
+
+
+def test_what_came_since_an_earlier_verdict_is_only_what_is_new():
+    earlier = Verdict(3, ["a"], ["b"], ["c"], 1)
+    later = Verdict(5, ["a", "d"], ["b", "b"], ["c"], 4)
+    assert later.since(earlier) == Verdict(2, ["d"], ["b"], [], 3)
+    assert later.since(Verdict()) == later

@@ -35,3 +35,7 @@ def test_a_run_holds_when_nothing_is_lost_doubled_or_left_alone(changes, holds):
 def test_every_trouble_is_printed():
     text = msgspec.structs.replace(GOOD, troubles=["one"], notes=["two"], verdict=Verdict(1, ["three"])).text()
     assert all(word in text for word in ("trouble: one", "note: two", "lost: three", "injected: api 3"))
+
+
+def test_a_count_since_an_earlier_one_is_the_difference():
+    assert History(9, 2, 1, 4).since(History(5, 1, 1, 0)) == History(4, 1, 0, 4)

@@ -1,0 +1,52 @@
+"""Reads `/health` twice a second, and remembers what it said."""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from bench.faults.standstill import Sample
+from bench.ground import Ground
+
+EVERY_S = 0.5
+LIMIT = aiohttp.ClientTimeout(total=5.0)
+
+
+class HealthWatch:
+    """Samples in order of time."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground, self._address = ground, f"http://127.0.0.1:{ground.port}/health"
+        self._task: asyncio.Task[None] | None = None
+        self.samples: list[Sample] = []
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._watch(), name="health")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        while True:
+            self.samples.append(await self._read())
+            await asyncio.sleep(EVERY_S)
+
+    async def _read(self) -> Sample:
+        began_ms = time.time() * 1000
+        try:
+            async with self._ground.session.get(self._address, timeout=LIMIT) as got:
+                said = await got.json(content_type=None)
+                status = got.status
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Sample(began_ms, "no answer", (type(error).__name__,))
+        if "checks" not in said:
+            return Sample(began_ms, f"refused with {status}")
+        wrong = tuple(f"{name} {how}" for name, how in said["checks"].items() if how != "ok")
+        return Sample(began_ms, said["status"], wrong)

@@ -1,0 +1,60 @@
+"""R10, R11, R12, R14: faults one after another in one installation; after one that does not hold, in a fresh one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from bench.faults.report import History, Report
+from bench.faults.scene import SETTLED_S
+from bench.faults.setting import Setting
+from bench.faults.world import clocks, logs, pauses, postgres, valkey
+from bench.faults.world.scenario import Scenario, play, with_history
+from bench.faults.world.stage import World, world
+
+
+async def run(setting: Setting, show: Callable[[Report], None]) -> list[Report]:
+    """Each fault that can befall this engine, or the short selection of them; each is shown as it comes."""
+    reports, left = list[Report](), chosen(setting)
+    while left:
+        played, left = await _in_one(setting, left)
+        for report in played:
+            show(report)
+        reports += played
+    return reports
+
+
+def chosen(setting: Setting) -> list[Scenario]:
+    """Which faults are played, and for how long."""
+    if setting.cluster is not None:
+        every = postgres.scenarios()
+    else:
+        every = [*clocks.scenarios(), *pauses.scenarios(), *logs.scenarios(), *valkey.scenarios()]
+    if setting.only:
+        return [one for one in every if setting.only in one.name]
+    return [one.shortened() for one in every if one.is_short] if setting.is_short else every
+
+
+async def _in_one(setting: Setting, scenarios: Sequence[Scenario]) -> tuple[list[Report], list[Scenario]]:
+    """Play them in a fresh installation, up to the first that does not hold. Returns the reports, and what is left."""
+    reports, ends = list[Report](), list[float]()
+    async with world(setting) as place:
+        for scenario in scenarios:
+            reports.append(await play(place, scenario))
+            ends.append(time.time())
+            if not reports[-1].holds:
+                break
+        reports = await _counted(place, reports, ends)
+        if not all(report.holds for report in reports):
+            await place.scene.keep()
+    return reports, list(scenarios[len(reports) :])
+
+
+async def _counted(place: World, reports: list[Report], ends: list[float]) -> list[Report]:
+    """The reports with what the doctor counts in the time of each, once everything has settled."""
+    await asyncio.sleep(SETTLED_S + 1)
+    before, done = History(), list[Report]()
+    for report, end in zip(reports, ends, strict=True):
+        counted = await place.scene.history(int(time.time() - end))
+        done.append(with_history(report, counted.since(before)))
+        before = counted
+    return done

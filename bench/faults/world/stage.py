@@ -1,0 +1,153 @@
+"""One installation that lives through many faults: what is flipped around each, and what came of it."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from bench.faults import standstill
+from bench.faults.oracle import Verdict
+from bench.faults.postgres import Cluster
+from bench.faults.scene import CHANNEL, PROGRAM, TOLD, Scene, scene
+from bench.faults.setting import Setting
+from bench.faults.standstill import Stretch
+from bench.faults.world.clock import Clock
+from bench.faults.world.health import HealthWatch
+from bench.receiver import Told
+
+PATIENT, SLOW = 24, 8
+GROUP = 3  # targets that flip at one moment
+LOOK_S = 0.25
+WELL_S = 60.0  # after a fault everything must be checked and alerted again within this
+
+
+class Flip(Struct, frozen=True):
+    """A target that changed its mind, and until when that must be alerted."""
+
+    number: int
+    at_ms: float
+    up: bool
+
+
+class Tally(Struct, frozen=True):
+    """What was found up to a moment."""
+
+    verdict: Verdict
+    unchecked: int
+
+
+class World:
+    """A scene, its clock, who watches its health, and the flips that were made."""
+
+    def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, setting: Setting) -> None:
+        self.scene, self.clock, self.health, self.setting = scene, clock, health, setting
+        self.chance = random.Random(setting.seed)
+        self.flips: list[Flip] = []
+        self.troubles: list[str] = []
+        self.notes: list[str] = []
+        self._turn = cycle(self.chance.sample(list(scene.flips.patient), len(scene.flips.patient)))
+
+    @property
+    def cluster(self) -> Cluster:
+        """The PostgreSQL of this installation."""
+        assert self.setting.cluster is not None
+        return self.setting.cluster
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return Path(self.scene.ground.environ["DATA_DIR"])
+
+    async def flip(self, many: int = GROUP) -> list[Flip]:
+        """Let some targets change their mind, those first that have not for the longest time."""
+        flips = []
+        for _ in range(many):
+            number = next(self._turn)
+            await self.scene.flips.flip(number)
+            flips.append(Flip(number, time.time() * 1000, self.scene.flips.is_up(number)))
+        self.flips += flips
+        return flips
+
+    async def well(self, flips: Collection[Flip], since_ms: float, within_s: float = WELL_S) -> float | None:
+        """Wait until every monitor was checked after `since_ms`, and everybody was alerted of the flips.
+
+        returns  the seconds that took; None when time ran out, which is a trouble
+        """
+        began = time.monotonic()
+        while True:
+            missing = [*await self._left_alone(since_ms), *await self._silent(flips)]
+            if not missing:
+                return time.monotonic() - began
+            if time.monotonic() > began + within_s:
+                self.troubles.append(f"not within {within_s:.0f} s: {'; '.join(missing)}")
+                return None
+            await asyncio.sleep(LOOK_S)
+
+    async def _left_alone(self, since_ms: float) -> list[str]:
+        log = await self.scene.log()
+        asked = {number for number, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= since_ms}
+        alone = sorted(set(self.scene.numbers) - asked)
+        return [f"{len(alone)} of {len(self.scene.numbers)} targets not asked"] if alone else []
+
+    async def _silent(self, flips: Collection[Flip]) -> list[str]:
+        silent = []
+        for name in (PROGRAM, CHANNEL):
+            arrived = await self.scene.told(name)
+            open_ones = [flip for flip in flips if arrival_ms(flip, arrived) is None]
+            if open_ones:
+                silent.append(f"{name} not alerted of {len(open_ones)} of {len(flips)} flips")
+        return silent
+
+    async def tally(self) -> Tally:
+        """Everything so far."""
+        return Tally(await self.scene.verdict(), await self.scene.unchecked())
+
+    async def unnoticed(self, since_ms: float) -> list[str]:
+        """Where checks or alerts stood still since then, and health did not say so."""
+        window = (since_ms, time.time() * 1000)
+        log = await self.scene.log()
+        asked: dict[int, list[float]] = {number: [] for number in self.scene.numbers}
+        for number, at_ms in zip(log.numbers, log.at_ms, strict=True):
+            asked[number].append(at_ms)
+        stretches = [one for number in asked for one in standstill.between(f"t-{number}", asked[number], window)]
+        arrived = {name: await self.scene.told(name) for name in (PROGRAM, CHANNEL)}
+        for flip in self.flips:
+            if flip.at_ms >= since_ms:
+                stretches += [_wait(flip, name, arrived[name], window[1]) for name in arrived]
+        return standstill.unnoticed(stretches, self.health.samples)
+
+    async def system_events(self, since_ms: float) -> list[str]:
+        """What the product said of itself since then."""
+        arrived = await self.scene.told(CHANNEL)
+        return [one.event for one in arrived if one.event.startswith("system.") and one.arrived_ms >= since_ms]
+
+
+def arrival_ms(flip: Flip, arrived: Iterable[Told]) -> float | None:
+    """When a flip was first alerted; None when it was not."""
+    kind, name = TOLD[flip.up], f"t-{flip.number}"
+    times = [one.arrived_ms for one in arrived if one.event == kind and one.name == name]
+    return min((at_ms for at_ms in times if at_ms >= flip.at_ms), default=None)
+
+
+def _wait(flip: Flip, name: str, arrived: Iterable[Told], now_ms: float) -> Stretch:
+    return Stretch(f"the alert of t-{flip.number} to {name}", flip.at_ms, arrival_ms(flip, arrived) or now_ms)
+
+
+@asynccontextmanager
+async def world(setting: Setting) -> AsyncIterator[World]:
+    """A fresh installation, started, with a monitor for each target; everything ends with the block."""
+    if setting.cluster is not None:
+        await setting.cluster.renew()
+    with TemporaryDirectory(prefix="wk-clock-") as folder:
+        clock = Clock(Path(folder))
+        environ = {**setting.environ, **clock.environ, "LOG_LEVEL": "info"}
+        async with scene(PATIENT, 0, setting.seed, environ, slow=SLOW) as stage, HealthWatch(stage.ground) as health:
+            stage.shifts = clock.shifts
+            await stage.begin()
+            yield World(stage, clock, health, setting)
