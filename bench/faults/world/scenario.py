@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +25,7 @@ class Scenario(Struct, frozen=True, kw_only=True):
     hold_s         how long it lasts
     endures        checks and alerts go on while it lasts
     encore_after_s targets flip once more, so long after it began
+    says           the event that must come of it, `/health` showing it meanwhile
     afterwards     looks at what else must hold, when everything is well
     is_short       part of a short run; short_s is how long it lasts there
     """
@@ -35,13 +35,14 @@ class Scenario(Struct, frozen=True, kw_only=True):
     hold_s: float = 0.0
     endures: bool = False
     encore_after_s: float = 0.0
+    says: str = ""
     afterwards: Callable[[World], Awaitable[None]] | None = None
     is_short: bool = False
     short_s: float = 6.0
 
     def shortened(self) -> "Scenario":
         """The same for a short run."""
-        return cast("Scenario", replace(self, hold_s=min(self.hold_s, self.short_s)))
+        return replace(self, hold_s=min(self.hold_s, self.short_s))
 
 
 async def play(world: World, scenario: Scenario) -> Report:
@@ -60,6 +61,8 @@ async def play(world: World, scenario: Scenario) -> Report:
         await asyncio.sleep(TAIL_S)
     elif scenario.encore_after_s:
         await _encore(world, began_ms + scenario.encore_after_s * 1000)
+    if scenario.says:
+        await world.must_say(scenario.says, began_ms)
     if scenario.afterwards is not None:
         await scenario.afterwards(world)
     await asyncio.sleep(QUIET_S)
@@ -110,4 +113,4 @@ async def _notes(world: World, began_ms: float, ended_ms: float, well_s: float |
 
 def with_history(report: Report, history: History) -> Report:
     """The report, with what the doctor counted in its time."""
-    return cast("Report", replace(report, history=history))
+    return replace(report, history=history)

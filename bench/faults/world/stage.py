@@ -122,6 +122,18 @@ class World:
                 stretches += [_wait(flip, name, arrived[name], window[1]) for name in arrived]
         return standstill.unnoticed(stretches, self.health.samples)
 
+    async def must_say(self, kind: str, since_ms: float) -> None:
+        """Wait until the product has alerted of a trouble of its own. One that lasts is not alerted again."""
+        until = time.monotonic() + WELL_S
+        while kind not in await self.system_events(self.scene.began_ms):
+            if time.monotonic() > until:
+                self.troubles.append(f"no event {kind}")
+                break
+            await asyncio.sleep(LOOK_S)
+        said = {one.status for one in self.health.samples if one.at_ms >= since_ms}
+        if said <= {standstill.HEALTHY}:
+            self.troubles.append(f"/health said {standstill.HEALTHY} all the time")
+
     async def system_events(self, since_ms: float) -> list[str]:
         """What the product said of itself since then."""
         arrived = await self.scene.told(CHANNEL)

@@ -37,7 +37,9 @@ def _of_wrong_type(key: str) -> Fault:
         ground = world.scene.ground
         client = Redis.from_url(settings.read(ground.environ, ground.folder).redis_url)
         async with client.pipeline() as both:  # in one transaction: nobody makes it anew in between
-            await both.delete(key).set(key, "somebody else's").execute()
+            both.delete(key)
+            both.set(key, "somebody else's")
+            await both.execute()
         await client.aclose()
         yield
 
