@@ -156,6 +156,7 @@ async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     handler = request.route_handler
     deadlines.unhurried(request, handler)
     await rates.within(request, handler)
+    queries.refuse_unstorable(request)
     await policy.enforce(request)
     await queries.refuse_unknown(request)
     return await idempotency.begin(request)

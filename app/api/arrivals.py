@@ -4,16 +4,17 @@ from time import time
 from typing import Any
 
 from litestar import Request, Response
-from litestar.datastructures import Cookie
 
 from app.api import trail
+from app.domain.phrases import one_line
 from app.errors import Forbidden
-from app.security import principals, tokens, transport
+from app.security import cookies, principals, tokens
 from app.security.addresses import address_of
 from app.store import sessions
 from schema.users import SignedIn, User
 
 AnyRequest = Request[Any, Any, Any]
+MOST_AGENT = 200  # characters of a User-Agent that are kept
 
 
 def refuse_foreign(request: AnyRequest) -> None:
@@ -27,7 +28,7 @@ async def begin(request: AnyRequest, user: User, *, password_hash: str | None = 
 
     password_hash   of the password they came with, if they did: it must be theirs still. Raises Unauthorized
     """
-    agent = request.headers.get("User-Agent", "")
+    agent = one_line(request.headers.get("User-Agent", ""), MOST_AGENT)
     sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent, password_hash=password_hash)
     return signed_in(request, user, sid, refresh)
 
@@ -41,21 +42,11 @@ def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Respon
         refresh_token=refresh,
         expires_in=tokens.ACCESS_S,
     )
-    shared: dict[str, Any] = {
-        "max_age": tokens.REFRESH_S,
-        "secure": is_secure(request),
-        "samesite": "lax",
-        "path": "/",
-    }
+    lives = {"max_age": tokens.REFRESH_S}
     return Response(
         told,
         cookies=[
-            Cookie(key=principals.COOKIE, value=tokens.cookie(sid), httponly=True, **shared),
-            Cookie(key=principals.CSRF_COOKIE, value=tokens.csrf(sid), **shared),
+            cookies.made(request, principals.COOKIE, tokens.cookie(sid), httponly=True, **lives),
+            cookies.made(request, principals.CSRF_COOKIE, tokens.csrf(sid), httponly=False, **lives),
         ],
     )
-
-
-def is_secure(request: AnyRequest) -> bool:
-    """Whether cookies travel by TLS only."""
-    return request.app.state.settings.client_url.startswith("https:") or transport.is_tls(request.scope)

@@ -4,7 +4,6 @@ import re
 from typing import Any
 
 from litestar import Controller, Request, Response, get, patch, post
-from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET, structs
@@ -13,7 +12,7 @@ from app import welcome
 from app.api import arrivals, second_step, trail
 from app.api.body import FormBody
 from app.errors import Forbidden, Invalid, Unauthorized
-from app.security import attempts, passwords, principals, setup, strength
+from app.security import attempts, cookies, passwords, principals, setup, strength
 from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import accounts, factors, sessions, users
@@ -85,11 +84,12 @@ class AuthController(Controller):
         return arrivals.signed_in(request, await users.read(user_id), sid, fresh)
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
-    async def logout(self, principal: NamedDependency[Principal]) -> Response[None]:
+    async def logout(self, request: AnyRequest, principal: NamedDependency[Principal]) -> Response[None]:
         """Sign out: access token, refresh token and cookie end at once."""
         if principal.session_id is not None:
             await sessions.end(principal.session_id)
-        gone = [Cookie(key=name, value="", max_age=0) for name in (principals.COOKIE, principals.CSRF_COOKIE)]
+        names = (principals.COOKIE, principals.CSRF_COOKIE)
+        gone = [cookies.made(request, name, "", max_age=0, httponly=name == principals.COOKIE) for name in names]
         return Response(None, cookies=gone, status_code=204)
 
     @get("/me", operation_id="ReadMe", guards=[VIEWER])

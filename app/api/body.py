@@ -44,7 +44,7 @@ def decoded(body: bytes, type_: Any) -> Any:
         raise Invalid(fitting.faults(_raw(body), wire_type(type_)) or _other(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(_why(error)) from error
-    if b"\\u0000" in body and (found := fitting.nul_at(_raw(body))):
+    if b"\\u0000" in body and (found := fitting.unstorable_at(_raw(body))):
         raise Invalid(found)
     return value
 
@@ -147,7 +147,7 @@ class FormBody(Body):
         except ValueError as error:
             raise Malformed("The form can't be read.") from error
         fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
-        if found := fitting.nul_at(fields):
+        if found := fitting.unstorable_at(fields):
             raise Invalid(found)
         return fitting.fit(fields, type_)
 

@@ -50,7 +50,10 @@ SECURITY: dict[str, SecurityScheme | Reference] = {
     "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
     "basic": SecurityScheme(type="http", scheme="basic", description="User name or e-mail address, and password."),
     "session": SecurityScheme(
-        type="apiKey", name="session_id", security_scheme_in="cookie", description="Changes need X-CSRF-Token as well."
+        type="apiKey",
+        name="session_id",
+        security_scheme_in="cookie",
+        description="Changes need X-CSRF-Token as well. Over TLS the cookie is called `__Host-session_id`.",
     ),
 }
 ABOUT = (

@@ -14,7 +14,7 @@ from app.api.line import CROSS_SITE, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, 
 from app.api.watch import Watch
 from app.errors import Malformed, Refusal, Unauthorized, Unavailable
 from app.live.hub import Hub
-from app.security import principals
+from app.security import cookies, principals
 from app.security.policy import ANYONE
 from schema.frames import Auth, Authenticated
 from schema.users import Principal
@@ -69,7 +69,8 @@ async def _stay(line: Line, principal: Principal) -> None:
 def _is_cross_site(socket: Socket) -> bool:
     """Whether a browser sent our cookie for somebody else's page. Who sends a header or a token means it."""
     by_header = "Authorization" in socket.headers or "X-API-Key" in socket.headers
-    return principals.COOKIE in socket.cookies and not by_header and not principals.is_same_origin(socket)
+    has_cookie = cookies.value_of(socket, principals.COOKIE) is not None
+    return has_cookie and not by_header and not principals.is_same_origin(socket)
 
 
 async def _signed_in(line: Line) -> Principal:

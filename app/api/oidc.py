@@ -10,10 +10,10 @@ from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from app.api import actions, queries, rates
-from app.api.arrivals import AnyRequest, begin, is_secure
+from app.api.arrivals import AnyRequest, begin
 from app.domain import claims as rules
 from app.errors import NotFound, Unauthorized
-from app.security import passwords
+from app.security import cookies, passwords
 from app.security.policy import ANYONE
 from app.settings import Settings
 from app.store import identities, settings as stored, users
@@ -60,16 +60,16 @@ class OidcController(Controller):
 
         del code, came_with  # the document shows them; a provider may send others, and all are judged together
         settings = _settings(request)
-        word = request.cookies.get(COOKIE)
+        word = cookies.value_of(request, COOKIE)
         if word is None:
             raise Unauthorized(oidc.BAD_STATE)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416  # of several, the last
         told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
-        cookies = [*signed_in.cookies, _cookie(request, "", 0)]
+        given = [*signed_in.cookies, _cookie(request, "", 0)]
         if JSON in request.headers.get("Accept", ""):
-            return Response(signed_in.content, status_code=200, cookies=cookies)
-        return Redirect(settings.client_url, status_code=302, cookies=cookies)
+            return Response(signed_in.content, status_code=200, cookies=given)
+        return Redirect(settings.client_url, status_code=302, cookies=given)
 
 
 def _settings(request: AnyRequest) -> Settings:
@@ -85,15 +85,7 @@ def _callback(request: AnyRequest, settings: Settings) -> str:
 
 
 def _cookie(request: AnyRequest, value: str, lives_s: int) -> Cookie:
-    return Cookie(
-        key=COOKIE,
-        value=value,
-        path=PATH,
-        max_age=lives_s,
-        httponly=True,
-        secure=is_secure(request),
-        samesite="lax",
-    )
+    return cookies.made(request, COOKIE, value, max_age=lives_s, httponly=True)
 
 
 async def _admitted(settings: Settings, told: dict[str, object]) -> str:

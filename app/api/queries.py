@@ -1,4 +1,4 @@
-"""Query parameters: a name that the handler does not declare is refused, never ignored; and an instant is a date."""
+"""What stands in an address: a path that can be kept, declared query parameters only, instants that are dates."""
 
 import re
 from datetime import datetime
@@ -9,7 +9,8 @@ from litestar import Litestar, Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.errors import Invalid
+from app.domain.fitting import UNSTORABLE_TEXT, is_storable
+from app.errors import Invalid, NotFound
 from schema.errors import FieldError
 
 OPT = "query_parameters"  # where `declare` notes what a handler knows
@@ -40,6 +41,12 @@ def _instants(handler: HTTPRouteHandler) -> frozenset[str]:
     )
 
 
+def refuse_unstorable(request: Request[Any, Any, Any]) -> None:
+    """Raise NotFound for a path with a text that no database keeps: nothing of ours has such a name."""
+    if not is_storable(request.scope["path"]):
+        raise NotFound("There is no such path: it has the character U+0000, or half a surrogate pair.")
+
+
 async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """Raise Invalid, naming every unknown parameter. Runs before each handler, after its guards."""
     if not request.scope["query_string"]:
@@ -53,8 +60,9 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
     instants: frozenset[str] = opt.get(INSTANTS, frozenset())
     if undated := [name for name in request.query_params if name in instants and not _is_dated(request, name)]:
         raise Invalid([FieldError(name, "must be a date and time like 2026-11-22T08:00:00Z") for name in undated])
-    if held := [name for name, text in request.query_params.multi_items() if "\0" in text]:
-        raise Invalid([FieldError(name, "must not contain the character U+0000") for name in held])
+    pairs = request.query_params.multi_items()
+    if held := [name for name, text in pairs if not (is_storable(text) and is_storable(name))]:
+        raise Invalid([FieldError(name, UNSTORABLE_TEXT) for name in held])
 
 
 def _is_dated(request: Request[Any, Any, Any], name: str) -> bool:

@@ -20,8 +20,9 @@ from msgspec import UNSET, Struct
 from app import db
 from app.api import actions, second_step
 from app.api.requests import QUIET
+from app.domain.phrases import one_line
 from app.errors import Unauthorized
-from app.security import principals, tickets
+from app.security import cookies, principals, tickets
 from app.security.addresses import address_of, place_of
 from app.security.sealing import Unopenable
 from app.store import audit
@@ -147,7 +148,8 @@ def _is_old_token(deed: Deed, status: int) -> bool:
 def _shows_credential(scope: Scope) -> bool:
     connection = ASGIConnection[Any, Any, Any, Any](scope)
     headers: Mapping[str, str] = connection.headers
-    return "Authorization" in headers or "X-API-Key" in headers or principals.COOKIE in connection.cookies
+    has_cookie = cookies.value_of(connection, principals.COOKIE) is not None
+    return "Authorization" in headers or "X-API-Key" in headers or has_cookie
 
 
 def _is_new(key: tuple[str, ...]) -> bool:
@@ -182,7 +184,7 @@ def _without_login(action: str, change: dict[str, Any]) -> dict[str, Any]:
 def _named(scope: Scope) -> str:
     """The last thing that the path names; a token names nothing, it opens."""
     named = [value for name, value in cast(Any, scope).get("path_params", {}).items() if name != "token"]
-    return str(named[-1])[:MOST_TEXT] if named else ""
+    return one_line(str(named[-1]), MOST_TEXT) if named else ""
 
 
 def _made(status: int, body: bytes) -> str:

@@ -4,6 +4,7 @@ msgspec stops at its first error. So when a value does not fit, its parts are tr
 every wrong, missing and unknown field comes back at once, with its dotted path. Pure.
 """
 
+import re
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -14,6 +15,9 @@ from msgspec import Struct, UnsetType
 from app.domain import wording
 from app.errors import Invalid
 from schema.errors import FieldError
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNSTORABLE_TEXT = "must not contain the character U+0000, nor half a surrogate pair"
 
 
 def fit(value: Any, type_: Any, at: str = "") -> Any:
@@ -47,14 +51,20 @@ def parts_of(type_: Any) -> list[Any]:
     return [] if type_ is UnsetType else [type_]
 
 
-def nul_at(value: Any, at: str = "") -> list[FieldError]:
-    """Texts with a NUL in them, which PostgreSQL can't keep."""
+def is_storable(text: str) -> bool:
+    """Whether a database can keep a text: PostgreSQL no U+0000, and none of them half a surrogate pair."""
+    return UNSTORABLE.search(text) is None
+
+
+def unstorable_at(value: Any, at: str = "") -> list[FieldError]:
+    """Texts in a JSON value that a database can't keep."""
     if isinstance(value, str):
-        return [FieldError(at, "must not contain the character U+0000")] if "\0" in value else []
+        return [] if is_storable(value) else [FieldError(at, UNSTORABLE_TEXT)]
     if isinstance(value, dict):
-        return [one for key, item in value.items() for one in nul_at(key, at) + nul_at(item, under(at, key))]
+        parts = [(key, under(at, key), item) for key, item in value.items()]
+        return [one for key, path, item in parts for one in unstorable_at(key, at) + unstorable_at(item, path)]
     if isinstance(value, list):
-        return [one for no, item in enumerate(value) for one in nul_at(item, under(at, no))]
+        return [one for no, item in enumerate(value) for one in unstorable_at(item, under(at, no))]
     return []
 
 

@@ -7,12 +7,12 @@ Wrong ones are never remembered.
 
 import hmac
 from base64 import b64decode
-from binascii import Error as NotBase64
 from hashlib import sha256
 from time import monotonic
 
 from msgspec import Struct, json
 
+from app.domain.fitting import is_storable
 from app.errors import Unauthorized
 from app.security import attempts, passwords, sealing
 from schema.attempts import Proof
@@ -44,9 +44,9 @@ def read(value: str) -> tuple[str, str]:
     """(login, password) as RFC 7617 packs them. Raises Unauthorized."""
     try:
         login, colon, password = b64decode(value, validate=True).decode().partition(":")
-    except (NotBase64, UnicodeDecodeError) as error:
+    except ValueError as error:  # no ASCII, no base64, or no UTF-8 in it
         raise Unauthorized(UNREADABLE) from error
-    if not colon or len(login) > LOGIN_MOST or len(password) > PASSWORD_MOST:
+    if not (colon and len(login) <= LOGIN_MOST and len(password) <= PASSWORD_MOST and is_storable(login)):
         raise Unauthorized(UNREADABLE)
     return login, password
 

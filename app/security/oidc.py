@@ -21,6 +21,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from app.domain import claims as rules
+from app.domain.fitting import unstorable_at
 from app.errors import Unauthorized, Upstream
 from app.security import provider, tickets
 from app.security.provider import Provider
@@ -90,7 +91,14 @@ def verified(told: Mapping[str, Any], keys: Mapping[str, Any], issuer: str, clie
         found.validate(leeway=LEEWAY_S)
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise Unauthorized("The sign-in provider's token is not valid for this sign-in.") from error
-    return dict(found)
+    return _storable(dict(found))
+
+
+def _storable(claims: dict[str, Any]) -> dict[str, Any]:
+    """The claims themselves. Raises Unauthorized when a text in them is none that a database can keep."""
+    if unstorable_at(claims):
+        raise Unauthorized("The sign-in provider's claims hold the character U+0000, or half a surrogate pair.")
+    return claims
 
 
 async def _about(settings: Settings, asked: Provider) -> dict[str, Any]:
@@ -151,7 +159,7 @@ async def _completed(
     more = await asked.read(about["userinfo_endpoint"], token=str(told["access_token"]))
     if more.get("sub") != found["sub"]:
         raise Unauthorized("The sign-in provider spoke of somebody else.")
-    return {**more, **found}
+    return {**_storable(more), **found}
 
 
 def _said(told: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from app.errors import Conflict, Forbidden
 from app.security import principals
 from app.security.principals import Connection
 
+NOT_OURS = "Passkeys are for pages of CLIENT_URL, or of this host."
 WRONG = "The passkey did not prove it: begin again."
 
 
@@ -37,11 +38,18 @@ def site_of(connection: Connection) -> Site:
     if origin is None:
         origin = f"{connection.url.scheme}://{connection.headers.get('Host', '')}"
     elif not principals.is_same_origin(connection):
-        raise Forbidden("Passkeys are for pages of CLIENT_URL, or of this host.")
-    host = urlsplit(origin).hostname or ""
+        raise Forbidden(NOT_OURS)
+    host = _host_of(origin)
     if _is_address(host):
         raise Conflict("Passkeys need a host name, not an address: open Watchkeeper by its name.")
     return Site(host, origin)
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError as error:  # such as brackets that do not close
+        raise Forbidden(NOT_OURS) from error
 
 
 def _is_address(host: str) -> bool:

@@ -14,7 +14,7 @@ from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
-from app.security import attempts, basic, keys, tokens, transport
+from app.security import attempts, basic, cookies, keys, tokens, transport
 from app.security.addresses import address_of
 from app.security.basic import Known
 from app.security.keys import Grant
@@ -28,7 +28,7 @@ HolderOf = Callable[[str], Awaitable[Principal | None]]
 GrantOf = Callable[[str], Awaitable[Grant | None]]
 KnownAs = Callable[[str], Awaitable[Known | None]]
 
-COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"
+COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # names before `cookies.name_of`
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 API_ADMIN = Principal(user_id="api-admin", username="api-admin", role=Role.ADMIN, via="token")
 ENDED = "The session has ended: sign in again."
@@ -100,7 +100,10 @@ def is_same_origin(connection: Connection) -> bool:
     origin = connection.headers.get("Origin", "")
     if not origin or origin == "null":
         return False
-    theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
+    try:
+        theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
+    except ValueError:  # such as brackets that do not close
+        return False
     own = ("https" if transport.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
     return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
 
@@ -114,8 +117,8 @@ async def _presented(connection: Connection) -> Principal | None:
         return await reader(connection, value.strip())
     if "X-API-Key" in headers:
         return await _of_api_key(connection, headers["X-API-Key"])
-    if COOKIE in connection.cookies:
-        return await _of_cookie(connection, connection.cookies[COOKIE])
+    if (cookie := cookies.value_of(connection, COOKIE)) is not None:
+        return await _of_cookie(connection, cookie)
     return None
 
 

@@ -53,3 +53,10 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
 )
 def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
     assert wording.wanted(type_) == told
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\udfff"])
+def test_a_text_that_no_database_keeps_is_found_wherever_it_stands(text: str) -> None:
+    value = {"a": ["fine", {"b": text}], text: "ä€😀"}
+    assert [one.field for one in fitting.unstorable_at(value)] == ["a.1.b", ""]
+    assert fitting.unstorable_at({"a": ["\x01\uffff", None, 1]}) == []

@@ -54,6 +54,8 @@ def test_a_token_for_us_now_and_for_this_sign_in_is_believed() -> None:
         {"exp": None},
         {"exp": 1},
         {"nbf": 4_000_000_000},
+        {"sub": "a\0b"},
+        {"realm": {"roles": ["a\0b"]}},
     ],
     ids=str,
 )
