@@ -10,7 +10,8 @@ from typing import Any, cast
 import structlog
 
 from actors.probes import sightings
-from actors.probes.redaction import redacted
+from actors.probes.off_loop import WORKING
+from actors.probes.redaction import masked
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
@@ -109,7 +110,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     if assertions and seen.status in PASSING:
         seen = _asserted(seen, assertions, took_us / 1_000_000)
     if seen.message or seen.detail:
-        seen = redacted(seen, snapshot)
+        seen = await masked(seen, snapshot)
     return Outcome(
         slot.series,
         snapshot.version,
@@ -195,7 +196,10 @@ def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
     """Whose time it was that ran out."""
     if late.errno:
         return of_system(late)
-    if NAMING in getattr(late.__cause__, "__notes__", ()):
+    notes = getattr(late.__cause__, "__notes__", ())
+    if WORKING in notes:
+        return Unsure(f"what came could not be looked through within {limit_s:g} s")
+    if NAMING in notes:
         return Unsure(f"no answer from a name server within {limit_s:g} s", network=True)
     return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 

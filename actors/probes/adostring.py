@@ -5,7 +5,8 @@ import re
 from actors.probes.login import Login
 from actors.probes.seen import Unsure
 
-PART = re.compile(r"\s*([^=;]+?)\s*=\s*(\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^;]*?)\s*(?:;\s*|$)")
+# Blanks belong to a name or value here, and are taken off after: there is one way only to read a text.
+PART = re.compile(r"\s*([^=;\s][^=;]*)=\s*(\"(?:[^\"]|\"\")*\"\s*|'(?:[^']|'')*'\s*|[^;]*)(?:;\s*|$)")
 SERVER = re.compile(r"(?:tcp:)?([^,\\\s]+)(?:,\s*(\d{1,5}))?", re.IGNORECASE)
 NAMES = {  # of fields, as they may be called; spaces do not count
     "server": ("server", "datasource", "address", "addr", "networkaddress"),
@@ -59,7 +60,7 @@ def _fields(text: str) -> dict[str, str]:
             raise Unsure("the connection string can't be read")
         name, at = re.sub(r"\s", "", part.group(1)).lower(), part.end()
         if name in MEANT:
-            fields[MEANT[name]] = _unquoted(part.group(2))
+            fields[MEANT[name]] = _unquoted(part.group(2).rstrip())
         elif name not in NO_MATTER:
             raise Unsure(f"the connection string asks for what checks don't know: {name[:80]}")
     return fields

@@ -3,7 +3,11 @@
 INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30, 0x31
 SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that are
 MOST_LENGTH_BYTES = 4
+HEADER_BYTES = 2 + MOST_LENGTH_BYTES
 MANY_BYTE_TAG = 0x1F
+# What a peer may make us look at: elements in a row, bytes of a number, of an object's name (RFC 2578, 3.5: 128 numbers
+# of 32 bits), and of each number in it.
+MOST_ELEMENTS, NUMBER_BYTES, OID_BYTES, ARC_BYTES = 10_000, 64, 640, 5
 
 
 def element(tag: int, *parts: bytes) -> bytes:
@@ -49,13 +53,15 @@ def header(data: bytes) -> tuple[int, int] | None:
 
 def elements(data: bytes) -> list[tuple[int, bytes]]:
     """The elements that stand in a row: tag and body. Raises ValueError unless they fill the data exactly."""
-    found = []
-    while data:
-        bounds = header(data)
-        if bounds is None or bounds[1] > len(data):
+    found, at = list[tuple[int, bytes]](), 0
+    while at < len(data):
+        bounds = header(data[at : at + HEADER_BYTES])
+        if bounds is None or at + bounds[1] > len(data):
             raise ValueError("an element that is cut off")
-        found.append((data[0], data[bounds[0] : bounds[1]]))
-        data = data[bounds[1] :]
+        if len(found) == MOST_ELEMENTS:
+            raise ValueError("too many elements")
+        found.append((data[at], data[at + bounds[0] : at + bounds[1]]))
+        at += bounds[1]
     return found
 
 
@@ -63,16 +69,20 @@ def number(body: bytes) -> int:
     """An INTEGER's or ENUMERATED's value. Raises ValueError for an empty one."""
     if not body:
         raise ValueError("a number of no bytes")
+    if len(body) > NUMBER_BYTES:
+        raise ValueError("a number that is too large")
     return int.from_bytes(body, "big", signed=True)
 
 
 def dotted(body: bytes) -> str:
     """An OID's body as people write it. Raises ValueError when it is cut off."""
-    if not body or body[-1] & 0x80:
-        raise ValueError("an object's name that is cut off")
+    if not body or body[-1] & 0x80 or len(body) > OID_BYTES:
+        raise ValueError("an object's name that is cut off, or too long")
     numbers, number_ = list[int](), 0
     for byte in body:
         number_ = number_ << 7 | byte & 0x7F
+        if number_ >> 7 * ARC_BYTES:
+            raise ValueError("an object's name with a number that is too large")
         if not byte & 0x80:
             numbers.append(number_)
             number_ = 0

@@ -1,5 +1,6 @@
 """The words of an answer, as far as we read: bounded in bytes whatever the target sends, packed or not."""
 
+import asyncio
 import codecs
 import re
 import zlib
@@ -11,14 +12,21 @@ from actors.probes.seen import Failed
 READ_LIMIT_BYTES = 1_048_576  # more than any page a person would search
 SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire: a packer can send for ever and mean nothing
 ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
+# What the event loop decodes or unpacks at once. Where no character stands for a byte, Python takes half a second for a
+# megabyte; and a packer can begin a new member every twenty bytes.
+PIECE_BYTES, PACKED_BYTES = 32_768, 8_192
 
+ORDERS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 # Charsets of texts. A target names the charset, and Python knows some whose decoding takes minutes.
 _CHARSET = re.compile(r"ascii|utf-(8|16|32)(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|gb\w+|big5\w*|euc_\w+|shift_ji\w+")
 
 
 async def text_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> str:
     """The first `most` bytes of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
-    return decoded(answer, await bytes_of(answer, most))
+    return await decoded(answer, await bytes_of(answer, most))
 
 
 async def bytes_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> bytearray:
@@ -26,9 +34,22 @@ async def bytes_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES)
     return await _unpacked(answer, answer.headers.get("Content-Encoding", "identity").strip().lower(), most)
 
 
-def decoded(answer: aiohttp.ClientResponse, body: bytes | bytearray) -> str:
-    """A body as text, in the charset that the answer names."""
-    return body.decode(charset_of(answer.charset), errors="replace")
+async def decoded(answer: aiohttp.ClientResponse, body: bytes | bytearray) -> str:
+    """A body as text, in the charset that the answer names; a long one piece by piece."""
+    charset = charset_of(answer.charset)
+    if len(body) <= PIECE_BYTES:
+        return body.decode(charset, errors="replace")
+    reader = codecs.getincrementaldecoder(_with_order(charset, body))("replace")
+    parts = []
+    for start in range(0, len(body), PIECE_BYTES):
+        parts.append(reader.decode(body[start : start + PIECE_BYTES], final=start + PIECE_BYTES >= len(body)))
+        await asyncio.sleep(0)
+    return "".join(parts)
+
+
+def _with_order(charset: str, body: bytes | bytearray) -> str:
+    """The charset that says which byte is first, where the body does not: pieces are read strictly then."""
+    return charset if body.startswith(ORDERS.get(charset, (b"",))) else f"{charset}-le"
 
 
 async def drained(answer: aiohttp.ClientResponse) -> None:
@@ -55,9 +76,19 @@ async def _unpacked(answer: aiohttp.ClientResponse, packing: str, most: int) -> 
     body, sent = bytearray(), 0
     while len(body) < most and sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
         sent += len(chunk)
-        room = most - len(body)
-        body += unpacker.some(chunk, room) if unpacker else chunk[:room]
+        if unpacker:
+            await _unpack(unpacker, chunk, body, most)
+        else:
+            body += chunk[: most - len(body)]
     return body
+
+
+async def _unpack(unpacker: "Unpacker", chunk: bytes, body: bytearray, most: int) -> None:
+    """Add what the chunk holds to the body, up to so many bytes."""
+    for start in range(0, len(chunk), PACKED_BYTES):
+        if len(body) < most:
+            body += unpacker.some(chunk[start : start + PACKED_BYTES], most - len(body))
+            await asyncio.sleep(0)
 
 
 class Unpacker:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from actors.probes.body import text_of
+from actors.probes.off_loop import off_loop
 from actors.probes.reply import Reply
 from actors.probes.seen import Unsure
 from app.domain.assertions import Scalar, compares
@@ -29,7 +30,7 @@ async def read(target: Http, answer: Reply) -> Read:
         return Read(trouble)
     if not (target.keyword or target.regex or target.json_query):
         return Read()
-    return _words(target, await text_of(answer, target.max_body_bytes))
+    return await _words(target, await text_of(answer, target.max_body_bytes))
 
 
 @lru_cache(maxsize=1_024)
@@ -53,31 +54,47 @@ def _headers(target: Http, answer: Reply) -> str:
     return ""
 
 
-def _words(target: Http, text: str) -> Read:
+async def _words(target: Http, text: str) -> Read:
     if target.keyword and (target.keyword in text) is target.invert_keyword:
         is_there = "" if target.invert_keyword else "not "
         return Read(f"the keyword {target.keyword[:SHOWN]!r} is {is_there}in the body")
-    if target.regex and _found(target.regex, text) is target.invert_regex:
+    if target.regex and await _found(target.regex, text) is target.invert_regex:
         fits = "something" if target.invert_regex else "nothing"
         return Read(f"{fits} in the body fits {target.regex[:SHOWN]!r}")
-    return _hit(target, text) if target.json_query else Read()
+    return await _hit(target, text) if target.json_query else Read()
 
 
-def _found(regex: str, text: str) -> bool:
+async def _found(regex: str, text: str) -> bool:
     from app.domain import patterns  # noqa: PLC0415  # a library that most checks never need
 
+    raw = patterns.in_utf8(text)
     try:
-        return patterns.found(regex, text)
+        if patterns.cost(regex, len(raw)) <= patterns.PROMPT_COST:
+            return patterns.found(regex, raw)
+        return await off_loop(patterns.found, regex, raw)
     except ValueError as error:
         raise Unsure(f"the pattern can't be used: {error}") from error
 
 
-def _hit(target: Http, text: str) -> Read:
+async def _hit(target: Http, text: str) -> Read:
     from app.domain import json_query  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return Read(value=json_query.hit(target.json_query_language, target.json_query, text))
+        return Read(value=await _value(target, text))
     except json_query.NotFound as error:
         return Read(str(error))
     except ValueError as error:
         raise Unsure(f"the JSON query can't be used: {error}") from error
+
+
+async def _value(target: Http, text: str) -> Scalar:
+    """The query's hit: at once when that is soon found, else in a thread, from the beginning."""
+    from app.domain import json_query  # noqa: PLC0415  # a library that most checks never need
+
+    language, query = target.json_query_language, target.json_query
+    if len(text) <= json_query.PROMPT_CHARS:
+        try:
+            return json_query.hit(language, query, text, json_query.PROMPT_STEPS)
+        except json_query.Spent:
+            pass
+    return await off_loop(json_query.hit, language, query, text)

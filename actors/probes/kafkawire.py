@@ -10,9 +10,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
+from actors.probes.off_loop import off_loop
 from actors.probes.seen import Failed
 
 REPLY_BYTES = 1_000_000
+PROMPT_BYTES = 32_768
 NUMBERS_BYTES = 4  # a request's number, which its reply repeats
 CLIENT = "watchkeeper"
 NOT_KAFKA = "the answer is not Kafka's protocol"
@@ -51,6 +53,11 @@ class Reply:
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the event loop can read it: a large one is made of hundreds of thousands of items."""
+        return len(self._data) <= PROMPT_BYTES
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
@@ -93,7 +100,8 @@ class Conversation:
         said = struct.pack(">hhi", key, version, self._number) + text(CLIENT) + body
         self._writer.write(octets(said))
         try:
-            return read(await self._reply())
+            reply = await self._reply()
+            return read(reply) if reply.is_short else await off_loop(read, reply)
         except asyncio.IncompleteReadError as error:
             raise Failed("the broker closed the connection") from error
         except ValueError as error:

@@ -11,7 +11,7 @@ from dns.resolver import NXDOMAIN, YXDOMAIN, Answer, NoAnswer, NoNameservers
 from dns.reversename import from_address
 from msgspec import Struct
 
-from actors.probes.nameservers import Stopped
+from actors.probes.dns_messages import Stopped
 from actors.probes.records import address_of, comparable, shown
 from actors.probes.seen import Failed, Unsure
 from actors.probes.trouble import of_system

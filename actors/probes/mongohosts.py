@@ -8,6 +8,7 @@ import dns.exception
 import dns.resolver
 from msgspec import Struct
 
+from actors.probes.dns_messages import bounded
 from actors.probes.seen import Failed, Unsure
 from schema.targets import Mongodb
 
@@ -94,7 +95,7 @@ def _host(text: str) -> tuple[str, int]:
 async def _published(name: str) -> list[tuple[str, int]]:
     """The hosts that DNS has for a name. They have to be of its own domain."""
     try:
-        answer = await dns.asyncresolver.resolve(f"_mongodb._tcp.{name}", "SRV", search=False)
+        answer = await bounded(dns.asyncresolver.Resolver()).resolve(f"_mongodb._tcp.{name}", "SRV", search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer) as error:
         raise Failed(f"DNS has no hosts for {name}") from error
     except (dns.exception.DNSException, OSError) as error:

@@ -5,13 +5,12 @@ import ssl
 from secrets import token_hex
 from typing import Any
 
-import msgspec
-
 from actors.probes import mqttwire
 from actors.probes.scalar import Scalar, at, scalar, shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
+from app.domain import foreign_json
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 
@@ -45,8 +44,8 @@ def value_in(payload: bytes, path: str) -> Scalar:
     if not path:
         return scalar(payload)
     try:
-        decoded: Any = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+        decoded: Any = foreign_json.decoded(payload)
+    except (ValueError, RecursionError) as error:
         raise Failed("the message is not JSON") from error
     return scalar(at(decoded, path))
 

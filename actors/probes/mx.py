@@ -6,6 +6,7 @@ from dns.asyncresolver import Resolver
 from dns.exception import DNSException
 from dns.resolver import NXDOMAIN, NoAnswer
 
+from actors.probes.dns_messages import bounded
 from actors.probes.seen import Failed, Unsure
 from app.security.names import NAMING
 
@@ -18,7 +19,7 @@ async def exchanges_of(domain: str) -> list[str]:
     raises    Failed when there is no such domain, or it takes no mail; Unsure when nobody answers for names
     """
     try:
-        answer = await Resolver().resolve(domain, "MX", search=False, lifetime=PATIENCE_S)
+        answer = await bounded(Resolver()).resolve(domain, "MX", search=False, lifetime=PATIENCE_S)
     except NXDOMAIN as error:
         raise Failed(f"there is no name {domain}") from error
     except NoAnswer:

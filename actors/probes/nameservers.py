@@ -8,11 +8,12 @@ import aiohttp
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException, Timeout
 from dns.flags import AD, DO, RD
-from dns.message import Message, from_wire
+from dns.message import Message
 from dns.nameserver import AddressAndPortNameserver, Nameserver
 from dns.resolver import NoResolverConfiguration
 
 from actors.probes.body import bytes_of
+from actors.probes.dns_messages import Plain, Stopped, bounded, exchanged, message_of
 from actors.probes.records import address_of
 from actors.probes.seen import Failed, Unsure
 from actors.probes.tls import context_for
@@ -25,14 +26,6 @@ PLAIN_PORT, TLS_PORT = 53, 853
 PAYLOAD_BYTES = 1_232  # fits one packet everywhere (DNS flag day 2020)
 MESSAGE_BYTES = 65_535
 DNS_MESSAGE = "application/dns-message"
-
-
-class Stopped(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
-    """An answer that is final; `why` is what the probe says."""
-
-    def __init__(self, why: Failed | Unsure | Refused) -> None:
-        super().__init__(str(why))
-        self.why = why
 
 
 class OverStream(AddressAndPortNameserver):
@@ -57,7 +50,7 @@ class OverStream(AddressAndPortNameserver):
         """The library's call."""
         try:
             async with asyncio.timeout(timeout):
-                reply = from_wire(await self._asked(request.to_wire()))
+                reply = await message_of(await self._asked(request.to_wire()))
         except TimeoutError as late:
             if late.errno:
                 raise
@@ -67,13 +60,11 @@ class OverStream(AddressAndPortNameserver):
         return reply
 
     async def _asked(self, wire: bytes) -> bytes:
-        """Each message has its length in front, in two bytes."""
         reader, writer = await self._tools.egress.open_connection(
             self.address, self.port, ssl=self._context, server_hostname=self._name
         )
         try:
-            writer.write(len(wire).to_bytes(2, "big") + wire)
-            return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+            return await exchanged(reader, writer, wire)
         finally:
             writer.transport.abort()
 
@@ -106,7 +97,7 @@ class OverHttps(Nameserver):
     async def async_query(self, request: Message, *_: Any, **__: Any) -> Message:
         """The library's call. Raises Stopped."""
         try:
-            reply = from_wire(await self._posted(request.to_wire()))
+            reply = await message_of(await self._posted(request.to_wire()))
         except aiohttp.ClientError as error:
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
@@ -146,7 +137,7 @@ def resolver_for(target: Dns, asked: Asked, address: str = "") -> Resolver:
         resolver.set_flags(RD | AD)
     resolver.timeout = TRY_S
     resolver.lifetime = asked.snapshot.timeout_ms / 1000 * 2  # the check's own deadline comes first
-    return resolver
+    return bounded(resolver)
 
 
 def _point(resolver: Resolver, target: Dns, asked: Asked, address: str) -> None:
@@ -160,4 +151,4 @@ def _point(resolver: Resolver, target: Dns, asked: Asked, address: str) -> None:
             port, context = target.port or TLS_PORT, context_for(asked.tools)
             resolver.nameservers = [OverStream(address, port, asked.tools, context, target.resolver_name)]
         case _:
-            resolver.nameservers, resolver.port = [address], target.port or PLAIN_PORT
+            resolver.nameservers = [Plain(address, target.port or PLAIN_PORT)]

@@ -9,22 +9,46 @@ from urllib.parse import quote, unquote
 import msgspec
 from msgspec import Struct
 
+from actors.probes.off_loop import off_loop
 from actors.probes.seen import Seen
 from app.security import sealing
 from schema.limits import MASK
 from schema.monitors import Snapshot
 
+PROMPT_CHARS = 8_192  # of secrets
 TELLING = 3  # characters from which on a secret is looked for: shorter ones stand in any text
 NAMES = ("username", "auth_username", "client_id")
 
 
+async def masked(seen: Seen, snapshot: Snapshot) -> Seen:
+    """As `redacted`, without holding the event loop for a monitor that has thousands of lines to hide."""
+    n_chars = sum(len(secret) for one in _holders(snapshot) for secret in sealing.secrets_of(one).values())
+    return await off_loop(redacted, seen, snapshot) if n_chars > PROMPT_CHARS else redacted(seen, snapshot)
+
+
+def _holders(snapshot: Snapshot) -> list[Struct]:
+    return [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold(type(one))]
+
+
 def redacted(seen: Seen, snapshot: Snapshot) -> Seen:
     """The same, with every secret of the monitor and of its proxy masked in whatever form it came back."""
-    holders = [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold(type(one))]
-    forms = sorted({form for one in holders for form in _forms(one) if len(form) >= TELLING}, key=len, reverse=True)
-    if not forms:
+    said = "\n".join(_texts([seen.message, seen.detail]))
+    there = {form for one in _holders(snapshot) for form in _forms(one) if len(form) >= TELLING and form in said}
+    if not there:
         return seen
+    forms = sorted(there, key=len, reverse=True)
     return msgspec.structs.replace(seen, message=_masked(seen.message, forms), detail=_masked(seen.detail, forms))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in it, names too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
 
 
 @cache

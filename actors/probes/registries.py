@@ -4,13 +4,14 @@ from time import monotonic
 from typing import Any
 
 import aiohttp
-import msgspec
 
 from actors.probes.body import bytes_of
+from actors.probes.off_loop import off_loop
 from actors.probes.registration import Registration, is_absent, of_rdap, of_whois, referred, server_in
 from actors.probes.seen import Failed
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from app.domain import foreign_json
 from schema.targets import Domain
 
 KEPT_S = 86_400.0  # of the list of servers: IANA asks not to fetch it more often
@@ -66,7 +67,7 @@ async def _json(url: str, asked: Asked) -> Any:
                 return None
             if answer.status != OK:
                 raise Silent(f"RDAP answered {answer.status}")
-            return msgspec.json.decode(await bytes_of(answer, READ_BYTES))
+            return await off_loop(foreign_json.decoded, await bytes_of(answer, READ_BYTES))
     except aiohttp.ClientError as error:
         cause = error.__cause__
         why = of_system(cause) if isinstance(cause, OSError) else "it does not speak HTTP as it should"

@@ -30,9 +30,11 @@ async def _asked(egress: Egress, host: str, family: IpFamily, server: tuple[str,
     from dns.exception import DNSException  # noqa: PLC0415  # a library that most checks never need
     from dns.resolver import NXDOMAIN  # noqa: PLC0415  # a library that most checks never need
 
+    from actors.probes.dns_messages import Plain  # noqa: PLC0415  # a library that most checks never need
+
     egress.check(server[0])
     resolver = Resolver(configure=False)
-    resolver.nameservers, resolver.port = [server[0]], server[1]
+    resolver.nameservers = [Plain(*server)]
     resolver.timeout, resolver.lifetime = TRY_S, NO_LIMIT_S
     found: list[str] = []
     for kind in RECORDS[family]:

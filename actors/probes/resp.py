@@ -6,6 +6,7 @@ from actors.probes.seen import Failed
 
 REPLY_BYTES = 1_000_000
 ELEMENTS, DEPTH = 10_000, 4  # of lists in a reply
+AT_ONCE = 500  # elements that are read before others have their turn: what has come already is read without waiting
 
 Reply = str | int | None | list["Reply"]
 
@@ -65,7 +66,12 @@ class Replies:
         self._elements -= size
         if self._elements < 0:
             raise Failed(f"the answer has more than {ELEMENTS} elements")
-        return None if size < 0 else [await self.one(depth + 1) for _ in range(size)]
+        return None if size < 0 else [await self._element(number, depth) for number in range(size)]
+
+    async def _element(self, number: int, depth: int) -> Reply:
+        if number % AT_ONCE == AT_ONCE - 1:
+            await asyncio.sleep(0)
+        return await self.one(depth + 1)
 
     def _spend(self, size: int) -> None:
         self._bytes -= size

@@ -59,7 +59,7 @@ async def _page(target: Website, way: Way) -> Page:
     finally:
         walk.answer.close()
     looked_for = target.expected_content or target.unexpected_content
-    issues = issues_with(target, decoded(walk.answer, body)) if looked_for else []
+    issues = issues_with(target, await decoded(walk.answer, body)) if looked_for else []
     return Page(walk, len(body), issues)
 
 

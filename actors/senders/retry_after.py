@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import msgspec
+from app.domain import foreign_json
 
 LONGEST_S = 3_600.0  # a receiver may slow us down, not silence us
 
@@ -63,7 +63,7 @@ def _finite(said: float, per_s: int = 1) -> float | None:
 def json_of(body: bytes) -> dict[str, Any]:
     """An answer's JSON object; empty for everything else, since receivers answer with anything."""
     try:
-        answer = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        answer = foreign_json.decoded(body)
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -17,7 +17,7 @@ from litestar.exceptions import HTTPException
 from litestar.typing import FieldDefinition
 
 from app.api import trail
-from app.domain import fitting
+from app.domain import fitting, foreign_json
 from app.errors import Invalid, Malformed
 from schema import channels, monitors
 from schema.errors import FieldError
@@ -64,8 +64,8 @@ def wire_type(type_: Any) -> Any:
 
 def _raw(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return foreign_json.decoded(body)
+    except (ValueError, RecursionError) as error:
         raise Malformed(_why(error)) from error
 
 

@@ -1,8 +1,9 @@
 """Queries into JSON that somebody else wrote: JSONPath (RFC 9535) and JMESPath, bounded in steps and sizes. Pure."""
 
+import threading
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, ClassVar
 
 import jmespath.exceptions
 import jmespath.parser
@@ -16,39 +17,72 @@ from jsonpath.parse import Parser
 from jsonpath.stream import TokenStream
 from jsonpath.token import TOKEN_SELF
 
-from app.domain import patterns
+from app.domain import foreign_json, patterns
 from app.domain.assertions import Scalar
 from schema.targets.http import JsonLanguage
 
-STEPS = 50_000  # nodes looked at: some tenths of a second, and more than any health page has
+STEPS = 50_000  # nodes looked at: some tenths of a second, in a thread, and more than any health page has
+PROMPT_STEPS = 1_500  # what the event loop can wait for: some 10 ms
+PROMPT_CHARS = 32_768  # of a text that is read on the event loop
 GROWN = 1_048_576  # characters or items that a step may put together
 SHOWN = 4_096  # characters of a hit that is no scalar
+# What costs as much as a step: characters of a pattern to compile, of texts to compare; instructions of a pattern;
+# items that a function is given. Finding out that a pattern is too large takes some milliseconds.
+CHARACTERS, COMPARED, INSTRUCTIONS, ITEMS, TOO_LARGE = 8, 8_192, 500, 2, 1_000
 
 
 class NotFound(Exception):  # noqa: N818  # a fact about the answer
     """The query has no hit in this text, or the text is none to be queried; the sentence says which."""
 
 
-class _Spent(Exception):  # noqa: N818  # names the fact
+class Spent(NotFound):
     """The budget of steps is used up."""
 
 
+class _Budget(threading.local):
+    """Steps that are left to the one search that runs in this thread: none of it waits."""
+
+    left = 0
+
+    def charge(self, steps: int = 1) -> None:
+        """Take so many; raises Spent when there are not so many."""
+        self.left -= steps
+        if self.left < 0:
+            raise Spent("the JSON query takes too long on this body")
+
+    def charge_for(self, value: object) -> None:
+        """Take what it costs to look through all of a value, once more for each time that it holds the same."""
+        waiting = [value]
+        while waiting:
+            self.charge()
+            one = waiting.pop()
+            waiting.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+
+
+_BUDGET = _Budget()
 Search = Callable[[Any], Any]
 
 
-def hit(language: JsonLanguage, query: str, text: str) -> Scalar:
-    """The query's first hit; what is no scalar comes as JSON. Raises NotFound, and ValueError for no query."""
+def hit(language: JsonLanguage, query: str, text: str, steps: int = STEPS) -> Scalar:
+    """The query's first hit; what is no scalar comes as JSON. Raises NotFound, Spent, and ValueError for no query."""
     search = compiled(language, query)
+    document = _document(text)
+    _BUDGET.left = steps
     try:
-        return _scalar(search(msgspec.json.decode(text)))
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise NotFound("the body is not JSON") from error
+        return _scalar(search(document))
     except RecursionError as error:
         raise NotFound("the body is nested too deep") from error
-    except _Spent as error:
-        raise NotFound("the JSON query takes too long on this body") from error
     except (jsonpath.JSONPathError, jmespath.exceptions.JMESPathError) as error:
         raise NotFound(f"the JSON query does not fit the body: {str(error).splitlines()[0][:120]}") from error
+
+
+def _document(text: str) -> Any:
+    try:
+        return foreign_json.decoded(text)
+    except RecursionError as error:
+        raise NotFound("the body is nested too deep") from error
+    except ValueError as error:
+        raise NotFound("the body is not JSON") from error
 
 
 @lru_cache(maxsize=1_024)
@@ -69,10 +103,8 @@ def _scalar(value: Any) -> Scalar:
 class _Node(jsonpath.JSONPathMatch):
     """A node that is counted, and that keeps no path: the target chooses the names in it, and their length."""
 
-    left = 0
-
     def __init__(self, **parts: Any) -> None:
-        self._count()
+        _BUDGET.charge()
         super().__init__(**parts)
 
     def new_child(self, obj: object, key: int | str) -> jsonpath.JSONPathMatch:  # noqa: ARG002  # the library's signature
@@ -81,13 +113,8 @@ class _Node(jsonpath.JSONPathMatch):
 
     def filter_context(self) -> dict[str, Any]:
         """Asked for before each element that a filter weighs."""
-        self._count()
+        _BUDGET.charge()
         return {}
-
-    def _count(self) -> None:
-        _Node.left -= 1
-        if _Node.left < 0:
-            raise _Spent
 
 
 class _Matching(FilterFunction):
@@ -96,14 +123,22 @@ class _Matching(FilterFunction):
     arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012  # the library's way
     return_type = ExpressionType.LOGICAL
 
-    def __init__(self, matches: Callable[[str, str], bool]) -> None:
+    def __init__(self, matches: Callable[[patterns.Foreign, bytes], bool]) -> None:
         self._matches = matches
 
     def __call__(self, value: object, pattern: object) -> bool:
+        if not isinstance(value, str) or not isinstance(pattern, str):
+            return False
+        _BUDGET.charge(1 + len(pattern) // CHARACTERS)
         try:
-            return isinstance(value, str) and isinstance(pattern, str) and self._matches(pattern, value)
+            read, text = patterns.Foreign(pattern), patterns.in_utf8(value)
+        except patterns.TooLarge:
+            _BUDGET.charge(TOO_LARGE)
+            return False
         except ValueError:  # RFC 9535, 2.4.6: what is no pattern matches nothing
             return False
+        _BUDGET.charge(read.cost(text) // INSTRUCTIONS)
+        return self._matches(read, text)
 
 
 class _Path(jsonpath.JSONPath):
@@ -137,7 +172,22 @@ class _Paths(jsonpath.JSONPathEnvironment):
     def setup_function_extensions(self) -> None:
         """The standard's functions, two of them ours."""
         super().setup_function_extensions()
-        self.function_extensions |= {"match": _Matching(patterns.fits), "search": _Matching(patterns.found)}
+        matching = {"match": patterns.Foreign.fits, "search": patterns.Foreign.finds}
+        self.function_extensions |= {name: _Matching(matches) for name, matches in matching.items()}
+
+    def compare(self, left: object, operator: str, right: object) -> bool:
+        """Two values, paid for by their size: both may be the whole document, for each of its elements."""
+        for side in (left, right):
+            _charge_for_comparison(side)
+        return super().compare(left, operator, right)
+
+
+def _charge_for_comparison(side: object) -> None:
+    if isinstance(side, str):
+        _BUDGET.charge(len(side) // COMPARED)
+    elif isinstance(side, dict | list):
+        for value in (one.obj for one in side) if isinstance(side, jsonpath.NodeList) else (side,):
+            _BUDGET.charge_for(value)
 
 
 _PATHS = _Paths(strict=True)
@@ -150,7 +200,6 @@ def _by_path(query: str) -> Search:
     path = _Path(env=_PATHS, segments=read.segments)
 
     def search(document: Any) -> Any:
-        _Node.left = STEPS  # one search at a time: none of it waits
         for node in path.finditer(document):
             return node.obj
         raise NotFound("the JSON query finds nothing")
@@ -159,7 +208,16 @@ def _by_path(query: str) -> Search:
 
 
 class _Plain(Functions):
-    """JMESPath's functions; `to_string` of a list could grow without end."""
+    """JMESPath's functions, paid for by what they are given; `to_string` of a list could grow without end."""
+
+    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+        """One of them."""
+        for one in resolved_args:
+            if function_name == "contains":  # it compares with each
+                _BUDGET.charge_for(one)
+            elif isinstance(one, str | list | dict):
+                _BUDGET.charge(len(one) // (COMPARED if isinstance(one, str) else ITEMS))
+        return super().call_function(function_name, resolved_args)
 
     @signature({"types": []})
     def _func_to_string(self, value: Any) -> str:
@@ -168,29 +226,32 @@ class _Plain(Functions):
 
 def _small(value: Any) -> Any:
     """The value, when written out it is not too long."""
-    left, waiting = STEPS, [value]
-    while waiting:
-        left -= 1
-        if left < 0:
-            raise _Spent
-        one = waiting.pop()
-        waiting.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    _BUDGET.charge_for(value)
     return value
+
+
+def _compared(compare: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    for side in (left, right):
+        _charge_for_comparison(side)
+    return compare(left, right)
 
 
 class _Counting(TreeInterpreter):
     """JMESPath's interpreter, with a budget."""
 
+    COMPARATOR_FUNC: ClassVar[dict[str, Callable[[Any, Any], Any]]] = {
+        name: partial(_compared, compare) for name, compare in TreeInterpreter.COMPARATOR_FUNC.items()
+    }
+
     def __init__(self) -> None:
         super().__init__(Options(custom_functions=_Plain()))
-        self._left = STEPS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """One step."""
-        self._left -= 1
+        _BUDGET.charge()
         found = super().visit(node, *args, **kwargs)
-        if self._left < 0 or (isinstance(found, str | list) and len(found) > GROWN):
-            raise _Spent
+        if isinstance(found, str | list) and len(found) > GROWN:
+            raise Spent("the JSON query takes too long on this body")
         return found
 
 

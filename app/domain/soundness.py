@@ -11,12 +11,11 @@ from importlib.util import find_spec
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import msgspec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import addressed, patterns, reach, vapid
+from app.domain import addressed, foreign_json, patterns, reach, vapid
 from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
@@ -36,7 +35,7 @@ def faults(config: Any) -> list[FieldError]:
 
 def _of_http(config: Http) -> Iterator[Fault]:
     if config.regex:
-        yield from _raising("regex", "RE2", partial(patterns.compiled, config.regex))
+        yield from _regex(config)
     if config.json_query:
         from app.domain import json_query  # noqa: PLC0415  # libraries that most monitors never need
 
@@ -46,6 +45,17 @@ def _of_http(config: Http) -> Iterator[Fault]:
     yield from _keys(config.tls_cert, config.tls_key, config.tls_ca)
     if isinstance(config.auth, Ntlm) and find_spec("spnego") is None:
         yield "auth.method", "ntlm needs what this installation does not have: install watchkeeper[ntlm]"
+
+
+def _regex(config: Http) -> Iterator[Fault]:
+    """The pattern can be read, and can be held against as much as is read of a body."""
+    try:
+        most = patterns.most_bytes(config.regex)
+    except ValueError as error:
+        yield "regex", f"is not RE2: {error}"
+        return
+    if most < config.max_body_bytes:
+        yield "regex", f"is too large for `max_body_bytes`: repeat less often, or read {most:,} bytes at most"
 
 
 def _raising(field: str, language: str, read: Callable[[], Any]) -> Iterator[Fault]:
@@ -65,8 +75,8 @@ def _body(config: Http) -> Iterator[Fault]:
 
 def _json(body: str) -> str:
     try:
-        msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+        foreign_json.decoded(body)
+    except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
     return ""
 

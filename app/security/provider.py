@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import msgspec
 
+from app.domain import foreign_json
 from app.errors import Upstream
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress, Refused
@@ -76,8 +76,8 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes:
 def _object(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of an answer; of a refusal that has none, `error` with its status."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = foreign_json.decoded(body)
+    except (ValueError, RecursionError):
         found = None
     is_good = status == 200  # noqa: PLR2004  # HTTP
     if isinstance(found, dict):

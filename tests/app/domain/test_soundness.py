@@ -18,6 +18,7 @@ def faults(**fields) -> dict[str, str]:
         ({"regex": "("}, "regex", "is not RE2: missing ): ("),
         ({"regex": r"(a)\1"}, "regex", r"is not RE2: invalid escape sequence: \1"),
         ({"regex": "((a{100}){100}){100}"}, "regex", "is not RE2: "),
+        ({"regex": "(a?){1000}b"}, "regex", "is too large for `max_body_bytes`: repeat less often, or read "),
         ({"json_query": "a.b"}, "json_query", "is not jsonpath: "),
         ({"json_query": "$" + "[?(" * 300}, "json_query", "is not jsonpath: "),
         ({"json_query": "a..b", "json_query_language": JsonLanguage.JMESPATH}, "json_query", "is not jmespath: "),
@@ -42,6 +43,7 @@ def test_what_does_not_hold_is_named(fields, field, message):
     [
         {},
         {"regex": r"\bok\b", "json_query": "$..a"},
+        {"regex": "(a?){1000}b", "max_body_bytes": 50_000},
         {"json_query": "a[?b=='c'].d | [0]", "json_query_language": JsonLanguage.JMESPATH},
         {"body": '{"a": [1]}', "encoding": Encoding.JSON},
         {"body": "<a><b/></a>", "encoding": Encoding.XML},

@@ -1,0 +1,28 @@
+"""Work that would hold the event loop, done in a thread: a worker makes thousands of checks on one loop.
+
+What runs there must end by itself, for a thread can't be stopped: a check that is cut off leaves its work behind, and
+what has not begun is dropped. Few threads, so that the loop keeps a core.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+WORKING = "while working on an answer"  # note on a cancellation that struck here: it was no target that took the time
+THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_pool = ThreadPoolExecutor(THREADS, "off-loop")
+
+
+async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What the work returns, or raises; a CancelledError carries the note WORKING."""
+    try:
+        return await asyncio.wrap_future(_pool.submit(work, *args, **kwargs))
+    except asyncio.CancelledError as cut:
+        cut.add_note(WORKING)
+        raise

@@ -1,0 +1,214 @@
+"""However much a target sends, and whatever a monitor looks for in it, a check does not hold the event loop."""
+
+import asyncio
+import gzip
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from time import thread_time
+
+import msgspec
+import pytest
+
+from actors.probes import adostring, ber, redaction
+from actors.probes.dns_messages import MOST_RECORDS, Stopped, message_of
+from actors.probes.seen import Seen
+from app.api import body as bodies
+from app.domain import foreign_json, json_query, patterns
+from app.errors import Invalid
+from schema.status import Status
+from schema.targets import Http, Website
+from schema.targets.http import JsonLanguage
+from schema.users import Login
+from tests import make
+from tests.actors.probes.target import answering, serving
+
+MEGABYTE = 1_048_576
+HELD_S = 0.05  # of a core like the one that takes YARDSTICK_S for the yardstick
+YARDSTICK_S = 0.02
+JSONPATH, JMESPATH = JsonLanguage.JSONPATH, JsonLanguage.JMESPATH
+
+BIGS = b"[" + b"1e300," * (MEGABYTE // 6 - 2) + b"1]"
+LISTS = b"[" + b"[]," * (MEGABYTE // 3 - 2) + b"1]"
+SOME_LISTS = b"[" + b"[]," * 100_000 + b"1]"
+TWICE = "|".join(["[@,@]"] * 40)  # the same list twice, in the same list twice, and so on: 2^40 comparisons
+
+
+def slowness() -> float:
+    """How many times slower than an everyday core this one is just now."""
+    began = thread_time()
+    sum(range(2_000_000))
+    return max(1.0, (thread_time() - began) / YARDSTICK_S)
+
+
+class Watchdog:
+    """The most processor time that anybody took on this loop before it came back to us."""
+
+    longest_s = 0.0
+
+
+@asynccontextmanager
+async def watchdog() -> AsyncIterator[Watchdog]:
+    """Runs on every turn of the loop. Processor time of this thread: a busy machine does not count."""
+    dog = Watchdog()
+
+    async def watch() -> None:
+        before = thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = thread_time()
+            dog.longest_s, before = max(dog.longest_s, now - before), now
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0)
+    yield dog
+    await asyncio.sleep(0)
+    watching.cancel()
+
+
+async def assert_held_briefly(work: Callable[[], Awaitable[object]]) -> None:
+    slow = slowness()
+    async with watchdog() as dog:
+        await work()
+    assert dog.longest_s < HELD_S * max(slow, slowness())
+
+
+HTTP = {
+    "a pattern that fits nothing": (b"a" * 60_000, "", {"regex": "(a?){1000}b"}),
+    "a pattern that is too large for the text": (b"a" * MEGABYTE, "", {"regex": "(.*a){1000}b"}),
+    "a pattern as large as is kept": (b"a" * 200_000, "", {"regex": "(a?){95}b"}),
+    "a pattern out of the document": (
+        b'{"s":"' + b"a" * 900_000 + b'","p":"(a?){1000}b"}', "", {"json_query": "$[?search($.s,$.p)]"},
+    ),
+    "thousands of patterns out of the document": (
+        b"[" + b",".join(b'"(a?){%d}b"' % n for n in range(900)) * 60 + b"]", "",
+        {"json_query": "$[?search('aaaaaaaaaaaaaaaaaaaaaa', @)]"},
+    ),
+    "the whole document for each element": (
+        b'{"x":' + SOME_LISTS + b',"y":' + SOME_LISTS + b',"z":[' + b"1," * 50_000 + b"1]}", "",
+        {"json_query": "$.z[?$.x == $.y && @ == 2]"},
+    ),
+    "a comparison that doubles": (
+        b"{}", "", {"json_query": f"[{TWICE},{TWICE}] | [0] == [1]", "json_query_language": JMESPATH},
+    ),
+    "sorting": (
+        b"[" + b",".join(b'"%x"' % (n * 7919 % 99_991) for n in range(99_991)) + b"]", "",
+        {"json_query": "sort(@)[0]", "json_query_language": JMESPATH},
+    ),
+    "every step": (LISTS, "", {"json_query": "$..[?@..a]"}),
+    "numbers that are slow to read": (BIGS, "", {"json_query": "$[99]"}),
+    "lists in a list": (LISTS, "", {"json_query": "$[99]"}),
+    "a charset without these characters": (
+        b"\xff" * MEGABYTE, "Content-Type: text/plain; charset=iso-8859-8\r\n", {"keyword": "x"},
+    ),
+    "halves of characters": (
+        b"\x00\xd8" * (MEGABYTE // 2), "Content-Type: text/plain; charset=utf-16\r\n", {"keyword": "x"},
+    ),
+    "empty packings in a row": (
+        gzip.compress(b"") * (MEGABYTE // 20), "Content-Encoding: gzip\r\n", {"keyword": "x"},
+    ),
+    "a key with short lines": (
+        b"a" * 500, "", {"keyword": "x", "tls_ca": "\n".join(f"{n:04d}" for n in range(12_000))[:60_000]},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HTTP)
+async def test_no_http_answer_holds_the_loop(check, name):
+    body, headers, fields = HTTP[name]
+    own_way = "tls_ca" in fields  # such a check never gets as far as the target: the failure is redacted all the same
+    async with serving(answering(body, headers=headers)) as target:
+        url = "http://127.0.0.1:1" if own_way else target.url()
+        await assert_held_briefly(lambda: check(Http(url=url, **fields), timeout_ms=60_000, detailed=True))
+
+
+async def test_no_page_holds_the_loop(check):
+    odd = "Content-Type: text/html; charset=iso-8859-8\r\n"
+    async with serving(answering(b"\xff" * MEGABYTE, headers=odd)) as target:
+        site = Website(url=target.url(), expected_content="x")
+        await assert_held_briefly(lambda: check(site, timeout_ms=60_000, detailed=True))
+
+
+async def test_work_that_outlasts_its_check_is_our_failure(check):
+    async with serving(answering(b"a" * 90_000)) as target:
+        outcome = await check(Http(url=target.url(), regex="(a?){1000}b"), timeout_ms=500)
+    assert (outcome.seen, outcome.message) == (Status.UNKNOWN, "what came could not be looked through within 0.5 s")
+
+
+async def test_a_pattern_that_is_too_large_for_what_came_is_our_failure(check):
+    async with serving(answering(b"a" * MEGABYTE)) as target:
+        outcome = await check(Http(url=target.url(), regex="(a?){1000}b"))
+    assert outcome.seen is Status.UNKNOWN
+    assert outcome.message.startswith("the pattern can't be used: it is too large for a text of 1,048,576 bytes")
+
+
+def dns_answer(n_records: int) -> bytes:
+    """Records whose owners and values are names of 118 labels each: 20 bytes, milliseconds."""
+    wire = bytearray(
+        struct.pack("!6H", 1, 0x8180, 1, n_records, 0, 0) + b"\x07example\x03com\x00" + struct.pack("!2H", 1, 1)
+    )
+    long = len(wire)
+    wire += b"\x01a" * 118 + b"\xc0\x0c" + struct.pack("!2HIH", 1, 1, 60, 4) + b"abcd"
+    for number in range(n_records - 1):
+        letters = bytes((2, 97 + number % 26, 97 + number // 26 % 26))
+        wire += letters + struct.pack("!H", 0xC000 | long + 2) + struct.pack("!2HIH", 2, 1, 60, 2)
+        wire += struct.pack("!H", 0xC000 | long)
+    return bytes(wire)
+
+
+async def test_no_answer_of_a_name_server_holds_the_loop():
+    await assert_held_briefly(lambda: message_of(dns_answer(MOST_RECORDS)))
+    with pytest.raises(Stopped, match="more than 256 records"):
+        await message_of(dns_answer(3_000))
+
+
+def refused(read: Callable[[], object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        read()
+
+
+KEY = "\n".join(f"{n:05d}" for n in range(10_000))
+HOARD = Http(url="http://a.test", headers={f"h{n}": f"{n:03d}" * 1_300 for n in range(50)}, tls_ca=KEY)
+CHATTY = Seen(Status.DOWN, 0, "m" * 500, {"headers": {f"n{n}": "v" * 300 for n in range(40)}})
+
+AT_ONCE: dict[str, Callable[[], object]] = {
+    "BER of many elements": lambda: refused(lambda: ber.elements(b"\x05\x00" * 500_000), ValueError),
+    "BER of many numbers": lambda: refused(lambda: ber.dotted(b"\x81" * 500_000 + b"\x01"), ValueError),
+    "a huge number in BER": lambda: refused(lambda: ber.number(b"\x01" * 1_000_000), ValueError),
+    "a connection string of blanks": lambda: refused(lambda: adostring.parsed(" " * 4_000 + "x", 1433), Exception),
+    "a body that is wrong": lambda: refused(
+        lambda: bodies.decoded(b'{"password":' + b"[" + b"1e300," * 160_000 + b"1]}", Login), Invalid
+    ),
+    "a pattern to compile": lambda: refused(lambda: patterns.compiled(r"(?i)" + r"\pL{40}" * 20), ValueError),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_what_is_read_at_once_is_soon_read(name):
+    slow, began = slowness(), thread_time()
+    AT_ONCE[name]()
+    assert thread_time() - began < HELD_S * 2 * max(slow, slowness())
+
+
+async def test_a_hoard_of_secrets_is_masked_without_holding_the_loop():
+    await assert_held_briefly(lambda: redaction.masked(CHATTY, make.snapshot(HOARD)))
+
+
+POWERS = ["[1e30]", "[1e400]", '["\\ud800"]', '["\\ud800", 1e30]', "[NaN]", "[1e30", "1e-30", '{"a":1e22,"a":2}']
+
+
+@pytest.mark.parametrize("text", POWERS)
+def test_numbers_with_powers_are_read_as_all_others(text):
+    """The two readers agree."""
+    try:
+        expected = msgspec.json.decode(text)
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011  # whatever its words are
+            foreign_json.decoded(text)
+        return
+    assert foreign_json.decoded(text) == expected
+
+
+def test_steps_are_counted_whatever_a_query_asks():
+    with pytest.raises(json_query.Spent):
+        json_query.hit(JSONPATH, "$[?search($.s,$.p)]", '{"s":"' + "a" * 900_000 + '","p":"(a?){500}b"}')
