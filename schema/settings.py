@@ -4,7 +4,7 @@ What a process must know before it has a database is a variable (`app/variables.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -34,7 +34,8 @@ NotifyDays = Annotated[
     Meta(max_length=20, description="Days before the end; 0: when it has ended. Empty: nobody is told."),
 ]
 Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
-Value = EgressPolicy | NotifyDays | int  # of a setting: the union of the catalogue's types
+AdHocRole = Annotated[Literal["operator", "admin"], Meta(description="The least role.")]
+Value = EgressPolicy | NotifyDays | int | str  # of a setting: the union of the catalogue's types
 
 
 class Entry(Struct, frozen=True):
@@ -46,6 +47,9 @@ class Entry(Struct, frozen=True):
 
 
 CATALOGUE: dict[str, Entry] = {
+    "checks.ad_hoc_role": Entry(
+        AdHocRole, "operator", "Who may run checks that are kept nowhere, and so choose where they connect."
+    ),
     "delivery.give_up_after": Entry(Hours, 24, "Hours after which a delivery that never worked is given up."),
     "egress.checks": Entry(EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."),
     "egress.webhooks": Entry(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),

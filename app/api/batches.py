@@ -1,15 +1,16 @@
 """Batches over HTTP: many checks side by side, with an answer for each."""
 
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, post
+from litestar import Controller, Request, post
+from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api import running
-from app.api.checks import run_once
+from app.api import running, trail
+from app.api.checks import require_ad_hoc, run_once
 from app.api.rates import RUNNING
 from app.api.results import result_of
 from app.domain import checks, dialect, plugins
@@ -18,20 +19,28 @@ from app.security import sealing
 from app.security.policy import OPERATOR
 from schema.checks import AdHocBatch, AdHocCheck, AdHocItem, AdHocResults, Batch, BatchItem, BatchResults
 from schema.results import Result
+from schema.users import Principal
 
 Item = TypeVar("Item", BatchItem, AdHocItem)
 
 
 async def run_stored(check_id: str) -> Result:
     """Run a check by its id. Raises NoSuch, also for what can't be an id; Unavailable."""
-    try:
-        wanted = str(UUID(check_id))
-    except ValueError:
-        raise NoSuch("check", check_id) from None
+    wanted = _id_of(check_id)
+    if not wanted:
+        raise NoSuch("check", check_id)
     try:
         return result_of(await running.stored(wanted))
     except NoSuch:
         raise NoSuch("check", check_id) from None
+
+
+def _id_of(check_id: str) -> str:
+    """An id as it is stored; empty for what can't be one."""
+    try:
+        return str(UUID(check_id))
+    except ValueError:
+        return ""
 
 
 def item_of(check: AdHocCheck) -> AdHocItem:
@@ -54,16 +63,22 @@ class BatchController(Controller):
     opt = RUNNING
 
     @post("/run", operation_id="RunBatch", status_code=200)
-    async def run(self, data: JSONBody[Batch]) -> BatchResults:
+    async def run(self, data: JSONBody[Batch], request: Request[Any, Any, Any]) -> BatchResults:
         """Run checks by id. What has not finished at `timeout` says "timed out"; the others keep their results."""
+        trail.of(request).change["checks"] = [one for one in map(_id_of, data.checks) if one]
         jobs = [partial(run_stored, check_id) for check_id in data.checks]
         told = await running.side_by_side(jobs, data.max_workers, data.timeout)
         return BatchResults([_with(BatchItem(check_id=of), one) for of, one in zip(data.checks, told, strict=True)])
 
     @post("/run-ad-hoc", operation_id="RunAdHocBatch", status_code=200)
-    async def run_ad_hoc(self, data: JSONBody[AdHocBatch]) -> AdHocResults:
-        """Run checks that are kept nowhere. A wrong config is that item's `error`."""
-        jobs = [partial(run_once, check) for check in data.checks]
+    async def run_ad_hoc(
+        self, data: JSONBody[AdHocBatch], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> AdHocResults:
+        """Run checks that are kept nowhere. A wrong config is that item's `error`. Where they connected stands in the
+        audit log; the setting `checks.ad_hoc_role` keeps this for admins.
+        """
+        await require_ad_hoc(principal)
+        jobs = [partial(run_once, check, trail.of(request)) for check in data.checks]
         told = await running.side_by_side(jobs, data.max_workers, data.timeout)
         return AdHocResults([_with(item_of(of), one) for of, one in zip(data.checks, told, strict=True)])
 

@@ -8,11 +8,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api import etags, lists, previews, providers, trials
+from app.api import etags, lists, previews, providers, trail, trials
 from app.api.lists import Asked, Limit, Order, Page, Search
 from app.api.providers import Providers
 from app.api.rates import RUNNING
 from app.api.replies import request_id_of
+from app.domain import destinations
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import channel_health, channels
 from app.store.channels import ChannelQuery
@@ -117,6 +118,7 @@ class ChannelController(Controller):
     @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
     async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
         """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
+        trail.of(request).connects(destinations.of(data.config))
         channel_id = await channels.add_trial(data)
         try:
             await trials.run(channel_id, request_id_of(request))

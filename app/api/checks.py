@@ -4,18 +4,20 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from app import cache
-from app.api import aftermath, etags, lists, running
+from app.api import aftermath, etags, lists, running, trail
 from app.api.lists import Order, Window
 from app.api.rates import RUNNING
 from app.api.results import result_of
-from app.domain import checks, dialect, plugins
+from app.api.trail import Trail
+from app.domain import checks, destinations, dialect, plugins
+from app.security import rights
 from app.security.policy import ADMIN, OPERATOR, VIEWER
-from app.store import clients, configs, monitors, proxies, results
+from app.store import clients, configs, monitors, proxies, results, settings
 from app.store.monitors import Changed, MonitorQuery
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
 from schema.jobs import Outcome
@@ -23,6 +25,7 @@ from schema.messages import text_of
 from schema.monitors import Monitor
 from schema.pages import pagination_of
 from schema.results import VERDICTS, Result
+from schema.status import Role
 from schema.users import Principal
 
 Sort = Literal["name", "created_at", "updated_at"]
@@ -67,13 +70,19 @@ async def _told(changed: Changed, *, status_code: int = 200) -> Response[Check]:
     return Response(check, status_code=status_code, headers=etags.header_of(changed.monitor.version))
 
 
-async def run_once(data: AdHocCheck) -> Result:
-    """Run a check that is kept nowhere. Raises Invalid, Unavailable."""
+async def require_ad_hoc(principal: Principal) -> None:
+    """Raise Forbidden for who may not run checks that are kept nowhere: the setting says who may."""
+    rights.require_role(principal, Role(await settings.read("checks.ad_hoc_role")))
+
+
+async def run_once(data: AdHocCheck, noted: Trail) -> Result:
+    """Run a check that is kept nowhere, and note in the trail where it connects. Raises Invalid, Unavailable."""
     target, timeout_s = checks.target_of(data)
     with checks.in_its_words(data.plugin_type):
         clients.require(target)
         target = configs.fresh(target)
         proxy = await proxies.of(target)
+    noted.connects(destinations.of(target))
     return _result_of(await running.ad_hoc(target, timeout_s, proxy))
 
 
@@ -111,9 +120,14 @@ class CheckController(Controller):
         return await _told(changed, status_code=201)
 
     @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def run_ad_hoc(self, data: JSONBody[AdHocCheck]) -> Result:
-        """Run a check that is kept nowhere: a worker looks, and nothing is stored."""
-        return await run_once(data)
+    async def run_ad_hoc(
+        self, data: JSONBody[AdHocCheck], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> Result:
+        """Run a check that is kept nowhere: a worker looks, and nothing is stored but where it connected, in the audit
+        log. The setting `checks.ad_hoc_role` keeps this for admins.
+        """
+        await require_ad_hoc(principal)
+        return await run_once(data, trail.of(request))
 
     @get("/{check_id:str}", operation_id="ReadCheck")
     async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:

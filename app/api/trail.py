@@ -5,7 +5,7 @@ ours; the same reply given again; and what somebody without any credential sent 
 refused to nobody we know is recorded once a minute, or anybody could fill the log; failed sign-ins are, each.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from time import monotonic
 from typing import Any, cast
@@ -32,6 +32,7 @@ from schema.users import Principal, User
 
 SHOWN = frozenset({"name", "username", "email", "action"})  # texts that may stand in the log as they are
 MOST_FIELDS, MOST_TEXT = 40, 150
+DESTINATIONS, MOST_DESTINATIONS = "destinations", 100  # as many as a batch has checks
 NOT_READ = frozenset({400, 401, 413, 415, 422})  # of nobody: noise, and a way to fill the disk
 REPEATED = frozenset({429})  # who is refused for asking too often is recorded once a minute
 LOGINS = frozenset({"username", "email"})  # of who is not let in: often enough it is a password in the wrong field
@@ -57,6 +58,12 @@ class Trail:
     def changed(self, field: str, old: object, new: object) -> None:
         """Note what a field was and what it became. Nothing secret, please."""
         self.change[field] = {"old": _shown(field, old), "new": _shown(field, new)}
+
+    def connects(self, destinations: Iterable[str]) -> None:
+        """Note where a request makes us connect; no paths and nothing secret, please."""
+        known: list[str] = self.change.setdefault(DESTINATIONS, [])
+        fresh = (one[:MOST_TEXT] for one in destinations)
+        known += [one for one in dict.fromkeys(fresh) if one not in known][: MOST_DESTINATIONS - len(known)]
 
     def signs_in(self, user: User) -> None:
         """Note who it turned out to be."""

@@ -78,6 +78,8 @@ async def test_ad_hoc_checks_are_for_operators_and_go_no_further_than_checks_may
     asked = {"plugin_type": "http", "config": {"url": "http://169.254.169.254/latest/meta-data/"}}
     result = (await api.post(f"{API}/checks/run", json=asked)).json()
     assert (result["status"], result["raw_data"]) == ("warning", {})
+    (entry,) = (await api.get(f"{API}/audit?action=check.run")).json()["entries"]
+    assert entry["change"]["destinations"] == ["http 169.254.169.254:80"]
     assert (await client.post(f"{API}/checks/run", json=asked, headers={"Authorization": ""})).status_code == 401
 
 
