@@ -5,7 +5,6 @@ import importlib
 import io
 import pkgutil
 import sqlite3
-import warnings
 from typing import Any
 
 import asyncpg
@@ -19,15 +18,13 @@ APP_NAME = "watchkeeper"
 LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
 
 # The database is there, and will never let us in like this.
-REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, sqlite3.DatabaseError)
-# It may come back.
-AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    OSError,
-    TimeoutError,
+REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    sqlite3.DatabaseError,
 )
+PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PROTOCOL")  # but these may pass
 
 
 class NewerDatabase(Exception):  # noqa: N818  # says what was found
@@ -55,21 +52,19 @@ async def run(settings: Settings) -> list[str]:
     """
     try:
         return await _run(settings)
-    except AWAY as error:
-        raise Away(str(error) or type(error).__name__) from error
     except REFUSED as error:
-        if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if str(getattr(error, "sqlite_errorname", "")).startswith(PASSING):
             raise Away(str(error)) from error
         name = settings.db_path if settings.db_type == "sqlite" else settings.db_name
         raise BadSettings([f"DB_NAME: {name} can't be used: {error}"]) from error
+    except db.TROUBLE as error:
+        raise Away(str(error) or type(error).__name__) from error
     except NewerDatabase as error:
         raise BadSettings([str(error)]) from error
 
 
 async def _run(settings: Settings) -> list[str]:
-    with warnings.catch_warnings():  # Piccolo warns of what the exception says better
-        warnings.simplefilter("ignore")
-        await db.start(settings, connections=2)
+    await db.start(settings, connections=2)
     try:
         return await forwards()
     finally:

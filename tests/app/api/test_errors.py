@@ -8,6 +8,7 @@ from litestar import Litestar, get
 from litestar.params import FromPath
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from app import db
 from app.errors import Conflict, NoSuch, Stale, TooMany, Unavailable, Upstream
 from app.main import create_app
 from app.security.policy import ANYONE
@@ -26,6 +27,7 @@ RAISED: dict[str, Exception] = {
     "redis": RedisConnectionError("gone"),
     "database": OSError("gone"),
     "bug": ZeroDivisionError("secret detail"),
+    **{kind.__name__: kind("gone") for kind in db.TROUBLE},
 }
 
 
@@ -90,6 +92,14 @@ async def test_whatever_a_handler_raises_is_told_in_the_one_shape(
         reply = await client.get(f"/raise/{what}")
     assert (reply.status_code, body_of(reply)["code"]) == (status, code)
     assert "secret detail" not in reply.text
+
+
+async def test_whatever_the_database_can_not_do_just_now_is_no_bug(database: Settings) -> None:
+    async with calling(create_app(database, extra=[raises])) as client:
+        replies = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TROUBLE}
+    assert {reply.status_code for reply in replies.values()} == {503}
+    assert {body_of(reply)["code"] for reply in replies.values()} == {"SERVICE_UNAVAILABLE"}
+    assert {reply.headers["Retry-After"] for reply in replies.values()} == {"5"}
 
 
 async def test_who_is_asked_to_come_later_is_told_when(database: Settings) -> None:
