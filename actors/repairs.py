@@ -7,6 +7,7 @@ from time import monotonic
 import structlog
 
 from actors import punctuality
+from actors.clock_repairs import ClockRepairs
 from app import due, live, queue
 from app.domain import slots
 from app.store import channel_health, coverage, deliveries, escalating, incidents, series
@@ -37,19 +38,24 @@ class Repairs:
 
     def __init__(self) -> None:
         self._put_at: dict[str, float] = {}  # delivery id -> when it was put
+        self.clock = ClockRepairs()
 
     async def rebuild(self) -> None:
         """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
-        covered = await coverage.of_active()
+        await self.clock.set_right()
+        covered = await coverage.of_active(due.now_ms())
         await self._restore(covered)
         await due.built()
         log.warning("schedule.rebuilt", n=len(covered))
 
-    async def _restore(self, covered: Sequence[coverage.Covered]) -> None:
-        """Put series back into the due set; the slots since they were last looked at become gaps."""
+    async def _restore(self, covered: Sequence[coverage.Covered], *, anew: bool = False) -> None:
+        """Put series back into the due set; the slots since they were last looked at become gaps.
+
+        anew  a due time that is there is wrong
+        """
         now_ms = due.now_ms()
         await due.note_gaps(gap for one in covered if (gap := _missed(one, now_ms)))
-        await due.put([one.plan for one in covered], since_ms=now_ms)
+        await due.put([one.plan for one in covered], since_ms=now_ms, anew=anew)
         await due.put([one.plan for one in covered if one.reports], first_at_ms=now_ms)  # a deadline may be near
         await self.pending_gaps()
 
@@ -80,11 +86,25 @@ class Repairs:
         gone = [no for no in kept if no not in wanted]
         damaged = await due.unscheduled() > 0
         if changed or damaged:
-            await self._restore([one for one in await coverage.of_active() if damaged or one.plan.series in changed])
+            covered = await coverage.of_active(due.now_ms())
+            await self._restore([one for one in covered if damaged or one.plan.series in changed])
+        await self._set_right(await due.misplaced(wanted))
         await due.drop(gone)
         punctuality.MONITORS.set(len(wanted))
         if changed or gone or damaged:
             log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
+
+    async def _set_right(self, series_: Sequence[int]) -> None:
+        """Check series whose due times lie in the future at once: nobody has since the clock was put right."""
+        if not series_:
+            return
+        log.warning("schedule.was_ahead", n=len(series_))
+        self.clock.note(f"{len(series_)} monitors were due in the future: the clock was ahead")
+        await self.clock.set_right()
+        wanted = set(series_)
+        covered = [one for one in await coverage.of_active(due.now_ms()) if one.plan.series in wanted]
+        await self._restore(covered, anew=True)
+        await due.put([one.plan for one in covered], first_at_ms=due.now_ms())
 
     async def sweep(self) -> None:
         """Deliveries that should be on their way and are not: retries whose time has come, and what a crash left."""

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
 from actors.selfwatch import SelfWatch
-from app import db, due, garbage, metrics, nodes, queue, tasks
+from app import db, due, garbage, interruptions, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.jobs import CheckBatch, Slot
@@ -97,10 +97,12 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         steadily("outages", repairs.outages, 30),
         steadily("escalate", repairs.escalate, 2),
         steadily("watch", repairs.watch, 5),
-        steadily("self", SelfWatch(settings).look, 5),
+        steadily("clock", repairs.clock.look, 5),
+        steadily("self", SelfWatch(settings, repairs.clock.trouble).look, 5),
         housekeeping(settings),
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),
+        interruptions.keep(nodes.node_id("scheduler")),
     ]
     running = [asyncio.create_task(part) for part in parts]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())

@@ -5,6 +5,7 @@ Any number of schedulers may look at once: what began and what is over is settle
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import cutoff, punctuality
-from app import db, due, live, nodes, queue
+from app import db, due, interruptions, live, nodes, queue
 from app.domain.troubles import Patience, Signs, troubles_of
 from app.settings import Settings
 from app.store import outbox, troubles
@@ -26,7 +27,9 @@ log = structlog.get_logger()
 class SelfWatch:
     """Looks, and tells what changed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ahead: Callable[[], str] = str) -> None:
+        """`ahead` says what lies in the future; empty: nothing."""
+        self._ahead = ahead
         self._place = _there(Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir)
         self._patience = Patience()
 
@@ -52,7 +55,17 @@ class SelfWatch:
             free=disk.free,
             size=disk.total,
             cut_off=tuple(await cutoff.workers()),
+            jumps=await _jumps(),
+            ahead=self._ahead(),
         )
+
+
+async def _jumps() -> tuple[tuple[str, float], ...]:
+    """Whose clocks jumped lately, each by its largest jump."""
+    noticed = {
+        node: [one.jump_s for one in signs if one.is_jump] for node, signs in (await interruptions.recent()).items()
+    }
+    return tuple(sorted((node, max(jumps, key=abs)) for node, jumps in noticed.items() if jumps))
 
 
 def _there(place: Path) -> Path:

@@ -97,7 +97,7 @@ def _failure_of(claimed: Claimed, failed: Undelivered, timing: Timing, give_up_a
         claimed.attempts,
         "dead",
         failed.reason,
-        answer=answer_of(failed),
+        answer=None if failed.ours else answer_of(failed),
         asked_s=min(failed.retry_after_s or 0.0, patience.RETRY_AFTER_LIMIT_S),
         answered=failed.answered and not claimed.again,
     )

@@ -22,7 +22,7 @@ from actors.ingest import Clerk
 from actors.notify import Desk
 from actors.policies import Policies
 from actors.snapshots import Snapshots
-from app import db, garbage, metrics, nodes, queue, tasks
+from app import db, garbage, interruptions, metrics, nodes, queue, tasks
 from app.security import ack_links, sealing
 from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
@@ -62,6 +62,7 @@ class Stages:
         beside = (
             nodes.register("worker", settings),
             metrics.publish(node),
+            interruptions.keep(node),
             policies.keep(),
             cutoff.keep_saying(node, self._probes.uplink.looks_gone),
             lifesign.keep_giving(node, settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks),

@@ -8,10 +8,9 @@ The scripts compute the grid of intervals themselves. Of a cron expression they 
 series is claimed only while its list reaches beyond now, and `claim` fills up the lists that run low.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import sha1
 from pathlib import Path
-from time import time
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from msgspec import Struct
 from redis.exceptions import NoScriptError
 
 from app import queue
+from app.clock import AHEAD_MS, now_ms
 from app.domain import slots
 from app.errors import Unavailable
 from schema.jobs import CheckBatch, Gap, Plan, Slot
@@ -27,6 +27,8 @@ from schema.jobs import CheckBatch, Gap, Plan, Slot
 PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
 GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_AGAIN_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long
+LONGEST_WAIT_MS = 3_600_000  # until a lost slot is told again
+HELD_MS = 1_000  # after the deadline of its check in flight a series is looked at again
 CHUNK = 500  # series per script call: a script must not hold Redis for long
 AHEAD = 8  # cron slots that are known beforehand
 LOW = 3  # so many left, and the list is made anew
@@ -80,11 +82,6 @@ async def _run(name: str, *args: str | int | bytes) -> Any:
         return await queue.client().eval(_LUA[name], 0, *args)
 
 
-def now_ms() -> int:
-    """Epoch milliseconds."""
-    return int(time() * 1000)
-
-
 async def claim(limit: int, partitions: Collection[int] = range(PARTITIONS)) -> Claim:
     """Take up to `limit` due series per partition."""
     claimed = _claims.decode(await _run("claim", now_ms(), limit, GRACE_MS, LOW, *partitions))
@@ -130,22 +127,27 @@ def _ahead_of(plan: Plan, since_ms: int) -> str:
     return ",".join(map(str, slots.ahead(plan, since_ms, AHEAD))) if plan.cron else ""
 
 
-async def put(plans: Iterable[Plan], *, first_at_ms: int | None = None, since_ms: int | None = None) -> None:
-    """Add or change series. Without `first_at_ms` a series keeps its due time, or gets its next slot.
+async def put(
+    plans: Iterable[Plan], *, first_at_ms: int | None = None, since_ms: int | None = None, anew: bool = False
+) -> None:
+    """Add or change series. One keeps its due time while its schedule is the same, else it is due at its next slot.
 
-    since_ms  after when the next slot is meant; now, unless the caller has accounted for everything until then
+    first_at_ms  it is due by then at the latest; slots before are not passed over
+    since_ms     after when the next slot is meant: when the schedule came into force. Now, unless it is told
+    anew         a due time that is there does not count
     """
     since_ms, wanted = since_ms or now_ms(), list(plans)
     for start in range(0, len(wanted), CHUNK):
         chunk = [(one.series, _text_of(one), _ahead_of(one, since_ms)) for one in wanted[start : start + CHUNK]]
-        await _run("plan", PARTITIONS, since_ms, first_at_ms or 0, *(part for row in chunk for part in row))
+        terms = (since_ms, first_at_ms or 0, int(anew))
+        await _run("plan", PARTITIONS, *terms, *(part for row in chunk for part in row))
 
 
 async def drop(series: Iterable[int]) -> None:
     """Take series out: paused or deleted."""
     numbers = list(series)
     for start in range(0, len(numbers), CHUNK):
-        await _run("drop", PARTITIONS, *numbers[start : start + CHUNK])
+        await _run("drop", PARTITIONS, now_ms(), *numbers[start : start + CHUNK])
 
 
 async def check_now(series: int, version: int, timeout_s: float) -> int:
@@ -203,6 +205,49 @@ async def planned() -> dict[int, tuple[int, str]]:
 def differs(plan: Plan, kept: tuple[int, str] | None) -> bool:
     """Whether the set holds something else for this series than the database says."""
     return kept is None or kept[1] != _text_of(plan)
+
+
+async def misplaced(plans: Mapping[int, Plan]) -> list[int]:
+    """Series whose due time lies beyond their next slot: the clock was ahead, and is put right.
+
+    Deadlines that lie too far ahead are moved to now on the way: a check in flight is given up as early as ever.
+    """
+    now = now_ms()
+    async with queue.client().pipeline(transaction=False) as pipe:
+        pipe.zrange("wk:flight", 0, -1, withscores=True)
+        for part in range(PARTITIONS):
+            pipe.zrangebyscore(f"wk:due:{part}", now + AHEAD_MS, "+inf", withscores=True)
+        flying, *due = await pipe.execute()
+    deadlines = {int(series): int(at_ms) for series, at_ms in flying if int(series) in plans}
+    for series in await _shorten(deadlines, plans, now):
+        deadlines[series] = now
+    found = [(int(series), at_ms) for part in due for series, at_ms in part if int(series) in plans]
+    return [series for series, at_ms in found if at_ms > _latest(plans[series], deadlines.get(series, 0), now)]
+
+
+def _latest(plan: Plan, deadline_ms: int, now: int) -> int:
+    """Later than this no series is due: at its next slot, or when its check in flight is given up."""
+    return max(slots.next_due(plan.series, plan, now + AHEAD_MS) or 0, deadline_ms + HELD_MS + AHEAD_MS)
+
+
+async def _shorten(deadlines: Mapping[int, int], plans: Mapping[int, Plan], now: int) -> list[int]:
+    """Move deadlines to now that lie further ahead than any of their attempt may; returns whose."""
+    usual = {series: plans[series].timeout_ms + GRACE_MS for series in deadlines}
+    likely = [series for series, at_ms in deadlines.items() if at_ms > now + usual[series] + AHEAD_MS]
+    if not likely:
+        return []
+    kept = await queue.client().hmget("wk:slot", likely)
+    attempts = {series: int(text.split(b":")[1]) for series, text in zip(likely, kept, strict=True) if text}
+    waits = {series: _lost_wait_ms(times) if times > 1 else usual[series] for series, times in attempts.items()}
+    beyond = [series for series, wait_ms in waits.items() if deadlines[series] > now + wait_ms + AHEAD_MS]
+    if beyond:
+        await queue.client().zadd("wk:flight", dict.fromkeys(map(str, beyond), now), xx=True)
+    return beyond
+
+
+def _lost_wait_ms(attempt: int) -> int:
+    """As `overdue` has it."""
+    return int(min(LOST_AGAIN_MS * 2 ** min(attempt - 2, 20), LONGEST_WAIT_MS))
 
 
 async def unscheduled() -> int:

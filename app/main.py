@@ -15,7 +15,7 @@ from litestar.di import Provide
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 
-from app import db, first_steps, metrics, nodes, queue, settings as configuration, tasks, versions
+from app import db, first_steps, interruptions, metrics, nodes, queue, settings as configuration, tasks, versions
 from app.api import (
     body,
     deadlines,
@@ -188,6 +188,7 @@ def _beside(settings: Settings) -> list[Task[None]]:
     return [
         create_task(nodes.register("api", settings)),
         create_task(metrics.publish(nodes.node_id("api"))),
+        create_task(interruptions.keep(nodes.node_id("api"))),
         create_task(grants.keep_uses_forever()),
         create_task(signing_keys.follow()),
     ]

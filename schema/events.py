@@ -45,6 +45,7 @@ class EventKind(StrEnum):
     CHANNEL_FAILING = "system.channel_failing"
     DISK_FULL = "system.disk_full"
     NETWORK_GONE = "system.network_gone"
+    CLOCK = "system.clock"
     RECOVERED = "system.recovered"
     TEST = "channel.test"
 

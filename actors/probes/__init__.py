@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
-from time import perf_counter_ns, time_ns
+from time import monotonic, perf_counter_ns, time_ns
 from typing import Any, cast
 
 import structlog
 
-from actors.probes import sightings
+from actors.probes import doubts, sightings
 from actors.probes.off_loop import WORKING
 from actors.probes.redaction import masked
 from actors.probes.seen import Failed, Seen, Unsure
@@ -104,13 +104,14 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     met = sightings.begin()
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
-    seen = await _answer(probe, asked)
+    seen, lost_s = await _answer(probe, asked)
     took_us = (perf_counter_ns() - began_ns) // 1000
     assertions = getattr(snapshot.target, "assertions", ())
     if assertions and seen.status in PASSING:
         seen = _asserted(seen, assertions, took_us / 1_000_000)
     if seen.message or seen.detail:
         seen = await masked(seen, snapshot)
+    seen = doubts.weighed(seen, slot.series, lost_s)
     return Outcome(
         slot.series,
         snapshot.version,
@@ -153,19 +154,28 @@ async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
     raise error
 
 
-async def _answer(probe: Probe, asked: Asked) -> Seen:
-    """What the probe says, whichever way it says it."""
+async def _answer(probe: Probe, asked: Asked) -> tuple[Seen, float]:
+    """What the probe says, whichever way it says it; and for how long we noticed nothing, when that was too long."""
+    began_s, limit_s = monotonic(), asked.snapshot.timeout_ms / 1000
+    said = await _said(probe, asked, limit_s)
+    lost_s = doubts.lost_s(began_s, limit_s)
+    if isinstance(said, Seen):
+        return said, lost_s
+    return (_seen(said) if lost_s else await _weighed(said, asked)), lost_s
+
+
+async def _said(probe: Probe, asked: Asked, limit_s: float) -> Seen | Failed | Unsure:
     try:
-        async with asyncio.timeout(asked.snapshot.timeout_ms / 1000):
+        async with asyncio.timeout(limit_s):
             return await probe(asked.snapshot.target, asked)
     except (Failed, Unsure) as said:
-        return await _weighed(said, asked)
+        return said
     except Refused as refused:
         return _seen(Unsure(str(refused)))
     except TimeoutError as late:
-        return await _weighed(_lateness(late, asked.snapshot.timeout_ms / 1000), asked)
+        return _lateness(late, limit_s)
     except OSError as error:
-        return await _weighed(of_system(error), asked)
+        return of_system(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, asked.snapshot))
 

@@ -4,7 +4,7 @@ from redis.exceptions import RedisError
 
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
-from app import queue
+from app import clock, interruptions, queue
 from app.db import TROUBLE
 from app.domain import reports
 from app.domain.reports import Finding, Reports, Terms
@@ -46,23 +46,39 @@ async def reports_of(snapshot: Snapshot, wanted_ms: int) -> Reports:
                  have been emptied, and an outage needs a better witness
     raises       Unsure when the record can't be read
     """
-    report_ms, started_ms = await _remembered(snapshot.series)
+    report_ms, started_ms, away = await _remembered(snapshot.series)
     if not report_ms or abs(report_ms) < wanted_ms:
         try:
-            report_ms = max(report_ms, await heartbeats.newest_push(snapshot.series, wanted_ms, PUSHED), key=abs)
-            started_ms = max(started_ms, abs(await heartbeats.newest_push(snapshot.series, wanted_ms, STARTED)))
+            report_ms = max(report_ms, await _stored(snapshot.series, wanted_ms, PUSHED), key=abs)
+            started_ms = max(started_ms, abs(await _stored(snapshot.series, wanted_ms, STARTED)))
         except (Unavailable, *TROUBLE) as error:
             raise Unsure("our own database does not answer") from error
-    return Reports(report_ms, started_ms, snapshot.created_ms)
+    return Reports(report_ms, started_ms, snapshot.created_ms, away)
 
 
-async def _remembered(series: int) -> tuple[int, int]:
-    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none."""
+async def _stored(series: int, since_ms: int, code: int) -> int:
+    return await heartbeats.newest_push(series, since_ms, code, until_ms=clock.now_ms() + clock.AHEAD_MS)
+
+
+async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none.
+
+    With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
+    """
+    own = tuple((one.from_ms, one.to_ms) for one in clock.watch.interruptions if one.lost_s >= clock.JUMP_S)
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
             pipe.hget(PUSHED_KEY, str(series))
             pipe.hget(STARTED_KEY, str(series))
-            report, started = await pipe.execute()
+            pipe.hgetall(interruptions.KEY)
+            report, started, noticed = await pipe.execute()
     except (RedisError, OSError):
-        return 0, 0
-    return int(report or 0), int(started or 0)
+        return 0, 0, own
+    others = tuple((one.from_ms, one.to_ms) for one in interruptions.of_day(noticed))
+    return _by_now(report), _by_now(started), tuple(one for one in (*own, *others) if one[1] > one[0])
+
+
+def _by_now(kept: bytes | None) -> int:
+    """What a clock that was ahead has noted came in by now."""
+    at_ms, now_ms = int(kept or 0), clock.now_ms()
+    return max(-now_ms, min(now_ms, at_ms)) if clock.is_ahead(abs(at_ms), now_ms) else at_ms

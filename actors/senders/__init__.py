@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ from actors.senders import (
 from actors.senders.redaction import redacted
 from actors.senders.tools import Tools, open_tools
 from actors.senders.undelivered import Undelivered
+from app import clock
 from app.domain.messages import message_of
 from schema.channels import (
     Apprise,
@@ -74,6 +76,7 @@ log = structlog.get_logger()
 
 Sender = Callable[[Any, Message, Tools], Awaitable[None]]
 
+STILL_S = 1.0  # of a send; less costs no receiver its answer
 LIMIT_S = 20.0  # of a whole send, from name lookup to answer; below the lease of a claimed delivery
 SENDERS: dict[type, Sender] = {
     Webhook: webhook.send,
@@ -109,18 +112,26 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
 
     raises    Undelivered, with the channel's secrets masked; nothing else
     """
+    began_s = monotonic()
     try:
         async with asyncio.timeout(limit_s):
             await SENDERS[type(config)](config, message, tools)
     except Undelivered as failed:
-        raise _told_safely(failed, config) from None
+        raise _doubted(_told_safely(failed, config), began_s, limit_s) from None
     except TimeoutError:
-        raise Undelivered(f"no answer within {limit_s:g} s") from None
+        raise _doubted(Undelivered(f"no answer within {limit_s:g} s"), began_s, limit_s) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays its messages and nobody else's
         log.error(  # noqa: TRY400  # a printed traceback ends in the error's words, which may hold a token
             "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_where(error)
         )
         raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
+
+
+def _doubted(failed: Undelivered, began_s: float, limit_s: float) -> Undelivered:
+    """The same; ours, when we noticed nothing for too long since then (monotonic) to know how the send went."""
+    lost_s = max(clock.watch.lost_s(began_s), monotonic() - began_s - limit_s)
+    failed.ours = lost_s > STILL_S and not failed.answered
+    return failed
 
 
 def _told_safely(failed: Undelivered, config: ChannelConfig) -> Undelivered:

@@ -10,6 +10,7 @@ class Undelivered(Exception):  # noqa: N818  # often the receiver's doing, no er
     channel          the refusal is of the channel, not of this message: the next one would be refused as well
     gone             there is no such channel any more, and never will be again
     answered         somebody said no: the message can't have arrived; without it nobody knows
+    ours             we stood still meanwhile: it says nothing of the channel
     """
 
     def __init__(
@@ -29,3 +30,4 @@ class Undelivered(Exception):  # noqa: N818  # often the receiver's doing, no er
         self.channel = channel
         self.gone = gone
         self.answered = answered or permanent
+        self.ours = False

@@ -28,7 +28,7 @@ async def tell(changed: Changed) -> None:
         async with asyncio.timeout(PATIENCE_S):
             await due.drop(changed.dropped)
             await pings.drop(changed.dropped)
-            await due.put(changed.plans, first_at_ms=_first_at_ms(changed))
+            await due.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
             await queue.put(*queue.notify_jobs(changed.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
@@ -48,9 +48,11 @@ async def replan(monitor_ids: Sequence[str]) -> None:
 
 
 def _first_at_ms(changed: Changed) -> int | None:
-    """A changed monitor is checked at once; one that waits for pushes has its interval's time, cron its own."""
-    if changed.monitor.interval is None:
-        return None
-    if isinstance(changed.monitor.config, Push):
-        return due.now_ms() + changed.monitor.interval * 1000
-    return due.now_ms()
+    """A changed monitor is checked at once; one that waits for pushes, or goes by cron, at its next slot."""
+    is_patient = changed.monitor.interval is None or isinstance(changed.monitor.config, Push)
+    return None if is_patient else due.now_ms()
+
+
+def _since_ms(changed: Changed) -> int | None:
+    """When the schedule came into force, as its era has it: on a busy machine slots have come due since."""
+    return round(changed.monitor.updated_at.timestamp() * 1000) if changed.events else None

@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
-from app import db, metrics, nodes, queue, versions
+from app import clock, db, interruptions, metrics, nodes, queue, versions
 from app.api.rates import FREE, RATE
 from app.errors import Unavailable
 from app.security.policy import ANYONE
@@ -81,6 +81,7 @@ class HealthController(Controller):
 async def _checks(settings: Settings) -> dict[str, str]:
     database, redis = await asyncio.gather(_answers(db.ping()), _answers(queue.client().ping()))
     roles = await _roles() if redis else None
+    jumped = await _jumped() if redis else bool(clock.watch.jump_s())
     return {
         "database": "ok" if database else "lost",
         "redis": "ok" if redis else "lost",
@@ -88,6 +89,7 @@ async def _checks(settings: Settings) -> dict[str, str]:
         "memory": "ok" if _has_memory() else "low",
         "scheduler": _process("scheduler", roles),
         "workers": _process("worker", roles),
+        "clock": "jumped" if jumped else "ok",
     }
 
 
@@ -106,6 +108,14 @@ async def _roles() -> set[str] | None:
         return {node.role for node in await nodes.alive()}
     except (RedisError, OSError):
         return None
+
+
+async def _jumped() -> bool:
+    """Whether a clock of ours jumped lately."""
+    try:
+        return bool(await interruptions.jump_s())
+    except (RedisError, OSError):
+        return bool(clock.watch.jump_s())
 
 
 def _process(role: str, roles: set[str] | None) -> str:

@@ -41,6 +41,8 @@ class Address:
     def next_ms(self) -> int:
         """The ping's instant, epoch milliseconds, which no other one of this process has. Raises TooMany."""
         now = int(time() * 1000)
+        if self.last_ms > now + 2 * AHEAD_MS:  # not by counting up: the clock was put back
+            self.last_ms = now
         if self.last_ms >= now + AHEAD_MS:
             raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
         self.last_ms = max(now, self.last_ms + 1)

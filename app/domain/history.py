@@ -14,6 +14,7 @@ import msgspec
 from app.domain.slots import due_between, is_due, is_scheduled
 
 EDGE_MS = 2_000  # an edit takes effect within a second; clocks of two machines differ by less than another
+LATE_MS = 60_000  # while Redis is away, or the machine busy, the schedule goes on as it was; no longer than this
 
 
 class Era(NamedTuple):
@@ -110,11 +111,17 @@ def _begin(part: Gap | Era) -> int:
 
 
 def _is_due(series: int, eras: Sequence[Era], at_ms: int) -> bool:
-    """Whether the schedule of the era then in force has this slot; near a boundary everything counts as due."""
+    """Whether the schedule then in force has this slot; near a boundary everything counts as due.
+
+    The one before may have been in force a little longer: its slots count, and nobody misses them.
+    """
     found = bisect_right(eras, at_ms, key=_begin)
     nearby = eras[max(0, found - 1) : found + 1]
     if any(abs(era.from_ms - at_ms) <= EDGE_MS for era in nearby):
         return True
     if found == 0:
         return False
-    return is_due(series, eras[found - 1], at_ms)
+    in_force = [eras[found - 1]]
+    if found > 1 and at_ms - eras[found - 1].from_ms <= LATE_MS:
+        in_force.append(eras[found - 2])
+    return any(is_due(series, era, at_ms) for era in in_force)

@@ -14,6 +14,8 @@ GRACE = 0.1  # of the interval, or of the time until the following cron slot: jo
 LEAST_GRACE_MS = 2_000
 LATE_AFTER_MS = 60_000  # of a grace that was asked for, at most so much passes before the monitor is shown as late
 AHEAD_MS = 5_000  # a report this much before its cron slot is that slot's: clocks differ
+SOON_MS = 600_000  # a report that comes again within this is waited for, after a time in which none could come in
+LONG_MS = 60_000  # whoever could not report for as long has given up; who could not for less tries again in this time
 PROMPT_MS = 300_000  # a shorter interval without a grace of its own is looked at often enough
 
 
@@ -35,11 +37,13 @@ class Reports(msgspec.Struct, frozen=True):
     report_ms   the newest report; negative when it said that it went wrong
     started_ms  the newest start of a run
     since_ms    since when the monitor is watched
+    away        (from, to) of each time in which nothing could come in: we stood still, or the clock jumped over it
     """
 
     report_ms: int = 0
     started_ms: int = 0
     since_ms: int = 0
+    away: tuple[tuple[int, int], ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -54,9 +58,17 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def find(reports: Reports, terms: Terms, at_ms: int) -> Finding:
-    """Weigh the reports at an instant."""
+    """Weigh the reports at an instant; what could not come in proves nothing."""
     if reports.report_ms < 0:
         return Finding(Status.DOWN, "the last push said down")
+    found = _found(reports, terms, at_ms)
+    until_ms = _excused_ms(reports, terms, at_ms) if found.status is Status.DOWN and reports.away else 0
+    if until_ms < at_ms:
+        return found
+    return Finding(Status.UNKNOWN, f"nobody could report for a while ({found.reason})", until_ms + 1)
+
+
+def _found(reports: Reports, terms: Terms, at_ms: int) -> Finding:
     found, ends_ms = _of_schedule(reports, terms, at_ms), _run_ends_ms(reports, terms)
     if not ends_ms or found.status is Status.DOWN:
         return found
@@ -102,6 +114,30 @@ def _after(base_ms: int, terms: Terms, at_ms: int, fine: Finding) -> Finding:
     if terms.cron:
         return Finding(Status.DOWN, f"no push for {_seconds(at_ms - expected_ms)} since one was expected")
     return Finding(Status.DOWN, f"no push within {_seconds(terms.interval_ms)}")
+
+
+def _excused_ms(reports: Reports, terms: Terms, at_ms: int) -> int:
+    """Until when silence proves nothing, because a report that was expected could not come in; 0: it proves."""
+    newest_ms = max(abs(reports.report_ms), reports.started_ms, reports.since_ms)
+    expected_ms = _expected_ms(terms, max(abs(reports.report_ms), reports.since_ms)) or newest_ms
+    if reports.started_ms > abs(reports.report_ms):
+        expected_ms = min(expected_ms, reports.started_ms)
+    _, grace_ms = _patience(terms, expected_ms)
+    excused = [
+        to_ms + _again_ms(terms, from_ms, to_ms)
+        for from_ms, to_ms in reports.away
+        if from_ms <= max(at_ms, expected_ms + grace_ms) and to_ms >= expected_ms - AHEAD_MS and to_ms > newest_ms
+    ]
+    return max(excused, default=0)
+
+
+def _again_ms(terms: Terms, from_ms: int, to_ms: int) -> int:
+    """How long after a time in which nothing could come in the next report may take."""
+    is_soon = bool(terms.interval_ms) and terms.interval_ms <= SOON_MS
+    if not is_soon and to_ms - from_ms < LONG_MS:
+        return LONG_MS
+    expected_ms = _expected_ms(terms, to_ms)
+    return LONG_MS if expected_ms is None else expected_ms + _patience(terms, expected_ms)[1] - to_ms
 
 
 def _expected_ms(terms: Terms, base_ms: int) -> int | None:

@@ -65,6 +65,7 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     EventKind.CHANNEL_FAILING: {"what": "channel_failing", "msg": "answered 404 Not Found", "channel": _CHANNEL},
     EventKind.DISK_FULL: {"what": "disk_full", "msg": "4 % of 40 GB are free", "free": 0.04},
     EventKind.NETWORK_GONE: {"what": "network_gone", "msg": "no name can be resolved"},
+    EventKind.CLOCK: {"what": "clock", "msg": "the clock of worker-a-1 moved by -3600 s"},
     EventKind.RECOVERED: {"what": "schedule_lag", "msg": "checks are on time"},
     EventKind.TEST: {"msg": "This is a test: the channel works."},
 }  # fmt: skip

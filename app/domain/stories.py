@@ -67,6 +67,7 @@ _TITLES: dict[EventKind, tuple[str, Mood]] = {
     EventKind.CHANNEL_FAILING: ("The channel {channel} fails", Mood.BAD),
     EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD),
     EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD),
+    EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD),
     EventKind.RECOVERED: ("{recovered}", Mood.GOOD),
     EventKind.TEST: ("Test message from Watchkeeper", Mood.NEUTRAL),
 }
@@ -77,6 +78,7 @@ _RECOVERED = {  # a trouble's name → that it is over
     "channel_failing": "The channel {channel} works again",
     "disk_full": "Watchkeeper's disk has room again",
     "network_gone": "Watchkeeper's own network is back",
+    "clock": "Watchkeeper's clock is steady again",
 }
 _EXPIRES = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING})
 

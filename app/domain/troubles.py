@@ -16,6 +16,8 @@ class Signs(Struct, frozen=True, kw_only=True):
     queue, queue_s    the queue whose oldest job waits longest, and how long
     free              bytes of the disk that our data lie on, of `size`
     cut_off           workers that have no way out
+    jumps             processes whose clock jumped lately, and by how many seconds
+    ahead             what lies in the future, in words; empty: nothing
     """
 
     lag_s: float = 0.0
@@ -25,6 +27,8 @@ class Signs(Struct, frozen=True, kw_only=True):
     free: int = 1
     size: int = 1
     cut_off: tuple[str, ...] = ()
+    jumps: tuple[tuple[str, float], ...] = ()
+    ahead: str = ""
 
 
 def troubles_of(signs: Signs) -> dict[EventKind, str]:
@@ -44,8 +48,14 @@ def troubles_of(signs: Signs) -> dict[EventKind, str]:
             bool(signs.cut_off),
             f"no way out from {', '.join(signs.cut_off)}: what can't be reached is unknown, not down",
         ),
+        EventKind.CLOCK: (bool(signs.jumps or signs.ahead), _of_clock(signs)),
     }
     return {kind: sentence for kind, (wrong, sentence) in found.items() if wrong}
+
+
+def _of_clock(signs: Signs) -> str:
+    jumps = ", ".join(f"that of {node} by {jump_s:+.0f} s" for node, jump_s in signs.jumps)
+    return "; ".join(filter(None, (f"the clock moved: {jumps}" if jumps else "", signs.ahead)))
 
 
 class Patience:

@@ -1,18 +1,23 @@
 -- Puts plans into the due set; an older version never replaces a newer one.
--- ARGV: partitions, now_ms, first_at_ms (0: keep the due time, or the next slot), then per series: series, plan, ahead
--- (the slots of a cron series, else empty).
+-- ARGV: partitions, since_ms, first_at_ms (not later than then; 0: no such wish), anew (1: the due time that is there
+-- does not count), then per series: series, plan, ahead (the slots of a cron series, else empty).
+--
+-- A series is due at its first slot later than `since`, unless it is due already by the same schedule. What was due by
+-- another schedule before `since` and was not checked is a gap: nobody checks it any more.
 
-local partitions, now, first = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local partitions, since, first, anew = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+
+local function text(number) return string.format('%.0f', number) end
 
 local function next_slot(plan, ahead)
     local interval, _, _, phase = string.match(plan, '(%d+):(%d+):(%d+):(%d+)')
     if interval ~= '0' then
-        return now - (now - tonumber(phase)) % tonumber(interval) + tonumber(interval)
+        return since - (since - tonumber(phase)) % tonumber(interval) + tonumber(interval)
     end
     for word in string.gmatch(ahead, '%d+') do
-        if tonumber(word) > now then return tonumber(word) end
+        if tonumber(word) > since then return tonumber(word) end
     end
-    return now
+    return since
 end
 
 -- What says when a series is due (interval, phase, cron), and the version.
@@ -21,9 +26,21 @@ local function schedule_of(plan)
     return interval .. ':' .. rest, tonumber(version)
 end
 
-for i = 4, #ARGV, 3 do
+-- The slots of a schedule that ended and that nobody took yet.
+local function close(series, due)
+    local held = tonumber(redis.call('HGET', 'wk:held', series) or false)
+    if held and held < since then
+        redis.call('HDEL', 'wk:held', series)
+        due = math.min(held, due or held)
+    end
+    if due and due < since then
+        redis.call('HSET', 'wk:gaps', series .. ':' .. text(due), text(since - 1) .. ':0')
+    end
+end
+
+for i = 5, #ARGV, 3 do
     local series, plan, ahead = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-    local due_key = 'wk:due:' .. string.format('%.0f', tonumber(series) % partitions)
+    local due_key = 'wk:due:' .. text(tonumber(series) % partitions)
     local old = redis.call('HGET', 'wk:plan', series)
     local schedule, version = schedule_of(plan)
     local old_schedule, old_version
@@ -35,11 +52,11 @@ for i = 4, #ARGV, 3 do
         else
             redis.call('HSET', 'wk:ahead', series, ahead)
         end
-        if first > 0 then
-            redis.call('ZADD', due_key, string.format('%.0f', first), series)
-        elseif old_schedule ~= schedule or not redis.call('ZSCORE', due_key, series) then
-            redis.call('ZADD', due_key, string.format('%.0f', next_slot(plan, ahead)), series)
-        end
+        local due = tonumber(redis.call('ZSCORE', due_key, series) or false)
+        if old and old_schedule ~= schedule then close(series, due) end
+        if anew or not due or old_schedule ~= schedule then due = next_slot(plan, ahead) end
+        if first > 0 then due = math.min(due, first) end
+        redis.call('ZADD', due_key, text(due), series)
     end
 end
 redis.call('RPUSH', 'wk:wake:schedule', 1)

@@ -5,7 +5,7 @@ write heartbeats, standings, events and deliveries. Redelivery is harmless becau
 than the newest stored heartbeat of their series are weighed; the others are kept and change no state.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Struct
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
 from app.store import dependencies, expiries, gaps, incidents, outbox, settings, standings as standing_rows
+from app.store.standings import Newest
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
@@ -65,11 +66,12 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         await gaps.keep(batch.gaps)
         if not known:
             return Absorbed([], [], {})
-        standings, newest = await standing_rows.of(sorted({one.series for one in known}))
+        standings, newest = await standing_rows.of(sorted({one.series for one in known}), now_ms)
         before = dict(standings)
-        kept = _weigh(known, snapshots, standings, newest)
-        await _keep(kept)
+        kept = _weigh(known, snapshots, (standings, newest), now_ms)
+        await _keep(kept, {no for no, one in newest.items() if one.disordered})
         await standing_rows.move({no: one for no, one in standings.items() if one is not before[no]})
+        await standing_rows.keep_order(newest)
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
@@ -91,21 +93,22 @@ async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) ->
 def _weigh(
     outcomes: Iterable[Outcome],
     snapshots: Mapping[int, Snapshot],
-    standings: dict[int, Standing],
-    newest: dict[int, int],
+    so_far: tuple[dict[int, Standing], dict[int, Newest]],
+    now_ms: int,
 ) -> list[Kept]:
-    """Judge outcomes in the order of their slots; what is not newer than the newest stored one is kept unjudged."""
-    kept = []
+    """Judge outcomes in the order of their slots; what is not newer than the newest judged one is kept unjudged."""
+    (standings, newest), kept = so_far, list[Kept]()
     for one in sorted(outcomes, key=lambda outcome: outcome.at_ms):
         standing = standings.get(one.series)
         if standing is None:
             continue  # deleted while it was being checked
         key = key_of(one.series, one.at_ms)
-        if key <= newest[one.series]:
+        if key <= newest[one.series].before(one.at_ms, now_ms):
             kept.append(Kept(one, None))
             continue
         verdict = _verdict(standing, one, snapshots[one.series])
-        standings[one.series], newest[one.series] = verdict.standing, key
+        standings[one.series] = verdict.standing
+        newest[one.series].move(key, now_ms)
         kept.append(Kept(one, verdict))
     return kept
 
@@ -121,10 +124,14 @@ def _rules_of(snapshot: Snapshot) -> Rules:
     return Rules(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
 
 
-async def _keep(kept: list[Kept]) -> None:
-    """Write heartbeats and the details of those that matter; late ones that change nothing leave the list."""
+async def _keep(kept: list[Kept], disordered: Collection[int]) -> None:
+    """Write heartbeats and the details of those that matter; late ones that change nothing leave the list.
+
+    disordered  series where a heartbeat may lie at a slot already that was not due yet when it was stored
+    """
     judged = [one for one in kept if one.verdict]
     late = _once([one for one in kept if not one.verdict])
+    await _displace([one for one in judged if one.outcome.series in disordered])
     await _insert(judged)
     if late:
         fresh = await _insert(late, _REPLACE)
@@ -136,6 +143,17 @@ async def _keep(kept: list[Kept]) -> None:
             " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
             _json.encode(details).decode(),
         )
+
+
+async def _displace(judged: Iterable[Kept]) -> None:
+    """Make room: what a clock that was ahead stored at these slots is not what happened at them."""
+    keys = [[key_of(one.outcome.series, one.outcome.at_ms)] for one in judged]
+    if keys:
+        for table in ("details", "heartbeats"):
+            await db.rows(
+                f"DELETE FROM {table} WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {{each:1}})",
+                _json.encode(keys).decode(),
+            )
 
 
 def _once(late: Iterable[Kept]) -> list[Kept]:
@@ -196,12 +214,15 @@ def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heart
     ]
 
 
-async def newest_push(series: int, since_ms: int, code: int = PUSHED) -> int:
-    """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none."""
+async def newest_push(series: int, since_ms: int, code: int = PUSHED, *, until_ms: int | None = None) -> int:
+    """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none.
+
+    until_ms  later ones were stored by a clock that was ahead; None: they count
+    """
     found = await db.rows(
         "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
         key_of(series, max(since_ms, EPOCH_MS)),
-        (series + 1) << SERIES_SHIFT,
+        (series + 1) << SERIES_SHIFT if until_ms is None else key_of(series, until_ms),
         code,
     )
     if not found:

@@ -76,12 +76,21 @@ async def of(monitor_id: str) -> list[int]:
 
 
 async def begin_era(numbers: Sequence[int], era: Era) -> None:
-    """Note that these series are due like this from the era's beginning on."""
+    """Note that these series are due like this from the era's beginning on.
+
+    A later one was begun by a clock that was ahead: from its time on they are due like this, too.
+    """
     await db.rows(
         "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) SELECT CAST(value->>0 AS BIGINT),"
         " CAST(?2 AS BIGINT), CAST(?3 AS BIGINT), CAST(?4 AS TEXT), CAST(?5 AS TEXT) FROM {each:1} WHERE true"
         " ON CONFLICT (series, from_ms) DO UPDATE SET"
         " interval_ms = excluded.interval_ms, cron = excluded.cron, timezone = excluded.timezone",
+        listed(numbers),
+        *era,
+    )
+    await db.rows(
+        "UPDATE eras SET interval_ms = ?3, cron = ?4, timezone = ?5"
+        " WHERE from_ms > ?2 AND series IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
         listed(numbers),
         *era,
     )

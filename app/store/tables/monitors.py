@@ -41,6 +41,7 @@ class SeriesRow(Table, tablename="series"):
     unsent = Integer(default=0)  # failing checks since the last notification
     told_ms = BigInt(null=True, default=None)  # the check that people were told down for; null: they believe it is up
     deleted_ms = BigInt(null=True, default=None)  # the monitor is gone; housekeeping removes the history
+    order_ms = BigInt(null=True, default=None)  # the slot judged last, while later heartbeats are of a wrong clock
 
 
 class EraRow(Table, tablename="eras"):

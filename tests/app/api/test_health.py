@@ -31,6 +31,7 @@ async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: 
         "redis": "ok",
         "disk_space": "",
         "memory": "",
+        "clock": "ok",
         "scheduler": "none",
         "workers": "none",
     }

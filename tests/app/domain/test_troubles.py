@@ -19,6 +19,8 @@ WELL = {"workers": 2, "free": 50_000_000_000, "size": 100_000_000_000}
         ({"free": 4_000_000_000}, [EventKind.DISK_FULL]),
         ({"free": 150_000_000, "size": 1_000_000_000}, [EventKind.DISK_FULL]),
         ({"cut_off": ("worker-a-1",)}, [EventKind.NETWORK_GONE]),
+        ({"jumps": (("worker-a-1", -3600.0),)}, [EventKind.CLOCK]),
+        ({"ahead": "12 monitors were due in the future"}, [EventKind.CLOCK]),
         ({"workers": 0, "lag_s": 90}, [EventKind.SCHEDULE_LAG, EventKind.NO_WORKER]),
     ],
 )
@@ -27,8 +29,8 @@ def test_what_is_wrong(changes, kinds):
 
 
 def test_every_trouble_is_said_in_a_sentence():
-    signs = Signs(lag_s=99, queue="check", queue_s=99, workers=0, free=0, size=1, cut_off=("a",))
-    assert len(troubles_of(signs)) == 5
+    signs = Signs(lag_s=99, queue="check", queue_s=99, workers=0, free=0, size=1, cut_off=("a",), jumps=(("a", 9.0),))
+    assert len(troubles_of(signs)) == 6
     assert all(" " in sentence and "{" not in sentence for sentence in troubles_of(signs).values())
 
 

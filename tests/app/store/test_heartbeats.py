@@ -74,7 +74,7 @@ async def test_the_recovery_knows_the_length_of_the_outage(known):
 async def test_a_late_outcome_is_kept_and_changes_no_state(known):
     no = min(known)
     await absorb(known, make.outcome(series=no, at_ms=NOW + STEP))
-    late = await absorb(known, make.down(series=no, at_ms=NOW))
+    late = await heartbeats.absorb(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
     assert [one.status for one in late.kept] == [Status.DOWN]
     assert late.events == []
     assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import db
+from app import db, due
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store import channels, coverage, monitors
@@ -243,7 +243,7 @@ async def test_a_cron_monitor_has_a_plan_and_an_era_of_its_own():
     assert (changed.monitor.interval, changed.monitor.cron) == (None, "0 3 * * *")
     assert await schedule() == (0, "0 3 * * *", "Europe/Berlin")
     assert await monitors.plans() == changed.plans
-    assert [one.plan for one in await coverage.of_active()] == changed.plans
+    assert [one.plan for one in await coverage.of_active(due.now_ms())] == changed.plans
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ async def test_another_time_zone_begins_an_era():
 async def test_a_monitor_on_demand_is_active_and_not_due():
     changed = await monitors.add(make.monitor(interval=None))
     assert (changed.monitor.active, changed.monitor.interval, changed.plans) == (True, None, [])
-    assert (await monitors.plans(), await coverage.of_active()) == ([], [])
+    assert (await monitors.plans(), await coverage.of_active(due.now_ms())) == ([], [])
     assert await schedule() == (0, "", "UTC")
 
 

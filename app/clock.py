@@ -1,0 +1,119 @@
+"""The clock, distrusted: notices that this process stood still, and that the time of day jumped.
+
+Two clocks are compared ten times a second: the wall clock, which people and cron go by and which may be set, and the
+monotonic one, which may not. A tick that comes late is a pause: of the process, the loop or the machine. A tick at
+which the two have parted is a jump, or a machine that slept.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, time
+
+from msgspec import Struct
+
+EVERY_S = 0.1  # between ticks
+PAUSE_S = 0.25  # a tick that is later than this is no busy moment
+JUMP_S = 2.0  # time servers slew a clock by milliseconds; more than this was set
+RECENT_S = 300.0  # how long a jump is worth mentioning
+AHEAD_MS = 10_000  # an instant that lies further ahead was stored by a clock that was wrong; machines differ by less
+KEPT = 64  # interruptions remembered; of more than that in one check the newest will do
+
+
+class Interruption(Struct, frozen=True):
+    """A time in which this process could notice nothing.
+
+    began_s, ended_s   by the monotonic clock
+    from_ms, to_ms     by the wall clock; `to_ms` is the smaller one when it was put back
+    jump_s             by how much the wall clock moved beyond the monotonic one; negative: it was put back
+    """
+
+    began_s: float
+    ended_s: float
+    from_ms: int
+    to_ms: int
+    jump_s: float
+
+    @property
+    def lost_s(self) -> float:
+        """How long it was; a clock that was put back took no time."""
+        return max(self.ended_s - self.began_s, self.ended_s - self.began_s + self.jump_s)
+
+    @property
+    def is_jump(self) -> bool:
+        """Whether the wall clock moved by itself."""
+        return abs(self.jump_s) >= JUMP_S
+
+
+class Watch:
+    """What this process noticed of its clocks."""
+
+    def __init__(self, wall: Callable[[], float] = time, steady: Callable[[], float] = monotonic) -> None:
+        self._wall, self._steady = wall, steady
+        self._last: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
+        self.interruptions: deque[Interruption] = deque(maxlen=KEPT)
+
+    def tick(self) -> Interruption | None:
+        """Compare the clocks; returns what has come between this tick and the one before."""
+        now = self._both()
+        found, self._last = self._between(now), now
+        if found is not None:
+            self.interruptions.append(found)
+        return found
+
+    def _both(self) -> tuple[float, float]:
+        """Monotonic and wall time of one moment: a pause between the two readings would look like a jump."""
+        while True:
+            before_s, now_s, after_s = self._steady(), self._wall(), self._steady()
+            if after_s - before_s < PAUSE_S:
+                return after_s, now_s
+
+    def _between(self, now: tuple[float, float]) -> Interruption | None:
+        if self._last is None:
+            return None
+        (began_s, wall_s), (ended_s, now_s) = self._last, now
+        jump_s = (now_s - wall_s) - (ended_s - began_s)
+        if ended_s - began_s < EVERY_S + PAUSE_S and abs(jump_s) < JUMP_S:
+            return None
+        return Interruption(began_s, ended_s, int(wall_s * 1000), int(now_s * 1000), jump_s)
+
+    def lost_s(self, since_s: float) -> float:
+        """The longest interruption since then (monotonic), one that no tick has noticed yet included; 0.0 for none."""
+        return max((one.lost_s for one in self._all() if one.ended_s > since_s), default=0.0)
+
+    def jump_s(self) -> float:
+        """The largest recent jump of the wall clock; 0.0 for none."""
+        since_s = self._steady() - RECENT_S
+        jumps = [one.jump_s for one in self._all() if one.is_jump and one.ended_s > since_s]
+        return max(jumps, key=abs, default=0.0)
+
+    def _all(self) -> list[Interruption]:
+        last = self._between(self._both())
+        return [*self.interruptions, *([last] if last else [])]
+
+    async def keep(self, notice: Callable[[Interruption], None]) -> None:
+        """Tick until cancelled.
+
+        notice  is given every interruption
+        """
+        self._last = None
+        try:
+            while True:
+                if (found := self.tick()) is not None:
+                    notice(found)
+                await asyncio.sleep(EVERY_S)
+        finally:
+            self._last = None
+
+
+watch = Watch()
+
+
+def now_ms() -> int:
+    """Epoch milliseconds."""
+    return int(time() * 1000)
+
+
+def is_ahead(at_ms: int, now_ms_: int) -> bool:
+    """Whether an instant that was stored lies in the future."""
+    return at_ms > now_ms_ + AHEAD_MS
