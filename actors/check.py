@@ -14,6 +14,7 @@ from actors.news import News
 from actors.probes import Tools, outcome_of
 from actors.snapshots import Snapshots
 from app import queue
+from app.domain import plain
 from schema.jobs import AdHocProbe, CheckBatch, Outcome, ResultBatch, Slot
 from schema.monitors import Snapshot
 
@@ -30,7 +31,7 @@ class Floor:
         self._running: set[asyncio.Task[None]] = set()
         self._news = News()
         self._outcomes: Flusher[Outcome] = Flusher(
-            _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError)
+            _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError), replace=plain.stand_in
         )
 
     def open(self) -> None:
@@ -67,6 +68,10 @@ class Floor:
             self._room.release()
         gauges.checked(outcome)
         self._outcomes.add(outcome, at_once=self._news.is_news(outcome.seen, snapshot) or slot.early)
+
+    def oldest_result_s(self) -> float:
+        """How long the oldest result has waited that could not be handed on yet."""
+        return self._outcomes.oldest_s()
 
     async def close(self, within_s: float) -> None:
         """Let running checks end, at most `within_s`, then hand on what they saw."""

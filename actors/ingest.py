@@ -16,10 +16,10 @@ from redis.exceptions import RedisError
 from actors import gauges
 from actors.snapshots import Snapshots
 from app import cache, due, live, queue
-from app.store import heartbeats
+from app.store import heartbeats, isolation
 from app.store.heartbeats import Absorbed, Kept
 from schema.jobs import ResultBatch
-from schema.messages import NOTES
+from schema.messages import INVENTED, NOTES
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Push
@@ -82,7 +82,7 @@ class Clerk:
         outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
         batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
         known = await self._snapshots.of_series({one.series: one.version for one in outcomes})
-        return batch, await heartbeats.absorb(batch, known, due.now_ms()), known
+        return batch, await isolation.absorb(batch, known, due.now_ms()), known
 
 
 @contextmanager
@@ -104,7 +104,12 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
     await due.land(
         [
-            due.Landing(one.series, one.at_ms, one.look_ms or retries.get((one.series, one.at_ms), 0))
+            due.Landing(
+                one.series,
+                one.at_ms,
+                one.look_ms or retries.get((one.series, one.at_ms), 0),
+                real=one.code not in INVENTED,
+            )
             for one in batch.outcomes
         ]
     )

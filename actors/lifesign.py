@@ -1,7 +1,7 @@
 """The dead man's switch: as long as all is well here, an address elsewhere is asked. When it stops, they ring.
 
-Every worker would; who holds a key in Redis does. Nothing is asked while checks are late, jobs wait, or the database or
-Redis is away: silence is the alarm, so there is nothing to send when things go wrong.
+Every worker would; who holds a key in Redis does. Nothing is asked while checks are late, jobs wait, results or alerts
+do not arrive, or the database or Redis is away: silence is the alarm, so nothing need be sent when things go wrong.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ from redis.exceptions import RedisError
 from actors.senders.post import USER_AGENT
 from actors.senders.trouble import trouble
 from app import db, due, queue
-from app.domain.troubles import LAG_S, QUEUE_S
+from app.domain.troubles import BLINDING, LAG_S, QUEUE_S
 from app.errors import Unavailable
 from app.security.egress import Refused
+from app.store import troubles
 
 HOLDER = "wk:lifesign"
 PATIENCE_S = 10.0
@@ -42,6 +43,9 @@ async def all_is_well() -> bool:
     waits_s = max([await queue.age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > LAG_S or waits_s > QUEUE_S:
         log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(waits_s, 1))
+        return False
+    if lasting := BLINDING & (await troubles.lasting()).keys():
+        log.warning("lifesign.withheld", reason=", ".join(sorted(lasting)))
         return False
     return True
 

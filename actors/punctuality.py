@@ -5,7 +5,11 @@ from prometheus_client import Gauge
 QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
 QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
 SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
-UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a check for two intervals.")
+UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a real result for two intervals.")
+LOST = Gauge(
+    "watchkeeper_slots_lost", "Slots that were queued twice and of which no result came, since Redis was made."
+)
+DUE_DELIVERY = Gauge("watchkeeper_delivery_overdue_seconds", "How long the oldest due delivery has not been sent.")
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
 OPEN_INCIDENTS = Gauge("watchkeeper_incidents_open", "Incidents that are not resolved.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")

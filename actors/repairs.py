@@ -149,12 +149,12 @@ class Repairs:
         punctuality.UNCHECKED.set(await self._unchecked())
 
     async def _unchecked(self) -> int:
-        late = await due.late(2 * 5_000)
-        if not late:
-            return 0
-        plans = {plan.series: plan for plan in await series.plans()}
-        now_ms = due.now_ms()
-        return sum(1 for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED)
+        stale, late = set(await due.stale()), await due.late(2 * 5_000)
+        if late:
+            plans = {plan.series: plan for plan in await series.plans()}
+            now_ms = due.now_ms()
+            stale |= {no for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED}
+        return len(stale)
 
 
 def _slots_passed(plan: Plan, since_ms: int, now_ms: int) -> int:

@@ -29,6 +29,7 @@ IDLE_S = 1.0  # the longest sleep: a wake-up token may get lost
 SHORTEST_S = 0.005  # Redis takes a wait of zero for one without end, and refuses a negative one
 LIMIT = 500  # slots claimed per partition and tick
 PER_JOB = 100  # slots in one check job
+STOP_S = 20.0  # after which the process ends, whatever keeps it; before the parent kills it
 TROUBLE = (RedisError, *db.TROUBLE)
 
 
@@ -107,9 +108,12 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
     running = [asyncio.create_task(part) for part in parts]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    timer = tasks.exit_at_the_latest(STOP_S)
     await tasks.end(*running)
+    timer.cancel()
     for task in done - {stopped}:
         task.result()  # a part that ended by itself has a bug: let it be seen, and the parent start us again
+        raise RuntimeError(f"{task.get_name()} has ended")
 
 
 async def run(settings: Settings) -> None:
@@ -125,6 +129,7 @@ async def run(settings: Settings) -> None:
     try:
         await schedule(settings, stop)
     finally:
+        tasks.exit_at_the_latest(STOP_S)
         await queue.stop()
         await db.stop()
         log.info("scheduler.stopped")

@@ -1,4 +1,4 @@
-"""Watches ourselves: late checks, waiting jobs, no worker, a full disk, a lost network. Each is told once, its end too.
+"""Watches ourselves: late checks, waiting jobs, results and alerts that do not arrive. Each is told once, its end too.
 
 Any number of schedulers may look at once: what began and what is over is settled in the database.
 """
@@ -14,11 +14,11 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from actors import cutoff, punctuality
+from actors import cutoff, punctuality, waiting_results
 from app import db, due, interruptions, live, nodes, queue
 from app.domain.troubles import Patience, Signs, troubles_of
 from app.settings import Settings
-from app.store import outbox, troubles
+from app.store import deliveries, outbox, troubles
 from schema.events import Event, EventKind
 
 log = structlog.get_logger()
@@ -32,6 +32,7 @@ class SelfWatch:
         self._ahead = ahead
         self._place = _there(Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir)
         self._patience = Patience()
+        self._lost: int | None = None  # slots lost by the last look
 
     async def look(self) -> None:
         """Look once."""
@@ -46,18 +47,31 @@ class SelfWatch:
     async def _signs(self) -> Signs:
         ages = {name: await queue.age_s(name) for name in queue.QUEUES.values()}
         slowest = max(ages, key=lambda name: ages[name])
+        overdue_s = await deliveries.overdue_ms(due.now_ms()) / 1000
+        punctuality.DUE_DELIVERY.set(overdue_s)
         disk = await asyncio.to_thread(shutil.disk_usage, self._place)
         return Signs(
             lag_s=await lag_s(),
             queue=slowest,
             queue_s=ages[slowest],
             workers=sum(node.role == "worker" for node in await nodes.alive()),
+            lost=await self._newly_lost(),
+            stale=len(await due.stale()),
+            waiting_s=await waiting_results.oldest_s(),
+            overdue_s=overdue_s,
             free=disk.free,
             size=disk.total,
             cut_off=tuple(await cutoff.workers()),
             jumps=await _jumps(),
             ahead=self._ahead(),
         )
+
+    async def _newly_lost(self) -> int:
+        """Slots that were lost since the look before; Redis may have been made anew meanwhile."""
+        lost = await due.lost_slots()
+        before, self._lost = lost if self._lost is None else self._lost, lost
+        punctuality.LOST.set(lost)
+        return max(0, lost - before)
 
 
 async def _jumps() -> tuple[tuple[str, float], ...]:

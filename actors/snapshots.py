@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app.store import series
 from schema.jobs import Slot
-from schema.monitors import Snapshot
+from schema.monitors import Snapshot, Unreadable
 
 
 class Snapshots:
@@ -21,8 +21,13 @@ class Snapshots:
         """The monitors of these series (series -> version it was checked at)."""
         return await self._of(versions)
 
+    def _is_current(self, no: int, version: int) -> bool:
+        """Whether what is known will do. What could not be read may be readable by now: the key is there again."""
+        known = self._known.get(no)
+        return known is not None and known.version >= version and not isinstance(known.target, Unreadable)
+
     async def _of(self, wanted: dict[int, int]) -> dict[int, Snapshot]:
-        stale = [no for no, version in wanted.items() if no not in self._known or self._known[no].version < version]
+        stale = [no for no, version in wanted.items() if not self._is_current(no, version)]
         if stale:
             for gone in stale:
                 self._known.pop(gone, None)

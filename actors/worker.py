@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import dramatiq
@@ -16,7 +17,7 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 from redis.exceptions import RedisError
 
-from actors import broker, cutoff, lifesign, probes, senders
+from actors import broker, cutoff, lifesign, probes, senders, waiting_results
 from actors.check import Floor
 from actors.ingest import Clerk
 from actors.notify import Desk
@@ -30,6 +31,7 @@ from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 log = structlog.get_logger()
 
 QUEUES = ("check", "ingest", "notify")
+STOP_S = 28.0  # after which the process ends, drained or not; before the parent kills it
 DRAIN_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
 PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
 IDLE_MS = 2_000  # how often an idle thread looks whether it should stop: 128 a second were half an idle worker
@@ -59,24 +61,28 @@ class Stages:
         self.clerk, self.desk = Clerk(snapshots), Desk(self._senders, ack_links.base_of(settings))
         self.floor.open()
         node = nodes.node_id("worker")
-        beside = (
-            nodes.register("worker", settings),
-            metrics.publish(node),
-            interruptions.keep(node),
-            policies.keep(),
-            cutoff.keep_saying(node, self._probes.uplink.looks_gone),
-            lifesign.keep_giving(node, settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks),
-        )
-        self._beside = [asyncio.create_task(work) for work in beside]
+        beside = {
+            "node": nodes.register("worker", settings),
+            "metrics": metrics.publish(node),
+            "clock": interruptions.keep(node),
+            "policies": policies.keep(),
+            "uplink": cutoff.keep_saying(node, self._probes.uplink.looks_gone),
+            "results": waiting_results.keep_reporting(node, self.floor.oldest_result_s),
+        }
+        if settings.life_sign_url:
+            sign = (settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks)
+            beside["lifesign"] = lifesign.keep_giving(node, *sign)
+        self._beside = [tasks.lasting(work, name) for name, work in beside.items()]
 
     async def close(self) -> None:
-        """Finish what is under way, hand on what was seen, then close everything."""
-        await asyncio.gather(self.floor.close(DRAIN_S), self.desk.close(DRAIN_S))
-        await tasks.end(*self._beside)
-        await self._probes.close()
-        await self._senders.close()
-        await queue.stop()
-        await db.stop()
+        """Finish what is under way, hand on what was seen, then close everything; whatever of it fails."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(db.stop)
+            stack.push_async_callback(queue.stop)
+            stack.push_async_callback(self._senders.close)
+            stack.push_async_callback(self._probes.close)
+            stack.push_async_callback(tasks.end, *self._beside)
+            await asyncio.gather(self.floor.close(DRAIN_S), self.desk.close(DRAIN_S))
 
 
 class Resources(Middleware):
@@ -112,29 +118,40 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
         await stages.floor.try_once(msgspec.convert(job, AdHocProbe))
 
     async def ingest(**job: Any) -> None:
+        batch = msgspec.convert(job, ResultBatch)
         try:
-            await stages.clerk.ingest(msgspec.convert(job, ResultBatch))
+            await stages.clerk.ingest(batch)
         except (RedisError, *db.TROUBLE) as error:
             log.warning("ingest.put_off", error=type(error).__name__)
             raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311  # spreads retries
+        except Exception:
+            log.exception("ingest.failed", n=len(batch.outcomes))  # Dramatiq's own line would hold what targets sent
+            raise Retry(delay=random.randint(2_000, 5_000)) from None  # noqa: S311  # as above
 
     async def notify(**job: Any) -> None:
         await stages.desk.admit(msgspec.convert(job, NotifyBatch))
 
     # A check that is a minute late is worth nothing: its slot is already queued again, or lost.
-    dramatiq.actor(broker=made, queue_name="check", max_retries=0, max_age=60_000)(check)
-    dramatiq.actor(broker=made, queue_name="check", max_retries=0, max_age=60_000)(probe)  # nobody waits for longer
+    known: dict[str, Any] = {"broker": made, "throws": msgspec.ValidationError}  # a job of another version: never again
+    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **known)(check)
+    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **known)(probe)  # nobody waits for longer
     # A finished result waits for the database for hours; not for ever: a bug must end somewhere.
-    dramatiq.actor(broker=made, queue_name="ingest", max_retries=3_000)(ingest)
-    dramatiq.actor(broker=made, queue_name="notify", max_retries=5)(notify)
+    dramatiq.actor(queue_name="ingest", max_retries=3_000, **known)(ingest)
+    dramatiq.actor(queue_name="notify", max_retries=5, **known)(notify)
 
 
-def run(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
-    """Work until SIGTERM or SIGINT, then drain and return."""
+def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
+    """Work until SIGTERM or SIGINT, then drain; returns an exit code. 1: one of our own lasting tasks has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    stop = threading.Event()
+    stop, failed = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def fail() -> None:
+        failed.set()
+        stop.set()
+
+    tasks.stop_process_with(fail)
     stages = Stages(settings)
     made = broker.make(settings, Resources(stages))
     declare(made, stages)
@@ -146,6 +163,8 @@ def run(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
     worker.start()
     log.info("worker.started", queues=list(queues), threads=settings.queue_concurrency)
     stop.wait()
+    tasks.exit_at_the_latest(STOP_S)
     worker.stop(timeout=int(DRAIN_S * 1000))
     made.close()
-    log.info("worker.stopped")
+    log.info("worker.stopped", failed=failed.is_set())
+    return int(failed.is_set())

@@ -171,8 +171,7 @@ def _work(settings: Settings, chosen: argparse.Namespace) -> int:
 
     from actors import worker
 
-    worker.run(settings, chosen.queues)
-    return 0
+    return worker.run(settings, chosen.queues)
 
 
 def _listen(settings: Settings, chosen: argparse.Namespace) -> int:

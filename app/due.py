@@ -63,11 +63,13 @@ class Landing(Struct, frozen=True):
     """A slot whose heartbeat is stored.
 
     early_at_ms  when the series should be looked at before its next slot (a retry); 0: not
+    real         somebody looked; False for a heartbeat that says that nobody did
     """
 
     series: int
     at_ms: int
     early_at_ms: int = 0
+    real: bool = True
 
 
 _claims = msgspec.msgpack.Decoder(Claim, strict=False)
@@ -107,7 +109,7 @@ async def land(landings: Sequence[Landing]) -> None:
     """Say that heartbeats are stored. Twice is the same as once."""
     for start in range(0, len(landings), CHUNK):
         chunk = landings[start : start + CHUNK]
-        args = [part for one in chunk for part in (one.series, one.at_ms, one.early_at_ms)]
+        args = [part for one in chunk for part in (one.series, one.at_ms, one.early_at_ms, int(one.real))]
         await _run("land", PARTITIONS, *args)
 
 
@@ -267,6 +269,17 @@ async def late(by_ms: int) -> list[tuple[int, int]]:
         for part in range(PARTITIONS):
             pipe.zrangebyscore(f"wk:due:{part}", "-inf", until, start=0, num=1_000, withscores=True)
         return [(int(series), int(at_ms)) for found in await pipe.execute() for series, at_ms in found]
+
+
+async def stale() -> list[int]:
+    """Series that were claimed, and of which no real result has come for two intervals since; at most 1,000."""
+    found = await queue.client().zrangebyscore("wk:stale_at", "-inf", now_ms(), start=0, num=1_000)
+    return [int(series) for series in found]
+
+
+async def lost_slots() -> int:
+    """How many slots were lost since Redis was made: each was queued twice, and no result came."""
+    return int(await queue.client().get("wk:lost") or 0)
 
 
 async def oldest_due_ms() -> int:

@@ -1,7 +1,7 @@
 """create_app(): the only file that knows every controller. Granian runs it as a factory."""
 
 import os
-from asyncio import Task, create_task
+from asyncio import Task
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -186,11 +186,11 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
 def _beside(settings: Settings) -> list[Task[None]]:
     """What runs as long as the API does."""
     return [
-        create_task(nodes.register("api", settings)),
-        create_task(metrics.publish(nodes.node_id("api"))),
-        create_task(interruptions.keep(nodes.node_id("api"))),
-        create_task(grants.keep_uses_forever()),
-        create_task(signing_keys.follow()),
+        tasks.lasting(nodes.register("api", settings), "node"),
+        tasks.lasting(metrics.publish(nodes.node_id("api")), "metrics"),
+        tasks.lasting(interruptions.keep(nodes.node_id("api")), "clock"),
+        tasks.lasting(grants.keep_uses_forever(), "key_uses"),
+        tasks.lasting(signing_keys.follow(), "signing_keys"),
     ]
 
 

@@ -10,12 +10,13 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from app import garbage
+from app import garbage, tasks
 from app.main import create_app
 from app.settings import Settings
 
 BACKPRESSURE = 16_384  # connections at once: it counts live WebSockets and idle keep-alives, not requests
 BACKLOG = 1_024
+STOP_S = 28.0  # after which the process ends, whatever keeps it; before the parent kills it
 # Until a request's headers are complete, from the connection on and again after each reply: so it is how long an idle
 # connection is kept, too, and longer than proxies keep theirs to us (nginx: 60 s). Bodies are `app.api.deadlines`'.
 HEADERS_S = 65
@@ -53,11 +54,19 @@ async def _serve(settings: Settings) -> int:
         log_dictconfig=LOGGERS,
     )
 
+    failed = asyncio.Event()
+
     def stop() -> None:
         app.state.draining = True  # "/ready" says no while the last requests are answered
+        tasks.exit_at_the_latest(STOP_S)
         server.stop()
 
+    def fail() -> None:
+        failed.set()
+        stop()
+
+    tasks.stop_process_with(fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     await server.serve()
-    return 1 if server.interrupt_children else 0
+    return 1 if server.interrupt_children or failed.is_set() else 0

@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     QUEUE_LAG = "system.queue_lag"
     NO_WORKER = "system.no_worker"
     CHANNEL_FAILING = "system.channel_failing"
+    RESULTS_LOST = "system.results_lost"
+    ALERTS_STUCK = "system.alerts_stuck"
     DISK_FULL = "system.disk_full"
     NETWORK_GONE = "system.network_gone"
     CLOCK = "system.clock"

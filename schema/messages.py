@@ -5,6 +5,9 @@ from http import HTTPStatus
 CONNECTED, ANSWERED, RESOLVED, PUSHED, NOT_CHECKED, NO_ANSWER, REPORTED, MISSED = 1, 2, 3, 4, 5, 6, 7, 8
 STARTED, LOGGED = 20, 21
 NOTES = frozenset({STARTED, LOGGED})  # heartbeats that say nothing about how it went
+INVENTED = frozenset({NOT_CHECKED, MISSED})  # nobody looked: heartbeats that stand for a result that there is none of
+OF_PROBES = frozenset({0, CONNECTED, ANSWERED, RESOLVED, NO_ANSWER, REPORTED})  # what a probe may say, beside statuses
+LEAST_STATUS = 100  # from here on a code is a status of the target's protocol
 
 _TEXTS: dict[int, str] = {
     0: "",

@@ -105,6 +105,10 @@ class PushAddress(Struct, frozen=True, kw_only=True):
     path: Annotated[str, Meta(description="Below this server's address.", examples=["/api/v1/push/TOKEN"])]
 
 
+class Unreadable(Struct, frozen=True):
+    """Stands for a target that this process can't decrypt or decode: sealed with another key, or of another version."""
+
+
 class Snapshot(Struct, frozen=True):
     """All a worker needs to check and judge a monitor, at one version. With secrets open: it never leaves a process."""
 
@@ -112,7 +116,7 @@ class Snapshot(Struct, frozen=True):
     version: int
     monitor_id: str
     name: str
-    target: Target
+    target: Target | Unreadable
     interval_ms: int
     timeout_ms: int
     retry_ms: int

@@ -8,6 +8,7 @@ from time import monotonic, perf_counter_ns, time_ns
 from typing import Any, cast
 
 import structlog
+from msgspec.structs import replace
 
 from actors.probes import doubts, sightings
 from actors.probes.off_loop import WORKING
@@ -16,13 +17,15 @@ from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
 from actors.probes.uplink import GONE
+from app.domain import plain
 from app.domain.assertions import Facts, weigh
+from app.domain.phrases import cut
 from app.security.egress import Refused
 from app.security.names import NAMING
 from schema.assertions import Assertion
-from schema.jobs import Outcome, Slot
+from schema.jobs import Ends, Outcome, Slot
 from schema.messages import NO_ANSWER
-from schema.monitors import Snapshot
+from schema.monitors import Snapshot, Unreadable
 from schema.status import Status
 from schema.targets import (
     Dns,
@@ -91,6 +94,8 @@ PROBES: dict[type, str] = {
 }
 PASSING = (Status.UP, Status.DEGRADED)
 MESSAGE_LIMIT = 500  # characters; targets choose some of the words
+RAW_LIMIT = 4_000  # of a message in which secrets are still to be masked: cutting one in half would show the half
+NAME_LIMIT = 300  # of whose certificate or domain ends
 
 log = structlog.get_logger(__name__)
 
@@ -106,12 +111,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     seen, lost_s = await _answer(probe, asked)
     took_us = (perf_counter_ns() - began_ns) // 1000
-    assertions = getattr(snapshot.target, "assertions", ())
-    if assertions and seen.status in PASSING:
-        seen = _asserted(seen, assertions, took_us / 1_000_000)
-    if seen.message or seen.detail:
-        seen = await masked(seen, snapshot)
-    seen = doubts.weighed(seen, slot.series, lost_s)
+    seen = doubts.weighed(await _described(seen, snapshot, took_us), slot.series, lost_s)
     return Outcome(
         slot.series,
         snapshot.version,
@@ -120,12 +120,41 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
         began_ms,
         took_us,
         seen.code,
-        seen.message,
+        cut(seen.message, MESSAGE_LIMIT),
         seen.detail,
         slot.early,
         seen.look_ms,
-        sightings.soonest(met) if met else None,
+        _plain_ends(sightings.soonest(met)) if met else None,
     )
+
+
+async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
+    """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
+    assertions = getattr(snapshot.target, "assertions", ())
+    try:
+        if assertions and seen.status in PASSING:
+            seen = _asserted(seen, assertions, took_us / 1_000_000)
+        everyday = not seen.message and not seen.detail and plain.code(seen.code) == seen.code
+        return seen if everyday else await _plain(seen, snapshot)
+    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
+        return _seen(_ours(error, snapshot))
+
+
+async def _plain(seen: Seen, snapshot: Snapshot) -> Seen:
+    """Words and facts as everything behind us can take them, without secrets."""
+    code, words, detail = plain.code(seen.code), plain.sentence(seen.message, RAW_LIMIT), plain.facts(seen.detail)
+    if code != seen.code and not words:
+        words = f"answered {seen.code}"
+    safe = await masked(replace(seen, code=code, message=words, detail=detail), snapshot)
+    return safe
+
+
+def _plain_ends(one: Ends | None) -> Ends | None:
+    """What expires, with its names made plain."""
+    if one is None:
+        return None
+    identity, name, issuer = (plain.sentence(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
+    return Ends(one.kind, identity, name, issuer, plain.instant_ms(one.ends_ms))
 
 
 def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
@@ -144,10 +173,16 @@ def probe_of(target: type) -> Probe:
 
 def _ready(target: type) -> Probe:
     """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
+    if target is Unreadable:
+        return _unreadable
     try:
         return probe_of(target)
     except Exception as error:  # noqa: BLE001  # out of descriptors at the first import, or a broken installation
         return partial(_broken, error)
+
+
+async def _unreadable(_target: Any, _asked: Asked) -> Seen:
+    raise Unsure("this worker can't read the monitor's configuration: another key or version")
 
 
 async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
@@ -215,7 +250,7 @@ def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
 
 
 def _seen(said: Failed | Unsure) -> Seen:
-    message = " ".join(str(said).split())[:MESSAGE_LIMIT]
+    message = str(said)
     if isinstance(said, Failed):
         return Seen(Status.DOWN, said.code, message, said.detail)
     return Seen(Status.UNKNOWN, 0, message)

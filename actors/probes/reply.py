@@ -5,6 +5,8 @@ from typing import Self
 import aiohttp
 from aiohttp.connector import Connection
 
+from schema.messages import LEAST_STATUS
+
 
 class Reply(aiohttp.ClientResponse):
     """An answer; `certificate` is the leaf in DER, None without TLS."""
@@ -16,4 +18,6 @@ class Reply(aiohttp.ClientResponse):
         if connection.transport and (tls := connection.transport.get_extra_info("ssl_object")):
             self.certificate = tls.getpeercert(binary_form=True)
         await super().start(connection)
+        if self.status < LEAST_STATUS:
+            raise aiohttp.ClientResponseError(self.request_info, self.history, status=0, message="Bad status code")
         return self

@@ -11,10 +11,12 @@ from redis.exceptions import RedisError
 
 from app import clock, db, interruptions, metrics, nodes, queue, versions
 from app.api.rates import FREE, RATE
+from app.domain.troubles import HEALTH
 from app.errors import Unavailable
 from app.security.policy import ANYONE
 from app.settings import Settings
-from app.store import users
+from app.store import troubles, users
+from schema.events import EventKind
 from schema.health import Health, LegacyHealth, Readiness, Version
 
 PATIENCE_S = 2.0  # a probe that hangs is worth less than one that says "no"
@@ -82,6 +84,7 @@ async def _checks(settings: Settings) -> dict[str, str]:
     database, redis = await asyncio.gather(_answers(db.ping()), _answers(queue.client().ping()))
     roles = await _roles() if redis else None
     jumped = await _jumped() if redis else bool(clock.watch.jump_s())
+    lasting = await _lasting() if database else None
     return {
         "database": "ok" if database else "lost",
         "redis": "ok" if redis else "lost",
@@ -90,6 +93,7 @@ async def _checks(settings: Settings) -> dict[str, str]:
         "scheduler": _process("scheduler", roles),
         "workers": _process("worker", roles),
         "clock": "jumped" if jumped else "ok",
+        **{name: _lasts(kind, word, lasting) for kind, (name, word) in HEALTH.items()},
     }
 
 
@@ -116,6 +120,21 @@ async def _jumped() -> bool:
         return bool(await interruptions.jump_s())
     except (RedisError, OSError):
         return bool(clock.watch.jump_s())
+
+
+async def _lasting() -> set[EventKind] | None:
+    """What we have alerted about ourselves and is not over; None when it can't be read."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return set(await troubles.lasting())
+    except (*db.TROUBLE, *db.UNMIGRATED):
+        return None
+
+
+def _lasts(kind: EventKind, word: str, lasting: set[EventKind] | None) -> str:
+    if lasting is None:
+        return "unknown"
+    return word if kind in lasting else "ok"
 
 
 def _process(role: str, roles: set[str] | None) -> str:

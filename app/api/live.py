@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, websocket
 from litestar.exceptions import WebSocketDisconnect
 
-from app import db, queue
+from app import db, queue, tasks
 from app.api import sights
 from app.api.caller import Caller
 from app.api.line import CROSS_SITE, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
@@ -33,11 +33,11 @@ async def hub(app: Litestar) -> AsyncIterator[None]:
     app.state.hub, app.state.watch = Hub(queue.client()), Watch()
     app.state.hub.start()
     await app.state.hub.settled(SETTLE_S)
-    watching = asyncio.create_task(app.state.watch.run(), name="live.watch")
+    watching = tasks.lasting(app.state.watch.run(), "live.watch")
     yield
     await app.state.watch.close()
-    watching.cancel()
-    await asyncio.gather(watching, app.state.hub.stop(), return_exceptions=True)
+    await tasks.end(watching)
+    await app.state.hub.stop()
 
 
 @websocket(["/ws", "/api/v1/ws"], guards=[ANYONE])  # a first message may sign in; then each channel has its least role

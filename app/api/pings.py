@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.errors import NotFound, TooMany
-from app.store import heartbeats, monitors
+from app.store import isolation, monitors
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.messages import PUSHED, STARTED
 from schema.monitors import Snapshot
@@ -161,7 +161,7 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
-            await heartbeats.absorb(job, snapshots, int(time() * 1000))
+            await isolation.absorb(job, snapshots, int(time() * 1000))
 
 
 async def drop(series: list[int]) -> None:

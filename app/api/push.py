@@ -12,7 +12,7 @@ from msgspec import Struct
 from app.api import pings, push_runs
 from app.api.rates import FREE, RATE
 from app.api.requests import QUIET
-from app.domain import reports
+from app.domain import plain, reports
 from app.domain.reports import Reports, Terms
 from app.errors import Invalid
 from app.security.addresses import address_of
@@ -25,6 +25,7 @@ from schema.status import Status
 from schema.targets import Push
 
 BODY_KEPT_BYTES = 10_000
+WORDS_LIMIT = 250  # characters that are kept with the heartbeat
 MOST_EXIT_CODE = 255
 USUAL = {"", "OK"}  # what clients say when they have nothing to say: not kept
 NOTED = {"start": STARTED, "log": LOGGED}  # signals that say nothing about how it went
@@ -32,7 +33,9 @@ WANTED = "must be start, fail, log or an exit code from 0 to 255"
 
 AnyRequest = Request[Any, Any, Any]
 Word = Annotated[Literal["up", "down"], QueryParameter(description="How it went.")]
-Note = Annotated[str, QueryParameter(max_length=250, description="A few words that are kept with the heartbeat.")]
+Note = Annotated[
+    str, QueryParameter(max_length=WORDS_LIMIT, description="A few words that are kept with the heartbeat.")
+]
 Took = Annotated[
     str, QueryParameter(pattern=r"^([0-9]{1,7}(\.[0-9]{1,9})?)?$", description="Milliseconds it took; may be empty.")
 ]
@@ -105,8 +108,8 @@ async def take(request: AnyRequest, token: str, said: Said) -> ASGIResponse:
         began_ms=at_ms,
         took_us=round(float(said.took or ran_ms or 0) * 1000),
         code=said.code,
-        message=said.words.replace(token, MASK),
-        detail=_detail(said, ran_ms, token) | _source(said, source, is_new=address.is_new(source)) or None,
+        message=plain.sentence(said.words.replace(token, MASK), WORDS_LIMIT) if said.words else "",
+        detail=_facts(_detail(said, ran_ms, token) | _source(said, source, is_new=address.is_new(source))),
         early=True,
         look_ms=_look_ms(snapshot, said, at_ms),
     )
@@ -135,6 +138,11 @@ def _detail(said: Said, ran_ms: int | None, token: str) -> dict[str, Any]:
         masked = said.body.replace(token.encode(), MASK.encode())  # before it is cut, or a part of it would stay
         detail["body"] = masked[:BODY_KEPT_BYTES].decode(errors="replace")
     return detail
+
+
+def _facts(detail: dict[str, Any]) -> dict[str, Any] | None:
+    """As everything behind us can take it; most reports bring nothing."""
+    return plain.facts(detail) if detail else None
 
 
 def _source(said: Said, source: str, *, is_new: bool) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to listen. Needs no Redis yet."""
-        self._listening = asyncio.create_task(self._listen(), name="live.hub")
+        self._listening = tasks.lasting(self._listen(), "live.hub")
 
     async def settled(self, within_s: float) -> None:
         """Wait until it is known how far each source is: who joins earlier can't be told what they come after."""

@@ -27,4 +27,5 @@ for i = 3, #ARGV do
     redis.call('HDEL', 'wk:held', series)
     redis.call('HDEL', 'wk:slot', series)
     redis.call('ZREM', 'wk:flight', series)
+    redis.call('ZREM', 'wk:stale_at', series)
 end

@@ -1,5 +1,5 @@
 -- Takes stored slots out of flight, and lets in what waited for them.
--- ARGV: partitions, then per slot: series, at, early_at (0: none).
+-- ARGV: partitions, then per slot: series, at, early_at (0: none), real (0: nobody looked).
 -- A slot that is no longer the one in flight changes nothing: landing twice is landing once.
 
 local partitions = tonumber(ARGV[1])
@@ -15,8 +15,9 @@ local function answer(series, at)
     end
 end
 
-for i = 2, #ARGV, 3 do
+for i = 2, #ARGV, 4 do
     local series, at, early = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if ARGV[i + 3] == '1' then redis.call('ZREM', 'wk:stale_at', series) end
     local due_key = 'wk:due:' .. string.format('%.0f', tonumber(series) % partitions)
     local flying = redis.call('HGET', 'wk:slot', series)
     if flying and string.match(flying, '^(%d+):') == at then

@@ -1,5 +1,6 @@
 -- Finds slots in flight past their deadline: the first time they are queued again, then they are lost.
 -- ARGV: now_ms, limit, grace_ms, again_ms (wait before a lost one is told again; doubles, at most an hour).
+-- wk:lost counts those that were lost, for ever: whoever watches sees it grow.
 -- Returns msgpack {again{series, version, at, attempt, early}, lost{…}}.
 
 local now, limit, grace, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -28,4 +29,5 @@ for _, series in ipairs(redis.call('ZRANGEBYSCORE', 'wk:flight', '-inf', now, 'L
         redis.call('HSET', 'wk:slot', series, at .. ':' .. attempt .. ':' .. early)
     end
 end
+if #lost > 0 then redis.call('INCRBY', 'wk:lost', #lost) end
 return cmsgpack.pack({again, lost})

@@ -15,16 +15,18 @@ from app import db
 PROMPT_MS = 4_000  # a new delivery is on its way by itself; the sweeper waits this long before it doubts that
 SWEPT = 2_000  # deliveries one sweep may put
 
-_DUE = (
-    "SELECT d.id, d.channel_id FROM deliveries d JOIN channels c ON c.id = d.channel_id"
+_IS_DUE = (
+    " FROM deliveries d JOIN channels c ON c.id = d.channel_id"
     " WHERE d.state IN ('pending', 'sending') AND d.next_at_ms <= ?1 AND (d.state = 'pending' OR d.lease_ms <= ?1)"
     " AND (d.attempts > 0 OR d.course <> '' OR d.next_at_ms <= ?2) AND (c.rests_until_ms <= ?1 OR d.monitor_id IS NULL)"
     # behind an elder that nobody holds back: it is freed when that one is settled
     " AND (d.course = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
     " AND elder.monitor_id = d.monitor_id AND elder.at_ms < d.at_ms AND elder.state IN ('pending', 'sending')"
     " AND elder.course IN ('', 'grouped')))"
-    f" ORDER BY d.next_at_ms LIMIT {SWEPT}"
+    " ORDER BY d.next_at_ms LIMIT "
 )
+_DUE = f"SELECT d.id, d.channel_id{_IS_DUE}{SWEPT}"
+_OLDEST_DUE = f"SELECT d.next_at_ms{_IS_DUE}1"
 
 
 class Backlog(Struct, frozen=True):
@@ -40,6 +42,12 @@ class Backlog(Struct, frozen=True):
 async def due(now_ms: int) -> dict[str, list[str]]:
     """What nobody sends though it is time: retries, what was held back, what a crash left. Channel id -> ids."""
     return by_channel(await db.rows(_DUE, now_ms, now_ms - PROMPT_MS))
+
+
+async def overdue_ms(now_ms: int) -> int:
+    """How long ago the delivery was due that has waited longest with nobody sending it; 0 when there is none."""
+    found = await db.rows(_OLDEST_DUE, now_ms, now_ms - PROMPT_MS)
+    return max(0, now_ms - found[0]["next_at_ms"]) if found else 0
 
 
 async def backlog() -> Backlog:

@@ -8,6 +8,7 @@ from time import time_ns
 from typing import Any
 
 import msgspec
+import structlog
 from msgspec import UNSET
 
 from app.domain import cron
@@ -15,10 +16,12 @@ from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
 from schema.jobs import Plan
-from schema.monitors import Monitor, MonitorDraft, Snapshot
+from schema.monitors import Monitor, MonitorDraft, Snapshot, Unreadable
 from schema.status import Status
 from schema.tags import Label
 from schema.targets import TARGETS, Push, Target
+
+log = structlog.get_logger()
 
 USUAL_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
 USUAL_INTERVAL_S = 60
@@ -170,6 +173,15 @@ def monitor_of(
     )
 
 
+def _target_of(row: Mapping[str, Any]) -> Target | Unreadable:
+    """The row's target; one that can't be read concerns its own monitor only, and not those that are read with it."""
+    try:
+        return config_of(row)
+    except (sealing.Unopenable, msgspec.MsgspecError, KeyError, ValueError) as error:
+        log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
+        return Unreadable()
+
+
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
     """All a worker needs, secrets open. `row` is a monitor's joined with its series' `no`."""
     return Snapshot(
@@ -177,7 +189,7 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
         version=row["version"],
         monitor_id=row["id"],
         name=row["name"],
-        target=config_of(row),
+        target=_target_of(row),
         interval_ms=row["interval_s"] * 1000,
         timeout_ms=row["timeout_ms"],
         retry_ms=(row["retry_interval_s"] or row["interval_s"] or CRON_RETRY_S) * 1000,

@@ -6,9 +6,10 @@ import pytest
 
 from actors.ingest import BLIND_MS, Clerk
 from actors.snapshots import Snapshots
-from app import db, due
+from app import db, due, queue as queues
 from app.security import sealing
 from app.store import heartbeats, monitors
+from schema.heartbeats import EPOCH_MS, key_of, slot_of
 from schema.jobs import Outcome
 from schema.messages import NOT_CHECKED, PUSHED, STARTED
 from schema.status import Status
@@ -132,3 +133,51 @@ async def test_the_same_late_slot_twice_in_one_transaction_is_one_heartbeat(many
     await Clerk(Snapshots()).ingest(make.results(given_up, late, late))
     found = await db.rows("SELECT code FROM heartbeats ORDER BY id")
     assert [row["code"] for row in found] == [200, 200]
+
+
+POISONS = {
+    "a lone surrogate in its words": {"message": "caf\udce9"},
+    "a surrogate among its facts": {"detail": {"X-Served-By": "caf\udce9"}},
+    "a number that no column holds": {"code": 10**9, "at_ms": 1_700_000_000_000},
+    "a NUL in its words": {"message": "ERR a\x00b"},
+}
+
+
+@pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS.keys())
+async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, poison):
+    bad = make.down(series=many[2], **{"at_ms": due.now_ms(), "early": True, **poison})
+    good = [make.outcome(series=one, at_ms=due.now_ms()) for one in many if one != many[2]]
+    clerk = Clerk(Snapshots())
+    await asyncio.gather(*(clerk.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
+    found = await db.rows("SELECT id, status FROM heartbeats")
+    stored = {slot_of(row["id"])[0]: Status(row["status"]) for row in found}
+    assert [stored.get(one) for one in many if one != many[2]] == [Status.UP] * 4
+    assert stored.get(many[2]) in {None, Status.UNKNOWN, Status.DOWN}  # SQLite can store what PostgreSQL can't
+    if stored.get(many[2]) is Status.UNKNOWN:
+        (row,) = await db.rows("SELECT message FROM details WHERE id >= ?1 AND id < ?2", *range_of(many[2]))
+        assert row["message"].startswith("the result could not be stored (")
+
+
+async def test_a_gap_that_cannot_be_stored_keeps_no_result_from_it(many):
+    gaps = [make.gap(series=many[0], reason="\ud800"), make.gap(series=many[1])]
+    await Clerk(Snapshots()).ingest(make.results(make.outcome(series=many[2]), gaps=gaps))
+    assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] >= 1
+    assert [row["series"] for row in await db.rows("SELECT DISTINCT series FROM gaps")] == [many[1]]
+
+
+def range_of(series: int) -> tuple[int, int]:
+    """The keys that its heartbeats have."""
+    return key_of(series, EPOCH_MS), key_of(series + 1, EPOCH_MS)
+
+
+async def test_a_real_result_ends_staleness_and_an_invented_one_does_not(many):
+    await due.put(await monitors.plans(), first_at_ms=due.now_ms() - 1)
+    claimed = (await due.claim(100)).slots
+    await queues.client().zadd("wk:stale_at", {str(slot.series): 1 for slot in claimed})
+    for slot, code in zip(claimed, (200, NOT_CHECKED), strict=False):
+        seen = Status.UNKNOWN if code == NOT_CHECKED else Status.UP
+        await Clerk(Snapshots()).ingest(
+            make.results(make.outcome(series=slot.series, at_ms=slot.at_ms, code=code, seen=seen))
+        )
+    assert claimed[0].series not in await due.stale()
+    assert claimed[1].series in await due.stale()

@@ -5,13 +5,15 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from actors import cutoff
+from actors import cutoff, lifesign, waiting_results
+from actors.ingest import Clerk
 from actors.selfwatch import SelfWatch
+from actors.snapshots import Snapshots
 from app import db, due, nodes, queue as queues
 from app.domain.troubles import LOOKS
 from app.security import sealing
 from app.settings import Settings
-from app.store import monitors
+from app.store import channels, monitors
 from tests import make
 
 
@@ -108,3 +110,72 @@ async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_p
     await has_worker()
     await look(SelfWatch(replace(ground, db_type="postgres", data_dir=tmp_path / "not" / "yet")))
     assert await told() == []
+
+
+async def lost(ground: Settings, times: int = 3) -> None:
+    """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
+    plan = (await monitors.add(make.monitor())).plans[0]
+    await due.put([plan], first_at_ms=due.now_ms())
+    await due.claim(10)
+    for _ in range(times):
+        await queues.client().zadd("wk:flight", {str(plan.series): 1})
+        await due.overdue(10)
+
+
+async def test_slots_that_are_lost_look_after_look_are_said(ground):
+    await has_worker()
+    watch = SelfWatch(ground)
+    await watch.look()
+    for _ in range(LOOKS):
+        await lost(ground)
+        await watch.look()
+    assert await told() == [("system.results_lost", "results_lost")]
+    await look(watch)
+    assert ("system.recovered", "results_lost") in await told()
+
+
+async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground):
+    await has_worker()
+    await lost(ground)
+    await look(SelfWatch(ground))
+    assert await told() == []
+
+
+async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
+    await has_worker()
+    await queues.client().zadd("wk:stale_at", {"7": due.now_ms() - 1, "8": due.now_ms() + 60_000})
+    await look(SelfWatch(ground))
+    (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.results_lost'")
+    assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
+
+
+async def test_results_that_a_worker_can_not_hand_on_are_said(ground):
+    await has_worker()
+    await waiting_results.report("one", 12.0)
+    await waiting_results.report("two", 0.0)
+    await look(SelfWatch(ground))
+    assert await told() == [("system.results_lost", "results_lost")]
+    await waiting_results.report("one", 0.0)
+    await look(SelfWatch(ground))
+    assert ("system.recovered", "results_lost") in await told()
+
+
+async def test_a_worker_that_reports_no_more_is_forgotten(ground):
+    await queues.client().hset(waiting_results.KEY, "gone", msgspec.json.encode((1.0, 99.0)))
+    assert await waiting_results.oldest_s() == 0
+    assert await queues.client().hlen(waiting_results.KEY) == 0
+
+
+async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
+    await has_worker()
+    channel = await channels.add(make.channel())
+    monitor = (await monitors.add(make.monitor(notification_channel_ids=[channel.id]))).plans[0]
+    await Clerk(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
+    assert await lifesign.all_is_well()
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due.now_ms() - 60_000)
+    await look(SelfWatch(ground))
+    assert await told() == [("system.alerts_stuck", "alerts_stuck")]
+    assert not await lifesign.all_is_well()
+    await db.rows("UPDATE deliveries SET state = 'sent'")
+    await look(SelfWatch(ground))
+    assert await lifesign.all_is_well()

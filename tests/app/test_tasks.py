@@ -1,6 +1,8 @@
 """A background task ends, even one that missed its cancellation."""
 
 import asyncio
+import subprocess
+import sys
 from contextlib import suppress
 
 from app import tasks
@@ -13,6 +15,15 @@ async def deaf() -> None:
     await asyncio.sleep(60)
 
 
+async def broken() -> None:
+    """Fails."""
+    raise ValueError
+
+
+async def short() -> None:
+    """Ends."""
+
+
 async def test_a_task_that_swallowed_its_cancellation_ends_all_the_same() -> None:
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
@@ -21,10 +32,40 @@ async def test_a_task_that_swallowed_its_cancellation_ends_all_the_same() -> Non
 
 
 async def test_what_a_task_raised_at_its_end_is_nobodys_any_more() -> None:
-    async def broken() -> None:
-        raise ValueError
-
     task = asyncio.create_task(broken())
     await asyncio.sleep(0)
     await tasks.end(task)
     assert task.done()
+
+
+async def test_a_lasting_task_that_ends_stops_the_process() -> None:
+    stopped = asyncio.Event()
+    tasks.stop_process_with(stopped.set)
+    try:
+        for work in (broken(), short()):
+            stopped.clear()
+            tasks.lasting(work, "work")
+            async with asyncio.timeout(10):
+                await stopped.wait()
+    finally:
+        tasks.stop_process_with(lambda: None)
+
+
+async def test_a_lasting_task_that_is_ended_stops_nothing() -> None:
+    stopped = asyncio.Event()
+    tasks.stop_process_with(stopped.set)
+    try:
+        task, other = tasks.lasting(deaf(), "deaf"), tasks.lasting(short(), "short")
+        tasks.expect_end(other)
+        await asyncio.sleep(0)
+        await tasks.end(task, other)
+        await asyncio.sleep(0)
+        assert not stopped.is_set()
+    finally:
+        tasks.stop_process_with(lambda: None)
+
+
+def test_a_process_that_does_not_stop_ends_all_the_same() -> None:
+    code = "import threading; from app import tasks; tasks.exit_at_the_latest(0.1); threading.Event().wait(60)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=50, check=False)
+    assert (done.returncode, b"process.stop_timed_out" in done.stdout) == (1, True)

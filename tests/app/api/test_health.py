@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import db, metrics, nodes
 from app.main import create_app
 from app.settings import Settings
+from app.store import troubles
+from schema.events import EventKind
 from tests.app.api.people import Client, calling
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -34,7 +36,21 @@ async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: 
         "clock": "ok",
         "scheduler": "none",
         "workers": "none",
+        "schedule": "ok",
+        "queue": "ok",
+        "results": "ok",
+        "alerts": "ok",
+        "network": "ok",
     }
+
+
+async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> None:
+    async with db.writing():
+        await troubles.begin(EventKind.RESULTS_LOST, 1_000)
+    assert (await client.get("/health")).json()["checks"]["results"] == "lost"
+    async with db.writing():
+        await troubles.end(EventKind.RESULTS_LOST, 1_000)
+    assert (await client.get("/health")).json()["checks"]["results"] == "ok"
 
 
 async def test_without_redis_we_are_degraded_and_go_on_serving(alone: Client) -> None:

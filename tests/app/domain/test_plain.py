@@ -1,0 +1,105 @@
+"""Whatever comes from outside is plain afterwards: encodable, bounded, without what hides in text."""
+
+import unicodedata
+from datetime import UTC, datetime
+from enum import Enum
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain import plain
+from schema.messages import ANSWERED, LOGGED, MISSED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
+
+TEXTS = st.text(st.characters(exclude_categories=()), max_size=200)  # surrogates and control characters too
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.binary(max_size=100)
+FACTS = st.dictionaries(
+    TEXTS,
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)),
+    max_size=6,
+)
+
+
+def unseen(text: str) -> list[str]:
+    """Characters that databases, encoders or terminals stumble over."""
+    return [one for one in text if unicodedata.category(one) in {"Cc", "Cs"} and one not in "\n\t"]
+
+
+@given(TEXTS)
+def test_a_sentence_is_one_bounded_line_that_can_be_encoded(text):
+    found = plain.sentence(text, 50)
+    assert len(found) <= 50
+    assert found.encode().decode() == found
+    assert not unseen(found)
+    assert "\n" not in found
+
+
+@given(FACTS)
+def test_facts_can_be_encoded_and_stored(detail):
+    text = msgspec.json.encode(plain.facts(detail)).decode()
+    assert "\\u0000" not in text
+    assert not unseen(text)
+
+
+@given(FACTS)
+def test_what_is_plain_stays_as_it_is(detail):
+    once = plain.facts(detail)
+    assert plain.facts(once) == once
+
+
+class Odd:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("caf\udce9", "café"),  # a header in ISO 8859-1, as aiohttp decodes it
+        ("a\x00b", "a b"),
+        ("a\ud800b", "a b"),
+        ("two\r\nlines\ttabbed", "two\nlines\ttabbed"),
+        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        (b"caf\xe9", "café"),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (2**63 - 1, 2**63 - 1),
+        (2**64, "a number of 65 bits"),
+        (True, True),
+        (None, None),
+        ((1, 2), [1, 2]),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
+        (Odd(), "Odd"),
+        (Colour.RED, "Colour.RED"),
+    ],
+)
+def test_a_fact_is_written_so_that_everybody_can_read_it(value, expected):
+    assert plain.facts({"fact": value}) == {"fact": expected}
+
+
+def test_a_number_that_python_writes_no_digits_of_is_described():
+    assert plain.facts({"fact": 10**5000}) == {"fact": "a number of 16610 bits"}
+
+
+def test_a_detail_has_a_bounded_depth_and_size():
+    deep: dict = {}
+    for _ in range(5_000):
+        deep = {"in": deep}
+    wide = {f"n{number}": "x" * 1_000 for number in range(100_000)}
+    assert len(msgspec.json.encode(plain.facts(deep))) < 200
+    assert len(msgspec.json.encode(plain.facts(wide))) < 70_000
+    assert len(plain.facts({"log": "x" * 10_000_000})["log"]) == plain.TEXT_LIMIT
+
+
+@pytest.mark.parametrize("ours", [NOT_CHECKED, MISSED, PUSHED, STARTED, LOGGED, 99, -1, 2**15, 2**40])
+def test_a_target_chooses_no_number_that_means_something_to_us(ours):
+    assert plain.code(ours) == 0
+
+
+@pytest.mark.parametrize("fine", [0, ANSWERED, NO_ANSWER, 100, 200, 599, 999])
+def test_statuses_and_what_probes_see_keep_their_number(fine):
+    assert plain.code(fine) == fine

@@ -1,0 +1,85 @@
+"""A target that sends odd bytes is down or unknown by itself: real processes go on recording everything else."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from app import db, due
+from app.store import monitors
+from schema.heartbeats import slot_of
+from schema.status import Status
+from schema.targets import Redis, Tcp
+from tests import make
+from tests.actors.probes.talker import replying, saying, talking
+from tests.pipeline.conftest import ROOT
+from tests.pipeline.waiting import until
+
+pytestmark = [pytest.mark.timeout(150)]
+
+HEADER = b"HTTP/1.1 500 Internal Server Error\r\nX-Served-By: caf\xe9\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+NUMBERED = (
+    b"HTTP/1.1 020 Started\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"  # 20 is our own "a job has started"
+)
+NUL = b"-ERR a\x00b\r\n"
+
+
+async def added(*targets) -> list[int]:
+    """Monitors every five seconds; their series."""
+    await due.built()
+    plans = []
+    for number, target in enumerate(targets):
+        plans += (await monitors.add(make.monitor(target, name=f"m{number}", interval=5))).plans
+    await due.put(plans, first_at_ms=due.now_ms())
+    return [plan.series for plan in plans]
+
+
+async def seen(series: int) -> list[Status]:
+    """What is recorded of a series."""
+    found = await db.rows("SELECT id, status FROM heartbeats ORDER BY id")
+    return [Status(row["status"]) for row in found if slot_of(row["id"])[0] == series]
+
+
+async def test_odd_bytes_keep_no_healthy_monitor_from_being_recorded(ground, spawn):
+    async with (
+        talking(replying(HEADER)) as header,
+        talking(replying(NUMBERED)) as numbered,
+        talking(replying(NUL)) as nul,
+        talking(saying(b"hello\r\n")) as well,
+    ):
+        odd = [
+            make.http(url=f"http://127.0.0.1:{header}/"),
+            make.http(url=f"http://127.0.0.1:{numbered}/"),
+            Redis(connection_string=f"redis://127.0.0.1:{nul}"),
+        ]
+        *bad, good = await added(*odd, Tcp(host="127.0.0.1", port=well))
+        spawn("schedule")
+        worker = spawn("work")
+
+        async def recorded() -> bool:
+            return len(await seen(good)) >= 4 and all([len(await seen(one)) >= 3 for one in bad])
+
+        await until(recorded)
+        assert set(await seen(good)) == {Status.UP}
+        assert [set(await seen(one)) for one in bad] == [{Status.DOWN}] * 3
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 60) == 0
+
+
+BROKEN = """
+import os, sys
+from actors import waiting_results, worker
+from app import settings
+async def report(*_): raise ValueError("a bug of ours")
+waiting_results.report = report
+sys.exit(worker.run(settings.read(os.environ, None)))
+"""
+
+
+async def test_a_worker_ends_when_a_part_of_it_has_ended(environ, ground):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BROKEN, env={**environ, "PATH": ""}, cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    assert await asyncio.wait_for(process.wait(), 60) == 1
