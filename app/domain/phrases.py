@@ -25,8 +25,12 @@ def one_line(text: str, limit: int) -> str:
 
 def lines_of(text: str, limit: int) -> str:
     """The text with its line breaks and tabs, and without the rest that is not seen; cut at `limit` characters."""
-    plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    return cut(_UNSEEN_IN_LINES.sub(" ", plain).strip(), limit)
+    return cut(visible(text).strip(), limit)
+
+
+def visible(text: str) -> str:
+    """The text with its line breaks, tabs and spaces, and without the rest that is not seen."""
+    return _UNSEEN_IN_LINES.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def cut(text: str, limit: int) -> str:

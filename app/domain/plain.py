@@ -10,7 +10,7 @@ from datetime import date, datetime
 from math import isfinite
 from typing import Any
 
-from app.domain.phrases import cut, lines_of, one_line
+from app.domain.phrases import cut, one_line, visible
 from schema.jobs import Outcome
 from schema.messages import LEAST_STATUS, OF_PROBES
 from schema.status import Status
@@ -35,7 +35,7 @@ def sentence(text: str, limit: int) -> str:
 
 def lines(text: str, limit: int = TEXT_LIMIT) -> str:
     """The same for a text of several lines."""
-    return lines_of(_as_latin(text[: 2 * limit]), limit)
+    return cut(visible(_as_latin(text[: 2 * limit])), limit)
 
 
 def code(number: int) -> int:

@@ -22,11 +22,7 @@ pytestmark = [pytest.mark.timeout(150)]
 
 HEADER = b"HTTP/1.1 500 Internal Server Error\r\nX-Served-By: caf\xe9\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 UP = Status.UP
-NUMBERED = b"HTTP/1.1 020 Go
-Content-Length: 0
-Connection: close
-
-"  # 20: our own "a job has started"
+NUMBERED = b"HTTP/1.1 020 Go\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"  # 20: our own "a job has started"
 NUL = b"-ERR a\x00b\r\n"
 
 
