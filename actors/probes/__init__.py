@@ -145,8 +145,7 @@ async def _plain(seen: Seen, snapshot: Snapshot) -> Seen:
     code, words, detail = plain.code(seen.code), plain.sentence(seen.message, RAW_LIMIT), plain.facts(seen.detail)
     if code != seen.code and not words:
         words = f"answered {seen.code}"
-    safe = await masked(replace(seen, code=code, message=words, detail=detail), snapshot)
-    return safe
+    return await masked(replace(seen, code=code, message=words, detail=detail), snapshot)
 
 
 def _plain_ends(one: Ends | None) -> Ends | None:
