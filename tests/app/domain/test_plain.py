@@ -63,7 +63,7 @@ class Colour(Enum):
         ("a\x00b", "a b"),
         ("a\ud800b", "a b"),
         ("two\r\nlines\ttabbed", "two\nlines\ttabbed"),
-        ("\x1b[31mred\x1b[0m", "[31mred [0m"),
+        ("\x1b[31mred\x1b[0m", " [31mred [0m"),
         (b"caf\xe9", "café"),
         (float("nan"), "nan"),
         (float("inf"), "inf"),
