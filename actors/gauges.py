@@ -1,7 +1,13 @@
-"""What a worker counts about itself, for `/metrics`."""
+"""What a worker counts about itself, for `/metrics`.
+
+Every counter has all its label values from the start, at 0: `rate()` does not see the step from nothing to 1.
+"""
+
+from itertools import product
 
 from prometheus_client import Counter, Histogram
 
+from schema.channels import PROVIDERS
 from schema.jobs import Outcome
 from schema.status import Status
 
@@ -22,6 +28,9 @@ TOLD = Histogram(
     "Event stored to channel reached.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+STATES = ("sent", "failed", "dead")  # how a try ends; after a failed one there will be another
+for _state, _type in product(STATES, PROVIDERS):
+    NOTIFIED.labels(state=_state, type=_type)
 _SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)
 _BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _SEEN}
 

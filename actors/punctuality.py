@@ -2,6 +2,8 @@
 
 from prometheus_client import Gauge
 
+from app import queue
+
 QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
 QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
 SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
@@ -16,3 +18,6 @@ MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
 OLDEST_DELIVERY = Gauge("watchkeeper_delivery_oldest_seconds", "Age of the oldest open delivery.")
 RESTING = Gauge("watchkeeper_channels_resting", "Channels left alone for a while, because they failed.")
 PAUSED = Gauge("watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good.")
+for _queue in queue.QUEUES.values():  # from the start at 0, as counters are
+    QUEUE_DEPTH.labels(queue=_queue)
+    QUEUE_AGE.labels(queue=_queue)

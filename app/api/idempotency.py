@@ -99,9 +99,8 @@ def _refusal(key: str, other: Other) -> Conflict:
 
 
 def _again(kept: Kept) -> Response[bytes]:
-    headers = {**kept.headers, REPLAYED: "true"}
-    media_type = headers.pop("content-type", None)
-    return Response(kept.body, status_code=kept.status, headers=headers, media_type=media_type)
+    """The same reply. Its content type goes as a header: to a media type of text Litestar adds another charset."""
+    return Response(kept.body, status_code=kept.status, headers={**kept.headers, REPLAYED: "true"})
 
 
 def _headers(start: HTTPResponseStartEvent) -> dict[str, str]:

@@ -4,6 +4,7 @@ Wraps the whole application, so that 404 and 405 are seen too. Never logs bodies
 """
 
 import re
+from itertools import product
 from random import getrandbits
 from time import perf_counter
 from typing import Any
@@ -34,6 +35,9 @@ QUIET = "quiet"  # `opt={QUIET: True}`: what the handler does leaves its own tra
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # the client library's, without its odd ones
 
 REQUESTS = Counter("http_requests_total", "Total number of HTTP requests", ["method", "status"])
+FAILURES = ("500", "502", "503", "504")  # there from the start, at 0: `rate()` does not see the step from nothing to 1
+for _method, _status in product(sorted(METHODS), FAILURES):
+    REQUESTS.labels(_method, _status)
 LATENCY = Histogram("http_request_duration_seconds", "HTTP request latency", buckets=BUCKETS_S)
 
 log = structlog.get_logger()

@@ -1,0 +1,65 @@
+"""What a reply says it is: once, with one charset, on every route there is."""
+
+from dataclasses import replace
+from email.message import Message
+
+import httpx
+import pytest
+from litestar import Litestar, Response, post
+
+from app.main import create_app
+from app.pages.explorer import ASSETS
+from app.security.policy import ADMIN
+from app.store import sessions
+from tests.app.api.people import ADMIN_TOKEN, Client, calling
+from tests.app.api.test_policy import at, routes_of
+
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+FORMS = ("", "?format=csv", "?format=ndjson", "?no-such-parameter=1")
+
+
+def flaw_of(reply: httpx.Response) -> str:
+    """What is wrong with how a reply says what it is; empty when nothing is."""
+    told = reply.headers.get_list("Content-Type")
+    parsed = Message()
+    parsed["Content-Type"] = told[0] if told else ""
+    parameters = [name for name, _ in (parsed.get_params() or [])[1:]]
+    if len(told) > 1 or len(parameters) != len(set(parameters)) or (reply.content and not told):
+        return f"{reply.request.method} {reply.request.url.raw_path.decode()}: {told}"
+    return ""
+
+
+async def test_every_reply_says_its_type_and_charset_once(client: Client, application: Litestar) -> None:
+    calls = [
+        (method, at(path) + form)
+        for path, method, _ in routes_of(application)
+        if method != "WS"
+        for form in (FORMS if method == "GET" else ("",))
+    ]
+    calls += [("GET", f"/explorer/{name}") for name in ASSETS]
+    replies = [await client.request(method, path, headers=CARRIER) for method, path in calls]
+    assert [flaw for reply in replies if (flaw := flaw_of(reply))] == []
+    assert {"application/json", "text/csv; charset=utf-8", "application/x-ndjson", "text/html; charset=utf-8"} <= {
+        reply.headers.get("Content-Type") for reply in replies
+    }
+
+
+async def test_metrics_say_the_format_that_prometheus_scrapes(client: Client) -> None:
+    reply = await client.get("/metrics")
+    assert reply.headers.get_list("Content-Type") == ["text/plain; version=0.0.4; charset=utf-8"]
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "text/csv", "application/json"])
+async def test_a_reply_that_is_repeated_says_its_type_as_the_first_did(database, media_type: str) -> None:
+    sessions.forget()
+
+    @post("/api/v1/words", guards=[ADMIN], operation_id="SayWords")
+    async def words() -> Response[str]:
+        return Response("words", media_type=media_type)
+
+    app = create_app(replace(database, api_admin_token=ADMIN_TOKEN), extra=[words])
+    async with calling(app) as client:
+        headers = {**CARRIER, "Idempotency-Key": "order-7"}
+        first, second = [await client.post("/api/v1/words", headers=headers) for _ in range(2)]
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.headers.get_list("Content-Type") == first.headers.get_list("Content-Type")
