@@ -1,15 +1,22 @@
-"""python -m bench.fuzz [--seconds S] [--seed N]: the whole API against its own document, as nobody and as admin.
+"""python -m bench.fuzz [--examples N] [--seconds S] [--seed N]: the whole API against its own document.
 
-Schemathesis makes requests from `/api/v1/openapi.json`, right ones and wrong ones; no reply may be one of ours that the
-document does not have, and none a fault. What is allowed besides stands in `bench/schemathesis.toml`, with its reason.
-The product runs as `up` runs it, and may connect nowhere: addresses are made up.
-Exits with 1 when something does not hold.
+Schemathesis makes requests from `/api/v1/openapi.json`, right ones and wrong ones, as nobody and as an admin side by
+side; no reply may be one of ours that the document does not have, and none a failure of ours. What is allowed besides
+stands in `bench/schemathesis.toml`, with its reason. The product runs as `up` runs it, and may connect nowhere:
+addresses are made up.
+Exits with 1 when something does not hold, and when an operation of the document was not tested, whatever the time.
 """
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+from msgspec import Struct
 
 from bench.ground import Ground, ground
 from bench.side import ROOT
@@ -18,45 +25,96 @@ TOKEN = "a-token-for-the-length-of-this-run"
 ENVIRON = {"API_ADMIN_TOKEN": TOKEN, "BRUTEFORCE_MAX_ATTEMPTS": "1000000"}
 NOWHERE = {"private": False, "allow": [], "deny": ["0.0.0.0/0", "::/0"]}
 USES = ("checks", "webhooks", "senders", "oauth")
-LIMIT_S = 3_600.0  # nothing takes longer, or it hangs
-OVER_S = 60.0  # beyond its time the last examples are finished
+IDENTITIES = {"nobody": [], "admin": ["-H", f"Authorization: Bearer {TOKEN}"]}
+METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+LIMIT_S = 1_800.0  # one pass takes a minute or two; longer than this it hangs
+OVER_S = 120.0  # beyond its time the last examples are finished
 
 
-async def fuzz(of: Ground, headers: list[str], seconds: int, seed: int) -> bool:
-    """Run Schemathesis as whoever the headers say. Whether everything holds."""
+class Outcome(Struct, frozen=True):
+    """How one run went. `tested` are operations with at least one checked reply."""
+
+    who: str
+    exit_code: int
+    tested: frozenset[str] = frozenset()
+
+
+def operations_of(document: dict[str, Any]) -> frozenset[str]:
+    """Every operation of an OpenAPI document, as `GET /path`."""
+    return frozenset(
+        f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item if method in METHODS
+    )
+
+
+def checked_in(junit: str) -> frozenset[str]:
+    """The operations that a JUnit report has as tested: neither skipped nor given up with an error."""
+    cases = ET.fromstring(junit).iter("testcase")  # our own child wrote it
+    return frozenset(one.get("name", "") for one in cases if one.find("skipped") is None and one.find("error") is None)
+
+
+def verdict_of(outcome: Outcome, operations: frozenset[str]) -> tuple[bool, str]:
+    """Whether the run holds, and the sentence for it."""
+    tested, missing = len(operations & outcome.tested), sorted(operations - outcome.tested)
+    told = f"{outcome.who}: {tested} of {len(operations)} operations tested"
+    if not operations:
+        return False, f"{outcome.who}: the document has no operations."
+    if missing:
+        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        return False, f"{told}; not tested: {shown}."
+    if outcome.exit_code:
+        return False, f"{told}; something does not hold, see above."
+    return True, f"{told}, and everything holds."
+
+
+async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> Outcome:
+    """Run Schemathesis as one of the identities, and print its report when it has ended."""
+    report, log = of.folder / f"{who}.xml", of.folder / f"{who}.log"
     words = [
         "--config-file", str(ROOT / "bench" / "schemathesis.toml"), "run", of.url("/openapi.json"),
-        "--max-time", str(seconds), "--seed", str(seed), "--no-color", "--continue-on-failure",
-        *(word for header in headers for word in ("-H", header)),
+        "--no-color", "--continue-on-failure", "--report-junit-path", str(report), *bounds, *IDENTITIES[who],
     ]  # fmt: skip
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("schemathesis")), *words, cwd=of.folder
-    )
-    try:
-        return await asyncio.wait_for(process.wait(), min(LIMIT_S, seconds + OVER_S)) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("schemathesis")), *words, cwd=of.folder, stdout=file, stderr=file
+        )
+        try:
+            await asyncio.wait_for(process.wait(), limit_s)
+        except TimeoutError:
+            print(f"{who}: not done after {limit_s:.0f} s")
+        finally:
+            if process.returncode is None:
+                process.kill()
+    exit_code = await process.wait()
+    print(f"== {who}\n{log.read_text(errors='replace')}", flush=True)
+    return Outcome(who, exit_code, checked_in(report.read_text()) if report.exists() else frozenset())
 
 
-async def run(seconds: int, seed: int) -> bool:
-    """One installation, asked by nobody and then by an admin."""
+async def run(bounds: Sequence[str], limit_s: float) -> bool:
+    """One installation, asked by everybody at once. Whether everything was tested, and holds."""
     async with ground(ENVIRON) as installed:
         await installed.start()
         await installed.register()
         for use in USES:
             await installed.call("PUT", f"/settings/key/egress.{use}", {"value": NOWHERE})
-        fine = [await fuzz(installed, who, seconds, seed) for who in ([], [f"Authorization: Bearer {TOKEN}"])]
-    return all(fine)
+        async with installed.session.get(installed.url("/openapi.json")) as got:
+            operations = operations_of(msgspec.json.decode(await got.read()))
+        outcomes = await asyncio.gather(*(fuzz(installed, who, bounds, limit_s) for who in IDENTITIES))
+    verdicts = [verdict_of(one, operations) for one in outcomes]
+    print("\n".join(text for _, text in verdicts), flush=True)
+    return all(holds for holds, _ in verdicts)
 
 
 def main() -> int:
     """Fuzz, and say how it went."""
     parser = argparse.ArgumentParser(prog="fuzz", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=600, help="for each of the two")
+    parser.add_argument("--examples", type=int, default=10, help="requests made up for each operation, in each pass")
+    parser.add_argument("--seconds", type=int, help="make passes until then; default: one pass")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    return int(not asyncio.run(run(asked.seconds, asked.seed)))
+    bounds = ["--seed", str(asked.seed), "--max-examples", str(asked.examples)]
+    if asked.seconds:
+        bounds += ["--max-time", str(asked.seconds)]
+    return int(not asyncio.run(run(bounds, asked.seconds + OVER_S if asked.seconds else LIMIT_S)))
 
 
 if __name__ == "__main__":
