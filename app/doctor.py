@@ -2,28 +2,15 @@
 
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
 from redis.exceptions import RedisError
 
-from app import db, nodes, queue
-from app.errors import Unavailable
-from app.settings import Settings
+from app import db, embedded, migrate, nodes, queue, settings as configuration
+from app.settings import BadSettings, Settings
 from app.store import history
 
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[None]:
-    """The database and the Redis client of this process."""
-    await db.start(settings, connections=2)
-    await queue.start(settings)
-    try:
-        yield
-    finally:
-        await queue.stop()
-        await db.stop()
+HOW_TO_START = "`watchkeeper up` starts everything"
 
 
 async def findings(settings: Settings, role: str | None) -> list[str]:
@@ -31,11 +18,21 @@ async def findings(settings: Settings, role: str | None) -> list[str]:
 
     role  also look for a living process of that role on this machine
     """
+    found = await trouble_with_database(settings)
+    if migrate.is_missing(settings):  # nothing was ever started here
+        return found
+    return [*found, *await _trouble_with_processes(settings, role)]
+
+
+async def trouble_with_database(settings: Settings) -> list[str]:
+    """Why its database can't be used, in one line; empty when it can."""
     try:
-        async with opened(settings):
-            return [*await _trouble_with_database(), *await _trouble_with_redis(role)]
-    except db.TROUBLE as error:
-        return [f"database: {error}"]
+        await migrate.require(settings)
+    except migrate.Away as error:
+        return [f"database: it does not answer: {error}"]
+    except BadSettings as bad:
+        return [f"database: {line}" for line in bad.lines]
+    return []
 
 
 async def history_report(settings: Settings, settle_s: int) -> history.HistoryReport:
@@ -43,8 +40,11 @@ async def history_report(settings: Settings, settle_s: int) -> history.HistoryRe
 
     settle_s  slots younger than this may still be on their way
     """
-    async with opened(settings):
+    await db.start(settings, connections=2)
+    try:
         return await history.report(int(time.time() * 1000), settle_s * 1000)
+    finally:
+        await db.stop()
 
 
 def as_json(report: history.HistoryReport) -> str:
@@ -52,19 +52,18 @@ def as_json(report: history.HistoryReport) -> str:
     return msgspec.json.encode(report).decode()
 
 
-async def _trouble_with_database() -> list[str]:
-    try:
-        await db.ping()
-    except Unavailable as error:
-        return [f"database: {error}"]
-    return []
-
-
-async def _trouble_with_redis(role: str | None) -> list[str]:
+async def _trouble_with_processes(settings: Settings, role: str | None) -> list[str]:
+    if settings.redis_embedded and not embedded.answers(configuration.socket_of(settings.redis_url)):
+        return [f"not running: nothing answers at {configuration.socket_of(settings.redis_url)}; {HOW_TO_START}"]
+    await queue.start(settings)
     try:
         alive = await nodes.alive()
     except (RedisError, OSError) as error:
-        return [f"redis: {error}"]
+        return [f"redis: {migrate.one_line(error)}"]
+    finally:
+        await queue.stop()
+    if not alive:
+        return [f"not running: no process has given a sign; {HOW_TO_START}"]
     if role and not any(node.role == role and node.host == socket.gethostname() for node in alive):
         return [f"{role}: no such process has given a sign on this machine"]
     return []

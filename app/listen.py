@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from app.client.server import why
 from schema.frames import Subscribe
 
 PULSE_S = 20  # a server that answers no ping for this long is gone
@@ -32,7 +33,7 @@ async def run(url: str, token: str, channels: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
         return 0
     except (aiohttp.ClientError, OSError) as error:
-        return _refused(f"{url} can't be listened to: {error}")
+        return _refused(f"{url} can't be listened to: {why(error)}")
 
 
 async def _copied(socket: aiohttp.ClientWebSocketResponse) -> int:

@@ -1,11 +1,14 @@
 """Brings the database up to this code: every missing migration, each in one transaction with the note that it ran."""
 
+import asyncio
 import contextlib
 import importlib
 import io
 import pkgutil
 import sqlite3
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 from piccolo.apps.migrations.tables import Migration
@@ -13,6 +16,8 @@ from piccolo.apps.migrations.tables import Migration
 import migrations
 from app import db
 from app.settings import BadSettings, Settings
+
+T = TypeVar("T")
 
 APP_NAME = "watchkeeper"
 LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
@@ -45,28 +50,63 @@ class Away(Exception):  # noqa: N818  # says what was found
     """The database does not answer just now."""
 
 
+class OlderDatabase(Exception):  # noqa: N818  # says what was found
+    """The database has not been through all migrations of this code."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is older than this version of Watchkeeper: run `watchkeeper migrate`.")
+
+
 async def run(settings: Settings) -> list[str]:
     """Open the database, bring it forwards, close it.
 
     raises  BadSettings when it is not ours to use, Away when it may come back
     """
+    with named_errors(settings):
+        return await _opened(settings, forwards)
+
+
+async def require(settings: Settings) -> None:
+    """Make sure that the database is there and of this version; nothing is made or changed.
+
+    raises  BadSettings when it is missing, not ours to use, or of another version; Away when it may come back
+    """
+    if await asyncio.to_thread(is_missing, settings):
+        raise BadSettings([f"DB_NAME: there is no database {settings.db_path}: `watchkeeper migrate` makes one."])
+    with named_errors(settings):
+        await _opened(settings, _require)
+
+
+def is_missing(settings: Settings) -> bool:
+    """Whether there is no database yet: a server's is never missing, it refuses."""
+    return settings.db_type == "sqlite" and not Path(settings.db_path).exists()
+
+
+@contextlib.contextmanager
+def named_errors(settings: Settings) -> Iterator[None]:
+    """What may be wrong with a database, as one line. Raises BadSettings and Away."""
     try:
-        return await _run(settings)
+        yield
     except REFUSED as error:
         if str(getattr(error, "sqlite_errorname", "")).startswith(PASSING):
-            raise Away(str(error)) from error
+            raise Away(one_line(error)) from error
         name = settings.db_path if settings.db_type == "sqlite" else settings.db_name
-        raise BadSettings([f"DB_NAME: {name} can't be used: {error}"]) from error
+        raise BadSettings([f"DB_NAME: {name} can't be used: {one_line(error)}"]) from error
     except db.TROUBLE as error:
-        raise Away(str(error) or type(error).__name__) from error
-    except NewerDatabase as error:
+        raise Away(one_line(error)) from error
+    except (NewerDatabase, OlderDatabase) as error:
         raise BadSettings([str(error)]) from error
 
 
-async def _run(settings: Settings) -> list[str]:
+def one_line(error: BaseException) -> str:
+    """What an exception says; its name when it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+async def _opened(settings: Settings, work: Callable[[], Awaitable[T]]) -> T:
     await db.start(settings, connections=2)
     try:
-        return await forwards()
+        return await work()
     finally:
         await db.stop()
 
@@ -88,6 +128,8 @@ async def _next() -> str | None:
     async with db.writing():
         if not db.is_sqlite():
             await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
+        if not await Migration.table_exists():
+            await Migration.create_table()
         missing = await _missing()
         if not missing:
             return None
@@ -95,9 +137,12 @@ async def _next() -> str | None:
         return missing[0]
 
 
+async def _require() -> None:
+    if not await Migration.table_exists() or await _missing():
+        raise OlderDatabase
+
+
 async def _missing() -> list[str]:
-    if not await Migration.table_exists():
-        await Migration.create_table()
     ran = await Migration.get_migrations_which_ran(APP_NAME)
     if unknown := sorted(set(ran) - set(known())):
         raise NewerDatabase(unknown)

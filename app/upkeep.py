@@ -1,12 +1,39 @@
 """Commands for who looks after an installation. Each imports only what it needs, and returns its exit code."""
 
 import argparse
+import sqlite3
 import sys
+from collections.abc import Callable
+from functools import wraps
 
 from app import settings as configuration
-from app.settings import Settings
+from app.settings import BadSettings, Settings
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def on_database(command: Command) -> Command:
+    """A command that needs the database, of this version: whatever is wrong with it is one line. Raises BadSettings."""
+
+    @wraps(command)
+    def checked(settings: Settings, chosen: argparse.Namespace) -> int:
+        import asyncio
+
+        from app import db, migrate
+
+        try:
+            asyncio.run(migrate.require(settings))
+            return command(settings, chosen)
+        except (migrate.Away, *db.TROUBLE) as error:
+            print(f"watchkeeper: the database does not answer: {migrate.one_line(error)}", file=sys.stderr)
+            return TRY_AGAIN_EXIT
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses are bugs of ours
+                raise
+            raise BadSettings([f"DB_NAME: {settings.db_path} can't be used: {error}"]) from error
+
+    return checked
 
 
 def migrate(settings: Settings, _: argparse.Namespace) -> int:
@@ -24,18 +51,16 @@ def migrate(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
+@on_database
 def rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
     """Seal everything that is stored with a new key."""
-    from app import db, rotation
+    from app import rotation
 
     try:
         print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
     except rotation.Unfinished as found:
         print(f"watchkeeper: {found}", file=sys.stderr)
         return 1
-    except db.TROUBLE as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
     return 0
 
 
@@ -52,6 +77,7 @@ def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+@on_database
 def _history(settings: Settings, chosen: argparse.Namespace) -> int:
     import asyncio
 
@@ -64,6 +90,7 @@ def _history(settings: Settings, chosen: argparse.Namespace) -> int:
     return 1 if report.missing or report.doubled else 0
 
 
+@on_database
 def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     """Let a lost admin in again."""
     import asyncio
@@ -79,6 +106,7 @@ def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     return 0
 
 
+@on_database
 def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
     """Have a new key sign tokens."""
     import asyncio
@@ -89,17 +117,14 @@ def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
+@on_database
 def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
     """Walk the audit log; 1 when somebody changed it."""
     import asyncio
 
-    from app import auditor, db
+    from app import auditor
 
-    try:
-        found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
-    except db.TROUBLE as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
+    found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
     print(auditor.told(found), flush=True)
     return 1 if found.flaw else 0
 

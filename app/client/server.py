@@ -1,5 +1,6 @@
 """The server, as commands ask it: JSON in and out, and a sentence when it refuses."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,12 +34,19 @@ class Server:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
                 told = msgspec.json.decode(await reply.read())
         except (aiohttp.ClientError, OSError) as error:
-            raise Refused(f"{self.url} can't be asked: {str(error) or type(error).__name__}") from error
+            raise Refused(f"{self.url} can't be asked: {why(error)}") from error
         except msgspec.DecodeError as error:
             raise Refused(f"{self.url} does not answer like Watchkeeper") from error
         if reply.ok:
             return told
         raise Refused(reason_of(told))
+
+
+def why(error: Exception) -> str:
+    """Why a server can't be reached, in one line: what the system said, without the library's words around it."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    number = cause.errno if isinstance(cause, OSError) else None
+    return os.strerror(number) if number and number > 0 else " ".join(str(error).split()) or type(error).__name__
 
 
 def reason_of(told: Any) -> str:

@@ -7,7 +7,7 @@ import msgspec
 
 from app.client import monitors
 from app.client.screen import plain, say
-from app.client.server import Refused, Server, reason_of
+from app.client.server import Refused, Server, reason_of, why
 
 PULSE_S = 20  # a server that answers no ping for this long is gone
 
@@ -25,7 +25,7 @@ async def run(server: Server, wanted: str, *, json: bool) -> int:
     except BrokenPipeError:  # our own output, not the server
         raise
     except (aiohttp.ClientError, OSError) as error:
-        raise Refused(f"{server.url} can't be listened to: {error}") from error
+        raise Refused(f"{server.url} can't be listened to: {why(error)}") from error
 
 
 def _id_of(wanted: str, names: dict[str, str]) -> str:

@@ -7,9 +7,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
+import redis
 
-from app import child, cli
+from app import child, cli, nodes
 from app.domain import vapid
 from app.settings import Settings
 
@@ -90,12 +92,20 @@ def test_a_database_that_is_away_is_worth_another_try(watchkeeper: Run, free_por
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_doctor_finds_nothing_where_all_is_well(watchkeeper: Run, database: Settings) -> None:
+@pytest.fixture
+def running(redis_url: str) -> None:
+    """An api on this machine that has given a sign of life."""
+    node = nodes.this("api")
+    with redis.Redis.from_url(redis_url) as client:
+        client.set(nodes.KEY + node.id, msgspec.json.encode(node))
+
+
+def test_doctor_finds_nothing_where_all_is_well(watchkeeper: Run, database: Settings, running: None) -> None:
     done = watchkeeper("doctor")
     assert (done.returncode, done.stdout) == (0, "all well\n")
 
 
-def test_doctor_misses_a_process_that_gives_no_sign(watchkeeper: Run, database: Settings) -> None:
+def test_doctor_misses_a_process_that_gives_no_sign(watchkeeper: Run, database: Settings, running: None) -> None:
     done = watchkeeper("doctor", "--role", "worker")
     assert (done.returncode, done.stdout) == (1, "worker: no such process has given a sign on this machine\n")
 
