@@ -1,5 +1,8 @@
 """python -m bench.fuzz [--examples N] [--seconds S] [--seed N]: the whole API against its own document.
 
+One pass makes N requests for each operation, and those that the document has as examples. With `--seconds` every edge
+of every schema and chains of requests come beside them, pass after pass.
+
 Schemathesis makes requests from `/api/v1/openapi.json`, right ones and wrong ones, as nobody and as an admin side by
 side; no reply may be one of ours that the document does not have, and none a failure of ours. What is allowed besides
 stands in `bench/schemathesis.toml`, with its reason. The product runs as `up` runs it, and may connect nowhere:
@@ -27,6 +30,7 @@ NOWHERE = {"private": False, "allow": [], "deny": ["0.0.0.0/0", "::/0"]}
 USES = ("checks", "webhooks", "senders", "oauth")
 IDENTITIES = {"nobody": [], "admin": ["-H", f"Authorization: Bearer {TOKEN}"]}
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+ONE_PASS = ["--phases", "examples,fuzzing"]  # edges of schemas and chains of requests are bounded by time alone
 LIMIT_S = 1_800.0  # one pass takes a minute or two; longer than this it hangs
 OVER_S = 120.0  # beyond its time the last examples are finished
 
@@ -107,13 +111,12 @@ async def run(bounds: Sequence[str], limit_s: float) -> bool:
 def main() -> int:
     """Fuzz, and say how it went."""
     parser = argparse.ArgumentParser(prog="fuzz", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--examples", type=int, default=10, help="requests made up for each operation, in each pass")
+    parser.add_argument("--examples", type=int, default=10, help="requests made up for each operation in a pass")
     parser.add_argument("--seconds", type=int, help="make passes until then; default: one pass")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     bounds = ["--seed", str(asked.seed), "--max-examples", str(asked.examples)]
-    if asked.seconds:
-        bounds += ["--max-time", str(asked.seconds)]
+    bounds += ["--max-time", str(asked.seconds)] if asked.seconds else ONE_PASS
     return int(not asyncio.run(run(bounds, asked.seconds + OVER_S if asked.seconds else LIMIT_S)))
 
 
