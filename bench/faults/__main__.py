@@ -1,7 +1,8 @@
-"""python -m bench.faults [alerts|kill|redis|database|world|all] [--rounds N] [--seconds S] [--seed N]
+"""python -m bench.faults [alerts|kill|redis|database|targets|world|all] [--rounds N] [--seconds S] [--seed N]
                        [--postgres] [--sqlite] [--quick] [--only WORDS].
 
-`alerts` runs on both engines unless one is named, `world` on both at once; the others on SQLite unless `--postgres` is.
+`alerts` and `targets` run on both engines unless one is named, `world` on both at once; the others on SQLite unless
+`--postgres` is.
 
 Exits with 1 when something does not hold.
 """
@@ -10,36 +11,49 @@ import argparse
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bench.faults import alerts, database, kill, postgres, redis
+from bench.faults.hostile import run as targets
 from bench.faults.postgres import Cluster
-from bench.faults.report import Report
+from bench.faults.report import Printed
 from bench.faults.setting import Setting
 from bench.faults.world import run as world
 from bench.side import ROOT
 
 LIMIT_S = 1_500.0  # nothing takes longer, or it hangs
-NAMES = ("kill", "redis", "database", "alerts", "world")
+NAMES = ("kill", "redis", "database", "alerts", "targets", "world")
+BOTH = frozenset({"alerts", "targets", "world"})  # run on both engines unless one is named
+SECONDS = {"targets": 300.0}
 ROUNDS = {"kill": 100, "alerts": 200}
 
 
-async def one(name: str, setting: Setting) -> list[Report]:
+async def one(name: str, setting: Setting) -> Sequence[Printed]:
     """The reports of one kind of fault, printed."""
     async with asyncio.timeout(LIMIT_S):
         if name == "world":  # its faults are many: each is shown as it comes
             return await world.run(setting, show)
-        if name in {"kill", "alerts"}:
-            reports = [await (kill if name == "kill" else alerts).run(setting)]
-        else:
-            reports = [await redis.run(setting)] if name == "redis" else await database.run(setting)
+        reports = await _reports(name, setting)
     for report in reports:
         show(report)
     return reports
 
 
-def show(report: Report) -> None:
+async def _reports(name: str, setting: Setting) -> Sequence[Printed]:
+    match name:
+        case "kill":
+            return [await kill.run(setting)]
+        case "alerts":
+            return [await alerts.run(setting)]
+        case "redis":
+            return [await redis.run(setting)]
+        case "targets":
+            return [await targets.run(setting)]
+    return await database.run(setting)
+
+
+def show(report: Printed) -> None:
     """Print it."""
     print(report.text(), flush=True)
 
@@ -65,8 +79,8 @@ async def _held(asked: argparse.Namespace, name: str, *, is_postgres: bool) -> b
     async with _database(is_postgres=is_postgres) as cluster:
         setting = Setting(
             rounds=asked.rounds or ROUNDS.get(name, 1),
-            outage_s=asked.seconds,
-            lock_s=min(asked.seconds, 15.0),
+            outage_s=asked.seconds or SECONDS.get(name, 60.0),
+            lock_s=min(asked.seconds or 15.0, 15.0),
             seed=asked.seed,
             is_short=asked.quick,
             only=asked.only,
@@ -78,7 +92,7 @@ async def _held(asked: argparse.Namespace, name: str, *, is_postgres: bool) -> b
 
 def _engines(name: str, asked: argparse.Namespace) -> list[bool]:
     """Which engines a run is for: whether each is PostgreSQL."""
-    both = name in {"alerts", "world"} and not (asked.postgres or asked.sqlite)
+    both = name in BOTH and not (asked.postgres or asked.sqlite)
     return [False, True] if both else [asked.postgres]
 
 
@@ -87,11 +101,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("name", nargs="?", default="all", choices=(*NAMES, "all"))
     parser.add_argument("--rounds", type=int, help="of kills (100), of alerts (200)")
-    parser.add_argument("--seconds", type=float, default=60, help="how long something stays away (60)")
+    parser.add_argument(
+        "--seconds", type=float, help="how long something stays away (60), or how long targets are hostile (300)"
+    )
     parser.add_argument("--postgres", action="store_true", help="with a PostgreSQL of its own instead of SQLite")
-    parser.add_argument("--sqlite", action="store_true", help="alerts and world: on SQLite only")
+    parser.add_argument("--sqlite", action="store_true", help="alerts, targets and world: on SQLite only")
     parser.add_argument("--quick", action="store_true", help="world: a short selection")
-    parser.add_argument("--only", default="", metavar="WORDS", help="world: the faults that have this in their name")
+    parser.add_argument("--only", default="", metavar="WORDS", help="targets, world: what has this in its name")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what is random")
     asked = parser.parse_args()
     if asked.name == "world" and not (asked.postgres or asked.sqlite):

@@ -1,10 +1,23 @@
 """What a fault run found, and whether it holds. Pure."""
 
+from typing import Protocol
+
 from msgspec import Struct
 
 from bench.faults.oracle import Verdict
 
 SHOWN = 10  # lines of each kind of trouble
+
+
+class Printed(Protocol):
+    """What every run ends with."""
+
+    @property
+    def holds(self) -> bool:
+        """Everything that must hold did."""
+
+    def text(self) -> str:
+        """For people, and for grep."""
 
 
 class History(Struct, frozen=True):

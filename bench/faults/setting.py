@@ -14,7 +14,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     outage_s    how long something stays away
     lock_s      how long SQLite's write lock is held
     is_short    a short run of what the world does
-    only        of that, what has this in its name
+    only        of what the world does, or of hostile targets, what has this in its name
     cluster     a PostgreSQL of our own, or None for SQLite
     """
 

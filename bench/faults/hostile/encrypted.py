@@ -1,0 +1,139 @@
+"""Servers whose TLS is broken, whose certificates are, or both."""
+
+import ssl
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from bench.faults.hostile.scripts import (
+    POISON,
+    Kind,
+    Script,
+    computing,
+    dripping,
+    flooding,
+    local,
+    mute,
+    replying,
+    sending,
+    value_is,
+)
+
+PLACE = "caf~ _ placeholder"  # its bytes are replaced after the certificate was made
+WIDE = 3_000  # names of one certificate
+
+
+def _names(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text), x509.NameAttribute(NameOID.LOCALITY_NAME, text)])
+
+
+def _certificate(subject: str, hosts: list[str], days: float = 300) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+    """A certificate that signs itself, in DER, and its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_names(subject))
+        .issuer_name(_names(subject))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=900))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
+    )
+    return builder.sign(key, SHA256()).public_bytes(Encoding.DER), key
+
+
+def _context(der: bytes, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "leaf.pem"
+        path.write_text(ssl.DER_cert_to_PEM_cert(der) + secret, encoding="ascii")
+        made.load_cert_chain(path)
+    return made
+
+
+def _poisoned() -> ssl.SSLContext:
+    der, key = _certificate(PLACE, ["watch.example"])
+    poison = (POISON.replace(b"\x07", b"") + bytes(len(PLACE)))[: len(PLACE)]
+    size = bytes([len(PLACE)])  # T61String takes any byte, where a UTF8String would be refused by our own side
+    return _context(der.replace(b"\x0c" + size + PLACE.encode(), b"\x14" + size + poison), key)
+
+
+CONTEXTS: Mapping[str, Callable[[], ssl.SSLContext]] = {
+    "other": cache(lambda: _context(*_certificate("somebody else", ["else.example"]))),
+    "ended": cache(lambda: _context(*_certificate("a \0 b \x1b[31m \u202e", ["watch.example"], -1))),
+    "poisoned": cache(_poisoned),
+    "wide": cache(lambda: _context(*_certificate("a" * 60, [f"{n}.watch.example" for n in range(WIDE)]))),
+    "nul": cache(lambda: _context(*_certificate("watch.example\0.evil", ["127.0.0.1\0.evil"]))),
+}
+
+
+def record(kind: int, body: bytes) -> bytes:
+    """A record of TLS 1.2."""
+    return bytes([kind, 3, 3]) + struct.pack(">H", len(body)) + body
+
+
+def https(name: str, script: Script, tls: str = "", **more: Any) -> Kind:
+    """An HTTPS monitor that looks at a server."""
+    return Kind(
+        name=f"https: {name}",
+        type="http",
+        config=lambda port: {"url": f"https://127.0.0.1:{port}/", **more},
+        script=script,
+        tls=tls,
+    )
+
+
+def shown(name: str, tls: str, script: Script = mute, **more: Any) -> Kind:
+    """A certificate monitor that looks at a server."""
+    return Kind(name=f"ssl: {name}", type="ssl", config=local(**more), script=script, tls=tls)
+
+
+ALERT = record(21, b"\1\x5a")  # a warning, for which one goes on
+HELLO_AGAIN = record(22, b"\0\0\0\0")  # the wish to begin anew
+BAD = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+IGNORING = {"ignore_tls_errors": True}
+KINDS = [
+    https("letters instead of a handshake", replying(POISON)),
+    https("HTTP instead of a handshake", replying(b"HTTP/1.1 400 Bad Request\r\n\r\n")),
+    https("a handshake that breaks off", replying(record(22, b"\2\0\0\x50\3\3")[:9])),
+    https("a handshake of 16 MB", flooding(record(22, b"\2\xff\xff\xff" + b"a" * 99), record(22, b"a" * 16_000))),
+    https("alerts without end", flooding(b"", ALERT)),
+    https("wishes to begin anew without end", flooding(b"", HELLO_AGAIN)),
+    https("a record of no length without end", flooding(b"", record(22, b""))),
+    https("a handshake of a byte a second", dripping(record(22, b"\2\0\0\x50")[:7])),
+    https("a fatal alert nobody knows", replying(record(21, b"\2\xff"))),
+    https("silence instead of a handshake", mute),
+    https("a certificate for somebody else", replying(BAD), "other"),
+    https("a certificate of poison", replying(BAD), "poisoned", **IGNORING),
+    https("a certificate of 3,000 names", replying(BAD), "wide", **IGNORING),
+    https("a certificate with NUL in its names", replying(BAD), "nul"),
+    https("a certificate that ended", replying(BAD), "ended", **IGNORING, check_cert_expiry=True),
+    shown("a certificate for somebody else", "other"),
+    shown("a certificate of poison", "poisoned"),
+    shown("a certificate of 3,000 names", "wide"),
+    shown("a certificate with NUL in its names", "nul"),
+    shown("a certificate that ended", "ended", verify_hostname=False),
+    shown("letters instead of a handshake", "", sending(POISON)),
+    Kind(name="tcp: words that are none, encrypted", type="tcp", config=local(tls=True, **IGNORING, expect="needle"),
+         script=sending(POISON), tls="poisoned"),
+    Kind(name="redis: an error that is none, encrypted", type="redis", config=local(tls=True, **IGNORING),
+         script=replying(b"-ERR " + POISON + b"\r\n"), tls="nul"),
+    Kind(name="mail: a greeting that is none, encrypted", type="mail",
+         config=local(protocol="smtp", security="tls", **IGNORING), script=sending(b"554 " + POISON + b"\r\n"),
+         tls="ended"),
+    Kind(name="mqtt: a certificate of poison", type="mqtt", config=local(topic="a", tls=True, **IGNORING,
+                                                                        assertions=value_is("1")),
+         script=computing(lambda _: b"\x20\2\0\5"), tls="poisoned"),
+]  # fmt: skip
