@@ -60,6 +60,7 @@ MYSQL = [
                                                          first=mysql_packet(MYSQL_HELLO))),
     kind("mysql", "a packet of all sizes", flooding(b"\xff\xff\xff\0", asked=False)),
     kind("mysql", "a hello that breaks off", sending(mysql_packet(b"\x0a8.0"))),
+    kind("mysql", "empty packets without end", flooding(mysql_packet(MYSQL_HELLO), mysql_packet(b"", 2), asked=False)),
     kind("mysql", "zeros", sending(bytes(4_096))),
 ]  # fmt: skip
 
@@ -170,6 +171,7 @@ KAFKA = [
     broker("a leader at no host", kafka(SPOKEN, TOPIC)),
     broker("a length of four gigabytes", replying(NO_LENGTH + b"a" * 99)),
     broker("two billion topics", kafka(SPOKEN, struct.pack(">ii", 0, 2**31 - 1) + bytes(99))),
+    broker("160,000 requests that it knows", kafka(struct.pack(">hi", 0, 160_000) + bytes(960_000))),
     broker("a topic 99 times", kafka(SPOKEN, struct.pack(">ii", 0, 0) + words(b"") + struct.pack(">ii", 0, 99))),
 ]  # fmt: skip
 

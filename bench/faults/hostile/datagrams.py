@@ -10,7 +10,7 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from actors.probes import ber
-from bench.faults.hostile.scripts import NO_LENGTH, POISON, Answers, Kind, Script, local, replying, value_is
+from bench.faults.hostile.scripts import NO_LENGTH, POISON, Answers, Kind, Script, computing, local, replying, value_is
 
 HEAD_BYTES = 12
 NAMED = {"host": "watch.example", "resolver_server": "127.0.0.1"}
@@ -64,6 +64,19 @@ def looping(asked: bytes) -> list[bytes]:
     return [answered(asked, 1, struct.pack(">H", at) + b"\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1")]
 
 
+def folded(asked: bytes) -> bytes:
+    """As many records as fit, each with a name that is folded 120 times."""
+    head = answered(asked[2:], 1, b"")
+    chain, at = b"", len(head)
+    for number in range(120):
+        chain += b"\1a" + struct.pack(">H", 0xC000 | (12 if not number else at + 7 + 4 * number))
+    first = b"\0\xff\0\0\1\0\0\0\x3c" + struct.pack(">H", len(chain)) + chain
+    name = struct.pack(">H", 0xC000 | min(0x3FFF, at + 11 + len(chain) - 4))
+    records = (name + b"\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1") * 3_900
+    reply = answered(asked[2:], 3_901, first + records)
+    return struct.pack(">H", len(reply)) + reply
+
+
 DNS = [
     named("texts that are none", texts, resolve_type="TXT", expected=["needle"]),
     named("labels that are none", labels),
@@ -78,6 +91,7 @@ DNS = [
     named("letters", lambda _: [POISON]),
     named("nothing", lambda _: [b""]),
     over_tcp("a length and nothing", replying(b"\xff\xff", hanging=True)),
+    over_tcp("a name folded 120 times, 3,900 times", computing(folded)),
     over_tcp("letters over TCP", replying(POISON)),
     over_tcp("a reply that can't be read", replying(b"\0\x14" + b"\xff" * 20)),
 ]  # fmt: skip

@@ -88,6 +88,8 @@ LDAP = [
     kind("ldap", "a length of four gigabytes", replying(b"\x30\x84" + NO_LENGTH + b"a" * 99)),
     kind("ldap", "a length of no bytes", replying(b"\x30\x80" + bytes(99))),
     kind("ldap", "sequences 20,000 deep", replying(nested(20_000))),
+    kind("ldap", "400,000 elements", replying(ber.element(ber.SEQUENCE, bytes([5, 0]) * 400_000))),
+    kind("ldap", "answers to nobody without end", flooding(b"", ldap_messages.message(99, bytes([0x78, 0])))),
     kind("ldap", "an answer to something else", bound(0, b"", 0x78)),
     kind("ldap", "mute", mute),
 ]

@@ -149,6 +149,7 @@ WORDS = [
         assertions=value_is("1")),
     Kind(name="http: a token that is none", type="http", config=with_token,
          script=json(b'{"access_token": "a\\r\\nX-B: \\u0000\\u202e", "token_type": "bearer"}')),
+    Kind(name="http: a token 200,000 deep", type="http", config=with_token, script=json(b'{"a": ' + DEEP + b"}")),
     Kind(name="http: a token with half a surrogate pair", type="http", config=with_token,
          script=json(b'{"access_token": "\\ud800", "token_type": "bearer"}')),
     web("NTLM that is none", replying(
@@ -196,6 +197,7 @@ REGISTRIES = [
     rdap("RDAP 200,000 deep", DEEP),
     whois("WHOIS with words that are none", replying(b"Registrar: " + POISON + b"\r\nExpiry Date: 2001-01-01\r\n")),
     whois("WHOIS without end", flooding(b"", b"% " + POISON)),
+    whois("WHOIS with 5,000 dates that are none", replying(b"Expires: 99-Foo-9999\r\n" * 5_000)),
     whois("WHOIS that refers to nowhere", replying(b"refer: whois://" + POISON + b"/../\r\n")),
 ]  # fmt: skip
 
@@ -233,6 +235,7 @@ DAEMONS = [
     docker("a body without end", flooding(HEAD + b"\r\n")),
     node("a reason that is none", json(b'{"reason": "\\u0000 \\u001b[31m \\u202e"}', b"HTTP/1.1 503 No\r\n")),
     node("a reason with half a surrogate pair", json(b'{"reason": "\\ud800"}', b"HTTP/1.1 503 No\r\n")),
+    node("JSON 200,000 deep", json(b'{"a": ' + DEEP + b"}", b"HTTP/1.1 503 No\r\n")),
     node("a body without end", flooding(b"HTTP/1.1 503 No\r\n\r\n")),
 ]
 
