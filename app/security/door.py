@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from functools import partial
 from socket import AF_INET, AF_INET6, AddressFamily, socket
 from typing import Any
 
@@ -12,6 +13,7 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.tracing import Trace
 
 from app.security.egress import Egress
+from app.security.intake import Intake
 from app.security.names import NamesUnavailable, NameUnknown
 
 ONE_USE: dict[str, Any] = {
@@ -33,6 +35,7 @@ class Door(aiohttp.TCPConnector):
         super().__init__(
             resolver=_Resolver(egress), use_dns_cache=False, socket_factory=self._allowed_socket, **options
         )
+        self._factory = partial(Intake, loop=self._loop)
 
     async def _create_direct_connection(
         self,
