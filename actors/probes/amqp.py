@@ -44,7 +44,7 @@ class Session:
             found = await self._frame()
         except asyncio.IncompleteReadError as error:
             raise Failed(_closed_before(wanted)) from error
-        except (PAMQPException, ValueError, LookupError, TypeError) as error:
+        except (PAMQPException, ValueError, LookupError, TypeError, RecursionError) as error:  # tables in tables
             raise Failed(NOT_AMQP) from error
         if isinstance(found, commands.Connection.Close):
             raise Failed(f"the server answered: {found.reply_text}")

@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import re
 import zlib
+from typing import Any
 
 import aiohttp
 
@@ -11,6 +12,7 @@ from actors.probes.seen import Failed
 
 READ_LIMIT_BYTES = 1_048_576  # more than any page a person would search
 SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire: a packer can send for ever and mean nothing
+MEMBERS = 1_000  # of one body: pages that are packed in pieces have a few
 ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
 # What the event loop decodes or unpacks at once. Where no character stands for a byte, Python takes half a second for a
 # megabyte; and a packer can begin a new member every twenty bytes.
@@ -97,17 +99,24 @@ class Unpacker:
     def __init__(self, status: int) -> None:
         self._status = status
         self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
-        self._begun = False
+        self._begun, self._members = False, 1
 
     def some(self, chunk: bytes, most: int) -> bytes:
         """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Failed for garbage."""
         out = b""
         while chunk and len(out) < most:
             if self._stream.eof:
-                self._stream = zlib.decompressobj(ZLIB_OR_GZIP)
+                self._stream = self._next()
             out += self._step(chunk, most - len(out))
             chunk = self._stream.unused_data
         return out
+
+    def _next(self) -> Any:
+        """The next member's stream. Raises Failed for one too many: each takes its time, even if it says nothing."""
+        self._members += 1
+        if self._members > MEMBERS:
+            raise Failed("the body is packed in too many pieces", code=self._status)
+        return zlib.decompressobj(ZLIB_OR_GZIP)
 
     def _step(self, chunk: bytes, most: int) -> bytes:
         try:

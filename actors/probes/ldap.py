@@ -16,6 +16,7 @@ from schema.targets.services import LdapSecurity
 
 READ_LIMIT_BYTES = 1_000_000  # of everything a server says
 ENTRIES = 100  # asked for
+MESSAGES = 1_000  # of a conversation: entries, references and notices
 SHOWN = 10  # names in a detail
 
 
@@ -24,7 +25,7 @@ class Talk:
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self._id, self._left = 0, READ_LIMIT_BYTES
+        self._id, self._left, self._messages = 0, READ_LIMIT_BYTES, MESSAGES
 
     def ask(self, operation: bytes) -> None:
         """Send a request."""
@@ -55,8 +56,11 @@ class Talk:
         while (bounds := header(data)) is None:
             data += await self.reader.readexactly(1)
         self._left -= bounds[1]
+        self._messages -= 1
         if self._left < 0:
             raise Failed(f"the answers are longer than {READ_LIMIT_BYTES // 1_000_000} MB")
+        if self._messages < 0:
+            raise Failed("the server doesn't stop talking")
         return data + await self.reader.readexactly(bounds[1] - len(data))
 
 

@@ -8,6 +8,7 @@ from actors.probes.seen import Failed
 from actors.probes.tls import days_left
 
 HEARD_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
+HEARD_LINES = 10_000
 
 
 class Lines:
@@ -20,7 +21,7 @@ class Lines:
         self._reader, self._writer = reader, writer
         self._context, self._name = context, name
         self._beneath: StreamWriter | None = None
-        self._heard = 0
+        self._heard, self._lines = 0, 0
 
     async def line(self) -> str:
         """The next line, without its end. Raises Failed when there is none, or no end to it."""
@@ -31,7 +32,8 @@ class Lines:
         except IncompleteReadError as error:
             raise Failed("the connection was closed in the middle of the conversation") from error
         self._heard += len(raw)
-        if self._heard > HEARD_BYTES:
+        self._lines += 1
+        if self._heard > HEARD_BYTES or self._lines > HEARD_LINES:
             raise Failed("the server doesn't stop talking")
         return raw.rstrip(b"\r\n").decode("utf-8", errors="replace")
 

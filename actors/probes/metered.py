@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 from actors.probes.body import READ_LIMIT_BYTES
 from actors.probes.seen import Failed
 
+READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
 TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
 
 
@@ -28,7 +29,7 @@ class Meter:
 
     def takes(self, n_bytes: int) -> bool:
         """Whether so much more is within the limit."""
-        self._left -= n_bytes
+        self._left -= max(n_bytes, READ_BYTES)
         return self._left >= 0
 
 

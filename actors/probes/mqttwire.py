@@ -7,6 +7,7 @@ from actors.probes.seen import Failed
 CONNECT, SUBSCRIBE, DISCONNECT = 0x10, 0x82, b"\xe0\0"
 CONNACK, PUBLISH, SUBACK = 2, 3, 9  # kinds of packets that come in
 PACKET_BYTES = 1_000_000
+PACKETS = 1_000  # until the one that is waited for: a broker may say other things before it
 NOT_MQTT = "the answer is not MQTT"
 REFUSALS = {
     1: "the broker speaks another version of MQTT",
@@ -41,7 +42,7 @@ async def accepted(reader: asyncio.StreamReader) -> None:
 
 async def message(reader: asyncio.StreamReader, *, wait: bool) -> tuple[str, bytes] | None:
     """The first message's topic and payload; None as soon as the subscription stands, unless we wait."""
-    while True:
+    for _ in range(PACKETS):
         kind, flags, body = await packet(reader)
         if kind == SUBACK and body[2:] not in {b"\0", b"\1", b"\2"}:
             raise Failed("the broker refused the subscription")
@@ -49,6 +50,7 @@ async def message(reader: asyncio.StreamReader, *, wait: bool) -> tuple[str, byt
             return None
         if kind == PUBLISH:
             return _message(flags, body)
+    raise Failed("the broker sends packets that nobody asked for")
 
 
 def _message(flags: int, body: bytes) -> tuple[str, bytes]:

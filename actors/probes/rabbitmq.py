@@ -74,7 +74,7 @@ def reason_of(status: int, body: str) -> str:
     """What a node says is not well, in its words; its status where it has none."""
     try:
         word = msgspec.json.decode(body, type=Word)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         word = Word()
     return word.reason or word.error or words_for(status)
 

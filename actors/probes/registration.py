@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
 SHOWN = 200  # characters of a registrar's name
 STATES_KEPT = 20
+DATES = 20  # that are tried, of each answer
 LINES, LINE = 5_000, 500  # of WHOIS, and characters of each
 EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first that is there
 ENDS = frozenset(
@@ -85,7 +87,7 @@ def server_in(bootstrap: Any, domain: str) -> str:
 
 def of_whois(text: str) -> Registration | None:
     """Read a WHOIS answer; None when it does not say when the domain ends."""
-    ends = [at for value in _named(text, ENDS) if (at := instant(value))]
+    ends = [at for value in islice(_named(text, ENDS), DATES) if (at := instant(value))]
     return Registration(ends[0], "whois", next(_named(text, REGISTRAR), "")[:SHOWN]) if ends else None
 
 

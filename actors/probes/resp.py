@@ -6,6 +6,7 @@ from actors.probes.seen import Failed
 
 REPLY_BYTES = 1_000_000
 ELEMENTS, DEPTH = 10_000, 4  # of lists in a reply
+DIGITS = 20  # of a number: 64 bits and a sign
 AT_ONCE = 500  # elements that are read before others have their turn: what has come already is read without waiting
 
 Reply = str | int | None | list["Reply"]
@@ -44,11 +45,11 @@ class Replies:
         if kind == "-":
             raise Said(rest)
         if kind == ":":
-            return int(rest)
+            return _number(rest)
         if kind == "$":
-            return await self._text(int(rest))
+            return await self._text(_number(rest))
         if kind == "*" and depth < DEPTH:
-            return await self._list(int(rest), depth)
+            return await self._list(_number(rest), depth)
         raise ValueError(kind)
 
     async def _line(self) -> str:
@@ -77,3 +78,10 @@ class Replies:
         self._bytes -= size
         if self._bytes < 0:
             raise Failed("the answer is longer than 1 MB")
+
+
+def _number(digits: str) -> int:
+    """What stands on a line by itself. Raises ValueError."""
+    if len(digits) > DIGITS:
+        raise ValueError("a number longer than there are")
+    return int(digits)

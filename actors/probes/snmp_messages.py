@@ -53,7 +53,7 @@ class Reply(Struct, frozen=True):
         if self.tag == INTEGER:
             return number(self.body)
         if self.tag in UNSIGNED:
-            return int.from_bytes(self.body, "big")
+            return number(b"\0" + self.body)
         if self.tag == OID:
             return dotted(self.body)
         if self.tag == ADDRESS:

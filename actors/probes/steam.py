@@ -19,6 +19,7 @@ ALONE = b"\xff\xff\xff\xff"  # a reply in one packet, as every reply of this kin
 CHALLENGE = 0x41
 CHALLENGES = 4  # answered within one try; some servers send two
 SHOWN = 200  # characters of a name
+PACKET_BYTES = 8_192  # a reply has at most 1,400; the library reads names byte by byte
 
 Info: TypeAlias = SourceInfo[str] | GoldSrcInfo[str]
 
@@ -58,7 +59,7 @@ def question(challenge: int) -> bytes:
 
 def _opened(data: bytes) -> tuple[int | None, ByteReader]:
     """What kind of reply it is, and what follows; None for anything else."""
-    known = data.startswith(ALONE) and len(data) > len(ALONE)
+    known = data.startswith(ALONE) and len(ALONE) < len(data) <= PACKET_BYTES
     return data[len(ALONE)] if known else None, ByteReader(io.BytesIO(data[len(ALONE) + 1 :]), "<", "utf-8")
 
 

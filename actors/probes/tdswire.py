@@ -9,6 +9,7 @@ from actors.probes.tls import Named
 
 REPLY_BYTES = 1_000_000
 PACKET_BYTES = 4_096
+PACKETS = 4_096  # of one message
 HEAD = struct.Struct(">BBHHBB")  # kind, whether it is the last, size with this head, process, number, window
 REPLY, PRELOGIN = 4, 18
 LAST = 1
@@ -52,7 +53,7 @@ class Wire:
     async def message(self, kind: int) -> bytes:
         """What is in the packets up to the last. Raises Failed for what is no message of this kind."""
         body = bytearray()
-        while True:
+        for _ in range(PACKETS):
             found, status, size, *_ = HEAD.unpack(await self._exactly(HEAD.size))
             if found != kind or size < HEAD.size:
                 raise Failed(NOT_TDS)
@@ -61,6 +62,7 @@ class Wire:
                 raise Failed("the answer is longer than 1 MB")
             if status & LAST:
                 return bytes(body)
+        raise Failed(NOT_TDS)
 
     async def _exactly(self, size: int) -> bytes:
         if self._tls is None:

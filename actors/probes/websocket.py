@@ -25,13 +25,14 @@ from schema.targets import WebSocket
 
 MESSAGE_BYTES = 1_048_576  # of one message; longer ones end the connection
 HEARD_BYTES = 4_194_304  # of all messages until the right one came
-MESSAGES = 10_000
+MESSAGES = 10_000  # pings among them
 AT_ONCE = (
     100  # messages that are looked at before others have their turn: what has come already is read without waiting
 )
 SHOWN, KEPT = 80, 300  # characters in a sentence, in a detail
 GOODBYE_S = 0.25  # the verdict stands: nobody waits for a polite end
 SAYING = {WSMsgType.TEXT, WSMsgType.BINARY}
+BESIDE = {WSMsgType.PING, WSMsgType.PONG}
 
 
 async def probe(target: WebSocket, asked: Asked) -> Seen:
@@ -86,6 +87,7 @@ async def _connected(target: WebSocket, way: Way) -> ClientWebSocketResponse:
             protocols=[target.subprotocol] if target.subprotocol else (),
             max_msg_size=MESSAGE_BYTES,
             timeout=ClientWSTimeout(ws_close=GOODBYE_S),
+            autoping=False,  # ours, so that pings count
             ssl=way.ssl,
             proxy=way.proxy,
         )
@@ -114,6 +116,9 @@ async def _heard(target: WebSocket, socket: ClientWebSocketResponse) -> str:
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
         message = await socket.receive()
+        if message.type in BESIDE:
+            await _kept_open(message, socket)
+            continue
         if message.type not in SAYING:
             raise Failed(f"the connection was closed before {_wanted(target)} came{_reason(message, socket)}")
         text = _text(message.data)
@@ -123,6 +128,12 @@ async def _heard(target: WebSocket, socket: ClientWebSocketResponse) -> str:
         if left < 0:
             break
     raise Failed(f"{_wanted(target)} is not among the first messages")
+
+
+async def _kept_open(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> None:
+    """Say to a ping that we are there."""
+    if message.type is WSMsgType.PING:
+        await socket.pong(message.data)
 
 
 def _text(data: str | bytes) -> str:

@@ -110,7 +110,26 @@ async def test_a_gzip_bomb_unfolds_to_a_megabyte(check):
 async def test_a_packed_stream_of_nothing_ends(check):
     async with serving(empty_members) as target:
         outcome = await check(Http(url=target.url(), keyword="b"))
-    assert (outcome.seen, outcome.message) == (DOWN, "the keyword 'b' is not in the body")
+    assert (outcome.seen, outcome.message) == (DOWN, "the body is packed in too many pieces")
+
+
+async def test_a_page_that_is_packed_in_some_pieces_is_read(check):
+    pieces = b"".join(gzip.compress(b"%d " % number) for number in range(500))
+    async with serving(answering(pieces, headers="Content-Encoding: gzip\r\n")) as target:
+        assert (await check(Http(url=target.url(), keyword=" 498 499 "))).seen is UP
+
+
+@pytest.mark.parametrize(("interims", "seen"), [(0, UP), (3, UP), (50, UP), (51, DOWN), (100_000, DOWN)])
+async def test_interim_answers_are_read_up_to_a_number(check, interims, seen):
+    async def script(head, writer):
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * interims)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        await writer.drain()
+
+    async with serving(script) as target:
+        outcome = await check(Http(url=target.url(), keyword="ok"))
+    assert outcome.seen is seen
+    assert outcome.message == ("" if seen is UP else "the answer is not HTTP as it should be: Too many interim answers")
 
 
 async def test_words_beyond_the_limit_are_not_looked_for(check):

@@ -1,0 +1,41 @@
+"""Hostile servers of a fault run that have no end: each ends for a reason of its own."""
+
+import msgspec
+import pytest
+
+from bench.faults.hostile.kinds import KINDS
+from bench.faults.hostile.scripts import Kind
+from bench.faults.hostile.serve import serving
+from schema.targets import TARGETS
+
+LONG_MS = 30_000
+NAMED = {kind.name: kind for kind in KINDS}
+SAYING = {
+    "http: 100 Continue without end": "the answer is not HTTP as it should be: Too many interim answers",
+    "http: 103 Early Hints without end": "the answer is not HTTP as it should be: Too many interim answers",
+    "http: empty gzip members without end": "the body is packed in too many pieces",
+    "ldap: 400,000 elements": "the server doesn't speak LDAP: too many elements",
+    "ldap: a code of 20,000 bytes": "the server doesn't speak LDAP: a number that is too large",
+    "ldap: answers to nobody without end": "the server doesn't stop talking",
+    "mqtt: packets that mean nothing, without end": "the broker sends packets that nobody asked for",
+    "mysql: a packet of all sizes": "the answer is longer than 1 MB",
+    "pop3: capabilities without end": "the server doesn't stop talking",
+    "rabbitmq: tables 5,000 deep": "the answer is not AMQP",
+    "redis: a number of 4,000 digits": "the answer is not Redis's protocol",
+    "snmp: a counter of 8,000 bytes": "the value can't be read: a number that is too large",
+    "snmp: a name of 8,000 bytes": "the value can't be read: an object's name that is cut off, or too long",
+    "snmp: a number of 8,000 bytes": "the value can't be read: a number that is too large",
+    "sqlserver: packets without end": "the answer is not SQL Server's protocol",
+    "websocket: pings without end": "'needle' is not among the first messages",
+}
+
+
+def target_of(kind: Kind, port: int):
+    return msgspec.convert(kind.config(port), TARGETS[kind.type])
+
+
+@pytest.mark.parametrize("name", SAYING)
+async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
+    async with serving(NAMED[name]) as port:
+        outcome = await check(target_of(NAMED[name], port), timeout_ms=LONG_MS)
+    assert outcome.message == SAYING[name]
