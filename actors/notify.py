@@ -47,9 +47,20 @@ class Desk:
         if channel_id not in self._clerks and not self._closing:
             task = asyncio.create_task(self._work_off(channel_id), name=f"channel {channel_id}")
             self._clerks[channel_id] = task
+            task.add_done_callback(lambda done: self._leave(channel_id, done))  # it may be cancelled before it began
 
     async def _work_off(self, channel_id: str) -> None:
-        line = self._lines[channel_id]
+        try:
+            await self._work_off_line(channel_id, self._lines[channel_id])
+        finally:  # at once, whatever happened: who comes now starts another one
+            self._leave(channel_id, self._clerks[channel_id])
+
+    def _leave(self, channel_id: str, clerk: asyncio.Task[None]) -> None:
+        """Forget a line and who worked it off, in one step: whoever looks finds both or neither."""
+        if self._clerks.get(channel_id) is clerk:
+            del self._lines[channel_id], self._clerks[channel_id]
+
+    async def _work_off_line(self, channel_id: str, line: dict[str, None]) -> None:
         while line and not self._closing:
             ids = list(line)[:AT_ONCE]
             for id_ in ids:
@@ -60,7 +71,6 @@ class Desk:
                 log.warning("notify.delayed", channel=channel_id, n=len(ids), error=type(error).__name__)
             except Exception:
                 log.exception("notify.broke", channel=channel_id, n=len(ids))  # the leases end, the sweeper tries again
-        del self._lines[channel_id], self._clerks[channel_id]  # in one step: who comes now finds both or neither
 
     async def _round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send side by side, settle. Returns what became free by it."""

@@ -1,11 +1,12 @@
 """What a process says of itself: structlog and the standard library's loggers through one formatter, secrets masked.
 
 JSON lines with MODE=prod, readable lines otherwise; on standard output, or in LOG_FILE, which may be rotated away at
-any time. Event names are constants, `room.verb_past`; everything that varies is a field.
+any time. Event names are constants, `room.verb_past`; everything that varies is a field. To log never raises: a line
+that can't be written is counted.
 """
 
+import json
 import logging
-import logging.handlers
 import re
 import sys
 from collections.abc import MutableMapping
@@ -16,6 +17,7 @@ import msgspec
 import structlog
 from structlog.typing import Processor
 
+from app import log_output
 from app.settings import Settings
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -52,7 +54,7 @@ def configure(settings: Settings, process: str) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[settings.log_level]))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.log_level]),
+        wrapper_class=_steady(structlog.make_filtering_bound_logger(LEVELS[settings.log_level])),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -84,11 +86,25 @@ class _Origin:
         return {**fields, **self._fields}
 
 
+def _steady(filtering: Any) -> Any:
+    """A logger whose processors may fail without its caller's noticing."""
+
+    class Steady(filtering):  # type: ignore[misc]  # structlog makes its class at run time
+        """The same logger."""
+
+        def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
+            try:
+                return super()._proxy_to_logger(method_name, event, *args, **fields)
+            except Exception as error:  # noqa: BLE001  # whatever a value does when it is looked at
+                log_output.lose(f"{event} can't be logged", error)
+
+    return Steady
+
+
 def _handler(settings: Settings) -> logging.Handler:
     if settings.log_file is None:
-        return logging.StreamHandler(sys.stdout)
-    settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-    return logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8")
+        return log_output.Lines(log_output.Terminal())
+    return log_output.Lines(log_output.File(settings.log_file))
 
 
 def _formatter(settings: Settings, shared: list[Processor]) -> logging.Formatter:
@@ -103,7 +119,17 @@ def _formatter(settings: Settings, shared: list[Processor]) -> logging.Formatter
 
 
 def _json(fields: Fields, **_: Any) -> str:
-    return msgspec.json.encode(fields, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(fields, enc_hook=str).decode()
+    except Exception:  # noqa: BLE001  # half a letter, a number beyond 64 bits, a value without words
+        return json.dumps({_shown(name): _shown(value) for name, value in fields.items()})
+
+
+def _shown(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001  # it is somebody else's `__str__`
+        return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
 def _failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

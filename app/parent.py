@@ -7,10 +7,11 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from app import child, embedded, preflight, welcome
+from app import child, embedded, logfile, preflight, welcome
 from app.child import Child
 from app.settings import BadSettings, Settings, socket_of
 
@@ -38,7 +39,12 @@ def run(settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> int
 
 def say(name: str, text: str) -> None:
     """One line on the terminal."""
-    print(f"{name:<10} {text}", flush=True)
+    try:
+        print(f"{name:<10} {text}", flush=True)
+    except BrokenPipeError:  # nobody reads it any more, which must not end the watch
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:  # its disk is full, or its terminal is gone
+        pass
 
 
 class Parent:
@@ -83,10 +89,21 @@ class Parent:
 
     def _open_log(self) -> int:
         try:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            return logfile.open_log(self._log)
         except OSError as error:
             raise BadSettings([f"LOG_FILE: {self._log} can't be written to: {error.strerror}"]) from error
+
+    def _renew_log(self) -> None:
+        """Give children the file that is there now: theirs may have been rotated away, or removed."""
+        if self._output is None or logfile.is_at(self._output, self._log):
+            return
+        try:
+            fresh = logfile.open_log(self._log)
+        except OSError as error:
+            say("logs", f"{self._log} can't be written to: {error.strerror}")
+            return
+        os.dup2(fresh, self._output, inheritable=False)
+        os.close(fresh)
 
     def _listen_to_signals(self) -> socket.socket:
         """Signals become bytes on a socket: nothing is missed between two looks."""
@@ -151,6 +168,7 @@ class Parent:
 
     def _start(self, children: Iterable[Child]) -> None:
         for one in children:
+            self._renew_log()
             say(one.name, f"pid {one.start()}")
 
     def _pause(self, everyone: list[Child]) -> float:

@@ -11,7 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from app import queue
-from app.errors import NotFound, TooMany
+from app.errors import NotFound, TooMany, Unavailable
 from app.store import isolation, monitors
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.messages import PUSHED, STARTED
@@ -125,6 +125,9 @@ class Mailbox:
                 await keep(group.outcomes, group.snapshots)
             except Exception as error:  # noqa: BLE001  # each waiting handler raises it
                 group.end(error)
+            except BaseException:  # we are cancelled: nobody may wait for ever
+                group.end(Unavailable("The ping was not stored.", retry_after_s=1))
+                raise
             else:
                 group.end()
 

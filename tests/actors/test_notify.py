@@ -91,6 +91,18 @@ async def test_a_channel_that_hangs_holds_nobody_else(desk):
         assert sorted(await states()) == ["sending", "sent"]
 
 
+async def test_a_line_that_was_cut_off_is_not_in_the_way_of_the_next_one(desk):
+    async with receiving() as receiver:
+        job = await owed(receiver.url)
+        await desk.admit(job)
+        (cut_off,) = desk._clerks.values()
+        cut_off.cancel()
+        await asyncio.wait([cut_off])
+        assert (desk._clerks, desk._lines) == ({}, {})
+        await desk.admit(job)
+        await settled(1, "sent")
+
+
 async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
     job = await owed("http://127.0.0.1:9/hook")
     await db.rows("DELETE FROM channels")

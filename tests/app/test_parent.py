@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +18,7 @@ import pytest
 from app import child, parent, welcome
 from app.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
 
 
@@ -88,6 +91,29 @@ def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tm
     token = (tmp_path / "data" / welcome.FILE).read_text().strip()
     assert up.said().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
+
+
+def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tmp_path: Path) -> None:
+    first, file = up.pids(), tmp_path / "data" / "logs" / "watchkeeper.log"
+    shutil.rmtree(file.parent)
+    os.kill(first["worker"], signal.SIGKILL)
+    up.until(lambda: file.exists() and "worker.started" in file.read_text())
+    assert up.is_ready()
+    again = up.pids()
+    assert {name for name, pid in again.items() if pid != first[name]} == {"worker"}
+    assert file.samefile(f"/proc/{again['worker']}/fd/1")  # what it prints besides is not lost, either
+
+
+def test_a_terminal_that_goes_away_ends_nobody() -> None:
+    script = "import sys; from app import parent; sys.stdin.read(); parent.say('a', 'b'); parent.say('c', 'd')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(b"")
+    assert (process.returncode, said) == (0, b"")
 
 
 def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
