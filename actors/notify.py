@@ -19,6 +19,7 @@ from app.store.claims import Claimed
 from app.store.settlements import Settled
 from schema.channels.terms import Templates
 from schema.jobs import NotifyBatch
+from schema.notices import Message
 
 log = structlog.get_logger()
 
@@ -89,19 +90,29 @@ class Desk:
 
     async def _send(self, claimed: Claimed, give_up_s: float) -> list[Settled]:
         """One message: how the try went for each delivery that it tells."""
-        behind = await _behind(claimed) if claimed.others else ""
-        began, began_ms = perf_counter(), due.now_ms()
-        message, failed = tries.message_of(claimed, began_ms, self._base, behind), None
-        if claimed.channel.terms.templates != Templates():
-            message = await asyncio.to_thread(tries.in_own_words, claimed, message)  # its first use loads a library
+        began, began_ms, failed = perf_counter(), due.now_ms(), None
         try:
+            message = await self._message(claimed, began_ms)
             await send(claimed.channel.config, message, self._tools, limit_s=self._limit_s)
         except Undelivered as error:
             failed = error
+        except (
+            Exception
+        ) as error:  # one that can't be put into words keeps no other one of its round from being settled
+            log.exception("notify.not_rendered", delivery=claimed.id)
+            failed = Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
         else:
             gauges.TOLD.observe(max(0.0, time() - claimed.created_ms / 1000))
         took_ms = round((perf_counter() - began) * 1000)
         return tries.results_of(claimed, failed, tries.Timing(began_ms, took_ms), give_up_s)
+
+    async def _message(self, claimed: Claimed, now_ms: int) -> Message:
+        """What goes out, in the channel's own words if it has some."""
+        behind = await _behind(claimed) if claimed.others else ""
+        message = tries.message_of(claimed, now_ms, self._base, behind)
+        if claimed.channel.terms.templates == Templates():
+            return message
+        return await asyncio.to_thread(tries.in_own_words, claimed, message)  # its first use loads a library
 
     async def close(self, within_s: float) -> None:
         """Let rounds that are under way end; what still waits is found by the sweeper."""

@@ -179,3 +179,21 @@ async def another(channel_id: str) -> str:
     outcome = make.down(series=no, at_ms=due.now_ms())
     (id_,) = (await heartbeats.absorb(make.results(outcome), known, due.now_ms())).deliveries[channel_id]
     return id_
+
+
+async def test_an_event_that_cannot_be_put_into_words_keeps_no_other_one_from_being_sent(desk):
+    async with receiving() as receiver:
+        first, second = await owed(receiver.url), await owed(receiver.url)
+        await db.rows("UPDATE deliveries SET channel_id = ?1", first.channel_id)
+        broken = await db.rows("SELECT event_id FROM deliveries WHERE id = ?1", first.deliveries[0])
+        await db.rows(
+            "UPDATE events SET data = ?1 WHERE id = ?2", '{"monitor": 5, "status": {}}', broken[0]["event_id"]
+        )
+        await desk.admit(NotifyBatch(first.channel_id, [*first.deliveries, *second.deliveries]))
+        await settled(1, "sent")
+        async with asyncio.timeout(20):
+            while not (rows := await db.rows("SELECT * FROM deliveries WHERE attempts = 1 AND state = 'pending'")):
+                await asyncio.sleep(0.02)
+    assert rows[0]["error"].startswith("a fault in Watchkeeper (")
+    assert rows[0]["id"] == first.deliveries[0]
+    assert len(receiver.arrivals) == 1
