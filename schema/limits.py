@@ -1,14 +1,28 @@
 """Sizes and ranges that several nouns share, as annotated types: validator and OpenAPI document read the same."""
 
+from enum import IntEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 MASK = "********"  # what a secret looks like in every reply; sent back, it means "keep what is stored"
 
+
+class Restricted(IntEnum):
+    """What of a value is kept from viewers, since it may let its reader act: `Meta(extra={"restricted": …})`."""
+
+    QUERY = 1
+    PATH = 2
+    ALL = 3
+
+
 Name = Annotated[str, Meta(min_length=1, max_length=150, description="A name people recognise.")]
 Text = Annotated[str, Meta(max_length=2_000)]
 Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
+Body = Annotated[
+    str,
+    Meta(max_length=65_536, extra={"restricted": Restricted.ALL}, description="What is sent. Not shown to viewers."),
+]
 Host = Annotated[
     str,
     Meta(

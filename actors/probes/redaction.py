@@ -11,11 +11,12 @@ from msgspec import Struct
 
 from actors.probes.off_loop import off_loop
 from actors.probes.seen import Seen
-from app.security import sealing
+from app.security import projections, sealing
 from schema.limits import MASK
 from schema.monitors import Snapshot
 
 PROMPT_CHARS = 8_192  # of secrets
+TELLING_OF_MORE = 8  # the same of what is no secret by its name
 TELLING = 3  # characters from which on a secret is looked for: shorter ones stand in any text
 NAMES = ("username", "auth_username", "client_id")
 
@@ -33,7 +34,9 @@ def _holders(snapshot: Snapshot) -> list[Struct]:
 def redacted(seen: Seen, snapshot: Snapshot) -> Seen:
     """The same, with every secret of the monitor and of its proxy masked in whatever form it came back."""
     said = "\n".join(_texts([seen.message, seen.detail]))
-    there = {form for one in _holders(snapshot) for form in _forms(one) if len(form) >= TELLING and form in said}
+    holders = _holders(snapshot)
+    there = {form for one in holders for form in _forms(one) if len(form) >= TELLING and form in said}
+    there |= {form for one in holders for form in _hidden(one) if len(form) >= TELLING_OF_MORE and form in said}
     if not there:
         return seen
     forms = sorted(there, key=len, reverse=True)
@@ -53,7 +56,8 @@ def _texts(value: Any) -> Iterator[str]:
 
 @cache
 def _may_hold(kind: type[Struct]) -> bool:
-    return any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))
+    types = [one.type for one in msgspec.structs.fields(kind)]
+    return any(map(sealing.is_secret, types)) or any(map(projections.kind_of, types))
 
 
 @cache
@@ -69,6 +73,12 @@ def _forms(holder: Struct) -> Iterator[str]:
         for one in (secret, *_parts(secret)):
             yield from (one, quote(one, safe=""), _base64(one))
             yield from (_base64(pair) for name in names for pair in (f"{name}:{one}", f"\0{name}\0{one}"))
+
+
+def _hidden(holder: Struct) -> Iterator[str]:
+    """What viewers are not shown, and the values of a query: they may be tokens, and short ones are everyday words."""
+    for text in projections.hidden_values(holder):
+        yield from (text, *(one.partition("=")[2] for one in text.split("&")))
 
 
 def _parts(secret: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 from msgspec import Meta, Struct
 
 from app.domain.words import one_line
+from app.security import projections
 from schema.limits import MASK
 
 REASON_LIMIT = 300  # characters of a reason in the delivery log
@@ -34,6 +35,7 @@ def _forms(config: Struct) -> Iterator[str]:
         for name in _names(config):  # HTTP Basic, SMTP PLAIN
             yield from (_base64(f"{name}:{secret}"), _base64(f"\0{name}\0{secret}"))
         yield from _signed_in(secret)
+    yield from (one for one in projections.hidden_values(config) if len(one) >= _TELLING)
 
 
 def _names(config: Struct) -> Iterator[str]:

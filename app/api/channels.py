@@ -14,6 +14,7 @@ from app.api.providers import Providers
 from app.api.rates import RUNNING
 from app.api.replies import request_id_of
 from app.domain import destinations
+from app.security import projections
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import channel_health, channels
 from app.store.channels import ChannelQuery
@@ -88,9 +89,12 @@ class ChannelController(Controller):
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseChannels")
-    async def browse(self, wanted: NamedDependency[Asked[ChannelQuery]]) -> Channels | ChannelPage:
+    async def browse(
+        self, wanted: NamedDependency[Asked[ChannelQuery]], principal: NamedDependency[Principal]
+    ) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await channels.browse(wanted.query)
+        found = projections.visible_to(principal, found)
         if wanted.window.page is None:
             return Channels(notification_channels=found, total=total)
         return ChannelPage(data=found, pagination=lists.numbers(wanted.window, total))
@@ -129,7 +133,8 @@ class ChannelController(Controller):
     @get("/{channel_id:str}", operation_id="ReadChannel")
     async def read(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
         """Read one channel."""
-        return etags.tagged(await channels.read(str(channel_id), principal.tags))
+        (channel,) = projections.visible_to(principal, [await channels.read(str(channel_id), principal.tags)])
+        return etags.tagged(channel)
 
     @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN], opt=VERSIONED)
     async def change(

@@ -15,7 +15,7 @@ from app.api.rates import RUNNING
 from app.api.results import result_of
 from app.api.trail import Trail
 from app.domain import checks, destinations, dialect, plugins
-from app.security import rights
+from app.security import projections, rights
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import clients, configs, monitors, proxies, results, settings
 from app.store.monitors import Changed, MonitorQuery
@@ -52,13 +52,14 @@ async def asked(
 
 
 async def shown(found: list[Monitor]) -> list[Check]:
-    """Monitors as checks."""
+    """Monitors as checks, with all that their configs say."""
     ran = await results.last_runs(one.id for one in found)
     return [checks.check_of(one, ran.get(one.id)) for one in found]
 
 
-async def _listed(query: MonitorQuery, window: Window) -> Checks:
+async def _listed(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
     found, total = await monitors.browse(query)
+    found = projections.visible_to(principal, found)
     pages = pagination_of(1, window.limit, total).pages
     return Checks(checks=await shown(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
 
@@ -107,9 +108,15 @@ class CheckController(Controller):
     dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
-    async def browse(self, wanted: NamedDependency[MonitorQuery], window: NamedDependency[Window]) -> Checks:
+    async def browse(
+        self,
+        wanted: NamedDependency[MonitorQuery],
+        window: NamedDependency[Window],
+        principal: NamedDependency[Principal],
+    ) -> Checks:
         """List checks, a page at a time."""
-        return await cache.through("checks", (wanted, window), Checks, lambda: _listed(wanted, window))
+        asked_by = (wanted, window, projections.sees_whole(principal))
+        return await cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
 
     @post(operation_id="AddCheck", guards=[ADMIN])
     async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
@@ -132,9 +139,9 @@ class CheckController(Controller):
     @get("/{check_id:str}", operation_id="ReadCheck")
     async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
         """Read one check."""
-        monitor = await monitors.read(str(check_id), principal.tags)
-        (check,) = await shown([monitor])
-        return Response(check, headers=etags.header_of(monitor.version))
+        found = projections.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
+        (check,) = await shown(found)
+        return Response(check, headers=etags.header_of(found[0].version))
 
     @put("/{check_id:str}", operation_id="PutCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
     async def change(

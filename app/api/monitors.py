@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.api import aftermath, etags, lists, pings, running
 from app.api.lists import Asked, Limit, Order, Page, Search, StatusWord, TagWord
 from app.api.rates import RUNNING
+from app.security import projections
 from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
 from app.store.monitors import MonitorQuery
@@ -85,9 +86,12 @@ class MonitorController(Controller):
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="BrowseMonitors")
-    async def browse(self, wanted: NamedDependency[Asked[MonitorQuery]]) -> Monitors | MonitorPage:
+    async def browse(
+        self, wanted: NamedDependency[Asked[MonitorQuery]], principal: NamedDependency[Principal]
+    ) -> Monitors | MonitorPage:
         """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await monitors.browse(wanted.query)
+        found = projections.visible_to(principal, found)
         if wanted.window.page is None:
             return Monitors(monitors=found, total=total)
         return MonitorPage(data=found, pagination=lists.numbers(wanted.window, total))
@@ -102,7 +106,8 @@ class MonitorController(Controller):
     @get("/{monitor_id:str}", operation_id="ReadMonitor")
     async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
         """Read one monitor, with where it stands."""
-        return etags.tagged(await monitors.read(str(monitor_id), principal.tags))
+        (monitor,) = projections.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
+        return etags.tagged(monitor)
 
     @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN], opt=VERSIONED)
     async def change(

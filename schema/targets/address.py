@@ -4,13 +4,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schema.limits import Restricted
+
 Url = Annotated[
     str,
     Meta(
         min_length=8,
         max_length=2_048,
         pattern=r"^https?://[^\s@/?#]+(?:[/?#]\S*)?$",
-        description="An http or https address without credentials in it; those have fields of their own.",
+        extra={"restricted": Restricted.QUERY},
+        description="An http or https address without credentials in it; those have fields of their own."
+        " Viewers are not shown its query.",
         examples=["https://example.org/"],
     ),
 ]

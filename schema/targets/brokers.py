@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Host, Port, Secret
+from schema.limits import Host, Port, Restricted, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, MaybeHost
 
@@ -62,7 +62,15 @@ class KafkaProducer(
         list[Broker], Meta(min_length=1, max_length=20, description="Each `host:port`; the first that answers counts.")
     ]
     topic: Annotated[str, Meta(max_length=249, pattern=r"^[A-Za-z0-9._-]+$", description="It is written to.")]
-    message: Annotated[str, Meta(min_length=1, max_length=10_000, description="What every check writes.")]
+    message: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=10_000,
+            extra={"restricted": Restricted.ALL},
+            description="What every check writes. Not shown to viewers.",
+        ),
+    ]
     allow_auto_topic_creation: Annotated[bool, Meta(description="Let a broker make the topic when there is none.")] = (
         False
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Host, Port
+from schema.limits import Host, Port, Restricted
 
 
 class RecordType(StrEnum):
@@ -124,7 +124,8 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
         Meta(
             max_length=2_048,
             pattern=r"^(https://[^\s@/?#]+(?:[/?#]\S*)?)?$",
-            description="The server's address for DNS over HTTPS.",
+            extra={"restricted": Restricted.PATH},
+            description="The server's address for DNS over HTTPS. Viewers are shown its scheme and host.",
         ),
     ] = ""
     expected: Annotated[

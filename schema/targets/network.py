@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
-from schema.limits import Host, Port
+from schema.limits import Host, Port, Restricted
 
 
 class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="tcp"):
@@ -13,7 +13,14 @@ class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
     host: Host
     port: Port
-    send: Annotated[str, Meta(max_length=4_096, description="Text to send once connected, line ends included.")] = ""
+    send: Annotated[
+        str,
+        Meta(
+            max_length=4_096,
+            extra={"restricted": Restricted.ALL},
+            description="Text to send once connected, line ends included. Not shown to viewers.",
+        ),
+    ] = ""
     expect: Annotated[str, Meta(max_length=1_024, description="Text that the answer must contain.")] = ""
     tls: Annotated[bool, Meta(description="Shake hands before anything is sent.")] = False
     ignore_tls_errors: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
-from schema.limits import Host, Port, Secret
+from schema.limits import Body, Host, Port, Secret
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors
 
 
@@ -160,7 +160,7 @@ class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
             description="`package.Service/Method` to call instead; the server must offer reflection.",
         ),
     ] = ""
-    body: Annotated[str, Meta(max_length=65_536, description="The request, as JSON.")] = ""
+    body: Annotated[Body, Meta(description="The request, as JSON. Not shown to viewers.")] = ""
     keyword: Annotated[str, Meta(max_length=1_024, description="Text the reply's JSON must contain.")] = ""
     invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
     assertions: Assertions = []

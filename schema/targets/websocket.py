@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Secret
+from schema.limits import Body, Restricted, Secret
 from schema.targets.http import ProxyId
 
 WebSocketUrl = Annotated[
@@ -14,11 +14,14 @@ WebSocketUrl = Annotated[
         min_length=6,
         max_length=2_048,
         pattern=r"^wss?://[^\s@/?#]+(?:[/?#]\S*)?$",
-        description="A ws or wss address without credentials in it.",
+        extra={"restricted": Restricted.QUERY},
+        description="A ws or wss address without credentials in it. Viewers are not shown its query.",
         examples=["wss://example.org/live"],
     ),
 ]
-Token = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$(?!\n)")]
+Token = Annotated[
+    str, Meta(max_length=128, extra={"restricted": Restricted.ALL}, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]*$(?!\n)")
+]
 
 
 class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="websocket"):
@@ -27,7 +30,7 @@ class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     url: WebSocketUrl
     headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
     subprotocol: Annotated[Token, Meta(description="The server must choose it.")] = ""
-    send: Annotated[str, Meta(max_length=65_536, description="A text message to send once it is open.")] = ""
+    send: Annotated[Body, Meta(description="A text message to send once it is open.")] = ""
     expect: Annotated[str, Meta(max_length=1_024, description="Text that one of the messages must contain.")] = ""
     ignore_tls_errors: bool = False
     proxy_id: ProxyId = ""

@@ -18,3 +18,11 @@ def test_a_secret_that_comes_back_is_masked():
 
 def test_a_default_is_a_word_like_any_other():
     assert said("public", "192.0.2.1 is not a public address: refused") == "192.0.2.1 is not a public address: refused"
+
+
+def test_what_viewers_are_not_shown_of_an_address_is_masked_when_it_is_long_enough_to_be_a_token():
+    target = make.http(url="https://a.example/b?key=tea-and-cake&page=100", body="user=ann&pass=tea")
+    found = redacted(
+        Seen(message="no tea-and-cake after 100 ms", detail={"echo": "user=ann&pass=tea"}), make.snapshot(target)
+    )
+    assert (found.message, found.detail) == (f"no {MASK} after 100 ms", {"echo": MASK})

@@ -32,6 +32,7 @@ NTFY = channel("ntfy", URL, token="", username="joe", password="s3cr3t pass/word
         (NTFY, quote("s3cr3t pass/word", safe="")),
         (NTFY, base64.b64encode(b"joe:s3cr3t pass/word").decode()),
         (channel("ntfy", URL), "tk_s3cr3t-access"),
+        (channel("ntfy", URL, topic="t0p-s3cr3t-topic"), "t0p-s3cr3t-topic"),
         (given.smtp(25, password="s3cr3t"), base64.b64encode(b"s3cr3t").decode()),
     ],
 )

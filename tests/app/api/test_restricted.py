@@ -1,0 +1,97 @@
+"""What may let its reader act is shown to operators and admins; no route shows it to viewers."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar
+
+from app.security import projections
+from schema.channels import PROVIDERS
+from schema.limits import MASK
+from schema.status import Role
+from schema.targets import TARGETS
+from tests.app.api.cast import signed_in
+from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.test_visibility import addresses
+
+API = "/api/v1"
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+HIDDEN = "sesame-opens"
+CONFIGS: dict[str, dict[str, Any]] = {
+    "http": {
+        "url": f"https://127.0.0.1:9/a?token={HIDDEN}",
+        "body": HIDDEN,
+        "auth": {
+            "method": "oauth2",
+            "token_url": f"https://127.0.0.1:9/t?k={HIDDEN}",
+            "client_id": "c",
+            "client_secret": "s",
+        },
+    },
+    "website": {"url": f"https://127.0.0.1:9/a?token={HIDDEN}", "method": "POST", "body": HIDDEN},
+    "websocket": {"url": f"wss://127.0.0.1:9/a?token={HIDDEN}", "subprotocol": HIDDEN, "send": HIDDEN},
+    "tcp": {"host": "127.0.0.1", "port": 9, "send": HIDDEN},
+    "grpc": {"host": "127.0.0.1", "port": 9, "method": "a.B/C", "body": f'{{"k": "{HIDDEN}"}}'},
+    "dns": {"host": "a.example", "transport": "https", "resolver_url": f"https://dns.example/{HIDDEN}"},
+    "rabbitmq": {"nodes": [f"https://127.0.0.1:9/?k={HIDDEN}"], "username": "u", "password": "p"},
+    "kafka-producer": {"brokers": ["127.0.0.1:9"], "topic": "t", "message": HIDDEN},
+    "webhook": {"url": f"https://hooks.example/{HIDDEN}?{HIDDEN}"},
+    "ntfy": {"topic": HIDDEN, "server_url": f"https://ntfy.example/?k={HIDDEN}"},
+    "gotify": {"server_url": f"https://gotify.example/?k={HIDDEN}", "app_token": "t"},
+}
+
+
+def path_of(type_: str) -> str:
+    return f"{API}/monitors" if type_ in TARGETS else f"{API}/notification-channels"
+
+
+async def added(client: Client) -> dict[str, str]:
+    """One of each; ids by type."""
+    ids = {}
+    for type_, config in CONFIGS.items():
+        reply = await client.post(path_of(type_), json={"name": type_, "type": type_, "config": config}, headers=ADMIN)
+        assert reply.status_code == 201, reply.text
+        ids[type_] = reply.json()["id"]
+    return ids
+
+
+def test_every_restricted_field_of_a_type_is_tried() -> None:
+    kinds = {**TARGETS, **PROVIDERS}
+    having = {
+        name
+        for name, kind in kinds.items()
+        if any(projections.kind_of(one.type) for one in msgspec.structs.fields(kind))
+    }
+    servers = {name for name in PROVIDERS if "server_url" in PROVIDERS[name].__struct_fields__}  # one stands for all
+    assert having - servers <= CONFIGS.keys()
+    for name, config in CONFIGS.items():
+        fields = {one.name for one in msgspec.structs.fields(kinds[name]) if projections.kind_of(one.type)}
+        assert {field for field in fields if HIDDEN not in str(config.get(field))} == set(), name
+
+
+async def test_no_route_shows_it_to_viewers(client: Client, application: Litestar) -> None:
+    ids = await added(client)
+    headers = await signed_in(client, Role.VIEWER)
+    replies = [await client.get(one, headers=headers) for one in addresses(application, [*ids.values()])]
+    assert sum(MASK in one.text for one in replies) >= 2 * len(CONFIGS)
+    assert [str(one.url) for one in replies if HIDDEN in one.text] == []
+
+
+async def test_a_list_that_was_kept_for_an_operator_is_not_shown_to_a_viewer(client: Client) -> None:
+    await added(client)
+    viewer = await signed_in(client, Role.VIEWER)
+    for headers, is_shown in ((ADMIN, True), (viewer, False), (ADMIN, True)):
+        reply = await client.get(f"{API}/checks?per_page=100", headers=headers)
+        assert (reply.status_code, HIDDEN in reply.text) == (200, is_shown)
+
+
+@pytest.mark.parametrize("type_", CONFIGS)
+async def test_operators_see_it_whole(client: Client, type_: str) -> None:
+    ids = await added(client)
+    headers = await signed_in(client, Role.OPERATOR)
+    for view in ["checks", "monitors"] if type_ in TARGETS else ["notification-channels"]:
+        shown = (await client.get(f"{API}/{view}/{ids[type_]}", headers=headers)).json()["config"]
+        listed = (await client.get(f"{API}/{view}", headers=headers)).text
+        assert str(shown).count(HIDDEN) == str(CONFIGS[type_]).count(HIDDEN)
+        assert listed.count(HIDDEN) >= str(CONFIGS[type_]).count(HIDDEN)
