@@ -52,6 +52,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
         self._command, self._environ, self._output = command, environ, output
         self._started_at, self._pause_s = 0.0, 0.0
+        self.code = 0  # how it ended last, as `subprocess` has it
 
     def start(self) -> int:
         """Start it and return its pid. In a session of its own: Ctrl-C is for the parent, which knows the order."""
@@ -72,11 +73,18 @@ class Child:
         if self.process is None or self.process.poll() is None:
             return None
         code, self.process = self.process.returncode, None
+        self.code = code
         steady = time.monotonic() - self._started_at >= STEADY_S
-        longest_s = KILLED_PAUSE_S if code == -signal.SIGKILL else LONGEST_PAUSE_S
-        self._pause_s = 0.0 if steady else min(max(self._pause_s * 2, FIRST_PAUSE_S), longest_s)
-        self.due_at = time.monotonic() + self._pause_s
+        if steady:
+            self._pause_s, self.due_at = 0.0, time.monotonic()
+        else:
+            self.put_off(KILLED_PAUSE_S if code == -signal.SIGKILL else LONGEST_PAUSE_S)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+
+    def put_off(self, longest_s: float = LONGEST_PAUSE_S) -> None:
+        """Have it due after a pause that grows."""
+        self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), longest_s)
+        self.due_at = time.monotonic() + self._pause_s
 
     def is_due(self) -> bool:
         """Whether it is not running and should be."""

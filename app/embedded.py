@@ -3,11 +3,29 @@
 import importlib.util
 import os
 import platform
+import signal
 import socket
 from pathlib import Path
 
-UNREADABLE = b"Bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
-LOG_TAIL_BYTES = 2_000  # its last words
+UNREADABLE = b"bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
+# What is no fault of its data, in the system's words and Valkey's: then it may start later as it is.
+ELSEWHERE = (
+    b"no space left on device",
+    b"disk quota exceeded",
+    b"read-only file system",
+    b"permission denied",
+    b"operation not permitted",
+    b"input/output error",
+    b"out of memory",
+    b"cannot allocate memory",
+    b"address already in use",
+    b"too many open files",
+    b"resource temporarily unavailable",
+)
+KILLS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 0)  # somebody wanted it to end
+LOG_TAIL_BYTES = 4_000  # its last words
+PROBE_BYTES = 65_536  # a disk with less room than that is full
+KEPT_ASIDES = 3
 PING_S = 0.5  # a local socket answers in microseconds, or is still loading its log
 
 
@@ -57,10 +75,12 @@ def command(directory: Path, listen: Path, *, durable: bool = True) -> list[str]
 
 
 def prepare(directory: Path, listen: Path) -> None:
-    """Make both directories, ours alone.
+    """Make both directories, ours alone. A file where Valkey's was is set aside.
 
     raises  OSError when they can't be made, or the socket's one is somebody else's
     """
+    if directory.exists() and not directory.is_dir():
+        set_aside(directory)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     listen.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if listen.parent.is_symlink() or listen.parent.stat().st_uid != os.getuid():
@@ -79,18 +99,81 @@ def answers(listen: Path) -> bool:
             return False
 
 
-def set_unreadable_aside(directory: Path) -> Path | None:
-    """Move data that Valkey can't read out of its way. Redis is not the record: what was in it is rebuilt.
+class Mender:
+    """Sees whether Valkey can start with the data it has, and sets data aside that keeps it from starting.
 
-    returns  where the data went; None when Valkey did not complain of it
+    Redis is not the record: what was in it is rebuilt from the database.
     """
+
+    def __init__(self, directory: Path, listen: Path) -> None:
+        self._directory, self._listen = directory, listen
+        self._answered = True  # since it was started
+        self._fresh = False  # it has not answered since its data was set aside: they were not the reason
+        self._n_mute = 0  # starts in a row that ended before the first answer
+        self._log_at = 0
+
+    def starting(self) -> None:
+        """It is about to be started. Raises OSError when its directories can't be made."""
+        prepare(self._directory, self._listen)
+        self._answered, self._log_at = False, _size(self._directory / "valkey.log")
+
+    def look(self) -> None:
+        """It runs; note whether it answers."""
+        if not self._answered and answers(self._listen):
+            self._answered, self._fresh, self._n_mute = True, False, 0
+
+    def ended(self, code: int) -> Path | None:
+        """It ended by itself with this code. Returns where its data went, if they were in its way."""
+        if self._answered or code in KILLS:
+            return None
+        self._n_mute += 1
+        said = self._said()
+        if UNREADABLE not in said and (self._n_mute < 2 or self._fresh or not self._is_to_blame(said)):  # noqa: PLR2004  # twice in a row
+            return None
+        self._fresh, self._n_mute = True, 0
+        return set_aside(self._directory)
+
+    def _said(self) -> bytes:
+        """Its last words since it was started, in small letters."""
+        try:
+            with (self._directory / "valkey.log").open("rb") as log:
+                log.seek(max(self._log_at, _size(Path(log.name)) - LOG_TAIL_BYTES))
+                return log.read().lower()
+        except OSError:
+            return b""
+
+    def _is_to_blame(self, said: bytes) -> bool:
+        """Whether its data may be the reason, rather than what surrounds it."""
+        return not any(words in said for words in ELSEWHERE) and _takes_files(self._directory)
+
+
+def _size(file: Path) -> int:
     try:
-        said = (directory / "valkey.log").read_bytes()[-LOG_TAIL_BYTES:]
+        return file.stat().st_size
     except OSError:
-        return None
-    if UNREADABLE not in said:
-        return None
+        return 0
+
+
+def _takes_files(directory: Path) -> bool:
+    """Whether something can be written there."""
+    probe = directory / f".writable-{os.getpid()}"
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    except OSError:
+        return False
+    finally:
+        probe.unlink(missing_ok=True)
+    return True
+
+
+def set_aside(directory: Path) -> Path:
+    """Move data out of Valkey's way, and forget all but the newest that were. Raises OSError."""
+    import shutil  # noqa: PLC0415  # its archives are heavy, and seldom needed
+
     aside = directory.with_name(f"{directory.name}.unreadable-{os.urandom(4).hex()}")
     directory.rename(aside)
     directory.mkdir(mode=0o700)
+    asides = sorted(directory.parent.glob(f"{directory.name}.unreadable-*"), key=lambda one: one.lstat().st_ctime_ns)
+    for old in asides[:-KEPT_ASIDES]:
+        shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
     return aside

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -81,6 +82,7 @@ class Parent:
         listen, directory = socket_of(self._settings.redis_url), self._settings.data_dir / "valkey"
         try:
             embedded.prepare(directory, listen)
+            self._mender = embedded.Mender(directory, listen)
             return Child("valkey", embedded.command(directory, listen), self._environ, self._output)
         except OSError as error:
             raise BadSettings([f"DATA_DIR: {error.filename} can't be used: {error.strerror}"]) from error
@@ -143,7 +145,10 @@ class Parent:
 
     def _ended(self, one: Child) -> int:
         """Run a child to its end, or to ours; returns its exit code."""
-        one.start()
+        try:
+            one.start()
+        except (OSError, subprocess.SubprocessError):
+            return TRY_AGAIN_EXIT
         while one.runs():
             if self._stop_at:
                 one.tell(signal.SIGTERM)
@@ -153,6 +158,8 @@ class Parent:
     def _look_after(self) -> None:
         everyone = [*filter(None, [self._valkey]), *self._ours]
         while not self._stop_at:
+            if self._valkey and self._valkey.runs():
+                self._mender.look()
             for one in everyone:
                 if how := one.ended():
                     say(one.name, f"{how}, as {self._log} may tell; starting it again")
@@ -163,13 +170,26 @@ class Parent:
 
     def _mend(self, one: Child) -> None:
         """Whatever would keep it from starting for ever."""
-        if one is self._valkey and (aside := embedded.set_unreadable_aside(self._settings.data_dir / "valkey")):
-            say(one.name, f"could not read its data, which is now in {aside}; it is rebuilt from the database")
+        if one is not self._valkey:
+            return
+        try:
+            aside = self._mender.ended(one.code)
+        except OSError as error:
+            say(one.name, f"its data can't be set aside: {error.strerror}")
+            return
+        if aside:
+            say(one.name, f"could not start with its data, which is now in {aside}; it is rebuilt from the database")
 
     def _start(self, children: Iterable[Child]) -> None:
         for one in children:
             self._renew_log()
-            say(one.name, f"pid {one.start()}")
+            try:
+                if one is self._valkey:
+                    self._mender.starting()
+                say(one.name, f"pid {one.start()}")
+            except (OSError, subprocess.SubprocessError) as error:  # no process, memory or file just now
+                one.put_off()
+                say(one.name, f"can't be started, and is tried again: {error}")
 
     def _pause(self, everyone: list[Child]) -> float:
         if not self._ready:
