@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import db, queue
 from app.settings import Settings
-from app.store import attempts, chain, idempotency, retention, rollups, webhooks
+from app.store import attempts, chain, idempotency, reseal, retention, rollups, webhooks
 from app.store.retention import Keep
 from app.store.tables.rollups import DAY_MS
 
@@ -78,6 +78,7 @@ async def tidy(now_ms: int, keep: Keep | None = None) -> None:
     await attempts.forget(now_ms)
     await idempotency.forget(now_ms)
     await webhooks.forget_secrets(now_ms)
+    await reseal.push_tokens()
     pruned += await chain.forget(now_ms - keep.audit_days * DAY_MS)
     if hours or forgotten:
         took_ms = round((time.perf_counter() - began) * 1_000)

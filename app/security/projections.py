@@ -65,9 +65,8 @@ def kind_of(type_: Any) -> Restricted | None:
     """How a field of this type is restricted."""
     if get_origin(type_) is Annotated:
         inner, *notes = get_args(type_)
-        marks = [
-            one.extra["restricted"] for one in notes if isinstance(one, Meta) and "restricted" in (one.extra or {})
-        ]
+        extras = [one.extra or {} for one in notes if isinstance(one, Meta)]
+        marks = [one["restricted"] for one in extras if "restricted" in one]
         return max([kind_of(inner), *map(Restricted, marks)], key=lambda one: one or 0)
     if get_origin(type_) in (Union, UnionType, list):
         return max(map(kind_of, get_args(type_)), key=lambda one: one or 0)

@@ -6,6 +6,7 @@ A row that somebody changes meanwhile is left to him: his own write is sealed wi
 from app import db
 from app.security import sealing
 from app.store.tables.sealed import PLACES, Place
+from schema.targets import Push
 
 STEP = 200  # rows in one transaction
 
@@ -13,6 +14,16 @@ STEP = 200  # rows in one transaction
 async def everything() -> int:
     """Seal anew whatever is not sealed with the current key; returns how many rows were."""
     return sum([await _place(place) for place in PLACES])
+
+
+async def push_tokens() -> int:
+    """Seal push tokens that were stored before they were secrets; returns how many monitors had one."""
+    found = await db.rows("SELECT id, config FROM monitors WHERE type = 'push' AND config NOT LIKE '%sealed:v%'")
+    for row in found:
+        target = sealing.unseal(row["config"], Push)
+        async with db.writing():
+            await db.rows(_UPDATE.format(**_MONITORS._asdict()), row["id"], row["config"], sealing.seal(target))
+    return len(found)
 
 
 async def left() -> int:
@@ -38,6 +49,7 @@ async def _place(place: Place) -> int:
     return done
 
 
+_MONITORS = Place("monitors", "id", "config")
 _SOUGHT = (
     "SELECT {key} AS key, {column} AS text FROM {table}"
     " WHERE {key} > ?1 AND {column} LIKE '%sealed:v%' ORDER BY {key} LIMIT ?2"

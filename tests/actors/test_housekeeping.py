@@ -8,10 +8,14 @@ from structlog.testing import capture_logs
 
 from actors import housekeeping
 from app import db, queue as queues
-from app.store import attempts, marks
+from app.security import sealing
+from app.store import attempts, marks, monitors
 from app.store.retention import Keep
 from app.store.tables.rollups import HOURLY, rollup_key
 from schema.attempts import Attempt, Proof
+from schema.limits import MASK
+from schema.targets import Push
+from tests import make
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
 
@@ -39,6 +43,20 @@ async def test_a_round_rolls_prunes_and_forgets(store):
     assert await marks.read(marks.ROLLED) == START + 19 * HOUR
     assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
     assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
+
+
+async def test_a_round_seals_push_tokens_that_an_older_version_stored_open(store):
+    sealing.prepare(store)
+    added = (await monitors.add(make.monitor(Push(token="a-token-of-an-older-version", grace=7)))).monitor
+    plain = '{"type":"push","token":"a-token-of-an-older-version","grace":7}'
+    await db.rows("UPDATE monitors SET config = ?2 WHERE id = ?1", added.id, plain)
+    assert (await monitors.read(added.id)).config == Push(token=MASK, grace=7)
+    for _ in range(2):
+        await housekeeping.tidy(START)
+    (row,) = await db.rows("SELECT config, version FROM monitors")
+    assert "older" not in row["config"]
+    assert (await monitors.push_token(added.id), row["version"]) == ("a-token-of-an-older-version", 1)
+    assert (await monitors.pushed("a-token-of-an-older-version")) is not None
 
 
 async def test_a_round_without_work_says_nothing(store):

@@ -1,6 +1,7 @@
 """Where a check connects is recorded by type, host and port, and by nothing that could be a secret."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -48,7 +49,7 @@ def test_nothing_secret_of_any_type_is_in_it(name: str, path: str, tmp_path: Pat
     assert all(place.startswith(f"{name} ") for place in found)
 
 
-LEAST = {
+LEAST: dict[str, dict[str, Any]] = {
     "dns": {"host": "example.org", "resolver_server": "192.0.2.1", "resolvers": ["192.0.2.2"]},
     "domain": {"domain": "example.org"},
     "docker": {"container": "c"},

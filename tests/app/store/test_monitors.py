@@ -177,9 +177,9 @@ async def test_a_new_monitor_tells_the_default_channels_unless_others_are_named(
 async def test_a_push_monitor_gets_a_token_keeps_it_and_is_found_by_it():
     added = await monitors.add(make.monitor(Push()))
     assert isinstance(added.monitor.config, Push)
-    for config in ({}, {"token": MASK}, {"token": MASK, "grace": 5}):
+    for config, grace in (({}, None), ({"token": MASK}, None), ({"token": MASK, "grace": 5}, 5)):
         changed = await monitors.change(added.monitor.id, MonitorPatch(config=config))
-        assert changed.monitor.config == Push(token=MASK, grace=config.get("grace"))
+        assert changed.monitor.config == Push(token=MASK, grace=grace)
         found = await monitors.pushed(added.monitor.config.token)
         assert found is not None
         assert found.monitor_id == added.monitor.id
