@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from app import db, queue
+from app import clock, db, queue
 from app.settings import Settings
 from app.store import attempts, chain, idempotency, reseal, retention, rollups, webhooks
 from app.store.retention import Keep
@@ -19,6 +19,7 @@ from app.store.tables.rollups import DAY_MS
 LEADER = "wk:leader"
 TERM_MS = 150_000  # two rounds and a half: whoever is alive keeps the office
 ROUND_S = 60.0
+DOUBT_S = 3_600.0  # after a jump of the clock nothing is removed
 
 # Takes the key when it is free, prolongs it when it is ours; says whether it is ours.
 HOLD = """
@@ -49,12 +50,21 @@ async def housekeeping(settings: Settings) -> None:
 async def _round(token: str, keep: Keep | None = None) -> None:
     """One round; what the world refuses now is done in the next one."""
     try:
-        if await leads(token):
+        if await leads(token) and not _is_in_doubt():
             await tidy(time.time_ns() // 1_000_000, keep)
     except (RedisError, *db.TROUBLE) as error:
         log.warning("housekeeping.put_off", reason=str(error))
     except Exception:  # a bug in here must not take the schedule with it
         log.exception("housekeeping.failed")
+
+
+def _is_in_doubt() -> bool:
+    """Whether a clock jumped lately: what it says is too old may be all there is."""
+    jumped_s = clock.watch.jumped_s
+    in_doubt = jumped_s is not None and time.monotonic() - jumped_s < DOUBT_S
+    if in_doubt:
+        log.info("housekeeping.waiting", reason="the clock jumped")
+    return in_doubt
 
 
 async def leads(token: str, term_ms: int = TERM_MS) -> bool:

@@ -8,7 +8,7 @@ import structlog
 
 from actors import punctuality
 from actors.clock_repairs import ClockRepairs
-from app import due, live, queue
+from app import due, live, queue, redis_types
 from app.domain import slots
 from app.store import channel_health, coverage, deliveries, escalating, incidents, series
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
@@ -105,6 +105,16 @@ class Repairs:
         covered = [one for one in await coverage.of_active(due.now_ms()) if one.plan.series in wanted]
         await self._restore(covered, anew=True)
         await due.put([one.plan for one in covered], first_at_ms=due.now_ms())
+
+    async def types(self) -> None:
+        """Keys of a wrong type: somebody else's program on the same database of Redis."""
+        if wrong := await redis_types.remove_wrong():
+            log.warning("redis.wrong_types", keys=wrong)
+
+    async def named_types(self) -> None:
+        """The same for keys that are named after something."""
+        if wrong := await redis_types.remove_wrong_named():
+            log.warning("redis.wrong_types", keys=wrong)
 
     async def sweep(self) -> None:
         """Deliveries that should be on their way and are not: retries whose time has come, and what a crash left."""

@@ -99,6 +99,8 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         steadily("escalate", repairs.escalate, 2),
         steadily("watch", repairs.watch, 5),
         steadily("clock", repairs.clock.look, 5),
+        steadily("types", repairs.types, 3),
+        steadily("named_types", repairs.named_types, 60),
         steadily("self", SelfWatch(settings, repairs.clock.trouble).look, 5),
         housekeeping(settings),
         nodes.register("scheduler", settings),

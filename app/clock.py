@@ -52,6 +52,7 @@ class Watch:
         self._wall, self._steady = wall, steady
         self._last: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
         self.interruptions: deque[Interruption] = deque(maxlen=KEPT)
+        self.jumped_s: float | None = None  # when the wall clock jumped last, monotonic
 
     def tick(self) -> Interruption | None:
         """Compare the clocks; returns what has come between this tick and the one before."""
@@ -59,6 +60,7 @@ class Watch:
         found, self._last = self._between(now), now
         if found is not None:
             self.interruptions.append(found)
+            self.jumped_s = found.ended_s if found.is_jump else self.jumped_s
         return found
 
     def _both(self) -> tuple[float, float]:

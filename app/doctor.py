@@ -2,13 +2,14 @@
 
 import socket
 import time
+from datetime import UTC, datetime
 
 import msgspec
 from redis.exceptions import RedisError
 
 from app import db, embedded, migrate, nodes, queue, settings as configuration
 from app.settings import BadSettings, Settings
-from app.store import history
+from app.store import ahead, history
 
 HOW_TO_START = "`watchkeeper up` starts everything"
 
@@ -21,6 +22,8 @@ async def findings(settings: Settings, role: str | None) -> list[str]:
     found = await trouble_with_database(settings)
     if migrate.is_missing(settings):  # nothing was ever started here
         return found
+    if not found:
+        found = await _trouble_with_clock(settings)
     return [*found, *await _trouble_with_processes(settings, role)]
 
 
@@ -50,6 +53,23 @@ async def history_report(settings: Settings, settle_s: int) -> history.HistoryRe
 def as_json(report: history.HistoryReport) -> str:
     """The report for programs."""
     return msgspec.json.encode(report).decode()
+
+
+async def _trouble_with_clock(settings: Settings) -> list[str]:
+    """What lies in the future: a clock is wrong, or was."""
+    now_ms, found = int(time.time() * 1000), list[str]()
+    await db.start(settings, connections=2)
+    try:
+        beats, names = await ahead.beats(now_ms), await ahead.marks(now_ms)
+    finally:
+        await db.stop()
+    if beats.series:
+        until = datetime.fromtimestamp(beats.until_ms / 1000, UTC)
+        words = f"{beats.series} monitors have heartbeats in the future, up to {until:%Y-%m-%d %H:%M:%S} UTC"
+        found.append(f"clock: {words}")
+    if names:
+        found.append(f"clock: checkpoints in the future: {', '.join(names)}")
+    return found
 
 
 async def _trouble_with_processes(settings: Settings, role: str | None) -> list[str]:

@@ -85,17 +85,17 @@ async def _run(name: str, *args: str | int | bytes) -> Any:
         return await queue.client().eval(_LUA[name], 0, *args)
 
 
-async def claim(limit: int, partitions: Collection[int] = range(PARTITIONS)) -> Claim:
-    """Take up to `limit` due series per partition."""
-    claimed = _claims.decode(await _run("claim", now_ms(), limit, GRACE_MS, LOW, *partitions))
+async def claim(limit: int, partitions: Collection[int] = range(PARTITIONS), *, at_ms: int | None = None) -> Claim:
+    """Take up to `limit` due series per partition, as of an instant: now, unless it is told."""
+    now = at_ms or now_ms()
+    claimed = _claims.decode(await _run("claim", now, limit, GRACE_MS, LOW, *partitions))
     if claimed.dry:
-        await _refill(claimed.dry)
+        await _refill(claimed.dry, now)
     return claimed
 
 
-async def _refill(dry: Sequence[tuple[int, str]]) -> None:
+async def _refill(dry: Sequence[tuple[int, str]], now: int) -> None:
     """Make lists of cron slots anew. Cut off anywhere, the next claim asks for it again."""
-    now = now_ms()
     for start in range(0, len(dry), CHUNK):
         chunk = [(series, text, _ahead_of(_plan_of(series, text), now)) for series, text in dry[start : start + CHUNK]]
         await _run("refill", *(part for row in chunk for part in row))
@@ -146,11 +146,11 @@ async def put(
         await _run("plan", PARTITIONS, *terms, *(part for row in chunk for part in row))
 
 
-async def drop(series: Iterable[int]) -> None:
-    """Take series out: paused or deleted."""
+async def drop(series: Iterable[int], *, at_ms: int | None = None) -> None:
+    """Take series out: paused or deleted. What was due by then is a gap, if it has no heartbeat; now, unless told."""
     numbers = list(series)
     for start in range(0, len(numbers), CHUNK):
-        await _run("drop", PARTITIONS, now_ms(), *numbers[start : start + CHUNK])
+        await _run("drop", PARTITIONS, at_ms or now_ms(), *numbers[start : start + CHUNK])
 
 
 async def check_now(series: int, version: int, timeout_s: float) -> int:

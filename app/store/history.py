@@ -47,16 +47,25 @@ async def report(now_ms: int, settle_ms: int) -> HistoryReport:
 
     settle_ms  slots younger than this may still be on their way
     """
-    from_ms = max(EPOCH_MS, await marks.read(marks.PRUNED))
     total = HistoryReport()
     async for numbers in batches():
         total = msgspec.structs.replace(total, series=total.series + len(numbers))
         eras, gaps = await eras_of(numbers), await _gaps_of(numbers)
         for series in filter(eras.__contains__, numbers):
-            since_ms = max(from_ms, eras[series][0].from_ms - EDGE_MS)
+            since_ms = max(await _pruned_ms(now_ms), eras[series][0].from_ms - EDGE_MS)
             async for window, beats in _pages(series, range(since_ms, now_ms - settle_ms)):
-                total = total.plus(review(series, eras[series], gaps[series], beats, window))
+                left = range(min(window.stop, max(window.start, await _pruned_ms(now_ms))), window.stop)
+                total = total.plus(review(series, eras[series], gaps[series], _within(beats, left), left))
     return total
+
+
+async def _pruned_ms(now_ms: int) -> int:
+    """Before this, heartbeats may be gone; housekeeping goes on while we read, so it is asked again and again."""
+    return max(EPOCH_MS, await marks.reached(marks.PRUNED, now_ms, now_ms))
+
+
+def _within(beats: Sequence[Beat], window: range) -> list[Beat]:
+    return [one for one in beats if window.start <= one.at_ms < window.stop]
 
 
 async def batches(size: int = BATCH, seen_by: Seeing = None) -> AsyncIterator[list[int]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from app import db
+from app import clock, db
 from app.errors import NoSuch
 from app.store import history, marks, readings, rollups
 from app.store.arguments import listed
@@ -58,7 +58,7 @@ async def counted(window: range, seen_by: Seeing = None) -> Counter[Status]:
 
     Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
     """
-    rolled_ms = await marks.read(marks.ROLLED)
+    rolled_ms = await marks.reached(marks.ROLLED, clock.now_ms(), 0)
     total: Counter[Status] = Counter()
     async for numbers in history.batches(BATCH, seen_by):
         for span, part in _parts(window, rolled_ms):

@@ -56,10 +56,12 @@ async def prune(now_ms: int, keep: Keep) -> int:
 
     returns  how many rows
     """
-    rolled_ms = await marks.read(marks.ROLLED) - HOUR_MS  # these hours were rolled twice
-    beats_ms = await _beats_until(now_ms, rolled_ms, keep)
+    rolled_ms = await marks.reached(marks.ROLLED, now_ms, 0) - HOUR_MS  # these hours were rolled twice
+    mark = await marks.usual(marks.PRUNED, now_ms, now_ms)
+    pruned_ms = await marks.read(mark)
+    beats_ms = _beats_until(now_ms, rolled_ms, keep, pruned_ms)
     hours_ms, days_ms = now_ms - keep.hours_days * DAY_MS, now_ms - keep.days_days * DAY_MS
-    await marks.move(marks.PRUNED, beats_ms)  # before: from now on they may be gone
+    await marks.move(mark, max(pruned_ms, beats_ms))  # before: from now on they may be gone
     count = 0
     async for numbers in history.batches(BATCH):
         count += await _prune_beats(numbers, (beats_ms, min(hours_ms, beats_ms), rolled_ms))
@@ -70,10 +72,11 @@ async def prune(now_ms: int, keep: Keep) -> int:
     return count
 
 
-async def _beats_until(now_ms: int, rolled_ms: int, keep: Keep) -> int:
-    """Heartbeats of slots before may go. Never moves back."""
-    cut_ms = min(now_ms - keep.beats_days * DAY_MS, rolled_ms) // HOUR_MS * HOUR_MS
-    return max(EPOCH_MS, cut_ms, await marks.read(marks.PRUNED))
+def _beats_until(now_ms: int, rolled_ms: int, keep: Keep, pruned_ms: int) -> int:
+    """Heartbeats of slots before may go: those of which it was said, and none that is younger than `keep` has it."""
+    youngest_ms = now_ms - keep.beats_days * DAY_MS
+    cut_ms = min(youngest_ms, rolled_ms) // HOUR_MS * HOUR_MS
+    return max(EPOCH_MS, cut_ms, min(pruned_ms, youngest_ms))
 
 
 async def _prune_beats(numbers: Sequence[int], cuts_ms: tuple[int, int, int]) -> int:

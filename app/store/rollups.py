@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from app import db
+from app import clock, db
 from app.domain.packing import pack, unpack
 from app.domain.uptime import Tally, Timed, merged, tally
 from app.store import history, marks
@@ -27,15 +27,16 @@ async def advance(now_ms: int) -> int:
 
     returns  how many hours
     """
-    begun_ms = await marks.read(marks.ROLLED) or await _first_hour(now_ms)
     settled_ms = (now_ms - SETTLE_MS) // HOUR_MS * HOUR_MS
+    mark = await marks.usual(marks.ROLLED, now_ms, settled_ms - HOUR_MS)
+    begun_ms = await marks.read(mark) or await _first_hour(now_ms)
     hours = range(begun_ms, min(settled_ms, begun_ms + AT_ONCE * HOUR_MS), HOUR_MS)
     for hour_ms in hours:
-        await roll(hour_ms - HOUR_MS, only_late=True)
-        await roll(hour_ms)
+        await roll(hour_ms - HOUR_MS, now_ms, only_late=True)
+        await roll(hour_ms, now_ms)
         for day_ms in _days_touched(hour_ms):
             await roll_day(day_ms)
-        await marks.move(marks.ROLLED, hour_ms + HOUR_MS)
+        await marks.move(mark, hour_ms + HOUR_MS)
     return len(hours)
 
 
@@ -49,12 +50,13 @@ def _days_touched(hour_ms: int) -> list[int]:
     return [end - DAY_MS for end in (hour_ms, hour_ms + HOUR_MS) if end % DAY_MS == 0]
 
 
-async def roll(hour_ms: int, *, only_late: bool = False) -> None:
+async def roll(hour_ms: int, now_ms: int | None = None, *, only_late: bool = False) -> None:
     """Derive one hour of every series from its heartbeats. Doing it again changes nothing.
 
     only_late  skip series that have no more heartbeats in it than when it was rolled: measured: a sixteenth of the work
     """
-    if hour_ms < await marks.read(marks.PRUNED):
+    now_ms = now_ms or clock.now_ms()
+    if hour_ms + HOUR_MS <= await marks.reached(marks.PRUNED, now_ms, now_ms):
         return
     window = range(hour_ms, hour_ms + HOUR_MS)
     async for numbers in history.batches(BATCH):

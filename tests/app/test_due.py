@@ -254,7 +254,7 @@ async def test_a_list_for_an_older_plan_is_not_taken():
     old = due._text_of(cron_plan())
     await due.put([cron_plan(cron="0 3 * * *", version=2)])
     before = await known_ahead()
-    await due._refill([(1, old)])
+    await due._refill([(1, old)], due.now_ms())
     assert await known_ahead() == before
 
 

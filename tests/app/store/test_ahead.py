@@ -4,7 +4,19 @@ import pytest
 
 from app import db
 from app.security import sealing
-from app.store import ahead, channels, claims, coverage, escalations, heartbeats, history, marks, monitors, series
+from app.store import (
+    ahead,
+    channels,
+    claims,
+    coverage,
+    escalations,
+    heartbeats,
+    history,
+    marks,
+    monitors,
+    retention,
+    series,
+)
 from schema.escalations import EscalationDraft, Step
 from schema.events import EventKind
 from schema.heartbeats import key_of
@@ -153,3 +165,31 @@ async def test_a_later_change_holds_after_the_eras_of_the_wrong_clock_too(known)
     await db.rows("UPDATE eras SET from_ms = ?1", NOW + 60 * STEP)
     await series.begin_era([1], history.Era(NOW, 30_000))
     assert {era.interval_ms for era in (await history.eras_of([1]))[1]} == {30_000}
+
+
+async def test_a_checkpoint_in_the_future_stops_no_work_and_stays_where_it_is(store):
+    await marks.move(marks.ROLLED, NOW + 60 * STEP)
+    mark = await marks.usual(marks.ROLLED, NOW, NOW - 60 * STEP)
+    assert (await marks.read(mark), await marks.reached(marks.ROLLED, NOW, 0)) == (NOW - 60 * STEP, NOW - 60 * STEP)
+    await marks.move(mark, NOW)
+    assert await marks.reached(marks.ROLLED, NOW, 0) == NOW
+    assert await marks.usual(marks.ROLLED, NOW + 120 * STEP, 0) == marks.ROLLED
+    assert await marks.reached(marks.ROLLED, NOW + 120 * STEP, 0) == NOW + 60 * STEP
+
+
+async def test_a_history_that_was_pruned_in_the_future_is_reviewed_from_now_on(known):
+    await db.rows("UPDATE eras SET from_ms = ?1", NOW)
+    await marks.move(marks.PRUNED, NOW + 30 * 24 * 60 * STEP)
+    await retention.prune(NOW, retention.Keep())
+    assert (await history.report(NOW + 10 * STEP, 0)).missing == 10
+
+
+async def test_fresh_heartbeats_are_not_pruned_because_a_checkpoint_lies_in_the_future(known):
+    for minute in range(5):
+        await absorb(known, NOW + minute * STEP, make.outcome(at_ms=NOW + minute * STEP))
+    for mark in (marks.ROLLED, marks.PRUNED):
+        await marks.move(mark, NOW + 30 * 24 * 60 * STEP)
+    await retention.prune(NOW + 5 * STEP, retention.Keep())
+    await retention.prune(NOW + 31 * 24 * 60 * STEP - retention.DAY_MS, retention.Keep(beats_days=60))
+    (row,) = await db.rows("SELECT count(*) AS n FROM heartbeats")
+    assert row["n"] == 5

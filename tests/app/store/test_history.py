@@ -1,10 +1,13 @@
 """The whole history is read, in pages, and what is missing or doubled is counted."""
 
+import asyncio
+
 import pytest
 
 from app import db
 from app.store import history, marks
 from app.store.tables.heartbeats import EARLY
+from schema.heartbeats import key_of
 from tests.app.store import past
 from tests.app.store.past import HOUR, MINUTE, START
 
@@ -101,3 +104,17 @@ async def test_cron_slots_are_counted_from_their_eras(store):
     await past.beats(1, past.slots(1, START, switch) + half_hours[:2] + half_hours[3:])
     found = await history.report(NOW, SETTLE)
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, half_hours[2])
+
+
+async def test_what_is_pruned_while_it_is_read_is_not_missing(whole, monkeypatch):
+    monkeypatch.setattr(history, "PAGE", 20)
+
+    async def prune() -> None:
+        for minute in range(1, 330):
+            await marks.move(marks.PRUNED, START + minute * MINUTE)
+            for no in (1, 2, 3):
+                until = key_of(no, START + minute * MINUTE)
+                await db.rows("DELETE FROM heartbeats WHERE id >= ?1 AND id < ?2", key_of(no, START), until)
+
+    found, _ = await asyncio.gather(history.report(NOW, SETTLE), prune())
+    assert (found.missing, found.doubled) == (0, 0)

@@ -103,6 +103,7 @@ async def test_hours_go_before_days(three_days):
 async def test_chunks_of_any_size_remove_the_same(three_days, monkeypatch, chunk):
     monkeypatch.setattr(retention, "CHUNK", chunk)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
+    await marks.move(marks.ROLLED, NOW - 20 * HOUR)
     await retention.prune(NOW - 20 * HOUR, KEEP)
     left = [at_ms for series, at_ms in await kept() if series == 1]
     assert left == past.slots(1, START + 28 * HOUR, NOW, 5 * past.MINUTE)
