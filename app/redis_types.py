@@ -16,11 +16,14 @@ DUE_SET: dict[str, str] = {
     "wk:slot": "hash",
     "wk:flight": "zset",
     "wk:gaps": "hash",
+    "wk:stale_at": "zset",
     "wk:built": "string",
 }
 _QUEUES = sorted(set(queue.QUEUES.values()))
 _OTHERS: dict[str, str] = {
     "wk:waiting": "hash",
+    "wk:results": "hash",
+    "wk:lost": "string",
     "wk:wake:schedule": "list",
     PUSHED_KEY: "hash",
     STARTED_KEY: "hash",
