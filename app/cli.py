@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from app import settings as configuration, upkeep
+from app import exposure, settings as configuration, upkeep
 from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
 
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -26,6 +26,7 @@ SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
     chosen = parser().parse_args(arguments)
+    before = os.umask(exposure.UMASK)
     try:
         run: Command = chosen.run
         return run(configuration.read(os.environ, Path.cwd()), chosen)
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in bad.lines:
             print(f"watchkeeper: {line}", file=sys.stderr)
         return BAD_SETTINGS_EXIT
+    finally:
+        os.umask(before)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -121,6 +124,8 @@ class _Version(argparse.Action):
 
 def _enter(settings: Settings, process: str) -> Settings:
     """What every process that serves does first."""
+    import structlog
+
     from app import garbage, log
 
     garbage.hold()
@@ -128,6 +133,8 @@ def _enter(settings: Settings, process: str) -> Settings:
     time.tzset()
     _allow_open_files()
     log.configure(settings, process)
+    for line in exposure.open_to_others(settings):
+        structlog.get_logger().warning("files.open_to_others", reason=line)
     return configuration.with_secret_key(settings)
 
 

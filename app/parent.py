@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from app import child, embedded, logfile, preflight, welcome
+from app import child, embedded, exposure, logfile, preflight, welcome
 from app.child import Child
 from app.settings import BadSettings, Settings, socket_of
 
@@ -70,6 +70,8 @@ class Parent:
             code = self._migrated()
             if code == 0:
                 say("logs", "here" if self._output is None else str(self._log))
+                for line in exposure.open_to_others(self._settings):
+                    say("warning", line)
                 self._look_after()
         finally:
             self._stop()

@@ -48,7 +48,7 @@ def _trouble_with_port(settings: Settings) -> list[str]:
 def hold(directory: Path) -> int:
     """Take the data directory; returns a descriptor that holds it until closed. Raises BadSettings."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -68,12 +68,13 @@ def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
     """Say what is wrong; 1 if anything is."""
     import asyncio
 
-    from app import doctor
+    from app import doctor, exposure
 
     if chosen.history:
         return _history(settings, chosen)
     found = asyncio.run(doctor.findings(settings, chosen.role))
-    print("\n".join(found) or "all well")
+    noted = [f"note: {line}" for line in exposure.open_to_others(settings)]  # no reason to have a container restarted
+    print("\n".join([*found, *noted]) or "all well")
     return 1 if found else 0
 
 

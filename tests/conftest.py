@@ -114,7 +114,7 @@ def database(settings: Settings, blank_database: Path | None) -> Settings:
     if blank_database is None:
         asyncio.run(_emptied(settings))
     else:
-        Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True)
+        Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(blank_database, settings.db_path)
     return settings
 

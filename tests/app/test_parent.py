@@ -93,6 +93,28 @@ def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tm
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
 
+def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = [data, *data.rglob("*")]
+    assert {"watchkeeper.sqlite3", "watchkeeper.sqlite3-wal", "watchkeeper.sqlite3-shm"} <= {one.name for one in made}
+    assert {"watchkeeper.log", "watchkeeper.lock", "secret.key", "valkey.log"} <= {one.name for one in made}
+    assert [one for one in made if one.lstat().st_mode & 0o077] == []
+    assert "open to others" not in up.said()
+
+
+def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").chmod(0o755)
+    one = Up(tmp_path, {name: environ[name] for name in ("DATA_DIR", "SERVER_PORT", "MODE")})
+    try:
+        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.said())
+        one.until(lambda: "\nready " in one.said())
+        assert [file for file in (tmp_path / "data").rglob("*") if file.lstat().st_mode & 0o077] == []
+    finally:
+        one.process.send_signal(signal.SIGTERM)
+        one.process.wait()
+
+
 def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tmp_path: Path) -> None:
     first, file = up.pids(), tmp_path / "data" / "logs" / "watchkeeper.log"
     shutil.rmtree(file.parent)
