@@ -96,6 +96,7 @@ class PostgresWriting(PostgresTransaction):
     """Piccolo's transaction, which gives its connection back whatever happens at either end."""
 
     connection: HeldConnection
+    engine: "PooledPostgres"
 
     async def __aenter__(self) -> PostgresTransaction:
         if self._parent is not None:
@@ -129,7 +130,7 @@ class PooledPostgres(PostgresEngine):
     async def check_version(self) -> None:
         """Not at the start: Piccolo asks over a connection of its own, and blocks the loop until it has an answer."""
 
-    async def start_connection_pool(self, *, connections: int, **_: Any) -> None:
+    async def start_connection_pool(self, *, connections: int = 10, **_: Any) -> None:
         """Make the pool, and see that the server lets us in.
 
         connections  at most

@@ -77,6 +77,7 @@ class SqliteWriting(SQLiteTransaction):
     """Piccolo's transaction, which gives its connection back whatever happens at either end."""
 
     connection: KeptConnection
+    engine: "SqliteEngine"
 
     async def __aenter__(self) -> SQLiteTransaction:
         if self._parent is not None:
