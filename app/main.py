@@ -60,7 +60,7 @@ from app.api.webhooks import WebhookController
 from app.pages import ack, explorer
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
-from app.store import accounts, attempts as failures, grants, sessions, signing_keys
+from app.store import accounts, attempts as failures, grants, guesses, sessions, signing_keys
 from schema.users import Principal
 
 # under /api/v1
@@ -190,6 +190,7 @@ def _beside(settings: Settings) -> list[Task[None]]:
         tasks.lasting(metrics.publish(nodes.node_id("api")), "metrics"),
         tasks.lasting(interruptions.keep(nodes.node_id("api")), "clock"),
         tasks.lasting(grants.keep_uses_forever(), "key_uses"),
+        tasks.lasting(guesses.keep_forever(), "guesses"),
         tasks.lasting(signing_keys.follow(), "signing_keys"),
     ]
 

@@ -7,16 +7,18 @@ from app.errors import NoSuch
 from app.security import passwords, sealing
 from app.settings import Settings
 from app.store import factors, roster, signing_keys, users
-from schema.roster import MemberPatch
+from schema.roster import KeysAfter, MemberPatch
 from schema.status import Role
 
 CHANCE_BYTES = 15  # 120 bits in 20 characters
 
 
-async def recover_admin(settings: Settings, login: str) -> tuple[str, str]:
-    """Let a user in again, as an admin with a new password and no second factor: (user name, password).
+async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
+    """Let a user in again, as an admin with a new password and no second factor.
 
-    Their sessions end.
+    Their sessions end, and their API keys are switched off: somebody else may have made them.
+
+    returns  user name, password, and how many keys there were
 
     login    e-mail address or user name
     raises   NoSuch
@@ -28,11 +30,12 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str]:
         if account is None:
             raise NoSuch("user", login)
         await roster.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
-        await roster.set_password(account.id, await passwords.hashed(password))
+        hashed = await passwords.hashed(password)
+        revoked = await roster.set_password(account.id, hashed, keys=KeysAfter.REVOKE)
         await factors.remove_all(account.id)
     finally:
         await db.stop()
-    return account.username, password
+    return account.username, password, revoked
 
 
 async def rotate_signing_key(settings: Settings) -> str:

@@ -99,11 +99,13 @@ def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     from app import errors, recovery
 
     try:
-        name, password = asyncio.run(recovery.recover_admin(settings, chosen.login))
+        name, password, revoked = asyncio.run(recovery.recover_admin(settings, chosen.login))
     except errors.NoSuch as error:
         print(f"watchkeeper: {error}", file=sys.stderr)
         return 1
     print(f"{name} is an admin with the password {password}\nshown this once: sign in and change it")
+    if revoked:
+        print(f"API keys that were switched off: {revoked}")
     return 0
 
 

@@ -14,6 +14,32 @@ class Proof(StrEnum):
     LINK = "link"
 
 
+class Way(StrEnum):
+    """By what a failed proof came."""
+
+    LOGIN = "login"
+    CODE = "code"
+    PASSKEY = "passkey"
+    OIDC = "oidc"
+    BASIC = "basic"
+    API_KEY = "api_key"
+    TOKEN = "token"  # noqa: S105  # a way, not a token
+    COOKIE = "cookie"
+    OWN_PASSWORD = "own_password"  # noqa: S105  # a way, not a password
+    INVITATION = "invitation"
+    SETUP_TOKEN = "setup_token"  # noqa: S105  # a way, not a token
+    ACK_LINK = "ack_link"
+
+
+class Guess(Struct, frozen=True):
+    """A kind of failed proofs that are counted together: `account` as it was typed or an id, in small letters."""
+
+    way: Way
+    address: str
+    account: str
+    locked: bool
+
+
 class Attempt(Struct, frozen=True):
     """One try. `account` is a fingerprint, empty where none is named; `address` an IPv4 address or an IPv6 /64."""
 

@@ -1,12 +1,24 @@
 """Users as admins see and change them."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.status import Role
 from schema.users import Email, Password, User, Username
+
+
+class KeysAfter(StrEnum):
+    """What becomes of a user's API keys when what they may do, or sign in with, has changed."""
+
+    KEEP = "keep"
+    REVOKE = "revoke"
+
+
+KEYS = "Whether their API keys are switched off (`revoke`) or stay as they are (`keep`)"
+KeysRevoked = Annotated[int, Meta(description="How many of their API keys were switched off by this change.")]
 
 
 class Member(User, frozen=True, kw_only=True):
@@ -16,6 +28,12 @@ class Member(User, frozen=True, kw_only=True):
     created_at: datetime
     last_seen_at: Annotated[datetime | None, Meta(description="Of their sessions, to the minute.")]
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+
+
+class ChangedMember(Member, frozen=True, kw_only=True):
+    """A user after a change."""
+
+    keys_revoked: KeysRevoked = 0
 
 
 class MemberDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,18 +52,21 @@ class MemberPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     username: Username | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     active: bool | UnsetType = UNSET
+    keys: Annotated[KeysAfter, Meta(description=f"{KEYS} by `active: false` and by a lesser role.")] = KeysAfter.REVOKE
 
 
 class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new password for somebody else; without one it is made."""
 
     password: Password | None = None
+    keys: Annotated[KeysAfter, Meta(description=f"{KEYS}.")] = KeysAfter.REVOKE
 
 
 class PasswordGiven(Struct, frozen=True, kw_only=True):
     """What to hand over."""
 
     password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
+    keys_revoked: KeysRevoked = 0
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,3 +74,6 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     old_password: Annotated[str, Meta(max_length=256)]
     new_password: Password
+    keys: Annotated[KeysAfter, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
+        KeysAfter.KEEP
+    )

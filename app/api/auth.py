@@ -17,7 +17,7 @@ from app.security.addresses import address_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import accounts, factors, sessions, users
 from app.store.users import Account
-from schema.attempts import Proof
+from schema.attempts import Proof, Way
 from schema.errors import FieldError
 from schema.factors import Me
 from schema.status import Role
@@ -118,11 +118,11 @@ class AuthController(Controller):
 
 async def _prove_setup(request: AnyRequest, token: str | None) -> None:
     """Let the first user in who has the set-up token. Raises Forbidden, LockedOut."""
-    await attempts.refuse_if_locked(Proof.LINK, address_of(request))
+    await attempts.refuse_if_locked(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
     try:
         setup.require(request.app.state.settings, token)
     except Forbidden:
-        await attempts.failed(Proof.LINK, address_of(request))
+        await attempts.failed(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
         raise
 
 

@@ -12,13 +12,24 @@ from schema.escalations import Escalation
 from schema.incidents import IncidentStory
 from schema.monitors import Monitor
 from schema.proxies import Proxy
-from schema.roster import Member
+from schema.roster import ChangedMember, Member
 from schema.settings import Setting
 from schema.tags import Tag
 from schema.webhooks import WebhookShown
 
 Versioned = TypeVar(
-    "Versioned", ApiKey, Monitor, Channel, Proxy, Member, Setting, Tag, WebhookShown, IncidentStory, Escalation
+    "Versioned",
+    ApiKey,
+    Monitor,
+    Channel,
+    Proxy,
+    Member,
+    ChangedMember,
+    Setting,
+    Tag,
+    WebhookShown,
+    IncidentStory,
+    Escalation,
 )
 NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
 Header = Annotated[

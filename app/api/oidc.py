@@ -13,10 +13,12 @@ from app.api import actions, queries, rates
 from app.api.arrivals import AnyRequest, begin
 from app.domain import claims as rules
 from app.errors import NotFound, Unauthorized
-from app.security import cookies, passwords
+from app.security import cookies, guesses, passwords
+from app.security.addresses import address_of
 from app.security.policy import ANYONE
 from app.settings import Settings
 from app.store import identities, settings as stored, users
+from schema.attempts import Way
 from schema.users import SignedIn
 
 COOKIE, PATH = "oidc_sign_in", "/api/v1/auth/oidc"
@@ -61,10 +63,14 @@ class OidcController(Controller):
         del code, came_with  # the document shows them; a provider may send others, and all are judged together
         settings = _settings(request)
         word = cookies.value_of(request, COOKIE)
-        if word is None:
-            raise Unauthorized(oidc.BAD_STATE)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416  # of several, the last
-        told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
+        try:
+            if word is None:
+                raise Unauthorized(oidc.BAD_STATE)  # the same as a cookie of somebody else's
+            told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
+        except Unauthorized:
+            guesses.note(Way.OIDC, address_of(request))
+            raise
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
         given = [*signed_in.cookies, _cookie(request, "", 0)]
         if JSON in request.headers.get("Accept", ""):

@@ -6,12 +6,13 @@ from litestar import Controller, Request, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from app.api import trail
 from app.errors import Forbidden, Invalid
 from app.security import attempts, passwords, strength
 from app.security.addresses import address_of
 from app.security.policy import VIEWER
 from app.store import roster, users
-from schema.attempts import Proof
+from schema.attempts import Proof, Way
 from schema.roster import PasswordChange
 from schema.users import Principal
 
@@ -29,15 +30,20 @@ class OwnPasswordController(Controller):
         principal: NamedDependency[Principal],
         data: JSONBody[PasswordChange],
     ) -> None:
-        """Change one's own password. Every other session of one's own ends; the one that asks stays as it is."""
+        """Change one's own password. Every other session of one's own ends; the one that asks stays as it is.
+
+        API keys stay as they are, unless `keys` is `revoke`.
+        """
         if principal.session_id is None:
             raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
         guess = (Proof.PASSWORD, address_of(request), principal.username)
-        await attempts.refuse_if_locked(*guess)
+        await attempts.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
         account = await users.named(principal.username)
         if account is None or not await passwords.matches(data.old_password, account.password_hash):
-            await attempts.failed(*guess)
+            await attempts.failed(*guess, way=Way.OWN_PASSWORD)
             raise Invalid.one("old_password", "is not your password")
         await attempts.succeeded(*guess)
         strength.require(data.new_password, account.username, account.email, field="new_password")
-        await roster.set_password(account.id, await passwords.hashed(data.new_password), keeping=principal.session_id)
+        hashed = await passwords.hashed(data.new_password)
+        revoked = await roster.set_password(account.id, hashed, keys=data.keys, keeping=principal.session_id)
+        trail.of(request).change["keys_revoked"] = revoked

@@ -10,9 +10,12 @@ from app.api import lists, second_step
 from app.api.arrivals import AnyRequest
 from app.api.lists import Limit, Page
 from app.errors import Conflict, Unauthorized
+from app.security import guesses
+from app.security.addresses import address_of
 from app.security.passkeys import WRONG, site_of
 from app.security.policy import ANYONE, VIEWER
 from app.store import challenges, factors, passkeys, sessions
+from schema.attempts import Way
 from schema.passkeys import (
     Passkey,
     PasskeyAdded,
@@ -114,7 +117,12 @@ class PasskeyController(Controller):
         challenge = await challenges.take(bearer.account.id, "sign-in")
         there = await passkeys.keys(bearer.account.id, site.rp_id)
         key = next((one for one in there if one.credential_id == data.credential.id.rstrip("=")), None)
-        if key is None:
-            raise Unauthorized(WRONG)
-        await passkeys.used(key, authenticators.proven(site, data.credential, challenge, key))
+        try:
+            if key is None:
+                raise Unauthorized(WRONG)  # the same as a signature that does not fit
+            used = authenticators.proven(site, data.credential, challenge, key)
+        except Unauthorized:
+            guesses.note(Way.PASSKEY, address_of(request), bearer.account.id)
+            raise
+        await passkeys.used(key, used)
         return await second_step.finish(request, bearer)

@@ -13,7 +13,7 @@ from app.security import attempts, passwords, tickets
 from app.security.addresses import address_of
 from app.store import factors, users
 from app.store.users import Account
-from schema.attempts import Proof
+from schema.attempts import Proof, Way
 from schema.users import Principal, SignedIn
 
 AnyRequest = Request[Any, Any, Any]
@@ -94,9 +94,9 @@ async def reproved(request: AnyRequest, principal: Principal, password: str) -> 
     if account is None:
         raise Forbidden(NOBODY)
     guess = (Proof.PASSWORD, address_of(request), account.username)
-    await attempts.refuse_if_locked(*guess)
+    await attempts.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
     if not await passwords.matches(password, account.password_hash):
-        await attempts.failed(*guess)
+        await attempts.failed(*guess, way=Way.OWN_PASSWORD)
         raise Unauthorized(WRONG_PASSWORD)
     await attempts.succeeded(*guess)
     return account

@@ -2,9 +2,11 @@
 
 Every unsafe route leaves one entry per request, whatever came of it. Left out are pushes, which are no change of
 ours; the same reply given again; and what somebody without any credential sent that we did not even read. What is
-refused to nobody we know is recorded once a minute, or anybody could fill the log; failed sign-ins are, each.
+refused to nobody we know is recorded once a minute, or anybody could fill the log; failed sign-ins are, once a minute
+for each account and address, and counted by `app.security.guesses`.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from time import monotonic
@@ -37,9 +39,11 @@ NOT_READ = frozenset({400, 401, 413, 415, 422})  # of nobody: noise, and a way t
 REPEATED = frozenset({429})  # who is refused for asking too often is recorded once a minute
 LOGINS = frozenset({"username", "email"})  # of who is not let in: often enough it is a password in the wrong field
 REPEAT_S, MOST_REPEATS = 60.0, 10_000
+MOST_OF_NOBODY = 120  # entries a minute of nobody we know: a guesser with a thousand addresses must not fill the disk
 
 log = structlog.get_logger()
 _repeats: dict[tuple[str, ...], float] = {}
+_nobodys: deque[float] = deque()  # when entries of nobody we know were added
 
 
 class Trail:
@@ -85,6 +89,7 @@ def of(connection: ASGIConnection[Any, Any, Any, Any]) -> Trail:
 def forget() -> None:
     """Forget what was recorded lately, so that the same is recorded again."""
     _repeats.clear()
+    _nobodys.clear()
 
 
 def leaves_one(scope: Scope) -> bool:
@@ -138,13 +143,14 @@ def _actor_of(principal: Principal | None, trail: Trail) -> dict[str, str]:
 
 def _counts(scope: Scope, deed: Deed, status: int) -> bool:
     """Whether there is anything to record; also notes it, so that the same is not recorded at once again."""
-    if deed.action == actions.SIGN_IN and status in {401, 403}:  # each of them: guessing is slow as it is
-        return True
+    if deed.action == actions.SIGN_IN and status in {401, 403}:  # how many there were is told by `app.store.guesses`
+        return _is_new((deed.resource_id, place_of(deed.ip), deed.action, deed.code)) and _has_room()
     is_nobody = not deed.actor_id
     if is_nobody and status in NOT_READ and not _shows_credential(scope) and not _is_old_token(deed, status):
         return False
     if status in REPEATED or (is_nobody and deed.outcome is AuditOutcome.REFUSED):
-        return _is_new((deed.actor_id, place_of(deed.ip), deed.action, deed.code))
+        is_new = _is_new((deed.actor_id, place_of(deed.ip), deed.action, deed.code))
+        return is_new and (not is_nobody or _has_room())
     return True
 
 
@@ -166,6 +172,17 @@ def _is_new(key: tuple[str, ...]) -> bool:
     if len(_repeats) >= MOST_REPEATS:
         _repeats.clear()
     _repeats[key] = now + REPEAT_S
+    return True
+
+
+def _has_room() -> bool:
+    """Whether nobody we know may leave one more entry in this minute, from however many addresses."""
+    now = monotonic()
+    while _nobodys and _nobodys[0] <= now - REPEAT_S:
+        _nobodys.popleft()
+    if len(_nobodys) >= MOST_OF_NOBODY:
+        return False
+    _nobodys.append(now)
     return True
 
 

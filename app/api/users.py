@@ -1,16 +1,16 @@
 """Users over HTTP: who may do what here. For admins."""
 
 import secrets
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Request, Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api import etags, invitations, lists
+from app.api import etags, invitations, lists, trail
 from app.api.auth import username_of
 from app.api.lists import Asked, Order, Search, Window
 from app.security import passwords, strength
@@ -19,12 +19,13 @@ from app.store import roster
 from app.store.roster import MemberQuery
 from schema.invitations import InvitationDraft, NewInvitation
 from schema.pages import Pagination
-from schema.roster import Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
+from schema.roster import ChangedMember, Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
 from schema.status import Role
 from schema.users import Principal
 
 ADDED, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
 CHANCE_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
+AnyRequest = Request[Any, Any, Any]
 Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 
 
@@ -93,29 +94,57 @@ class UserController(Controller):
 
     @patch("/{user_id:str}", operation_id="ChangeUser", opt=VERSIONED)
     async def change(
-        self, user_id: FromPath[UUID], data: JSONBody[MemberPatch], version: NamedDependency[int | None]
-    ) -> Response[Member]:
-        """Change what is mentioned. Another role, or `active: false`, ends their sessions at once."""
-        return etags.tagged(await roster.change(str(user_id), data, version=version))
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        data: JSONBody[MemberPatch],
+        version: NamedDependency[int | None],
+    ) -> Response[ChangedMember]:
+        """Change what is mentioned. Another role, or `active: false`, ends their sessions at once.
+
+        A lesser role, or `active: false`, also switches their API keys off, unless `keys` is `keep`.
+        """
+        return await _changed(request, str(user_id), data, version)
 
     @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
     async def merge(
-        self, user_id: FromPath[UUID], data: JSONBody[MemberPatch], version: NamedDependency[int | None]
-    ) -> Response[Member]:
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        data: JSONBody[MemberPatch],
+        version: NamedDependency[int | None],
+    ) -> Response[ChangedMember]:
         """The same as PATCH: absent fields stay."""
-        return etags.tagged(await roster.change(str(user_id), data, version=version))
+        return await _changed(request, str(user_id), data, version)
 
     @post("/{user_id:str}/reset-password", operation_id="ResetPassword", status_code=200)
-    async def reset_password(self, user_id: FromPath[UUID], data: JSONBody[PasswordReset]) -> PasswordGiven:
-        """Give a user another password, the one that is sent or a new one. Ends their sessions at once."""
+    async def reset_password(
+        self, request: AnyRequest, user_id: FromPath[UUID], data: JSONBody[PasswordReset]
+    ) -> PasswordGiven:
+        """Give a user another password, the one that is sent or a new one. Ends their sessions at once.
+
+        Their API keys are switched off as well, unless `keys` is `keep`; invitations they sent are revoked.
+        """
         member = await roster.read(str(user_id))
         if data.password is not None:
             strength.require(data.password, member.username, member.email)
         made = None if data.password else secrets.token_urlsafe(CHANCE_BYTES)
-        await roster.set_password(member.id, await passwords.hashed(data.password or made or ""))
-        return PasswordGiven(password=made)
+        hashed = await passwords.hashed(data.password or made or "")
+        revoked = await roster.set_password(member.id, hashed, keys=data.keys)
+        trail.of(request).change["keys_revoked"] = revoked
+        return PasswordGiven(password=made, keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="RemoveUser", opt=VERSIONED)
     async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a user and their sessions. The last admin stays."""
         await roster.remove(str(user_id), version=version)
+
+
+async def _changed(
+    request: AnyRequest, user_id: str, patch: MemberPatch, version: int | None
+) -> Response[ChangedMember]:
+    """Change a user, and note how many keys that switched off."""
+    member = await roster.change(user_id, patch, version=version)
+    if member.keys_revoked:
+        trail.of(request).change["keys_revoked"] = member.keys_revoked
+    return etags.tagged(member)

@@ -20,11 +20,13 @@ from app import due
 from app.api import queries, rates, replies, tidings, trail
 from app.domain.words import instant_of
 from app.errors import Conflict, NoSuch
-from app.security import ack_links
+from app.security import ack_links, guesses
 from app.security.ack_links import AckLink
+from app.security.addresses import address_of
 from app.security.policy import ANYONE
 from app.store import answers
 from app.store.answers import Asked
+from schema.attempts import Way
 from schema.errors import ErrorReply
 from schema.incidents import Incident
 
@@ -74,9 +76,9 @@ ON_PAGE: ExceptionHandlersMap = {kind: _on_page(usual) for kind, usual in replie
 
 
 @get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN, exception_handlers=ON_PAGE)
-async def look(token: FromPath[str]) -> Response[str]:
+async def look(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """What the link is about, and the button. Changes nothing."""
-    return await _seen(token)
+    return await _seen(token, request)
 
 
 @post(
@@ -91,7 +93,7 @@ async def look(token: FromPath[str]) -> Response[str]:
 async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Acknowledge, and say so. Pressed twice it is done once."""
     try:
-        link = _link(token)
+        link = _link(token, request)
         trail.of(request).resource_id = link.incident_id
         trail.of(request).change["channel_id"] = link.channel_id
         asked = await _asked(link)
@@ -99,22 +101,23 @@ async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> 
     except Unusable as found:
         return _page(found.status, *found.told)
     except (Conflict, NoSuch):  # it is over, or was deleted this very moment
-        return await _seen(token)
+        return await _seen(token, request)
     await tidings.tell(told)
     return _standing(Asked(told.incident, asked.channel))
 
 
-async def _seen(token: str) -> Response[str]:
+async def _seen(token: str, request: Request[Any, Any, Any]) -> Response[str]:
     try:
-        return _standing(await _asked(_link(token)))
+        return _standing(await _asked(_link(token, request)))
     except Unusable as found:
         return _page(found.status, *found.told)
 
 
-def _link(token: str) -> AckLink:
+def _link(token: str, request: Request[Any, Any, Any]) -> AckLink:
     try:
         return ack_links.opened(token)
     except ack_links.Forged as error:
+        guesses.note(Way.ACK_LINK, address_of(request))
         raise Unusable(NOT_FOUND, FORGED) from error
 
 

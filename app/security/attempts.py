@@ -20,6 +20,7 @@ A caller asks three things, around its proof:
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from time import time
 from typing import Protocol
@@ -27,11 +28,11 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.errors import TooMany
-from app.security import sealing
+from app.security import guesses, sealing
 from app.security.addresses import place_of
 from app.security.refused import REFUSED
 from app.settings import Settings
-from schema.attempts import Attempt, Failures, Proof, Tally
+from schema.attempts import Attempt, Failures, Proof, Tally, Way
 
 DAY_MS = 86_400_000  # how fresh the memory of a familiar address is kept: at most a write a day
 WIDE = 5  # people behind one address, and typing errors of one person on many devices
@@ -63,6 +64,10 @@ class Rule(Struct, frozen=True):
 RULES = {Proof.CODE: Rule(wide=1, slow=15)}
 
 
+# what a proof usually came by
+WAYS = {Proof.PASSWORD: Way.LOGIN, Proof.CODE: Way.CODE, Proof.KEY: Way.API_KEY, Proof.LINK: Way.INVITATION}
+
+
 class Limits(Struct, frozen=True):
     """BRUTEFORCE_*, with times in milliseconds."""
 
@@ -90,28 +95,34 @@ def prepare(settings: Settings, ledger: Ledger) -> None:
     _ledger = ledger
 
 
-async def refuse_if_locked(proof: Proof, address: str, account: str = "") -> None:
+async def refuse_if_locked(proof: Proof, address: str, account: str = "", *, way: Way | None = None) -> None:
     """Let a proof be tried, or raise LockedOut. One read, before anything dear is done.
 
     proof       what kind of proof it is; kinds don't count against each other
     address     the client's, by `addresses.address_of`
     account     what the client calls itself, as it was typed; or an id, where it is known already; empty for
                 credentials that name nobody, such as API keys: then the address alone counts
+    way         by what it came, where the proof alone does not say
     """
     attempt = attempt_of(proof, address, account)
-    _refuse_from(attempt, await _tally(attempt), at=_limits.attempts)
+    tally = await _tally(attempt)
+    with _noted(way or WAYS[proof], address, account):
+        _refuse_from(attempt, tally, at=_limits.attempts)
 
 
-async def failed(proof: Proof, address: str, account: str = "") -> None:
-    """Count a proof that was wrong; the caller then says so.
+async def failed(proof: Proof, address: str, account: str = "", *, way: Way | None = None) -> None:
+    """Count a proof that was wrong, and have it recorded; the caller then says so.
 
     raises  LockedOut instead, when others failed meanwhile: of any number at once no more are answered than allowed
     """
     attempt = attempt_of(proof, address, account)
+    guesses.note(way or WAYS[proof], address, account)
     now_ms, rule = _now_ms(), RULES.get(proof, Rule())
     until_ms = now_ms + (_limits.window_ms + _limits.lockout_ms) * rule.slow
     await _kept().add(attempt, now_ms, until_ms)
-    _refuse_from(attempt, await _tally(attempt), at=_limits.attempts + 1)
+    tally = await _tally(attempt)
+    with _noted(way or WAYS[proof], address, account):
+        _refuse_from(attempt, tally, at=_limits.attempts + 1)
 
 
 async def succeeded(proof: Proof, address: str, account: str) -> None:
@@ -127,6 +138,16 @@ async def succeeded(proof: Proof, address: str, account: str) -> None:
         await _kept().forgive(attempt)
     if _now_ms() - tally.familiar_ms > DAY_MS:
         await _kept().befriend(attempt, _now_ms())
+
+
+@contextmanager
+def _noted(way: Way, address: str, account: str) -> Iterator[None]:
+    """Have it recorded that somebody is locked out."""
+    try:
+        yield
+    except LockedOut:
+        guesses.note(way, address, account, locked=True)
+        raise
 
 
 def attempt_of(proof: Proof, address: str, account: str) -> Attempt:

@@ -15,7 +15,7 @@ from msgspec import Struct, json
 from app.domain.fitting import is_storable
 from app.errors import Unauthorized
 from app.security import attempts, passwords, sealing
-from schema.attempts import Proof
+from schema.attempts import Proof, Way
 from schema.status import Role
 
 KEPT_S = 60.0
@@ -72,9 +72,9 @@ async def check(known: Known | None, login: str, password: str, address: str) ->
 
 async def _prove(stored: str | None, login: str, password: str, address: str) -> None:
     guess = (Proof.PASSWORD, address, login)
-    await attempts.refuse_if_locked(*guess)
+    await attempts.refuse_if_locked(*guess, way=Way.BASIC)
     if not await passwords.matches(password, stored):
-        await attempts.failed(*guess)
+        await attempts.failed(*guess, way=Way.BASIC)
         raise Unauthorized(WRONG)
     await attempts.succeeded(*guess)
 

@@ -6,7 +6,8 @@ one more row in `SCHEMES` or one more line in `_presented`. What the store says 
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,12 +15,12 @@ from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
-from app.security import attempts, basic, cookies, keys, tokens, transport
+from app.security import attempts, basic, cookies, guesses, keys, tokens, transport
 from app.security.addresses import address_of
 from app.security.basic import Known
 from app.security.keys import Grant
 from app.security.remembered import Remembered
-from schema.attempts import Proof
+from schema.attempts import Proof, Way
 from schema.status import Role
 from schema.users import Principal
 
@@ -58,7 +59,9 @@ async def of_token(connection: Connection, token: str) -> Principal:
         return API_ADMIN
     if token.startswith(keys.PREFIX):
         return await _of_key(connection, token)
-    return await _holder(connection, await _sids.of(token), "jwt")
+    with _noting(connection, Way.TOKEN):
+        sid = await _sids.of(token)
+    return await _holder(connection, sid, "jwt")
 
 
 async def _sid_of(token: str) -> str:
@@ -138,8 +141,10 @@ async def _of_key(connection: Connection, key: str) -> Principal:
         await attempts.failed(Proof.KEY, address)
         raise Unauthorized(keys.UNKNOWN)
     if objection := grant.objection():
+        guesses.note(Way.API_KEY, address, grant.principal.user_id)
         raise Unauthorized(objection)
     if not grant.is_for(address):
+        guesses.note(Way.API_KEY, address, grant.principal.user_id)
         raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
     keys.note_use(str(grant.principal.key_id), address)
     return grant.principal
@@ -166,13 +171,24 @@ def _by_password(known: Known) -> Principal:
 
 
 async def _of_cookie(connection: Connection, value: str) -> Principal:
-    sid = tokens.sid_of_cookie(value)
+    with _noting(connection, Way.COOKIE):
+        sid = tokens.sid_of_cookie(value)
     principal = await _holder(connection, sid, "cookie")
     method = connection.scope.get("method", "GET")
     proven = is_same_origin(connection) or tokens.is_csrf(sid, connection.headers.get(CSRF_HEADER, ""))
     if method not in SAFE and not proven:
         raise Forbidden("A change by cookie needs X-CSRF-Token, or an Origin that is ours.")
     return principal
+
+
+@contextmanager
+def _noting(connection: Connection, way: Way) -> Iterator[None]:
+    """Have it recorded when somebody shows what we never signed. What has merely expired is everyday."""
+    try:
+        yield
+    except tokens.Forged:
+        guesses.note(way, address_of(connection))
+        raise
 
 
 async def _holder(connection: Connection, sid: str, via: str) -> Principal:

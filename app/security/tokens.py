@@ -20,6 +20,10 @@ ALGORITHM = "HS256"
 EXPIRED, BAD = "The token has expired.", "The token is not valid."
 
 
+class Forged(Unauthorized):
+    """A token or cookie that is none of ours."""
+
+
 def access(user_id: str, sid: str, now_s: int) -> str:
     """A JWT for the `Authorization` header; lives ACCESS_S."""
     claims = {"sub": user_id, "sid": sid, "typ": "access", "iat": now_s, "exp": now_s + ACCESS_S}
@@ -37,9 +41,9 @@ def sid_of_access(token: str) -> str:
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized(EXPIRED) from error
     except jwt.InvalidTokenError as error:
-        raise Unauthorized(BAD) from error
+        raise Forged(BAD) from error
     if claims.get("typ") != "access":
-        raise Unauthorized(BAD)
+        raise Forged(BAD)
     return str(claims["sid"])
 
 
@@ -48,7 +52,7 @@ def _key_named(key_id: object) -> SigningKey:
     for key in keyring.valid(ACCESS_S):
         if key.id == key_id:
             return key
-    raise Unauthorized(BAD)
+    raise Forged(BAD)
 
 
 def refresh(sid: str) -> str:
@@ -97,7 +101,7 @@ def _signed(purpose: str, text: str) -> str:
 def _opened(purpose: str, token: str) -> str:
     text, _, signature = token.rpartition(".")
     if not text or not _is_signed(purpose, text, signature):
-        raise Unauthorized(BAD)
+        raise Forged(BAD)
     return text
 
 

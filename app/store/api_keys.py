@@ -12,8 +12,9 @@ from msgspec import UNSET, Struct
 from app import db
 from app.domain import key_terms
 from app.domain.key_terms import Terms
-from app.errors import Conflict, Forbidden, Invalid, NoSuch, Stale
+from app.errors import Conflict, Forbidden, Invalid, NoSuch, Stale, Unauthorized
 from app.security import keys
+from app.security.principals import ENDED
 from app.store import grants, peppers
 from app.store.arguments import containing
 from app.store.tables.api_keys import ApiKeyRow
@@ -38,6 +39,13 @@ _WANTED = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(k.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
 )
+
+
+_MAY_ADD = """
+SELECT (SELECT count(*) FROM api_keys WHERE user_id = ?1) AS n, CASE WHEN CAST(?2 AS TEXT) IS NULL OR EXISTS (
+    SELECT 1 FROM sessions s WHERE s.id = CAST(?2 AS TEXT) AND s.ended_ms IS NULL) THEN 1 ELSE 0 END AS lives
+FROM users WHERE id = ?1
+"""
 
 
 class KeyQuery(Struct, frozen=True, kw_only=True):
@@ -141,13 +149,24 @@ async def _reach(by: Principal, role: Role) -> Terms:
 
 
 async def _refuse_too_many(by: Principal) -> None:
-    found = await db.rows(
-        "SELECT (SELECT count(*) FROM api_keys WHERE user_id = ?1) AS n FROM users WHERE id = ?1", by.user_id
-    )
+    found = await db.rows(_MAY_ADD, by.user_id, by.session_id)
     if not found:
         raise Forbidden(NOBODY)
+    if not found[0]["lives"]:  # it was remembered for a second; a key would outlive it for ever
+        raise Unauthorized(ENDED)
     if found[0]["n"] >= MOST_OF_ONE:
         raise Conflict(f"Nobody may have more than {MOST_OF_ONE} keys: remove some.")
+
+
+async def revoke_of(user_id: str) -> int:
+    """Switch off every key of a user. Inside of `writing`, with what made it necessary; returns how many there were."""
+    off = await db.rows(
+        "UPDATE api_keys SET active = (1 = 0), version = version + 1, updated_ms = ?2"
+        " WHERE user_id = ?1 AND active RETURNING id",
+        user_id,
+        _now_ms(),
+    )
+    return len(off)
 
 
 def _columns_of(draft: ApiKeyDraft, given: Collection[str], most: Terms, scopes: Collection[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The audit log: entries are added, read and told, and never changed. How they are chained is `app.store.chain`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -51,12 +51,18 @@ async def record(deed: Deed, *, at_ms: int | None = None) -> None:
 
     at_ms  None for now
     """
-    fields = msgspec.structs.asdict(deed)
-    fields["change"] = msgspec.json.encode(deed.change).decode()
-    fields["outcome"] = deed.outcome.value
+    await record_all([deed], at_ms=at_ms)
+
+
+async def record_all(deeds: Sequence[Deed], *, at_ms: int | None = None) -> None:
+    """Add some entries in one transaction."""
     async with db.writing():
-        current = await chain.locked()
-        await chain.append(current, {**fields, "at_ms": int(time() * 1000) if at_ms is None else at_ms})
+        for deed in deeds:
+            fields = msgspec.structs.asdict(deed)
+            fields["change"] = msgspec.json.encode(deed.change).decode()
+            fields["outcome"] = deed.outcome.value
+            fields["at_ms"] = int(time() * 1000) if at_ms is None else at_ms
+            await chain.append(await chain.locked(), fields)
 
 
 async def browse(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:

@@ -8,7 +8,7 @@ from uuid import uuid4
 from app import db
 from app.domain.claims import Person
 from app.errors import Conflict, Forbidden
-from app.store import accounts, factors, grants, invitations, sessions
+from app.store import accounts, api_keys, factors, grants, invitations, sessions
 from schema.status import Role
 
 _TURN = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
@@ -54,11 +54,14 @@ async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
         user_id, is_linked = await _found(person) or await _linked(person, spare_hash) or (None, False)
         if user_id is None:
             user_id = await _added(person, spare_hash, may_add=may_add)
+        old = await db.rows("SELECT role FROM users WHERE id = ?1", user_id)
         has_new_role = bool(person.role and await db.rows(_ROLE, user_id, person.role.value))
         if is_linked or has_new_role:
             await sessions.end_others(user_id)
         if has_new_role and person.role is not Role.ADMIN:
             await invitations.revoke_of(user_id)
+        if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
+            await api_keys.revoke_of(user_id)
     if is_linked or has_new_role:  # once more: what was read meanwhile was from before the commit
         _forget()
     return user_id

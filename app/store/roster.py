@@ -1,19 +1,20 @@
 """The roster: what admins do to users. There is always an admin who may sign in, whoever changes whom at once.
 
 A change of role, of whether they may sign in, or of the password ends the user's sessions in the same transaction;
-what they invited somebody to while they were an admin ends when they are none.
+what they invited somebody to while they were an admin ends when they are none, or get a password from somebody else.
+Their API keys are switched off unless the change says to keep them.
 """
 
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from app import db
 from app.errors import Conflict, NoSuch, Stale
-from app.store import accounts, grants, invitations, sessions, users
+from app.store import accounts, api_keys, grants, invitations, sessions, users
 from app.store.arguments import containing
-from schema.roster import Member, MemberPatch
+from schema.roster import ChangedMember, KeysAfter, Member, MemberPatch
 from schema.status import Role
 
 SORTS = {
@@ -77,8 +78,9 @@ async def browse(query: MemberQuery) -> tuple[list[Member], int]:
     return [_member(row) for row in found], int(counted[0]["n"])
 
 
-async def change(user_id: str, patch: MemberPatch, *, version: int | None = None) -> Member:
+async def change(user_id: str, patch: MemberPatch, *, version: int | None = None) -> ChangedMember:
     """Change what is mentioned. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
+    revoked = 0
     async with db.writing():
         await _take_turn()
         old = _member(await _row(user_id))
@@ -91,13 +93,24 @@ async def change(user_id: str, patch: MemberPatch, *, version: int | None = None
             await sessions.end_others(user_id)
             if not (new.active and new.role is Role.ADMIN):
                 await invitations.revoke_of(user_id)
+        if patch.keys is KeysAfter.REVOKE and _is_less(new, old):
+            revoked = await api_keys.revoke_of(user_id)
         changed = await read(user_id)
     _forget()  # once more: what was read meanwhile was from before the commit
-    return changed
+    return ChangedMember(**structs.asdict(changed), keys_revoked=revoked)
 
 
-async def set_password(user_id: str, password_hash: str, *, keeping: str | None = None) -> None:
-    """Give a user another password; their sessions end, except `keeping`. Raises NoSuch."""
+def _is_less(new: Member, old: Member) -> bool:
+    """Whether somebody may do less than before."""
+    return (old.active and not new.active) or not new.role.covers(old.role)
+
+
+async def set_password(user_id: str, password_hash: str, *, keys: KeysAfter, keeping: str | None = None) -> int:
+    """Give a user another password; their sessions end, except `keeping`. Raises NoSuch.
+
+    keeping  the session of who changes their own; without one, what they invited others to ends as well
+    returns  how many of their API keys were switched off
+    """
     async with db.writing():
         found = await db.rows(
             "UPDATE users SET password_hash = ?2, version = version + 1 WHERE id = ?1 RETURNING id",
@@ -107,7 +120,11 @@ async def set_password(user_id: str, password_hash: str, *, keeping: str | None 
         if not found:
             raise NoSuch("user", user_id)
         await sessions.end_others(user_id, keep=keeping)
+        if keeping is None:
+            await invitations.revoke_of(user_id)
+        revoked = await api_keys.revoke_of(user_id) if keys is KeysAfter.REVOKE else 0
     _forget()
+    return revoked
 
 
 async def remove(user_id: str, *, version: int | None = None) -> None:

@@ -10,8 +10,10 @@ import pytest
 from app import db
 from app.security import passwords, sealing
 from app.settings import Settings
-from app.store import sessions, users
+from app.store import api_keys, sessions, users
+from schema.api_keys import ApiKeyDraft
 from schema.status import Role
+from schema.users import Principal
 from tests.app.api.people import ADA
 
 
@@ -28,6 +30,8 @@ async def lost(store: Settings) -> Settings:
     sessions.forget()
     user = await users.register("ada", ADA["email"], await passwords.hashed(ADA["password"]), is_open=False)
     await sessions.start(user.id, ip="", agent="")
+    by = Principal(user_id=user.id, username="ada", role=Role.ADMIN, via="jwt")
+    await api_keys.add(ApiKeyDraft(name="robot"), by, ())
     await db.rows("UPDATE users SET role = 'viewer', active = (1 = 0)")
     return store
 
@@ -43,6 +47,8 @@ async def test_a_lost_admin_is_let_in_with_a_new_password(lost: Settings, enviro
     assert (account.role, account.active) == (Role.ADMIN, True)
     assert await passwords.matches(found.group(1), account.password_hash)
     assert await db.rows("SELECT 1 AS one FROM sessions WHERE ended_ms IS NULL") == []
+    assert "API keys that were switched off: 1" in done.stdout
+    assert await db.rows("SELECT 1 AS one FROM api_keys WHERE active") == []
 
 
 async def test_nobody_is_made_admin_for_a_name_that_is_not_there(lost: Settings, environ: dict[str, str]) -> None:

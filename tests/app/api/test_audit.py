@@ -32,12 +32,17 @@ def fresh() -> None:
     trail.forget()
 
 
+async def by_requests() -> list[AuditEntry]:
+    """The entries that requests left, newest first; those that count failed proofs come when they like."""
+    return [one for one in (await audit.browse(AuditQuery(limit=1_000)))[0] if "way" not in one.change]
+
+
 async def newest() -> AuditEntry:
-    return (await audit.browse(AuditQuery()))[0][0]
+    return (await by_requests())[0]
 
 
 async def number() -> int:
-    return await audit.count(AuditQuery())
+    return len(await by_requests())
 
 
 def unsafe(application: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
@@ -129,7 +134,7 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
     signed_in = (await client.post("/api/v1/auth/login", json=ADA)).json()
     client.cookies.clear()
     await client.post("/api/v1/auth/logout", headers=bearer(signed_in))
-    entries = (await audit.browse(AuditQuery()))[0]
+    entries = await by_requests()
     assert [(one.action, one.outcome.value, one.actor) for one in reversed(entries)] == [
         ("user.registered", "done", ""),
         ("session.started", "refused", ""),
@@ -165,8 +170,8 @@ async def test_with_a_made_up_credential_nobody_fills_the_log(client: Client) ->
         await client.post("/api/v1/auth/login", json={**ADA, "password": "not the password"})
         await client.post("/api/v1/auth/refresh", json={"refresh_token": "made up"})
         await client.post("/api/v1/auth/logout")
-    entries = (await audit.browse(AuditQuery()))[0]
-    assert Counter(one.action for one in entries) == {"proxy.created": 1, "session.started": 3, "session.refreshed": 1}
+    entries = await by_requests()
+    assert Counter(one.action for one in entries) == {"proxy.created": 1, "session.started": 1, "session.refreshed": 1}
 
 
 async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) -> None:
@@ -179,6 +184,7 @@ async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) ->
 
 async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:
     for field in ("username", "email"):
+        trail.forget()
         await client.post("/api/v1/auth/login", json={field: "hunter2", "password": "ada"})
         assert (await newest()).change == {field: "********", "password": "********"}
 

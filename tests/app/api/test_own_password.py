@@ -78,3 +78,14 @@ async def test_a_hash_of_older_parameters_is_renewed_when_its_owner_signs_in(cli
     assert "m=19456,t=2,p=1" in renewed
     assert (await client.post(LOGIN, json=ADA)).status_code == 200
     assert await stored(client) == renewed
+
+
+@pytest.mark.parametrize(("sent", "status"), [({}, 200), ({"keys": "keep"}, 200), ({"keys": "revoke"}, 401)])
+async def test_ones_own_keys_stay_unless_they_are_to_be_switched_off(
+    client: Client, signed_up: SignUp, sent: dict[str, str], status: int
+) -> None:
+    told = await signed_up()
+    made = (await client.post("/api/v1/api-keys", json={"name": "robot"}, headers=bearer(told))).json()
+    body = {"old_password": ADA["password"], "new_password": NEW, **sent}
+    assert (await client.put(PATH, json=body, headers=bearer(told))).status_code == 204
+    assert (await client.get(ME, headers={"X-API-Key": made["key"]})).status_code == status

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app import db
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PATH, ME, LOGIN = "/api/v1/users", "/api/v1/auth/me", "/api/v1/auth/login"
@@ -187,3 +188,56 @@ async def test_registering_is_refused_with_a_password_everybody_tries(client: Cl
     reply = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
     assert reply.json()["error"]["details"]["fields"][0]["field"] == "password"
     assert "three or four words" in reply.json()["error"]["details"]["fields"][0]["message"]
+
+
+async def keyed(api: Client) -> tuple[str, Headers]:
+    """Bob with an API key of his own: his id, and how the key is shown."""
+    bob = await added(api)
+    headers = bearer(await signed_in(api))
+    made = (await api.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"}, headers=headers)).json()
+    shown = {"Authorization": f"Bearer {made['key']}"}
+    assert (await api.get(ME, headers=shown)).status_code == 200
+    return bob["id"], shown
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "revoked"),
+    [
+        ("POST", "/reset-password", {}, 1),
+        ("POST", "/reset-password", {"keys": "revoke", "password": "eleven red boats"}, 1),
+        ("POST", "/reset-password", {"keys": "keep"}, 0),
+        ("PATCH", "", {"role": "viewer"}, 1),
+        ("PATCH", "", {"role": "viewer", "keys": "keep"}, 0),
+        ("PATCH", "", {"role": "admin"}, 0),
+        ("PATCH", "", {"username": "robert"}, 0),
+        ("PUT", "", {"active": False}, 1),
+        ("PATCH", "", {"active": False, "keys": "keep"}, 0),
+    ],
+)
+async def test_keys_are_switched_off_with_what_their_owner_loses_unless_they_are_kept(
+    api: Client, method: str, path: str, sent: dict[str, Any], revoked: int
+) -> None:
+    user_id, shown = await keyed(api)
+    reply = await api.request(method, f"{PATH}/{user_id}{path}", json=sent)
+    assert (reply.status_code, reply.json()["keys_revoked"]) == (200, revoked), reply.text
+    await api.patch(f"{PATH}/{user_id}", json={"active": True})  # what was switched off stays so
+    assert (await api.get(ME, headers=shown)).status_code == (401 if revoked else 200)
+    entries = (await api.get("/api/v1/audit?limit=5")).json()["data"]
+    assert [one["change"]["keys_revoked"] for one in entries if one["change"].get("keys_revoked")] == [1] * revoked
+
+
+async def test_a_reset_password_revokes_what_its_owner_invited_others_to(api: Client) -> None:
+    carl = await added(api, username="carl", email="carl@example.org", role="admin")
+    headers = bearer(await signed_in(api, username="carl"))
+    made = (await api.post("/api/v1/invitations", json={"email": "x@x.org", "role": "admin"}, headers=headers)).json()
+    await api.post(f"{PATH}/{carl['id']}/reset-password", json={})
+    assert (await api.get(f"/api/v1/invitations/{made['id']}")).json()["status"] == "revoked"
+
+
+async def test_a_session_that_has_just_ended_leaves_no_key_behind(api: Client) -> None:
+    bob = await added(api)
+    headers = bearer(await signed_in(api))
+    assert (await api.get(ME, headers=headers)).status_code == 200  # and is remembered
+    await db.rows("UPDATE sessions SET ended_ms = 1 WHERE user_id = ?1", bob["id"])  # as by another process
+    reply = await api.post("/api/v1/api-keys", json={"name": "robot", "role": "viewer"}, headers=headers)
+    assert reply.status_code == 401

@@ -1,0 +1,206 @@
+"""Whatever is tried and wrong is in the audit log, with address and account, and nobody fills the log with it."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+from litestar import Litestar
+
+from app import db
+from app.api import trail
+from app.main import create_app
+from app.security import guesses
+from app.settings import Settings
+from app.store import audit, guesses as written
+from app.store.audit import AuditQuery
+from schema.attempts import Way
+from schema.audit import AuditEntry, AuditOutcome
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling
+from tests.app.api.sockets import talking
+
+ME, AUTH = "/api/v1/auth/me", "/api/v1/auth"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+MOST = 3  # wrong passwords before a lock-out
+WRONG = {**ADA, "password": "a guess"}
+
+Try = Callable[[Client], Awaitable[object]]
+
+
+def basic(login: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + b64encode(f"{login}:a guess".encode()).decode()}
+
+
+@pytest.fixture
+async def guarded(database: Settings) -> AsyncIterator[Client]:
+    """A client of an application that locks out soon, and knows a provider that is not there."""
+    guesses.forget()
+    trail.forget()
+    settings = replace(
+        database, api_admin_token=ADMIN_TOKEN, oidc_issuer="http://127.0.0.1:9", bruteforce_max_attempts=MOST
+    )
+    async with calling(create_app(settings)) as one:
+        yield one
+    guesses.forget()
+
+
+async def ada(client: Client) -> dict[str, str]:
+    """The first user, signed in."""
+    await client.post(f"{AUTH}/register", json={**ADA, **SETUP})
+    told = (await client.post(f"{AUTH}/login", json=ADA)).json()
+    client.cookies.clear()
+    return bearer(told)
+
+
+async def by_code(client: Client) -> None:
+    headers = await ada(client)
+    await client.post(f"{AUTH}/2fa/setup", json={"password": ADA["password"]}, headers=headers)
+    for _ in range(2):
+        await client.post(f"{AUTH}/2fa/verify", json={"token": "abcdef"}, headers=headers)
+
+
+async def by_own_password(client: Client) -> None:
+    headers, told = await ada(client), {"old_password": "a guess", "new_password": "seven green boats"}
+    for _ in range(2):
+        await client.put(f"{AUTH}/password", json=told, headers=headers)
+
+
+async def at_setup(client: Client) -> None:
+    for _ in range(2):
+        await client.post(f"{AUTH}/register", json=ADA)
+
+
+def twice(method: str, path: str, **sent: object) -> Try:
+    async def tried(client: Client) -> None:
+        await ada(client)
+        for _ in range(2):
+            await client.request(method, path, **sent)  # type: ignore[arg-type]  # what httpx takes
+
+    return tried
+
+
+# how it is tried twice, and whether it names an account
+TRIES: dict[Way, tuple[Try, bool]] = {
+    Way.LOGIN: (twice("POST", f"{AUTH}/login", json=WRONG), True),
+    Way.CODE: (by_code, True),
+    Way.OIDC: (twice("GET", f"{AUTH}/oidc/callback?code=x&state=y"), False),
+    Way.BASIC: (twice("GET", ME, headers=basic("ada")), True),
+    Way.API_KEY: (twice("GET", ME, headers={"X-API-Key": "pk_made-up"}), False),
+    Way.TOKEN: (twice("GET", ME, headers={"Authorization": "Bearer a.b.c"}), False),
+    Way.COOKIE: (twice("GET", ME, headers={"Cookie": "session_id=made.up"}), False),
+    Way.OWN_PASSWORD: (by_own_password, True),
+    Way.INVITATION: (
+        twice("POST", "/api/v1/invitations/accept", json={"token": "made-up", "password": "seven green boats"}),
+        False,
+    ),
+    Way.SETUP_TOKEN: (at_setup, False),
+    Way.ACK_LINK: (twice("GET", "/ack/made-up"), False),
+}
+ELSEWHERE = {Way.PASSKEY}  # tried in test_passkeys, where there is an authenticator
+
+
+async def entries() -> list[AuditEntry]:
+    """What is written of failed proofs once everything is."""
+    await written.keep(everything=True)
+    return [one for one in (await audit.browse(AuditQuery(limit=1_000)))[0] if "way" in one.change]
+
+
+def test_every_way_is_tried() -> None:
+    assert set(TRIES) | ELSEWHERE == set(Way)
+
+
+@pytest.mark.parametrize("way", TRIES)
+async def test_what_is_wrong_is_recorded_with_address_account_and_number(guarded: Client, way: Way) -> None:
+    tried, is_named = TRIES[way]
+    await tried(guarded)
+    (entry,) = await entries()
+    users = [row["id"] for row in await db.rows("SELECT id FROM users")]
+    assert (entry.action, entry.outcome, entry.code) == ("session.started", AuditOutcome.REFUSED, "UNAUTHORIZED")
+    assert (entry.ip, entry.resource_id) == ("127.0.0.1", users[0] if is_named else "")
+    assert entry.change == {"way": way.value, "count": 2, "locked": False}
+
+
+@pytest.mark.parametrize("message", [None, {"type": "auth", "token": "pk_made-up"}, {"type": "auth", "token": "a.b.c"}])
+async def test_what_is_wrong_on_the_websocket_is_recorded(
+    application: Litestar, client: Client, message: dict[str, str] | None
+) -> None:
+    del client  # which has the application run
+    guesses.forget()
+    async with talking(application, basic("nobody") if message is None else {}) as talk:
+        if message:
+            talk.say(**message)
+        while "closed" not in await talk.heard():
+            pass
+    (entry,) = await entries()
+    assert (entry.ip, entry.change["count"]) == ("127.0.0.1", 1)
+    assert entry.change["way"] == ("basic" if message is None else {"p": "api_key", "a": "token"}[message["token"][0]])
+
+
+async def test_a_key_that_is_switched_off_is_recorded_with_its_owner(guarded: Client) -> None:
+    headers = await ada(guarded)
+    made = (await guarded.post("/api/v1/api-keys", json={"name": "ci", "active": False}, headers=headers)).json()
+    assert (await guarded.get(ME, headers={"X-API-Key": made["key"]})).status_code == 401
+    assert [one.resource_id for one in await entries()] == [made["user_id"]]
+
+
+async def test_a_lock_out_is_recorded_too(guarded: Client) -> None:
+    await ada(guarded)
+    codes = [(await guarded.get(ME, headers=basic("eve"))).status_code for _ in range(MOST + 2)]
+    assert codes == [401] * MOST + [429] * 2
+    told = {one.code: one.change for one in await entries()}
+    assert told["UNAUTHORIZED"] == {"way": "basic", "count": MOST, "locked": False}
+    assert told["RATE_LIMITED"] == {"way": "basic", "count": 2, "locked": True}
+
+
+async def test_what_was_typed_is_shown_nowhere(guarded: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    await ada(guarded)
+    await guarded.get(ME, headers=basic("hunter2"))
+    (entry,) = await entries()
+    shown = capsys.readouterr().out
+    assert "hunter2" not in f"{entry}{shown}"
+    (line,) = [one for one in shown.splitlines() if "guess.refused" in one]
+    assert "ip=127.0.0.1" in line
+
+
+async def test_an_expired_session_is_everyday_and_not_recorded(guarded: Client) -> None:
+    headers = await ada(guarded)
+    await guarded.post(f"{AUTH}/logout", headers=headers)
+    assert (await guarded.get(ME, headers=headers)).status_code == 401
+    assert await entries() == []
+
+
+async def test_a_thousand_addresses_leave_no_more_than_a_minutes_worth(store: Settings) -> None:
+    del store
+    guesses.forget()
+    for number in range(1_000):
+        guesses.note(Way.BASIC, f"203.0.{number % 250}.{number // 250}", f"user{number}")
+        guesses.note(Way.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
+    found = guesses.due(0.0)
+    assert len(found) <= guesses.MOST + len(Way)
+    told = await entries()
+    assert len(told) <= guesses.MOST + len(Way)
+    assert sum(one.change["count"] for one in told) > 1_900  # single ones by login leave entries of their own
+
+
+def test_the_first_is_due_at_once_and_the_rest_of_its_minute_together() -> None:
+    guesses.forget()
+    guesses.note(Way.BASIC, "192.0.2.1", "ada", now_s=1_000)
+    (first,) = guesses.due(1_001)
+    assert first[1] == 1
+    guesses.settle([first], 1_001)
+    for _ in range(5):
+        guesses.note(Way.BASIC, "192.0.2.1", "Ada ", now_s=1_002)
+    assert guesses.due(1_059) == []
+    (rest,) = guesses.due(1_060)
+    assert rest[1] == 6
+    guesses.settle([rest], 1_060)
+    assert guesses.due(1_060, everything=True) == []
+
+
+def test_what_its_request_leaves_an_entry_of_is_due_with_the_others_of_its_minute() -> None:
+    guesses.forget()
+    for account in ("ada", "bob", "bob"):
+        guesses.note(Way.LOGIN, "192.0.2.1", account, now_s=1_000)
+    assert guesses.due(1_001) == []
+    assert [(guess.account, n) for guess, n in guesses.due(1_060)] == [("bob", 2)]
+    guesses.forget()
