@@ -10,6 +10,7 @@ from time import monotonic
 
 from msgspec import Struct
 
+from app.domain.fitting import is_storable
 from app.security.addresses import place_of
 from schema.attempts import Guess, Way
 
@@ -39,7 +40,8 @@ def note(way: Way, address: str, account: str = "", *, locked: bool = False, now
     locked   too many had failed before
     now_s    monotonic; None for now
     """
-    guess = Guess(way, place_of(address), account.strip().lower()[:NAME_MOST], locked)
+    name = account.strip().lower()[:NAME_MOST] if is_storable(account) else ""
+    guess = Guess(way, place_of(address), name, locked)
     if guess not in _counts and len(_counts) >= MOST:
         guess = Guess(way, "", "", locked)
     _counts.setdefault(guess, _Count(monotonic() if now_s is None else now_s)).n += 1
