@@ -60,7 +60,7 @@ bench *args: _install_dev
 faults *args: _install_dev
     @{{ python }} -m bench.faults "$@"
 
-# Hold the whole API against its own document, as nobody and as admin; `just fuzz --seconds 3600` for a long one.
+# Hold every operation of the API against its document, as nobody and as admin; `just fuzz --seconds 3600` looks longer.
 fuzz *args: _install_dev
     @{{ python }} -m bench.fuzz "$@"
 

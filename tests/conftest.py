@@ -47,6 +47,14 @@ def _loopback_only(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_loopback_only)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what knows the database: it must hold on each of its engines."""
+    for item in (one for one in items if isinstance(one, pytest.Function)):
+        if {"database", "blank_database"} & set(item.fixturenames):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[str]:
     """A Valkey of this test process, as a unix:// address."""

@@ -15,6 +15,8 @@ from schema.status import Status
 from tests import make
 from tests.conftest import ON_POSTGRES, _created
 
+pytestmark = pytest.mark.database  # its own fixture makes one of the version before
+
 BEFORE = "2026-11-22T00:00:19:000000"
 MONITOR, CHANNEL, EVENT, DELIVERY = "m" * 8, "c" * 8, "e" * 8, "d" * 8
 DOWN_MS = make.NOW_MS - 30 * make.MINUTE_MS

@@ -20,6 +20,8 @@ from app.store.audit import AuditQuery
 from schema.users import Refresh
 from tests.app.api.people import Client, calling
 
+pytestmark = pytest.mark.either_engine
+
 ended: list[str] = []
 
 

@@ -16,6 +16,8 @@ from app.security.attempts import WIDE
 from app.settings import Settings
 from tests.app.api.people import ADA, Client, Headers, bearer, calling
 
+pytestmark = pytest.mark.either_engine
+
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 AUTH = "/api/v1/auth"
 LOGIN, TOKEN = f"{AUTH}/login", f"{AUTH}/token"

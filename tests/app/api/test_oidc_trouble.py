@@ -12,6 +12,8 @@ from app.settings import Settings
 from app.variables import Rate
 from tests.app.api.people import Client, calling
 
+pytestmark = pytest.mark.either_engine
+
 START = "/api/v1/auth/oidc/start"
 
 

@@ -12,6 +12,8 @@ from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.people import Client
 
+pytestmark = pytest.mark.either_engine
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 

@@ -22,6 +22,8 @@ from tests.app.api.cast import EVERYBODY, Person
 from tests.app.api.people import Client
 from tests.app.api.sockets import talking
 
+pytestmark = pytest.mark.either_engine
+
 PUBLIC = {
     "/",
     "/ack/{token:str}",

@@ -13,6 +13,8 @@ from app.settings import Settings
 from app.variables import Rate
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
 
+pytestmark = pytest.mark.either_engine
+
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 ME, LOGIN, MONITORS = "/api/v1/auth/me", "/api/v1/auth/login", "/api/v1/monitors"
 READ, WRITE, AUTH = 5, 2, 8

@@ -11,7 +11,7 @@ from app.store import heartbeats, monitors
 from tests import make
 from tests.pipeline.target import watched
 
-pytestmark = [pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.either_engine]
 
 
 async def added(*, down: bool = False, **changes) -> str:
