@@ -60,6 +60,7 @@ class Stage:
         await self.ground.register()
         ports = {int(n): port for n, port in msgspec.json.decode(await self.good.ask("/ports")).items()}
         await _each([self._add(draft) for draft in _healthy(self.good, ports)])
+        await self._report()
         until = time.monotonic() + FIRST_S
         wanted = set(range(healthy.PUSH.start))
         while not wanted <= set((await self.log()).numbers):
@@ -97,8 +98,11 @@ class Stage:
     async def push(self) -> None:
         """Report for every push monitor, again and again."""
         while True:
-            await asyncio.gather(*(self.ground.call("GET", f"/push/{token}") for token in self.pushes))
+            await self._report()
             await asyncio.sleep(PUSH_S)
+
+    async def _report(self) -> None:
+        await asyncio.gather(*(self.ground.call("GET", f"/push/{token}") for token in self.pushes))
 
     async def watch(self) -> None:
         """Look at the worker's memory, again and again."""
@@ -111,10 +115,12 @@ class Stage:
         """The processes that must not be started anew."""
         return {one.pid: one for one in self.ground.family() if one.role in STAYING}
 
-    async def keep(self) -> Path:
-        """Copy what the product wrote to bench/out/, for whoever wants to know why."""
+    async def keep(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
+        """Copy what the product wrote, and what it stored, to bench/out/, for whoever wants to know why."""
         kept = OUT / time.strftime("targets-%Y%m%d-%H%M%S")
         kept.mkdir(parents=True, exist_ok=True)
+        named = {self.names.get(name, name): found for name, found in beats.items()}
+        (kept / "beats.json").write_bytes(msgspec.json.encode(named))
         for path in _logs(self.ground):
             shutil.copy(path, kept)
         return kept
@@ -153,7 +159,7 @@ async def _report(
         notes=[*notes, _shown(memory), _ends(results), *(f"refused by the API: {name}" for name in stage.refused)],
     )
     if not report.holds:
-        report.notes.append(f"the logs are in {await stage.keep()}")
+        report.notes.append(f"the logs are in {await stage.keep(beats)}")
     return report
 
 

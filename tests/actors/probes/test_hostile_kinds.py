@@ -1,15 +1,23 @@
-"""Hostile servers of a fault run that have no end: each ends for a reason of its own."""
+"""Every kind of hostile server that a fault run has, one check each: down or unknown, for a reason in plain words."""
+
+import asyncio
+from contextlib import AsyncExitStack
 
 import msgspec
 import pytest
 
+from bench.faults.hostile import judgement
+from bench.faults.hostile.judgement import Beat
 from bench.faults.hostile.kinds import KINDS
 from bench.faults.hostile.scripts import Kind
 from bench.faults.hostile.serve import serving
+from schema.jobs import Outcome
 from schema.targets import TARGETS
 
-LONG_MS = 30_000
-NAMED = {kind.name: kind for kind in KINDS}
+BRIEFLY_MS, LONG_MS = 1_500, 30_000
+DETAIL_BYTES = 64_000
+SERVED = [kind for kind in KINDS if not kind.refused]
+NAMED = {kind.name: kind for kind in SERVED}
 SAYING = {
     "http: 100 Continue without end": "the answer is not HTTP as it should be: Too many interim answers",
     "http: 103 Early Hints without end": "the answer is not HTTP as it should be: Too many interim answers",
@@ -32,6 +40,22 @@ SAYING = {
 
 def target_of(kind: Kind, port: int):
     return msgspec.convert(kind.config(port), TARGETS[kind.type])
+
+
+def objections(kind: Kind, outcome: Outcome) -> list[str]:
+    """What is wrong with an outcome."""
+    beat = Beat(outcome.at_ms, outcome.seen, outcome.code, outcome.message)
+    size = len(msgspec.json.encode(outcome))
+    return judgement.objections(kind.name, [beat]) + ([f"{kind.name}: {size} bytes"] if size > DETAIL_BYTES else [])
+
+
+@pytest.mark.parametrize("type_", sorted({kind.type for kind in SERVED}))
+async def test_a_hostile_server_is_down_or_unknown_for_a_reason_in_plain_words(check, type_):
+    kinds = [kind for kind in SERVED if kind.type == type_]
+    async with AsyncExitStack() as servers:
+        targets = [target_of(kind, await servers.enter_async_context(serving(kind))) for kind in kinds]
+        outcomes = await asyncio.gather(*(check(one, timeout_ms=BRIEFLY_MS, detailed=True) for one in targets))
+    assert [line for kind, outcome in zip(kinds, outcomes, strict=True) for line in objections(kind, outcome)] == []
 
 
 @pytest.mark.parametrize("name", SAYING)

@@ -1,0 +1,247 @@
+"""Whatever bytes a target answers with: the check ends with an outcome that every encoder and database takes."""
+
+import asyncio
+import unicodedata
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings as examples, strategies as st
+from msgspec import Struct, structs
+
+from actors.probes import Tools, open_tools, outcome_of
+from app import db
+from app.security import sealing
+from app.store import heartbeats, monitors, series
+from schema.heartbeats import key_of
+from schema.jobs import Outcome
+from schema.monitors import Snapshot
+from schema.status import Status
+from schema.targets import TARGETS
+from tests import make
+from tests.actors.probes.talker import Script, datagrams, talking
+
+POISON = b"caf\xe9 \0 \x1b[31m \xe2\x80\xae \xed\xa0\x80 end"
+POISONS = (POISON, POISON.replace(b"\0", b""))  # some protocols are refused at a NUL
+ENDS = (b"\r\n\r\n", b'"}')
+TIMEOUT_MS = 150
+MESSAGE, DETAIL_BYTES = 500, 64_000
+WHOLE = (-(2**63), 2**63 - 1)
+DIFFERS = [{"on": "value", "operator": "!=", "expected": "needle"}]  # so that the value is read, and shown
+SIGNED = {"username": "me", "password": "a secret"}
+HTTP = (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 500 ", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 302 Found\r\nLocation: ")
+ENDED = b'HTTP/1.1 200 OK\r\n\r\n{"events": [{"eventAction": "expiration", "eventDate": "2001-01-01"}], "status": ["'
+JSON = (b'HTTP/1.1 200 OK\r\n\r\n{"a": "\\ud800', b'HTTP/1.1 500 No\r\n\r\n{"message": "\\u0000')
+
+pytestmark = pytest.mark.timeout(300)
+Keep = Callable[[Outcome], list[Any]]
+
+
+class Talk(Struct, frozen=True):
+    """How a monitor is made for a server, and how the server may begin.
+
+    starts    what its replies begin with     first    whether it speaks before it is asked
+    """
+
+    type: str
+    config: Callable[[int], dict[str, Any]]
+    starts: tuple[bytes, ...] = ()
+    first: bool = False
+    udp: bool = False
+
+
+Ask = Callable[[Talk, list[bytes]], Outcome]
+
+
+def local(type_: str, *starts: bytes, first: bool = False, udp: bool = False, **more: Any) -> Talk:
+    return Talk(type_, lambda port: {"host": "127.0.0.1", "port": port, **more}, starts, first, udp)
+
+
+def web(type_: str, *starts: bytes, scheme: str = "http", **more: Any) -> Talk:
+    return Talk(type_, lambda port: {"url": f"{scheme}://127.0.0.1:{port}/", **more}, starts)
+
+
+TALKS = {
+    "http": web("http", *HTTP),
+    "http words": web("http", *HTTP, *JSON, json_query="$.a", assertions=DIFFERS),
+    "website": web("website", *HTTP),
+    "websocket": web("websocket", b"HTTP/1.1 101 Switching Protocols\r\n", *HTTP, scheme="ws", expect="needle"),
+    "tcp": local("tcp", first=True, assertions=DIFFERS),
+    "dns": Talk("dns", lambda port: {"host": "a.example", "resolver_server": "127.0.0.1", "port": port}, udp=True),
+    "dns over tcp": Talk(
+        "dns",
+        lambda port: {"host": "a.example", "resolver_server": "127.0.0.1", "port": port, "transport": "tcp"},
+        (b"\0\x30", b"\xff\xff"),
+    ),
+    "redis": local("redis", b"-ERR ", b"+", b":1", b"$5\r\n", b"*2\r\n+", assertions=DIFFERS),
+    "postgres": local("postgres", b"E\0\0\0\x20SFATAL\0M", b"R\0\0\0\x08\0\0\0\0", b"N", sslmode="disable"),
+    "ssh": local("ssh", b"SSH-2.0-", b"SSH-1.", b"hello\r\n", first=True, assertions=DIFFERS),
+    "ssh key": local("ssh", b"SSH-2.0-a\r\n\0\0\0\x1c\4\1", first=True, fingerprint="SHA256:" + "A" * 43),
+    "ntp": local("ntp", b"\x24\0", b"\x24\1", udp=True),
+    "ssl": local("ssl", b"\x15\3\3\0\2\2", b"\x16\3\3\0\x20\2"),
+    "mysql": local("mysql", b"\x20\0\0\0\xff\x10\x04#HY000", b"\x20\0\0\0\x0a8.0\0", first=True),
+    "ldap": local("ldap", b"\x30\x20\2\1\1\x61\x1b\x0a\1\x31\4\0\4", b"\x30\x84", filter="(a=b)"),
+    "smtp": local("mail", b"554 ", b"220-", b"220 a\r\n", b"250-", first=True, protocol="smtp"),
+    "imap": local("mail", b"* BYE ", b"* OK ", b"* CAPABILITY ", b"w BAD ", first=True, protocol="imap"),
+    "pop3": local("mail", b"-ERR ", b"+OK ", first=True, protocol="pop3"),
+    "mongodb": local(
+        "mongodb", b"\x40\0\0\0\1\0\0\0\1\0\0\0\xdd\7\0\0\0\0\0\0\0\x2b\0\0\0\2errmsg\0", assertions=DIFFERS
+    ),
+    "snmp": local("snmp", b"\x30\x20\2\1\1\4\6public\xa2", udp=True, oid="1.3.6.1.2.1.1.1.0", assertions=DIFFERS),
+    "mqtt": local("mqtt", b"\x20\2\0\0", b"\x90\3\0\1\0\x30\x20\0\2", topic="a", assertions=DIFFERS),
+    "grpc": local("grpc", b"\0\0\0\4\0\0\0\0\0", b"\0\0\x20\1\5\0\0\0\1\x88", first=True),
+    "rabbitmq": local("rabbitmq", b"\1\0\0\0\0\0\x20\0\x0a\0\x32\1\x93\x10", b"AMQP\0\0\x09\1", **SIGNED),
+    "rabbitmq node": Talk("rabbitmq", lambda port: {"nodes": [f"http://127.0.0.1:{port}"], **SIGNED}, (*HTTP, *JSON)),
+    "docker": Talk("docker", lambda port: {"container": "a", "daemon": f"tcp://127.0.0.1:{port}"}, (*HTTP, *JSON)),
+    "steam": local("steam", b"\xff\xff\xff\xffI\x11", b"\xff\xff\xff\xffA", b"\xff\xff\xff\xffm", udp=True),
+    "rdap": Talk(
+        "domain",
+        lambda port: {"domain": "a.example", "rdap_url": f"http://127.0.0.1:{port}/", "whois_server": None},
+        (ENDED, *HTTP),
+    ),
+    "whois": Talk(
+        "domain",
+        lambda port: {"domain": "a.example", "rdap_url": "", "whois_server": "127.0.0.1", "whois_port": port},
+        (b"Expires: 2001-01-01\r\nRegistrar: ", b"refer: ", b"No match for "),
+    ),
+    "kafka": Talk(
+        "kafka-producer",
+        lambda port: {"brokers": [f"127.0.0.1:{port}"], "topic": "a", "message": "tick", **SIGNED},
+        (b"\0\0\0\x20\0\0\0\1\0\0", b"\0\0\0\x20\0\0\0\2\0\x21\0\0\0\1"),
+    ),
+    "sqlserver": local(
+        "sqlserver", b"\4\1\0\x30\0\0\0\0\xaa", b"\4\1\0\x19\0\0\0\0\0\0\x0b\0\6\1\0\x11\0\1\xff", **SIGNED
+    ),
+}  # fmt: skip
+UNASKED = {"push", "group", "manual", "ping"}  # nobody answers with bytes of his own
+
+
+@st.composite
+def replies(draw, starts: tuple[bytes, ...]) -> list[bytes]:
+    """A few replies: bytes alone, or behind something that the protocol begins with."""
+    begin = st.sampled_from((b"", *starts))
+    rest = st.one_of(
+        st.binary(max_size=200), st.sampled_from(POISONS), st.text(max_size=50).map(lambda text: text.encode())
+    )
+    end = st.sampled_from((b"", b"\r\n", b"\0", *ENDS))
+    return draw(st.lists(st.tuples(begin, rest, end).map(b"".join), min_size=1, max_size=3))
+
+
+def answering(sent: list[bytes], *, first: bool) -> Script:
+    """Sends a reply to each question, and hangs up."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, reply in enumerate(sent):
+            if (number or not first) and not await reader.read(65_536):
+                return
+            writer.write(reply)
+            await writer.drain()
+
+    return script
+
+
+async def outcome(talk: Talk, sent: list[bytes], tools: Tools) -> Outcome:
+    """What one check of a server that answers so comes to."""
+    serving = datagrams(lambda _: sent) if talk.udp else talking(answering(sent, first=talk.first))
+    async with serving as port:
+        target = msgspec.convert(talk.config(port), TARGETS[talk.type])
+        snapshot = make.snapshot(target, timeout_ms=TIMEOUT_MS)
+        return await outcome_of(make.slot(early=True), snapshot, tools, detailed=True)
+
+
+@pytest.fixture
+def ask(settings) -> Iterator[Ask]:
+    """Checks a server that answers so; hypothesis calls it again and again, so the loop is the fixture's own."""
+    with asyncio.Runner() as runner:
+        tools = runner.run(open_tools(settings))
+        yield lambda talk, sent: runner.run(outcome(talk, sent, tools))
+        runner.run(tools.close())
+
+
+@pytest.fixture
+def kept(database) -> Iterator[Keep]:
+    """Stores an outcome of one monitor beside a good one of another; returns what is stored of the two."""
+
+    async def begin() -> dict[int, Snapshot]:
+        await db.start(database)
+        sealing.prepare(database)
+        plans = [plan for name in ("odd", "good") for plan in (await monitors.add(make.monitor(name=name))).plans]
+        return {one.series: one for one in await series.snapshots([plan.series for plan in plans])}
+
+    async def keep(known: dict[int, Snapshot], odd: Outcome, at_ms: int) -> list[Any]:
+        first, second = known
+        batch = [structs.replace(odd, series=first, at_ms=at_ms), make.outcome(series=second, at_ms=at_ms)]
+        await heartbeats.absorb(make.results(*batch), known, at_ms)
+        keys = [key_of(one.series, one.at_ms) for one in batch]
+        return await db.rows(
+            "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN details d ON d.id = h.id"
+            " WHERE h.id IN (?1, ?2) ORDER BY h.id",
+            *keys,
+        )
+
+    times = count(make.NOW_MS, make.MINUTE_MS)
+    with asyncio.Runner() as runner:
+        known = runner.run(begin())
+        yield lambda odd: runner.run(keep(known, odd, next(times)))
+        runner.run(db.stop())
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """Every text and number of a detail, names among them."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield name
+            yield from leaves(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from leaves(one)
+    else:
+        yield value
+
+
+def is_plain(text: str, *, lines: bool = False) -> bool:
+    """Whether it has nothing that an encoder or a database refuses, or a terminal obeys."""
+    allowed = {"\n", "\t"} if lines else set()
+    return all(unicodedata.category(sign) not in {"Cc", "Cs"} for sign in set(text) - allowed) and "\u202e" not in text
+
+
+def is_fit(leaf: Any) -> bool:
+    """Whether a text is plain, and a number one that a database holds."""
+    if isinstance(leaf, str):
+        return is_plain(leaf, lines=True)
+    return not isinstance(leaf, int) or WHOLE[0] <= leaf <= WHOLE[1]
+
+
+def hold(found: Outcome) -> None:
+    """An outcome that anybody takes."""
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Outcome).series == found.series
+    assert is_plain(found.message)
+    assert len(found.message) <= MESSAGE
+    assert "a fault in Watchkeeper" not in found.message
+    assert found.message or found.code
+    assert all(is_fit(leaf) for leaf in leaves(found.detail))
+    assert len(msgspec.json.encode(found.detail)) <= DETAIL_BYTES
+    if found.ends:
+        assert is_plain(found.ends.name + found.ends.issuer + found.ends.identity)
+
+
+def test_every_type_that_asks_a_server_is_among_them():
+    assert {talk.type for talk in TALKS.values()} == set(TARGETS) - UNASKED
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_whatever_a_target_answers_is_plain_and_is_stored_beside_what_is_good(name, ask, kept):
+    talk = TALKS[name]
+
+    def answers(sent: list[bytes]) -> None:
+        found = ask(talk, sent)
+        hold(found)
+        odd, good = kept(found)
+        assert (odd["status"], odd["message"] or "", good["status"]) == (found.seen, found.message, Status.UP)
+        assert not found.detail or set(msgspec.json.decode(odd["detail"])) == set(found.detail)
+
+    for sent in ([start + poison + end] for start in talk.starts for poison in POISONS for end in ENDS):
+        answers(sent)
+    examples(max_examples=8, database=None)(given(sent=replies(talk.starts))(answers))()
