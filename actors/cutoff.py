@@ -37,7 +37,7 @@ async def say(node: str, *, cut_off: bool) -> None:
 async def workers() -> list[str]:
     """Who said so just now. Raises RedisError."""
     told = await queue.client().hgetall(KEY)
-    gone = [node for node, at in told.items() if time() - int(at) > FRESH_S]
+    gone = [node for node, at in told.items() if abs(time() - int(at)) > FRESH_S]
     if gone:
         await queue.client().hdel(KEY, *gone)
     return sorted(node.decode() for node in told if node not in gone)

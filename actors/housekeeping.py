@@ -21,10 +21,12 @@ TERM_MS = 150_000  # two rounds and a half: whoever is alive keeps the office
 ROUND_S = 60.0
 DOUBT_S = 3_600.0  # after a jump of the clock nothing is removed
 
-# Takes the key when it is free, prolongs it when it is ours; says whether it is ours.
+# Takes the key when it is free, prolongs it when it is ours; says whether it is ours. One that lasts for longer than a
+# term, or for ever, is of a clock that was ahead, or nobody's.
 HOLD = """
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
+local left = redis.call('PTTL', KEYS[1])
+if holder and holder ~= ARGV[1] and left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """

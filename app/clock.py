@@ -81,7 +81,13 @@ class Watch:
 
     def lost_s(self, since_s: float) -> float:
         """The longest interruption since then (monotonic), one that no tick has noticed yet included; 0.0 for none."""
-        return max((one.lost_s for one in self._all() if one.ended_s > since_s), default=0.0)
+        last = self._between(self._both())
+        longest = last.lost_s if last is not None else 0.0
+        for one in reversed(self.interruptions):  # asked for each check: usually the newest one was over before
+            if one.ended_s <= since_s:
+                break
+            longest = max(longest, one.lost_s)
+        return longest
 
     def jump_s(self) -> float:
         """The largest recent jump of the wall clock; 0.0 for none."""

@@ -81,9 +81,9 @@ async def _published() -> dict[str, str]:
     except (RedisError, OSError):
         return {}
     told = {_name(field): msgspec.json.decode(text, type=Published) for field, text in raw.items()}
-    if gone := [field for field, one in told.items() if time() - one.at_s > GONE_S]:
+    if gone := [field for field, one in told.items() if abs(time() - one.at_s) > GONE_S]:
         await queue.client().hdel(KEY, *gone)
-    return {field: one.text for field, one in told.items() if time() - one.at_s < FRESH_S}
+    return {field: one.text for field, one in told.items() if abs(time() - one.at_s) < FRESH_S}
 
 
 def _name(field: bytes | str) -> str:

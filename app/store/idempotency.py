@@ -18,7 +18,8 @@ _CLAIM = """INSERT INTO idempotency (id, body_hash, status, reply, lease_ms, exp
 VALUES (?1, ?2, 0, '', ?3, ?4)
 ON CONFLICT (id) DO UPDATE SET body_hash = excluded.body_hash, status = 0, reply = '',
     lease_ms = excluded.lease_ms, expires_ms = excluded.expires_ms
-WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND idempotency.lease_ms <= ?5)
+WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_ms <= ?5
+    OR idempotency.lease_ms > ?3 + 60000))
 RETURNING id"""
 _LOOK = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id = ?1"
 

@@ -194,3 +194,14 @@ async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(pl
     for _ in range(2):
         await Repairs().escalate()
     assert [(job.channel_id, len(job.deliveries)) for job in await jobs_of(NotifyBatch)] == [(channel.id, 1)]
+
+
+@pytest.mark.parametrize("ahead_ms", [120_000, 3_600_000, 30 * 86_400_000])
+async def test_a_clock_that_was_ahead_keeps_no_monitor_from_its_check(plan, ahead_ms):
+    repairs = Repairs()
+    await repairs.rebuild()
+    await due.claim(10, at_ms=due.now_ms() + ahead_ms)
+    await repairs.reconcile()
+    await repairs.overdue()
+    assert await due.oldest_due_ms() <= due.now_ms() + due.HELD_MS
+    assert "future" in repairs.clock.trouble()

@@ -27,7 +27,7 @@ async def ground(store: Settings, queue: Settings) -> Settings:
 async def has_worker(*names: str) -> None:
     for name in names or ("one",):
         node = nodes.Node(id=name, role="worker", pid=1, host="h", started_at=nodes.this("worker").started_at)
-        await queues.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=60)
+        await queues.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.LIFE_S)
 
 
 async def look(*watches: SelfWatch, times: int = LOOKS) -> None:

@@ -99,3 +99,10 @@ def test_a_channel_may_ask_for_time_but_not_for_silence():
 def test_a_test_is_tried_once_and_says_nothing_about_the_channel():
     (result,) = results_of(claimed(kind=EventKind.TEST), Undelivered("answered 500"), TIMING, DAY_S)
     assert (result.state, result.answer) == ("dead", None)
+
+
+def test_what_failed_while_we_stood_still_says_nothing_of_the_channel_and_goes_again():
+    failed = Undelivered("no answer within 20 s")
+    failed.ours = True
+    (result,) = results_of(claimed(), failed, TIMING, DAY_S)
+    assert (result.state, result.answer, result.answered) == ("pending", None, False)

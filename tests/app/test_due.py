@@ -275,3 +275,43 @@ async def test_a_cron_slot_that_comes_due_in_flight_waits_for_the_landing():
     assert (await due.claim(10)).slots == []
     await due.land([Landing(1, first.at_ms)])
     assert len((await due.claim(10)).slots) == 1
+
+
+async def test_due_times_and_deadlines_beyond_what_may_be_are_found():
+    await scheduled(plan(1), plan(2), cron_plan(3))
+    await due.claim(10, at_ms=due.now_ms() + LONG_AGO)
+    plans = {1: plan(1), 2: plan(2), 3: cron_plan(3)}
+    assert set(await due.misplaced(plans)) >= {1, 2}
+    late = await due.overdue(10)
+    assert {slot.series for slot in late.again} >= {1, 2}
+
+
+async def test_what_is_due_in_time_is_not_misplaced():
+    await scheduled(plan(1), plan(2, interval_ms=3_600_000), cron_plan(3, cron="0 3 * * *"))
+    await due.put([plan(4)], first_at_ms=due.now_ms())
+    await due.claim(10)
+    plans = {1: plan(1), 2: plan(2, interval_ms=3_600_000), 3: cron_plan(3, cron="0 3 * * *"), 4: plan(4)}
+    assert await due.misplaced(plans) == []
+
+
+async def test_a_change_of_the_schedule_makes_what_was_due_by_the_old_one_a_gap():
+    oldest = slots.next_slot(1, INTERVAL_MS, due.now_ms()) - 2 * INTERVAL_MS
+    await scheduled(plan())
+    await make_due(1, oldest)
+    await due.put([plan(version=2, interval_ms=60_000)], since_ms=due.now_ms())
+    assert [gap.from_ms for gap in await due.gaps()] == [oldest]
+
+
+async def test_a_wish_to_be_checked_at_once_passes_over_no_slot():
+    oldest = slots.next_slot(1, INTERVAL_MS, due.now_ms()) - 2 * INTERVAL_MS
+    await scheduled(plan())
+    await make_due(1, oldest)
+    await due.put([plan(version=2)], first_at_ms=due.now_ms())
+    assert await due.oldest_due_ms() == oldest
+
+
+async def test_a_series_that_is_dropped_in_flight_leaves_a_gap_for_its_slot():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    await due.drop([1])
+    assert [(gap.from_ms, gap.to_ms) for gap in await due.gaps()] == [(slot.at_ms, slot.at_ms)]

@@ -118,3 +118,35 @@ def test_what_is_too_old_to_matter_does_not_matter(agreed, into_ms, older_ms):
 
 def test_nothing_is_said_of_a_monitor_without_schedule_and_reports():
     assert find(Reports(since_ms=NOW), Terms(), NOW) == Finding(UNKNOWN, "waiting for the first push")
+
+
+@pytest.mark.parametrize(
+    ("away", "after_s", "status"),
+    [
+        ((), 200, Status.DOWN),  # nobody was away: silence is silence
+        (((50, 190),), 200, Status.UNKNOWN),  # the report was due while nobody could report
+        (((50, 190),), 190 + 67, Status.DOWN),  # and the next one did not come either
+        (((10, 20),), 200, Status.DOWN),  # over before a report was expected
+        (((5, 3_605),), 3_606, Status.UNKNOWN),  # the clock jumped over an hour
+    ],
+)
+def test_what_could_not_come_in_proves_nothing(away, after_s, status):
+    terms = Terms(interval_ms=60_000)
+    told = Reports(NOW, away=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
+    assert find(told, terms, NOW + 1_000 * after_s).status is status
+
+
+def test_a_nightly_report_that_a_short_pause_may_have_swallowed_is_awaited_for_a_minute():
+    terms = Terms(interval_ms=86_400_000, grace_ms=600_000)
+    due_ms = NOW + 86_400_000
+    told = Reports(NOW, away=((due_ms + 1_000, due_ms + 7_000),))
+    assert find(told, terms, due_ms + 600_001).status is Status.DOWN
+    late = Reports(NOW, away=((due_ms + 590_000, due_ms + 596_000),))
+    found = find(late, terms, due_ms + 600_001)
+    assert (found.status, found.look_ms) == (Status.UNKNOWN, due_ms + 596_000 + 60_000 + 1)
+    assert find(late, terms, found.look_ms).status is Status.DOWN
+
+
+def test_a_report_that_said_down_stays_down_whoever_was_away():
+    told = Reports(-NOW, away=((NOW, NOW + 60_000),))
+    assert find(told, Terms(interval_ms=60_000), NOW + 1).status is Status.DOWN
