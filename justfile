@@ -86,6 +86,10 @@ services: _install_dev
 # Choose the newest versions that fit and write them down, with hashes.
 lock:
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        -o requirements-bootstrap.lock requirements-bootstrap.in
+    {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+        -o requirements-build.lock requirements-build.in
+    {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         -o requirements.lock pyproject.toml
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         -c requirements.lock --group dev --all-extras -o requirements-dev.lock pyproject.toml

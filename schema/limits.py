@@ -23,6 +23,10 @@ Body = Annotated[
     str,
     Meta(max_length=65_536, extra={"restricted": Restricted.ALL}, description="What is sent. Not shown to viewers."),
 ]
+Headers = Annotated[
+    dict[Annotated[str, Meta(max_length=128)], Secret],
+    Meta(max_length=50, description="By name; those that frame a message, such as Connection, are refused."),
+]
 Host = Annotated[
     str,
     Meta(

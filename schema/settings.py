@@ -6,6 +6,7 @@ What a process must know before it has a database is a variable (`app/variables.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta, Struct
 
 Network = Annotated[
@@ -21,12 +22,21 @@ Network = Annotated[
 Networks = Annotated[list[Network], Meta(max_length=200)]
 
 
+SocketPath = Annotated[
+    str, Meta(min_length=2, max_length=255, pattern=r"^/[^\0\n]+$(?!\n)", description="Where a Unix socket is.")
+]
+SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/docker.sock")
+
+
 class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where connections may lead. The narrowest network that holds an address decides; `deny` wins a tie."""
 
     private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
     allow: Annotated[Networks, Meta(description="May be reached, whatever `private` says.")] = []
     deny: Annotated[Networks, Meta(description="May not be reached.")] = []
+    sockets: Annotated[
+        list[SocketPath], Meta(max_length=50, description="Unix sockets of a worker's machine that checks may reach.")
+    ] = msgspec.field(default_factory=lambda: list(SOCKETS))
 
 
 NotifyDays = Annotated[

@@ -15,9 +15,11 @@ from app.variables import VARIABLES
 
 TOP = Path(__file__).parents[1]
 RUN, TEST = (
-    "python3 -m venv .venv && .venv/bin/pip install -q uv rust-just && .venv/bin/just " + end for end in ("up", "test")
+    "python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements-bootstrap.lock"
+    " && .venv/bin/just " + end
+    for end in ("up", "test")
 )
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bootstrap.lock", "requirements-build.lock")
 
 
 def words(text: str) -> str:
@@ -52,6 +54,30 @@ def test_what_the_project_needs_is_locked(project: dict[str, Any]) -> None:
     needed = {words(one) for one in project["project"]["dependencies"]}
     assert needed <= locked("requirements.lock") <= locked("requirements-dev.lock")
     assert {words(one) for one in project["dependency-groups"]["dev"]} <= locked("requirements-dev.lock")
+
+
+INSTALLS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/start.md",
+    "Dockerfile",
+    "justfile",
+    "deploy/systemd/watchkeeper.service",
+)
+
+
+@pytest.mark.parametrize("name", INSTALLS)
+def test_whatever_is_installed_is_pinned_by_its_hash(name: str) -> None:
+    text = (TOP / name).read_text().replace("\\\n", " ")
+    installs = re.findall(r"pip install[^\n&;]*", text)
+    assert installs
+    assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
+
+
+def test_the_image_builds_on_an_exact_version() -> None:
+    bases = re.findall(r"^FROM (\S+)", (TOP / "Dockerfile").read_text(), re.MULTILINE)
+    assert bases
+    assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base) for base in bases)
 
 
 def test_the_readme_runs_it_and_tests_it_with_one_command_each() -> None:

@@ -17,7 +17,8 @@ from app.settings import Settings
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN, TEST = (
-    f"python3 -m venv .venv && .venv/bin/pip install -q uv rust-just && .venv/bin/just {recipe}"
+    "python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r requirements-bootstrap.lock"
+    f" && .venv/bin/just {recipe}"
     for recipe in ("up", "test")
 )
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -74,6 +74,7 @@ def _way(target: Docker, asked: Asked) -> tuple[aiohttp.BaseConnector, str]:
     """How to get to the daemon, and the address of its API."""
     place = urlsplit(target.daemon)
     if place.scheme == "unix":
+        asked.tools.egress.check_socket(place.path)
         return aiohttp.UnixConnector(place.path, **ONE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
     door = Door(asked.tools.egress, ssl=_trust(target, str(place.hostname), asked), **ONE_USE)

@@ -1,7 +1,8 @@
 """Asks a PostgreSQL one query that only reads.
 
-Read-only by construction: PostgreSQL's extended protocol takes one statement, and the transaction around it is
-read-only with a limit on its time. `COPY … TO PROGRAM` and the like do not begin with a word the target allows.
+PostgreSQL's extended protocol takes one statement; the transaction around it is read-only, has a limit on its time, and
+is rolled back. `COPY … TO PROGRAM` and the like do not begin with a word the target allows. That is no guard against
+functions: some act outside of transactions, and do what the user may.
 """
 
 import ssl
@@ -56,9 +57,11 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) ->
         server_settings={"application_name": "watchkeeper"},
     )
     try:
-        async with connection.transaction(readonly=True):
-            await connection.execute(f"SET LOCAL statement_timeout = {asked.snapshot.timeout_ms}")
-            row = await connection.fetchrow(target.query)
+        transaction = connection.transaction(readonly=True)
+        await transaction.start()
+        await connection.execute(f"SET LOCAL statement_timeout = {asked.snapshot.timeout_ms}")
+        row = await connection.fetchrow(target.query)
+        await transaction.rollback()  # a read-only transaction keeps what some functions write: large objects, notices
         version = str(connection.get_settings().server_version)
         await connection.close()
     finally:

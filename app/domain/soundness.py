@@ -19,11 +19,21 @@ from app.domain import addressed, foreign_json, patterns, reach, vapid
 from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
+from schema.targets import Website, WebSocket
 from schema.targets.http import Encoding, Http, Ntlm
 
 Fault = tuple[str, str]  # field, what would be right
 
 _BREAK = re.compile(r"[\r\n\0]")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
+# What says where a message ends, or is for the next hop only (RFC 9110, 7.6.1), and what a WebSocket agrees on.
+FRAMING = frozenset(
+    {
+        *("connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
+    }
+)
+HANDSHAKE = frozenset(f"sec-websocket-{one}" for one in ("accept", "extensions", "key", "protocol", "version"))
 _PAIR = re.compile(r"(?:[^\s&=%]|%[0-9A-Fa-f]{2})+=(?:[^\s&%]|%[0-9A-Fa-f]{2})*")  # each character in one way only
 
 
@@ -41,6 +51,7 @@ def _of_http(config: Http) -> Iterator[Fault]:
 
         query = partial(json_query.compiled, config.json_query_language, config.json_query)
         yield from _raising("json_query", str(config.json_query_language), query)
+    yield from _headers(config.headers)
     yield from _body(config)
     yield from _keys(config.tls_cert, config.tls_key, config.tls_ca)
     if isinstance(config.auth, Ntlm) and find_spec("spnego") is None:
@@ -143,9 +154,26 @@ def _of_egress(policy: EgressPolicy) -> Iterator[Fault]:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
 
+def _of_website(config: Website) -> Iterator[Fault]:
+    yield from _headers(config.headers)
+
+
+def _of_websocket(config: WebSocket) -> Iterator[Fault]:
+    yield from _headers(config.headers, FRAMING | HANDSHAKE)
+
+
 def _of_webhook(config: Webhook) -> Iterator[Fault]:
-    for name, value in config.headers.items():
-        if _BREAK.search(value):
+    yield from _headers(config.headers)
+
+
+def _headers(headers: dict[str, str], refused: frozenset[str] = FRAMING) -> Iterator[Fault]:
+    """Names that are names, and not those of the message's own frame; values of one line."""
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            yield "headers", f"{name[:40]!r} is not the name of a header"
+        elif name.lower() in refused:
+            yield f"headers.{name}", "belongs to the connection: leave it out, we send what is right"
+        elif _BREAK.search(value):
             yield f"headers.{name}", "must be one line"
 
 
@@ -166,6 +194,8 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
 
 RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
     Http: _of_http,
+    Website: _of_website,
+    WebSocket: _of_websocket,
     EgressPolicy: _of_egress,
     Apprise: addressed.faults,
     Webhook: _of_webhook,

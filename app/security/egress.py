@@ -45,6 +45,11 @@ class Egress:
         if words := objection(address, self._rules):
             raise Refused(words)
 
+    def check_socket(self, path: str) -> None:
+        """Raise Refused when this Unix socket may not be reached, in the same words whether there is one or not."""
+        if path not in self._policy.sockets:
+            raise Refused("this Unix socket is not among those that checks may reach: refused")
+
     async def addresses(self, host: str) -> tuple[str, ...]:
         """Where a name or an address leads: never empty, each one allowed.
 

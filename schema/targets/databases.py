@@ -1,4 +1,4 @@
-"""Databases: do they answer, and what. Nothing that a check asks can change what they hold."""
+"""Databases: do they answer, and what. Checks ask what reads, and commit nothing; functions do what the user may."""
 
 import re
 from enum import StrEnum

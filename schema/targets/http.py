@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Operator
-from schema.limits import Body, Port, Secret
+from schema.limits import Body, Headers, Port, Secret
 from schema.targets.address import Url
 
 StatusCodes = Annotated[
@@ -116,7 +116,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
     url: Url
     method: Method = Method.GET
-    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    headers: Headers = {}
     body: Body = ""
     encoding: Annotated[Encoding | None, Meta(description="Sets the Content-Type; the body must be such.")] = None
     accepted_statuscodes: Annotated[list[StatusCodes], Meta(min_length=1, max_length=20)] = msgspec.field(

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Body, Secret
+from schema.limits import Body, Headers, Secret
 from schema.targets.address import Url
 from schema.targets.http import Method, ProxyId, Username
 
@@ -16,7 +16,7 @@ class Website(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     url: Url
     expected_status: Annotated[int, Meta(ge=100, le=599, description="The one status that is right.")] = 200
     method: Method = Method.GET
-    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    headers: Headers = {}
     body: Body = ""
     auth_username: Annotated[Username, Meta(description="Basic authentication; empty: none.")] = ""
     auth_password: Secret = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Body, Restricted, Secret
+from schema.limits import Body, Headers, Restricted, Secret
 from schema.targets.http import ProxyId
 
 WebSocketUrl = Annotated[
@@ -28,7 +28,7 @@ class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     """A WebSocket: does it open, and does it say what it should."""
 
     url: WebSocketUrl
-    headers: Annotated[dict[Annotated[str, Meta(max_length=128)], Secret], Meta(max_length=50)] = {}
+    headers: Headers = {}
     subprotocol: Annotated[Token, Meta(description="The server must choose it.")] = ""
     send: Annotated[Body, Meta(description="A text message to send once it is open.")] = ""
     expect: Annotated[str, Meta(max_length=1_024, description="Text that one of the messages must contain.")] = ""

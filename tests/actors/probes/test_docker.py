@@ -16,7 +16,9 @@ from msgspec import Struct, ValidationError, convert, json
 
 from actors.probes.docker import State, judged
 from actors.probes.seen import Failed
+from actors.probes.tools import Tools
 from schema.messages import ANSWERED
+from schema.settings import EgressPolicy
 from schema.status import Status
 from schema.targets import Docker
 from tests.actors.probes import certificates
@@ -52,7 +54,7 @@ def image() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Docker daemon of our own, without network and images of others; as root only."""
     dockerd, place = binary("dockerd", "docker.io"), tmp_path_factory.mktemp("docker")
     if os.getuid() != 0:
@@ -66,6 +68,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         subprocess.run(["docker", "-H", made.socket, "import", "-", "tiny"], input=image(), check=True)
         yield made
         made.run("rm", "-f", "well", "sick", "slow", "plain", "ended", check=False)
+
+
+@pytest.fixture
+def engine(daemon: Engine, tools: Tools) -> Engine:
+    """The same, whose socket checks may reach."""
+    tools.egress.follow(EgressPolicy(sockets=[daemon.socket.removeprefix("unix://")]))
+    return daemon
 
 
 def _until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -168,11 +177,33 @@ async def test_a_daemon_that_speaks_something_else_or_nothing_is_down(check):
     assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.3 s")
 
 
-async def test_a_daemon_that_does_not_run_is_down(check, tmp_path, free_port):
+async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_port):
+    tools.egress.follow(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
     socket = await check(at(f"unix://{tmp_path}/none.sock"))
     port = await check(at(f"tcp://127.0.0.1:{free_port}"))
     assert (socket.seen, socket.message) == (DOWN, "no such file or directory")
     assert (port.seen, port.message) == (DOWN, "connection refused")
+
+
+@pytest.mark.parametrize("policy", [EgressPolicy(), EgressPolicy(sockets=[])])
+async def test_a_socket_that_is_not_listed_tells_nothing_of_the_machine(check, tools, tmp_path, policy):
+    """Whether it is there, answers, is a file, a folder, or may not be opened: one answer, and no connection."""
+    tools.egress.follow(policy)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "closed").touch(0o000)
+    served = asyncio.Event()
+
+    async def serve(_: object, writer: asyncio.StreamWriter) -> None:
+        served.set()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "served")
+    names = ("none", "file", "folder", "closed", "served", "folder/../served", "none/../served")
+    async with server:
+        seen = {(one.seen, one.message) for one in [await check(at(f"unix://{tmp_path}/{name}")) for name in names]}
+    assert seen == {(UNKNOWN, "this Unix socket is not among those that checks may reach: refused")}
+    assert not served.is_set()
 
 
 async def test_tls_is_verified(check, tmp_path):

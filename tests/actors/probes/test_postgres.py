@@ -95,6 +95,13 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
     assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
 
 
+@pytest.mark.parametrize("query", ["SELECT lo_from_bytea(0, 'x')", "SELECT lo_create(0)"])
+async def test_what_functions_write_in_spite_of_that_is_rolled_back(check, server, query):
+    await check(asking(server, query))  # some versions refuse it
+    left = asking(server, "SELECT count(*) FROM pg_largeobject_metadata", assertions=[Value(expected="0")])
+    assert (await check(left)).seen is UP
+
+
 @pytest.mark.parametrize("mode", [SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE])
 async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check, check_on_uvloop, server, mode):
     huge = asking(server, "SELECT repeat('x', 100000000)", sslmode=mode)

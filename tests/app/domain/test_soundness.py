@@ -1,15 +1,39 @@
 """What must hold of a config beyond its types is said by the field's name."""
 
+import string
+
 import pytest
+from hypothesis import given, strategies as st
 
 from app.domain import soundness
-from schema.targets import Http, Tcp
+from schema.targets import Http, Tcp, Website, WebSocket
 from schema.targets.http import Encoding, JsonLanguage
 from tests.actors.probes import certificates
 
 
 def faults(**fields) -> dict[str, str]:
     return {one.field: one.message for one in soundness.faults(Http(url="http://127.0.0.1/", **fields))}
+
+
+NAMES = st.text(max_size=20) | st.sampled_from(["X-A", "x_b", "", ":path", "X A", "X-A:", "Connection", "TE", "Host"])
+SITES = {
+    Http: {"url": "http://a.test"},
+    Website: {"url": "http://a.test"},
+    WebSocket: {"url": "ws://a.test"},
+}
+
+
+@given(kind=st.sampled_from(list(SITES)), name=NAMES, value=st.text(max_size=20) | st.sampled_from(["a\r\nB: c", "\0"]))
+def test_what_is_sent_as_a_header_is_one_and_frames_nothing(kind, name, value):
+    """Names are tokens (RFC 9110, 5.1), none of them is the message's own frame, and values are one line."""
+    is_token = bool(name) and all(one in string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~" for one in name)
+    holds = is_token and name.lower() not in soundness.FRAMING and not set(value) & set("\r\n\0")
+    assert (not soundness.faults(kind(**SITES[kind], headers={name: value}))) is holds
+
+
+@pytest.mark.parametrize("name", sorted(soundness.HANDSHAKE))
+def test_a_websocket_agrees_by_itself(name):
+    assert soundness.faults(WebSocket(url="ws://a.test", headers={name.title(): "x"}))
 
 
 @pytest.mark.parametrize(
