@@ -35,6 +35,7 @@ from app.api.auth import AuthController
 from app.api.batches import BatchController
 from app.api.channels import ChannelController
 from app.api.checks import CheckController
+from app.api.crowd import Crowd
 from app.api.deliveries import DeliveryController
 from app.api.escalations import EscalationController
 from app.api.health import HealthController
@@ -148,7 +149,7 @@ def furnish(app: Litestar, settings: Settings) -> None:
     found = configuration.with_secret_key(settings)
     sealing.prepare(found)
     attempts.prepare(found, failures)
-    app.state.update({"settings": found, "draining": False, "rates": rates.of(found)})
+    app.state.update({"settings": found, "draining": False, "rates": rates.of(found), "crowd": Crowd(found)})
 
 
 async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:

@@ -67,6 +67,8 @@ class Settings:
     rate_limit_read: Rate | None
     rate_limit_write: Rate | None
     rate_limit_run: Rate | None
+    live_sockets_per_address: int
+    live_sockets_per_user: int
     request_timeout_s: int
     body_timeout_s: int
     api_secret_key: str = field(repr=False)

@@ -196,6 +196,8 @@ VARIABLES = (
     _of("RATE_LIMIT_READ", "6000/m", rate),
     _of("RATE_LIMIT_WRITE", "3000/m", rate),
     _of("RATE_LIMIT_RUN", "600/m", rate),
+    _of("LIVE_SOCKETS_PER_ADDRESS", "100", whole(1, 100_000)),
+    _of("LIVE_SOCKETS_PER_USER", "50", whole(1, 100_000)),
     _of("REQUEST_TIMEOUT", "1m", seconds, field="request_timeout_s"),
     _of("BODY_TIMEOUT", "30s", seconds, field="body_timeout_s"),
     _of("REGISTRATION_OPEN", "false", yes_no),

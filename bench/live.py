@@ -26,6 +26,7 @@ from schema.heartbeats import Heartbeat
 from schema.status import Status
 
 CLIENTS = 1_000
+SOCKETS = {"LIVE_SOCKETS_PER_ADDRESS": "2000", "LIVE_SOCKETS_PER_USER": "2000"}  # all are one user on one machine
 PUBLISHES_PER_S = 20  # a batch leaves the ingest about that often at this load
 BEATS = 10  # a batch: 200 beats a second
 READY_S = 120.0
@@ -38,7 +39,7 @@ async def run(seconds: float) -> dict[str, float]:
     returns  p50_ms, p99_ms and max_ms from publish to arrival; messages, beats, lost beats and gaps of all clients
              together; cores that all processes of the product used
     """
-    async with ground() as installed:
+    async with ground(SOCKETS) as installed:
         await installed.start()
         await installed.register()
         await queue.start(settings.read(installed.environ, installed.folder))

@@ -9,6 +9,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from app.api import body, replies, requests
+from app.api.inflow import Inflow
 from app.errors import Refusal, TooMany
 from app.security.refused import REFUSED
 from schema import frames
@@ -25,6 +26,13 @@ UNREADABLE, SIGNED_OUT, CROSS_SITE, FLOODED = 4400, 4401, 4403, 4429  # 4000 + t
 TOO_LONG, RESTART, TRY_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
 
 _encoder = msgspec.json.Encoder()
+
+
+def _peer_of(socket: Socket) -> tuple[str, int]:
+    """The other end of the connection itself, whatever a proxy says of who is behind it."""
+    if not socket.client:  # a Unix socket
+        return "", 0
+    return socket.client.host.removeprefix("::ffff:"), int(socket.client.port)  # Granian has it as text
 
 
 class TooLong(Refusal):
@@ -47,6 +55,7 @@ class Line:
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
+        self.inflow = Inflow(_peer_of(socket))
         self.request_id = requests.id_of(socket.headers.get("X-Request-ID", ""))
         self._tokens, self._filled_at, self._beyond = float(BURST), monotonic(), 0
 
@@ -55,6 +64,7 @@ class Line:
         event = await self.socket.receive()
         if event["type"] != "websocket.receive":
             raise WebSocketDisconnect(detail="gone")
+        self.inflow.handed_on()
         text = (event.get("text") or "").encode() or event.get("bytes") or b""
         if len(text) > LONGEST_BYTES:
             raise HangUp(TOO_LONG, TooLong(f"A message may have {LONGEST_BYTES:,} bytes."))

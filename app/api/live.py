@@ -1,8 +1,8 @@
 """The WebSocket, `/api/v1/ws` and `/ws`: who may connect, how they sign in, and the hub that all sockets share."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from litestar import Litestar, websocket
 from litestar.exceptions import WebSocketDisconnect
@@ -10,11 +10,14 @@ from litestar.exceptions import WebSocketDisconnect
 from app import db, queue, tasks
 from app.api import sights
 from app.api.caller import Caller
-from app.api.line import CROSS_SITE, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
+from app.api.crowd import Crowded
+from app.api.inflow import Inflows
+from app.api.line import CROSS_SITE, FLOODED, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
 from app.api.watch import Watch
 from app.errors import Malformed, Refusal, Unauthorized, Unavailable
 from app.live.hub import Hub
 from app.security import cookies, principals
+from app.security.addresses import address_of, place_of
 from app.security.policy import ANYONE
 from schema.frames import Auth, Authenticated
 from schema.users import Principal
@@ -30,13 +33,14 @@ SETTLE_S = 2.0  # how long the API's start waits for the live channels' numbers;
 @asynccontextmanager
 async def hub(app: Litestar) -> AsyncIterator[None]:
     """Part of the application's lifespan, after `queue.start`: one hub and one watch per process."""
-    app.state.hub, app.state.watch = Hub(queue.client()), Watch()
+    app.state.hub, app.state.watch, app.state.inflows = Hub(queue.client()), Watch(), Inflows()
     app.state.hub.start()
     await app.state.hub.settled(SETTLE_S)
     watching = tasks.lasting(app.state.watch.run(), "live.watch")
+    measuring = tasks.lasting(app.state.inflows.run(), "live.inflows")
     yield
     await app.state.watch.close()
-    await tasks.end(watching)
+    await tasks.end(watching, measuring)
     await app.state.hub.stop()
 
 
@@ -46,24 +50,46 @@ async def live(socket: Socket) -> None:
     if _is_cross_site(socket):
         await socket.close(CROSS_SITE, "Cookies are taken from our own pages only.")
         return
-    await socket.accept()
-    line = Line(socket)
     try:
+        with socket.app.state.crowd.from_address(place_of(address_of(socket))):
+            await _talk(socket)
+    except Crowded as crowded:  # before it is accepted: the handshake is answered with 403
+        await socket.close(FLOODED, crowded.code)
+
+
+async def _talk(socket: Socket) -> None:
+    line = Line(socket)
+    await socket.app.state.inflows.add(line.inflow)
+    try:
+        await socket.accept()
         await _stay(line, await _signed_in(line))
     except HangUp as end:
         await line.hang_up(end)
     except WebSocketDisconnect:
         return
+    finally:
+        socket.app.state.inflows.remove(line.inflow)
 
 
 async def _stay(line: Line, principal: Principal) -> None:
     state = line.socket.app.state
     caller = Caller(line, principal, state.hub, await sights.of(principal.tags))
-    state.watch.add(caller)
+    with _among(line, principal):
+        state.watch.add(caller)
+        try:
+            await caller.stay()
+        finally:
+            state.watch.remove(caller)
+
+
+@contextmanager
+def _among(line: Line, principal: Principal) -> Iterator[None]:
+    """One more socket of somebody. Raises HangUp."""
     try:
-        await caller.stay()
-    finally:
-        state.watch.remove(caller)
+        with line.socket.app.state.crowd.of(principal):
+            yield
+    except Crowded as crowded:
+        raise HangUp(FLOODED, crowded) from crowded
 
 
 def _is_cross_site(socket: Socket) -> bool:
@@ -81,15 +107,19 @@ async def _signed_in(line: Line) -> Principal:
         return await principals.resolve(line.socket) or await _introduced(line)
     except db.TROUBLE as error:
         raise HangUp(TRY_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
+    except Crowded as crowded:
+        raise HangUp(FLOODED, crowded) from crowded
     except Refusal as refusal:
         raise HangUp(SIGNED_OUT, refusal) from refusal
 
 
 async def _introduced(line: Line) -> Principal:
     """Who the first message says it is."""
+    place = place_of(address_of(line.socket))
     try:
-        async with asyncio.timeout(SIGN_IN_S):
-            message = await line.read()
+        with line.socket.app.state.crowd.stranger(place):
+            async with asyncio.timeout(SIGN_IN_S):
+                message = await line.read()
     except TimeoutError as error:
         raise Unauthorized(f"Nobody signed in within {SIGN_IN_S} s. {HOW}") from error
     if not isinstance(message, Auth):

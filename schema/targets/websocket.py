@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Body, Headers, Restricted, Secret
+from schema.limits import Body, Headers, Restricted
 from schema.targets.http import ProxyId
 
 WebSocketUrl = Annotated[
