@@ -3,15 +3,18 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 from msgspec import Struct
 
+from bench import side
 from bench.faults import standstill
+from bench.faults.alerts import MOODY
 from bench.faults.oracle import Verdict
 from bench.faults.postgres import Cluster
 from bench.faults.scene import CHANNEL, PROGRAM, TOLD, Scene, scene
@@ -22,6 +25,7 @@ from bench.faults.world.health import HealthWatch
 from bench.receiver import Told
 
 PATIENT, SLOW = 24, 8
+EVERYBODY = (PROGRAM, CHANNEL, MOODY)
 GROUP = 3  # targets that flip at one moment
 LOOK_S = 0.25
 WELL_S = 60.0  # after a fault everything must be checked and alerted again within this
@@ -43,7 +47,10 @@ class Tally(Struct, frozen=True):
 
 
 class World:
-    """A scene, its clock, who watches its health, and the flips that were made."""
+    """A scene, its clock, who watches its health, and the flips that were made.
+
+    punctual    who must be alerted within a minute: everybody, unless a channel is made to fail
+    """
 
     def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, setting: Setting) -> None:
         self.scene, self.clock, self.health, self.setting = scene, clock, health, setting
@@ -51,6 +58,7 @@ class World:
         self.flips: list[Flip] = []
         self.troubles: list[str] = []
         self.notes: list[str] = []
+        self.punctual: Sequence[str] = EVERYBODY
         self._turn = cycle(self.chance.sample(list(scene.flips.patient), len(scene.flips.patient)))
 
     @property
@@ -74,14 +82,17 @@ class World:
         self.flips += flips
         return flips
 
-    async def well(self, flips: Collection[Flip], since_ms: float, within_s: float = WELL_S) -> float | None:
+    async def well(
+        self, flips: Collection[Flip], since_ms: float, within_s: float = WELL_S, names: Collection[str] = ()
+    ) -> float | None:
         """Wait until every monitor was checked after `since_ms`, and everybody was alerted of the flips.
 
+        names    instead of those who are punctual
         returns  the seconds that took; None when time ran out, which is a trouble
         """
         began = time.monotonic()
         while True:
-            missing = [*await self._left_alone(since_ms), *await self._silent(flips)]
+            missing = [*await self._left_alone(since_ms), *await self._silent(flips, names or self.punctual)]
             if not missing:
                 return time.monotonic() - began
             if time.monotonic() > began + within_s:
@@ -95,9 +106,9 @@ class World:
         alone = sorted(set(self.scene.numbers) - asked)
         return [f"{len(alone)} of {len(self.scene.numbers)} targets not asked"] if alone else []
 
-    async def _silent(self, flips: Collection[Flip]) -> list[str]:
+    async def _silent(self, flips: Collection[Flip], names: Collection[str]) -> list[str]:
         silent = []
-        for name in (PROGRAM, CHANNEL):
+        for name in names:
             arrived = await self.scene.told(name)
             open_ones = [flip for flip in flips if arrival_ms(flip, arrived) is None]
             if open_ones:
@@ -106,7 +117,12 @@ class World:
 
     async def tally(self) -> Tally:
         """Everything so far."""
-        return Tally(await self.scene.verdict(), await self.scene.unchecked())
+        verdict = await self.scene.verdict()
+        return Tally(verdict.plus(await self.scene.verdict_of(MOODY)), await self.scene.unchecked())
+
+    async def mood(self, mood: str) -> None:
+        """How the moody channel takes what it is sent from now on."""
+        await self.scene.listeners[MOODY].ask(f"/mood/{mood}")
 
     async def unnoticed(self, since_ms: float) -> list[str]:
         """Where checks or alerts stood still since then, and health did not say so."""
@@ -159,7 +175,12 @@ async def world(setting: Setting) -> AsyncIterator[World]:
     with TemporaryDirectory(prefix="wk-clock-") as folder:
         clock = Clock(Path(folder))
         environ = {**setting.environ, **clock.environ, "LOG_LEVEL": "info"}
-        async with scene(PATIENT, 0, setting.seed, environ, slow=SLOW) as stage, HealthWatch(stage.ground) as health:
-            stage.shifts = clock.shifts
-            await stage.begin()
+        async with (
+            scene(PATIENT, 0, setting.seed, environ, slow=SLOW) as stage,
+            side.side("bench.moody") as moody,
+            HealthWatch(stage.ground) as health,
+        ):
+            stage.shifts, stage.listeners[MOODY] = clock.shifts, moody
+            door = msgspec.json.decode(await moody.ask("/door"))["port"]
+            await stage.begin({MOODY: f"http://127.0.0.1:{door}/hook"})
             yield World(stage, clock, health, setting)
