@@ -10,9 +10,10 @@ Exits with 1 when something does not hold.
 import argparse
 import asyncio
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from bench.faults import alerts, database, kill, postgres, redis
 from bench.faults.hostile import run as targets
@@ -110,6 +111,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORDS", help="targets, world: what has this in its name")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what is random")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended
     if asked.name == "world" and not (asked.postgres or asked.sqlite):
         return 0 if all(asyncio.run(both())) else 1
     print(f"seed {asked.seed}", flush=True)
@@ -120,7 +122,13 @@ async def both() -> list[bool]:
     """The same command for each engine, at once. A process has one database, so each gets a process."""
     commands = [[sys.executable, "-m", "bench.faults", *sys.argv[1:], engine] for engine in ("--sqlite", "--postgres")]
     runs = [await asyncio.create_subprocess_exec(*command, cwd=ROOT) for command in commands]
-    return [await one.wait() == 0 for one in runs]
+    try:
+        return [await one.wait() == 0 for one in runs]
+    finally:
+        for one in runs:
+            with suppress(ProcessLookupError):
+                one.terminate()
+            await one.wait()
 
 
 if __name__ == "__main__":
