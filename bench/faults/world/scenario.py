@@ -12,7 +12,7 @@ from bench.faults import standstill
 from bench.faults.report import History, Report
 from bench.faults.world.stage import World
 
-QUIET_S = 1.5  # after everything was alerted: what is doubled would follow at once
+QUIET_S = 1.0  # after everything was alerted: what is doubled would follow at once
 TAIL_S = 12.0  # what did not get well is watched for longer, for what health says of it
 
 Fault = Callable[[World], AbstractAsyncContextManager[None]]
@@ -98,7 +98,8 @@ async def _encore(world: World, at_ms: float) -> None:
     await asyncio.sleep(max(0.0, at_ms / 1000 - time.time()))
     now_ms = time.time() * 1000
     took_s = await world.well(await world.flip(), now_ms)
-    world.notes.append(f"flips {time.time() - at_ms / 1000:.0f} s later: alerted within {took_s or 0:.1f} s")
+    took = "not alerted" if took_s is None else f"alerted within {took_s:.1f} s"
+    world.notes.append(f"flips when what was stored ahead is due: {took}")
 
 
 async def _notes(world: World, began_ms: float, ended_ms: float, well_s: float | None) -> list[str]:
@@ -113,4 +114,5 @@ async def _notes(world: World, began_ms: float, ended_ms: float, well_s: float |
 
 def with_history(report: Report, history: History) -> Report:
     """The report, with what the doctor counted in its time."""
-    return replace(report, history=history)
+    notes = [*report.notes, f"{history.gaps} of {history.slots} slots lie in gaps"] if history.gaps else report.notes
+    return replace(report, history=history, notes=notes)
