@@ -8,8 +8,9 @@ from bench.faults.report import History, Report
 from bench.faults.scene import SETTLED_S
 from bench.faults.setting import Setting
 from bench.faults.world import clocks, logs, pauses, postgres, valkey
-from bench.faults.world.scenario import Scenario, play, with_history
+from bench.faults.world.scenario import Scenario, never_well, play, with_history
 from bench.faults.world.stage import World, world
+from bench.ground import NotReady
 
 
 async def run(setting: Setting, show: Callable[[Report], None]) -> list[Report]:
@@ -40,7 +41,10 @@ async def _in_one(setting: Setting, scenarios: Sequence[Scenario]) -> tuple[list
     reports, ends = list[Report](), list[float]()
     async with world(setting) as place:
         for scenario in scenarios:
-            reports.append(await play(place, scenario))
+            try:
+                reports.append(await play(place, scenario))
+            except NotReady as error:
+                reports.append(never_well(place, scenario, f"did not start again: {error}"))
             ends.append(time.time())
             if not reports[-1].holds:
                 break

@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.faults import standstill
+from bench.faults.oracle import Verdict
 from bench.faults.report import History, Report
 from bench.faults.world.stage import World
 
@@ -68,7 +69,7 @@ async def play(world: World, scenario: Scenario) -> Report:
     await asyncio.sleep(QUIET_S)
     after = await world.tally()
     return Report(
-        name=f"world: {scenario.name}, {'PostgreSQL' if world.setting.cluster else 'SQLite'}",
+        name=_name(world, scenario),
         rounds=1,
         injected={scenario.name: 1},
         verdict=after.verdict.since(before.verdict),
@@ -110,6 +111,23 @@ async def _notes(world: World, began_ms: float, ended_ms: float, well_s: float |
         f"/health said {standstill.summary(samples)}",
         f"events {standstill.counted(await world.system_events(began_ms))}",
     ]
+
+
+def never_well(world: World, scenario: Scenario, trouble: str) -> Report:
+    """The report of a fault that could not be played to its end."""
+    return Report(
+        name=_name(world, scenario),
+        rounds=1,
+        injected={scenario.name: 1},
+        verdict=Verdict(),
+        unchecked=0,
+        history=History(),
+        troubles=[*world.troubles, trouble],
+    )
+
+
+def _name(world: World, scenario: Scenario) -> str:
+    return f"world: {scenario.name}, {'PostgreSQL' if world.setting.cluster else 'SQLite'}"
 
 
 def with_history(report: Report, history: History) -> Report:
