@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from app.store import history
+from bench import record
 from bench.faults.report import History, Report
 from bench.faults.scene import SETTLED_S
 from bench.faults.setting import Setting
@@ -55,8 +57,14 @@ async def _in_one(setting: Setting, scenarios: Sequence[Scenario]) -> tuple[list
 
 
 async def _counted(place: World, reports: list[Report], ends: list[float]) -> list[Report]:
-    """The reports with what the doctor counts in the time of each, once everything has settled."""
+    """The reports with what the doctor counts in the time of each, once everything has settled.
+
+    It is counted here up to the end of each fault: a doctor of its own takes seconds to start. It has the last word.
+    """
     await asyncio.sleep(SETTLED_S + 1)
-    counts = await asyncio.gather(*(place.scene.history(int(time.time() - end)) for end in ends))
+    async with record.record(place.scene.ground):
+        found = [await history.report(int(end * 1000), 0) for end in ends[:-1]]
+    counts = [History(one.slots, one.missing, one.doubled, one.gaps) for one in found]
+    counts.append(await place.scene.history())
     before = [History(), *counts[:-1]]
     return [with_history(report, now.since(then)) for report, now, then in zip(reports, counts, before, strict=True)]
