@@ -42,6 +42,7 @@ OPENS = {
     *(EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED),
     *(EventKind.BACKEND_DOWN, EventKind.RECOVERY_EXHAUSTED, EventKind.DEPLOYMENT_FAILED, EventKind.NODE_FAILED),
     *(EventKind.SCHEDULE_LAG, EventKind.QUEUE_LAG, EventKind.NO_WORKER, EventKind.CHANNEL_FAILING),
+    *(EventKind.RESULTS_LOST, EventKind.ALERTS_STUCK),
     *(EventKind.DISK_FULL, EventKind.NETWORK_GONE, EventKind.CLOCK),
 }
 CLOSES = {

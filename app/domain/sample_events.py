@@ -63,6 +63,8 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     EventKind.QUEUE_LAG: {"what": "queue_lag", "msg": "a job waits for 61 s", "queue": "check", "lag": 61},
     EventKind.NO_WORKER: {"what": "no_worker", "msg": "no worker for 30 s"},
     EventKind.CHANNEL_FAILING: {"what": "channel_failing", "msg": "answered 404 Not Found", "channel": _CHANNEL},
+    EventKind.RESULTS_LOST: {"what": "results_lost", "msg": "results of checks do not arrive: 12 checks brought none"},
+    EventKind.ALERTS_STUCK: {"what": "alerts_stuck", "msg": "an alert was due 42 s ago, and nobody has sent it"},
     EventKind.DISK_FULL: {"what": "disk_full", "msg": "4 % of 40 GB are free", "free": 0.04},
     EventKind.NETWORK_GONE: {"what": "network_gone", "msg": "no name can be resolved"},
     EventKind.CLOCK: {"what": "clock", "msg": "the clock of worker-a-1 moved by -3600 s"},

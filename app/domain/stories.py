@@ -65,6 +65,8 @@ _TITLES: dict[EventKind, tuple[str, Mood]] = {
     EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Mood.WARNING),
     EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Mood.BAD),
     EventKind.CHANNEL_FAILING: ("The channel {channel} fails", Mood.BAD),
+    EventKind.RESULTS_LOST: ("Checks bring no results", Mood.BAD),
+    EventKind.ALERTS_STUCK: ("Alerts are not sent", Mood.BAD),
     EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD),
     EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD),
     EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD),
