@@ -20,6 +20,7 @@ from actors.selfwatch import SelfWatch
 from app import db, due, garbage, interruptions, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
+from schema.heartbeats import EPOCH_MS
 from schema.jobs import CheckBatch, Slot
 
 log = structlog.get_logger()
@@ -46,6 +47,8 @@ class Ticker:
 
     async def tick(self) -> float:
         """Claim once. Returns the seconds until the next slot is due."""
+        if due.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
+            return IDLE_S
         claim = await due.claim(LIMIT)
         if claim.lost:
             await self._repairs.rebuild()

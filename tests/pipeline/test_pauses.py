@@ -72,11 +72,16 @@ async def test_targets_that_are_always_up_are_never_down(ground, spawn, slow_tar
         for _ in range(3):
             with stopped(processes if stops_all else processes[1:]):
                 await asyncio.sleep(STOPPED_S)
-            seen = await beats(Status.UP)
-            await until(lambda before=seen: _more(Status.UP, before + 20))
+            await _until_more(20)
         told = await db.rows("SELECT kind FROM events WHERE kind LIKE 'monitor.%' AND kind LIKE '%down'")
     assert await beats(Status.DOWN) == 0
     assert told == []
+
+
+async def _until_more(ups: int) -> None:
+    """Wait for so many more checks that passed."""
+    before = await beats(Status.UP)
+    await until(lambda: _more(Status.UP, before + ups))
 
 
 async def _more(status: Status, count: int) -> bool:

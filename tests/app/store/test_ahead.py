@@ -3,6 +3,7 @@
 import pytest
 
 from app import db
+from app.domain.history import Era
 from app.security import sealing
 from app.store import (
     ahead,
@@ -17,6 +18,7 @@ from app.store import (
     retention,
     series,
 )
+from app.store.tables.rollups import DAY_MS
 from schema.escalations import EscalationDraft, Step
 from schema.events import EventKind
 from schema.heartbeats import key_of
@@ -152,7 +154,7 @@ async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known
 async def test_a_schedule_that_was_changed_by_the_wrong_clock_is_in_force_from_now_on(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW - STEP)
     await db.rows("UPDATE monitors SET interval_s = 20, updated_ms = ?1", NOW + 60 * STEP)
-    await series.begin_era([1], history.Era(NOW + 60 * STEP, 20_000))
+    await series.begin_era([1], Era(NOW + 60 * STEP, 20_000))
     await ahead.set_right(NOW)
     eras = (await history.eras_of([1]))[1]
     assert [(era.from_ms, era.interval_ms) for era in eras] == [
@@ -163,7 +165,7 @@ async def test_a_schedule_that_was_changed_by_the_wrong_clock_is_in_force_from_n
 
 async def test_a_later_change_holds_after_the_eras_of_the_wrong_clock_too(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW + 60 * STEP)
-    await series.begin_era([1], history.Era(NOW, 30_000))
+    await series.begin_era([1], Era(NOW, 30_000))
     assert {era.interval_ms for era in (await history.eras_of([1]))[1]} == {30_000}
 
 
@@ -190,6 +192,6 @@ async def test_fresh_heartbeats_are_not_pruned_because_a_checkpoint_lies_in_the_
     for mark in (marks.ROLLED, marks.PRUNED):
         await marks.move(mark, NOW + 30 * 24 * 60 * STEP)
     await retention.prune(NOW + 5 * STEP, retention.Keep())
-    await retention.prune(NOW + 31 * 24 * 60 * STEP - retention.DAY_MS, retention.Keep(beats_days=60))
+    await retention.prune(NOW + 31 * 24 * 60 * STEP - DAY_MS, retention.Keep(beats_days=60))
     (row,) = await db.rows("SELECT count(*) AS n FROM heartbeats")
     assert row["n"] == 5
