@@ -210,7 +210,7 @@ def _by_path(query: str) -> Search:
 class _Plain(Functions):
     """JMESPath's functions, paid for by what they are given; `to_string` of a list could grow without end."""
 
-    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:  # type: ignore[override]  # the library types nothing
         """One of them."""
         for one in resolved_args:
             if function_name == "contains":  # it compares with each

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx
-import psutil
+import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from app.api.crowd import STRANGERS_PER_ADDRESS
