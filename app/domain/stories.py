@@ -78,6 +78,8 @@ _RECOVERED = {  # a trouble's name → that it is over
     "queue_lag": "Watchkeeper's jobs are taken in time again",
     "no_worker": "Watchkeeper has a worker again",
     "channel_failing": "The channel {channel} works again",
+    "results_lost": "Checks bring results again",
+    "alerts_stuck": "Alerts are sent again",
     "disk_full": "Watchkeeper's disk has room again",
     "network_gone": "Watchkeeper's own network is back",
     "clock": "Watchkeeper's clock is steady again",

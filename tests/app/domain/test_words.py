@@ -146,6 +146,16 @@ SAID = {
     EventKind.CHANNEL_FAILING: ("The channel On call fails", Mood.BAD, "answered 404 Not Found"),
     EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD, "4 % of 40 GB are free"),
     EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD, "no name can be resolved"),
+    EventKind.RESULTS_LOST: (
+        "Checks bring no results",
+        Mood.BAD,
+        "results of checks do not arrive: 12 checks brought none",
+    ),
+    EventKind.ALERTS_STUCK: (
+        "Alerts are not sent",
+        Mood.BAD,
+        "an alert was due 42 s ago, and nobody has sent it",
+    ),
     EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD, "the clock of worker-a-1 moved by -3600 s"),
     EventKind.RECOVERED: ("Watchkeeper keeps its schedule again", Mood.GOOD, "checks are on time"),
     EventKind.TEST: ("Test message from Watchkeeper", Mood.NEUTRAL, "This is a test: the channel works."),
