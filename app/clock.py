@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic, time
+from types import TracebackType
 
 from msgspec import Struct
 
@@ -112,6 +113,30 @@ class Watch:
                 await asyncio.sleep(EVERY_S)
         finally:
             self._last = None
+
+
+class Limit:
+    """A time limit, as `asyncio.timeout`, that knows how late it rang: what ends after it may take its time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self.late_s = seconds, 0.0
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+        self._due_s = monotonic() + self._seconds
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._ring)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        """End; raises TimeoutError when it rang."""
+        self._timer.cancel()
+        return await self._timeout.__aexit__(kind, error, trace)
+
+    def _ring(self) -> None:
+        self.late_s = max(0.0, monotonic() - self._due_s)
 
 
 watch = Watch()

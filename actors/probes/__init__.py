@@ -1,6 +1,5 @@
 """Eyes: one file per monitor type. This file is the only place that waits, times and catches."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
@@ -17,6 +16,7 @@ from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
 from actors.probes.uplink import GONE
+from app.clock import Limit
 from app.domain import plain
 from app.domain.assertions import Facts, weigh
 from app.domain.phrases import cut
@@ -191,16 +191,17 @@ async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
 async def _answer(probe: Probe, asked: Asked) -> tuple[Seen, float]:
     """What the probe says, whichever way it says it; and for how long we noticed nothing, when that was too long."""
     began_s, limit_s = monotonic(), asked.snapshot.timeout_ms / 1000
-    said = await _said(probe, asked, limit_s)
-    lost_s = doubts.lost_s(began_s, limit_s)
+    limit = Limit(limit_s)
+    said = await _said(probe, asked, limit, limit_s)
+    lost_s = doubts.lost_s(began_s, limit_s, limit.late_s)
     if isinstance(said, Seen):
         return said, lost_s
     return (_seen(said) if lost_s else await _weighed(said, asked)), lost_s
 
 
-async def _said(probe: Probe, asked: Asked, limit_s: float) -> Seen | Failed | Unsure:
+async def _said(probe: Probe, asked: Asked, limit: Limit, limit_s: float) -> Seen | Failed | Unsure:
     try:
-        async with asyncio.timeout(limit_s):
+        async with limit:
             return await probe(asked.snapshot.target, asked)
     except (Failed, Unsure) as said:
         return said

@@ -6,7 +6,6 @@ that is always slow must not be kept busy by that.
 """
 
 from collections import OrderedDict
-from time import monotonic
 
 from msgspec.structs import replace
 
@@ -23,9 +22,11 @@ DOUBTED = (Status.DOWN, Status.DEGRADED)
 _looks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a row
 
 
-def lost_s(began_s: float, limit_s: float) -> float:
-    """For how long this worker noticed nothing since then (monotonic); 0.0 for what a check must stand."""
-    late_s = monotonic() - began_s - limit_s
+def lost_s(began_s: float, limit_s: float, late_s: float) -> float:
+    """For how long this worker noticed nothing since then (monotonic); 0.0 for what a check must stand.
+
+    late_s  how late its limit rang
+    """
     lost = max(clock.watch.lost_s(began_s), late_s)
     return lost if lost > max(TOLERATED_S, limit_s * TOLERATED_SHARE) else 0.0
 

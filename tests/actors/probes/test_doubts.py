@@ -84,3 +84,18 @@ async def test_a_worker_that_is_always_slow_is_not_kept_busy(tools, silent):
         seen.append(await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220")))
     assert [bool(one.look_ms) for one in seen] == [True] * doubts.LOOKS + [False] * 2
     assert {one.seen for one in seen} == {Status.UNKNOWN}
+
+
+async def test_a_limit_that_rang_in_time_is_the_targets_however_long_the_end_takes():
+    limit = clock.Limit(0.05)
+    with pytest.raises(TimeoutError):
+        await ends_slowly(limit)
+    assert limit.late_s < 2
+
+
+async def ends_slowly(limit: clock.Limit) -> None:
+    async with limit:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(2)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -287,3 +288,9 @@ def vars_of(config: ChannelConfig) -> dict[str, str]:
 def secrets_of(config: ChannelConfig) -> list[str]:
     held = str(vars_of(config))
     return [one for one in (*SECRETS, *SECRET.findall(held)) if one in held]
+
+
+async def test_a_limit_that_rings_late_says_nothing_of_the_channel(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(hang=True))
+    asyncio.get_running_loop().call_later(0.1, time.sleep, 2)
+    assert (await undelivered(channel("webhook", receiver.url), tools, limit_s=0.5)).ours
