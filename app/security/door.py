@@ -35,7 +35,7 @@ class Door(aiohttp.TCPConnector):
         super().__init__(
             resolver=_Resolver(egress), use_dns_cache=False, socket_factory=self._allowed_socket, **options
         )
-        self._factory = partial(Intake, loop=self._loop)
+        self._factory = partial(Intake, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
 
     async def _create_direct_connection(
         self,

@@ -11,6 +11,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage
 
 PIECE_BYTES = 4_096
+MOST_BYTES = 33_554_432  # of an answer: its readers take two megabytes, and headers are bounded by half of this
 INTERIM = range(100, 200)  # answers that announce another one
 SWITCHED = 101  # the last of its connection, in HTTP
 INTERIMS = 50  # before the answer; real servers send one or two
@@ -25,6 +26,7 @@ class Intake(ResponseHandler):
         self._lost: list[BaseException | None] = []
         self._interims = 0
         self._taking = False
+        self._came = 0
 
     @property
     def should_close(self) -> bool:
@@ -35,6 +37,12 @@ class Intake(ResponseHandler):
         """The loop's call, and aiohttp's own: with nothing, to go on, or with the rest of the piece that it reads."""
         if not data or self._taking or (len(data) <= PIECE_BYTES and not self._waiting):
             super().data_received(data)
+            return
+        self._came += len(data)
+        if self._came > MOST_BYTES:  # framing alone, without end: nobody else would notice
+            self._waiting.clear()
+            if self.transport is not None:
+                self.transport.abort()
             return
         if not self._waiting:
             self._pause_reading_for_buffer()
@@ -50,7 +58,7 @@ class Intake(ResponseHandler):
 
     def set_response_params(self, **options: Any) -> None:
         """A new answer is waited for."""
-        self._interims = 0
+        self._interims = self._came = 0
         super().set_response_params(**options)
 
     def _drain_tail(self) -> None:

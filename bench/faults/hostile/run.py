@@ -27,13 +27,14 @@ from schema.heartbeats import slot_of
 from schema.status import Status
 
 INTERVAL_S = 5
-HOSTILE = {"interval": 10, "timeout": 4.0, "max_retries": 0, "notification_channel_ids": []}
+HOSTILE = {"interval": 20, "timeout": 4.0, "max_retries": 0, "notification_channel_ids": []}
 HEALTHY = {"interval": INTERVAL_S, "max_retries": 0, "notification_channel_ids": []}
 FIRST_S = 60.0  # until every healthy monitor was checked once
 SETTLED_S = 2 * INTERVAL_S  # until what was due last is stored
 WARM_SHARE, WARM_S = 0.4, 60.0  # of the run, and at most: libraries are loaded, caches are filled
 GROWTH_BYTES = 24_000_000  # what an allocator may keep of what came and went
 PUSH_S, LOOK_S = 2.0, 2.0
+ADDED_S = 0.03
 AT_ONCE = 8
 STAYING = ("api", "scheduler", "worker")
 OUT = side.ROOT / "bench" / "out"
@@ -60,7 +61,7 @@ class Stage:
         await self.ground.register()
         ports = {int(n): port for n, port in msgspec.json.decode(await self.good.ask("/ports")).items()}
         await _each([self._add(draft) for draft in _healthy(self.good, ports)])
-        await self._report()
+        await self._push_once()
         until = time.monotonic() + FIRST_S
         wanted = set(range(healthy.PUSH.start))
         while not wanted <= set((await self.log()).numbers):
@@ -76,9 +77,10 @@ class Stage:
     async def add_hostile(self, only: str) -> None:
         """Add a monitor for each kind that has this in its name."""
         ports = msgspec.json.decode(await self.bad.ask("/ports"), type=list[int])
-        await _each(
-            [self._add_hostile(number, port) for number, port in enumerate(ports) if only in KINDS[number].name]
-        )
+        for number, port in enumerate(ports):
+            if only in KINDS[number].name:
+                await self._add_hostile(number, port)
+                await asyncio.sleep(ADDED_S)  # hostile, not many: how many checks fit is another question
 
     async def _add_hostile(self, number: int, port: int) -> None:
         kind, name = KINDS[number], f"x-{number}"
@@ -98,10 +100,10 @@ class Stage:
     async def push(self) -> None:
         """Report for every push monitor, again and again."""
         while True:
-            await self._report()
+            await self._push_once()
             await asyncio.sleep(PUSH_S)
 
-    async def _report(self) -> None:
+    async def _push_once(self) -> None:
         await asyncio.gather(*(self.ground.call("GET", f"/push/{token}") for token in self.pushes))
 
     async def watch(self) -> None:

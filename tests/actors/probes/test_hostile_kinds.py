@@ -21,6 +21,7 @@ NAMED = {kind.name: kind for kind in SERVED}
 SAYING = {
     "http: 100 Continue without end": "the answer is not HTTP as it should be: Too many interim answers",
     "http: 103 Early Hints without end": "the answer is not HTTP as it should be: Too many interim answers",
+    "http: a chunk's extension without end": "the body broke off",
     "http: empty gzip members without end": "the body is packed in too many pieces",
     "ldap: 400,000 elements": "the server doesn't speak LDAP: too many elements",
     "ldap: a code of 20,000 bytes": "the server doesn't speak LDAP: a number that is too large",

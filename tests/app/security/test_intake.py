@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
-from app.security.intake import INTERIMS, PIECE_BYTES, Intake
+from app.security.intake import INTERIMS, MOST_BYTES, PIECE_BYTES, Intake
 
 HINT = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -24,6 +24,9 @@ class Peer(asyncio.Transport):
         self.paused = False
 
     def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
         self.closed = True
 
     def is_closing(self) -> bool:
@@ -80,6 +83,16 @@ async def test_what_comes_after_we_hung_up_is_not_read(intake):
     assert await turns_until(intake) <= 2
     assert peer.closed
     assert len(intake._buffer) == 0
+
+
+async def test_framing_without_end_is_hung_up_on(intake):
+    intake.data_received(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=")
+    sent = 0
+    while not intake.transport.is_closing():
+        intake.data_received(b"a" * 1_000_000)
+        sent += 1_000_000
+        await turns_until(intake)
+    assert MOST_BYTES < sent <= MOST_BYTES + 1_000_000
 
 
 async def test_interim_answers_end_the_reading(intake):
