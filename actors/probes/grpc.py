@@ -1,5 +1,6 @@
 """Looks whether a gRPC server says that it serves, or what a method of it replies."""
 
+import logging
 import ssl
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,9 @@ from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Grpc
+
+# It logs a traceback for each word of a target that is not UTF-8.
+logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 READ_LIMIT_BYTES = 1_000_000
 SHOWN = 300  # characters of a reply, in a detail

@@ -64,3 +64,10 @@ async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
     async with serving(NAMED[name]) as port:
         outcome = await check(target_of(NAMED[name], port), timeout_ms=LONG_MS)
     assert outcome.message == SAYING[name]
+
+
+async def test_words_that_are_no_text_leave_nothing_in_the_log(check, caplog):
+    async with serving(NAMED["grpc: raw bytes in a message"]) as port:
+        outcome = await check(target_of(NAMED["grpc: raw bytes in a message"], port), timeout_ms=LONG_MS)
+    assert outcome.message
+    assert [line.getMessage() for line in caplog.records if line.exc_info] == []
