@@ -66,6 +66,8 @@ class Intake(ResponseHandler):
         if self._waiting:
             self._waiting[:0], self._tail = self._tail, b""
         super()._drain_tail()
+        if self._waiting:
+            self._pause_reading_for_buffer()  # which aiohttp took for a hold of its own, and let go
 
     async def read(self) -> Any:
         """The next head. Raises BadHttpMessage for yet another one that only announces."""

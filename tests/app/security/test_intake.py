@@ -126,5 +126,6 @@ async def test_what_follows_a_change_of_protocol_stays_in_order(intake):
 
     await intake.read()
     intake.set_parser(Reader(), None)
+    assert intake.transport.paused
     await turns_until(intake)
     assert heard == frames
