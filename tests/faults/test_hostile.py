@@ -68,6 +68,12 @@ def test_a_hostile_target_is_down_or_unknown_for_a_reason_in_plain_words(beat, w
     assert all(why in line for line in found)
 
 
+def test_a_slot_that_was_given_up_is_no_objection_once_a_result_follows():
+    blank, down = Beat(1, Status.UNKNOWN, MISSED), Beat(2, Status.DOWN, NO_ANSWER)
+    assert judgement.objections("x", [blank, down]) == []
+    assert len(judgement.objections("x", [down, blank])) == 1
+
+
 def test_a_hostile_target_that_nobody_looked_at_shows_nothing():
     assert judgement.unseen("x", []) == ["x: no result at all"]
     assert judgement.unseen("x", [Beat(1, Status.DOWN, NO_ANSWER)]) == []

@@ -1,7 +1,7 @@
 """Whether healthy monitors were checked in time, and hostile targets named for what they are. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -71,9 +71,14 @@ def _wait_ms(at_ms: int, arrivals: Sequence[float], interval_ms: int) -> float:
     return max(0.0, arrivals[first] - at_ms)
 
 
-def objections(name: str, beats: Iterable[Beat]) -> list[str]:
-    """What is wrong with the results of a hostile target: at most one line of each kind."""
-    found = {why: beat for beat in beats if (why := _objection(beat))}
+def objections(name: str, beats: Sequence[Beat]) -> list[str]:
+    """What is wrong with the results of a hostile target: at most one line of each kind.
+
+    A slot that was given up, and was followed by a result, is none: on a busy machine a slow target's next slot comes
+    while its check still waits.
+    """
+    looked_at = [*(beat for beat in beats[:-1] if beat.code not in BLANK), *beats[-1:]]
+    found = {why: beat for beat in looked_at if (why := _objection(beat))}
     return [f"{name}: {why}: {beat.message[:LONGEST]!r}" for why, beat in found.items()] if found else []
 
 

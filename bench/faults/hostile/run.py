@@ -31,7 +31,7 @@ HOSTILE = {"interval": 20, "timeout": 4.0, "max_retries": 0, "notification_chann
 HEALTHY = {"interval": INTERVAL_S, "max_retries": 0, "notification_channel_ids": []}
 FIRST_S = 60.0  # until every healthy monitor was checked once
 SETTLED_S = 2 * INTERVAL_S  # until what was due last is stored
-WARM_SHARE, WARM_S = 0.4, 60.0  # of the run, and at most: libraries are loaded, caches are filled
+WARM_SHARE, WARM_S = 0.6, 60.0  # of the run, and at most: libraries are loaded, caches are filled
 GROWTH_BYTES = 24_000_000  # what an allocator may keep of what came and went
 PUSH_S, LOOK_S = 2.0, 2.0
 ADDED_S = 0.03
@@ -40,7 +40,7 @@ STAYING = ("api", "scheduler", "worker")
 OUT = side.ROOT / "bench" / "out"
 _BEATS = (
     "SELECT h.id, h.status, h.code, d.message, m.name FROM heartbeats h JOIN series s ON s.no = h.id >> 41"
-    " JOIN monitors m ON m.id = s.monitor_id LEFT JOIN details d ON d.id = h.id"
+    " JOIN monitors m ON m.id = s.monitor_id LEFT JOIN details d ON d.id = h.id ORDER BY h.id"
 )
 _SERIES = "SELECT s.no, m.name FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE m.name LIKE 'h-%'"
 
