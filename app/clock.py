@@ -130,10 +130,10 @@ class Limit:
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
+    ) -> None:
         """End; raises TimeoutError when it rang."""
         self._timer.cancel()
-        return await self._timeout.__aexit__(kind, error, trace)
+        await self._timeout.__aexit__(kind, error, trace)
 
     def _ring(self) -> None:
         self.late_s = max(0.0, monotonic() - self._due_s)

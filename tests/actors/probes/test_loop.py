@@ -6,6 +6,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from time import thread_time
+from typing import Any
 
 import msgspec
 import pytest
@@ -73,7 +74,7 @@ async def assert_held_briefly(work: Callable[[], Awaitable[object]]) -> None:
     assert dog.longest_s < HELD_S * max(slow, slowness())
 
 
-HTTP = {
+HTTP: dict[str, tuple[bytes, str, dict[str, Any]]] = {
     "a pattern that fits nothing": (b"a" * 60_000, "", {"regex": "(a?){1000}b"}),
     "a pattern that is too large for the text": (b"a" * MEGABYTE, "", {"regex": "(.*a){1000}b"}),
     "a pattern as large as is kept": (b"a" * 200_000, "", {"regex": "(a?){95}b"}),
