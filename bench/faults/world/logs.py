@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.faults.database import fill
@@ -42,19 +42,21 @@ async def _full(world: World) -> AsyncIterator[None]:
     """A disk of its own without room, over the directory; where none may be mounted, a file that can't be written."""
     folder = _logs(world)
     folder.mkdir(exist_ok=True)
-    if _mounted(folder):
+    log, is_mounted = folder / "watchkeeper.log", _mounted(folder)
+    if is_mounted:
         await asyncio.to_thread(fill, folder / "ballast")
         world.notes.append("a full disk of its own")
     else:
-        _replace(folder / "watchkeeper.log")
+        log.unlink(missing_ok=True)
+        log.symlink_to(FULL)
         world.notes.append(f"{FULL} in place of the file: no disk may be mounted here")
     try:
         yield
     finally:
-        await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(folder)], check=False, capture_output=True)
-        with suppress(OSError):
-            if (folder / "watchkeeper.log").is_symlink():
-                (folder / "watchkeeper.log").unlink()
+        if is_mounted:
+            await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(folder)], check=True)
+        elif log.is_symlink():
+            log.unlink()
 
 
 def _mounted(folder: Path) -> bool:
@@ -63,11 +65,6 @@ def _mounted(folder: Path) -> bool:
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
-
-
-def _replace(log: Path) -> None:
-    log.unlink(missing_ok=True)
-    log.symlink_to(FULL)
 
 
 def _logs(world: World) -> Path:
