@@ -35,7 +35,8 @@ def sentence(text: str, limit: int) -> str:
 
 def lines(text: str, limit: int = TEXT_LIMIT) -> str:
     """The same for a text of several lines."""
-    return cut(visible(_as_latin(text[: 2 * limit])), limit)
+    found = _as_latin(text[: 2 * limit]).split("\r\n")  # as protocols end their lines; they are shown as they came
+    return cut("\r\n".join(visible(line) for line in found), limit)
 
 
 def code(number: int) -> int:

@@ -22,7 +22,7 @@ FACTS = st.dictionaries(
 
 def unseen(text: str) -> list[str]:
     """Characters that databases, encoders or terminals stumble over."""
-    return [one for one in text if unicodedata.category(one) in {"Cc", "Cs"} and one not in "\n\t"]
+    return [one for one in text if unicodedata.category(one) in {"Cc", "Cs"} and one not in "\r\n\t"]
 
 
 def texts_of(value: object) -> list[str]:
@@ -70,7 +70,8 @@ class Colour(Enum):
         ("caf\udce9", "café"),  # a header in ISO 8859-1, as aiohttp decodes it
         ("a\x00b", "a b"),
         ("a\ud800b", "a b"),
-        ("two\r\nlines\ttabbed", "two\nlines\ttabbed"),
+        ("two\r\nlines\ttabbed", "two\r\nlines\ttabbed"),
+        ("old\rlines", "old\nlines"),
         ("\x1b[31mred\x1b[0m", " [31mred [0m"),
         (b"caf\xe9", "café"),
         (float("nan"), "nan"),
