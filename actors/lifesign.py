@@ -12,11 +12,10 @@ from redis.exceptions import RedisError
 
 from actors.senders.post import USER_AGENT
 from actors.senders.trouble import trouble
-from app import db, due, queue
+from app import db, due, queue, self_checks
 from app.domain.troubles import BLINDING, LAG_S, QUEUE_S
 from app.errors import Unavailable
 from app.security.egress import Refused
-from app.store import troubles
 
 HOLDER = "wk:lifesign"
 PATIENCE_S = 10.0
@@ -38,13 +37,14 @@ async def keep_giving(node: str, url: str, every_s: int, session: aiohttp.Client
 async def all_is_well() -> bool:
     """Whether checks run in time. Raises RedisError, and Unavailable for the database."""
     await db.ping()
+    await db.require_writable()
     oldest_ms = await due.oldest_due_ms()
     lag_s = (due.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     waits_s = max([await queue.age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > LAG_S or waits_s > QUEUE_S:
         log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(waits_s, 1))
         return False
-    if lasting := BLINDING & (await troubles.lasting()).keys():
+    if lasting := BLINDING & await self_checks.lasting():
         log.warning("lifesign.withheld", reason=", ".join(sorted(lasting)))
         return False
     return True

@@ -8,7 +8,7 @@ import structlog
 
 from actors import punctuality
 from actors.clock_repairs import ClockRepairs
-from app import due, live, queue, redis_types
+from app import clock, due, live, queue, redis_types
 from app.domain import slots
 from app.store import channel_health, coverage, deliveries, escalating, incidents, series
 from schema.jobs import CheckBatch, Gap, Outcome, Plan, ResultBatch, Slot
@@ -140,7 +140,7 @@ class Repairs:
 
     async def escalate(self) -> None:
         """Tell the next ones of incidents that nobody acknowledged. What a crash leaves untold, the sweep finds."""
-        taken = await escalating.take_due(due.now_ms())
+        taken = await escalating.take_due(clock.cautious_now_ms())  # no step may come too early
         await queue.put(*queue.notify_jobs(taken.deliveries))
         await live.publish_events(taken.events)
         if taken.events:

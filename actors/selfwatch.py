@@ -15,7 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import cutoff, punctuality, waiting_results
-from app import db, due, interruptions, live, nodes, queue
+from app import db, due, interruptions, live, nodes, queue, self_checks
 from app.domain.troubles import Patience, Signs, troubles_of
 from app.settings import Settings
 from app.store import deliveries, outbox, troubles
@@ -32,11 +32,14 @@ class SelfWatch:
         self._ahead = ahead
         self._place = _there(Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir)
         self._patience = Patience()
+        self._found: frozenset[EventKind] = frozenset()  # by the last look
         self._lost: int | None = None  # slots lost by the last look
 
     async def look(self) -> None:
         """Look once."""
         found = troubles_of(await self._signs())
+        await self_checks.publish(kind for kind in found if kind in self._found)
+        self._found = frozenset(found)
         lasting = await troubles.lasting()
         begun, ended = self._patience.weighed(found, lasting)
         for kind in begun:

@@ -54,6 +54,7 @@ class Watch:
         self._last: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
         self.interruptions: deque[Interruption] = deque(maxlen=KEPT)
         self.jumped_s: float | None = None  # when the wall clock jumped last, monotonic
+        self._net_jump_s = 0.0  # of all jumps since the first tick: what was put right counts for nothing
 
     def tick(self) -> Interruption | None:
         """Compare the clocks; returns what has come between this tick and the one before."""
@@ -61,7 +62,9 @@ class Watch:
         found, self._last = self._between(now), now
         if found is not None:
             self.interruptions.append(found)
-            self.jumped_s = found.ended_s if found.is_jump else self.jumped_s
+        if found is not None and found.is_jump:
+            self.jumped_s = found.ended_s
+            self._net_jump_s += found.jump_s
         return found
 
     def _both(self) -> tuple[float, float]:
@@ -89,6 +92,11 @@ class Watch:
                 break
             longest = max(longest, one.lost_s)
         return longest
+
+    def ahead_s(self) -> float:
+        """By how much the wall clock may be ahead of the true time: it jumped so far, and was not put back."""
+        last = self._between(self._both())
+        return max(0.0, self._net_jump_s + (last.jump_s if last and last.is_jump else 0.0))
 
     def jump_s(self) -> float:
         """The largest recent jump of the wall clock; 0.0 for none."""
@@ -145,6 +153,11 @@ watch = Watch()
 def now_ms() -> int:
     """Epoch milliseconds."""
     return int(time() * 1000)
+
+
+def cautious_now_ms() -> int:
+    """Epoch milliseconds by a clock that may have been set ahead: for what must not happen too early."""
+    return now_ms() - int(watch.ahead_s() * 1000)
 
 
 def is_ahead(at_ms: int, now_ms_: int) -> bool:

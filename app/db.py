@@ -129,6 +129,18 @@ async def rows(sql: str, *args: Any) -> Any:
     return await engine().run(_numbered(sql, engine().engine_type), args)
 
 
+async def require_writable() -> None:
+    """Raise Unavailable when the database says that it takes no writes, as a standby does. SQLite does not say."""
+    if is_sqlite():
+        return
+    try:
+        (row,) = await rows("SELECT current_setting('transaction_read_only') AS read_only")
+    except TROUBLE as error:
+        raise Unavailable("The database does not answer.") from error
+    if row["read_only"] != "off":
+        raise Unavailable("The database takes no writes.")
+
+
 async def ping() -> None:
     """Raise Unavailable when the database does not answer."""
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from app import interruptions, metrics, nodes, queue
+from app import interruptions, metrics, nodes, queue, self_checks
 from app.due import PARTITIONS
 from app.live import feeds, tape
 from schema.jobs import PUSHED_KEY, STARTED_KEY
@@ -24,6 +24,7 @@ _OTHERS: dict[str, str] = {
     "wk:waiting": "hash",
     "wk:results": "hash",
     "wk:lost": "string",
+    self_checks.KEY: "string",
     "wk:wake:schedule": "list",
     PUSHED_KEY: "hash",
     STARTED_KEY: "hash",

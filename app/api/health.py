@@ -9,13 +9,13 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
-from app import clock, db, interruptions, metrics, nodes, queue, versions
+from app import clock, db, interruptions, metrics, nodes, queue, self_checks, versions
 from app.api.rates import FREE, RATE
 from app.domain.troubles import HEALTH
 from app.errors import Unavailable
 from app.security.policy import ANYONE
 from app.settings import Settings
-from app.store import troubles, users
+from app.store import users
 from schema.events import EventKind
 from schema.health import Health, LegacyHealth, Readiness, Version
 
@@ -87,7 +87,7 @@ async def _checks(settings: Settings) -> dict[str, str]:
     jumped = await _jumped() if redis else bool(clock.watch.jump_s())
     lasting = await _lasting() if database else None
     return {
-        "database": "ok" if database else "lost",
+        "database": await _database() if database else "lost",
         "redis": "ok" if redis else "lost",
         "disk_space": "ok" if await asyncio.to_thread(_has_disk, settings) else "low",
         "memory": "ok" if _has_memory() else "low",
@@ -108,6 +108,11 @@ async def _answers(asked: Any) -> bool:
     return True
 
 
+async def _database() -> str:
+    """Whether it takes what we write, as far as it says so."""
+    return "ok" if await _answers(db.require_writable()) else "read-only"
+
+
 async def _roles() -> set[str] | None:
     try:
         return {node.role for node in await nodes.alive()}
@@ -124,10 +129,10 @@ async def _jumped() -> bool:
 
 
 async def _lasting() -> set[EventKind] | None:
-    """What we have alerted about ourselves and is not over; None when it can't be read."""
+    """What is wrong with ourselves; None when it can't be read."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return set(await troubles.lasting())
+            return await self_checks.lasting()
     except (*db.TROUBLE, *db.UNMIGRATED):
         return None
 

@@ -88,6 +88,7 @@ async def set_right(now_ms: int) -> int:
         moved += await _escalate(now_ms)
         moved += await _begin_eras(now_ms)
         moved += await _change_now(now_ms)
+        moved += await _end_gaps(now_ms)
     return moved
 
 
@@ -177,6 +178,14 @@ async def _change_now(now_ms: int) -> int:
         now_ms,
     )
     return len(moved)
+
+
+async def _end_gaps(now_ms: int) -> int:
+    """No gap reaches into the future: what is due there will be checked, and history must see it when it is not."""
+    ahead_ms = now_ms + AHEAD_MS
+    removed = await db.rows("DELETE FROM gaps WHERE from_ms > ?1 RETURNING from_ms", ahead_ms)
+    ended = await db.rows("UPDATE gaps SET to_ms = ?2 WHERE to_ms > ?1 RETURNING from_ms", ahead_ms, now_ms)
+    return len(removed) + len(ended)
 
 
 def _pairs(rows: Sequence[tuple[str, int]]) -> str:

@@ -65,9 +65,10 @@ async def of(series: Sequence[int], now_ms: int) -> tuple[dict[int, Standing], d
 
 async def _newest_of(found: Sequence[Any], now_ms: int) -> dict[int, Newest]:
     newest = {row["no"]: Newest(row["newest"] or 0, row["newest"] or 0) for row in found}
-    ahead = [row["no"] for row in found if row["order_ms"] is None and _is_ahead(row["newest"], now_ms)]
+    orders = {row["no"]: None if clock.is_ahead(row["order_ms"] or 0, now_ms) else row["order_ms"] for row in found}
+    ahead = [row["no"] for row in found if orders[row["no"]] is None and _is_ahead(row["newest"], now_ms)]
     for row in found:
-        if row["order_ms"] is not None:
+        if orders[row["no"]] is not None:
             newest[row["no"]] = Newest(key_of(row["no"], row["order_ms"]), row["newest"] or 0, disordered=True)
     for no, judged in (await _newest_before(ahead, now_ms + clock.AHEAD_MS)).items():
         newest[no] = Newest(judged, newest[no].stored, disordered=True)

@@ -1,5 +1,7 @@
 """The product says of itself what is wrong, once, and when it is over; whoever looks, and however often it restarts."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import msgspec
@@ -9,11 +11,12 @@ from actors import cutoff, lifesign, waiting_results
 from actors.ingest import Clerk
 from actors.selfwatch import SelfWatch
 from actors.snapshots import Snapshots
-from app import db, due, nodes, queue as queues
+from app import db, due, nodes, queue as queues, self_checks
 from app.domain.troubles import LOOKS
 from app.security import sealing
 from app.settings import Settings
 from app.store import channels, monitors
+from schema.events import EventKind
 from tests import make
 
 
@@ -179,3 +182,34 @@ async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_k
     await db.rows("UPDATE deliveries SET state = 'sent'")
     await look(SelfWatch(ground))
     assert await lifesign.all_is_well()
+
+
+@asynccontextmanager
+async def refusing_writes() -> AsyncIterator[None]:
+    """A database that lets nobody note what began."""
+    refuse, allow = (
+        ("CREATE TRIGGER t BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'no writes'); END", "DROP TRIGGER t")
+        if db.is_sqlite()
+        else ("ALTER TABLE marks ADD CONSTRAINT t CHECK (at_ms = 0)", "ALTER TABLE marks DROP CONSTRAINT t")
+    )
+    await db.rows(refuse)
+    try:
+        yield
+    finally:
+        await db.rows(allow)
+
+
+async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_seen_all_the_same(ground):
+    await has_worker()
+    await queues.client().zadd("wk:stale_at", {"7": 1})
+    watch = SelfWatch(ground)
+    async with refusing_writes():
+        await look(watch, times=LOOKS - 1)
+        with pytest.raises(Exception, match=r"no writes|violates"):
+            await watch.look()
+    assert await told() == []
+    assert await self_checks.lasting() == {EventKind.RESULTS_LOST}
+    assert not await lifesign.all_is_well()
+    await queues.client().delete("wk:stale_at")
+    await look(watch)
+    assert await self_checks.lasting() == set()

@@ -95,3 +95,22 @@ def test_a_pause_between_two_readings_is_no_jump(hands):
     found = watch.tick()
     assert found is not None
     assert not found.is_jump
+
+
+def test_a_clock_that_was_set_ahead_is_taken_for_ahead_until_it_is_put_back(hands, watch):
+    assert watch.ahead_s() == 0
+    hands.pass_(EVERY_S, jump_s=3_600.0)
+    assert watch.ahead_s() == pytest.approx(3_600.0)  # before any tick has noticed
+    watch.tick()
+    hands.pass_(10_000.0)
+    watch.tick()
+    assert watch.ahead_s() == pytest.approx(3_600.0)
+    hands.pass_(EVERY_S, jump_s=-3_600.0)
+    watch.tick()
+    assert watch.ahead_s() == pytest.approx(0.0)
+
+
+def test_a_clock_that_was_put_back_first_is_not_ahead(hands, watch):
+    hands.pass_(EVERY_S, jump_s=-120.0)
+    watch.tick()
+    assert watch.ahead_s() == 0

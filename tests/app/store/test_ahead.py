@@ -22,7 +22,7 @@ from app.store.tables.rollups import DAY_MS
 from schema.escalations import EscalationDraft, Step
 from schema.events import EventKind
 from schema.heartbeats import key_of
-from schema.jobs import Outcome
+from schema.jobs import Gap, Outcome
 from schema.monitors import MonitorPatch, Snapshot
 from schema.status import Status
 from tests import make
@@ -77,6 +77,29 @@ async def test_time_that_passes_the_heartbeats_of_the_wrong_clock_hides_nothing(
     assert await stored(NOW + 12 * STEP) == [Status.DOWN]
     (row,) = await db.rows("SELECT order_ms FROM series")
     assert row["order_ms"] is None
+
+
+async def test_a_second_jump_holds_nothing_back_while_heartbeats_of_the_first_lie_ahead(known):
+    await absorb(known, NOW + 60 * STEP, make.outcome(at_ms=NOW + 60 * STEP))
+    await absorb(known, NOW, make.outcome(at_ms=NOW))
+    await absorb(known, NOW + 2 * STEP, make.outcome(at_ms=NOW + 2 * STEP))
+    back_ms = NOW + STEP // 2
+    assert await absorb(known, back_ms, make.down(at_ms=back_ms)) == [EventKind.MONITOR_DOWN]
+
+
+async def test_gaps_of_the_wrong_clock_end_now_and_those_that_have_not_begun_are_none(known):
+    hour = 60 * STEP
+    gaps = [make.gap(from_ms=NOW - STEP, to_ms=NOW + hour), make.gap(from_ms=NOW + hour, to_ms=NOW + 2 * hour)]
+    await absorb_gaps(gaps, NOW + hour)
+    await ahead.set_right(NOW)
+    found = await db.rows("SELECT from_ms, to_ms FROM gaps")
+    assert [(row["from_ms"], row["to_ms"]) for row in found] == [(NOW - STEP, NOW)]
+    assert await ahead.set_right(NOW) == 0
+
+
+async def absorb_gaps(gaps: list[Gap], now_ms: int) -> None:
+    """Store gaps as of an instant."""
+    await heartbeats.absorb(make.results(gaps=gaps), {}, now_ms)
 
 
 async def test_redelivery_changes_nothing_while_heartbeats_lie_in_the_future(known):
