@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 from actors.probes.body import READ_LIMIT_BYTES
 from actors.probes.seen import Failed
+from app.security.tls_bounds import bounded
 
 READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
 TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
@@ -52,6 +53,8 @@ class MeteredLoop:
         self, factory: Callable[[], asyncio.Protocol], *args: Any, **options: Any
     ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
         """As the loop's own."""
+        if context := options.get("ssl"):
+            bounded(context)
         made = await self._loop.create_connection(lambda: _Counted(factory(), self._meter), *args, **options)
         transport, counted = cast("tuple[asyncio.BaseTransport, _Counted]", made)
         return transport, counted.inner

@@ -14,6 +14,7 @@ from typing import Any
 from actors.probes import sightings
 from actors.probes.seen import Unsure
 from actors.probes.tools import Tools
+from app.security.tls_bounds import bounded
 from schema.targets import Docker, Mongodb, Mqtt, Mysql, Redis
 
 KEPT = 256  # contexts of monitors' own; reading the system's authorities takes some 20 ms
@@ -43,7 +44,7 @@ def context_for(tools: Tools, *, ignoring: bool = False) -> ssl.SSLContext:
 
     ignoring    take any certificate
     """
-    return _credulous() if ignoring else tools.trust or _careful()
+    return bounded(_credulous() if ignoring else tools.trust or _careful())
 
 
 def context_by(target: Particular, host: str) -> Named:
@@ -75,6 +76,7 @@ def own_context(  # noqa: PLR0913  # what TLS can be told
     newest        of TLS's versions; None: whatever both sides know
     """
     made = Named(ssl.PROTOCOL_TLS_CLIENT)
+    bounded(made)
     made.host = host
     made.check_hostname = verify and check_name
     made.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE

@@ -15,6 +15,7 @@ from aiohttp.tracing import Trace
 from app.security.egress import Egress
 from app.security.intake import Intake
 from app.security.names import NamesUnavailable, NameUnknown
+from app.security.tls_bounds import bounded
 
 ONE_USE: dict[str, Any] = {
     "force_close": True,
@@ -65,6 +66,11 @@ class Door(aiohttp.TCPConnector):
             ssl=self._get_ssl_context(req),
             server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
         )
+
+    def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
+        """As the base class, for what goes by `Egress` and for what is made inside a proxy's connection."""
+        context = super()._get_ssl_context(req)
+        return bounded(context) if context else None
 
     def _allowed_socket(self, target: Any) -> socket:
         """Where aiohttp makes sockets itself: the address is asked about at the last moment."""

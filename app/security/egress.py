@@ -14,6 +14,7 @@ import aiohappyeyeballs
 
 from app.domain.reach import Rules, objection
 from app.security.names import Names, literal
+from app.security.tls_bounds import bounded
 from schema.settings import EgressPolicy
 
 NEXT_ADDRESS_S = 0.25  # RFC 8305: how long one address may hang before the next one is tried beside it
@@ -87,6 +88,8 @@ class Egress:
         """
         loop = asyncio.get_running_loop()
         name = (server_hostname or host) if ssl else None
+        if ssl:
+            bounded(ssl)
         addresses = await self.addresses(host)
         if len(addresses) == 1:  # the loop's own way is half the price of a socket made by us
             return await loop.create_connection(factory, addresses[0], port, ssl=ssl, server_hostname=name)

@@ -1,5 +1,7 @@
 """Servers whose TLS is broken, whose certificates are, or both."""
 
+import asyncio
+import contextlib
 import ssl
 import struct
 import tempfile
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from bench.faults.hostile.scripts import (
+    ASKED_BYTES,
     POISON,
     Kind,
     Script,
@@ -31,6 +34,8 @@ from bench.faults.hostile.scripts import (
 
 PLACE = "caf~ _ placeholder"  # its bytes are replaced after the certificate was made
 WIDE = 3_000  # names of one certificate
+TICKETS = 20_000
+AT_ONCE = 4  # asyncio warns of a fifth write after the connection was lost
 
 
 def _names(text: str) -> x509.Name:
@@ -63,6 +68,13 @@ def _context(der: bytes, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
     return made
 
 
+def _generous() -> ssl.SSLContext:
+    """Gives tickets for later sessions, which is all that it says."""
+    made = _context(*_certificate("generous", ["watch.example"]))
+    made.num_tickets = TICKETS
+    return made
+
+
 def _poisoned() -> ssl.SSLContext:
     der, key = _certificate(PLACE, ["watch.example"])
     poison = (POISON.replace(b"\x07", b"") + bytes(len(PLACE)))[: len(PLACE)]
@@ -75,6 +87,7 @@ CONTEXTS: Mapping[str, Callable[[], ssl.SSLContext]] = {
     "ended": cache(lambda: _context(*_certificate("a \0 b \x1b[31m \u202e", ["watch.example"], -1))),
     "poisoned": cache(_poisoned),
     "wide": cache(lambda: _context(*_certificate("a" * 60, [f"{n}.watch.example" for n in range(WIDE)]))),
+    "generous": cache(_generous),
     "nul": cache(lambda: _context(*_certificate("watch.example\0.evil", ["127.0.0.1\0.evil"]))),
 }
 
@@ -100,6 +113,32 @@ def shown(name: str, tls: str, script: Script = mute, **more: Any) -> Kind:
     return Kind(name=f"ssl: {name}", type="ssl", config=local(**more), script=script, tls=tls)
 
 
+def beginning(part: bytes) -> Script:
+    """Answers a handshake of TLS 1.3 as it should be, but for the first record; then this part without end."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hello, flight = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = CONTEXTS["other"]().wrap_bio(hello, flight, server_side=True)
+        hello.write(await reader.read(ASKED_BYTES))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            server.do_handshake()
+        head = flight.read(5)
+        await flooding(head + flight.read(int.from_bytes(head[3:])), part, asked=False)(reader, writer)
+
+    return script
+
+
+async def bytewise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A body of ten gigabytes, in which each byte has a record of its own."""
+    await reader.read(ASKED_BYTES)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+    while not writer.is_closing():
+        for _ in range(AT_ONCE):
+            writer.write(b"a")
+        await writer.drain()
+        await asyncio.sleep(0)  # the end of the connection is noticed in a turn of its own
+
+
 ALERT = record(21, b"\1\x5a")  # a warning, for which one goes on
 HELLO_AGAIN = record(22, b"\0\0\0\0")  # the wish to begin anew
 BAD = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
@@ -111,6 +150,10 @@ KINDS = [
     https("a handshake of 16 MB", flooding(record(22, b"\2\xff\xff\xff" + b"a" * 99), record(22, b"a" * 16_000))),
     https("alerts without end", flooding(b"", ALERT)),
     https("wishes to begin anew without end", flooding(b"", HELLO_AGAIN)),
+    https("a change of keys without end", beginning(record(20, b"\1"))),
+    https("an early change of keys without end", flooding(b"", record(20, b"\1"))),
+    https("20,000 tickets", mute, "generous", **IGNORING),
+    https("a record for each byte", bytewise, "nul", **IGNORING, keyword="needle"),
     https("a record of no length without end", flooding(b"", record(22, b""))),
     https("a handshake of a byte a second", dripping(record(22, b"\2\0\0\x50")[:7])),
     https("a fatal alert nobody knows", replying(record(21, b"\2\xff"))),
