@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from app import db, embedded, migrate, queue as queues, settings as configuration
+from app.security import sealing
 from app.settings import Settings
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no bug
@@ -130,6 +131,7 @@ def database(settings: Settings, blank_database: Path | None) -> Settings:
 @pytest.fixture
 async def store(database: Settings) -> AsyncIterator[Settings]:
     """The same, opened in this process."""
+    sealing.prepare(database)  # whatever is stored may hold secrets
     await db.start(database)
     yield database
     await db.stop()
