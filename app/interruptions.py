@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from app import clock, queue
+from app import clock, queue, tasks
 from app.clock import JUMP_S, RECENT_S, Interruption
 
 KEY = "wk:clock"  # hash: node → what it noticed, as JSON
@@ -47,9 +47,12 @@ async def keep(node: str) -> None:
         if _is_worth_it(found):
             news.set()
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(clock.watch.keep(notice))
-        group.create_task(_publish(node, news))
+    # No task group: it cancels its tasks once, and redis-py can swallow that.
+    publishing = tasks.lasting(_publish(node, news), "clock.publish")
+    try:
+        await clock.watch.keep(notice)
+    finally:
+        await tasks.end(publishing)
 
 
 async def _publish(node: str, news: asyncio.Event) -> None:
