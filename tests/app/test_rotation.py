@@ -28,6 +28,7 @@ WRITERS = {  # modules of the store that seal, and where it ends up
     "monitor_rows.py": "monitors",
     "peppers.py": "peppers",
     "proxies.py": "proxies",
+    "reseal.py": "monitors",
     "signing_keys.py": "signing_keys",
     "webhooks.py": "channels",
 }

@@ -56,8 +56,10 @@ def place(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Pa
 @pytest.fixture
 def stopped(place: Path, migrated: Path) -> Path:
     """One that has run, and is stopped: its database file."""
-    (place / "data").mkdir()
-    return Path(shutil.copy(migrated, place / "data" / SQLITE_FILE))
+    (place / "data").mkdir(mode=0o700)
+    file = Path(shutil.copy(migrated, place / "data" / SQLITE_FILE))
+    file.chmod(0o600)  # as we make it
+    return file
 
 
 def ran(command: str, captured: Captured) -> tuple[int, str, str]:

@@ -124,7 +124,7 @@ async def test_a_body_of_another_kind_is_refused(api, path):
     assert (reply.status_code, error_of(reply)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
-@pytest.mark.parametrize("id_", ["7", "not-a-uuid", "00000000-0000-0000-0000-00000000000g", "%00"])
+@pytest.mark.parametrize("id_", ["7", "not-a-uuid", "00000000-0000-0000-0000-00000000000g"])
 @pytest.mark.parametrize(("path", "field"), [(MONITORS, "monitor_id"), (CHANNELS, "channel_id")])
 async def test_an_id_that_is_no_uuid_is_refused_by_its_name(api, path, field, id_):
     replies = [await api.get(f"{path}/{id_}"), await api.delete(f"{path}/{id_}")]

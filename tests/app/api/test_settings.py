@@ -2,7 +2,7 @@
 
 import pytest
 
-from schema.settings import CATALOGUE
+from schema.settings import CATALOGUE, EgressPolicy
 from tests.app.api.people import ADMIN_TOKEN
 
 PATH = "/api/v1/settings"
@@ -26,7 +26,7 @@ async def test_a_setting_is_changed_read_and_reset(api):
     changed = await api.put(KEY, json={"value": {"private": False}}, headers={"If-Match": '"0"'})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"1"')
     assert (await api.get(KEY)).json() == changed.json()
-    assert changed.json()["value"] == {"private": False, "allow": [], "deny": []}
+    assert changed.json()["value"] == {"private": False, "allow": [], "deny": [], "sockets": EgressPolicy().sockets}
     assert (await api.put(KEY, json={"value": {}}, headers={"If-Match": '"0"'})).status_code == 412
     assert (await api.delete(KEY)).status_code == 204
     assert (await api.get(KEY)).json()["version"] == 0
