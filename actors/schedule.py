@@ -130,9 +130,18 @@ async def run(settings: Settings) -> None:
     await db.start(settings)
     await queue.start(settings)
     garbage.settle()
+    failed = asyncio.Event()
+
+    def fail() -> None:
+        failed.set()
+        stop.set()
+
+    tasks.stop_process_with(fail)
     log.info("scheduler.started")
     try:
         await schedule(settings, stop)
+        if failed.is_set():
+            raise RuntimeError("a lasting task has ended")
     finally:
         tasks.exit_at_the_latest(STOP_S)
         await queue.stop()
