@@ -13,25 +13,30 @@ from app.security.tls_bounds import bounded
 
 READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
 TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
+Judge = Callable[[bytes], str]
 
 
 class Meter:
     """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
 
     def __init__(self) -> None:
-        self._left = READ_LIMIT_BYTES
+        self._left, self._refusal = READ_LIMIT_BYTES, TOO_MUCH
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if self._left < 0 and isinstance(error, Exception):
-            raise Failed(TOO_MUCH) from error
+            raise Failed(self._refusal) from error
 
     def takes(self, n_bytes: int) -> bool:
         """Whether so much more is within the limit."""
         self._left -= max(n_bytes, READ_BYTES)
         return self._left >= 0
+
+    def refuse(self, why: str) -> None:
+        """Take nothing more, for this reason."""
+        self._left, self._refusal = -1, why
 
 
 class MeteredLoop:
@@ -39,10 +44,13 @@ class MeteredLoop:
 
     It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
     plain one's socket, and each of its protocols passes through the one place where they can be counted.
+
+    judge    makes, for each connection, what looks at all that comes before the library does: it says why that is
+             refused, or nothing
     """
 
-    def __init__(self, meter: Meter) -> None:
-        self._loop, self._meter = asyncio.get_running_loop(), meter
+    def __init__(self, meter: Meter, judge: Callable[[], Judge]) -> None:
+        self._loop, self._meter, self._judge = asyncio.get_running_loop(), meter, judge
 
     def __getattr__(self, name: str) -> Any:
         if name == "start_tls":
@@ -55,7 +63,9 @@ class MeteredLoop:
         """As the loop's own."""
         if context := options.get("ssl"):
             bounded(context)
-        made = await self._loop.create_connection(lambda: _Counted(factory(), self._meter), *args, **options)
+        made = await self._loop.create_connection(
+            lambda: _Counted(factory(), self._meter, self._judge()), *args, **options
+        )
         transport, counted = cast("tuple[asyncio.BaseTransport, _Counted]", made)
         return transport, counted.inner
 
@@ -63,14 +73,16 @@ class MeteredLoop:
 class _Counted(asyncio.Protocol):
     """Passes everything on, until it was too much."""
 
-    def __init__(self, inner: asyncio.Protocol, meter: Meter) -> None:
-        self.inner, self._meter = inner, meter
+    def __init__(self, inner: asyncio.Protocol, meter: Meter, judge: Judge) -> None:
+        self.inner, self._meter, self._judge = inner, meter, judge
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        if why := self._judge(data):
+            self._meter.refuse(why)
         if self._meter.takes(len(data)):
             self.inner.data_received(data)
         else:

@@ -114,7 +114,11 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> 
         ssl=tls,
         program_name="watchkeeper",
     )
-    await connection._connect()  # noqa: SLF001  # what the library's own connect() does after making its class
+    try:
+        await connection._connect()  # noqa: SLF001  # what the library's own connect() does after making its class
+    except BaseException:  # the library hangs up on errors only: a check's limit is none
+        connection.close()
+        raise
     return connection
 
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from actors.probes.login import Login, login_of
 from actors.probes.metered import Meter, MeteredLoop
+from actors.probes.postgres_sign_in import SignIn
 from actors.probes.scalar import Scalar, scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import own_context
@@ -52,7 +53,7 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) ->
         database=login.database or login.username or "postgres",
         ssl=_encryption(target, login),
         timeout=None,  # the check has its own
-        loop=MeteredLoop(meter),
+        loop=MeteredLoop(meter, SignIn),
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper"},
     )

@@ -12,6 +12,7 @@ from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Ssh
 
 asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
+KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses the prime, of any size
 NOBODY = "watchkeeper"  # never sent: without a login we leave once the key was seen
 
 
@@ -83,6 +84,7 @@ async def _meet(target: Ssh, asked: Asked, witness: Witness) -> None:
         client_factory=lambda: witness,
         config=None,  # the worker's own account has no part in it: no files, no agent, no keys
         known_hosts=([], [], []),
+        kex_algs=KEY_EXCHANGES,
         agent_path=None,
         client_keys=keys or None,
         username=target.username or NOBODY,

@@ -61,6 +61,7 @@ MYSQL = [
     kind("mysql", "a packet of all sizes", flooding(b"\xff\xff\xff\0", asked=False)),
     kind("mysql", "a hello that breaks off", sending(mysql_packet(b"\x0a8.0"))),
     kind("mysql", "empty packets without end", flooding(mysql_packet(MYSQL_HELLO), mysql_packet(b"", 2), asked=False)),
+    kind("mysql", "silence after a hello", computing(first=mysql_packet(MYSQL_HELLO.replace(NO_NUL, b"8.0.1")))),
     kind("mysql", "zeros", sending(bytes(4_096))),
 ]  # fmt: skip
 
@@ -71,6 +72,11 @@ def postgres_error(words: bytes) -> bytes:
     return b"E" + struct.pack(">i", 4 + len(body)) + body
 
 
+def authentication(step: int, words: bytes) -> bytes:
+    """A step of the sign-in."""
+    return b"R" + struct.pack(">ii", 8 + len(words), step) + words
+
+
 OPEN = {"sslmode": "disable"}
 POSTGRES = [
     kind("postgres", "an error that is none", replying(postgres_error(NO_NUL)), **OPEN),
@@ -79,6 +85,17 @@ POSTGRES = [
     kind("postgres", "a length of four gigabytes", replying(b"E" + NO_LENGTH + b"a"), **OPEN),
     kind("postgres", "a sign-in nobody knows", replying(b"R\0\0\0\x08\xff\xff\xff\xff"), **OPEN),
     kind("postgres", "settings without end", flooding(b"R\0\0\0\x08\0\0\0\0", b"S\0\0\0\x0aa\0b\0\0\0"), **OPEN),
+    kind(
+        "postgres",
+        "two billion rounds of hashing",
+        computing(
+            lambda _: authentication(10, b"SCRAM-SHA-256\0\0"),
+            lambda asked: authentication(11, b"r=" + asked.split(b"r=")[-1] + b"x,s=c2FsdA==,i=2000000000"),
+        ),
+        **OPEN,
+        username="ada",
+        password="secret",
+    ),
     kind("postgres", "half of TLS", replying(b"S" + POISON)),
     kind("postgres", "letters", sending(POISON, hanging=True), **OPEN),
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
@@ -35,16 +35,20 @@ from bench.faults.hostile.scripts import (
 PLACE = "caf~ _ placeholder"  # its bytes are replaced after the certificate was made
 WIDE = 3_000  # names of one certificate
 TICKETS = 20_000
+PRIME_BITS = 10_000
 AT_ONCE = 4  # asyncio warns of a fifth write after the connection was lost
+
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 def _names(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text), x509.NameAttribute(NameOID.LOCALITY_NAME, text)])
 
 
-def _certificate(subject: str, hosts: list[str], days: float = 300) -> tuple[bytes, ec.EllipticCurvePrivateKey]:
+def _certificate(subject: str, hosts: list[str], days: float = 300, key: Key | None = None) -> tuple[bytes, Key]:
     """A certificate that signs itself, in DER, and its key."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    key, now = key or ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(_names(subject))
@@ -58,7 +62,7 @@ def _certificate(subject: str, hosts: list[str], days: float = 300) -> tuple[byt
     return builder.sign(key, SHA256()).public_bytes(Encoding.DER), key
 
 
-def _context(der: bytes, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
+def _context(der: bytes, key: Key) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
     with tempfile.TemporaryDirectory() as folder:
@@ -75,6 +79,32 @@ def _generous() -> ssl.SSLContext:
     return made
 
 
+def _ponderous() -> ssl.SSLContext:
+    """Exchanges keys by TLS 1.2 with a number that takes seconds to calculate with."""
+    made = _context(*_certificate("ponderous", ["watch.example"], key=rsa.generate_private_key(65_537, 2_048)))
+    made.maximum_version = ssl.TLSVersion.TLSv1_2
+    made.set_ciphers("DHE")
+    whole = _integer((1 << PRIME_BITS) - 15) + _integer(2)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(
+            ssl.DER_cert_to_PEM_cert(b"\x30\x82" + struct.pack(">H", len(whole)) + whole)
+            .replace("CERTIFICATE", "DH PARAMETERS")
+            .encode()
+        )
+        file.flush()
+        made.load_dh_params(file.name)
+    return made
+
+
+def _integer(number: int) -> bytes:
+    body = number.to_bytes(number.bit_length() // 8 + 1)
+    return (
+        b"\x02\x82" + struct.pack(">H", len(body)) + body
+        if number > 1 << 1_024
+        else b"\x02" + bytes([len(body)]) + body
+    )
+
+
 def _poisoned() -> ssl.SSLContext:
     der, key = _certificate(PLACE, ["watch.example"])
     poison = (POISON.replace(b"\x07", b"") + bytes(len(PLACE)))[: len(PLACE)]
@@ -88,6 +118,7 @@ CONTEXTS: Mapping[str, Callable[[], ssl.SSLContext]] = {
     "poisoned": cache(_poisoned),
     "wide": cache(lambda: _context(*_certificate("a" * 60, [f"{n}.watch.example" for n in range(WIDE)]))),
     "generous": cache(_generous),
+    "ponderous": cache(_ponderous),
     "nul": cache(lambda: _context(*_certificate("watch.example\0.evil", ["127.0.0.1\0.evil"]))),
 }
 
@@ -152,6 +183,7 @@ KINDS = [
     https("wishes to begin anew without end", flooding(b"", HELLO_AGAIN)),
     https("a change of keys without end", beginning(record(20, b"\1"))),
     https("an early change of keys without end", flooding(b"", record(20, b"\1"))),
+    https("a key exchange that takes seconds", mute, "ponderous", **IGNORING),
     https("20,000 tickets", mute, "generous", **IGNORING),
     https("a record for each byte", bytewise, "nul", **IGNORING, keyword="needle"),
     https("a record of no length without end", flooding(b"", record(22, b""))),

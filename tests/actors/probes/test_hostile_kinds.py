@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import msgspec
 import pytest
 
-from bench.faults.hostile import judgement
+from bench.faults.hostile import handshakes, judgement
 from bench.faults.hostile.judgement import Beat
 from bench.faults.hostile.kinds import KINDS
 from bench.faults.hostile.scripts import Kind
@@ -36,6 +36,7 @@ SAYING = {
     "mqtt: packets that mean nothing, without end": "the broker sends packets that nobody asked for",
     "mysql: a packet of all sizes": "the answer is longer than 1 MB",
     "pop3: capabilities without end": "the server doesn't stop talking",
+    "postgres: two billion rounds of hashing": "the sign-in asks for more than 200,000 rounds of hashing",
     "rabbitmq: tables 5,000 deep": "the answer is not AMQP",
     "redis: a number of 4,000 digits": "the answer is not Redis's protocol",
     "snmp: a counter of 8,000 bytes": "the value can't be read: a number that is too large",
@@ -71,6 +72,14 @@ async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
     async with serving(NAMED[name]) as port:
         outcome = await check(target_of(NAMED[name], port), timeout_ms=LONG_MS)
     assert outcome.message == SAYING[name]
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in handshakes.KINDS])
+async def test_a_handshake_without_end_ends_whichever_library_shakes_hands(check_on_uvloop, name):
+    async with serving(NAMED[name]) as port:
+        outcome = await check_on_uvloop(target_of(NAMED[name], port))
+    without = handshakes.PREFERRED in name  # the end of the handshake is the reason to go on without TLS
+    assert ("the server answered: no" if without else "the handshake does not end") in outcome.message
 
 
 async def test_words_that_are_no_text_leave_nothing_in_the_log(check, caplog):

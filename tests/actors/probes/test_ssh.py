@@ -1,5 +1,6 @@
 """How an SSH server is looked at."""
 
+import asyncio
 import os
 import pwd
 import subprocess
@@ -169,3 +170,20 @@ def test_half_a_login_or_another_kind_of_fingerprint_is_refused(fields):
 async def test_metadata_is_out_of_reach(check):
     for target in (Ssh(host="169.254.169.254"), Ssh(host="169.254.169.254", fingerprint=OTHER_KEY)):
         assert (await check(target)).seen is UNKNOWN
+
+
+async def test_no_server_chooses_the_prime_of_a_key_exchange(check):
+    offers = []
+
+    async def listen(reader, writer):
+        writer.write(b"SSH-2.0-any\r\n")
+        await reader.readline()
+        offers.append(await reader.read(65_536))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        await check(Ssh(host="127.0.0.1", port=server.sockets[0].getsockname()[1], fingerprint=f"SHA256:{'a' * 43}"))
+    assert len(offers) == 1
+    assert b"diffie-hellman-group14-sha256" in offers[0]
+    assert b"group-exchange" not in offers[0]

@@ -105,6 +105,12 @@ def test_what_comes_with_the_end_of_the_handshake_waits_to_be_read():
     assert pair.read() == b"content"
 
 
+def test_a_server_can_choose_no_prime_of_its_own():
+    offered = {one["kea"] for one in client().get_ciphers()}
+    assert offered == {"kx-any", "kx-ecdhe"}
+    assert "kx-dhe" in {one["kea"] for one in ssl.create_default_context().get_ciphers()}
+
+
 def test_a_hello_without_end_ends():
     pair = Pair()
     pair.incoming.write(HELLO_AGAIN * (tls_bounds.HANDSHAKE_RECORDS + 1))

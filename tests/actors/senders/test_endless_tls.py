@@ -1,0 +1,33 @@
+"""A receiver whose TLS handshake never ends: every way to send hangs up on it, for a reason."""
+
+import pytest
+
+from actors.senders import Undelivered, send
+from actors.senders.tools import Tools
+from bench.faults.hostile.handshakes import ENDLESS, agreeing
+from bench.faults.hostile.scripts import Kind, Script
+from bench.faults.hostile.serve import serving
+from schema.channels import ChannelConfig, Gotify, Webhook
+from tests.actors.senders import given
+
+STARTTLS = agreeing(b"250-me\r\n250 STARTTLS\r\n", b"220 go\r\n", first=b"220 me\r\n")
+WAYS = {
+    "smtp": (ENDLESS, lambda port: given.smtp(port, security="tls")),
+    "smtp, any certificate": (ENDLESS, lambda port: given.smtp(port, security="tls", ignore_tls_errors=True)),
+    "smtp after STARTTLS": (STARTTLS, lambda port: given.smtp(port, security="starttls")),
+    "gotify": (ENDLESS, lambda port: Gotify(server_url=f"https://127.0.0.1:{port}", app_token="t")),
+    "webhook": (ENDLESS, lambda port: Webhook(url=f"https://127.0.0.1:{port}/")),
+}
+
+
+async def reason_of(script: Script, channel, tools: Tools) -> str:
+    async with serving(Kind(name="receiver", type="", config=lambda _: {}, script=script)) as port:
+        config: ChannelConfig = channel(port)
+        with pytest.raises(Undelivered) as failed:
+            await send(config, given.message(), tools)
+    return failed.value.reason
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_handshake_without_end_ends(tools: Tools, way: str):
+    assert await reason_of(*WAYS[way], tools) == "TLS could not be agreed on: the handshake does not end"
