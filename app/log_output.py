@@ -21,7 +21,8 @@ def lose(why: str, error: BaseException) -> None:
     """Count a line that nobody will read, and say so to whoever reads standard error."""
     LOST.inc()
     with suppress(OSError, ValueError):  # nobody does
-        print(f"watchkeeper: {why}: {type(error).__name__}", file=sys.stderr, flush=True)  # noqa: T201  # the last resort
+        cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+        print(f"watchkeeper: {why}: {cause}", file=sys.stderr, flush=True)  # noqa: T201  # the last resort
 
 
 class File:

@@ -1,9 +1,12 @@
 """Looks whether a gRPC server says that it serves, or what a method of it replies."""
 
 import logging
+import os
 import ssl
 from functools import lru_cache
 from typing import Any
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each handshake that fails
 
 import grpc
 

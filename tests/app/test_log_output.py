@@ -84,9 +84,16 @@ def fill_the_disk(path: Path) -> None:
     path.symlink_to("/dev/full")
 
 
-@pytest.mark.parametrize("mishap", [put_a_file_there, put_a_directory_there, fill_the_disk])
-def test_an_outage_is_counted_said_once_and_over_when_it_is(
-    written: Path, mishap, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("mishap", "cause"),
+    [
+        (put_a_file_there, "Not a directory"),
+        (put_a_directory_there, "Is a directory"),
+        (fill_the_disk, "No space left on device"),
+    ],
+)
+def test_an_outage_is_counted_said_once_with_its_cause_and_over_when_it_is(
+    written: Path, mishap, cause: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ours = structlog.get_logger()
     ours.info("before.it")
@@ -96,7 +103,8 @@ def test_an_outage_is_counted_said_once_and_over_when_it_is(
         ours.info("during.it")
         logging.getLogger("some.library").warning("during it")
     assert lost() - before == 10
-    assert capfd.readouterr().err.count("the log can't be written to") == 1
+    said = f"watchkeeper: the log can't be written to; lines are lost until it can: {cause}\n"
+    assert capfd.readouterr().err == said
     remove(written) if written.parent.is_dir() else written.parent.unlink()
     ours.info("after.it")
     assert "after.it" in written.read_text()

@@ -13,9 +13,9 @@ END = "a handshake without end"
 PREFERRED = "postgres, TLS preferred"
 SSL_REQUEST_BYTES = 8
 ENDLESS = flooding(b"", HELLO_AGAIN)
-STARTTLS = {"security": "starttls"}
-SIGN_IN = {"username": "ada", "password": "secret", "query": "SELECT 1", "tls": True}
-LOGGED_IN = {"username": "ada", "password": "secret", "tls": True}
+STARTTLS: dict[str, Any] = {"security": "starttls"}
+SIGN_IN: dict[str, Any] = {"username": "ada", "password": "secret", "query": "SELECT 1", "tls": True}
+LOGGED_IN: dict[str, Any] = {"username": "ada", "password": "secret", "tls": True}
 MYSQL_TLS = MYSQL_HELLO.replace(NO_NUL, b"8.0.1").replace(b"\xff\xf7", b"\xff\xff")  # TLS is among what it can
 
 

@@ -1,6 +1,8 @@
 """How a gRPC server is looked at."""
 
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -189,3 +191,32 @@ def test_what_does_not_go_together_is_refused(fields):
 
 async def test_metadata_is_out_of_reach(check):
     assert (await check(Grpc(host="169.254.169.254", port=80))).seen is UNKNOWN
+
+
+FAILING = """
+import asyncio, ssl, sys
+from actors.probes import grpc
+from schema.targets import Grpc
+
+async def hang_up(reader, writer):
+    await reader.read(1_000)
+    writer.write(b"\\x1b[31m caf\\xe9")
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with grpc._channel(Grpc(host="a", port=port, tls=True), "127.0.0.1", ssl.create_default_context()) as channel:
+        await channel.unary_unary("/a/b")(b"", timeout=20)
+
+try:
+    asyncio.run(main())
+except grpc.grpc.aio.AioRpcError as error:
+    print(error.details())
+"""
+
+
+def test_a_handshake_that_fails_leaves_nothing_on_standard_error():
+    done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, check=True)
+    assert b"handshake failed" in done.stdout
+    assert done.stderr == b""
