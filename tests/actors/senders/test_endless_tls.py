@@ -15,7 +15,7 @@ WAYS = {
     "smtp": (ENDLESS, lambda port: given.smtp(port, security="tls")),
     "smtp, any certificate": (ENDLESS, lambda port: given.smtp(port, security="tls", ignore_tls_errors=True)),
     "smtp after STARTTLS": (STARTTLS, lambda port: given.smtp(port, security="starttls")),
-    "gotify": (ENDLESS, lambda port: Gotify(server_url=f"https://127.0.0.1:{port}", app_token="t")),
+    "gotify": (ENDLESS, lambda port: Gotify(server_url=f"https://127.0.0.1:{port}", app_token="AbCdEf.12345")),
     "webhook": (ENDLESS, lambda port: Webhook(url=f"https://127.0.0.1:{port}/")),
 }
 
