@@ -14,6 +14,7 @@ from msgspec import Struct
 from actors.probes.certificate import Certificate, certificate_of
 
 NAMES_KEPT, VALUE_KEPT = 100, 300  # in a detail; a certificate can have thousands
+KEPT_BYTES = 16_384  # of a certificate; one of 200 names has half of that
 WORDS = {
     NameOID.COMMON_NAME: "commonName",
     NameOID.ORGANIZATION_NAME: "organizationName",
@@ -39,9 +40,17 @@ class Leaf(Struct, frozen=True):
         return any(_fits(one, host.rstrip(".").lower()) for one in self.names)
 
 
-@lru_cache(maxsize=256)
 def leaf_of(der: bytes) -> Leaf:
     """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
+    return _kept(der) if len(der) <= KEPT_BYTES else _read(der)
+
+
+@lru_cache(maxsize=256)
+def _kept(der: bytes) -> Leaf:
+    return _read(der)
+
+
+def _read(der: bytes) -> Leaf:
     read, short = x509.load_der_x509_certificate(der), certificate_of(der)
     not_before, names, self_signed = read.not_valid_before_utc.astimezone(UTC), _names(read), _is_self_signed(read)
     facts = {
@@ -67,9 +76,14 @@ def _names(read: x509.Certificate) -> tuple[str, ...]:
         return ()
     hosts: Sequence[str] = told.get_values_for_type(x509.DNSName)
     return (
-        *(one.lower() for one in hosts if not _same_address(one, one)),
+        *(one.lower() for one in hosts if not (_may_be_address(one) and _same_address(one, one))),
         *map(str, told.get_values_for_type(x509.IPAddress)),
     )
+
+
+def _may_be_address(name: str) -> bool:
+    """Cheaper than an error for each of ten thousand names."""
+    return ":" in name or name.replace(".", "").isdigit()
 
 
 def _is_self_signed(read: x509.Certificate) -> bool:

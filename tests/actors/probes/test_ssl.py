@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
+from actors.probes import leaf
 from actors.probes.leaf import leaf_of
 from schema.assertions import Operator, Value
 from schema.messages import ANSWERED
@@ -177,3 +178,11 @@ async def test_nobody_listening_is_down_and_metadata_out_of_reach(check, free_po
     forbidden = await check(watching(443, host="169.254.169.254"))
     assert (refused.seen, refused.message) == (DOWN, "connection refused")
     assert forbidden.seen is UNKNOWN
+
+
+def test_a_certificate_of_many_names_is_read_and_not_kept():
+    before = leaf._kept.cache_info().currsize
+    read = leaf_of(own(*(f"{n}.many.example" for n in range(3_000)))[0].public_bytes(Encoding.DER))
+    assert read.covers("2999.many.example")
+    assert not read.covers("3000.many.example")
+    assert leaf._kept.cache_info().currsize == before
