@@ -127,13 +127,13 @@ class Mender:
         if self._answered or code in KILLS:
             return None
         self._n_mute += 1
-        said = self._said()
+        said = self._last_words()
         if UNREADABLE not in said and (self._n_mute < 2 or self._fresh or not self._is_to_blame(said)):  # noqa: PLR2004  # twice in a row
             return None
         self._fresh, self._n_mute = True, 0
         return set_aside(self._directory)
 
-    def _said(self) -> bytes:
+    def _last_words(self) -> bytes:
         """Its last words since it was started, in small letters."""
         try:
             with (self._directory / "valkey.log").open("rb") as log:

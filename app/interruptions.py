@@ -60,7 +60,7 @@ async def _publish(node: str, news: asyncio.Event) -> None:
         await news.wait()
         news.clear()
         try:
-            await say(node, [one for one in clock.watch.interruptions if _is_worth_it(one)])
+            await publish_signs(node, [one for one in clock.watch.interruptions if _is_worth_it(one)])
         except (RedisError, OSError) as error:
             log.warning("clock.not_published", error=type(error).__name__)
             news.set()
@@ -71,7 +71,7 @@ def _is_worth_it(one: Interruption) -> bool:
     return one.is_jump or one.lost_s >= JUMP_S
 
 
-async def say(node: str, found: list[Interruption]) -> None:
+async def publish_signs(node: str, found: list[Interruption]) -> None:
     """Publish what a process noticed. Raises RedisError."""
     signs = [Sign(one.from_ms, one.to_ms, round(one.jump_s, 3)) for one in found[-MOST:]]
     await queue.client().hset(KEY, node, msgspec.json.encode(Noticed(clock.now_ms(), signs)))

@@ -192,14 +192,14 @@ async def _answer(probe: Probe, asked: Asked) -> tuple[Seen, float]:
     """What the probe says, whichever way it says it; and for how long we noticed nothing, when that was too long."""
     began_s, limit_s = monotonic(), asked.snapshot.timeout_ms / 1000
     limit = Limit(limit_s)
-    said = await _said(probe, asked, limit, limit_s)
+    said = await _run(probe, asked, limit, limit_s)
     lost_s = doubts.lost_s(began_s, limit_s, limit.late_s)
     if isinstance(said, Seen):
         return said, lost_s
     return (_seen(said) if lost_s else await _weighed(said, asked)), lost_s
 
 
-async def _said(probe: Probe, asked: Asked, limit: Limit, limit_s: float) -> Seen | Failed | Unsure:
+async def _run(probe: Probe, asked: Asked, limit: Limit, limit_s: float) -> Seen | Failed | Unsure:
     try:
         async with limit:
             return await probe(asked.snapshot.target, asked)

@@ -133,7 +133,7 @@ def device(value: bytes, *, status: int = 0) -> Answers:
     return answers
 
 
-def asked_for(name: str, answers: Answers, **more: Any) -> Kind:
+def device_kind(name: str, answers: Answers, **more: Any) -> Kind:
     """An SNMP device."""
     return kind("snmp", name, answers, **{"oid": "1.3.6.1.2.1.1.1.0", "assertions": value_is("1"), **more})
 
@@ -147,17 +147,17 @@ def nested(depth: int) -> bytes:
 
 
 SNMP = [
-    asked_for("a text that is none", device(ber.octets(POISON))),
-    asked_for("a text with signs that turn letters", device(ber.octets("a \u202e \u2028 b"))),
-    asked_for("a number of 9 bytes", device(ber.element(ber.INTEGER, b"\x7f" + b"\xff" * 8))),
-    asked_for("a number of 8,000 bytes", device(ber.element(ber.INTEGER, b"\x7f" * 8_000))),
-    asked_for("a counter of 8,000 bytes", device(ber.element(0x46, b"\xff" * 8_000))),
-    asked_for("a name of 8,000 bytes", device(ber.element(ber.OID, b"\xff" * 8_000 + b"\1"))),
-    asked_for("an address of no bytes", device(ber.element(0x40))),
-    asked_for("an error of 2,000 bytes", device(ber.element(ber.NULL), status=1 << 16_000)),
-    asked_for("sequences 10,000 deep", lambda _: [nested(10_000)]),
-    asked_for("a length of four gigabytes", lambda _: [b"\x30\x84" + NO_LENGTH + b"a" * 99]),
-    asked_for("letters", lambda _: [POISON] * 50),
+    device_kind("a text that is none", device(ber.octets(POISON))),
+    device_kind("a text with signs that turn letters", device(ber.octets("a \u202e \u2028 b"))),
+    device_kind("a number of 9 bytes", device(ber.element(ber.INTEGER, b"\x7f" + b"\xff" * 8))),
+    device_kind("a number of 8,000 bytes", device(ber.element(ber.INTEGER, b"\x7f" * 8_000))),
+    device_kind("a counter of 8,000 bytes", device(ber.element(0x46, b"\xff" * 8_000))),
+    device_kind("a name of 8,000 bytes", device(ber.element(ber.OID, b"\xff" * 8_000 + b"\1"))),
+    device_kind("an address of no bytes", device(ber.element(0x40))),
+    device_kind("an error of 2,000 bytes", device(ber.element(ber.NULL), status=1 << 16_000)),
+    device_kind("sequences 10,000 deep", lambda _: [nested(10_000)]),
+    device_kind("a length of four gigabytes", lambda _: [b"\x30\x84" + NO_LENGTH + b"a" * 99]),
+    device_kind("letters", lambda _: [POISON] * 50),
 ]
 
 ALONE = b"\xff\xff\xff\xff"

@@ -63,7 +63,7 @@ async def play(world: World, scenario: Scenario) -> Report:
     elif scenario.encore_after_s:
         await _encore(world, began_ms + scenario.encore_after_s * 1000)
     if scenario.says:
-        await world.must_say(scenario.says, began_ms)
+        await world.require_event(scenario.says, began_ms)
     if scenario.afterwards is not None:
         await scenario.afterwards(world)
     await asyncio.sleep(QUIET_S)

@@ -138,7 +138,7 @@ class World:
                 stretches += [_wait(flip, name, arrived[name], window[1]) for name in arrived]
         return standstill.unnoticed(stretches, self.health.samples)
 
-    async def must_say(self, kind: str, since_ms: float) -> None:
+    async def require_event(self, kind: str, since_ms: float) -> None:
         """Wait until the product has alerted of a trouble of its own. One that lasts is not alerted again."""
         until = time.monotonic() + WELL_S
         while kind not in await self.system_events(self.scene.began_ms):
