@@ -36,7 +36,7 @@ def sentence(text: str, limit: int) -> str:
 def lines(text: str, limit: int = TEXT_LIMIT) -> str:
     """The same for a text of several lines."""
     found = _as_latin(text[: 2 * limit]).split("\r\n")  # as protocols end their lines; they are shown as they came
-    return cut("\r\n".join(visible(line) for line in found), limit)
+    return cut("\r\n".join(visible(line) for line in found), limit).replace("\r…", "…")  # an end that was cut in two
 
 
 def code(number: int) -> int:

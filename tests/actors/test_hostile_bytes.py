@@ -210,7 +210,7 @@ def is_plain(text: str, *, lines: bool = False) -> bool:
 def is_fit(leaf: Any) -> bool:
     """Whether a text is plain, and a number one that a database holds."""
     if isinstance(leaf, str):
-        return is_plain(leaf, lines=True)
+        return is_plain(leaf.replace("\r\n", "\n"), lines=True)  # as protocols end their lines
     return not isinstance(leaf, int) or WHOLE[0] <= leaf <= WHOLE[1]
 
 
