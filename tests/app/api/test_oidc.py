@@ -28,10 +28,9 @@ AUTH = "/api/v1/auth"
 CALLBACK = f"{HOME}{AUTH}/oidc/callback"
 WANTS_JSON = {"Accept": "application/json"}
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("node") is None or not (DIRECTORY / "node_modules" / "oidc-provider").exists(),
-    reason="there is no oidc-provider: `just oidc-provider` installs it, with node and npm",
-)
+MISSING = shutil.which("node") is None or not (DIRECTORY / "node_modules" / "oidc-provider").exists()
+HOW_TO_GET_IT = "there is no oidc-provider: `just oidc-provider` installs it, with node and npm"
+pytestmark = pytest.mark.skipif(MISSING, reason=HOW_TO_GET_IT)
 
 
 @pytest.fixture(scope="module")
