@@ -30,7 +30,7 @@ WANTS_JSON = {"Accept": "application/json"}
 
 MISSING = shutil.which("node") is None or not (DIRECTORY / "node_modules" / "oidc-provider").exists()
 HOW_TO_GET_IT = "there is no oidc-provider: `just oidc-provider` installs it, with node and npm"
-pytestmark = pytest.mark.skipif(MISSING, reason=HOW_TO_GET_IT)
+pytestmark = pytest.mark.skipif(MISSING, reason=HOW_TO_GET_IT)  # a server of node.js, which not every machine has
 
 
 @pytest.fixture(scope="module")
