@@ -19,7 +19,7 @@ import hypothesis
 import pytest
 import redis
 
-from app import db, embedded, migrate, queue as queues, settings as configuration
+from app import clock, db, embedded, migrate, queue as queues, settings as configuration
 from app.security import sealing
 from app.settings import Settings
 
@@ -54,6 +54,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in (one for one in items if isinstance(one, pytest.Function)):
         if {"database", "blank_database"} & set(item.fixturenames):
             item.add_marker("database")
+
+
+@pytest.fixture(autouse=True)
+def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of clocks that jumped before: a test that travels in time leaves no jump to the next one."""
+    monkeypatch.setattr(clock, "watch", clock.Watch())
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed client connects again when it is used, on a loop that ends: what a test left must not be found."""
+    monkeypatch.setattr(queues, "_client", None)
 
 
 @pytest.fixture(scope="session")

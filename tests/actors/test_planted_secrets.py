@@ -96,10 +96,11 @@ def forms_of(secret: str) -> list[str]:
     return [secret, quote(secret, safe=""), b64encode(secret.encode()).decode(), basic, plain]
 
 
+@pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize("place", WATCHED, ids=".".join)
-async def test_a_check_says_nothing_of_its_secret(settings: Settings, tmp_path: Path, place: tuple[str, str]) -> None:
+async def test_a_check_says_nothing_of_its_secret(store: Settings, tmp_path: Path, place: tuple[str, str]) -> None:
     one, heard = planted(*place, tmp_path), list[bytes]()
-    tools = await probes.open_tools(settings)
+    tools = await probes.open_tools(store)
     async with parrot(heard) as port:
         said = "\n".join([await seen(one, tools, there) for there in (port, 9)])
     await tools.close()

@@ -45,6 +45,13 @@ def made(brokers: list[str], topic: str) -> str:
     return topic
 
 
+def leaders_of(brokers: list[str], topic: str) -> dict[int, str]:
+    """Partition → the broker that leads it, as another client sees it: the mock draws them."""
+    known = Producer({"bootstrap.servers": ",".join(brokers), "log_level": 0}).list_topics(topic, timeout=10)
+    names = {number: f"{one.host}:{one.port}" for number, one in known.brokers.items()}
+    return {number: names[one.leader] for number, one in known.topics[topic].partitions.items()}
+
+
 def kept(brokers: list[str], topic: str, partition: int, offset: int) -> bytes:
     """The message there, as another client reads it; its checksum is verified."""
     consumer = Consumer(

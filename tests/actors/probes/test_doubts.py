@@ -21,10 +21,8 @@ STILL_S = 1.5
 def forgotten() -> Iterator[None]:
     """Nothing was doubted before."""
     doubts._looks.clear()
-    clock.watch.interruptions.clear()
     yield
     doubts._looks.clear()
-    clock.watch.interruptions.clear()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import struct
 import msgspec
 import pytest
 
+from actors.probes.kafka_producer import led
+from actors.probes.kafkabroker import Partition, Topic
 from actors.probes.kafkarecords import batch, crc32c
 from schema.assertions import Operator, Value
 from schema.messages import ANSWERED, NO_ANSWER
@@ -13,7 +15,7 @@ from schema.status import Status
 from schema.targets import KafkaProducer, SaslMechanism
 from tests.actors.probes import certificates
 from tests.actors.probes.servers_data import saying
-from tests.actors.probes.servers_kafka import PASSWORD, USERNAME, Guarded, cluster, guarded, kept, made
+from tests.actors.probes.servers_kafka import PASSWORD, USERNAME, Guarded, cluster, guarded, kept, leaders_of, made
 from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -45,9 +47,16 @@ async def test_a_message_that_is_kept_is_up_and_another_client_reads_it(check, b
 
 
 async def test_every_broker_leads_to_the_leaders(check, brokers):
-    outcomes = [await check(asking(one), detailed=True) for one in brokers for _ in range(4)]
-    assert {one.seen for one in outcomes} == {UP}
-    assert len({one.detail["broker"] for one in outcomes}) > 1  # 12 times the same of 3 or more is a chance of 1:170000
+    leaders = await asyncio.to_thread(leaders_of, brokers, "beats")
+    for one in brokers:
+        outcome = await check(asking(one), detailed=True)
+        assert (outcome.seen, outcome.detail["broker"]) == (UP, leaders[outcome.detail["partition"]])
+
+
+def test_each_partition_with_a_leader_has_its_turn():
+    partitions = [Partition(0, "a.example", 9092), Partition(1, "", 0), Partition(2, "b.example", 9092)]
+    chosen = {led(Topic(0, partitions)).number for _ in range(200)}  # to miss one is a chance of 1:10^60
+    assert chosen == {0, 2}
 
 
 async def test_the_longest_message_is_kept_whole(check, brokers):
