@@ -57,15 +57,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is known of clocks that jumped before: a test that travels in time leaves no jump to the next one."""
-    monkeypatch.setattr(clock, "watch", clock.Watch())
+def nothing_left() -> Iterator[None]:
+    """What a test before this one left in the process must not be found. Not `monkeypatch`: a test may undo that.
 
-
-@pytest.fixture(autouse=True)
-def nobody_elses_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A closed client connects again when it is used, on a loop that ends: what a test left must not be found."""
-    monkeypatch.setattr(queues, "_client", None)
+    A jump of the clock, of a test that travelled in time; a closed client, which connects again on a loop that ends.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "watch", clock.Watch())
+        patch.setattr(queues, "_client", None)
+        yield
 
 
 @pytest.fixture(scope="session")
