@@ -112,3 +112,10 @@ def test_a_target_chooses_no_number_that_means_something_to_us(ours):
 @pytest.mark.parametrize("fine", [0, ANSWERED, NO_ANSWER, 100, 200, 599, 999])
 def test_statuses_and_what_probes_see_keep_their_number(fine):
     assert plain.code(fine) == fine
+
+
+@pytest.mark.parametrize("limit", range(1, 14))
+def test_no_line_end_is_cut_in_two(limit: int) -> None:
+    text = plain.lines("ab\r\ncd\r\nefgh\r\n", limit)
+    assert len(text) <= limit
+    assert "\r" not in text.replace("\r\n", "")
