@@ -6,7 +6,7 @@ A crash in between loses none of them: deliveries are swept, flights expire, and
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -17,8 +17,9 @@ from actors import gauges
 from actors.snapshots import Snapshots
 from app import cache, due, live, queue
 from app.store import heartbeats, isolation
+from app.store.dependencies import Look
 from app.store.heartbeats import Absorbed, Kept
-from schema.jobs import ResultBatch
+from schema.jobs import Plan, ResultBatch
 from schema.messages import INVENTED, NOTES
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -113,13 +114,21 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
             for one in batch.outcomes
         ]
     )
-    if absorbed.looks:
-        await due.put(absorbed.looks, first_at_ms=due.now_ms())
+    await _look_at(absorbed.looks)
     await due.forget_gaps(batch.gaps)
     try:
         await live.publish(heartbeats.shown(absorbed.kept, known), absorbed.events)
     except RedisError as error:
         log.warning("live.not_published", error=type(error).__name__)
+
+
+async def _look_at(looks: Iterable[Look]) -> None:
+    """Have these checked, each not later than it should be."""
+    now_ms, plans = due.now_ms(), dict[int, list[Plan]]()
+    for one in looks:
+        plans.setdefault(max(now_ms, one.at_ms), []).append(one.plan)
+    for at_ms, many in plans.items():
+        await due.put(many, first_at_ms=at_ms)
 
 
 def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:

@@ -23,7 +23,7 @@ from schema.status import Status
 
 UNKNOWN = "must be the id of a monitor that exists"
 LOCK = 5_201_402  # a number of ours; held until the transaction ends
-FRESH_MS = 2_000  # a parent that was checked so shortly before an outage became known was up during it
+APART_MS = 1_000  # however many outages ask about a parent, it is not checked more often
 HOLD_MOST_MS = 30_000  # an alert waits no longer for checks of parents
 REOPEN_MOST_MS = gates.CALLED_MS  # a child gets no longer for a check of its own
 
@@ -61,6 +61,16 @@ _REOPEN = (
 )
 
 
+class Look(Struct, frozen=True):
+    """A series that must be checked before its next slot.
+
+    at_ms  when, epoch milliseconds
+    """
+
+    plan: Plan
+    at_ms: int
+
+
 class Node(Struct, frozen=True, kw_only=True):
     """A monitor that others hang on, as far as it matters to them.
 
@@ -81,8 +91,8 @@ class Node(Struct, frozen=True, kw_only=True):
         return self.down_ms > 0
 
     def is_doubtful(self, since_ms: int) -> bool:
-        """Whether it may have been down at that time, and a check will tell."""
-        unseen = self.status is Status.PENDING or self.newest_ms < since_ms - FRESH_MS
+        """Whether it may have been down at that time, and a check will tell: one before then says nothing."""
+        unseen = self.status is Status.PENDING or self.newest_ms < since_ms
         return unseen and not self.is_down and self.hold_ms > 0
 
 
@@ -140,16 +150,16 @@ async def common_parent(monitor_ids: Iterable[str]) -> str | None:
     return None if shared is None else (await _names([shared])).get(shared)
 
 
-async def after(events: Iterable[Event], now_ms: int) -> list[Plan]:
+async def after(events: Iterable[Event], now_ms: int) -> list[Look]:
     """Weigh what outages and recoveries mean to others, inside of the transaction that stores them.
 
-    returns  what must be checked at once: parents that may be down as well, and children that may be up again
+    returns  what must be checked: parents that may be down as well, and children that may be up again
     """
     news = [(one.event, one.monitor_id) for one in events if one.monitor_id and not one.data.get("reminder")]
     failing = [id_ for kind, id_ in news if kind is EventKind.MONITOR_DOWN]
     back = [id_ for kind, id_ in news if kind is EventKind.MONITOR_UP]
     found = await _doubted(failing, now_ms) if failing else []
-    return found + await reopen(back, now_ms) if back else found
+    return found + [Look(one, now_ms) for one in await reopen(back, now_ms)] if back else found
 
 
 async def reopen(monitor_ids: Iterable[str], now_ms: int) -> list[Plan]:
@@ -162,11 +172,15 @@ async def reopen(monitor_ids: Iterable[str], now_ms: int) -> list[Plan]:
     return [one for one in plans if not 0 < one.interval_ms <= REOPEN_MOST_MS - one.timeout_ms]
 
 
-async def _doubted(monitor_ids: Iterable[str], now_ms: int) -> list[Plan]:
-    """Parents of these that are not known to be down, and were not checked since."""
+async def _doubted(monitor_ids: Iterable[str], now_ms: int) -> list[Look]:
+    """Parents of these that are not known to be down: each was checked before, if at all."""
     parents = {id_ for many in (await of(monitor_ids)).values() for id_ in many}
     found = await db.rows(_DOUBTED, listed(parents), 1 << SERIES_SHIFT) if parents else []
-    return [monitor_rows.plan_of(row) for row in found if _newest_ms(row) < now_ms - FRESH_MS]
+    return [
+        Look(monitor_rows.plan_of(row), now_ms if newest_ms <= now_ms - APART_MS else now_ms + APART_MS)
+        for row in found
+        if (newest_ms := _newest_ms(row)) < now_ms
+    ]
 
 
 async def _told(way: Sequence[str]) -> str:

@@ -14,11 +14,12 @@ from msgspec import Struct
 from app import db
 from app.domain.judge import Rules, Standing, Verdict, judge
 from app.store import dependencies, expiries, gaps, incidents, outbox, settings, standings as standing_rows
+from app.store.dependencies import Look
 from app.store.standings import Newest
 from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
-from schema.jobs import Outcome, Plan, ResultBatch
+from schema.jobs import Outcome, ResultBatch
 from schema.messages import NOT_CHECKED, NOTES, PUSHED, text_of
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -49,13 +50,13 @@ class Absorbed(Struct, frozen=True):
 
     kept        heartbeats that are new
     deliveries  channel id -> ids of deliveries to be sent
-    looks       series to be checked at once, for what others' outages and recoveries mean to them
+    looks       series to be checked soon, for what others' outages and recoveries mean to them
     """
 
     kept: list[Kept]
     events: list[Event]
     deliveries: dict[str, list[str]]
-    looks: list[Plan] = []
+    looks: list[Look] = []
 
 
 async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:

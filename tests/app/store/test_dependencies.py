@@ -37,10 +37,10 @@ async def states(monitor_id: str) -> list[tuple[str, int]]:
     return [(row["state"], row["next_at_ms"]) for row in rows]
 
 
-async def names_of_looks(plans) -> set[str]:
+async def times_of_looks(looks) -> dict[str, int]:
     found = await db.rows("SELECT m.name, s.no FROM monitors m JOIN series s ON s.monitor_id = m.id")
     names = {row["no"]: row["name"] for row in found}
-    return {names[plan.series] for plan in plans}
+    return {names[look.plan.series]: look.at_ms for look in looks}
 
 
 async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_else():
@@ -97,11 +97,32 @@ async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
 
 
 async def test_parents_that_were_not_checked_since_are_checked_at_once():
-    router, fresh, paused = await monitor("Router"), await monitor("Fresh"), await monitor("Paused", active=False)
+    router, new, paused = await monitor("Router"), await monitor("New"), await monitor("Paused", active=False)
     await passes(router, NOW - 30 * SECOND)
-    await passes(fresh, NOW - SECOND)
-    absorbed = await fails(await monitor("web", router, fresh, paused))
-    assert await names_of_looks(absorbed.looks) == {"Router"}
+    absorbed = await fails(await monitor("web", router, new, paused))
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW, "New": NOW}
+
+
+async def test_a_check_of_a_parent_just_before_says_nothing_and_a_second_later_it_is_checked_again():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router, NOW - SECOND // 2)
+    absorbed = await fails(one)
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW + SECOND}
+    assert await settled() == ["monitor.down: what it hangs on is being checked"]
+    await fails(router, NOW + SECOND)
+    assert await settled(NOW + SECOND) == ["monitor.down: behind 'Router', which is down", "monitor.down: send"]
+
+
+async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
+    await channel()
+    router = await monitor("Router")
+    await passes(router, NOW - SECOND)
+    absorbed = await fails(await monitor("web", router))
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW}
+    await passes(router, NOW)
+    assert await settled() == ["monitor.down: send"]
 
 
 async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_asks_for_none():
@@ -153,7 +174,7 @@ async def test_a_rare_child_is_checked_when_its_parent_is_back_and_called_for_wi
         await fails(id_)
     await settled()
     absorbed = await passes(router, NOW + STEP)
-    assert await names_of_looks(absorbed.looks) == {"nightly"}
+    assert await times_of_looks(absorbed.looks) == {"nightly": NOW + STEP}
     assert await states(nightly) == [("pending", NOW + STEP + 300 * SECOND)]
 
 
