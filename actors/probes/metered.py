@@ -11,6 +11,7 @@ from actors.probes.body import READ_LIMIT_BYTES
 from actors.probes.seen import Failed
 from app.security.tls_bounds import bounded
 
+PIECE_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
 READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
 TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
 Judge = Callable[[bytes], str]
@@ -71,10 +72,12 @@ class MeteredLoop:
 
 
 class _Counted(asyncio.Protocol):
-    """Passes everything on, until it was too much."""
+    """Passes everything on, until it was too much; what came at once in pieces, with turns for others between them."""
 
     def __init__(self, inner: asyncio.Protocol, meter: Meter, judge: Judge) -> None:
         self.inner, self._meter, self._judge = inner, meter, judge
+        self._loop, self._waiting = asyncio.get_running_loop(), bytearray()
+        self._lost: list[Exception | None] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -83,16 +86,44 @@ class _Counted(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if why := self._judge(data):
             self._meter.refuse(why)
-        if self._meter.takes(len(data)):
-            self.inner.data_received(data)
-        else:
+        if not self._meter.takes(len(data)):
+            self._waiting.clear()
             self._transport.abort()
+        elif self._waiting or len(data) > PIECE_BYTES:
+            self._wait_with(data)
+        else:
+            self.inner.data_received(data)
 
     def eof_received(self) -> bool | None:
-        return self.inner.eof_received()
+        """Nothing to keep open: the library hears of the end when the connection is lost."""
+        return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.inner.connection_lost(exc)
+        """The loop's call; what came before the end is read before it."""
+        if self._waiting:
+            self._lost.append(exc)
+        else:
+            self.inner.connection_lost(exc)
+
+    def _wait_with(self, data: bytes) -> None:
+        """Read nothing more before this is read."""
+        if not self._waiting:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._take)
+        self._waiting += data
+
+    def _take(self) -> None:
+        """Pass on one piece; the rest is for the next turn."""
+        piece = bytes(self._waiting[:PIECE_BYTES])
+        del self._waiting[:PIECE_BYTES]
+        if piece:
+            self.inner.data_received(piece)
+        if self._waiting:
+            self._loop.call_soon(self._take)
+        elif self._lost:
+            self.inner.connection_lost(self._lost.pop())
+        elif not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         self.inner.pause_writing()

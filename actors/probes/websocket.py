@@ -1,6 +1,7 @@
 """Looks whether a WebSocket opens, and whether it says what it should."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -9,7 +10,7 @@ from aiohttp import (
     ClientRequest,
     ClientResponse,
     ClientWebSocketResponse,
-    ClientWSTimeout,
+    WSCloseCode,
     WSMsgType,
 )
 from yarl import URL
@@ -31,6 +32,7 @@ AT_ONCE = (
 )
 SHOWN, KEPT = 80, 300  # characters in a sentence, in a detail
 GOODBYE_S = 0.25  # the verdict stands: nobody waits for a polite end
+GOODBYE = WSCloseCode.OK.to_bytes(2)
 SAYING = {WSMsgType.TEXT, WSMsgType.BINARY}
 BESIDE = {WSMsgType.PING, WSMsgType.PONG}
 
@@ -73,7 +75,7 @@ async def _talk(target: WebSocket, asked: Asked, way: Way) -> Seen:
             await socket.send_str(target.send)
         said = await _heard(target, socket) if wants_an_answer(target) else None
     finally:
-        await socket.close()
+        await _goodbye(socket)
     facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:KEPT]}
     detail = {name: fact for name, fact in facts.items() if fact is not None}
     return Seen(code=CONNECTED if said is None else ANSWERED, detail=detail if asked.detailed else None, value=said)
@@ -86,7 +88,6 @@ async def _connected(target: WebSocket, way: Way) -> ClientWebSocketResponse:
             headers=target.headers,
             protocols=[target.subprotocol] if target.subprotocol else (),
             max_msg_size=MESSAGE_BYTES,
-            timeout=ClientWSTimeout(ws_close=GOODBYE_S),
             autoping=False,  # ours, so that pings count
             ssl=way.ssl,
             proxy=way.proxy,
@@ -102,6 +103,16 @@ def _address(url: str) -> URL:
         return parsed(url)
     except ValueError as error:
         raise Unsure(f"the address can't be asked: {error}") from error
+
+
+async def _goodbye(socket: ClientWebSocketResponse) -> None:
+    """Say that this is the end; the session hangs up. aiohttp's own `close` reads until the other side says so too:
+    with pings without end that holds the loop, and does not end.
+    """
+    if not socket.closed:
+        with suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await socket.send_frame(GOODBYE, WSMsgType.CLOSE)
 
 
 def wants_an_answer(target: WebSocket) -> bool:

@@ -14,6 +14,7 @@ from tests import make
 from tests.actors.probes import certificates
 
 Check = Callable[..., Awaitable[Outcome]]
+OnUvloop = Callable[[Callable[[Check], Awaitable[Any]]], Awaitable[Any]]
 
 
 @pytest.fixture
@@ -43,21 +44,36 @@ def check(tools: Tools) -> Check:
 
 
 @pytest.fixture
-def check_on_uvloop(settings: Settings) -> Check:
-    """The same, on the loop that workers run, beside the tests' own."""
+def on_uvloop(settings: Settings) -> OnUvloop:
+    """Runs what checks, on the loop that workers run, in a thread beside the tests' own."""
 
-    async def run(target: Target, *, timeout_ms: int = 30_000) -> Outcome:
-        async def work() -> Outcome:
+    async def run(work: Callable[[Check], Awaitable[Any]]) -> Any:
+        async def with_tools() -> Any:
             tools = await open_tools(settings, trust=certificates.trust())
-            try:
+
+            async def check(target: Target, *, timeout_ms: int = 30_000) -> Outcome:
                 return await outcome_of(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)
+
+            try:
+                return await work(check)
             finally:
                 await tools.close()
 
-        def on_uvloop() -> Outcome:
+        def in_thread() -> Any:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(work())
+                return runner.run(with_tools())
 
-        return await asyncio.to_thread(on_uvloop)
+        return await asyncio.to_thread(in_thread)
+
+    return run
+
+
+@pytest.fixture
+def check_on_uvloop(on_uvloop: OnUvloop) -> Check:
+    """Checks a target once, there."""
+
+    async def run(target: Target, *, timeout_ms: int = 30_000) -> Outcome:
+        outcome: Outcome = await on_uvloop(lambda check: check(target, timeout_ms=timeout_ms))
+        return outcome
 
     return run

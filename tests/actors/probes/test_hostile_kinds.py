@@ -13,6 +13,7 @@ from bench.faults.hostile.scripts import Kind
 from bench.faults.hostile.serve import serving
 from schema.jobs import Outcome
 from schema.targets import TARGETS
+from tests.actors.probes.test_loop import HELD_S, slowness, watchdog
 
 BRIEFLY_MS, LONG_MS = 1_500, 30_000
 DETAIL_BYTES = 64_000
@@ -45,6 +46,7 @@ SAYING = {
     "sqlserver: packets without end": "the answer is not SQL Server's protocol",
     "websocket: pings without end": "'needle' is not among the first messages",
 }
+ENDLESS = [kind for kind in SERVED if kind.name in SAYING or "without end" in kind.name]
 
 
 def target_of(kind: Kind, port: int):
@@ -72,6 +74,28 @@ async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
     async with serving(NAMED[name]) as port:
         outcome = await check(target_of(NAMED[name], port), timeout_ms=LONG_MS)
     assert outcome.message == SAYING[name]
+
+
+@pytest.mark.parametrize("type_", sorted({kind.type for kind in ENDLESS}))
+async def test_what_has_no_end_does_not_hold_the_loop(on_uvloop, type_):
+    """The second check is the one that counts: with the first come a library's modules."""
+    kinds = [kind for kind in ENDLESS if kind.type == type_]
+
+    async def work(check) -> dict[str, float]:
+        held: dict[str, float] = {}
+        for kind, target in zip(kinds, targets, strict=True):
+            await check(target, timeout_ms=BRIEFLY_MS)
+            async with watchdog() as dog:
+                await check(target, timeout_ms=BRIEFLY_MS)
+            held[kind.name] = dog.longest_s
+        return held
+
+    slow = slowness()
+    async with AsyncExitStack() as servers:
+        targets = [target_of(kind, await servers.enter_async_context(serving(kind))) for kind in kinds]
+        held = await on_uvloop(work)
+    limit_s = HELD_S * max(slow, slowness())
+    assert {name: longest_s for name, longest_s in held.items() if longest_s >= limit_s} == {}
 
 
 @pytest.mark.parametrize("name", [kind.name for kind in handshakes.KINDS])

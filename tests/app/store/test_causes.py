@@ -89,15 +89,6 @@ if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
         assert (await asked())[one, "monitor.down"] == Gate()
 
 
-async def test_it_does_not_wait_when_the_parent_was_checked_just_before():
-    await channel()
-    router = await monitor("Router")
-    one = await monitor("web", router)
-    await passes(router, NOW - SECOND)
-    await fails(one)
-    assert (await asked())[one, "monitor.down"] == Gate()
-
-
 @pytest.mark.parametrize(
     ("changes", "held_s"), [({"interval": 300}, 30), ({"interval": 20, "timeout": 5.0}, 25), ({"interval": None}, 0)]
 )
