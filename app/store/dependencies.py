@@ -91,7 +91,7 @@ class Node(Struct, frozen=True, kw_only=True):
         return self.down_ms > 0
 
     def is_doubtful(self, since_ms: int) -> bool:
-        """Whether it may have been down at that time, and a check will tell: one before then says nothing."""
+        """Whether it may have been down at that time, and a check will tell; one before then proves nothing."""
         unseen = self.status is Status.PENDING or self.newest_ms < since_ms
         return unseen and not self.is_down and self.hold_ms > 0
 

@@ -103,7 +103,7 @@ async def test_parents_that_were_not_checked_since_are_checked_at_once():
     assert await times_of_looks(absorbed.looks) == {"Router": NOW, "New": NOW}
 
 
-async def test_a_check_of_a_parent_just_before_says_nothing_and_a_second_later_it_is_checked_again():
+async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second_later():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)
