@@ -10,7 +10,7 @@ Refusal                 400  BAD_REQUEST
 ├── LateBody            408  REQUEST_TIMEOUT       the body did not arrive
 ├── Conflict            409  CONFLICT              another one is in the way
 ├── Stale               412  PRECONDITION_FAILED   If-Match named an older version
-├── Invalid             422  VALIDATION_ERROR      details.fields: every wrong field at once
+├── Invalid             422  VALIDATION_ERROR      details.fields: the wrong fields, 50 at most
 ├── TooMany             429  RATE_LIMITED          retry_after
 ├── Upstream            502  BAD_GATEWAY           somebody we asked did not answer
 ├── Unavailable         503  SERVICE_UNAVAILABLE   we can't just now; nothing was changed

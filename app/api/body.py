@@ -4,8 +4,10 @@ Handlers take `data: JSONBody[MonitorDraft]`; the application sets `dto=Body` fo
 are chosen by `type` (`VARIANTS`) is decoded as their union, and documented as `oneOf` with a discriminator.
 """
 
+import re
 from collections.abc import Generator
 from functools import cache
+from itertools import islice
 from typing import Any, ClassVar, Union
 from urllib.parse import parse_qsl
 
@@ -23,6 +25,9 @@ from schema import channels, monitors
 from schema.errors import FieldError
 
 LIMIT_BYTES = 1_000_000
+MOST_POWERS = 1_000  # each takes msgspec microseconds: a body of nothing else would hold the API for seconds
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_POWER = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
     monitors.MonitorDraft: monitors.DRAFTS,
@@ -38,14 +43,16 @@ class WrongContentType(HTTPException):
 
 def decoded(body: bytes, type_: Any) -> Any:
     """A JSON text as `type_`; raises Malformed when it is no JSON, Invalid with every wrong field."""
+    if _has_many_powers(body):
+        raise Malformed(f"The body has more than {MOST_POWERS:,} numbers with an exponent, such as 1e30.")
     try:
         value = decoder(type_).decode(body)
     except msgspec.ValidationError as error:
         raise Invalid(fitting.faults(_raw(body), wire_type(type_)) or _other(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(_why(error)) from error
-    if b"\\u0000" in body and (found := fitting.unstorable_at(_raw(body))):
-        raise Invalid(found)
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid(fitting.unstorable_at(_raw(body)) or [FieldError("", fitting.UNSTORABLE_TEXT)])
     return value
 
 
@@ -60,6 +67,12 @@ def wire_type(type_: Any) -> Any:
     """What is really on the wire: the union of a struct's variants, or the type itself."""
     variants = VARIANTS.get(type_)
     return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # of as many as there are
+
+
+def _has_many_powers(body: bytes) -> bool:
+    if body.count(b"e") + body.count(b"E") <= MOST_POWERS:
+        return False
+    return next(islice(_POWER.finditer(body), MOST_POWERS, None), None) is not None
 
 
 def _raw(body: bytes) -> Any:

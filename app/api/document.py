@@ -36,7 +36,7 @@ REFUSALS = {
     412: "`If-Match` names an older version than the stored one.",
     413: "The body is larger than 1,000,000 bytes.",
     415: "The body is of a kind this path does not read.",
-    422: "Fields are wrong: all of them, in `details.fields`.",
+    422: "Fields are wrong: `details.fields` has them, the first 50.",
     429: "Too many requests; `Retry-After` says how long to wait.",
     500: "Our fault; the request id finds it in the log.",
     502: "Somebody we had to ask did not take it.",

@@ -1,11 +1,13 @@
 """Fits a JSON value to a type, or names everything that is wrong with it.
 
 msgspec stops at its first error. So when a value does not fit, its parts are tried one by one, down to the leaves:
-every wrong, missing and unknown field comes back at once, with its dotted path. Pure.
+every wrong, missing and unknown field comes back at once (MOST_FAULTS at most), with its dotted path. Pure.
 """
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -16,6 +18,8 @@ from app.domain import wording
 from app.errors import Invalid
 from schema.errors import FieldError
 
+MOST_FAULTS = 50
+MOST_PARTS = 3_000  # as many as take a moment
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 UNSTORABLE_TEXT = "must not contain the character U+0000, nor half a surrogate pair"
 
@@ -33,13 +37,13 @@ def fit(value: Any, type_: Any, at: str = "") -> Any:
 
 
 def faults(value: Any, type_: Any, at: str = "") -> list[FieldError]:
-    """Everything that is wrong with the value; empty when it fits."""
-    try:
-        msgspec.convert(value, type_, strict=True)
-    except msgspec.ValidationError:
-        found = _inside(value, parts_of(type_), at)
-        return [FieldError(at, wording.wanted(type_))] if found is None else found
-    return []
+    """What is wrong with the value, the first MOST_FAULTS of it; empty when it fits.
+
+    Whoever sends a value chooses how many parts it has. So no more than MOST_PARTS are looked at: where the first
+    fault lies behind them, this is empty, and the one error of msgspec names it.
+    """
+    looked_at = islice(_looked_at(value, type_, at), MOST_PARTS)
+    return list(islice(filter(None, looked_at), MOST_FAULTS))
 
 
 def parts_of(type_: Any) -> list[Any]:
@@ -57,15 +61,13 @@ def is_storable(text: str) -> bool:
 
 
 def unstorable_at(value: Any, at: str = "") -> list[FieldError]:
-    """Texts in a JSON value that a database can't keep."""
-    if isinstance(value, str):
-        return [] if is_storable(value) else [FieldError(at, UNSTORABLE_TEXT)]
-    if isinstance(value, dict):
-        parts = [(key, under(at, key), item) for key, item in value.items()]
-        return [one for key, path, item in parts for one in unstorable_at(key, at) + unstorable_at(item, path)]
-    if isinstance(value, list):
-        return [one for no, item in enumerate(value) for one in unstorable_at(item, under(at, no))]
-    return []
+    """Texts in a JSON value that a database can't keep: the first MOST_FAULTS among its first MOST_PARTS parts."""
+    found = (
+        FieldError(path, UNSTORABLE_TEXT)
+        for path, text in islice(_texts(value, at), MOST_PARTS)
+        if UNSTORABLE.search(text)
+    )
+    return list(islice(found, MOST_FAULTS))
 
 
 def under(at: str, key: object) -> str:
@@ -73,44 +75,81 @@ def under(at: str, key: object) -> str:
     return f"{at}.{key}" if at else str(key)
 
 
-def _inside(value: Any, parts: list[Any], at: str) -> list[FieldError] | None:
-    """What is wrong with the value's own parts; None when the value as such is wrong."""
-    if isinstance(value, dict):
-        structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
-        if structs:
-            return _in_struct(value, structs, at)
-        mapping = next((one for one in parts if get_origin(one) is dict), None)
-        return None if mapping is None else _in_mapping(value, mapping, at)
-    sequence = next((one for one in parts if get_origin(one) is list), None)
-    if isinstance(value, list) and sequence is not None:
-        item = get_args(sequence)[0]
-        return [one for no, part in enumerate(value) for one in faults(part, item, under(at, no))] or None
-    return None
+def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
+    """Path and text of every part of a JSON value, in its order; no text for what is none."""
+    waiting = [iter([(at, value)])]
+    while waiting:
+        for path, part in waiting[-1]:
+            yield path, part if isinstance(part, str) else ""
+            if isinstance(part, (dict, list)):
+                waiting.append(_parts(path, part))
+                break
+        else:
+            waiting.pop()
 
 
-def _in_mapping(value: dict[str, Any], mapping: Any, at: str) -> list[FieldError] | None:
-    key_type, item_type = get_args(mapping)
-    found: list[FieldError] = []
+def _parts(at: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        yield from ((under(at, no), item) for no, item in enumerate(value))
+        return
     for key, item in value.items():
-        if faults(key, key_type):
-            found.append(FieldError(under(at, key), f"the name {wording.wanted(key_type)}"))
-        found += faults(item, item_type, under(at, key))
-    return found or None
+        yield at, key
+        yield under(at, key), item
 
 
-def _in_struct(value: dict[str, Any], structs: list[type[Struct]], at: str) -> list[FieldError]:
+def _looked_at(value: Any, type_: Any, at: str) -> Iterator[FieldError | None]:
+    """One item per part that was looked at: what is wrong with it, or None."""
+    yield None
+    if _fits(value, type_):
+        return
+    parts = parts_of(type_)
+    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
+    if structs and isinstance(value, dict):
+        yield from _in_struct(value, structs, at)
+        return
+    is_inside = False
+    for one in _in_collection(value, parts, at):
+        is_inside = is_inside or one is not None
+        yield one
+    if not is_inside:
+        yield FieldError(at, wording.wanted(type_))
+
+
+def _fits(value: Any, type_: Any) -> bool:
+    try:
+        msgspec.convert(value, type_, strict=True)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _in_collection(value: Any, parts: list[Any], at: str) -> Iterator[FieldError | None]:
+    mapping = next((one for one in parts if get_origin(one) is dict), None)
+    sequence = next((one for one in parts if get_origin(one) is list), None)
+    if isinstance(value, dict) and mapping is not None:
+        key_type, item_type = get_args(mapping)
+        for key, item in value.items():
+            if not _fits(key, key_type):
+                yield FieldError(under(at, key), f"the name {wording.wanted(key_type)}")
+            yield from _looked_at(item, item_type, under(at, key))
+    elif isinstance(value, list) and sequence is not None:
+        for no, part in enumerate(value):
+            yield from _looked_at(part, get_args(sequence)[0], under(at, no))
+
+
+def _in_struct(value: dict[str, Any], structs: list[type[Struct]], at: str) -> Iterator[FieldError | None]:
     chosen = next((one for one in structs if _has_tag(value, one, alone=len(structs) == 1)), None)
     if chosen is None:
         field = structs[0].__struct_config__.tag_field or ""
-        return [FieldError(under(at, field), _wrong_tag(value, field, structs))]
+        yield FieldError(under(at, field), _wrong_tag(value, field, structs))
+        return
     fields = {one.encode_name: one for one in msgspec.structs.fields(chosen)}
-    found: list[FieldError] = []
     for name, field_info in fields.items():
         if name in value:
-            found += faults(value[name], field_info.type, under(at, name))
+            yield from _looked_at(value[name], field_info.type, under(at, name))
         elif field_info.required:
-            found.append(FieldError(under(at, name), f"is required: {wording.wanted(field_info.type)}"))
-    return found + _unknown(value, chosen, list(fields), at)
+            yield FieldError(under(at, name), f"is required: {wording.wanted(field_info.type)}")
+    yield from _unknown(value, chosen, list(fields), at)
 
 
 def _has_tag(value: dict[str, Any], struct: type[Struct], *, alone: bool) -> bool:
@@ -126,12 +165,11 @@ def _wrong_tag(value: dict[str, Any], field: str, structs: list[type[Struct]]) -
     return f"must be one of: {tags}" if field in value else f"is required: one of {tags}"
 
 
-def _unknown(value: dict[str, Any], struct: type[Struct], names: list[str], at: str) -> list[FieldError]:
+def _unknown(value: dict[str, Any], struct: type[Struct], names: list[str], at: str) -> Iterator[FieldError]:
     config = struct.__struct_config__
-    if not config.forbid_unknown_fields:
-        return []
     known = [*names, config.tag_field] if config.tag_field else names
-    return [FieldError(under(at, key), _not_known(key, known)) for key in value if key not in known]
+    if config.forbid_unknown_fields:
+        yield from (FieldError(under(at, key), _not_known(key, known)) for key in value if key not in known)
 
 
 def _not_known(key: str, known: list[str]) -> str:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from app.api import body
+from app.domain import fitting
 from app.errors import Invalid, Malformed
 from schema.channels import ChannelDraft
 from schema.monitors import MonitorDraft, MonitorPatch
@@ -100,6 +101,23 @@ def test_a_name_that_is_nearly_right_is_suggested() -> None:
 @pytest.mark.parametrize("sent", [[], "x", 1, None])
 def test_a_body_that_is_no_object_is_refused(sent: Any) -> None:
     assert wrong(sent, MonitorPatch) == {"": "must be an object"}
+
+
+def test_text_that_no_database_keeps_is_refused_behind_whatever_number_of_others() -> None:
+    assert wrong({"config": {"a": [[]] * 5_000 + ["\0"]}}, MonitorPatch) == {"": fitting.UNSTORABLE_TEXT}
+    assert body.decoded(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
+
+
+def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
+    config = {"url": "http://a.test", "accepted_statuscodes": ["200"] * 5_000 + [1]}
+    found = wrong({"type": "http", "name": "x", "config": config}, MonitorDraft)
+    assert found == {"": "Expected `str`, got `int` - at `$.config.accepted_statuscodes[5000]`"}
+
+
+def test_numbers_that_are_slow_to_read_are_few() -> None:
+    with pytest.raises(Malformed, match="more than 1,000 numbers with an exponent"):
+        body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
+    assert body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0] == 1e300
 
 
 def test_text_that_no_database_keeps_is_refused() -> None:

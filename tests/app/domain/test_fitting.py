@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from app.domain import fitting, wording
 from app.errors import Invalid
 from schema.channels import ChannelPatch
+from schema.errors import FieldError
 from schema.limits import Interval, Name, Port
 from schema.monitors import DRAFTS, MonitorPatch
 from schema.targets import Http, MailSecurity, Target
@@ -60,3 +61,39 @@ def test_a_text_that_no_database_keeps_is_found_wherever_it_stands(text: str) ->
     value = {"a": ["fine", {"b": text}], text: "ä€😀"}
     assert [one.field for one in fitting.unstorable_at(value)] == ["a.1.b", ""]
     assert fitting.unstorable_at({"a": ["\x01\uffff", None, 1]}) == []
+
+
+MANY: list[tuple[Any, Any]] = [
+    ({f"field{number}": 1 for number in range(5_000)}, MonitorPatch),
+    ({"headers": {f"h{number}": 1 for number in range(5_000)}}, Http),
+    ({"assertions": [{}] * 5_000}, Http),
+    ([1] * 5_000, list[str]),
+]
+
+
+@pytest.mark.parametrize(("value", "type_"), MANY, ids=["unknown", "an object", "structs", "a list"])
+def test_what_is_named_is_bounded_however_much_is_wrong(value: Any, type_: Any) -> None:
+    assert len(fitting.faults(value, type_)) == fitting.MOST_FAULTS
+
+
+def test_no_more_parts_are_looked_at_than_take_a_moment(monkeypatch) -> None:
+    looked_at = []
+
+    def fits(value: Any, _: Any) -> bool:
+        looked_at.append(value)
+        return isinstance(value, int)
+
+    monkeypatch.setattr(fitting, "_fits", fits)
+    assert fitting.faults([[1] * 9, *[1] * 2_000_000, "wrong"], list[int]) == [
+        FieldError("0", "must be a whole number")
+    ]
+    assert len(looked_at) <= fitting.MOST_PARTS
+
+
+def test_texts_that_no_database_keeps_are_looked_for_among_the_first_parts() -> None:
+    assert len(fitting.unstorable_at(["\0"] * 5_000)) == fitting.MOST_FAULTS
+    assert fitting.unstorable_at([*[[]] * fitting.MOST_PARTS, "\0"]) == []
+    deep: list[Any] = ["\0"]
+    for _ in range(2_000):
+        deep = [deep]
+    assert len(fitting.unstorable_at(deep)) == 1
