@@ -1,6 +1,5 @@
 """Calls of a gRPC server: its health, its reflection, and one method that reflection describes."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -85,12 +84,13 @@ async def _files(channel: Channel, path: str, service: str) -> list[FileDescript
 
 
 async def _asked(channel: Channel, path: str, request: ServerReflectionRequest) -> list[FileDescriptorProto]:
-    """One question to the reflection service; some file must come, or the loop above would not end."""
+    """One question to the reflection service; some file must come, or the loop above would not end.
 
-    async def once() -> AsyncIterator[ServerReflectionRequest]:
-        yield request
-
-    call: Any = channel.stream_stream(path, _serialized, _as_it_is)(once())
+    The method takes a stream of questions. One that ends with the first looks the same on the wire as a call with a
+    single request, and that one leaves in one piece: a server that answers at once that it has no such method meets a
+    stream that is still being written, of which the library then only says INTERNAL.
+    """
+    call: Any = channel.unary_stream(path, _serialized, _as_it_is)(request)
     async for data in call:
         answer = _read(ServerReflectionResponse(), data)
         files = [_read(FileDescriptorProto(), one) for one in answer.file_descriptor_response.file_descriptor_proto]

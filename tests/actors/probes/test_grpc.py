@@ -118,6 +118,12 @@ async def test_a_server_without_reflection_says_so(check):
     assert outcome.message.startswith("the server has no such service or method")
 
 
+async def test_a_server_that_ends_a_call_at_once_is_understood_every_time(check):
+    async with serving(reflected=False) as port:
+        outcomes = [await check(at(port, method=f"{HEALTH}/Check")) for _ in range(500)]
+    assert {one.message.partition(" (")[0] for one in outcomes} == {"the server has no such service or method"}
+
+
 async def test_tls_is_verified(check, tmp_path):
     certificates.served(tmp_path, days=20)
     pem = (tmp_path / "leaf.pem").read_bytes()
