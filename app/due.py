@@ -216,16 +216,22 @@ async def misplaced(plans: Mapping[int, Plan]) -> list[int]:
     Deadlines that lie too far ahead are moved to now on the way: a check in flight is given up as early as ever.
     """
     now = now_ms()
+    usual_ms = AHEAD_MS + min((one.interval_ms for one in plans.values()), default=0)  # of cron series: 0
     async with queue.client().pipeline(transaction=False) as pipe:
         pipe.zrange("wk:flight", 0, -1, withscores=True)
         for part in range(PARTITIONS):
-            pipe.zrangebyscore(f"wk:due:{part}", now + AHEAD_MS, "+inf", withscores=True)
+            pipe.zrangebyscore(f"wk:due:{part}", now + usual_ms, "+inf", withscores=True)
         flying, *due = await pipe.execute()
     deadlines = {int(series): int(at_ms) for series, at_ms in flying if int(series) in plans}
     for series in await _shorten(deadlines, plans, now):
         deadlines[series] = now
     found = [(int(series), at_ms) for part in due for series, at_ms in part if int(series) in plans]
-    return [series for series, at_ms in found if at_ms > _latest(plans[series], deadlines.get(series, 0), now)]
+    return [
+        series
+        for series, at_ms in found
+        if at_ms > now + AHEAD_MS + plans[series].interval_ms  # what is not is right: no need to work out its slots
+        and at_ms > _latest(plans[series], deadlines.get(series, 0), now)
+    ]
 
 
 def _latest(plan: Plan, deadline_ms: int, now: int) -> int:
@@ -273,7 +279,10 @@ async def late(by_ms: int) -> list[tuple[int, int]]:
 
 
 async def stale() -> list[int]:
-    """Series that were claimed, and of which no real result has come for two intervals since; at most 1,000."""
+    """Series that were claimed, and of which no real result has come for two intervals since; at most 1,000.
+
+    `overdue` notes them: whoever watches calls both.
+    """
     found = await queue.client().zrangebyscore("wk:stale_at", "-inf", now_ms(), start=0, num=1_000)
     return [int(series) for series in found]
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
-from time import monotonic, perf_counter_ns, time_ns
+from time import perf_counter_ns, time_ns
 from typing import Any, cast
 
 import structlog
@@ -109,9 +109,12 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     met = sightings.begin()
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
-    seen, lost_s = await _answer(probe, asked)
+    limit = Limit(snapshot.timeout_ms / 1000)
+    seen = await _answer(probe, asked, limit)
     took_us = (perf_counter_ns() - began_ns) // 1000
-    seen = doubts.weighed(await _described(seen, snapshot, took_us), slot.series, lost_s)
+    if not _is_plain(seen, snapshot):
+        seen = await _described(seen, snapshot, took_us)
+    seen = doubts.weighed(seen, slot.series, limit)
     return Outcome(
         slot.series,
         snapshot.version,
@@ -128,14 +131,20 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     )
 
 
+def _is_plain(seen: Seen, snapshot: Snapshot) -> bool:
+    """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
+    if seen.message or seen.detail or getattr(snapshot.target, "assertions", None):
+        return False
+    return plain.code(seen.code) == seen.code
+
+
 async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
     """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
     assertions = getattr(snapshot.target, "assertions", ())
     try:
         if assertions and seen.status in PASSING:
             seen = _asserted(seen, assertions, took_us / 1_000_000)
-        everyday = not seen.message and not seen.detail and plain.code(seen.code) == seen.code
-        return seen if everyday else await _plain(seen, snapshot)
+        return await _plain(seen, snapshot)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, snapshot))
 
@@ -188,31 +197,22 @@ async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
     raise error
 
 
-async def _answer(probe: Probe, asked: Asked) -> tuple[Seen, float]:
-    """What the probe says, whichever way it says it; and for how long we noticed nothing, when that was too long."""
-    began_s, limit_s = monotonic(), asked.snapshot.timeout_ms / 1000
-    limit = Limit(limit_s)
-    said = await _run(probe, asked, limit, limit_s)
-    lost_s = doubts.lost_s(began_s, limit_s, limit.late_s)
-    if isinstance(said, Seen):
-        return said, lost_s
-    return (_seen(said) if lost_s else await _weighed(said, asked)), lost_s
-
-
-async def _run(probe: Probe, asked: Asked, limit: Limit, limit_s: float) -> Seen | Failed | Unsure:
+async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
+    """What the probe says, whichever way it says it."""
     try:
         async with limit:
             return await probe(asked.snapshot.target, asked)
-    except (Failed, Unsure) as said:
-        return said
+    except (Failed, Unsure) as error:
+        said = error.with_traceback(None)  # which leads here again: nothing would free what the check holds
     except Refused as refused:
         return _seen(Unsure(str(refused)))
     except TimeoutError as late:
-        return _lateness(late, limit_s)
+        said = _lateness(late, limit.seconds)
     except OSError as error:
-        return of_system(error)
+        said = of_system(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, asked.snapshot))
+    return _seen(said) if doubts.lost_s(limit) else await _weighed(said, asked)
 
 
 async def _weighed(said: Failed | Unsure, asked: Asked) -> Seen:

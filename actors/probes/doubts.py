@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from actors.probes.seen import Seen
 from app import clock
+from app.clock import Limit
 from schema.status import Status
 
 TOLERATED_S = 0.25  # a busy moment
@@ -22,18 +23,16 @@ DOUBTED = (Status.DOWN, Status.DEGRADED)
 _looks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a row
 
 
-def lost_s(began_s: float, limit_s: float, late_s: float) -> float:
-    """For how long this worker noticed nothing since then (monotonic); 0.0 for what a check must stand.
-
-    late_s  how late its limit rang
-    """
-    lost = max(clock.watch.lost_s(began_s), late_s)
-    return lost if lost > max(TOLERATED_S, limit_s * TOLERATED_SHARE) else 0.0
+def lost_s(limit: Limit) -> float:
+    """For how long this worker noticed nothing since the limit began; 0.0 for what a check must stand."""
+    lost = max(clock.watch.lost_s(limit.began_s), limit.late_s)
+    return lost if lost > max(TOLERATED_S, limit.seconds * TOLERATED_SHARE) else 0.0
 
 
-def weighed(seen: Seen, series: int, lost: float) -> Seen:
+def weighed(seen: Seen, series: int, limit: Limit) -> Seen:
     """What a check saw; unknown, and looked at again at once, when it went wrong while we stood still."""
-    if not lost or seen.status not in DOUBTED:
+    lost = lost_s(limit) if seen.status in DOUBTED else 0.0
+    if not lost:
         _looks.pop(series, None)
         return seen
     message = f"not known: this worker stood still for {lost:.1f} s ({seen.message or seen.status.name.lower()})"

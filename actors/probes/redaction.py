@@ -1,9 +1,9 @@
 """Keeps a monitor's secrets out of what its checks say: targets repeat what they were sent. Pure."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -21,22 +21,31 @@ TELLING = 3  # characters from which on a secret is looked for: shorter ones sta
 NAMES = ("username", "auth_username", "client_id")
 
 
+class Holder(NamedTuple):
+    """A config, and the secrets that stand in it."""
+
+    config: Struct
+    secrets: frozenset[str]
+
+
 async def masked(seen: Seen, snapshot: Snapshot) -> Seen:
     """As `redacted`, without holding the event loop for a monitor that has thousands of lines to hide."""
-    n_chars = sum(len(secret) for one in _holders(snapshot) for secret in sealing.secrets_of(one).values())
-    return await off_loop(redacted, seen, snapshot) if n_chars > PROMPT_CHARS else redacted(seen, snapshot)
+    holders = holders_of(snapshot)
+    is_long = sum(len(secret) for one in holders for secret in one.secrets) > PROMPT_CHARS
+    return await off_loop(redacted, seen, holders) if is_long else redacted(seen, holders)
 
 
-def _holders(snapshot: Snapshot) -> list[Struct]:
-    return [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold(type(one))]
+def holders_of(snapshot: Snapshot) -> list[Holder]:
+    """The configs of a monitor and of its proxy, as far as they may hold secrets."""
+    configs = [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold(type(one))]
+    return [Holder(one, frozenset(sealing.secrets_of(one).values()) - _usual(type(one)) - {""}) for one in configs]
 
 
-def redacted(seen: Seen, snapshot: Snapshot) -> Seen:
-    """The same, with every secret of the monitor and of its proxy masked in whatever form it came back."""
+def redacted(seen: Seen, holders: Sequence[Holder]) -> Seen:
+    """The same, with every secret masked in whatever form it came back."""
     said = "\n".join(_texts([seen.message, seen.detail]))
-    holders = _holders(snapshot)
     there = {form for one in holders for form in _forms(one) if len(form) >= TELLING and form in said}
-    there |= {form for one in holders for form in _hidden(one) if len(form) >= TELLING_OF_MORE and form in said}
+    there |= {form for one in holders for form in _hidden(one.config) if len(form) >= TELLING_OF_MORE and form in said}
     if not there:
         return seen
     forms = sorted(there, key=len, reverse=True)
@@ -66,18 +75,18 @@ def _usual(kind: type[Struct]) -> frozenset[str]:
     return frozenset(one.default for one in msgspec.structs.fields(kind) if isinstance(one.default, str))
 
 
-def _forms(holder: Struct) -> Iterator[str]:
+def _forms(holder: Holder) -> Iterator[str]:
     """Each secret as it stands, in an address, in base64, and beside a user name as HTTP and SMTP send it."""
-    names = list(_names(holder))
-    for secret in filter(None, {*sealing.secrets_of(holder).values()} - _usual(type(holder))):
+    names = list(_names(holder.config)) if holder.secrets else []
+    for secret in holder.secrets:
         for one in (secret, *_parts(secret)):
             yield from (one, quote(one, safe=""), _base64(one))
             yield from (_base64(pair) for name in names for pair in (f"{name}:{one}", f"\0{name}\0{one}"))
 
 
-def _hidden(holder: Struct) -> Iterator[str]:
+def _hidden(config: Struct) -> Iterator[str]:
     """What viewers are not shown, and the values of a query: they may be tokens, and short ones are everyday words."""
-    for text in projections.hidden_values(holder):
+    for text in projections.hidden_values(config):
         yield from (text, *(one.partition("=")[2] for one in text.split("&")))
 
 
@@ -90,9 +99,9 @@ def _parts(secret: str) -> Iterator[str]:
         yield from (line for line in secret.splitlines() if not line.startswith("-----"))
 
 
-def _names(holder: Struct) -> Iterator[str]:
+def _names(config: Struct) -> Iterator[str]:
     """Who we are, wherever that stands in a config."""
-    for field, value in msgspec.structs.asdict(holder).items():
+    for field, value in msgspec.structs.asdict(config).items():
         if isinstance(value, Struct):
             yield from _names(value)
         elif field in NAMES and value:

@@ -2,7 +2,6 @@
 
 import traceback
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -111,14 +110,14 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
 
     raises    Undelivered, with the channel's secrets masked; nothing else
     """
-    began_s, limit = monotonic(), clock.Limit(limit_s)
+    limit = clock.Limit(limit_s)
     try:
         async with limit:
             await SENDERS[type(config)](config, message, tools)
     except Undelivered as failed:
-        raise _doubted(_told_safely(failed, config), began_s, limit) from None
+        raise _doubted(_told_safely(failed, config), limit) from None
     except TimeoutError:
-        raise _doubted(Undelivered(f"no answer within {limit_s:g} s"), began_s, limit) from None
+        raise _doubted(Undelivered(f"no answer within {limit_s:g} s"), limit) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays its messages and nobody else's
         log.error(  # noqa: TRY400  # a printed traceback ends in the error's words, which may hold a token
             "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_where(error)
@@ -126,9 +125,9 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
         raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 
 
-def _doubted(failed: Undelivered, began_s: float, limit: clock.Limit) -> Undelivered:
-    """The same; ours, when we noticed nothing for too long since then (monotonic) to know how the send went."""
-    lost_s = max(clock.watch.lost_s(began_s), limit.late_s)
+def _doubted(failed: Undelivered, limit: clock.Limit) -> Undelivered:
+    """The same; ours, when we noticed nothing for too long within the limit to know how the send went."""
+    lost_s = max(clock.watch.lost_s(limit.began_s), limit.late_s)
     failed.ours = lost_s > STILL_S and not failed.answered
     return failed
 

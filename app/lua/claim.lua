@@ -6,7 +6,7 @@
 -- wk:due:<p>   ZSET  series -> due time          wk:plan   HASH series -> interval:timeout:version:phase[:cron:timezone]
 -- wk:flight    ZSET  series -> deadline          wk:slot   HASH series -> at:attempt:early
 -- wk:ahead     HASH series -> slots of a cron series: the newest and the next ones, in order
--- wk:stale_at  ZSET  series -> when it counts as stale: two intervals after a claim that no real result has followed
+-- wk:stale_at  ZSET  series -> when it counts as stale: see `overdue`
 -- wk:held      HASH  series -> slot that came due while the one before was in flight
 -- wk:gaps      HASH  series:from -> to:interval  slots nobody could claim in time, until they are stored
 -- wk:built     exists while the set is whole; gone when Redis was emptied
@@ -65,8 +65,6 @@ local function claim(due_key, series, at)
     redis.call('ZADD', due_key, text(upcoming), series)
     redis.call('ZADD', 'wk:flight', text(now + tonumber(timeout) + grace), series)
     redis.call('HSET', 'wk:slot', series, text(at) .. ':0:' .. (early and '1' or '0'))
-    local stale_after = 2 * (upcoming - (newest > 0 and newest or at)) + tonumber(timeout) + grace
-    redis.call('ZADD', 'wk:stale_at', 'LT', text(at + stale_after), series)
     slots[#slots + 1] = {tonumber(series), tonumber(version), at, 0, early}
 end
 

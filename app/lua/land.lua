@@ -4,6 +4,7 @@
 
 local partitions = tonumber(ARGV[1])
 local waiting = redis.call('HLEN', 'wk:waiting') > 0
+local any_stale = redis.call('EXISTS', 'wk:stale_at') == 1
 
 local function answer(series, at)
     local tokens = redis.call('HGET', 'wk:waiting', series)
@@ -17,7 +18,7 @@ end
 
 for i = 2, #ARGV, 4 do
     local series, at, early = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-    if ARGV[i + 3] == '1' then redis.call('ZREM', 'wk:stale_at', series) end
+    if any_stale and ARGV[i + 3] == '1' then redis.call('ZREM', 'wk:stale_at', series) end
     local due_key = 'wk:due:' .. string.format('%.0f', tonumber(series) % partitions)
     local flying = redis.call('HGET', 'wk:slot', series)
     if flying and string.match(flying, '^(%d+):') == at then

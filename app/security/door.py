@@ -63,7 +63,7 @@ class Door(aiohttp.TCPConnector):
             self._factory,
             req.url.raw_host or "",
             req.port or 0,
-            ssl=self._get_ssl_context(req),
+            ssl=self._get_ssl_context(req) if req.is_ssl() else None,
             server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
         )
 

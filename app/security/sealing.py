@@ -9,6 +9,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from copy import copy
 from functools import cache, lru_cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
-from msgspec.structs import FieldInfo, fields
+from msgspec.structs import FieldInfo, fields, force_setattr
 
 from app.domain import whereabouts
 from app.errors import Invalid
@@ -184,6 +185,7 @@ def secrets_of(struct: Struct) -> dict[str, str]:
     return found
 
 
+@cache
 def is_secret(type_: Any) -> bool:
     """Whether a field of this type holds a secret itself, or holds some inside."""
     parts, secret = _parts(type_)
@@ -207,12 +209,11 @@ def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
 
 
 def _remade(struct: Struct, change: Change, path: str) -> Struct:
-    return type(struct)(
-        **{
-            one.name: _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
-            for one in _fields(type(struct))
-        }
-    )
+    remade = copy(struct)
+    for one in _with_secrets(type(struct)):
+        new = _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
+        force_setattr(remade, one.name, new)
+    return remade
 
 
 def _under(path: str, key: object) -> str:
@@ -223,6 +224,12 @@ def _under(path: str, key: object) -> str:
 def _fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
     """A struct's fields. To read them off its annotations costs more than all the rest of unsealing."""
     return fields(struct)
+
+
+@cache
+def _with_secrets(struct: type[Struct]) -> tuple[FieldInfo, ...]:
+    """The fields that are looked into: most configs have one or two."""
+    return tuple(one for one in _fields(struct) if is_secret(one.type))
 
 
 @cache

@@ -88,6 +88,24 @@ async def test_a_slot_past_its_deadline_is_queued_once_more_and_then_lost():
     assert (await due.overdue(10)).lost == []
 
 
+async def stale_at() -> dict[int, int]:
+    return {int(no): int(at) for no, at in await queue.client().zrange("wk:stale_at", 0, -1, withscores=True)}
+
+
+async def test_a_series_of_which_no_result_comes_is_stale_after_two_intervals_until_a_real_one_does():
+    await scheduled(plan(), first_at_ms=due.now_ms())
+    (slot,) = (await due.claim(10)).slots
+    assert await stale_at() == {}
+    for _ in range(3):
+        await expire(1)
+        await due.overdue(10)
+        assert await stale_at() == {1: slot.at_ms + 2 * INTERVAL_MS + 5_000 + due.GRACE_MS}
+    await due.land([Landing(1, slot.at_ms, real=False)])
+    assert list(await stale_at()) == [1]
+    await due.land([Landing(1, slot.at_ms)])
+    assert await stale_at() == {}
+
+
 async def test_a_landed_slot_is_not_overdue():
     await scheduled(plan(), first_at_ms=due.now_ms())
     (slot,) = (await due.claim(10)).slots
@@ -203,6 +221,15 @@ async def test_a_cron_slot_is_not_early_and_the_next_one_follows_it():
     (slot,) = claim.slots
     assert (slot.at_ms, slot.early) == (newest_minute(), False)
     assert claim.next_due_ms == slot.at_ms + 60_000
+
+
+async def test_a_cron_series_of_which_no_result_comes_is_stale_after_two_of_its_intervals():
+    await scheduled(cron_plan())
+    await make_due(1, newest_minute())
+    (slot,) = (await due.claim(10)).slots
+    await expire(1)
+    await due.overdue(10)
+    assert await stale_at() == {1: slot.at_ms + 2 * 60_000 + 5_000 + due.GRACE_MS}
 
 
 async def test_a_check_between_cron_slots_is_early_and_moves_nothing():

@@ -96,8 +96,8 @@ async def test_framing_without_end_is_hung_up_on(intake):
 
 
 async def test_interim_answers_end_the_reading(intake):
-    intake.data_received(HINT * (INTERIMS + 1))
-    for _ in range(INTERIMS):
+    intake.data_received(HINT * (INTERIMS + 2))
+    for _ in range(INTERIMS + 1):
         assert (await intake.read())[0].code == 103
     with pytest.raises(BadHttpMessage):
         await intake.read()
