@@ -114,10 +114,18 @@ class _Counted(asyncio.Protocol):
 
     def _take(self) -> None:
         """Pass on one piece; the rest is for the next turn."""
-        piece = bytes(self._waiting[:PIECE_BYTES])
+        piece = bytes(self._waiting[:PIECE_BYTES])  # empty: refused meanwhile
         del self._waiting[:PIECE_BYTES]
-        if piece:
+        try:
             self.inner.data_received(piece)
+        except Exception:  # as a transport has it when its protocol raises
+            self._waiting.clear()
+            self._transport.abort()
+            raise
+        finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
         if self._waiting:
             self._loop.call_soon(self._take)
         elif self._lost:

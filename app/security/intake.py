@@ -77,14 +77,24 @@ class Intake(ResponseHandler):
 
     def _take(self) -> None:
         """Read one piece; the rest is for the next turn. Nobody waits for what comes after we hung up."""
-        if self.transport is None or self._exception is not None:
+        piece = bytes(self._waiting[:PIECE_BYTES])
+        del self._waiting[:PIECE_BYTES]
+        self._taking = True
+        try:
+            if self.transport is None or self._exception is not None:
+                self._waiting.clear()
+            else:
+                super().data_received(piece)
+        except Exception:  # as a transport has it when its protocol raises
             self._waiting.clear()
-        else:
-            piece = bytes(self._waiting[:PIECE_BYTES])
-            del self._waiting[:PIECE_BYTES]
-            self._taking = True
-            super().data_received(piece)
+            if self.transport is not None:
+                self.transport.abort()
+            raise
+        finally:
             self._taking = False
+            self._go_on()
+
+    def _go_on(self) -> None:
         if self._waiting:
             self._loop.call_soon(self._take)
         elif self._lost:

@@ -1,6 +1,7 @@
 """What a PostgreSQL answers to one query that only reads; a real one, with TLS."""
 
 import subprocess
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -14,7 +15,16 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import (
+    STARTS_S,
+    a_place,
+    a_port,
+    as_nobody,
+    given_to_nobody,
+    program,
+    running,
+    saying,
+)
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PASSWORD = "se same/#"
@@ -48,7 +58,16 @@ def _served(place, port, tools):
     chosen = f"listen_addresses=127.0.0.1 port={port} unix_socket_directories={place} fsync=off ssl=on"
     options = [f"-c{one}" for one in [*chosen.split(), f"ssl_cert_file={pem}", f"ssl_key_file={pem}"]]
     with running(as_nobody(str(tools / "postgres"), "-D", str(place / "cluster"), *options), place, port):
+        until_it_is_ready(str(tools / "pg_isready"), port)
         yield port
+
+
+def until_it_is_ready(tool: str, port: int) -> None:
+    """It listens before it answers."""
+    ends = time.monotonic() + STARTS_S
+    while subprocess.run([tool, "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+        assert time.monotonic() < ends
+        time.sleep(0.05)
 
 
 def asking(port, query="SELECT 1", **changes):

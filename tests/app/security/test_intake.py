@@ -129,3 +129,22 @@ async def test_what_follows_a_change_of_protocol_stays_in_order(intake):
     assert intake.transport.paused
     await turns_until(intake)
     assert heard == frames
+
+
+class Broken:
+    """A reader that fails for what it reads."""
+
+    def feed_data(self, _: bytes) -> tuple[bool, bytes]:
+        raise ZeroDivisionError
+
+
+async def test_a_reader_that_fails_in_the_middle_ends_the_connection(intake):
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told["exception"]))
+    peer = intake.transport
+    intake.set_parser(Broken(), None)
+    intake.data_received(b"x" * 3 * PIECE_BYTES)
+    await asyncio.sleep(0)
+    assert peer.closed
+    assert not intake._waiting
+    assert [type(one) for one in failures] == [ZeroDivisionError]
