@@ -1,13 +1,12 @@
 """One process keeps house; what the world refuses is done in the next round."""
 
 import asyncio
-import contextlib
 import dataclasses
 
 from structlog.testing import capture_logs
 
 from actors import housekeeping
-from app import db, queue as queues
+from app import db, queue as queues, tasks
 from app.security import sealing
 from app.store import attempts, marks, monitors
 from app.store.retention import Keep
@@ -71,9 +70,7 @@ async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(sto
     async with asyncio.timeout(30):
         while not await marks.read(marks.ROLLED):
             await asyncio.sleep(0.02)
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+    await tasks.end(work)
     assert await queues.client().get(housekeeping.LEADER) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from actors import lifesign
 from actors.senders.tools import Tools, opened
-from app import due, queue as queues
+from app import due, queue as queues, tasks
 from app.security import sealing
 from app.settings import Settings
 from app.store import monitors
@@ -36,22 +36,26 @@ async def tools() -> AsyncIterator[Tools]:
     await kit.close()
 
 
-async def given(tools: Tools, url: str, *nodes: str, for_s: float = 0.2) -> None:
-    giving = [asyncio.create_task(lifesign.keep_giving(node, url, 1, tools.hooks)) for node in nodes]
-    await asyncio.sleep(for_s)
-    for one in giving:
-        one.cancel()
-    await asyncio.gather(*giving, return_exceptions=True)
+async def given(tools: Tools, url: str, *nodes: str, to: Receiver | None = None) -> None:
+    """Workers give their first sign of life; the next one would come after ten seconds.
+
+    to  who is asked by one of them
+    """
+    giving = [asyncio.create_task(lifesign.keep_giving(node, url, 10, tools.hooks)) for node in nodes]
+    if to is not None:
+        await to.arrived(1)
+    await asyncio.sleep(0.2)
+    await tasks.end(*giving)
 
 
 async def test_it_is_given_while_all_is_well(ground, tools, elsewhere):
-    await given(tools, f"{elsewhere.url}/ping/4711", "one")
+    await given(tools, f"{elsewhere.url}/ping/4711", "one", to=elsewhere)
     (arrival,) = elsewhere.arrivals
     assert (arrival.method, arrival.path) == ("GET", "/ping/4711")
 
 
 async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
-    await given(tools, elsewhere.url, "one", "two", "three")
+    await given(tools, elsewhere.url, "one", "two", "three", to=elsewhere)
     assert len(elsewhere.arrivals) == 1
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import msgspec
 
 from actors import senders
 from actors.notify import Desk
-from app import queue
+from app import queue, tasks
 from app.settings import Settings
 from schema.jobs import NotifyBatch
 
@@ -22,9 +22,7 @@ async def notifying(settings: Settings) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        clerk.cancel()
-        with suppress(asyncio.CancelledError):
-            await clerk
+        await tasks.end(clerk)
         await desk.close(5)
         await tools.close()
 
