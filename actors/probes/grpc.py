@@ -3,7 +3,7 @@
 import logging
 import os
 import ssl
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each handshake that fails
@@ -11,6 +11,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it wri
 import grpc
 
 from actors.probes.grpc_calls import called, health_of
+from actors.probes.relay import relay
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
@@ -32,11 +33,12 @@ WORDS = {
 
 
 async def probe(target: Grpc, asked: Asked) -> Seen:
-    """Connect once to see who is there, then ask over the library's own connection to the same address."""
+    """Connect once to see who is there, then have the library ask over a connection of ours to the same address."""
     address = (await asked.tools.egress.addresses(target.host))[0]
     trust = _trust(target, asked) if target.tls else None
     days = await _certificate_days(target, address, asked, trust)
-    async with _channel(target, address, trust) as channel:
+    connect = partial(asked.tools.egress.open_connection, address, target.port)
+    async with relay(connect) as place, _channel(target, place, trust) as channel:
         try:
             return await _look(target, channel, days, detailed=asked.detailed)
         except grpc.aio.AioRpcError as error:
@@ -57,8 +59,7 @@ async def _certificate_days(target: Grpc, address: str, asked: Asked, trust: ssl
     return days
 
 
-def _channel(target: Grpc, address: str, trust: ssl.SSLContext | None) -> grpc.aio.Channel:
-    place = f"ipv6:[{address}]:{target.port}" if ":" in address else f"ipv4:{address}:{target.port}"
+def _channel(target: Grpc, place: str, trust: ssl.SSLContext | None) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = [
         ("grpc.default_authority", f"{target.host}:{target.port}"),
         ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check

@@ -1,9 +1,11 @@
 """How a gRPC server is looked at."""
 
+import asyncio
 import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -160,6 +162,29 @@ async def test_a_reply_without_end_is_not_read(check):
     assert outcome.message.startswith("more than the limit, ours or the server's")
 
 
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # an empty frame of them, which is acknowledged
+
+
+async def settings_without_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Takes none of the acknowledgements."""
+    while not writer.is_closing():
+        writer.write(SETTINGS * 1_000)
+        await writer.drain()
+
+
+async def test_a_server_that_sends_without_end_keeps_no_connection_open(check):
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async with talking(settings_without_end) as port:
+        await check(at(port), timeout_ms=300)  # which loads the library
+        before = descriptors()
+        outcomes = [await check(at(port), timeout_ms=300) for _ in range(5)]
+        await asyncio.sleep(0.1)
+        assert descriptors() <= before + 1
+    assert {one.seen for one in outcomes} == {DOWN}
+
+
 CIRCLE = b"\x22\x0e\x0a\x0c" + b"\x0a\x04a.px" + b"\x1a\x04a.px"
 
 
@@ -212,7 +237,8 @@ async def hang_up(reader, writer):
 async def main():
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with grpc._channel(Grpc(host="a", port=port, tls=True), "127.0.0.1", ssl.create_default_context()) as channel:
+    target, trust = Grpc(host="a", port=port, tls=True), ssl.create_default_context()
+    async with grpc._channel(target, f"ipv4:127.0.0.1:{port}", trust) as channel:
         await channel.unary_unary("/a/b")(b"", timeout=20)
 
 try:
