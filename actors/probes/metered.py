@@ -114,10 +114,11 @@ class _Counted(asyncio.Protocol):
 
     def _take(self) -> None:
         """Pass on one piece; the rest is for the next turn."""
-        piece = bytes(self._waiting[:PIECE_BYTES])  # empty: refused meanwhile
+        piece = bytes(self._waiting[:PIECE_BYTES])
         del self._waiting[:PIECE_BYTES]
         try:
-            self.inner.data_received(piece)
+            if piece:  # else it was refused meanwhile
+                self.inner.data_received(piece)
         except Exception:  # as a transport has it when its protocol raises
             self._waiting.clear()
             self._transport.abort()

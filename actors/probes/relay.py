@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from app import tasks
+from app.security.egress import Refused
 
 PIECE_BYTES = 65_536
 MOST_BYTES = 8_388_608  # that one connection brings: messages are bounded by less, what is between them is not
@@ -28,14 +29,12 @@ async def relay(connect: Connect) -> AsyncIterator[str]:
     name = f"watchkeeper-{uuid4().hex}"
     passing: set[asyncio.Task[None]] = set()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(_serve((reader, writer), connect))
         passing.add(task)
         task.add_done_callback(passing.discard)
 
-    door = socket.socket(socket.AF_UNIX)
-    door.bind(f"\0{name}")
-    server = await asyncio.start_unix_server(serve, sock=door)
+    server = await asyncio.start_unix_server(serve, f"\0{name}")
     try:
         yield f"unix-abstract:{name}"
     finally:
@@ -50,7 +49,7 @@ async def _serve(ours: Streams, connect: Connect) -> None:
         if _is_ourselves(ours[1].get_extra_info("socket")):
             theirs = await connect()
             await _both(_pour(ours[0], theirs[1]), _pour(theirs[0], ours[1], MOST_BYTES))
-    except OSError:
+    except (OSError, Refused):
         pass  # the library learns of it by the end of its connection
     finally:
         for _, writer in filter(None, (ours, theirs)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from functools import partial
 
 from actors.probes import relay as relays
 from actors.probes.relay import relay
+from app.security.egress import Refused
 
 STRANGER = """
 import socket, sys
@@ -62,6 +64,17 @@ async def test_where_nobody_is_the_connection_ends(free_port) -> None:
     async with relay(partial(asyncio.open_connection, "127.0.0.1", free_port)) as place:
         with contextlib.suppress(ConnectionError):
             assert await answered(place, b"x") == b""
+
+
+async def test_where_it_must_not_go_the_connection_ends(caplog) -> None:
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise Refused("the rules have changed")
+
+    async with relay(connect) as place:
+        with contextlib.suppress(ConnectionError):
+            assert await answered(place, b"x") == b""
+    gc.collect()
+    assert caplog.text == ""
 
 
 async def test_no_other_process_is_let_in() -> None:
