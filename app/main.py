@@ -49,7 +49,7 @@ from app.api.own_password import OwnPasswordController
 from app.api.passkeys import PasskeyController
 from app.api.plugins import PluginController
 from app.api.proxies import ProxyController
-from app.api.push import PushController
+from app.api.push import PushController, alias as push_alias
 from app.api.results import ResultController
 from app.api.sessions import SessionController
 from app.api.settings import SettingController
@@ -93,7 +93,13 @@ CONTROLLERS: list[Any] = [
     IncidentController,
     EscalationController,
 ]
-ROOTS: list[Any] = [HealthController, live, *explorer.HANDLERS, *ack.HANDLERS]  # with whole paths of their own
+ROOTS: list[Any] = [
+    HealthController,
+    live,
+    push_alias,
+    *explorer.HANDLERS,
+    *ack.HANDLERS,
+]  # with whole paths of their own
 # how `app.security.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,

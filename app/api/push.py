@@ -1,20 +1,24 @@
 """Push addresses: jobs and services report to us. The token in the path is all a caller needs, so nothing is shown."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, nullcontext
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, MediaType, Request, get, post
+from litestar import Controller, HttpMethod, MediaType, Request, get, post, route
+from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from app.api import pings, push_runs
+from app.api import pings, push_runs, queries
 from app.api.rates import FREE, RATE
 from app.api.requests import QUIET
-from app.domain import plain, reports
+from app.domain import plain, push_report, reports
+from app.domain.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, Report
 from app.domain.reports import Reports, Terms
-from app.errors import Invalid
+from app.errors import LateBody
 from app.security.addresses import address_of
 from app.security.policy import ANYONE
 from schema.jobs import Outcome
@@ -24,119 +28,137 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Push
 
-BODY_KEPT_BYTES = 10_000
-WORDS_LIMIT = 250  # characters that are kept with the heartbeat
-MOST_EXIT_CODE = 255
-USUAL = {"", "OK"}  # what clients say when they have nothing to say: not kept
-NOTED = {"start": STARTED, "log": LOGGED}  # signals that say nothing about how it went
-WANTED = "must be start, fail, log or an exit code from 0 to 255"
+BEYOND_BYTES = 1_000  # read beyond what is kept: a token that is masked there makes what is kept shorter
+DRAINED_BYTES = 64_000_000  # of a body that are read and dropped, so that its sender takes the reply
 
 AnyRequest = Request[Any, Any, Any]
-Word = Annotated[Literal["up", "down"], QueryParameter(description="How it went.")]
+StatusWord = Annotated[str, QueryParameter(description="How it went: `up`, which is meant without it, or `down`.")]
 Note = Annotated[
-    str, QueryParameter(max_length=WORDS_LIMIT, description="A few words that are kept with the heartbeat.")
+    str,
+    QueryParameter(
+        description=f"A few words that are kept with the heartbeat; the first {MESSAGE_LIMIT} characters of them."
+    ),
 ]
 Took = Annotated[
-    str, QueryParameter(pattern=r"^([0-9]{1,7}(\.[0-9]{1,9})?)?$", description="Milliseconds it took; may be empty.")
+    str, QueryParameter(description="Milliseconds it took; may be empty. What is no such number is ignored.")
 ]
 RunId = Annotated[
     str,
     QueryParameter(
-        pattern=r"^[A-Za-z0-9_-]{0,64}$",
-        description="Id of a run: the same at its start and its end, and how long it took is measured.",
+        description="Id of a run, up to 64 letters, digits, `_` and `-`: the same at its start and its end, and how"
+        " long it took is measured. Any other is ignored."
     ),
 ]
 
 
-class Pinged(Struct, frozen=True):
-    """The ping is stored."""
+class Pinged(Struct, frozen=True, omit_defaults=True):
+    """The report is stored.
 
-    ok: bool = True
-
-
-class Said(Struct, frozen=True):
-    """What a caller says.
-
-    code   PUSHED for a report, STARTED or LOGGED
-    took   milliseconds, as text; empty: measured, when the run's start is known
+    ignored  parameters that were left out, since they can't be what they say; absent when there are none
     """
 
-    code: int
-    status: Status
-    words: str = ""
-    took: str = ""
-    run_id: str = ""
-    body: bytes = b""
+    ok: bool
+    ignored: list[str] = []
 
 
-PINGED = ASGIResponse(body=msgspec.json.encode(Pinged()), media_type=MediaType.JSON)  # made once: pings are many
-ANSWER = {200: ResponseSpec(Pinged, description="The ping is stored.", generate_examples=False)}
+def _reply(report: Report) -> ASGIResponse:
+    body = msgspec.json.encode(Pinged(True, list(report.ignored)))
+    return ASGIResponse(body=body, media_type=MediaType.JSON)
 
 
-def reported(status: str, msg: str) -> Said:
-    """A report without a signal in its path."""
-    up = status == "up"
-    words = msg if msg not in USUAL else "" if up else "reported as down"
-    return Said(PUSHED, Status.UP if up else Status.DOWN, words)
+PINGED = _reply(push_report.read("", ()))  # made once: pings are many
+PONG = ASGIResponse(body=b"OK", media_type=MediaType.TEXT, headers={"Ping-Body-Limit": str(BODY_LIMIT_BYTES)})
+ANSWER = {200: ResponseSpec(Pinged, description="The report is stored.", generate_examples=False)}
+OPT = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE, queries.CLEANED: True}
 
 
-def signalled(signal: str, msg: str) -> Said:
-    """A report by its signal. Raises Invalid for one that nobody knows: it is never taken as up."""
-    words = "" if msg in USUAL else msg
-    if signal in NOTED:
-        return Said(NOTED[signal], Status.UNKNOWN, words)
-    if signal == "fail":
-        return Said(PUSHED, Status.DOWN, words or "reported as failed")
-    if not (signal.isascii() and signal.isdecimal() and len(signal) <= 3 and int(signal) <= MOST_EXIT_CODE):  # noqa: PLR2004  # digits
-        raise Invalid.one("signal", WANTED)
-    if int(signal) == 0:
-        return Said(PUSHED, Status.UP, words)
-    return Said(PUSHED, Status.DOWN, words or f"exit code {int(signal)}")
-
-
-async def take(request: AnyRequest, token: str, said: Said) -> ASGIResponse:
-    """Keep one ping. Raises NotFound, Conflict (paused), TooMany."""
+async def take(
+    request: AnyRequest, token: str, signal: str = "", *, msg: str = "", ping: str = "", rid: str = ""
+) -> ASGIResponse:
+    """Store one report; answered when it is durable. Raises NotFound, Conflict (paused), TooMany, Invalid."""
     address = await pings.addresses.find(token)
+    async with _beginning_of_body(request) if request.method == "POST" else nullcontext(b"") as body:
+        report = push_report.read(signal, _statuses(request), msg, ping, rid, body)
+        await _store(report, address, address_of(request), token)
+    return _reply(report) if report.ignored else PINGED
+
+
+def _statuses(request: AnyRequest) -> list[str]:
+    """Every `status` that was given: of several Litestar hands on one."""
+    return request.query_params.getall("status", []) if request.scope["query_string"] else []
+
+
+@asynccontextmanager
+async def _beginning_of_body(request: AnyRequest) -> AsyncIterator[bytes]:
+    """As much of the body as is looked at; the rest is read and dropped afterwards, when the report is stored."""
+    begun = bytearray()
+    async with aclosing(request.stream()) as pieces:
+        await _read(pieces, begun, BODY_LIMIT_BYTES + BEYOND_BYTES)
+        yield bytes(begun[: BODY_LIMIT_BYTES + BEYOND_BYTES])
+        await _drain(pieces)
+
+
+async def _read(pieces: AsyncGenerator[bytes, None], into: bytearray, enough: int) -> None:
+    """Read so many bytes, or what there is: a sender that is slow or gone has said how it went all the same."""
+    try:
+        async for piece in pieces:
+            into += piece
+            if len(into) >= enough:
+                return
+    except (HTTPException, LateBody):
+        return
+
+
+async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
+    dropped = 0
+    try:
+        async for piece in pieces:
+            dropped += len(piece)
+            if dropped > DRAINED_BYTES:
+                return
+    except (HTTPException, LateBody):
+        return
+
+
+async def _store(report: Report, address: pings.Address, source: str, token: str) -> None:
     snapshot, at_ms = address.snapshot, address.next_ms()
-    source = address_of(request)
-    ran_ms = await _ran_ms(snapshot.series, said, at_ms) if said.run_id else None
+    ran_ms = await _ran_ms(snapshot.series, report, at_ms) if report.run_id else None
     outcome = Outcome(
         series=snapshot.series,
         version=snapshot.version,
         at_ms=at_ms,
-        seen=said.status,
+        seen=report.status,
         began_ms=at_ms,
-        took_us=round(float(said.took or ran_ms or 0) * 1000),
-        code=said.code,
-        message=plain.sentence(said.words.replace(token, MASK), WORDS_LIMIT) if said.words else "",
-        detail=_facts(_detail(said, ran_ms, token) | _source(said, source, is_new=address.is_new(source))),
+        took_us=round((report.took_ms or ran_ms or 0) * 1000),
+        code=report.code,
+        message=plain.sentence(report.message.replace(token, MASK), MESSAGE_LIMIT) if report.message else "",
+        detail=_facts(_detail(report, ran_ms, token) | _source(report, source, is_new=address.is_new(source))),
         early=True,
-        look_ms=_look_ms(snapshot, said, at_ms),
+        look_ms=_look_ms(snapshot, report, at_ms),
     )
     await pings.mailbox.post(outcome, snapshot)
-    return PINGED
 
 
-async def _ran_ms(series: int, said: Said, at_ms: int) -> int | None:
+async def _ran_ms(series: int, report: Report, at_ms: int) -> int | None:
     """How long the run has taken that ends with this; None when it only starts, or nobody knows."""
-    if said.code == STARTED:
-        await push_runs.begin(series, said.run_id, at_ms)
-    if said.code != PUSHED:
+    if report.code == STARTED:
+        await push_runs.begin(series, report.run_id, at_ms)
+    if report.code != PUSHED:
         return None
-    began_ms = await push_runs.began_ms(series, said.run_id)
+    began_ms = await push_runs.began_ms(series, report.run_id)
     return None if began_ms is None else max(0, at_ms - began_ms)
 
 
-def _detail(said: Said, ran_ms: int | None, token: str) -> dict[str, Any]:
+def _detail(report: Report, ran_ms: int | None, token: str) -> dict[str, Any]:
     """What is kept beside the heartbeat. A job's log often holds the address it reports to, and readers are many."""
     detail: dict[str, Any] = {}
-    if said.run_id:
-        detail["run_id"] = said.run_id
+    if report.run_id:
+        detail["run_id"] = report.run_id
     if ran_ms is not None:
         detail["ran_s"] = ran_ms / 1000
-    if said.body:
-        masked = said.body.replace(token.encode(), MASK.encode())  # before it is cut, or a part of it would stay
-        detail["body"] = masked[:BODY_KEPT_BYTES].decode(errors="replace")
+    if report.body:
+        masked = report.body.replace(token.encode(), MASK.encode())  # before it is cut, or a part of it would stay
+        detail["body"] = masked[:BODY_LIMIT_BYTES].decode(errors="replace")
     return detail
 
 
@@ -145,21 +167,21 @@ def _facts(detail: dict[str, Any]) -> dict[str, Any] | None:
     return plain.facts(detail) if detail else None
 
 
-def _source(said: Said, source: str, *, is_new: bool) -> dict[str, Any]:
+def _source(report: Report, source: str, *, is_new: bool) -> dict[str, Any]:
     """Where a report came from. Everyday ones from where the one before came from would be a row more each."""
-    return {"from": source} if source and (is_new or said.status is Status.DOWN or said.body) else {}
+    return {"from": source} if source and (is_new or report.status is Status.DOWN or report.body) else {}
 
 
-def _look_ms(snapshot: Snapshot, said: Said, at_ms: int) -> int:
+def _look_ms(snapshot: Snapshot, report: Report, at_ms: int) -> int:
     """When the monitor must be looked at, should nothing more come in."""
     target = snapshot.target
-    if not isinstance(target, Push) or said.code == LOGGED:
+    if not isinstance(target, Push) or report.code == LOGGED:
         return 0
     grace_ms = None if target.grace is None else target.grace * 1000
-    if said.code == STARTED:
+    if report.code == STARTED:
         return 0 if grace_ms is None else at_ms + grace_ms + 1
     terms = Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
-    return reports.find(Reports(at_ms), terms, at_ms).look_ms if said.status is Status.UP else 0
+    return reports.find(Reports(at_ms), terms, at_ms).look_ms if report.status is Status.UP else 0
 
 
 class PushController(Controller):
@@ -168,51 +190,64 @@ class PushController(Controller):
     path = "/push/{token:str}"
     tags = ("Push",)
     guards = (ANYONE,)
-    opt = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE}  # noqa: RUF012  # Litestar's way
+    opt = OPT
+    request_max_body_size = None  # of a report nothing is refused for its size
 
     @get(operation_id="Push", responses=ANSWER)
     async def ping(
         self,
         token: FromPath[str],
         request: AnyRequest,
-        status: Word = "up",
+        status: StatusWord = "",
         msg: Note = "",
         ping: Took = "",
         rid: RunId = "",
     ) -> ASGIResponse:
         """Report. Answered when the report is stored safely."""
-        return await take(request, token, msgspec.structs.replace(reported(status, msg), took=ping, run_id=rid))
+        del status  # in the document; read with all of its values
+        return await take(request, token, msg=msg, ping=ping, rid=rid)
 
     @post(operation_id="PushWithBody", status_code=200, responses=ANSWER)
     async def ping_with_body(
         self,
         token: FromPath[str],
         request: AnyRequest,
-        status: Word = "up",
+        status: StatusWord = "",
         msg: Note = "",
         ping: Took = "",
         rid: RunId = "",
     ) -> ASGIResponse:
-        """Report, with a log or anything else in the body: its first 10 kB are kept."""
-        said = msgspec.structs.replace(reported(status, msg), took=ping, run_id=rid, body=await request.body())
-        return await take(request, token, said)
+        """Report, with a log or anything else in the body: its first 10 kB are kept, and not read as a report."""
+        del status  # in the document; read with all of its values
+        return await take(request, token, msg=msg, ping=ping, rid=rid)
 
     @get("/{signal:str}", operation_id="PushSignal", responses=ANSWER)
     async def signal(
         self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: Note = "", rid: RunId = ""
     ) -> ASGIResponse:
-        """Say `start`, `fail`, `log`, or with which exit code it ended: 0 is success."""
-        return await take(request, token, msgspec.structs.replace(signalled(signal, msg), run_id=rid))
+        """Say `start`, `fail`, `log`, or with which exit code it ended: 0 is success, every other one is failure."""
+        return await take(request, token, signal, msg=msg, rid=rid)
 
     @post("/{signal:str}", operation_id="PushSignalWithBody", status_code=200, responses=ANSWER)
     async def signal_with_body(
-        self,
-        token: FromPath[str],
-        signal: FromPath[str],
-        request: AnyRequest,
-        msg: Note = "",
-        rid: RunId = "",
+        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: Note = "", rid: RunId = ""
     ) -> ASGIResponse:
         """Say the same, with a log or anything else in the body: its first 10 kB are kept."""
-        said = msgspec.structs.replace(signalled(signal, msg), run_id=rid, body=await request.body())
-        return await take(request, token, said)
+        return await take(request, token, signal, msg=msg, rid=rid)
+
+
+@route(
+    ["/api/push/{token:str}", "/ping/{token:str}", "/ping/{token:str}/{signal:str}"],
+    http_method=[HttpMethod.GET, HttpMethod.POST],
+    status_code=200,
+    guards=[ANYONE],
+    opt=OPT,
+    request_max_body_size=None,
+    include_in_schema=False,
+)
+async def alias(request: AnyRequest) -> ASGIResponse:
+    """The addresses that scripts for Uptime Kuma and Healthchecks have built in; the reply is what they wait for."""
+    path, words = request.path_params, request.query_params
+    given = {name: str(words.get(name, "")) for name in ("msg", "ping", "rid")}
+    reply = await take(request, path["token"], path.get("signal", ""), **given)
+    return PONG if request.scope["path"].startswith("/ping/") else reply

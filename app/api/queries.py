@@ -15,7 +15,8 @@ from schema.errors import FieldError
 
 OPT = "query_parameters"  # where `declare` notes what a handler knows
 INSTANTS = "query_instants"  # which of them are dates
-ANY = "any_query"  # `opt={ANY: True}` on a handler lets everything through
+ANY = "any_query"  # `opt={ANY: True}` on a handler lets every parameter through
+CLEANED = "cleaned_query"  # `opt={CLEANED: True}`: every parameter with any text, which the handler makes plain
 DATED = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")  # the rest is read strictly; a bare number would be taken for seconds
 
 
@@ -53,6 +54,8 @@ async def refuse_unknown(request: Request[Any, Any, Any]) -> None:
         return
     opt = request.route_handler.opt
     known: frozenset[str] = opt.get(OPT, frozenset())
+    if opt.get(CLEANED):
+        return
     strange = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if strange and not opt.get(ANY):
         hint = f"known are {', '.join(sorted(known))}" if known else "this path has none"

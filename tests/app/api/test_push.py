@@ -2,15 +2,19 @@
 
 import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 import pytest
+from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from app import queue
-from app.api import pings
+from app.api import pings, push
+from app.errors import LateBody
 from app.main import create_app
 from app.store import heartbeats, monitors, readings
 from app.store.readings import HeartbeatQuery
@@ -63,6 +67,15 @@ async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
         ("status=up&msg=all%20well&ping=12.5", Status.UP, "all well", 12_500),
         ("status=down", Status.DOWN, "reported as down", 0),
         ("status=down&msg=disk%20full", Status.DOWN, "disk full", 0),
+        ("status=DOWN&status=down", Status.DOWN, "reported as down", 0),
+        ("status=down&msg=" + "x" * 251, Status.DOWN, "x" * 249 + "…", 0),
+        ("status=down&msg=" + "x" * 9_000, Status.DOWN, "x" * 249 + "…", 0),
+        ("status=up&msg=a%20&%20b", Status.UP, "a", 0),
+        ("create=1", Status.UP, "", 0),
+        ("status=down&msg=a%00b%ff%0ac", Status.DOWN, "a b� c", 0),
+        ("status=down&msg=one&msg=two", Status.DOWN, "two", 0),
+        ("ping=12.34567890123456", Status.UP, "", 12_346),
+        ("id=1&status=down&%00=%00&%ff=x", Status.DOWN, "reported as down", 0),
     ],
 )
 async def test_a_ping_says_how_it_went(pushed, asked, seen, message, took_us):
@@ -107,12 +120,13 @@ async def test_a_report_from_elsewhere_names_its_place_once(database):
     [
         ("status=fine", "status"),
         ("status=", "status"),
-        ("ping=-1", "ping"),
-        ("msg=" + "x" * 251, "msg"),
-        ("id=1", "id"),
+        ("status=%00", "status"),
+        ("status=up&status=down", "status"),
+        ("status=down&status=up", "status"),
+        ("status=down&status=", "status"),
     ],
 )
-async def test_a_word_that_is_not_known_is_never_taken_as_up(pushed, asked, field):
+async def test_a_status_that_is_not_clear_is_never_taken_as_up(pushed, asked, field):
     reply = await pushed.get(f"{PATH}?{asked}")
     assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
     assert await queued() == []
@@ -203,6 +217,10 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
         ("0", Status.UP, PUSHED, ""),
         ("3", Status.DOWN, PUSHED, "exit code 3"),
         ("255", Status.DOWN, PUSHED, "exit code 255"),
+        ("000", Status.UP, PUSHED, ""),
+        ("FAIL", Status.DOWN, PUSHED, "reported as failed"),
+        ("-1073741510", Status.DOWN, PUSHED, "exit code -1073741510"),
+        ("3221225786", Status.DOWN, PUSHED, "exit code 3221225786"),
     ],
 )
 async def test_a_signal_says_how_far_a_job_is(pushed, method, signal, seen, code, message):
@@ -211,7 +229,7 @@ async def test_a_signal_says_how_far_a_job_is(pushed, method, signal, seen, code
     assert (one.seen, one.code, one.message, one.early) == (seen, code, message, True)
 
 
-@pytest.mark.parametrize("signal", ["done", "256", "-1", "1.5", "00000", "\u0663", "up"])
+@pytest.mark.parametrize("signal", ["done", "1.5", "\u0663", "up", "0x1", "-", "1" * 11, "+1"])
 async def test_a_signal_that_is_not_known_is_never_taken_as_up(pushed, signal):
     reply = await pushed.get(f"{PATH}/{signal}")
     assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "signal")
@@ -248,10 +266,96 @@ async def test_a_run_that_was_started_is_kept_with_its_log(pushed):
     assert ended["ran_s"] >= 0
 
 
-@pytest.mark.parametrize("rid", ["x" * 65, "a b", "a;b"])
-async def test_a_run_id_that_can_not_be_is_refused(pushed, rid):
-    reply = await pushed.get(f"{PATH}/start", params={"rid": rid})
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "rid")
+@pytest.mark.parametrize(
+    ("asked", "ignored"),
+    [
+        ("rid=" + "x" * 65, ["rid"]),
+        ("rid=a%20b", ["rid"]),
+        ("ping=-1", ["ping"]),
+        ("ping=inf&rid=a;b", ["ping", "rid"]),
+        ("ping=12ms", ["ping"]),
+    ],
+)
+async def test_what_else_is_wrong_with_a_report_is_left_out_and_said(pushed, asked, ignored):
+    reply = await pushed.get(f"{PATH}?status=down&{asked}")
+    assert (reply.status_code, reply.json()) == (200, {"ok": True, "ignored": ignored})
+    (one,) = await queued()
+    assert (one.seen, one.took_us, one.detail) == (Status.DOWN, 0, {"from": "127.0.0.1"})
+
+
+@pytest.mark.parametrize("length", [10_001, 1_000_001, 2_000_000, push.DRAINED_BYTES // 16])
+async def test_a_report_is_taken_whatever_the_size_of_its_body(pushed, length):
+    reply = await pushed.post(f"{PATH}/1", content=b"x" * length)
+    assert (reply.status_code, reply.json()) == (200, {"ok": True})
+    (one,) = await queued()
+    assert (one.seen, len(detailed(one)["body"])) == (Status.DOWN, 10_000)
+
+
+@pytest.mark.parametrize("error", [LateBody(""), InternalServerException("client disconnected prematurely")])
+@pytest.mark.parametrize("arrived", [[], [b"the first piece"], [b"x" * 20_000]])
+async def test_a_report_is_taken_though_its_body_never_ends(pushed, monkeypatch, arrived, error):
+    async def broken(_: Any) -> AsyncIterator[bytes]:
+        for piece in arrived:
+            yield piece
+        raise error
+
+    monkeypatch.setattr(Request, "stream", broken)
+    assert (await pushed.post(f"{PATH}/fail", content=b"anything")).status_code == 200
+    (one,) = await queued()
+    assert (one.seen, detailed(one).get("body", "")) == (Status.DOWN, b"".join(arrived)[:10_000].decode())
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (b"status=down&msg=broken", Status.UP),
+        (b'{"status": "success", "up": false}', Status.UP),
+        (b'{"status": 1}', Status.UP),
+        (b'{"status": "up"}', Status.UP),
+        (b'{"a": 1', Status.UP),
+        (b'["status", "down"]', Status.UP),
+        (b"{" * 10_000, Status.UP),
+        (b'{"status": "down"}', None),
+        (b' {"msg": "x", "status": "DOWN"}', None),
+    ],
+)
+async def test_a_body_is_a_log_and_may_not_contradict_its_report(pushed, body, kept):
+    reply = await pushed.post(PATH, content=body)
+    assert [one.seen for one in await queued()] == ([] if kept is None else [kept])
+    assert reply.status_code == (422 if kept is None else 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/0?status=down", 422), ("/fail?status=up", 422), ("/1?status=down", 200), ("/start?status=up", 200)],
+)
+async def test_path_and_query_may_not_contradict_each_other(pushed, path, status):
+    assert (await pushed.get(PATH + path)).status_code == status
+    assert len(await queued()) == (status == 200)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "seen", "text"),
+    [
+        (f"/api/push/{TOKEN}?status=down&msg=OK&ping=", Status.DOWN, '{"ok":true}'),
+        (f"/ping/{TOKEN}", Status.UP, "OK"),
+        (f"/ping/{TOKEN}/fail?create=1", Status.DOWN, "OK"),
+        (f"/ping/{TOKEN}/start?rid=5d4b3f5e-6f0a-4b3c-9d0e-0d6f6f1c2a3b", Status.UNKNOWN, "OK"),
+        (f"/ping/{TOKEN}/log", Status.UNKNOWN, "OK"),
+        (f"/ping/{TOKEN}/137", Status.DOWN, "OK"),
+    ],
+)
+async def test_scripts_for_other_services_change_the_host_and_nothing_else(pushed, method, path, seen, text):
+    reply = await pushed.request(method, path)
+    assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else text)
+    assert reply.headers.get("Ping-Body-Limit") == ("10000" if path.startswith("/ping") else None)
+    assert [one.seen for one in await queued()] == [seen]
+
+
+@pytest.mark.parametrize("path", ["/ping/a-token-that-nobody-has", "/api/push/a-token-that-nobody-has"])
+async def test_an_alias_of_nobody_is_not_found(pushed, path):
+    assert (await pushed.post(path, content=b"x" * 2_000_000)).status_code == 404
 
 
 async def test_no_more_than_a_hundred_runs_are_remembered(pushed):
