@@ -11,6 +11,7 @@ from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import context_by, context_for
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system, of_tls
+from app.domain import foreign_json
 from app.security.door import ONE_USE, Door
 from schema.messages import ANSWERED
 from schema.status import Status
@@ -104,8 +105,8 @@ def _state(target: Docker, status: int, body: bytes) -> State:
     if status != OK:
         raise Failed(f"the daemon answered {status}: {body[:SHOWN].decode('utf-8', errors='replace')}")
     try:
-        return msgspec.json.decode(body, type=Container).state
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return foreign_json.decoded_as(body, Container).state
+    except (ValueError, RecursionError) as error:  # of msgspec's errors, too
         raise Failed("the answer is not a container's inspection") from error
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from codecs import BOM_UTF8
 from secrets import token_hex
 from typing import Any
 
@@ -42,7 +43,7 @@ async def _first(target: Mqtt, reader: asyncio.StreamReader, writer: asyncio.Str
 def value_in(payload: bytes, path: str) -> Scalar:
     """The payload as text, or what its JSON has at the path. Raises Failed for a payload that is no JSON then."""
     if not path:
-        return scalar(payload)
+        return scalar(payload.removeprefix(BOM_UTF8))
     try:
         decoded: Any = foreign_json.decoded(payload)
     except (ValueError, RecursionError) as error:

@@ -1,31 +1,35 @@
 """OAuth2 client credentials (RFC 6749, 4.4): a token fetched the way the check itself goes, and kept until it ends."""
 
+import math
+import re
 from base64 import b64encode
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import aiohttp
-import msgspec
 from msgspec import Struct
 
-from actors.probes.body import text_of
+from actors.probes.body import bytes_of
 from actors.probes.request import parsed
 from actors.probes.seen import Failed, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Wishes, opened
 from actors.probes.web_trouble import of_web
+from app.domain import foreign_json
 from app.security.egress import Refused
 from schema.targets.http import ClientAuth, OAuth2
 
 ANSWER_BYTES = 65_536  # of a token endpoint
+_SENDABLE = re.compile(r"[!-~]+")  # RFC 6749, A.12, without the space, which no header's token has
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 class Granted(Struct, frozen=True):
-    """What a token endpoint answers (RFC 6749, 5.1)."""
+    """A token, and for how many seconds it lives; None where that is not said, or not in a way that can be read."""
 
     access_token: str
-    expires_in: float | None = None
+    lives_s: float | None = None
 
 
 async def token_for(auth: OAuth2, asked: Asked, wishes: Wishes) -> str:
@@ -34,7 +38,7 @@ async def token_for(auth: OAuth2, asked: Asked, wishes: Wishes) -> str:
     if token := asked.tools.tokens.get(key):
         return token
     granted = await _granted(auth, asked, wishes)
-    asked.tools.tokens.put(key, granted.access_token, granted.expires_in)
+    asked.tools.tokens.put(key, granted.access_token, granted.lives_s)
     return granted.access_token
 
 
@@ -48,18 +52,58 @@ async def _granted(auth: OAuth2, asked: Asked, wishes: Wishes) -> Granted:
         async with opened(wishes, asked, asked.tools.granting) as way:
             url, options = parsed(auth.token_url), {**_form(auth), "ssl": way.ssl, "proxy": way.proxy}
             async with way.session.post(url, allow_redirects=False, **options) as answer:
-                text = await text_of(answer, ANSWER_BYTES)
+                body = await bytes_of(answer, ANSWER_BYTES)
     except Refused as refused:
         raise Unsure(f"no token: {refused}") from refused
     except aiohttp.ClientError as error:
         trouble = of_web(error)
         raise type(trouble)(f"no token: {trouble}") from error
-    if answer.status != 200:  # noqa: PLR2004  # RFC 6749, 5.1
-        raise Failed(f"no token: the endpoint answered {answer.status}")
+    return granted_by(answer.status, body)
+
+
+def granted_by(status: int, body: bytes | bytearray) -> Granted:
+    """What a token endpoint says (RFC 6749, 5.1), whatever types it has for it. Raises Failed when that is no token."""
+    told = _told(body)
+    token = told.get("access_token")
+    if status in range(200, 300) and isinstance(token, str) and _SENDABLE.fullmatch(token.strip()):
+        return Granted(token.strip(), _seconds(told.get("expires_in")))
+    words = _words(told)
+    if status != HTTPStatus.OK or words:
+        raise Failed(f"no token: the endpoint answered {status}{words and f': {words}'}")
+    raise Failed("no token: the endpoint's answer has none")
+
+
+def _told(body: bytes | bytearray) -> dict[str, Any]:
+    """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
     try:
-        return msgspec.json.decode(text, type=Granted)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Failed("no token: the endpoint's answer has none") from error
+        found = foreign_json.decoded(body)
+    except (ValueError, RecursionError):
+        return _pairs(body)
+    return found if isinstance(found, dict) else {}
+
+
+def _pairs(body: bytes | bytearray) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(body.decode(), max_num_fields=20))
+    except ValueError:  # no text, or too many of them
+        return {}
+
+
+def _words(told: dict[str, Any]) -> str:
+    """Why there is no token, in the endpoint's words (RFC 6749, 5.2): `error` and `error_description`."""
+    said = [one for name in ("error", "error_description") if isinstance(one := told.get(name), str) and one]
+    return ": ".join(said)
+
+
+def _seconds(said: object) -> float | None:
+    """A lifetime: a number, or a text of one."""
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    try:
+        seconds = float(said)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _form(auth: OAuth2) -> dict[str, Any]:

@@ -8,12 +8,13 @@ import aiohttp
 import msgspec
 
 from actors.probes.amqp import Session
-from actors.probes.body import text_of
+from actors.probes.body import bytes_of
 from actors.probes.request import basic
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import own_context
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from app.domain import foreign_json
 from schema.messages import ANSWERED, text_of as words_for
 from schema.targets import Rabbitmq
 
@@ -61,7 +62,7 @@ async def _look_at(node: str, target: Rabbitmq, asked: Asked) -> None:
         )
         try:
             if answer.status != HTTPStatus.OK:
-                raise Failed(reason_of(answer.status, await text_of(answer, REASON_BYTES)))
+                raise Failed(reason_of(answer.status, await bytes_of(answer, REASON_BYTES)))
         finally:
             answer.close()
     except aiohttp.ClientError as error:
@@ -70,11 +71,11 @@ async def _look_at(node: str, target: Rabbitmq, asked: Asked) -> None:
         raise Unsure("a node's address can't be asked") from error
 
 
-def reason_of(status: int, body: str) -> str:
+def reason_of(status: int, body: bytes | bytearray) -> str:
     """What a node says is not well, in its words; its status where it has none."""
     try:
-        word = msgspec.json.decode(body, type=Word)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        word = foreign_json.decoded_as(body, Word)
+    except (ValueError, RecursionError):  # of msgspec's errors, too
         word = Word()
     return word.reason or word.error or words_for(status)
 

@@ -23,7 +23,7 @@ class Tokens:
     def put(self, key: Hashable, token: str, lives_s: float | None) -> None:
         """Keep a token for as long as it lives."""
         self._kept.pop(key, None)  # so that the newest is last
-        self._kept[key] = (monotonic() + min(lives_s or USUAL_S, LONGEST_S) - SPARE_S, token)
+        self._kept[key] = (monotonic() + min(USUAL_S if lives_s is None else lives_s, LONGEST_S) - SPARE_S, token)
         if len(self._kept) > MOST:
             del self._kept[next(iter(self._kept))]
 

@@ -43,6 +43,7 @@ class WrongContentType(HTTPException):
 
 def decoded(body: bytes, type_: Any) -> Any:
     """A JSON text as `type_`; raises Malformed when it is no JSON, Invalid with every wrong field."""
+    body = _in_utf8(body)
     if _has_many_powers(body):
         raise Malformed(f"The body has more than {MOST_POWERS:,} numbers with an exponent, such as 1e30.")
     try:
@@ -73,6 +74,14 @@ def _has_many_powers(body: bytes) -> bool:
     if body.count(b"e") + body.count(b"E") <= MOST_POWERS:
         return False
     return next(islice(_POWER.finditer(body), MOST_POWERS, None), None) is not None
+
+
+def _in_utf8(body: bytes) -> bytes:
+    """Without a mark: files that Windows writes begin with one, and are posted as they are."""
+    try:
+        return foreign_json.in_utf8(body)
+    except ValueError as error:
+        raise Malformed(_why(error)) from error
 
 
 def _raw(body: bytes) -> Any:

@@ -10,6 +10,7 @@ import msgspec
 from app.client import ERROR, EXITS, SUCCESS
 from app.client.screen import as_json, progress, say, table
 from app.client.server import Refused, Server
+from app.domain import foreign_json
 
 AT_ONCE = 10  # checks of one request; between requests the bar moves
 TIMEOUT_S = 120  # of one request
@@ -53,10 +54,10 @@ def read(file: str) -> list[dict[str, Any]]:
     """Checks from a file, `-` for what is piped in: a JSON list of {plugin_type, config}. Raises Refused."""
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return msgspec.json.decode(text, type=list[dict[str, Any]])
+        return foreign_json.decoded_as(text, list[dict[str, Any]])
     except OSError as error:
         raise Refused(f"{file} can't be read: {error.strerror}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of msgspec's errors, too
         raise Refused(f"{file} must hold a JSON list of checks: {error}") from error
 
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
-import msgspec
+
+from app.domain import foreign_json
 
 PATIENCE_S = 660  # longer than the longest check may take
 
@@ -32,10 +33,10 @@ class Server:
     async def _answer(self, method: str, path: str, **given: Any) -> Any:
         try:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
-                told = msgspec.json.decode(await reply.read())
+                told = foreign_json.decoded(await reply.read())
         except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"{self.url} can't be asked: {why(error)}") from error
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(f"{self.url} does not answer like Watchkeeper") from error
         if reply.ok:
             return told

@@ -1,25 +1,45 @@
 """JSON that somebody else wrote, of any shape, read in bounded time. Pure.
 
+Everything that reads JSON from outside reads it here: UTF-8 with or without a byte order mark (RFC 8259, 8.1), and
+UTF-16 and UTF-32, which its predecessors allowed and some systems still write.
+
 msgspec takes microseconds for one number such as 1e300, which is seconds for a megabyte of them; whoever sends it
 chooses that. The standard library's reader is slower with everything else, and has no such case.
 """
 
 import json
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
+
 _POWER = re.compile(rb"[0-9][eE]\+?[0-9]{2}")  # found by one look at the text, whatever it is
+# A byte order mark, or a NUL among the first four bytes: no UTF-8 JSON without a mark begins so.
+_NOT_PLAIN_UTF8 = re.compile(rb"\xef\xbb\xbf|\xfe\xff|\xff\xfe|.{0,3}\x00", re.DOTALL)
 
 
 def decoded(text: bytes | bytearray | str) -> Any:
     """The document. Raises ValueError when it is no JSON, RecursionError when it is nested too deep."""
-    raw = text.encode() if isinstance(text, str) else bytes(text)
+    raw = text.encode() if isinstance(text, str) else in_utf8(bytes(text))
     if not _POWER.search(raw):
         return msgspec.json.decode(raw)
     msgspec.json.decode(raw, type=msgspec.Raw)  # whether it is JSON: the other reader takes more for it
     return json.loads(raw, parse_float=_float)
+
+
+def decoded_as(raw: bytes | bytearray, type_: type[T]) -> T:
+    """What a type asks for of a document, and nothing else. Raises as `decoded`, also for what does not fit."""
+    return msgspec.json.decode(in_utf8(bytes(raw)), type=type_)
+
+
+def in_utf8(raw: bytes) -> bytes:
+    """The same document in UTF-8 without a mark. Raises ValueError for half a character of UTF-16 or UTF-32."""
+    if not _NOT_PLAIN_UTF8.match(raw):
+        return raw
+    name = json.detect_encoding(raw)
+    return raw.decode(name).encode() if name != "utf-8" else raw
 
 
 def _float(number: str) -> float:

@@ -6,14 +6,21 @@ from urllib.parse import parse_qs
 
 import pytest
 import spnego
+from hypothesis import given, strategies as st
 
+from actors.probes.oauth import Granted, granted_by
+from actors.probes.seen import Failed
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import ClientAuth, Ntlm, OAuth2
 from tests.actors.probes.target import answering, flooding, redirecting, serving
 
 UP, DOWN = Status.UP, Status.DOWN
+ANSWERS = rb'\{"(access_token|error|expires_in)": ?("\w*"|-?\d+|1e\d+|null|\[\]|true)\}'
 GRANTED = b'{"access_token": "t0ken", "token_type": "bearer", "expires_in": 3600}'
+
+
+REFUSED = b'{"error": "invalid_client", "error_description": "no such client"}'
 
 
 def granting(asked: list[dict[str, list[str]]], answer: bytes = GRANTED, status: str = "200 OK"):
@@ -72,7 +79,14 @@ async def test_a_token_that_ends_at_once_is_not_kept(check):
 @pytest.mark.parametrize(
     ("answer", "status", "message"),
     [
-        (b'{"error": "invalid_client"}', "401 Unauthorized", "no token: the endpoint answered 401"),
+        (b'{"error": "invalid_client"}', "401 Unauthorized", "no token: the endpoint answered 401: invalid_client"),
+        (REFUSED, "401 Unauthorized", "no token: the endpoint answered 401: invalid_client: no such client"),
+        (REFUSED, "200 OK", "no token: the endpoint answered 200: invalid_client: no such client"),
+        (b'{"error": {"code": 7}}', "400 Bad Request", "no token: the endpoint answered 400"),
+        (b'{"error": "key s3c+ret"}', "403 Forbidden", "no token: the endpoint answered 403: key ********"),
+        (b'{"access_token": "a\\r\\nb"}', "200 OK", "no token: the endpoint's answer has none"),
+        (b'{"access_token": 7}', "200 OK", "no token: the endpoint's answer has none"),
+        (b"<html>sign in</html>", "503 Service Unavailable", "no token: the endpoint answered 503"),
         (b"{}", "200 OK", "no token: the endpoint's answer has none"),
         (b"[" * 60_000, "200 OK", "no token: the endpoint's answer has none"),
         (b"", "302 Found", "no token: the endpoint answered 302"),
@@ -83,6 +97,41 @@ async def test_without_a_token_the_target_is_not_asked(check, answer, status, me
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
     assert (outcome.seen, outcome.message, target.heads) == (DOWN, message, [])
     assert "s3c" not in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("answer", "lives_s"),
+    [
+        (b'{"access_token":"tok","expires_in":"3599"}', 3599),
+        (b'{"access_token":"tok","expires_in":3599.5,"token_type":7}', 3599.5),
+        (b'{"access_token":"tok","expires_in":"soon"}', None),
+        (b'{"access_token":"tok","expires_in":null}', None),
+        (b'{"access_token":"tok","expires_in":[1]}', None),
+        (b'{"access_token":"tok","expires_in":true}', None),
+        (b'{"access_token":"tok","expires_in":"1e999"}', None),
+        (b'{"access_token":"tok","expires_in":' + b"9" * 400 + b"}", None),
+        (b'{"access_token":"tok\\n","expires_in":1}', 1),
+        (b'\xef\xbb\xbf{"access_token":"tok"}', None),
+        ('{"access_token":"tok"}'.encode("utf-16"), None),
+        (b"access_token=tok&scope=&token_type=bearer&expires_in=60", 60),
+    ],
+)
+async def test_a_token_is_taken_in_whatever_types_it_comes(check, answer, lives_s):
+    assert granted_by(201, answer) == Granted("tok", lives_s)
+    async with serving(granting([], answer)) as endpoint, serving(answering()) as target:
+        outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
+    assert outcome.seen is UP
+    assert "Authorization: Bearer tok\r\n" in target.heads[0]
+
+
+@given(st.integers(100, 599), st.binary(max_size=60) | st.from_regex(ANSWERS, fullmatch=True))
+def test_no_answer_is_more_than_a_token_or_a_refusal(status, answer):
+    try:
+        granted = granted_by(status, answer)
+    except Failed:
+        return
+    assert granted.access_token.isascii()
+    assert granted.access_token.isprintable()
 
 
 async def test_a_token_endpoint_that_floods_us_is_bounded(check):

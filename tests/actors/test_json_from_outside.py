@@ -1,0 +1,51 @@
+"""Everything that reads JSON from outside takes it with a byte order mark, and in UTF-16 and UTF-32."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.probes import docker, mqtt, oauth, rabbitmq
+from actors.senders import retry_after
+from app.api import body
+from app.client import check as client
+from app.security import provider
+from schema.targets import Docker
+
+MARKED = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+
+
+class Text(msgspec.Struct):
+    """A body of the API."""
+
+    text: str
+
+
+def read_from_a_file(raw: bytes, tmp_path) -> Any:
+    (tmp_path / "checks.json").write_bytes(raw)
+    return client.read(str(tmp_path / "checks.json"))
+
+
+READERS: dict[str, tuple[Any, Callable[..., Any], Any]] = {
+    "mqtt": ({"a": "ü"}, lambda raw, _: mqtt.value_in(raw, "a"), "ü"),
+    "rabbitmq": ({"reason": "ü"}, lambda raw, _: rabbitmq.reason_of(503, raw), "ü"),
+    "docker": ({"State": {"Status": "ü"}}, lambda raw, _: docker._state(Docker(container="x"), 200, raw).status, "ü"),
+    "oauth2": ({"access_token": "t"}, lambda raw, _: oauth.granted_by(200, raw).access_token, "t"),
+    "a sender's reply": ({"error": "ü"}, lambda raw, _: retry_after.json_of(raw), {"error": "ü"}),
+    "an OpenID provider": ({"issuer": "ü"}, lambda raw, _: provider._object(200, raw), {"issuer": "ü"}),
+    "the API's bodies": ({"text": "ü"}, lambda raw, _: body.decoded(raw, Text), Text("ü")),
+    "a file of checks": ([{"plugin_type": "ü"}], read_from_a_file, [{"plugin_type": "ü"}]),
+}
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_knows_marks_and_wide_characters(reader, encoding, tmp_path):
+    document, read, found = READERS[reader]
+    assert read(json.dumps(document, ensure_ascii=False).encode(encoding), tmp_path) == found
+
+
+def test_a_mark_before_a_message_that_is_no_json_is_not_part_of_it():
+    assert mqtt.value_in(b"\xef\xbb\xbfopen", "") == "open"
