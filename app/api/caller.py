@@ -32,6 +32,11 @@ class Caller:
         if not self._ended.done():
             self._ended.set_exception(end)
 
+    def ping(self) -> None:
+        """Send a ping frame, unless a message is being sent: that is as good."""
+        if not self._reader.pen.locked():
+            self.line.inflow.ping()
+
     async def stay(self) -> None:
         """Listen and talk. Returns when the peer has left; raises HangUp when we are to close."""
         jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._reader.run(), self._ended)]
@@ -72,12 +77,18 @@ class Caller:
             await self.line.say(frame)
 
     async def _subscribe(self, message: Subscribe) -> None:
-        """Follow all the channels or none. Old messages come before new ones, which wait for the pen meanwhile."""
-        channels = list(dict.fromkeys(message.channels))
-        feeds.allow(self.principal, channels)
+        """Follow those channels that there are and that are allowed; each other one is an error of its own.
+
+        Old messages come before new ones, which wait for the pen meanwhile.
+        """
+        channels, refused = feeds.allowed(self.principal, message.channels)
         if len({*self._reader.channels, *channels}) > MOST_CHANNELS:
             raise Invalid.one("channels", f"A connection may follow {MOST_CHANNELS} channels.")
         async with self._reader.pen:
+            for refusal in refused:
+                await self.line.refuse(refusal)
+            if not channels:
+                return
             newest = {channel: self._hub.join(channel, self._reader) for channel in channels}
             await self.line.say(Subscribed(channels=channels, seq=newest))
             for channel in channels:

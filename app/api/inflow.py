@@ -1,4 +1,4 @@
-"""Ends WebSockets on which more comes in than a message may have.
+"""What the server can't do for a WebSocket, done on a copy of its connection: bound what comes in, and send pings.
 
 The server puts frames and messages together before anybody here sees a byte of them, up to 64 MB, and has no setting
 for it. But the kernel counts what has come over a connection. What came since the last message was handed on, and is
@@ -8,9 +8,12 @@ from sending much between two looks.
 
 import asyncio
 import ctypes
+import fcntl
 import os
 import socket
 import struct
+import termios
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -22,6 +25,8 @@ ALLOWED_BYTES = 262_144  # since the last message: some times what a message may
 PINGS_BYTES_PER_S = 100  # on top of that: frames that are no messages are not handed on
 LOOK_S = 0.05
 RECEIVE_BYTES = 131_072  # what may be on its way to us; below a packet of the loopback (64 kB) nothing would flow
+PING = b"\x89\x00"  # a ping frame without content (RFC 6455, 5.5.2); every client answers it by itself
+GONE_MS = 60_000  # a peer that acknowledges nothing for so long, a ping for one, is gone
 _INFO_BYTES, _RECEIVED_AT = 136, 128  # of Linux's `struct tcp_info`: tcpi_bytes_received, since 4.1
 
 _LIBC = ctypes.CDLL(None)
@@ -41,6 +46,8 @@ class Inflow:
         """This is the connection: a copy of its descriptor, which we close."""
         self._socket = own
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        with suppress(OSError):  # no TCP: behind a Unix socket
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_MS)
         self.handed_on()
 
     def handed_on(self) -> None:
@@ -55,6 +62,18 @@ class Inflow:
         _abort(self._socket)
         self.close()
         return True
+
+    def ping(self) -> None:
+        """Send a ping frame, which keeps proxies from closing the connection and finds peers that are gone.
+
+        To be called while no message is being sent, so that it stands between two of them. While bytes wait to be
+        acknowledged it is left out: they do the same, and a frame of the server's may still be on its way in parts.
+        """
+        if self._socket is None:
+            return
+        with suppress(OSError):  # it has ended: the server notices by itself
+            if not struct.unpack("=i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)))[0]:
+                self._socket.send(PING, socket.MSG_DONTWAIT)
 
     def close(self) -> None:
         """Give our copy back."""

@@ -37,10 +37,11 @@ async def hub(app: Litestar) -> AsyncIterator[None]:
     app.state.hub.start()
     await app.state.hub.settled(SETTLE_S)
     watching = tasks.lasting(app.state.watch.run(), "live.watch")
+    pinging = tasks.lasting(app.state.watch.keep_alive(), "live.pings")
     measuring = tasks.lasting(app.state.inflows.run(), "live.inflows")
     yield
     await app.state.watch.close()
-    await tasks.end(watching, measuring)
+    await tasks.end(watching, pinging, measuring)
     await app.state.hub.stop()
 
 

@@ -1,4 +1,4 @@
-"""Ends the sockets of sessions that have ended: one look a second at each session, however many sockets it has."""
+"""Keeps the sockets of this process: a look at each session that has some, so that they end with it, and pings."""
 
 import asyncio
 from collections import defaultdict
@@ -14,6 +14,7 @@ from app.security import principals
 from app.security.addresses import address_of
 from schema.users import Principal
 
+PING_S = 25.0  # proxies close a connection on which nothing passes for a minute
 LOOK_S = 0.5  # a session that ended is remembered for up to a second more
 
 Whom = tuple[Principal, str]  # who is at the line, and at which address: a key may be good at some only
@@ -53,6 +54,16 @@ class Watch:
             except db.TROUBLE as error:
                 log.warning("live.session_check_failed", reason=type(error).__name__)
 
+    async def keep_alive(self) -> None:
+        """Send every socket a ping frame now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(PING_S)
+            for caller in self._all():
+                caller.ping()
+
+    def _all(self) -> list[Caller]:
+        return [caller for callers in self._callers.values() for caller in callers]
+
     async def _look(self, whom: Whom) -> None:
         """End the callers of a principal whose session has ended, or who may do other things than before."""
         callers, (principal, _) = tuple(self._callers.get(whom, ())), whom
@@ -62,7 +73,7 @@ class Watch:
 
     async def close(self) -> None:
         """Send everybody away, since this process ends; those who do not go soon are left to the server."""
-        for caller in [caller for callers in self._callers.values() for caller in callers]:
+        for caller in self._all():
             caller.end(HangUp(RESTART, Unavailable("This process ends: connect again.", retry_after_s=1)))
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_S):

@@ -1,12 +1,12 @@
 """The live channels there are: what each carries, and the least role for it. A new kind is one more row in `FEEDS`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from msgspec import Struct
 
-from app.errors import Forbidden, Invalid
+from app.errors import Forbidden, Invalid, Refusal
 from app.security import rights
 from schema.status import Role
 from schema.users import Principal
@@ -57,6 +57,32 @@ SOURCES: dict[str, int] = {
 }  # messages kept; a full batch of heartbeats is 25 kB
 
 
+def allowed(
+    principal: Principal, channels: Iterable[str], known: Sequence[Feed] = FEEDS
+) -> tuple[list[str], list[Refusal]]:
+    """Those somebody may follow, and why not each of the others; every channel once."""
+    found: list[str] = []
+    refused: list[Refusal] = []
+    for channel in dict.fromkeys(channels):
+        try:
+            require(principal, channel, known)
+        except Refusal as refusal:
+            refusal.details["channel"] = channel
+            refused.append(refusal)
+        else:
+            found.append(channel)
+    return found, refused
+
+
+def require(principal: Principal, channel: str, known: Sequence[Feed] = FEEDS) -> None:
+    """Let somebody follow a channel. Raises Invalid for one that is unknown, Forbidden for one that needs more."""
+    feed = feed_of(channel, known)
+    if not principal.role.covers(feed.least):
+        message = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
+        raise Forbidden(message, needs=str(feed.least))
+    rights.require_scope(principal, feed.scopes)
+
+
 def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:
     """The kind of a channel. Raises Invalid for one there is not."""
     for feed in known:
@@ -64,16 +90,6 @@ def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:
             return feed
     shown = ", ".join(feed.shown for feed in known)
     raise Invalid.one("channels", f"There is no channel {channel!r}. The channels are: {shown}.")
-
-
-def allow(principal: Principal, channels: list[str], known: Sequence[Feed] = FEEDS) -> None:
-    """Let somebody follow channels: all of them, or raise for the first that is unknown or needs another role."""
-    for channel in channels:
-        feed = feed_of(channel, known)
-        if not principal.role.covers(feed.least):
-            told = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
-            raise Forbidden(told, needs=str(feed.least))
-        rights.require_scope(principal, feed.scopes)
 
 
 def monitor_channel(monitor_id: str | UUID) -> str:

@@ -1,17 +1,19 @@
 import asyncio
+import socket as tcp
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientWebSocketResponse as Socket, WSMsgType
+from aiohttp import ClientWebSocketResponse as Socket, WSMessage, WSMsgType
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
 from app import live
-from app.api import line
+from app.api import line, watch
+from app.api.caller import Caller
 from app.live.reader import BACKLOG
 from tests.app.api.people import SETUP
 from tests.app.live.ears import ONE, TWO, beat, event
@@ -34,6 +36,10 @@ class Site:
         """A socket; the default is signed in by header."""
         given = {name.replace("_", "-"): value for name, value in headers.items()} or BEARER
         return await self._session.ws_connect(self.url + path, headers=given)
+
+    async def connect_by_hand(self) -> Socket:
+        """A socket that shows the pings, and answers none."""
+        return await self._session.ws_connect(f"{self.url}/api/v1/ws", headers=BEARER, autoping=False)
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[Any, str]:
         """The decoded answer and the session cookie it set."""
@@ -72,6 +78,15 @@ async def said(socket: Socket) -> Any:
 async def asked(socket: Socket, **message: Any) -> Any:
     await socket.send_json(message)
     return await said(socket)
+
+
+async def pinged(caller: Caller, socket: Socket) -> WSMessage:
+    """The next message; pings are left out while the peer's kernel has yet to acknowledge what was sent before."""
+    async with asyncio.timeout(10):
+        while True:
+            caller.ping()
+            with suppress(TimeoutError):
+                return await socket.receive(timeout=0.05)
 
 
 async def ended(socket: Socket) -> tuple[str, int | None]:
@@ -122,13 +137,55 @@ async def test_a_monitors_channel_carries_only_its_heartbeats(site: Site) -> Non
     assert (message["channel"], len(message["data"])) == (f"monitor:{TWO}", 1)
 
 
-async def test_an_unknown_channel_is_an_error_and_nothing_is_subscribed(site: Site) -> None:
+async def test_each_unknown_channel_is_an_error_and_the_others_are_subscribed(site: Site) -> None:
     socket = await site.connect()
-    error = (await asked(socket, type="subscribe", channels=["events", "nonsense"]))["error"]
-    assert (error["code"], error["details"]["fields"][0]["field"]) == ("VALIDATION_ERROR", "channels")
-    assert "heartbeats, monitor:<id>, events" in error["details"]["fields"][0]["message"]
+    await socket.send_json({"type": "subscribe", "channels": ["metrics", "events", "logs"]})
+    errors = [(await said(socket))["error"] for _ in range(2)]
+    assert [(one["code"], one["details"]["channel"]) for one in errors] == [
+        ("VALIDATION_ERROR", "metrics"),
+        ("VALIDATION_ERROR", "logs"),
+    ]
+    assert "heartbeats, monitor:<id>, events" in errors[0]["details"]["fields"][0]["message"]
+    assert (await said(socket))["channels"] == ["events"]
     await live.publish_events([event()])
+    assert (await said(socket))["channel"] == "events"
+
+
+async def test_with_no_channel_that_there_is_nothing_is_subscribed(site: Site) -> None:
+    socket = await site.connect()
+    assert (await asked(socket, type="subscribe", channels=["nonsense"]))["type"] == "error"
     assert (await asked(socket, type="ping"))["type"] == "pong"
+
+
+async def test_the_server_pings_so_that_proxies_keep_the_connection(
+    site: Site, application: Litestar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert watch.PING_S <= 25
+    socket = await site.connect_by_hand()
+    assert (await asked(socket, type="ping"))["type"] == "pong"
+    (caller,) = application.state.watch._all()
+    message = await pinged(caller, socket)
+    assert (message.type, message.data) == (WSMsgType.PING, b"")
+    await socket.pong()
+    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert caller.line.inflow._socket.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_USER_TIMEOUT) == 60_000
+
+
+async def test_pings_stand_between_messages_however_many_there_are(site: Site, application: Litestar) -> None:
+    socket = await site.connect_by_hand()
+    await asked(socket, type="subscribe", channels=["heartbeats"])
+    (caller,) = application.state.watch._all()
+    kinds = []
+    for _ in range(200):
+        await live.publish_beats([beat(ONE) for _ in range(100)])
+        for _ in range(3):
+            await asyncio.sleep(0)
+            caller.ping()
+        kinds.append((await socket.receive(timeout=10)).type)
+    while kinds.count(WSMsgType.TEXT) < 200:
+        kinds.append((await socket.receive(timeout=10)).type)
+    kinds.append((await pinged(caller, socket)).type)
+    assert set(kinds) == {WSMsgType.TEXT, WSMsgType.PING}
 
 
 @pytest.mark.parametrize(

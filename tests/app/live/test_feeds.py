@@ -15,7 +15,7 @@ from tests.app.live.ears import ONE
 )
 def test_every_channel_has_a_source_and_a_role(channel: str, source: str) -> None:
     assert feeds.feed_of(channel).source == source
-    feeds.allow(make.principal(), [channel])
+    assert feeds.allowed(make.principal(), [channel, channel]) == ([channel], [])
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,11 @@ def test_a_channel_that_needs_more_is_refused_to_less() -> None:
     logs = feeds.Feed(
         shown="logs", fits=re.compile("logs"), source="events", least=Role.OPERATOR, scopes=("logs:read",)
     )
-    feeds.allow(make.principal(role=Role.OPERATOR), ["events", "logs"], (*feeds.FEEDS, logs))
-    with pytest.raises(Forbidden):
-        feeds.allow(make.principal(), ["events", "logs"], (*feeds.FEEDS, logs))
+    both, known = ["logs", "events"], (*feeds.FEEDS, logs)
+    assert feeds.allowed(make.principal(role=Role.OPERATOR), both, known) == (both, [])
+    found, (refusal,) = feeds.allowed(make.principal(), both, known)
+    assert (found, type(refusal)) == (["events"], Forbidden)
+    assert refusal.details == {"channel": "logs", "needs": "operator"}
 
 
 def test_every_source_says_how_much_is_kept() -> None:
