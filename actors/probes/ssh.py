@@ -1,16 +1,19 @@
 """Looks whether an SSH server greets, shows the right host key, and lets a user in."""
 
 import asyncio
+import warnings
 from typing import Any
 
 import asyncssh
 
+from actors.probes import hostkeys
 from actors.probes.banner import banner_of
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Ssh
 
+warnings.filterwarnings("ignore", message="Diffie-Hellman over finite fields")  # old servers have nothing else
 asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
 KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses the prime, of any size
 NOBODY = "watchkeeper"  # never sent: without a login we leave once the key was seen
@@ -43,6 +46,11 @@ class Witness(asyncssh.SSHClient):
         return self.fingerprint == (self._expected or self.fingerprint)
 
     @property
+    def offered(self) -> list[str]:
+        """The algorithms of host keys that the server knows, as it named them."""
+        return hostkeys.offered_in(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
+
+    @property
     def banner(self) -> str:
         """How the server introduced itself."""
         return str(self.connection.get_extra_info("server_version", "")) if self.connection else ""
@@ -52,17 +60,45 @@ async def probe(target: Ssh, asked: Asked) -> Seen:
     """Read the banner; with a fingerprint shake hands too, with a user log in."""
     if not target.fingerprint and not target.username:
         return await _greeted(target, asked)
-    witness = Witness(target.fingerprint, enters=bool(target.username))
+    met = [_witness(target)]
+    await _met(target, asked, met[0], hostkeys.in_order(target.fingerprint))
+    if not met[0].is_right:
+        await _meet_others(target, asked, met)
+    if not met[-1].is_right:
+        raise Failed(_none_fits(target, met), detail=_facts(met[0]))
+    hostkeys.remember(target.fingerprint, met[-1].algorithm)
+    return Seen(code=ANSWERED, value=met[-1].banner, detail=_facts(met[-1]) if asked.detailed else None)
+
+
+def _witness(target: Ssh) -> Witness:
+    return Witness(target.fingerprint, enters=bool(target.username))
+
+
+async def _meet_others(target: Ssh, asked: Asked, met: list[Witness]) -> None:
+    """Ask for the server's other keys, each by its kind, until one fits. Raises Failed for what comes after that."""
+    for kind in hostkeys.others(met[0].algorithm, met[0].offered):
+        met.append(_witness(target))
+        try:
+            await _met(target, asked, met[-1], hostkeys.ALGORITHMS[kind])
+        except (Failed, OSError):
+            if not met[-1].is_right:
+                return  # it lets nobody in so often; what was seen stands
+            raise
+        if met[-1].is_right:
+            return
+
+
+async def _met(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
+    """Have the witness see what a server shows that is asked for a key of one of these kinds. Raises Failed."""
     try:
-        await _meet(target, asked, witness)
+        await _meet(target, asked, witness, algorithms)
     except asyncssh.HostKeyNotVerifiable:
-        pass  # how we leave before the login; whether the key is right is asked below
+        pass  # how we leave before the login; whether the key is right is asked by who wants to know
     except (asyncssh.Error, asyncio.IncompleteReadError) as error:
         raise _meaning(error, target) from error
     finally:
         if witness.connection:
             witness.connection.abort()
-    return _judged(target, witness, detailed=asked.detailed)
 
 
 async def _greeted(target: Ssh, asked: Asked) -> Seen:
@@ -74,7 +110,7 @@ async def _greeted(target: Ssh, asked: Asked) -> Seen:
     return Seen(code=CONNECTED, value=banner, detail={"banner": banner} if asked.detailed else None)
 
 
-async def _meet(target: Ssh, asked: Asked, witness: Witness) -> None:
+async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
     """Shake hands, and log in where a user is named."""
     keys = _keys(target)
     await asyncssh.connect(
@@ -85,6 +121,7 @@ async def _meet(target: Ssh, asked: Asked, witness: Witness) -> None:
         config=None,  # the worker's own account has no part in it: no files, no agent, no keys
         known_hosts=([], [], []),
         kex_algs=KEY_EXCHANGES,
+        server_host_key_algs=algorithms,
         agent_path=None,
         client_keys=keys or None,
         username=target.username or NOBODY,
@@ -102,15 +139,14 @@ def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
         raise Unsure("the private key can't be read: it must be OpenSSH or PEM, without a passphrase") from error
 
 
-def _judged(target: Ssh, witness: Witness, *, detailed: bool) -> Seen:
-    facts: dict[str, Any] = {
-        "banner": witness.banner,
-        "fingerprint": witness.fingerprint,
-        "algorithm": witness.algorithm,
-    }
-    if not witness.is_right:
-        raise Failed(f"the host key is {witness.fingerprint}, expected {target.fingerprint}", detail=facts)
-    return Seen(code=ANSWERED, value=witness.banner, detail=facts if detailed else None)
+def _facts(witness: Witness) -> dict[str, Any]:
+    return {"banner": witness.banner, "fingerprint": witness.fingerprint, "algorithm": witness.algorithm}
+
+
+def _none_fits(target: Ssh, met: list[Witness]) -> str:
+    keys = list(dict.fromkeys(one.fingerprint for one in met if one.fingerprint))
+    found = f"host key is {keys[0]}" if len(keys) == 1 else f"host keys are {', '.join(keys)}"
+    return f"the {found}, expected {target.fingerprint}"
 
 
 def _meaning(error: Exception, target: Ssh) -> Failed:

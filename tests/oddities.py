@@ -1,0 +1,68 @@
+"""Tables of oddities in `docs/compared/`: what a command line says of a server, beside what a check says.
+
+A test runs both and compares what they said with the row. `ODDITIES=write` has it write what they said instead.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from schema.jobs import Outcome
+from schema.status import Status
+
+PAGES = Path(__file__).parents[1] / "docs" / "compared"
+YES, NO = "yes", "no"
+WORDS = {Status.UP: "up", Status.DEGRADED: "degraded", Status.DOWN: "down", Status.UNKNOWN: "unknown"}
+_ROW = re.compile(r"^\| (?!-|what )(.+?) \| (.*?) \| (.*?) \| (.*?) ?\|$", re.MULTILINE)
+
+
+class Row(NamedTuple):
+    """What each of them says, `yes` or `up` first, and why they differ where they do."""
+
+    theirs: str
+    ours: str
+    why: str = ""
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether they agree, or the row says why they don't."""
+        agree = self.theirs.startswith(YES) == self.ours.startswith((WORDS[Status.UP], WORDS[Status.DEGRADED]))
+        return agree is not bool(self.why)
+
+
+def rows(page: str) -> dict[str, Row]:
+    """The page's rows, by what each is about."""
+    found = _ROW.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+    return {what: Row(*said) for what, *said in found}
+
+
+def words_of(outcome: Outcome, **names: str) -> str:
+    """What a check says, in one cell; values that change from run to run go by their names."""
+    words = f"{WORDS[outcome.seen]}: {outcome.message}" if outcome.message else WORDS[outcome.seen]
+    return named(words, **names)
+
+
+def named(words: str, **names: str) -> str:
+    """The same with each value in it called by its name."""
+    for name, value in names.items():
+        words = words.replace(value, f"({name.replace('_', ' ')})")
+    return " ".join(words.replace("|", "/").split())
+
+
+def compare(page: str, what: str, theirs: str, ours: str) -> None:
+    """Both said what the page says, and agree unless it says why not."""
+    if os.environ.get("ODDITIES") == "write":
+        _write(page, what, theirs, ours)
+    row = rows(page)[what]
+    assert (theirs, ours) == row[:2]
+    assert row.is_explained, "they don't agree, or agree and the row says why they don't"
+
+
+def _write(page: str, what: str, theirs: str, ours: str) -> None:
+    file = PAGES / f"{page}.md"
+    text = file.read_text(encoding="utf-8")
+    known = rows(page).get(what)
+    new = f"| {what} | {theirs} | {ours} | {known.why if known else ''} |".replace("  ", " ")
+    old = next((one.group() for one in _ROW.finditer(text) if one.group(1) == what), "")
+    file.write_text(text.replace(old, new) if old else f"{text.rstrip()}\n{new}\n", encoding="utf-8")
