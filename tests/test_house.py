@@ -80,6 +80,22 @@ def test_the_image_builds_on_an_exact_version() -> None:
     assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base) for base in bases)
 
 
+def test_the_image_has_bytecode_and_says_what_it_is() -> None:
+    text = (TOP / "Dockerfile").read_text()
+    assert text.index("UV_COMPILE_BYTECODE=1") < text.index("uv pip install")
+    assert {"title", "description", "licenses", "authors"} <= set(
+        re.findall(r"org\.opencontainers\.image\.(\w+)=", text)
+    )
+
+
+def test_the_image_is_given_all_that_the_wheel_is_made_of(project: dict[str, Any]) -> None:
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {*wheel["only-include"], *wheel["shared-data"], *project["project"]["license-files"], "pyproject.toml"}
+    copies = re.findall(r"^COPY (?!--)(.+) \S+$", (TOP / "Dockerfile").read_text(), re.MULTILINE)
+    let_in = {line[1:] for line in (TOP / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert needed <= {name for line in copies for name in line.split()} == let_in
+
+
 def test_the_readme_runs_it_and_tests_it_with_one_command_each() -> None:
     lines = (TOP / "README.md").read_text().splitlines()
     assert (lines.count(RUN), lines.count(TEST)) == (1, 1)

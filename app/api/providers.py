@@ -35,7 +35,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     type         what a channel of it says
     service      what the config of such a channel says, where the type has services; its fields then go into `fields`,
                  secret ones into `secrets`
-    docs         our page about it
+    docs         our page about it, in the repository and in what is installed as share/doc/watchkeeper
     setup        how it is set up at the provider
     schemes      what a `url` of the service begins with
     templates    how a `url` is put together from the fields
