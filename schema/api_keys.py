@@ -76,7 +76,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class NewApiKey(ApiKey, frozen=True, kw_only=True):
+class IssuedApiKey(ApiKey, frozen=True, kw_only=True):
     """A key that was just made."""
 
     key: Annotated[str, Meta(description="The key itself: shown now, and never again.")]

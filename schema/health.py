@@ -5,7 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Health(Struct, frozen=True, kw_only=True):
+class ServiceHealth(Struct, frozen=True, kw_only=True):
     """`status`: healthy, degraded (something is missing, we go on) or unhealthy (the database is lost)."""
 
     status: str
@@ -13,7 +13,7 @@ class Health(Struct, frozen=True, kw_only=True):
     checks: dict[str, str]
 
 
-class LegacyHealth(Struct, frozen=True, kw_only=True):
+class ApiHealth(Struct, frozen=True, kw_only=True):
     """The API's own health, with what clients of the checks API read."""
 
     status: str

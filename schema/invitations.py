@@ -38,7 +38,7 @@ class Invitation(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class NewInvitation(Invitation, frozen=True, kw_only=True):
+class IssuedInvitation(Invitation, frozen=True, kw_only=True):
     """An invitation with what its guest needs: shown this once, stored as a hash."""
 
     token: str

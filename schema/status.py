@@ -14,6 +14,16 @@ class Status(IntEnum):
     UNKNOWN = 5  # we could not check: our fault, never the target's
 
 
+MEANINGS: dict[Status, str] = {  # for people who read the document, and for clients made from it
+    Status.DOWN: "The check failed, and its retries are used up.",
+    Status.UP: "The check passed.",
+    Status.PENDING: "The check failed; retries remain, and nobody was alerted.",
+    Status.MAINTENANCE: "Inside a maintenance window; `raw_status` has what the check saw.",
+    Status.DEGRADED: "The check passed, but slowly or near a limit.",
+    Status.UNKNOWN: "Nothing is known: it was not checked, or could not be.",
+}
+
+
 class Role(StrEnum):
     """What a principal may do: viewer < operator < admin."""
 

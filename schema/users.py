@@ -44,6 +44,18 @@ class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     token: Annotated[str, Meta(max_length=64, description="One-time or recovery code.")] | None = None
 
 
+class PasswordGrant(Struct, frozen=True, kw_only=True):
+    """The form of OAuth2's grant `password` (RFC 6749, 4.3.2). Fields that are not named here are ignored."""
+
+    username: Annotated[str, Meta(max_length=254, description="User name or e-mail address.")]
+    password: Annotated[str, Meta(max_length=256)]
+    token: Annotated[str, Meta(max_length=64, description="One-time or recovery code.")] | UnsetType = UNSET
+    grant_type: Annotated[str | UnsetType, Meta(description="Ignored.", examples=["password"])] = UNSET
+    scope: Annotated[str | UnsetType, Meta(description="Ignored.")] = UNSET
+    client_id: Annotated[str | UnsetType, Meta(description="Ignored.")] = UNSET
+    client_secret: Annotated[str | UnsetType, Meta(description="Ignored.")] = UNSET
+
+
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Trades a refresh token for a new pair."""
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from schema.targets import BasicAuth, BearerAuth, Http, Method
+from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method
 from schema.targets.http import Encoding
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -67,9 +67,9 @@ def _kind_of(target: Http) -> dict[str, str]:
 
 
 def _authorization(auth: object) -> dict[str, str]:
-    if isinstance(auth, BearerAuth):
+    if isinstance(auth, HttpBearerAuth):
         return {"Authorization": f"Bearer {auth.token}"}
-    if isinstance(auth, BasicAuth):
+    if isinstance(auth, HttpBasicAuth):
         return basic(auth.username, auth.password)
     return {}
 

@@ -14,7 +14,7 @@ from app.api.lists import Asked, Limit, Order, Page, Search
 from app.security.policy import VIEWER
 from app.store import api_keys
 from app.store.api_keys import KeyQuery
-from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, NewApiKey
+from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, IssuedApiKey
 from schema.pages import Pagination
 from schema.users import Principal
 
@@ -72,10 +72,10 @@ class ApiKeyController(Controller):
     @post(operation_id="AddApiKey")
     async def add(
         self, request: AnyRequest, data: JSONBody[ApiKeyDraft], principal: NamedDependency[Principal]
-    ) -> Response[NewApiKey]:
+    ) -> Response[IssuedApiKey]:
         """Make a key. The reply is the only one that shows it; it can't go further than who makes it."""
         made, secret = await api_keys.add(data, principal, request.app.state.scopes)
-        told = NewApiKey(**msgspec.structs.asdict(made), key=secret)
+        told = IssuedApiKey(**msgspec.structs.asdict(made), key=secret)
         return Response(told, status_code=201, headers=etags.header_of(made.version))
 
     @get("/{key_id:str}", operation_id="ReadApiKey")

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from app.api import lists
 from app.api.actions import AUDITED
-from app.api.document import ALSO
 from app.api.lists import Asked, Limit, Page
+from app.api.openapi.bodies import ALSO
 from app.errors import Invalid
 from app.security.policy import ADMIN
 from app.store import audit

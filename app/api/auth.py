@@ -11,6 +11,7 @@ from msgspec import UNSET, structs
 from app import welcome
 from app.api import arrivals, second_step, trail
 from app.api.body import FormBody
+from app.api.openapi.bodies import FORM
 from app.errors import Forbidden, Invalid, Unauthorized
 from app.security import attempts, cookies, passwords, principals, setup, strength
 from app.security.addresses import address_of
@@ -21,10 +22,11 @@ from schema.attempts import Proof, Way
 from schema.errors import FieldError
 from schema.factors import Me
 from schema.status import Role
-from schema.users import Login, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
+from schema.users import Login, PasswordGrant, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
 
 AnyRequest = Request[Any, Any, Any]
 WRONG = "The user name, e-mail address or password is wrong."
+SIGNING_IN = {"refusals": [401, 403, 429]}
 NOT_IN_NAMES = re.compile(r"[\s@:/]")
 
 
@@ -49,33 +51,25 @@ class AuthController(Controller):
         welcome.forget(settings)
         return user
 
-    @post(
-        ["/login", "/token"],
-        operation_id=lambda _, __, path: "TakeToken" if "token" in str(path) else "Login",
-        status_code=200,
-        guards=[ANYONE],
-        dto=FormBody,
-        opt={"refusals": [401, 403, 429]},
-    )
+    @post("/login", operation_id="Login", status_code=200, guards=[ANYONE], dto=FormBody, opt=SIGNING_IN)
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
         """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`.
 
         Who has a second factor also sends `token`, or goes on with the `ticket` of the refusal `TWO_FACTOR_REQUIRED`.
         """
-        arrivals.refuse_foreign(request)
-        guess = (Proof.PASSWORD, address_of(request), _login_of(data))
-        await attempts.refuse_if_locked(*guess)
-        account = await users.named(_login_of(data))
-        trail.of(request).resource_id = account.id if account else ""
-        stored = account.password_hash if account and account.active else None
-        if not await passwords.matches(data.password, stored) or account is None:
-            await attempts.failed(*guess)
-            raise Unauthorized(WRONG)
-        bearer = second_step.Bearer(account, _login_of(data))
-        await second_step.demand(request, bearer, data.token)
-        told = await second_step.finish(request, bearer)
-        await _renew_hash(account, data.password)
-        return told
+        return await _signed_in(request, data)
+
+    @post(
+        "/token",
+        operation_id="TakeToken",
+        status_code=200,
+        guards=[ANYONE],
+        dto=FormBody,
+        opt={FORM: PasswordGrant, **SIGNING_IN},
+    )
+    async def token(self, request: AnyRequest, data: JSONBody[Login]) -> Response[SignedIn]:
+        """Sign in with a form, as OAuth2 clients do. Otherwise the same as `/auth/login`; both read form and JSON."""
+        return await _signed_in(request, data)
 
     @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
@@ -114,6 +108,24 @@ class AuthController(Controller):
         sessions.forget()
         accounts.forget()
         return changed
+
+
+async def _signed_in(request: AnyRequest, data: Login) -> Response[SignedIn]:
+    """Sign in who has the password, and the second factor where there is one. Raises Unauthorized, LockedOut."""
+    arrivals.refuse_foreign(request)
+    guess = (Proof.PASSWORD, address_of(request), _login_of(data))
+    await attempts.refuse_if_locked(*guess)
+    account = await users.named(_login_of(data))
+    trail.of(request).resource_id = account.id if account else ""
+    stored = account.password_hash if account and account.active else None
+    if not await passwords.matches(data.password, stored) or account is None:
+        await attempts.failed(*guess)
+        raise Unauthorized(WRONG)
+    bearer = second_step.Bearer(account, _login_of(data))
+    await second_step.demand(request, bearer, data.token)
+    told = await second_step.finish(request, bearer)
+    await _renew_hash(account, data.password)
+    return told
 
 
 async def _prove_setup(request: AnyRequest, token: str | None) -> None:

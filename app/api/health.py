@@ -17,7 +17,7 @@ from app.security.policy import ANYONE
 from app.settings import Settings
 from app.store import users
 from schema.events import EventKind
-from schema.health import Health, LegacyHealth, Readiness, Version
+from schema.health import ApiHealth, Readiness, ServiceHealth, Version
 
 PATIENCE_S = 2.0  # a probe that hangs is worth less than one that says "no"
 SCRAPED = "text/plain; version=0.0.4"  # Litestar adds the charset to every text, even to one that has it
@@ -32,12 +32,12 @@ class HealthController(Controller):
     guards = (ANYONE,)
 
     @get("/health", operation_id="ReadHealth")
-    async def health(self, request: AnyRequest) -> Response[Health]:
+    async def health(self, request: AnyRequest) -> Response[ServiceHealth]:
         """Everything at a glance. 503 when the database is lost; without Redis we are degraded, and say so with 200."""
         checks = await _checks(request.app.state.settings)
         unwell = "unhealthy" if checks["database"] != "ok" else "degraded"
         status = "healthy" if set(checks.values()) == {"ok"} else unwell
-        told = Health(status=status, timestamp=datetime.now(UTC), checks=checks)
+        told = ServiceHealth(status=status, timestamp=datetime.now(UTC), checks=checks)
         return Response(told, status_code=503 if status == "unhealthy" else 200)
 
     @get(
@@ -64,10 +64,10 @@ class HealthController(Controller):
         return Response(page, media_type=SCRAPED)
 
     @get("/api/v1/health", operation_id="ReadApiHealth", opt={RATE: FREE})
-    async def api_health(self) -> LegacyHealth:
+    async def api_health(self) -> ApiHealth:
         """Whether the API answers, and whether it has its cache."""
         is_there = await _answers(queue.client().ping())
-        return LegacyHealth(
+        return ApiHealth(
             status="ok",
             timestamp=datetime.now(UTC),
             message="API is running",

@@ -19,7 +19,7 @@ from app.security.policy import ADMIN, ANYONE
 from app.store import invitations
 from app.store.invitations import InvitationQuery
 from schema.attempts import Proof
-from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, NewInvitation
+from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, IssuedInvitation
 from schema.pages import Pagination
 from schema.users import Principal, SignedIn
 
@@ -56,11 +56,11 @@ async def asked(
     return Asked(query, window)
 
 
-async def invite(draft: InvitationDraft, principal: Principal, state: State) -> NewInvitation:
+async def invite(draft: InvitationDraft, principal: Principal, state: State) -> IssuedInvitation:
     """Keep a new invitation, and make the link that is shown this once."""
     made, token = await invitations.add(draft, principal.user_id)
     link = f"{state.settings.client_url.rstrip('/')}/invitation#{token}"
-    return NewInvitation(**structs.asdict(made), token=token, link=link)
+    return IssuedInvitation(**structs.asdict(made), token=token, link=link)
 
 
 class InvitationController(Controller):
@@ -80,7 +80,7 @@ class InvitationController(Controller):
     @post(operation_id="Invite", guards=[ADMIN], opt={"refusals": [409]})
     async def add(
         self, data: JSONBody[InvitationDraft], state: State, principal: NamedDependency[Principal]
-    ) -> NewInvitation:
+    ) -> IssuedInvitation:
         """Invite somebody. The link is shown this once, holds for seven days, and lets one person in."""
         return await invite(data, principal, state)
 

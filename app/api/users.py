@@ -17,7 +17,7 @@ from app.security import passwords, strength
 from app.security.policy import ADMIN
 from app.store import roster
 from app.store.roster import MemberQuery
-from schema.invitations import InvitationDraft, NewInvitation
+from schema.invitations import InvitationDraft, IssuedInvitation
 from schema.pages import Pagination
 from schema.roster import ChangedMember, Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
 from schema.status import Role
@@ -77,7 +77,7 @@ class UserController(Controller):
     @post(operation_id="AddUser", opt=ADDED)
     async def add(
         self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
-    ) -> Response[Member | NewInvitation]:
+    ) -> Response[Member | IssuedInvitation]:
         """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
         if data.password is None:
             invitation = await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)

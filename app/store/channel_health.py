@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from app import db
 from app.errors import NoSuch
-from schema.channels.health import Health
+from schema.channels.health import ChannelHealth
 
 # The columns of a channel that nothing is known against.
 WELL: dict[str, Any] = {
@@ -28,13 +28,13 @@ class Counts(Struct, frozen=True):
     paused: int
 
 
-def of(row: Any, now_ms: int) -> Health:
+def of(row: Any, now_ms: int) -> ChannelHealth:
     """How the channel of a row does."""
     resting = row["rests_until_ms"] > now_ms
     state: Literal["ok", "resting", "paused"] = (
         "paused" if row["paused_ms"] is not None else "resting" if resting else "ok"
     )
-    return Health(
+    return ChannelHealth(
         state=state,
         reason=row["paused_reason"] or row["trouble"],
         since=None if row["trouble_ms"] is None else datetime.fromtimestamp(row["trouble_ms"] / 1000, UTC),

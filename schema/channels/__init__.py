@@ -11,7 +11,7 @@ from schema.channels.discord import Discord
 from schema.channels.google_chat import GoogleChat
 from schema.channels.gotify import Gotify
 from schema.channels.grafana_oncall import GrafanaOncall
-from schema.channels.health import Health
+from schema.channels.health import ChannelHealth
 from schema.channels.line import Line
 from schema.channels.matrix import Matrix
 from schema.channels.mattermost import Mattermost
@@ -154,7 +154,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     delay: int
     grouping: Grouping | None
     templates: Templates
-    health: Health
+    health: ChannelHealth
     version: int
     created_at: datetime
     updated_at: datetime

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 
-class Health(Struct, frozen=True, kw_only=True):
+class ChannelHealth(Struct, frozen=True, kw_only=True):
     """Resting ends by itself; a paused channel is told nothing until somebody resumes or repairs it."""
 
     state: Literal["ok", "resting", "paused"]

@@ -12,7 +12,7 @@ from schema.targets.composed import Group, GroupPolicy, Manual
 from schema.targets.databases import Mongodb, Mysql, Postgres, Redis, Sqlserver, SslMode
 from schema.targets.dns import Dns, DnsTransport, RecordType
 from schema.targets.domain import Domain
-from schema.targets.http import BasicAuth, BearerAuth, Http, Method, StatusCodes
+from schema.targets.http import Http, HttpBasicAuth, HttpBearerAuth, Method, StatusCodes
 from schema.targets.mail import Mail, MailProtocol, MailSecurity
 from schema.targets.network import Ping, Tcp
 from schema.targets.push import Push
@@ -22,8 +22,6 @@ from schema.targets.websocket import WebSocket
 
 __all__ = [
     "TARGETS",
-    "BasicAuth",
-    "BearerAuth",
     "Dns",
     "DnsTransport",
     "Docker",
@@ -32,6 +30,8 @@ __all__ = [
     "GroupPolicy",
     "Grpc",
     "Http",
+    "HttpBasicAuth",
+    "HttpBearerAuth",
     "KafkaProducer",
     "Ldap",
     "Mail",

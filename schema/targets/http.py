@@ -71,14 +71,14 @@ ResolverServer = Annotated[str, Meta(max_length=45, description="IP address; emp
 Username = Annotated[str, Meta(max_length=255)]
 
 
-class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="basic"):
+class HttpBasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="basic"):
     """User name and password, sent with every request."""
 
     username: Username
     password: Secret = ""
 
 
-class BearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="bearer"):
+class HttpBearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="bearer"):
     """A token, sent as `Authorization: Bearer`."""
 
     token: Secret
@@ -136,7 +136,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     max_body_bytes: Annotated[int, Meta(ge=1, le=1_048_576, description="How much of the body is read, unpacked.")] = (
         1_048_576
     )
-    auth: BasicAuth | BearerAuth | OAuth2 | Ntlm | None = None
+    auth: HttpBasicAuth | HttpBearerAuth | OAuth2 | Ntlm | None = None
     tls_cert: Annotated[Pem, Meta(description="Client certificate, and its chain.")] = ""
     tls_key: Annotated[Pem, Meta(description="Its private key, without a passphrase.")] = ""
     tls_ca: Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")] = ""

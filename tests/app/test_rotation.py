@@ -16,7 +16,7 @@ from app.security import sealing
 from app.settings import BadSettings, Settings
 from app.store import channels, monitors, proxies, reseal
 from app.store.tables import sealed
-from schema.targets.http import BearerAuth
+from schema.targets.http import HttpBearerAuth
 from tests import make
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ async def filled(settings: Settings) -> None:
     known = configuration.with_secret_key(settings)
     sealing.prepare(known)
     await db.start(known)
-    await monitors.add(make.monitor(make.http(auth=BearerAuth(token="sesame-1"))))
+    await monitors.add(make.monitor(make.http(auth=HttpBearerAuth(token="sesame-1"))))
     await channels.add(make.channel(make.webhook(secret="sesame-2")))
     await proxies.add(make.proxy(password="sesame-3"))
     await db.stop()

@@ -8,7 +8,7 @@ import pytest
 from actors.probes.expectations import accepted
 from schema.messages import text_of
 from schema.status import Status
-from schema.targets import BasicAuth, BearerAuth, Http, Method
+from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method
 from tests.actors.probes.target import answering, redirecting, serving
 
 UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
@@ -97,8 +97,8 @@ async def test_method_headers_and_body_arrive_as_written(check, method):
 @pytest.mark.parametrize(
     ("auth", "line"),
     [
-        (BasicAuth(username="ann", password="pä"), "Authorization: Basic YW5uOnDDpA=="),
-        (BearerAuth(token="t0ken"), "Authorization: Bearer t0ken"),
+        (HttpBasicAuth(username="ann", password="pä"), "Authorization: Basic YW5uOnDDpA=="),
+        (HttpBearerAuth(token="t0ken"), "Authorization: Bearer t0ken"),
     ],
 )
 async def test_credentials_are_sent(check, auth, line):
@@ -110,7 +110,7 @@ async def test_credentials_are_sent(check, auth, line):
 async def test_credentials_and_own_headers_stay_with_the_host_they_were_meant_for(check):
     async with serving(answering(), host="localhost") as stranger, serving(redirecting(stranger.url("/x"))) as target:
         headers = {"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept-Language": "de"}
-        outcome = await check(Http(url=target.url(), headers=headers, auth=BearerAuth(token="s3cret")))
+        outcome = await check(Http(url=target.url(), headers=headers, auth=HttpBearerAuth(token="s3cret")))
     assert outcome.seen is UP
     assert target.heads[0].count("s3cret") == 2
     assert "s3cret" not in stranger.heads[0]

@@ -11,7 +11,7 @@ from app.security import sealing
 from app.store import monitors
 from schema.jobs import AdHocProbe, reply_key
 from schema.proxies import ProxyConfig
-from schema.targets import BearerAuth, Http
+from schema.targets import Http, HttpBearerAuth
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
@@ -93,7 +93,7 @@ async def test_secrets_are_masked_and_stay_when_the_mask_comes_back(api):
     assert changed.status_code == 200, changed.text
     (stored,) = await monitors.snapshots([1])
     assert isinstance(stored.target, Http)
-    assert isinstance(stored.target.auth, BearerAuth)
+    assert isinstance(stored.target.auth, HttpBearerAuth)
     assert stored.target.auth.token == "sesame"
 
 

@@ -11,7 +11,7 @@ from app.domain import slots
 from app.main import create_app
 from app.store import heartbeats, monitors
 from schema.jobs import CheckBatch
-from schema.targets import BearerAuth
+from schema.targets import HttpBearerAuth
 from tests import make
 from tests.actors.queued import jobs_of
 from tests.app.api.people import ADMIN_TOKEN, calling
@@ -78,7 +78,7 @@ async def test_what_was_read_can_be_sent_back_with_its_masks(api):
     sent = {name: monitor[name] for name in ("name", "type", "config", "interval", "notification_channel_ids")}
     assert (await api.put(f"{PATH}/{monitor['id']}", json=sent)).status_code == 200
     (plan,) = await monitors.plans()
-    assert (await monitors.snapshots([plan.series]))[0].target == make.http(auth=BearerAuth(token="sesame"))
+    assert (await monitors.snapshots([plan.series]))[0].target == make.http(auth=HttpBearerAuth(token="sesame"))
 
 
 async def test_no_reply_shows_a_secret(api):

@@ -4,22 +4,22 @@ from typing import Any
 
 import msgspec
 import pytest
-from litestar import Litestar
 from openapi_spec_validator import validate
 
 from app.api import document
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
-from tests.app.api.people import Client
+from tests.app.api.conftest import built
+from tests.app.api.people import ADA, Client, Headers
 
 pytestmark = pytest.mark.either_engine
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
-@pytest.fixture
-def spec(application: Litestar) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(document.of(application))
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(document.of(built("")))
     return found
 
 
@@ -78,16 +78,33 @@ def test_what_can_be_sent_has_the_named_fields_and_no_others(spec: dict[str, Any
     schemas = spec["components"]["schemas"]
     assert schemas["Registration"]["additionalProperties"] is False
     assert schemas["HttpMonitorDraft"]["additionalProperties"] is False
-    assert schemas["Http"]["additionalProperties"] is False
+    assert schemas["HttpConfig"]["additionalProperties"] is False
 
 
 def test_nothing_is_said_of_the_body_of_an_answer_without_one(spec: dict[str, Any]) -> None:
     assert "content" not in spec["paths"]["/api/v1/auth/logout"]["post"]["responses"]["204"]
 
 
-def test_login_may_be_a_form(spec: dict[str, Any]) -> None:
-    content = spec["paths"]["/api/v1/auth/token"]["post"]["requestBody"]["content"]
-    assert set(content) == {"application/json", "application/x-www-form-urlencoded"}
+@pytest.mark.parametrize(
+    ("path", "media"), [("login", "application/json"), ("token", "application/x-www-form-urlencoded")]
+)
+def test_signing_in_is_declared_with_one_media_type_each(spec: dict[str, Any], path: str, media: str) -> None:
+    content = spec["paths"][f"/api/v1/auth/{path}"]["post"]["requestBody"]["content"]
+    assert set(content) == {media}
+    assert {"username", "password", "token"} <= set(resolved(spec, content[media]["schema"])["properties"])
+
+
+@pytest.mark.parametrize("path", ["login", "token"])
+@pytest.mark.parametrize("how", ["json", "data"])
+async def test_both_ways_to_sign_in_read_json_and_forms(client: Client, admin: Headers, path: str, how: str) -> None:
+    sent: dict[str, Any] = {how: {"username": ADA["email"], "password": ADA["password"]}}
+    assert (await client.post(f"/api/v1/auth/{path}", **sent)).status_code == 200
+
+
+async def test_every_field_of_the_form_may_be_sent(client: Client, admin: Headers, spec: dict[str, Any]) -> None:
+    fields = dict.fromkeys(spec["components"]["schemas"]["PasswordGrant"]["properties"], "x")
+    sent = {**fields, "username": ADA["email"], "password": ADA["password"], "token": ""}
+    assert (await client.post("/api/v1/auth/token", data=sent)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/api/v1/docs", "/swagger/index.html", "/api/v1/redoc"])

@@ -13,12 +13,12 @@ from app.security import sealing
 from app.settings import Settings
 from schema.channels import PROVIDERS, ChannelConfig, Ntfy, Pushover, Slack, Smtp, Telegram, Webhook, Whatsapp
 from schema.limits import MASK
-from schema.targets import BasicAuth, BearerAuth, Http, Target
+from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Target
 
 URL = "https://example.org/hook"
 FULL: list[Struct] = [
-    Http(url=URL, headers={"X-Key": "s3cret-1"}, auth=BasicAuth(username="ada", password="s3cret-2")),
-    Http(url=URL, auth=BearerAuth(token="s3cret-3")),
+    Http(url=URL, headers={"X-Key": "s3cret-1"}, auth=HttpBasicAuth(username="ada", password="s3cret-2")),
+    Http(url=URL, auth=HttpBearerAuth(token="s3cret-3")),
     Webhook(url=URL, secret="s3cret-4", headers={"Authorization": "s3cret-5"}),
     Smtp(host="mail", sender="a@b.org", to=["c@d.org"], username="ada", password="s3cret-6"),
     Slack(webhook_url="https://example.org/s3cret-7"),
@@ -68,9 +68,9 @@ def test_a_mask_for_nothing_is_refused_by_name() -> None:
 
 
 def test_another_way_to_sign_in_does_not_inherit_the_secret_of_the_old_one() -> None:
-    old = Http(url=URL, auth=BasicAuth(username="ada", password="s3cret"))
+    old = Http(url=URL, auth=HttpBasicAuth(username="ada", password="s3cret"))
     with pytest.raises(Invalid):
-        sealing.kept(Http(url=URL, auth=BearerAuth(token=MASK)), old)
+        sealing.kept(Http(url=URL, auth=HttpBearerAuth(token=MASK)), old)
 
 
 def test_a_new_secret_takes_the_old_ones_place() -> None:

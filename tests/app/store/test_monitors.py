@@ -11,7 +11,7 @@ from schema.events import EventKind
 from schema.limits import MASK
 from schema.monitors import MonitorPatch
 from schema.status import Status
-from schema.targets import BearerAuth, Http, Push
+from schema.targets import Http, HttpBearerAuth, Push
 from tests import make
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -24,7 +24,7 @@ def sealed(store):
 
 
 def secretive() -> Http:
-    return make.http(auth=BearerAuth(token="sesame"), headers={"X-Key": "plugh"})
+    return make.http(auth=HttpBearerAuth(token="sesame"), headers={"X-Key": "plugh"})
 
 
 async def eras() -> list[int]:
@@ -53,7 +53,7 @@ async def test_secrets_are_sealed_in_the_row_masked_in_the_answer_and_open_in_th
     changed = await monitors.add(make.monitor(secretive()))
     row = (await db.rows("SELECT config FROM monitors"))[0]
     assert "sesame" not in row["config"]
-    assert changed.monitor.config == make.http(auth=BearerAuth(token=MASK), headers={"X-Key": MASK})
+    assert changed.monitor.config == make.http(auth=HttpBearerAuth(token=MASK), headers={"X-Key": MASK})
     assert (await monitors.snapshots([changed.plans[0].series]))[0].target == secretive()
 
 
@@ -64,7 +64,7 @@ async def test_the_mask_keeps_a_secret_and_another_value_replaces_it():
     await monitors.change(changed.monitor.id, patch)
     target = (await monitors.snapshots([changed.plans[0].series]))[0].target
     assert target == make.http(
-        url="http://127.0.0.1:9/other", auth=BearerAuth(token="sesame"), headers={"X-Key": "new"}
+        url="http://127.0.0.1:9/other", auth=HttpBearerAuth(token="sesame"), headers={"X-Key": "new"}
     )
 
 

@@ -1,0 +1,77 @@
+"""What is sent and what comes back, by operation: schemas from the handlers' own types."""
+
+from typing import Any, get_args
+
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Schema as Blank
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+from msgspec import Struct
+
+from app.api import body
+from app.api.openapi.schemas import Schemas
+from schema.assertions import Assertion
+from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig
+from schema.monitors import DRAFTS as MONITOR_DRAFTS
+from schema.targets import TARGETS, Target
+from schema.targets.http import Http
+
+Node = dict[str, Any]
+ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
+FORM = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
+NOTHING = ("204", "302")  # statuses without a body
+NAMES: dict[type, str] = {one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())}
+CHOICES: dict[frozenset[type], str] = {
+    frozenset(get_args(Target)): "MonitorConfig",
+    frozenset(MONITOR_DRAFTS.values()): "MonitorDraft",
+    frozenset(get_args(ChannelConfig)): "ChannelConfig",
+    frozenset(CHANNEL_DRAFTS.values()): "ChannelDraft",
+    frozenset(get_args(Http.__annotations__["auth"])) - {type(None)}: "HttpAuth",
+    frozenset(get_args(Assertion)): "ResultAssertion",
+}
+
+
+class Blanks(OpenAPISchemaPlugin):
+    """Has Litestar draw no struct: `Schemas` does, and knows more of msgspec's types."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Every struct."""
+        return not field_definition.is_union and field_definition.is_subclass_of(Struct)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Blank:
+        """Nothing."""
+        del field_definition, schema_creator
+        return Blank()
+
+
+def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas) -> None:
+    """Draw the body of an operation, and its replies that are no refusals."""
+    if "requestBody" in operation:
+        operation["requestBody"] = _sent(handler, schemas)
+    replies = {code: reply for code, reply in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
+    returned = {handler.status_code: _returned(handler)}
+    returned |= {code: one.data_container for code, one in (handler.responses or {}).items()}
+    for code, reply in replies.items():
+        if code in NOTHING:
+            reply.pop("content", None)
+        elif body.JSON in reply.get("content", {}):
+            reply["content"][body.JSON]["schema"] = schemas.of(returned[int(code)])
+    for media in handler.opt.get(ALSO, ()):
+        content = replies[str(handler.status_code)]["content"]
+        content[media] = next(iter(content.values()))
+    operation["responses"] = replies
+
+
+def _sent(handler: HTTPRouteHandler, schemas: Schemas) -> Node:
+    if form := handler.opt.get(FORM):
+        return {"required": True, "content": {body.FORM: {"schema": schemas.of(form)}}}
+    dto: Any = handler.resolve_data_dto()
+    schema = schemas.of(body.wire_type(dto.types[handler.handler_id]))
+    is_optional = handler.parsed_fn_signature.parameters["data"].is_optional
+    return {"required": not is_optional, "content": {body.JSON: {"schema": schema}}}
+
+
+def _returned(handler: HTTPRouteHandler) -> Any:
+    found = handler.parsed_fn_signature.return_type
+    return found.inner_types[0].annotation if found.is_subclass_of(Response) and found.inner_types else found.annotation

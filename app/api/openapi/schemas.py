@@ -1,0 +1,205 @@
+"""Schemas of the structs that are sent and returned, drawn from their types as generators of clients read them best.
+
+Rules, each of them for a generator that trips over the other way:
+* A choice is a `oneOf` of two or more, none of them a `oneOf` itself; a choice of structs is a component with a name.
+* A component has no default of its own. A field says its default when that is a plain value of a plain type.
+* A name is given once: two classes of one name are refused when the document is built.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from inspect import cleandoc
+from types import UnionType
+from typing import Any, get_args
+
+from msgspec import Struct, inspect
+
+from schema import status
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/"
+NULL: Schema = {"type": "null"}
+PLAIN = (str, int, float, bool)
+BOUNDS = {
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+    "multiple_of": "multipleOf",
+    "min_length": "minLength",
+    "max_length": "maxLength",
+    "pattern": "pattern",
+}
+SIZES = {"min_length": "minItems", "max_length": "maxItems"}
+FIXED: dict[type[inspect.Type], Schema] = {
+    inspect.AnyType: {},
+    inspect.NoneType: NULL,
+    inspect.BoolType: {"type": "boolean"},
+    inspect.DateTimeType: {"type": "string", "format": "date-time"},
+    inspect.DateType: {"type": "string", "format": "date"},
+    inspect.UUIDType: {"type": "string", "format": "uuid"},
+}
+SIMPLE: dict[type[inspect.Type], str] = {
+    inspect.IntType: "integer",
+    inspect.FloatType: "number",
+    inspect.StrType: "string",
+}
+MEANINGS: dict[type[Enum], dict[Any, str]] = {status.Status: status.MEANINGS}  # what the values of an enum mean
+JSON_TYPES = {bool: "boolean", int: "integer", str: "string"}
+
+
+class Schemas:
+    """The components of one document, collected while its operations are drawn.
+
+    names    names of structs that are not called as their class is
+    choices  names of choices of structs, by the classes
+    """
+
+    def __init__(self, names: dict[type, str], choices: dict[frozenset[type], str]) -> None:
+        self.components: dict[str, Schema] = {}
+        self._names, self._choices = names, choices
+        self._classes: dict[str, Any] = {}
+
+    def of(self, annotation: Any) -> Schema:
+        """The schema of a type; whatever has a name becomes a component. Raises TypeError for what has none."""
+        if isinstance(annotation, UnionType) and (parts := _told_apart_by_nothing(annotation)):
+            return {"oneOf": [self.of(one) for one in parts]}
+        return self._drawn(inspect.type_info(annotation))
+
+    def _drawn(self, found: inspect.Type) -> Schema:
+        if isinstance(found, inspect.Metadata):
+            return _with_words(self._drawn(found.type), found.extra_json_schema or {})
+        if type(found) in FIXED:
+            return dict(FIXED[type(found)])
+        if type(found) in SIMPLE:
+            return {"type": SIMPLE[type(found)], **_bounds(found, BOUNDS)}
+        for kind, draw in self._draws().items():
+            if isinstance(found, kind):
+                return draw(found)
+        raise TypeError(f"The document has no schema for {found!r}.")
+
+    def _draws(self) -> dict[type[inspect.Type], Callable[[Any], Schema]]:
+        return {
+            inspect.StructType: lambda found: self._component(found, self._struct),
+            inspect.EnumType: lambda found: self._component(found, _enum),
+            inspect.LiteralType: _literal,
+            inspect.UnionType: self._choice,
+            inspect.CollectionType: self._list,
+            inspect.DictType: self._mapping,
+        }
+
+    def _component(self, found: Any, draw: Callable[[Any], Schema]) -> Schema:
+        name = self._names.get(found.cls, found.cls.__name__)
+        if self._classes.setdefault(name, found.cls) is not found.cls:
+            raise TypeError(f"Two classes of the document are called {name}: {self._classes[name]} and {found.cls}.")
+        if name not in self.components:
+            self.components[name] = {}  # it may name itself
+            self.components[name] = {"title": name, "description": cleandoc(found.cls.__doc__ or ""), **draw(found)}
+        return {"$ref": f"{REF}{name}"}
+
+    def _struct(self, found: inspect.StructType) -> Schema:
+        tag = {found.tag_field: {"type": "string", "const": found.tag}} if found.tag_field else {}
+        properties: Schema = {**tag, **{one.encode_name: self._field(one) for one in found.fields}}
+        required = [*tag, *(one.encode_name for one in found.fields if one.required)]
+        drawn: Schema = {"type": "object", "properties": properties}
+        if required:
+            drawn["required"] = required
+        if found.forbid_unknown_fields:
+            drawn["additionalProperties"] = False
+        return drawn
+
+    def _field(self, field: inspect.Field) -> Schema:
+        drawn = self._drawn(field.type)
+        default = field.default
+        if isinstance(default, Enum):
+            said = f"{drawn.get('description', '')} Default: `{default.value}`.".strip()
+            return _with_words(drawn, {"description": said})
+        return {**drawn, "default": default} if isinstance(default, PLAIN) else drawn
+
+    def _choice(self, found: inspect.UnionType) -> Schema:
+        members = [one for one in found.types if not isinstance(one, inspect.NoneType)]
+        structs = [one for one in members if isinstance(_bare(one), inspect.StructType)]
+        others = [self._drawn(one) for one in members if one not in structs]
+        if {"type": "number"} in others:  # a whole number is one as well, and a choice fits once
+            others = [one for one in others if one != {"type": "integer"}]
+        drawn = [*others, *self._structs([_bare(one) for one in structs])]
+        nullable = [dict(NULL)] if len(members) < len(found.types) else []
+        if len(drawn) + len(nullable) == 1:
+            return drawn[0]
+        words = _hoisted(drawn[0]) if len(drawn) == 1 else {}
+        return {**words, "oneOf": [*drawn, *nullable]}
+
+    def _structs(self, structs: list[Any]) -> list[Schema]:
+        """A choice of structs under its one name; a single struct as it is."""
+        refs = [self._drawn(one) for one in structs]
+        if len(structs) < 2:  # noqa: PLR2004  # no choice
+            return refs
+        name = self._choices.get(frozenset(one.cls for one in structs))
+        if name is None:
+            return refs
+        if name not in self.components:
+            mapping = {str(one.tag): ref["$ref"] for one, ref in zip(structs, refs, strict=True)}
+            tag = {"propertyName": structs[0].tag_field, "mapping": mapping}
+            self.components[name] = {"title": name, "oneOf": refs, "discriminator": tag}
+        return [{"$ref": f"{REF}{name}"}]
+
+    def _list(self, found: inspect.CollectionType) -> Schema:
+        unique = {"uniqueItems": True} if isinstance(found, inspect.SetType | inspect.FrozenSetType) else {}
+        return {"type": "array", "items": self._drawn(found.item_type), **_bounds(found, SIZES), **unique}
+
+    def _mapping(self, found: inspect.DictType) -> Schema:
+        most = {} if found.max_length is None else {"maxProperties": found.max_length}
+        names = self._drawn(found.key_type)
+        del names["type"]  # always a string
+        return {
+            "type": "object",
+            "additionalProperties": self._drawn(found.value_type),
+            **({"propertyNames": names} if names else {}),
+            **most,
+        }
+
+
+def _told_apart_by_nothing(union: UnionType) -> tuple[type, ...]:
+    """The structs of a union that msgspec can write and not read, since none has a tag."""
+    parts = get_args(union)
+    bare = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
+    return parts if len(bare) > 1 else ()
+
+
+def _enum(found: inspect.EnumType) -> Schema:
+    members = list(found.cls)
+    drawn: Schema = {
+        "type": JSON_TYPES[type(members[0].value)],
+        "enum": [one.value for one in members],
+        "x-enum-varnames": [one.name for one in members],
+    }
+    if said := MEANINGS.get(found.cls):
+        drawn["x-enum-descriptions"] = [said[one] for one in members]
+    return drawn
+
+
+def _literal(found: inspect.LiteralType) -> Schema:
+    (kind,) = {JSON_TYPES[type(one)] for one in found.values}
+    if len(found.values) == 1:
+        return {"type": kind, "const": found.values[0]}
+    return {"type": kind, "enum": list(found.values)}
+
+
+def _bounds(found: Any, names: dict[str, str]) -> Schema:
+    return {word: bound for name, word in names.items() if (bound := getattr(found, name, None)) is not None}
+
+
+def _bare(found: inspect.Type) -> Any:
+    return found.type if isinstance(found, inspect.Metadata) else found
+
+
+def _with_words(drawn: Schema, words: Schema) -> Schema:
+    """A schema with its description beside it; a reference can't have one, so it becomes the one part of an `allOf`."""
+    if not words:
+        return drawn
+    return {"allOf": [drawn], **words} if "$ref" in drawn else {**drawn, **words}
+
+
+def _hoisted(member: Schema) -> Schema:
+    """What is said of the one member beside null, moved to the choice, where people and generators look for it."""
+    return {word: member.pop(word) for word in ("description", "examples") if word in member and "$ref" not in member}
