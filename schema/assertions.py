@@ -14,7 +14,7 @@ class Consequence(StrEnum):
 
 
 class Operator(StrEnum):
-    """How a value is compared: as numbers when both sides are numbers, else as text."""
+    """How a value is compared: numbers with numbers, text with text; a pattern (RE2) needs a part that fits."""
 
     EQUALS = "=="
     DIFFERS = "!="
@@ -24,6 +24,24 @@ class Operator(StrEnum):
     MORE_OR_EQUAL = ">="
     CONTAINS = "contains"
     CONTAINS_NOT = "not_contains"
+    MATCHES = "matches"
+    MATCHES_NOT = "not_matches"
+
+
+class Comparison(StrEnum):
+    """What both sides of a comparison are taken for."""
+
+    NUMBER = "number"
+    TEXT = "text"
+
+
+Compare = Annotated[
+    Comparison | None,
+    Meta(
+        description='`number` takes text for a number (`"42"` in JSON), `text` a number for text (a version `1.10`);'
+        " null: as the value is, and text of protocols without types as a number beside another one."
+    ),
+]
 
 
 class ResponseTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="response_time"):
@@ -38,6 +56,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
     operator: Operator = Operator.EQUALS
     expected: Annotated[str, Meta(max_length=2_048)]
+    compare: Compare = None
     otherwise: Consequence = Consequence.DOWN
 
 

@@ -10,7 +10,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.probes import doubts, sightings
-from actors.probes.off_loop import WORKING
+from actors.probes.off_loop import WORKING, off_loop
 from actors.probes.redaction import masked
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked, Tools, open_tools
@@ -18,11 +18,11 @@ from actors.probes.trouble import of_system
 from actors.probes.uplink import GONE
 from app.clock import Limit
 from app.domain import plain
-from app.domain.assertions import Facts, weigh
+from app.domain.assertions import Facts, is_costly, weigh
 from app.domain.phrases import cut
 from app.security.egress import Refused
 from app.security.names import NAMING
-from schema.assertions import Assertion
+from schema.assertions import Assertion, Value
 from schema.jobs import Ends, Outcome, Slot
 from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot, Unreadable
@@ -143,7 +143,7 @@ async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
     assertions = getattr(snapshot.target, "assertions", ())
     try:
         if assertions and seen.status in PASSING:
-            seen = _asserted(seen, assertions, took_us / 1_000_000)
+            seen = await _asserted(seen, assertions, took_us / 1_000_000)
         return await _plain(seen, snapshot)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, snapshot))
@@ -165,9 +165,14 @@ def _plain_ends(one: Ends | None) -> Ends | None:
     return Ends(one.kind, identity, name, issuer, plain.instant_ms(one.ends_ms))
 
 
-def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
+async def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
     """What a passing answer is once its assertions are weighed; the worse of the two counts."""
-    status, words = weigh(assertions, Facts(took_s, seen.value, seen.certificate_days))
+    facts = Facts(took_s, seen.value, seen.certificate_days)
+    compared = [(one.operator, one.expected) for one in assertions if isinstance(one, Value)]
+    if compared and is_costly(compared, seen.value):
+        status, words = await off_loop(weigh, assertions, facts)
+    else:
+        status, words = weigh(assertions, facts)
     if status is Status.UP or (status is seen.status):
         return seen
     return Seen(status, 0, words, seen.detail)

@@ -7,6 +7,7 @@ from actors.probes.nameservers import resolver_for
 from actors.probes.propagation import Spread, spread
 from actors.probes.seen import Failed, Seen
 from actors.probes.tools import Asked
+from app.domain.values import Untyped
 from schema.messages import RESOLVED
 from schema.status import Status
 from schema.targets import Dns
@@ -37,7 +38,7 @@ def _judged(target: Dns, said: Said, found: Spread | None, facts: dict[str, Any]
         message = message or "the name server does not answer with authority"
     detail = facts if detailed or message else None
     status = Status.DEGRADED if message else Status.UP
-    return Seen(status, 0 if message else RESOLVED, message, detail, said.records[0])
+    return Seen(status, 0 if message else RESOLVED, message, detail, Untyped(said.records[0]))
 
 
 def _facts(target: Dns, said: Said) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from actors.probes.body import text_of
 from actors.probes.off_loop import off_loop
 from actors.probes.reply import Reply
 from actors.probes.seen import Unsure
-from app.domain.assertions import Scalar, compares
+from app.domain.assertions import is_costly, unmet
+from app.domain.values import ABSENT, Scalar, Untyped
 from schema.messages import text_of as words_for
 from schema.targets import Http
+from schema.targets.http import HeaderAssertion
 
 SHOWN = 80  # characters of what a monitor looks for, in a sentence
 
@@ -19,14 +21,14 @@ class Read(Struct, frozen=True):
     """What was found: the trouble, empty when there is none, and the JSON query's hit."""
 
     trouble: str = ""
-    value: Scalar = None
+    value: Scalar = ABSENT
 
 
 async def read(target: Http, answer: Reply) -> Read:
     """Hold the answer against the monitor, cheapest first. Raises Failed for a broken body, aiohttp's errors."""
     if answer.status not in accepted(tuple(target.accepted_statuscodes)):
         return Read(f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}")
-    if target.header_assertions and (trouble := _headers(target, answer)):
+    if target.header_assertions and (trouble := await _headers(target, answer)):
         return Read(trouble)
     if not (target.keyword or target.regex or target.json_query):
         return Read()
@@ -44,14 +46,21 @@ def accepted(codes: tuple[str, ...]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _headers(target: Http, answer: Reply) -> str:
+async def _headers(target: Http, answer: Reply) -> str:
     for one in target.header_assertions:
         value = answer.headers.get(one.name)
         if value is None:
             return f"the header {one.name[:SHOWN]} is not in the answer"
-        if not compares(value, one.operator, one.expected):
-            return f"the header {one.name[:SHOWN]}, {value[:SHOWN]!r}, is not {one.operator} {one.expected[:SHOWN]!r}"
+        if words := await _unmet(one, Untyped(value)):
+            return f"the header {one.name[:SHOWN]}, {value[:SHOWN]!r}, {words}"
     return ""
+
+
+async def _unmet(one: HeaderAssertion, value: Untyped) -> str:
+    compared = (value, one.operator, one.expected, one.compare)
+    if is_costly([(one.operator, one.expected)], value):
+        return await off_loop(unmet, *compared)
+    return unmet(*compared)
 
 
 async def _words(target: Http, text: str) -> Read:

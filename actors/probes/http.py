@@ -10,11 +10,13 @@ from actors.probes import oauth
 from actors.probes.expectations import Read, read
 from actors.probes.reply import Reply
 from actors.probes.request import REDIRECTS, Request, after, first, with_header
+from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Way, Wishes, opened
 from actors.probes.web_facts import Walk, days_of, detail_of, unless_it_ends
 from actors.probes.web_trouble import of_web
+from app.domain.values import ABSENT
 from app.security.egress import Refused
 from schema.assertions import CertificateDays
 from schema.status import Status
@@ -172,5 +174,5 @@ def _days(target: Http, leaf: bytes | None) -> int | None:
 def _detail(walk: Walk, found: Read, way: Way, took_s: float) -> dict[str, Any]:
     """What people see: the answer, the query's hit, and where the time went, as far as it was measured."""
     timings = way.phases.facts(took_s) if way.phases else {"total_ms": round(took_s * 1000, 3)}
-    hit = {"value": found.value} if found.value is not None else {}
+    hit = {} if found.value is ABSENT else {"value": shown(found.value)}
     return {**detail_of(walk), **hit, "timings": timings}

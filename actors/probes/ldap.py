@@ -7,9 +7,11 @@ from actors.probes import ldap_messages as messages
 from actors.probes.ber import header
 from actors.probes.ldap_filter import encoded
 from actors.probes.ldap_messages import Entry, Result
+from actors.probes.scalar import untyped
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
+from app.domain.values import ABSENT, Scalar
 from schema.messages import ANSWERED
 from schema.targets import Ldap
 from schema.targets.services import LdapSecurity
@@ -152,9 +154,9 @@ def _judged(target: Ldap, entries: list[Entry] | None, days: int | None, *, deta
     return Seen(code=ANSWERED, detail=facts if detailed else None, value=value, certificate_days=days)
 
 
-def value_of(entries: list[Entry], attribute: str) -> str | int | None:
+def value_of(entries: list[Entry], attribute: str) -> Scalar:
     """The attribute's first value; how many entries there are when none is named."""
     if not attribute:
         return len(entries)
     found = (value for one in entries for value in one.values.get(attribute.lower(), ()))
-    return next(found, None)
+    return next((untyped(one) for one in found), ABSENT)

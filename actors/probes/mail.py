@@ -6,6 +6,7 @@ from typing import Any
 from actors.probes import imap, pop3, smtp
 from actors.probes.lines import Lines
 from actors.probes.mx import exchanges_of
+from actors.probes.scalar import untyped
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_for
 from actors.probes.tools import Asked
@@ -41,7 +42,7 @@ async def probe(target: Mail, asked: Asked) -> Seen:
     except Failed as failed:
         failed.detail = facts
         raise
-    return Seen(code=ANSWERED, detail=facts if asked.detailed else None, value=value, certificate_days=days)
+    return Seen(code=ANSWERED, detail=facts if asked.detailed else None, value=untyped(value), certificate_days=days)
 
 
 async def _connected(target: Mail, port: int, asked: Asked, facts: dict[str, Any]) -> Lines:

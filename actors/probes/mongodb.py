@@ -9,16 +9,17 @@ import ssl
 from itertools import islice
 from typing import Any
 
-from bson import json_util
+from bson import Decimal128, json_util
 from bson.errors import BSONError
 
 from actors.probes.mongohosts import Cluster, cluster_of
 from actors.probes.opmsg import Conversation
-from actors.probes.scalar import Scalar, at, scalar, shown
+from actors.probes.scalar import at, scalar, shown
 from actors.probes.scram import Scram, prepared
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
+from app.domain.values import ABSENT, Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mongodb
 
@@ -111,13 +112,18 @@ def _asking(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any
 def value_in(reply: dict[str, Any], path: str) -> Scalar:
     """What assertions compare: where the path leads, or else the count, or the first field that the first hit has."""
     if path:
-        return scalar(at(reply, path))
+        return _scalar(at(reply, path))
     cursor = reply.get("cursor")
     hits = cursor.get("firstBatch") if isinstance(cursor, dict) else reply.get("values")
     if not isinstance(hits, list):
-        return scalar(reply.get("n"))
+        return scalar(reply.get("n", ABSENT))
     hit = next(islice(hits, 1), None)
-    return scalar(_own(hit) if isinstance(hit, dict) else hit)
+    return _scalar(_own(hit) if isinstance(hit, dict) else hit)
+
+
+def _scalar(value: Any) -> Scalar:
+    """BSON has decimal numbers of its own."""
+    return scalar(value.to_decimal() if isinstance(value, Decimal128) else value)
 
 
 def _own(document: dict[str, Any]) -> Any:

@@ -7,11 +7,12 @@ from secrets import token_hex
 from typing import Any
 
 from actors.probes import mqttwire
-from actors.probes.scalar import Scalar, at, scalar, shown
+from actors.probes.scalar import at, scalar, shown, untyped
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
 from app.domain import foreign_json
+from app.domain.values import Scalar
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 
@@ -43,9 +44,9 @@ async def _first(target: Mqtt, reader: asyncio.StreamReader, writer: asyncio.Str
 def value_in(payload: bytes, path: str) -> Scalar:
     """The payload as text, or what its JSON has at the path. Raises Failed for a payload that is no JSON then."""
     if not path:
-        return scalar(payload.removeprefix(BOM_UTF8))
+        return untyped(payload.removeprefix(BOM_UTF8))
     try:
-        decoded: Any = foreign_json.decoded(payload)
+        decoded: Any = foreign_json.exactly(payload)
     except (ValueError, RecursionError) as error:
         raise Failed("the message is not JSON") from error
     return scalar(at(decoded, path))

@@ -15,11 +15,12 @@ from pymysql.err import MySQLError
 
 from actors.probes.login import Login, login_of
 from actors.probes.metered import TOO_MUCH, Meter
-from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mysql
 

@@ -9,6 +9,7 @@ from actors.probes.clock import COOKIE_BYTES, Answer, answer_to, question
 from actors.probes.datagrams import TRIES, Line, line_to, share_of
 from actors.probes.seen import Failed, Seen
 from actors.probes.tools import Asked
+from app.domain.values import exact
 from schema.assertions import Consequence
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -54,8 +55,8 @@ def _judged(target: Ntp, answer: Answer, *, detailed: bool) -> Seen:
         words = f"its clock and ours differ by {abs(offset_ms):.7g} ms, more than {target.max_offset:g} ms"
         if target.otherwise is Consequence.DOWN:
             raise Failed(words, detail=facts)
-        return Seen(Status.DEGRADED, 0, words, facts, value=offset_ms)
-    return Seen(code=ANSWERED, detail=facts if detailed else None, value=offset_ms)
+        return Seen(Status.DEGRADED, 0, words, facts, value=exact(offset_ms))
+    return Seen(code=ANSWERED, detail=facts if detailed else None, value=exact(offset_ms))
 
 
 def facts_of(answer: Answer) -> dict[str, Any]:

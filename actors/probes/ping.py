@@ -20,6 +20,7 @@ from actors.probes.echoes import Echoes
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from app.domain.values import exact
 from schema.assertions import Consequence
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -68,8 +69,8 @@ def _judged(target: Ping, echoes: Echoes, facts: dict[str, Any], *, detailed: bo
     if trouble := echoes.trouble(target.max_loss, target.max_jitter):
         if target.otherwise is Consequence.DOWN:
             raise Failed(trouble, detail=facts)
-        return Seen(Status.DEGRADED, 0, trouble, facts, value=echoes.average_ms)
-    return Seen(code=ANSWERED, detail=facts if detailed else None, value=echoes.average_ms)
+        return Seen(Status.DEGRADED, 0, trouble, facts, value=exact(echoes.average_ms))
+    return Seen(code=ANSWERED, detail=facts if detailed else None, value=exact(echoes.average_ms))
 
 
 async def _reply_to(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:

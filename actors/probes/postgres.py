@@ -12,10 +12,11 @@ import asyncpg
 from actors.probes.login import Login, login_of
 from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.postgres_sign_in import SignIn
-from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import own_context
 from actors.probes.tools import Asked
+from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 

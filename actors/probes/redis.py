@@ -5,10 +5,11 @@ import ssl
 
 from actors.probes.login import Login, login_of
 from actors.probes.resp import Replies, Reply, Said, command
-from actors.probes.scalar import shown
+from actors.probes.scalar import shown, untyped
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
+from app.domain.values import ABSENT, Scalar
 from schema.messages import ANSWERED
 from schema.targets import Redis
 
@@ -58,8 +59,10 @@ def _steps(target: Redis, login: Login) -> list[tuple[str, list[str]]]:
     return steps
 
 
-def first(reply: Reply) -> str | int | None:
+def first(reply: Reply) -> Scalar:
     """What an assertion compares: the reply, or of a list its first element; an empty list has none."""
     while isinstance(reply, list):
-        reply = reply[0] if reply else None
-    return reply
+        if not reply:
+            return ABSENT
+        reply = reply[0]
+    return untyped(reply)

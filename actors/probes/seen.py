@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.values import ABSENT, Scalar
 from schema.status import Status
 
 
@@ -12,7 +13,7 @@ class Seen(Struct, frozen=True):
 
     status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `outcome_of` has caught what it raised
     code      a usual message as a number (`schema.messages`)
-    value     what was read, for assertions: a query's first field, a JSON path's hit, a payload
+    value     what was read, for assertions: a query's first field, a JSON path's hit, a payload; as the target has it
     certificate_days    until the certificate ends, when there is one
     look_ms   when the answer may be another one, before the next slot; PENDING (late) comes with it
     """
@@ -21,7 +22,7 @@ class Seen(Struct, frozen=True):
     code: int = 0
     message: str = ""
     detail: dict[str, Any] | None = None
-    value: str | int | float | bool | None = None
+    value: Scalar = ABSENT
     certificate_days: float | None = None
     look_ms: int = 0
 

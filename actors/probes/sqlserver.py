@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from actors.probes import adostring
 from actors.probes.login import Login, login_of
-from actors.probes.scalar import Scalar, scalar, shown
+from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tdssession import Session
 from actors.probes.tdswire import Wire
 from actors.probes.tls import Named, days_of, own_context
 from actors.probes.tools import Asked
+from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Sqlserver
 

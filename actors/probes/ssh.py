@@ -10,6 +10,7 @@ from actors.probes import hostkeys
 from actors.probes.banner import banner_of
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
+from app.domain.values import Untyped
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Ssh
 
@@ -107,7 +108,7 @@ async def _greeted(target: Ssh, asked: Asked) -> Seen:
         banner = await banner_of(reader)
     finally:
         writer.transport.abort()
-    return Seen(code=CONNECTED, value=banner, detail={"banner": banner} if asked.detailed else None)
+    return Seen(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if asked.detailed else None)
 
 
 async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:

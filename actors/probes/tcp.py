@@ -7,6 +7,7 @@ from typing import Any
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_for, days_left
 from actors.probes.tools import Asked
+from app.domain.values import ABSENT, Untyped
 from schema.assertions import Value
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Tcp
@@ -75,7 +76,7 @@ def _judged(target: Tcp, answer: str | None, asked: Asked, writer: StreamWriter)
     return Seen(
         code=CONNECTED if answer is None else ANSWERED,
         detail=_detail(answer, days, writer) if asked.detailed else None,
-        value=answer,
+        value=ABSENT if answer is None else Untyped(answer),
         certificate_days=days,
     )
 

@@ -20,6 +20,7 @@ from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Way, Wishes, opened
 from actors.probes.web_trouble import of_web
+from app.domain.values import ABSENT, Untyped
 from schema.assertions import Value
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import WebSocket
@@ -78,7 +79,11 @@ async def _talk(target: WebSocket, asked: Asked, way: Way) -> Seen:
         await _goodbye(socket)
     facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:KEPT]}
     detail = {name: fact for name, fact in facts.items() if fact is not None}
-    return Seen(code=CONNECTED if said is None else ANSWERED, detail=detail if asked.detailed else None, value=said)
+    return Seen(
+        code=CONNECTED if said is None else ANSWERED,
+        detail=detail if asked.detailed else None,
+        value=ABSENT if said is None else Untyped(said),
+    )
 
 
 async def _connected(target: WebSocket, way: Way) -> ClientWebSocketResponse:

@@ -1,7 +1,7 @@
 """Weighs assertions against what a check saw. Pure.
 
-A value compares as a number when both sides are numbers, else as text. An assertion on a fact that the answer does
-not have (no value, no certificate) does not hold: silence is not agreement.
+Values compare as what they are (`app/domain/values.py`). An assertion on a fact that the answer does not have (no
+value, no certificate) does not hold: silence is not agreement.
 """
 
 import operator
@@ -9,24 +9,41 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from schema.assertions import Assertion, CertificateDays, Consequence, Operator, ResponseTime, Value
+from app.domain.values import ABSENT, Scalar, order_of, text_of
+from schema.assertions import (
+    Assertion,
+    CertificateDays,
+    Comparison,
+    Consequence,
+    Operator,
+    ResponseTime,
+    Value,
+)
 from schema.status import Status
 
-Scalar = str | int | float | bool | None
-_ORDER: dict[Operator, Callable[[float, float], bool]] = {
+_ORDER: dict[Operator, Callable[[int, int], bool]] = {
+    Operator.EQUALS: operator.eq,
     Operator.LESS: operator.lt,
     Operator.LESS_OR_EQUAL: operator.le,
     Operator.MORE: operator.gt,
     Operator.MORE_OR_EQUAL: operator.ge,
 }
+PATTERNS = frozenset({Operator.MATCHES, Operator.MATCHES_NOT})
 SHOWN = 80  # characters of a value in a sentence
+MATCHED_BYTES = 65_536  # of a value that a pattern is held against
+_WORDS = {
+    Operator.CONTAINS: "does not contain",
+    Operator.CONTAINS_NOT: "contains",
+    Operator.MATCHES: "does not match",
+    Operator.MATCHES_NOT: "matches",
+}
 
 
 class Facts(Struct, frozen=True):
     """What assertions can be about."""
 
     took_s: float
-    value: Scalar = None
+    value: Scalar = ABSENT
     certificate_days: float | None = None
 
 
@@ -43,6 +60,17 @@ def weigh(assertions: Sequence[Assertion], facts: Facts) -> tuple[Status, str]:
     return worst, words
 
 
+def is_costly(operators: Sequence[tuple[Operator, str]], value: Scalar) -> bool:
+    """Whether the patterns among these operators and what they expect take longer than the event loop can wait."""
+    wanted = [expected for how, expected in operators if how in PATTERNS]
+    if not wanted or value is ABSENT:
+        return False
+    from app.domain import patterns  # noqa: PLC0415  # a library that most checks never need
+
+    size = min(MATCHED_BYTES, 4 * len(text_of(value)))
+    return sum(patterns.cost(one, size) for one in wanted) > patterns.PROMPT_COST
+
+
 def _objection(one: Assertion, facts: Facts) -> str:
     """Why an assertion does not hold; empty when it does."""
     match one:
@@ -51,9 +79,7 @@ def _objection(one: Assertion, facts: Facts) -> str:
         case CertificateDays():
             return _certificate(one, facts.certificate_days)
         case Value():
-            if compares(facts.value, one.operator, one.expected):
-                return ""
-            return f"{text_of(facts.value)[:SHOWN]!r} is not {one.operator} {one.expected[:SHOWN]!r}"
+            return objection_to(facts.value, one.operator, one.expected, one.compare)
 
 
 def _certificate(one: CertificateDays, days: float | None) -> str:
@@ -62,31 +88,42 @@ def _certificate(one: CertificateDays, days: float | None) -> str:
     return "" if days >= one.at_least else f"the certificate ends in {days:.0f} days, before {one.at_least}"
 
 
-def compares(value: Scalar, how: Operator, expected: str) -> bool:
-    """Whether the value stands in that relation to what was expected."""
-    text, numbers = text_of(value), _numbers(value, expected)
+def objection_to(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
+    """Why the value does not stand in that relation to what was expected; empty when it does."""
+    if value is ABSENT:
+        return "there is no value to look at"
+    words = unmet(value, how, expected, comparison)
+    return f"{str(text_of(value))[:SHOWN]!r} {words}" if words else ""
+
+
+def unmet(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
+    """The same without the value in front: `is not == 'ok'`."""
+    if compares(value, how, expected, comparison):
+        return ""
+    words = f"{_WORDS.get(how, f'is not {how}')} {expected[:SHOWN]!r}"
+    if how in _ORDER and how is not Operator.EQUALS and order_of(value, expected, comparison) is None:
+        return f"{words}: they have no order"
+    return words
+
+
+def compares(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> bool:
+    """Whether the value stands in that relation to what was expected. Raises ValueError for a pattern that is none."""
+    if value is ABSENT:
+        return False
     match how:
-        case Operator.EQUALS:
-            return numbers[0] == numbers[1] if numbers else text == expected
+        case Operator.CONTAINS | Operator.CONTAINS_NOT:
+            return (expected in text_of(value)) is (how is Operator.CONTAINS)
+        case Operator.MATCHES | Operator.MATCHES_NOT:
+            return _matches(text_of(value), expected) is (how is Operator.MATCHES)
         case Operator.DIFFERS:
-            return numbers[0] != numbers[1] if numbers else text != expected
-        case Operator.CONTAINS:
-            return expected in text
-        case Operator.CONTAINS_NOT:
-            return expected not in text
+            return order_of(value, expected, comparison) != 0
         case _:
-            return bool(numbers) and _ORDER[how](*numbers)
+            order = order_of(value, expected, comparison)
+            return order is not None and _ORDER[how](order, 0)
 
 
-def text_of(value: Scalar) -> str:
-    """A value as JSON would write it, text as it is."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+def _matches(text: str, pattern: str) -> bool:
+    """Whether the text has a part that fits, as far as we look."""
+    from app.domain import patterns  # noqa: PLC0415  # a library that most checks never need
 
-
-def _numbers(value: Scalar, expected: str) -> tuple[float, float] | tuple[()]:
-    try:
-        return float(text_of(value)), float(expected)
-    except ValueError:
-        return ()
+    return patterns.found(pattern, patterns.in_utf8(text[:MATCHED_BYTES])[:MATCHED_BYTES])

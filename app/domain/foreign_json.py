@@ -9,13 +9,17 @@ chooses that. The standard library's reader is slower with everything else, and 
 
 import json
 import re
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import msgspec
 
+from app.domain.values import Precise
+
 T = TypeVar("T")
 
 _POWER = re.compile(rb"[0-9][eE]\+?[0-9]{2}")  # found by one look at the text, whatever it is
+_PRECISE = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE][+-]?[0-9]{3}")  # what a float may not hold
 # A byte order mark, or a NUL among the first four bytes: no UTF-8 JSON without a mark begins so.
 _NOT_PLAIN_UTF8 = re.compile(rb"\xef\xbb\xbf|\xfe\xff|\xff\xfe|.{0,3}\x00", re.DOTALL)
 
@@ -40,6 +44,23 @@ def in_utf8(raw: bytes) -> bytes:
         return raw
     name = json.detect_encoding(raw)
     return raw.decode(name).encode() if name != "utf-8" else raw
+
+
+def exactly(text: bytes | bytearray | str) -> Any:
+    """The same with every number as it was written: `Precise` where a float can't hold it. Raises as `decoded`."""
+    raw = text.encode() if isinstance(text, str) else in_utf8(bytes(text))
+    if not _PRECISE.search(raw):
+        return decoded(raw)
+    msgspec.json.decode(raw, type=msgspec.Raw)
+    return json.loads(raw, parse_float=_precise)
+
+
+def _precise(number: str) -> float:
+    found = float(number)
+    try:
+        return found if Decimal(number) == Decimal(repr(found)) else Precise(number)
+    except InvalidOperation as error:
+        raise ValueError("a number is out of range") from error
 
 
 def _float(number: str) -> float:

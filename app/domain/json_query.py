@@ -18,7 +18,7 @@ from jsonpath.stream import TokenStream
 from jsonpath.token import TOKEN_SELF
 
 from app.domain import foreign_json, patterns
-from app.domain.assertions import Scalar
+from app.domain.values import Precise, Scalar, exact
 from schema.targets.http import JsonLanguage
 
 STEPS = 50_000  # nodes looked at: some tenths of a second, in a thread, and more than any health page has
@@ -78,7 +78,7 @@ def hit(language: JsonLanguage, query: str, text: str, steps: int = STEPS) -> Sc
 
 def _document(text: str) -> Any:
     try:
-        return foreign_json.decoded(text)
+        return foreign_json.exactly(text)
     except RecursionError as error:
         raise NotFound("the body is nested too deep") from error
     except ValueError as error:
@@ -95,9 +95,20 @@ def compiled(language: JsonLanguage, query: str) -> Search:
 
 
 def _scalar(value: Any) -> Scalar:
-    if value is None or isinstance(value, str | int | float | bool):
+    if value is None or isinstance(value, str | int | bool):
         return value
-    return msgspec.json.encode(value).decode()[:SHOWN]
+    return exact(value) if isinstance(value, float) else _written(value)[:SHOWN]
+
+
+def _written(value: Any) -> str:
+    """As JSON, its numbers with all their digits."""
+    return msgspec.json.encode(value, enc_hook=_digits).decode()
+
+
+def _digits(number: Any) -> msgspec.Raw:
+    """A number that the encoder does not know."""
+    assert isinstance(number, Precise)
+    return msgspec.Raw(number.text.encode())
 
 
 class _Node(jsonpath.JSONPathMatch):
@@ -221,7 +232,7 @@ class _Plain(Functions):
 
     @signature({"types": []})
     def _func_to_string(self, value: Any) -> str:
-        return value if isinstance(value, str) else msgspec.json.encode(_small(value)).decode()
+        return value if isinstance(value, str) else _written(_small(value))
 
 
 def _small(value: Any) -> Any:

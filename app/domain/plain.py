@@ -7,6 +7,7 @@ behind it can be stopped by them.
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
@@ -20,6 +21,8 @@ NAME_LIMIT = 200  # of a fact's name
 DEPTH_LIMIT, ITEM_LIMIT = 8, 1_000  # facts within facts, and how many there are in all
 CHARACTER_LIMIT = 50_000  # of all texts of one detail together
 SMALLEST, LARGEST = -(2**63), 2**63 - 1  # what a database's BIGINT holds
+DIGITS = 400  # of a whole number, beyond what a float can be
+SHOWN_BITS = 1_024  # of a whole number that is shown as text, digit by digit
 LAST_MS = 253_402_300_799_999  # the end of the year 9999
 LARGEST_CODE = 32_767  # a heartbeat's code is a SMALLINT
 _RAW_BYTES = {0xDC80 + byte: chr(0x80 + byte) for byte in range(0x80)}  # bytes that were no UTF-8, as Latin-1 has them
@@ -101,7 +104,7 @@ class _Budget:
     def _value(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
-        if isinstance(value, int | float) and (plain := _number(value)) is not None:
+        if isinstance(value, int | float | Decimal) and (plain := _number(value)) is not None:
             return plain
         if isinstance(value, Mapping | list | tuple | set | frozenset):
             return self._nested(value, depth)
@@ -120,11 +123,23 @@ class _Budget:
         return plain
 
 
-def _number(value: float) -> int | float | None:
-    """The number itself, if it fits; None for one that must become words."""
+def _number(value: float | Decimal) -> int | float | None:
+    """The number itself, if it fits; None for one that must become words, or text that has all of its digits."""
+    if isinstance(value, Decimal):
+        return _of_decimal(value)
     if isinstance(value, float):
         return float(value) if isfinite(value) else None
     return int(value) if SMALLEST <= value <= LARGEST else None
+
+
+def _of_decimal(value: Decimal) -> int | float | None:
+    """A whole number, or the float that has these digits."""
+    if not value.is_finite() or value.adjusted() >= DIGITS:
+        return None
+    if value.as_tuple().exponent == 0:
+        return _number(int(value))
+    nearest = float(value)
+    return nearest if Decimal(repr(nearest)) == value else None
 
 
 def _words_of(value: Any) -> str:
@@ -136,7 +151,7 @@ def _words_of(value: Any) -> str:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, int):
-        return f"a number of {value.bit_length()} bits"
+        return str(int(value)) if value.bit_length() <= SHOWN_BITS else f"a number of {value.bit_length()} bits"
     try:
         return cut(str(value), 2 * TEXT_LIMIT)
     except Exception:  # noqa: BLE001  # a foreign library's `__str__`

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from schema.assertions import Assertions, Operator
+from schema.assertions import Assertions, Compare, Operator
 from schema.limits import Body, Headers, Port, Secret
 from schema.targets.address import Url
 
@@ -109,6 +109,7 @@ class HeaderAssertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     operator: Operator = Operator.EQUALS
     expected: Annotated[str, Meta(max_length=2_048)]
+    compare: Compare = None
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"):

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import sys
 from base64 import b64decode, b64encode
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import dns.rrset
 import msgspec
 import pymongo
 import pytest
+from bson import Decimal128
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.mongodb import value_in
@@ -26,6 +28,7 @@ from actors.probes.mongohosts import Cluster, cluster_of
 from actors.probes.opmsg import HEAD
 from actors.probes.scram import Scram
 from actors.probes.seen import Failed
+from app.domain.values import ABSENT
 from schema.assertions import Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -94,8 +97,11 @@ async def test_the_value_in_the_reply_is_what_assertions_see(check, server, comm
         ({"cursor": {"firstBatch": [{"_id": 7}]}}, "", 7),
         ({"cursor": None, "n": 3}, "", 3),
         ({"members": [{"name": "a"}, {"name": "b"}]}, "members.1.name", "b"),
-        ({"members": []}, "members.0.name", None),
-        ({"members": "none"}, "members.name.x", None),
+        ({"members": []}, "members.0.name", ABSENT),
+        ({"members": "none"}, "members.name.x", ABSENT),
+        ({"members": [{"name": None}]}, "members.0.name", None),
+        ({"ok": 1.0}, "", ABSENT),
+        ({"n": Decimal128("12345678901234567890.12")}, "n", Decimal("12345678901234567890.12")),
     ],
 )
 def test_a_value_is_found_wherever_a_reply_has_it(reply, path, value):

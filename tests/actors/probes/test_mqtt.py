@@ -79,7 +79,6 @@ async def test_a_message_that_comes_is_up(check, server):
         ("house/word", "", "==", "open"),
         ("house/+", "", "contains", ""),
         ("house/state", "sensors.0.value", ">", "41"),
-        ("house/state", "sensors.1.value", "==", "null"),
         ("house/long", "", "contains", "aaa"),
     ],
 )
@@ -88,6 +87,12 @@ async def test_the_payload_is_what_assertions_see(check, server, topic, path, op
     assert (await check(asking(server, topic, path=path, assertions=[holds]))).seen is UP
     fails = Value(operator=Operator.EQUALS, expected="something else")
     assert (await check(asking(server, topic, path=path, assertions=[fails]))).seen is DOWN
+
+
+async def test_a_path_that_leads_nowhere_has_no_value(check, server):
+    other = Value(operator=Operator.DIFFERS, expected="1")
+    outcome = await check(asking(server, "house/state", path="sensors.1.value", assertions=[other]))
+    assert (outcome.seen, outcome.message) == (DOWN, "there is no value to look at")
 
 
 async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):

@@ -2,6 +2,7 @@
 
 import unicodedata
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 
 import msgspec
@@ -12,7 +13,7 @@ from app.domain import plain
 from schema.messages import ANSWERED, LOGGED, MISSED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=200)  # surrogates and control characters too
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.binary(max_size=100)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.decimals() | TEXTS | st.binary(max_size=100)
 FACTS = st.dictionaries(
     TEXTS,
     st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)),
@@ -77,7 +78,13 @@ class Colour(Enum):
         (float("nan"), "nan"),
         (float("inf"), "inf"),
         (2**63 - 1, 2**63 - 1),
-        (2**64, "a number of 65 bits"),
+        (2**64, "18446744073709551616"),
+        (2**2_000, "a number of 2001 bits"),
+        (Decimal(9007199254740993), 9_007_199_254_740_993),
+        (Decimal("1.50"), 1.5),
+        (Decimal("0.1000000000000000055511151231257827"), "0.1000000000000000055511151231257827"),
+        (Decimal("1e999999999"), "1E+999999999"),
+        (Decimal("NaN"), "NaN"),
         (True, True),
         (None, None),
         ((1, 2), [1, 2]),

@@ -1,0 +1,118 @@
+"""Values that checks read of their targets, of every type, and how two of them compare. Pure.
+
+A value is what the target said: a number (exact), text, truth, null, or nothing at all (`ABSENT`). Where a protocol has
+no types (a header, a banner, SNMP's strings) text is `Untyped`: it counts as a number beside another one.
+"""
+
+import re
+from decimal import Decimal
+from enum import Enum
+from math import isnan
+from typing import Any, Literal, Self
+
+from schema.assertions import Comparison
+
+
+class Absent(Enum):
+    """Nothing was read: not even null."""
+
+    ABSENT = "absent"
+
+
+class Untyped(str):
+    """Text of a protocol that has no types: it may be a number."""
+
+    __slots__ = ()
+
+
+class Precise(float):
+    """A number of JSON that a float can't hold: the nearest one, and `text`, its digits."""
+
+    text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Raises ValueError for what is no number."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+
+Precise.__name__ = float.__name__  # by such names JMESPath knows what its functions can take
+ABSENT: Literal[Absent.ABSENT] = Absent.ABSENT
+Scalar = str | int | Decimal | bool | Absent | None
+
+NUMBER_CHARS = 4_096  # of text that may be a number; longer is text
+PLAIN_POWERS = range(-20, 41)  # of ten: numbers in them are written without an exponent
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
+_SCIENTIFIC = re.compile(rf"{_DECIMAL.pattern}(?:[eE][+-]?[0-9]{{1,4}})?")
+
+
+def exact(number: float) -> Scalar:
+    """A float as the shortest number that it is, which is what was written; the digits where it had more."""
+    if isinstance(number, Precise):
+        return Decimal(number.text)
+    return Untyped("NaN") if isnan(number) else Decimal(repr(number))
+
+
+def text_of(value: Scalar) -> str:
+    """A value as JSON would write it, text as it is; nothing is empty."""
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, Decimal):
+        return f"{value:f}" if value.is_finite() and value.adjusted() in PLAIN_POWERS else str(value)
+    if isinstance(value, int):
+        return _digits(value)
+    return ""
+
+
+def _digits(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # longer than Python writes out
+        return f"a number of {number.bit_length()} bits"
+
+
+def order_of(value: Scalar, expected: str, comparison: Comparison | None = None) -> int | None:
+    """Below zero when the value comes before what is expected, 0 when they are equal; None when they have no order.
+
+    comparison    how the monitor wants it; None: numbers with numbers, text with text, as the value is
+    """
+    if isinstance(value, Absent):
+        return None
+    if comparison is Comparison.TEXT:
+        return _compared(text_of(value), expected)
+    if value is None or isinstance(value, bool):
+        return 0 if comparison is None and text_of(value) == expected else None
+    if isinstance(value, str):
+        return _order_of_text(value, expected, comparison)
+    other = number_in(expected)
+    return None if other is None else _compared(value, other)
+
+
+def _order_of_text(value: str, expected: str, comparison: Comparison | None) -> int | None:
+    """Text with text, numbers with numbers where they may be some: a number and what is none have no order."""
+    if comparison is None and not isinstance(value, Untyped):
+        return _compared(value, expected)
+    number, other = _plain_number(value.strip(" \t\r\n")), _plain_number(expected)
+    if number is not None and other is not None:
+        return _compared(number, other)
+    if comparison is Comparison.NUMBER or number is not other:
+        return None
+    return _compared(value, expected)
+
+
+def number_in(text: str) -> Decimal | None:
+    """The number that somebody wrote, an exponent too; None when it is none."""
+    return Decimal(text) if len(text) <= NUMBER_CHARS and _SCIENTIFIC.fullmatch(text) else None
+
+
+def _plain_number(text: str) -> Decimal | None:
+    """The same of text that was not meant for us, where `1e5` may be a name."""
+    return Decimal(text) if len(text) <= NUMBER_CHARS and _DECIMAL.fullmatch(text) else None
+
+
+def _compared(one: Any, other: Any) -> int:
+    """Two texts, or two numbers."""
+    return (one > other) - (one < other)
