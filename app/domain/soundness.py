@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from itertools import chain
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 
-from app.domain import addressed, foreign_json, patterns, reach, vapid
+from app.domain import addressed, assertable, foreign_json, patterns, reach, vapid
 from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.settings import EgressPolicy
@@ -40,7 +41,8 @@ _PAIR = re.compile(r"(?:[^\s&=%]|%[0-9A-Fa-f]{2})+=(?:[^\s&%]|%[0-9A-Fa-f]{2})*"
 def faults(config: Any) -> list[FieldError]:
     """Every field that does not hold, by its dotted path in the config; secrets must be open."""
     rules = RULES.get(type(config))
-    return [FieldError(field, words) for field, words in rules(config)] if rules else []
+    found = chain(rules(config) if rules else (), assertable.faults(config))
+    return [FieldError(field, words) for field, words in found]
 
 
 def _of_http(config: Http) -> Iterator[Fault]:

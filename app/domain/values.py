@@ -95,7 +95,8 @@ def _order_of_text(value: str, expected: str, comparison: Comparison | None) -> 
     """Text with text, numbers with numbers where they may be some: a number and what is none have no order."""
     if comparison is None and not isinstance(value, Untyped):
         return _compared(value, expected)
-    number, other = _plain_number(value.strip(" \t\r\n")), _plain_number(expected)
+    number = _plain_number(value.strip(" \t\r\n"))
+    other = (number_in if comparison else _plain_number)(expected)
     if number is not None and other is not None:
         return _compared(number, other)
     if comparison is Comparison.NUMBER or number is not other:

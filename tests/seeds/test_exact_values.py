@@ -1,0 +1,74 @@
+"""A number that a target says reaches the reply with all of its digits: through the worker, the queue and the store."""
+
+import pytest
+
+from tests.actors.probes.target import answering, serving
+from tests.seeds.example import API, added
+
+pytestmark = [pytest.mark.timeout(120)]
+
+BODY = b"""{"whole": 9007199254740993, "long": 18446744073709551616, "part": 0.1000000000000000055511151231257827,
+ "plain": 0.5, "text": "1.10", "yes": true, "nothing": null}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("whole", "9007199254740993"),
+        ("long", '"18446744073709551616"'),
+        ("part", '"0.1000000000000000055511151231257827"'),
+        ("plain", "0.5"),
+        ("text", '"1.10"'),
+        ("yes", "true"),
+        ("nothing", "null"),
+    ],
+)
+async def test_a_value_arrives_as_the_target_said_it(api, working, name, written):
+    async with serving(answering(BODY)) as target:
+        config = {"url": target.url(), "json_query": f"$.{name}"}
+        at_once = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
+        check = await added(api, config=config, schedule=None, plugin_type="http")
+        stored = (await api.post(f"{API}/checks/{check['id']}/run")).json()
+        kept = await api.get(f"{API}/results/{stored['id']}")
+    for reply in (at_once, kept):
+        assert reply.status_code == 200, reply.text
+        assert f'"value":{written}' in reply.text
+
+
+@pytest.mark.parametrize(
+    ("name", "assertion", "status"),
+    [
+        ("whole", {"operator": "==", "expected": "9007199254740992"}, "error"),
+        ("whole", {"operator": ">", "expected": "9007199254740992"}, "success"),
+        ("text", {"operator": "==", "expected": "1.1"}, "error"),
+        ("text", {"operator": "==", "expected": "1.1", "compare": "number"}, "success"),
+        ("text", {"operator": "matches", "expected": r"^1\.\d+$"}, "success"),
+    ],
+)
+async def test_a_value_compares_as_the_target_said_it(api, working, name, assertion, status):
+    async with serving(answering(BODY)) as target:
+        config = {"url": target.url(), "json_query": f"$.{name}", "assertions": [{"on": "value", **assertion}]}
+        reply = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
+    assert (reply.status_code, reply.json()["status"]) == (200, status)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"assertions": [{"on": "value", "operator": "!=", "expected": "error"}]}, "config.assertions.0.on"),
+        (
+            {"json_query": "$.a", "assertions": [{"on": "value", "operator": "matches", "expected": "("}]},
+            "config.assertions.0.expected",
+        ),
+        (
+            {"header_assertions": [{"name": "X-A", "operator": "matches", "expected": "("}]},
+            "config.header_assertions.0.expected",
+        ),
+    ],
+)
+async def test_what_can_never_hold_is_refused(api, config, field):
+    body = {"name": "a", "type": "http", "config": {"url": "http://127.0.0.1:1/", **config}}
+    for path, wanted in (("/monitors", body), ("/checks/run", {"plugin_type": "http", "config": body["config"]})):
+        reply = await api.post(API + path, json=wanted)
+        assert reply.status_code == 422
+        assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
