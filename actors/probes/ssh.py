@@ -68,7 +68,7 @@ async def probe(target: Ssh, asked: Asked) -> Seen:
     if not met[-1].is_right:
         raise Failed(_none_fits(target, met), detail=_facts(met[0]))
     hostkeys.remember(target.fingerprint, met[-1].algorithm)
-    return Seen(code=ANSWERED, value=met[-1].banner, detail=_facts(met[-1]) if asked.detailed else None)
+    return Seen(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
 
 
 def _witness(target: Ssh) -> Witness:

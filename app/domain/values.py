@@ -116,4 +116,4 @@ def _plain_number(text: str) -> Decimal | None:
 
 def _compared(one: Any, other: Any) -> int:
     """Two texts, or two numbers."""
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
