@@ -33,6 +33,7 @@ from app.api.api_keys import ApiKeyController
 from app.api.audit import AuditController
 from app.api.auth import AuthController
 from app.api.batches import BatchController
+from app.api.bulk import BulkController
 from app.api.channels import ChannelController
 from app.api.checks import CheckController
 from app.api.crowd import Crowd
@@ -76,6 +77,7 @@ CONTROLLERS: list[Any] = [
     TwoFactorController,
     PasskeyController,
     OidcController,
+    BulkController,
     MonitorController,
     HeartbeatController,
     ChannelController,

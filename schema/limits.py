@@ -16,7 +16,8 @@ class Restricted(IntEnum):
     ALL = 3
 
 
-Name = Annotated[str, Meta(min_length=1, max_length=150, description="A name people recognise.")]
+NAME_LIMIT = 150  # characters
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, description="A name people recognise.")]
 Text = Annotated[str, Meta(max_length=2_000)]
 Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
 Body = Annotated[

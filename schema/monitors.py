@@ -69,6 +69,12 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     escalation_id: EscalationId | UnsetType = UNSET
 
 
+class MonitorCopy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a copy differs from its original."""
+
+    name: Annotated[Name | None, Meta(description='Default: the original\'s, with " (copy)" behind it.')] = None
+
+
 class Monitor(Struct, frozen=True, kw_only=True):
     """A monitor as it is returned: secrets masked, with where it stands."""
 

@@ -18,21 +18,24 @@ from schema.targets import Push
 
 log = structlog.get_logger()
 
+EACH_S = 0.01  # more for each of many changes
 PATIENCE_S = 1.0  # somebody waits for the answer to their change, and it is stored: a Redis that hangs must not keep it
 
 
-async def tell(changed: Changed) -> None:
+async def tell(*changes: Changed) -> None:
     """Tell the schedule and the live channels. Never raises for Redis, and waits a few seconds for it at most."""
     await cache.drop()
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await due.drop(changed.dropped)
-            await pings.drop(changed.dropped)
-            await due.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
-            await queue.put(*queue.notify_jobs(changed.deliveries))
+        async with asyncio.timeout(PATIENCE_S + len(changes) * EACH_S):
+            for changed in changes:
+                await due.drop(changed.dropped)
+                await pings.drop(changed.dropped)
+                await due.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
+                await queue.put(*queue.notify_jobs(changed.deliveries))
     except (RedisError, TimeoutError) as error:
-        log.warning("due.not_told", monitor=changed.monitor.id, error=type(error).__name__)
-    await live.publish_events(changed.events)  # has a limit of its own, and keeps account of what it could not tell
+        log.warning("due.not_told", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__)
+    # has a limit of its own, and keeps account of what it could not tell
+    await live.publish_events([event for changed in changes for event in changed.events])
 
 
 async def replan(monitor_ids: Sequence[str]) -> None:

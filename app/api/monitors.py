@@ -16,7 +16,7 @@ from app.security.policy import ADMIN, OPERATOR, VIEWER
 from app.store import monitors
 from app.store.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
-from schema.monitors import Monitor, MonitorDraft, MonitorPatch, PushAddress
+from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
 from schema.pages import Pagination
 from schema.targets import TARGETS, Push
 from schema.targets.composed import Saying
@@ -143,6 +143,25 @@ class MonitorController(Controller):
     async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Check again, the first time at once."""
         changed = await monitors.set_active(str(monitor_id), True)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
+    async def clone(self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None) -> Response[Monitor]:
+        """Add a copy with the same config, secrets included, and the same channels, tags and parents. A push monitor's
+        copy has a token of its own, which only this reply shows.
+        """
+        changed = await monitors.clone(str(monitor_id), data.name if data else None)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor, status_code=201)
+
+    @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
+    async def reset(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> Response[Monitor]:
+        """Begin the history anew: heartbeats and figures so far are gone for good, incidents stay, and one that lasts
+        ends. Checks go on, the next one at once.
+        """
+        changed = await monitors.reset(str(monitor_id), version=version)
+        pings.forget()
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 

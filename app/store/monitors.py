@@ -26,6 +26,7 @@ from app.store import (
     members,
     monitor_rows,
     monitor_tags,
+    outages,
     patches,
     proxies,
     series,
@@ -38,6 +39,7 @@ from app.store.sight import Seeing
 from app.store.tables.monitors import MonitorRow
 from schema.events import Event, EventKind
 from schema.jobs import Plan
+from schema.limits import NAME_LIMIT
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
 from schema.targets import Push, Target
@@ -50,11 +52,14 @@ __all__ = [
     "add",
     "browse",
     "change",
+    "clone",
     "plans",
     "push_token",
     "pushed",
     "read",
+    "relink",
     "remove",
+    "reset",
     "rotate_token",
     "say",
     "set_active",
@@ -63,6 +68,8 @@ __all__ = [
 
 SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
 MOST = 1_000  # monitors in one answer
+COPY = " (copy)"  # behind the name of a copy
+FORGOTTEN = "The monitor's history was reset."
 
 _WANTED = (
     " WHERE s.location = ''"
@@ -177,6 +184,71 @@ async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
     return msgspec.structs.replace(gone, plans=[], dropped=numbers)
 
 
+async def relink(
+    monitor_id: str,
+    *,
+    tags: Sequence[str] = (),
+    without_tags: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    without_channels: Sequence[str] = (),
+) -> Changed:
+    """Add and remove tags and channels by id, and keep the others. Raises NoSuch, Invalid."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        (shown,) = await _shown([row])
+        labels = [one.id for one in shown.tags]
+        wanted = _with_and_without(labels, tags, without_tags)
+        linked = _with_and_without(shown.notification_channel_ids, channels, without_channels)
+        patch = MonitorPatch(
+            tag_ids=UNSET if wanted == labels else wanted,
+            notification_channel_ids=UNSET if linked == shown.notification_channel_ids else linked,
+        )
+        return await _apply(row, patch, now)
+
+
+async def clone(monitor_id: str, name: str | None = None) -> Changed:
+    """Add a monitor like this one, with all it is linked to; a push monitor's copy has a token of its own.
+
+    name    None: the same with " (copy)" behind it
+    raises  NoSuch, Invalid for what is stored and could not be saved today
+    """
+    row = await _row(monitor_id)
+    (shown,) = await _shown([row])
+    draft = monitor_rows.draft_of(row)
+    config = draft.config
+    return await add(
+        msgspec.structs.replace(
+            draft,
+            name=name or f"{draft.name[: NAME_LIMIT - len(COPY)]}{COPY}",
+            config=msgspec.structs.replace(config, token="") if isinstance(config, Push) else config,
+            timeout=patches.timeout_of(row),
+            notification_channel_ids=shown.notification_channel_ids,
+            tag_ids=[one.id for one in shown.tags],
+            parent_ids=shown.parent_ids,
+        )
+    )
+
+
+async def reset(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Begin a monitor's history anew; what there was is removed by housekeeping.
+
+    Its incidents stay; one that lasts ends. Raises NoSuch, Stale.
+    """
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        ended = await outages.abandon((await _shown([row]))[0], EventKind.MONITOR_UPDATED, FORGOTTEN, now)
+        numbers = await series.of(monitor_id)
+        await dependencies.reopen([monitor_id], now)
+        await series.begin_era(numbers, Era(now, 0))
+        await series.begin_era([await series.begin_anew(monitor_id, now)], series.era_of(row, now))
+        await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
+        changed = await _changed(monitor_id, now, [EventKind.MONITOR_UPDATED], ended)
+    return msgspec.structs.replace(changed, dropped=[*changed.dropped, *numbers])
+
+
 async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
     tag = query.tag and tags.folded(query.tag)
@@ -225,6 +297,10 @@ async def _row(monitor_id: str, *, lock: bool = False, seen_by: Seeing = None) -
     if not found:
         raise NoSuch("monitor", monitor_id)
     return found[0]
+
+
+def _with_and_without(ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
+    return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
 
 
 def _refuse_stale(row: Any, version: int | None) -> None:
@@ -286,11 +362,11 @@ async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
         await series.begin_era(await series.of(row["id"]), era)
 
 
-async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind]) -> Changed:
-    """Read what is stored now, and store the events of what was done to it."""
+async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()) -> Changed:
+    """Read what is stored now, and store the events of what was done to it, behind those that came before."""
     row = await _row(monitor_id)
     (monitor,) = await _shown([row])
-    ended = await incidents.end(monitor, kinds, now_ms)
+    ended = [*before, *await incidents.end(monitor, kinds, now_ms)]
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
     deliveries = await events.keep([*ended, *told], now_ms)
     plan = monitor_rows.plan_of(row)

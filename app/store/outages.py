@@ -64,9 +64,15 @@ async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list
     returns  what the caller has to store and to tell
     """
     kind = next((kind for kind in kinds if kind in ENDS), None)
-    if kind is None:
-        return []
-    why = ENDS[kind]
+    return [] if kind is None else await abandon(monitor, kind, ENDS[kind], now_ms)
+
+
+async def abandon(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> list[Event]:
+    """Resolve the open incident of a monitor whose outage nobody will see the end of; the same otherwise.
+
+    kind  the event that ended it
+    why   the timeline's sentence for it
+    """
     await _hold([monitor.id])
     known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
     over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]

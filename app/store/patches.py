@@ -22,9 +22,15 @@ def merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
         clients.require(old.config)
         fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
     fields |= _with_one_schedule(old, fields)
-    if "timeout" not in fields and row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"]):
-        fields["timeout"] = None  # nobody chose it, so it follows the interval
+    if "timeout" not in fields:
+        fields["timeout"] = timeout_of(row)
     return msgspec.structs.replace(old, **fields)
+
+
+def timeout_of(row: Any) -> float | None:
+    """The timeout that somebody chose, seconds; None for the usual one, which follows the interval."""
+    is_usual = row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"])
+    return None if is_usual else row["timeout_ms"] / 1000
 
 
 def kinds_of(row: Any, patch: MonitorPatch) -> list[EventKind]:

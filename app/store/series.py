@@ -101,6 +101,19 @@ async def retire(monitor_id: str, at_ms: int) -> None:
     await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
 
 
+async def begin_anew(monitor_id: str, at_ms: int) -> int:
+    """Begin a monitor's history anew: another series takes the place of those it had, which are nobody's then.
+
+    returns  the number of the new one
+    """
+    await db.rows(
+        "UPDATE series SET deleted_ms = ?2, monitor_id = '', location = CAST(no AS TEXT) WHERE monitor_id = ?1",
+        monitor_id,
+        at_ms,
+    )
+    return await add(monitor_id)
+
+
 def era_of(row: Any, from_ms: int) -> Era:
     """What a monitor's row stands for in the history from then on; nothing is due while it is paused."""
     if not row["active"]:

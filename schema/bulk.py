@@ -1,0 +1,53 @@
+"""One action on many monitors."""
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schema.errors import ErrorBody
+from schema.monitors import ChannelIds
+from schema.status import Status
+from schema.tags import TagIds
+
+BulkAction = Literal["pause", "resume", "delete", "reset", "add_tags", "remove_tags", "add_channels", "remove_channels"]
+MOST_MONITORS = 1_000
+
+
+NamePart = Annotated[str, Meta(max_length=150, description="Part of the name, without regard to case.")]
+TagWord = Annotated[str, Meta(max_length=100, description="Id or name of a tag they bear.")]
+
+
+class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which monitors: those for which all of it holds; without a field all there are."""
+
+    q: NamePart | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    active: bool | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    tag: TagWord | UnsetType = UNSET
+
+
+class Bulk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One action on monitors by their ids, or by a filter."""
+
+    action: BulkAction
+    ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=MOST_MONITORS)] | UnsetType = UNSET
+    filter: MonitorFilter | UnsetType = UNSET
+    tag_ids: Annotated[TagIds, Meta(description="For `add_tags` and `remove_tags`.")] = []
+    notification_channel_ids: Annotated[ChannelIds, Meta(description="For `add_channels` and `remove_channels`.")] = []
+
+
+class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of one monitor."""
+
+    id: str
+    ok: bool
+    error: Annotated[ErrorBody | UnsetType, Meta(description="Why nothing was done to it.")] = UNSET
+
+
+class BulkResults(Struct, frozen=True, kw_only=True):
+    """What came of each, in the order of the ids, or by name."""
+
+    results: list[BulkItem]
+    done: int
+    failed: int
