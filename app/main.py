@@ -61,6 +61,7 @@ from app.api.users import UserController
 from app.api.visible_tags import VisibleTagController
 from app.api.webhooks import WebhookController
 from app.pages import ack, explorer
+from app.pages.shelf import Shelf
 from app.security import attempts, keyring, policy, principals, sealing
 from app.settings import Settings
 from app.store import accounts, attempts as failures, grants, guesses, sessions, signing_keys
@@ -159,7 +160,10 @@ def furnish(app: Litestar, settings: Settings) -> None:
     found = configuration.with_secret_key(settings)
     sealing.prepare(found)
     attempts.prepare(found, failures)
-    app.state.update({"settings": found, "draining": False, "rates": rates.of(found), "crowd": Crowd(found)})
+    shelf = Shelf(found.data_dir / "explorer")
+    app.state.update(
+        {"settings": found, "draining": False, "rates": rates.of(found), "crowd": Crowd(found), "shelf": shelf}
+    )
 
 
 async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:
@@ -190,6 +194,7 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
         await first_steps.take(settings)
         stack.callback(keyring.use, ())
         stack.push_async_callback(tasks.end, *_beside(settings))
+        stack.push_async_callback(app.state.shelf.end)
         yield
         app.state.draining = True
 

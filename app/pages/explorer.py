@@ -1,29 +1,19 @@
 """The API explorers, Swagger UI and ReDoc, with every asset from the installed package: no CDN, no inline script."""
 
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
-from litestar.response import File, Redirect
+from litestar.response import Redirect
 
-from app.api import document
-from app.errors import NoSuch
+from app.pages import shelf
+from app.pages.bundle import SPEC_FILE
 from app.security.policy import ANYONE
 
+AnyRequest = Request[Any, Any, Any]
+
 SPEC = "/api/v1/openapi.json"
-PARTS = Path(str(files("openapi_ui_bundles")))
-ASSETS = {
-    "swagger-ui.css": PARTS / "swagger_ui" / "vendor" / "swagger-ui.css",
-    "swagger-ui-bundle.js": PARTS / "swagger_ui" / "vendor" / "swagger-ui-bundle.js",
-    "favicon.png": PARTS / "swagger_ui" / "vendor" / "favicon-32x32.png",
-    "redoc-logo.svg": PARTS / "redoc" / "vendor" / "logo-mini.svg",
-}
-REDOC_SCRIPT = PARTS / "redoc" / "vendor" / "redoc.standalone.js"
-REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"  # the one thing the script would fetch from elsewhere
-TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
-LASTING = {"Cache-Control": "public, max-age=86400"}
+LASTING, ASKING = "public, max-age=86400", "no-cache"
 START = f"""window.addEventListener("load", () => SwaggerUIBundle({{
   url: "{SPEC}", dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
 }}));
@@ -32,7 +22,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self' data:; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {"Content-Security-Policy": POLICY.format(styles=""), "Cache-Control": "no-cache"}
+HEADERS = {"Content-Security-Policy": POLICY.format(styles=""), "Cache-Control": ASKING}
 REDOC_HEADERS = {  # it writes its style sheet from script, without a nonce that we could give it
     **HEADERS,
     "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'"),
@@ -81,36 +71,21 @@ async def front() -> Redirect:
 
 
 @get(SPEC, guards=[ANYONE], include_in_schema=False)
-async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
+async def openapi(request: AnyRequest) -> Response[bytes]:
     """The document both explorers show."""
-    return Response(document.of(request.app), media_type=MediaType.JSON, headers={"Cache-Control": "no-cache"})
+    return await shelf.reply(request, SPEC_FILE, ASKING)
 
 
 @get("/explorer/start.js", guards=[ANYONE], include_in_schema=False)
 async def start() -> Response[str]:
     """Starts Swagger UI; a file, so that the page needs no inline script."""
-    return Response(START, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
-
-
-@get("/explorer/redoc.standalone.js", guards=[ANYONE], include_in_schema=False, sync_to_thread=True)
-def redoc_script() -> Response[str]:
-    """ReDoc, with its logo from here."""
-    script = REDOC_SCRIPT.read_text(encoding="utf-8").replace(REDOC_LOGO, "/explorer/redoc-logo.svg")
-    return Response(script, media_type="text/javascript", headers=LASTING)
+    return Response(START, media_type="text/javascript", headers={"Cache-Control": ASKING})
 
 
 @get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False)
-async def asset(name: FromPath[str]) -> File:
+async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A file of the explorers."""
-    if name not in ASSETS:
-        raise NoSuch("file", name)
-    path = ASSETS[name]
-    return File(
-        path,
-        media_type=TYPES[path.suffix],
-        content_disposition_type="inline",
-        headers=LASTING,
-    )
+    return await shelf.reply(request, name, LASTING)
 
 
-HANDLERS = [swagger, redoc, front, openapi, start, redoc_script, asset]
+HANDLERS = [swagger, redoc, front, openapi, start, asset]

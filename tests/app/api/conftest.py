@@ -1,5 +1,7 @@
 """The application as its clients see it, on a real store; and people who are signed in."""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -12,6 +14,7 @@ from litestar import Litestar
 
 from app import settings as configuration
 from app.main import create_app, furnish
+from app.pages.shelf import Shelf
 from app.settings import Settings
 from app.store import accounts, grants, sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, set_up
@@ -34,7 +37,16 @@ def application(database: Settings) -> Litestar:
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
     app = built(settings.client_url)
     furnish(app, settings)
+    app.state.shelf = Shelf(explorer_files())
     return app
+
+
+@cache
+def explorer_files() -> Path:
+    """Where the explorers' files are, made once for a whole run."""
+    place = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
 
 
 @cache

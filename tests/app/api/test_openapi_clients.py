@@ -154,9 +154,9 @@ def test_paths_methods_and_schemas_are_in_one_order(spec: Node) -> None:
         assert list(item) == [method for method in document.METHODS if method in item]
 
 
+@pytest.mark.timeout(240)  # two processes that import everything, on whatever else is running
 def test_every_process_makes_the_same_document(tmp_path: Path) -> None:
-    made = {built_with(seed, tmp_path) for seed in ("1", "2", "77")}
-    assert len(made) == 1
+    assert built_with("1", tmp_path) == built_with("2", tmp_path)
 
 
 def built_with(seed: str, place: Path) -> str:

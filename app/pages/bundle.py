@@ -1,0 +1,31 @@
+"""What the explorers' files are, beside the document: those of the installed package, with nothing from elsewhere."""
+
+from importlib.resources import files
+from pathlib import Path
+
+SPEC_FILE = "openapi.json"
+_PARTS = Path(str(files("openapi_ui_bundles")))
+_SWAGGER, _REDOC = _PARTS / "swagger_ui" / "vendor", _PARTS / "redoc" / "vendor"
+ASSETS = {
+    "swagger-ui.css": _SWAGGER / "swagger-ui.css",
+    "swagger-ui-bundle.js": _SWAGGER / "swagger-ui-bundle.js",
+    "favicon.png": _SWAGGER / "favicon-32x32.png",
+    "redoc-logo.svg": _REDOC / "logo-mini.svg",
+    "redoc.standalone.js": _REDOC / "redoc.standalone.js",
+}
+SOURCES = tuple(ASSETS.values())
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"  # the one thing ReDoc would fetch from elsewhere
+MEDIA = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+TYPES = {name: MEDIA[Path(name).suffix] for name in (*ASSETS, SPEC_FILE)}
+UNPACKED = frozenset({"favicon.png"})  # is packed as it is
+
+
+def assets() -> dict[str, bytes]:
+    """The package's files by name, ReDoc with its logo from here."""
+    return {name: path.read_bytes().replace(REDOC_LOGO, b"/explorer/redoc-logo.svg") for name, path in ASSETS.items()}

@@ -1,0 +1,116 @@
+"""The explorers' files are made once, by another process, and sent as few times as can be."""
+
+import asyncio
+import gzip
+from pathlib import Path
+
+import pytest
+
+from app.errors import Unavailable
+from app.pages import bundle, shelf
+from app.pages.shelf import Shelf
+from tests.app.api.people import Client
+
+SPEC = "/api/v1/openapi.json"
+SCRIPT = "/explorer/swagger-ui-bundle.js"
+PLAIN = {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize("path", [SPEC, SCRIPT, "/explorer/swagger-ui.css", "/explorer/redoc.standalone.js"])
+async def test_a_file_is_packed_for_whoever_takes_that(client: Client, path: str) -> None:
+    packed = await client.get(path, headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    plain = await client.get(path, headers=PLAIN)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.content == plain.content  # the client unpacked it
+    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3
+    assert {one.headers["Vary"] for one in (packed, plain)} == {"Accept-Encoding"}
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("path", [SPEC, SCRIPT])
+async def test_whoever_has_it_is_sent_nothing(client: Client, path: str, encoding: str) -> None:
+    first = await client.get(path, headers={"Accept-Encoding": encoding})
+    for tag in (first.headers["ETag"], f"W/{first.headers['ETag']}", f'"another", {first.headers["ETag"]}'):
+        again = await client.get(path, headers={"Accept-Encoding": encoding, "If-None-Match": tag})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    other = await client.get(path, headers={"Accept-Encoding": encoding, "If-None-Match": '"another"'})
+    assert other.status_code == 200
+
+
+async def test_a_head_says_how_long_it_is(client: Client) -> None:
+    head, got = await client.head(SPEC, headers=PLAIN), await client.get(SPEC, headers=PLAIN)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["ETag"] == got.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "takes"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("deflate, gzip;q=1.0, *;q=0.5", True),
+        ("GZIP", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("br", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("*;q=0, gzip", True),
+        ("gzip;q=0, *", False),
+        ("identity", False),
+    ],
+)
+def test_who_takes_gzip(accept: str, *, takes: bool) -> None:
+    assert shelf.takes_gzip(accept) is takes
+
+
+async def test_a_file_that_is_none_of_them_is_not_there(client: Client) -> None:
+    for name in ("nothing.js", "%2e%2e", "%2e%2e%2fsecret.key", f"{bundle.SPEC_FILE}.gz"):
+        assert (await client.get(f"/explorer/{name}")).status_code == 404
+
+
+@pytest.mark.timeout(240)  # a process that imports everything, on whatever else is running
+async def test_many_who_ask_at_once_have_it_made_once_and_by_another_process(tmp_path: Path) -> None:
+    fresh = Shelf(tmp_path)
+    folders = await asyncio.gather(*(fresh.ready() for _ in range(20)))
+    assert len(set(folders)) == 1
+    assert names_in(tmp_path) == {shelf.version()}
+    made = names_in(folders[0])
+    assert made == {*bundle.TYPES, *(f"{name}.gz" for name in bundle.TYPES if name not in bundle.UNPACKED)}
+    text = (folders[0] / bundle.SPEC_FILE).read_bytes()
+    assert gzip.decompress((folders[0] / f"{bundle.SPEC_FILE}.gz").read_bytes()) == text
+
+
+def names_in(folder: Path) -> set[str]:
+    return {one.name for one in folder.iterdir()}
+
+
+async def test_it_is_not_made_again_while_it_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / shelf.version()
+    folder.mkdir()
+    assert await Shelf(tmp_path).ready() == folder
+    assert not names_in(folder)
+
+
+async def test_a_place_that_takes_no_files_is_a_refusal_and_not_tried_with_every_request(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    broken = Shelf(tmp_path / "file")
+    with pytest.raises(Unavailable):
+        await broken.ready()
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable):
+        await broken.ready()
+    assert broken._barred_until > began  # the second one found the bar, and started nothing
+
+
+def test_nothing_that_answers_requests_makes_the_document() -> None:
+    root = Path(shelf.__file__).parents[2]
+    callers = [
+        str(path.relative_to(root))
+        for folder in ("app", "actors", "schema")
+        for path in (root / folder).rglob("*.py")
+        if "document.of(" in path.read_text()
+    ]
+    assert callers == ["app/publish.py"]
