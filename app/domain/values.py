@@ -87,16 +87,22 @@ def order_of(value: Scalar, expected: str, comparison: Comparison | None = None)
         return 0 if comparison is None and text_of(value) == expected else None
     if isinstance(value, str):
         return _order_of_text(value, expected, comparison)
-    other = number_in(expected)
-    return None if other is None else _compared(value, other)
+    return _order_of_number(value, number_in(expected))
+
+
+def _order_of_number(value: int | Decimal, other: Decimal | None) -> int | None:
+    """What is no number has no order, and neither has the number that is none."""
+    if other is None or (isinstance(value, Decimal) and value.is_nan()):
+        return None
+    return _compared(value, other)
 
 
 def _order_of_text(value: str, expected: str, comparison: Comparison | None) -> int | None:
     """Text with text, numbers with numbers where they may be some: a number and what is none have no order."""
     if comparison is None and not isinstance(value, Untyped):
         return _compared(value, expected)
-    number = _plain_number(value.strip(" \t\r\n"))
-    other = (number_in if comparison else _plain_number)(expected)
+    read = number_in if comparison else _plain_number
+    number, other = read(value.strip(" \t\r\n")), read(expected)
     if number is not None and other is not None:
         return _compared(number, other)
     if comparison is Comparison.NUMBER or number is not other:

@@ -77,6 +77,7 @@ def test_values_compare_as_what_they_are(value, how, expected, holds):
     [
         ("42", "number", "<", "100", True),
         ("42.50", "number", "==", "42.5", True),
+        ("1e2", "number", "<", "101", True),
         ("forty", "number", "<", "100", False),
         ("forty", "number", ">", "100", False),
         (True, "number", "<", "100", False),
@@ -117,6 +118,8 @@ def test_the_reason_is_a_sentence(value, how, expected, words):
 @example(Decimal("1e999999999999999999"), "1", None)
 @example(Decimal("10e999999999999999998"), "1e9999", None)
 @example(Decimal("sNaN"), "1", Comparison.TEXT)
+@example(Decimal("sNaN"), "1", None)
+@example(Decimal("NaN"), "1", Comparison.NUMBER)
 def test_any_pair_has_an_answer_and_exactly_one_place(value, expected, comparison):
     """No exception; equal and different are opposites; of <, == and > one holds at most, <= and >= agree with them."""
     holds = {how: compares(value, how, expected, comparison) for how in Operator if how not in PATTERNS}
