@@ -19,6 +19,7 @@ from actors.probes.uplink import GONE
 from app.clock import Limit
 from app.domain import plain
 from app.domain.assertions import Facts, is_costly, weigh
+from app.domain.invalid import InvalidField
 from app.domain.phrases import cut
 from app.security.egress import Refused
 from app.security.names import NAMING
@@ -207,8 +208,10 @@ async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
     try:
         async with limit:
             return await probe(asked.snapshot.target, asked)
+    except InvalidField as error:
+        return _seen(_unusable(error))
     except (Failed, Unsure) as error:
-        said = error.with_traceback(None)  # which leads here again: nothing would free what the check holds
+        said = _clear(error, asked).with_traceback(None)  # which leads here again: nothing would free the check's own
     except Refused as refused:
         return _seen(Unsure(str(refused)))
     except TimeoutError as late:
@@ -216,7 +219,7 @@ async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
     except OSError as error:
         said = of_system(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _seen(_ours(error, asked.snapshot))
+        return _seen(_invalid(asked.snapshot) or _ours(error, asked.snapshot))
     return _seen(said) if doubts.lost_s(limit) else await _weighed(said, asked)
 
 
@@ -230,6 +233,26 @@ async def _weighed(said: Failed | Unsure, asked: Asked) -> Seen:
         uplink.missed(asked.slot.series)
         return _seen(Unsure(f"{GONE} ({said})"))
     return _seen(said)
+
+
+def _clear(said: Failed | Unsure, asked: Asked) -> Failed | Unsure:
+    """The same; where it is the config that keeps us from asking, which field of it."""
+    if isinstance(said, Failed) or said.network:
+        return said
+    return _invalid(asked.snapshot) or said
+
+
+def _unusable(error: InvalidField) -> Unsure:
+    """What is said of a config that was stored before it was looked at as closely as today."""
+    return Unsure(f"the configuration can't be used: {error}")
+
+
+def _invalid(snapshot: Snapshot) -> Unsure | None:
+    """What of the config would be refused today, where we are the ones who can't ask."""
+    from app.domain import validation  # noqa: PLC0415  # nothing of it is needed for a config that can be asked with
+
+    wrong = next(iter(validation.field_errors(snapshot.target)), None)
+    return _unusable(InvalidField(wrong.field, wrong.message)) if wrong else None
 
 
 def _ours(error: Exception, snapshot: Snapshot) -> Unsure:

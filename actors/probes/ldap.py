@@ -8,9 +8,10 @@ from actors.probes.ber import header
 from actors.probes.ldap_filter import encoded
 from actors.probes.ldap_messages import Entry, Result
 from actors.probes.scalar import untyped
-from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_for, days_left, own_context
 from actors.probes.tools import Asked
+from app.domain.invalid import InvalidField
 from app.domain.values import ABSENT, Scalar
 from schema.messages import ANSWERED
 from schema.targets import Ldap
@@ -96,7 +97,7 @@ def _filter(target: Ldap) -> bytes:
     try:
         return encoded(target.filter) if target.filter else b""
     except ValueError as error:
-        raise Unsure(f"the filter can't be read: {error}") from error
+        raise InvalidField("filter", str(error)) from error
 
 
 def _trust(target: Ldap, asked: Asked) -> Any:

@@ -12,13 +12,14 @@ from typing import Any
 from bson import Decimal128, json_util
 from bson.errors import BSONError
 
-from actors.probes.mongohosts import Cluster, cluster_of
+from actors.probes.mongohosts import found_cluster
 from actors.probes.opmsg import Conversation
 from actors.probes.scalar import at, scalar, shown
 from actors.probes.scram import Scram, prepared
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import context_by, days_left
+from actors.probes.tls import context_from, days_left
 from actors.probes.tools import Asked
+from app.domain.connections.mongodb import Cluster
 from app.domain.values import ABSENT, Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mongodb
@@ -29,7 +30,7 @@ ANYBODY = {"mode": "primaryPreferred"}  # a secondary that is asked directly ans
 
 async def probe(target: Mongodb, asked: Asked) -> Seen:
     """Connect, sign in, ask, take the value out of the reply."""
-    cluster = await cluster_of(target)
+    cluster = await found_cluster(target)
     reader, writer = await _connected(target, cluster, asked)
     try:
         days, talk = days_left(writer), Conversation(reader, writer)
@@ -57,9 +58,7 @@ async def _connected(
 
 
 def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext | None:
-    if not cluster.tls:
-        return None
-    return context_by(target, host)
+    return context_from(target, host, cluster.encryption)
 
 
 async def _sign_in(talk: Conversation, cluster: Cluster) -> None:

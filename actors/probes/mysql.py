@@ -13,18 +13,18 @@ import aiomysql
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
-from actors.probes.login import Login, login_of
 from actors.probes.metered import TOO_MUCH, Meter
 from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_by
+from actors.probes.tls import context_from
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from app.domain.connections.databases import mysql_encryption, mysql_login
+from app.domain.connections.uris import Encryption, Login
 from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mysql
 
-SCHEMES = ("mysql", "mariadb")
 IN_THE_OPEN = "mysql_clear_password"  # by this name a server asks for the password as it is
 CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
 
@@ -34,8 +34,10 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
     whatever the size of a packet.
     """
 
-    def __init__(self, meter: Meter, **options: Any) -> None:
-        self._meter = meter
+    _ssl_context: ssl.SSLContext | None
+
+    def __init__(self, meter: Meter, *, insists: bool, **options: Any) -> None:
+        self._meter, self._insists = meter, insists
         super().__init__(**options)
 
     async def _read_bytes(self, num_bytes: int) -> Any:
@@ -45,7 +47,9 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
 
     async def _request_authentication(self) -> None:
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
-            raise Failed("the server speaks no TLS")
+            if self._insists:
+                raise Failed("the server speaks no TLS")
+            self._ssl_context = None
         self._refuse_open(str(self._server_auth_plugin))
         await super()._request_authentication()
 
@@ -66,9 +70,10 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
 
 async def probe(target: Mysql, asked: Asked) -> Seen:
     """Connect, ask, take the first field of the first row."""
-    login = login_of(target, SCHEMES, frozenset(), database=target.database)
+    login = mysql_login(target)
+    encryption = mysql_encryption(target, login)
     try:
-        value, version = await _answer(target, login, asked)
+        value, version = await _answer(target, login, encryption, asked)
     except MySQLError as error:
         raise _meaning(error) from error
     except OSError:  # among them a certificate's fault, which is a ValueError too
@@ -79,8 +84,9 @@ async def probe(target: Mysql, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Mysql, login: Login, asked: Asked) -> tuple[Scalar, str]:
-    connection = await _connected(login, _encryption(target, login), asked)
+async def _answer(target: Mysql, login: Login, encryption: Encryption, asked: Asked) -> tuple[Scalar, str]:
+    tls = context_from(target, login.host, encryption)
+    connection = await _connected(login, tls, asked, insists=encryption.insists)
     try:
         version = str(connection.get_server_info())
         cursor = await connection.cursor(aiomysql.SSCursor)
@@ -94,18 +100,19 @@ async def _answer(target: Mysql, login: Login, asked: Asked) -> tuple[Scalar, st
     return scalar(row[0]) if row else None, version
 
 
-async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked) -> Connection:
+async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked, *, insists: bool) -> Connection:
     """A connection to the first address that takes one."""
     *others, last = await asked.tools.egress.addresses(login.host)
     for address in others:
         with contextlib.suppress(MySQLError):
-            return await _signed_in(address, login, tls)
-    return await _signed_in(last, login, tls)
+            return await _signed_in(address, login, tls, insists=insists)
+    return await _signed_in(last, login, tls, insists=insists)
 
 
-async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> Connection:
+async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None, *, insists: bool) -> Connection:
     connection = Connection(
         Meter(),
+        insists=insists,
         host=address,
         port=login.port,
         user=login.username or "root",
@@ -121,10 +128,6 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None) -> 
         connection.close()
         raise
     return connection
-
-
-def _encryption(target: Mysql, login: Login) -> ssl.SSLContext | None:
-    return context_by(target, login.host) if target.tls else None
 
 
 def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:

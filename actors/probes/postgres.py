@@ -6,31 +6,35 @@ functions: some act outside of transactions, and do what the user may.
 """
 
 import ssl
+from typing import TypeAlias
 
 import asyncpg
 
-from actors.probes.login import Login, login_of
 from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.postgres_sign_in import SignIn
 from actors.probes.scalar import scalar, shown
-from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.seen import Failed, Seen
 from actors.probes.tls import own_context
 from actors.probes.tools import Asked
+from app.domain.connections.databases import postgres_login, postgres_mode, postgres_settings
+from app.domain.connections.uris import Login
 from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 
-SCHEMES = ("postgresql", "postgres")
 NO_TLS = "rejected SSL upgrade"  # how the library puts it
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
+
+Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
 
 
 async def probe(target: Postgres, asked: Asked) -> Seen:
     """Connect, ask, take the first field of the first row."""
-    login = login_of(target, SCHEMES, frozenset({"sslmode"}), database=target.database)
+    login = postgres_login(target)
+    tls = _encryption(target, login, postgres_mode(target, login))
     try:
         with Meter() as meter:
-            value, version = await _answer(target, login, asked, meter)
+            value, version = await _answer(target, login, asked, meter, tls=tls)
     except asyncpg.PostgresConnectionError as error:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
@@ -45,18 +49,18 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) -> tuple[Scalar, str]:
+async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *, tls: Tls) -> tuple[Scalar, str]:
     connection = await asyncpg.connect(
         host=list(await asked.tools.egress.addresses(login.host)),
         port=login.port,
         user=login.username or "postgres",
         password=login.password,  # empty counts as given: nobody's ~/.pgpass is asked
         database=login.database or login.username or "postgres",
-        ssl=_encryption(target, login),
+        ssl=tls,
         timeout=None,  # the check has its own
         loop=MeteredLoop(meter, SignIn),
         statement_cache_size=0,
-        server_settings={"application_name": "watchkeeper"},
+        server_settings={"application_name": "watchkeeper", **postgres_settings(login)},
     )
     try:
         transaction = connection.transaction(readonly=True)
@@ -71,12 +75,8 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter) ->
     return scalar(row[0]) if row else None, version
 
 
-def _encryption(target: Postgres, login: Login) -> ssl.SSLContext | str | bool:
+def _encryption(target: Postgres, login: Login, mode: SslMode) -> Tls:
     """A context insists on TLS; `prefer` is the library's own word."""
-    try:
-        mode = SslMode(login.options.get("sslmode", target.sslmode))
-    except ValueError as error:
-        raise Unsure("the connection string's sslmode is not known") from error
     if mode is SslMode.DISABLE:
         return False
     if mode is SslMode.PREFER:

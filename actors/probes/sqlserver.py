@@ -6,29 +6,23 @@ read.
 """
 
 import re
-from collections.abc import Mapping
 from ssl import TLSVersion
 
 import msgspec
 from msgspec import Struct
 
-from actors.probes import adostring
-from actors.probes.login import Login, login_of
 from actors.probes.scalar import scalar, shown
-from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.seen import Failed, Seen
 from actors.probes.tdssession import Session
 from actors.probes.tdswire import Wire
 from actors.probes.tls import Named, days_of, own_context
 from actors.probes.tools import Asked
+from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
+from app.domain.connections.uris import Login
 from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Sqlserver
 
-SCHEMES = ("sqlserver", "mssql")
-OPTIONS = frozenset({"encrypt", "trustservercertificate"})
-YES = frozenset({"true", "yes", "mandatory", "1"})
-NO = frozenset({"false", "no", "optional", "0"})
-LONGEST = 128  # of a name or a password, in the protocol
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")  # where a server may send us
 
 
@@ -42,7 +36,7 @@ class Answer(Struct, frozen=True):
 
 async def probe(target: Sqlserver, asked: Asked) -> Seen:
     """Connect, ask, take the first field of the first row."""
-    login = login_for(target)
+    login = sqlserver_login(target)
     try:
         answer = await _answer(target, login, asked)
     except EOFError as error:
@@ -52,20 +46,9 @@ async def probe(target: Sqlserver, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=answer.value, certificate_days=days)
 
 
-def login_for(target: Sqlserver) -> Login:
-    """Where it is and who asks. Raises Unsure for what the protocol can't say."""
-    if target.connection_string and "://" not in target.connection_string.partition("=")[0]:
-        login = adostring.parsed(target.connection_string, target.port)
-    else:
-        login = login_of(target, SCHEMES, OPTIONS, database=target.database)
-    if max(map(len, (login.username, login.password, login.database))) > LONGEST:
-        raise Unsure(f"a SQL Server takes names and passwords of at most {LONGEST} characters")
-    return login
-
-
 async def _answer(target: Sqlserver, login: Login, asked: Asked, *, sent_on: bool = False) -> Answer:
     """The answer of the server, or of the one that it sends us to."""
-    tls = _encryption(target, login)
+    tls = _context(target, login)
     reader, writer = await asked.tools.egress.open_connection(login.host, login.port)
     try:
         wire = Wire(reader, writer)
@@ -84,17 +67,9 @@ async def _answer(target: Sqlserver, login: Login, asked: Asked, *, sent_on: boo
     return await _answer(target, msgspec.structs.replace(login, host=host, port=port), asked, sent_on=True)
 
 
-def _encryption(target: Sqlserver, login: Login) -> Named | None:
+def _context(target: Sqlserver, login: Login) -> Named | None:
     """TLS that starts inside packets ends with version 1.2."""
-    if not _said(login.options, "encrypt", usual=target.tls):
+    wanted = sqlserver_encryption(target, login)
+    if not wanted.wanted:
         return None
-    ignored = _said(login.options, "trustservercertificate", usual=target.ignore_tls_errors)
-    return own_context(login.host, verify=not ignored, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)
-
-
-def _said(options: Mapping[str, str], name: str, *, usual: bool) -> bool:
-    """What the connection string says, or else the target. Raises Unsure for a word that is neither yes nor no."""
-    word = options.get(name, "").lower()
-    if word and word not in YES | NO:
-        raise Unsure(f"the connection string's {name} is not known")
-    return word in YES if word else usual
+    return own_context(login.host, verify=wanted.verifies, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)

@@ -16,9 +16,9 @@ from pytds.tds_socket import _TdsSocket
 from pytds.tds_types import SerializerFactory
 from pytds.tds_writer import _TdsWriter
 
-from actors.probes.login import Login
 from actors.probes.seen import Failed
 from actors.probes.tdswire import NOT_TDS, PACKET_BYTES, REPLY, Wire
+from app.domain.connections.uris import Login
 
 MOST_PACKET_BYTES = 32_767  # what a server may ask for
 ENGLISH = 1033  # the language of its words

@@ -14,6 +14,8 @@ from typing import Any
 from actors.probes import sightings
 from actors.probes.seen import Unsure
 from actors.probes.tools import Tools
+from app.domain.connections.uris import Encryption
+from app.domain.pem_text import ascii_pem
 from app.security.tls_bounds import bounded
 from schema.targets import Docker, Mongodb, Mqtt, Mysql, Redis
 
@@ -52,6 +54,20 @@ def context_by(target: Particular, host: str) -> Named:
     return own_context(
         host,
         verify=not target.ignore_tls_errors,
+        ca=target.ca_cert,
+        certificate=target.client_cert,
+        key=target.client_key,
+    )
+
+
+def context_from(target: Particular, host: str, encryption: Encryption) -> Named | None:
+    """The same as a connection string and the fields say together; None where nothing is encrypted."""
+    if not encryption.wanted:
+        return None
+    return own_context(
+        host,
+        verify=encryption.verifies,
+        check_name=encryption.checks_name,
         ca=target.ca_cert,
         certificate=target.client_cert,
         key=target.client_key,
@@ -118,7 +134,7 @@ def days_of(leaf: bytes) -> int | None:
 
 def _trust(made: Named, ca: str) -> None:
     if ca:
-        made.load_verify_locations(cadata=ca)
+        made.load_verify_locations(cadata=ascii_pem(ca))
     else:
         made.load_default_certs()
 

@@ -23,6 +23,7 @@ from actors.probes.resolver import addresses_of
 from actors.probes.seen import Unsure
 from actors.probes.tls import introduce
 from actors.probes.tools import SENT, Asked, session_behind
+from app.domain.pem_text import ascii_pem
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
 from app.security.names import literal
@@ -199,7 +200,7 @@ def context_of(
     ignoring: bool,  # noqa: FBT001  # part of the cache's key
 ) -> ssl.SSLContext:
     """A client's context with a certificate of its own. Made once per monitor: reading authorities takes a while."""
-    context = ssl.create_default_context(cadata=authorities or None)
+    context = ssl.create_default_context(cadata=ascii_pem(authorities) or None)
     if ignoring:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if cert:

@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.domain.assertions import MATCHED_BYTES, PATTERNS
+from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
+from app.domain.connections.databases import redis_encryption, redis_login
+from app.domain.connections.mongodb import cluster_of
+from app.domain.connections.uris import Encryption
+from app.domain.invalid import InvalidField
 from app.domain.values import number_in
 from schema.assertions import CertificateDays, Comparison, Operator, Value
 from schema.targets import (
@@ -40,7 +45,6 @@ from schema.targets.http import HeaderAssertion
 from schema.targets.services import LdapSecurity
 
 Fault = tuple[str, str]  # field, what would be right
-ENCRYPTED = ("rediss://", "valkeys://")
 TEXTUAL = PATTERNS | {Operator.CONTAINS, Operator.CONTAINS_NOT}
 
 # By type: what a config needs so that there is a value; empty when it has one. Types that are not here always may.
@@ -58,8 +62,11 @@ def _of_site(one: Any) -> str:
     return "needs an https address" if not follows and one.url.lower().startswith("http:") else ""
 
 
+NEEDS_TLS = "needs `tls`: without it there is no certificate"
+
+
 def _with_tls(one: Any) -> str:
-    return "" if one.tls else "needs `tls`: without it there is no certificate"
+    return "" if one.tls else NEEDS_TLS
 
 
 def _with_security(one: Any) -> str:
@@ -67,12 +74,16 @@ def _with_security(one: Any) -> str:
     return "needs a `security`: without it there is no certificate" if is_open else ""
 
 
-def _with_tls_or_string(one: Any) -> str:
-    return "" if one.connection_string else _with_tls(one)
+def _as_read(read: Callable[[Any], Encryption]) -> Callable[[Any], str]:
+    """Of a database: what its fields and its connection string say together."""
 
+    def of(one: Any) -> str:
+        try:
+            return "" if read(one).wanted else NEEDS_TLS
+        except InvalidField:  # named by itself
+            return ""
 
-def _of_redis(one: Redis) -> str:
-    return "" if one.connection_string.startswith(ENCRYPTED) else _with_tls(one)
+    return of
 
 
 def _never(_: Any) -> str:
@@ -84,8 +95,9 @@ CERTIFICATES: dict[type, Callable[[Any], str]] = {
     **dict.fromkeys((Http, Website), _of_site),
     **dict.fromkeys((Tcp, Mqtt, KafkaProducer, Grpc), _with_tls),
     **dict.fromkeys((Mail, Ldap), _with_security),
-    **dict.fromkeys((Mongodb, Sqlserver), _with_tls_or_string),
-    Redis: _of_redis,
+    Mongodb: _as_read(lambda one: cluster_of(one).encryption),
+    Sqlserver: _as_read(lambda one: sqlserver_encryption(one, sqlserver_login(one))),
+    Redis: _as_read(lambda one: redis_encryption(one, redis_login(one))),
     **dict.fromkeys((Dns, Docker, Domain, Mysql, Ntp, Ping, Postgres, Rabbitmq, Snmp, Ssh, Steam, WebSocket), _never),
 }
 

@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from app.domain import fitting, soundness
+from app.domain import fitting, validation
 from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
@@ -33,7 +33,7 @@ def replaced(old: S, new: dict[str, Any]) -> S:
 def _kept(config: S, old: Struct) -> S:
     try:
         kept = sealing.kept(config, old)
-        if wrong := soundness.faults(kept):
+        if wrong := validation.field_errors(kept):
             raise Invalid(wrong)
     except Invalid as refused:
         raise Invalid([FieldError(f"config.{one.field}", one.message) for one in refused.fields]) from refused

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain import whereabouts
+from app.domain import validation, whereabouts
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store import monitor_rows, sight
@@ -54,9 +54,9 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
 
 
 async def add(draft: ProxyDraft) -> Proxy:
-    """Keep a new proxy. Raises Invalid for a mask, which has nothing to stand for."""
+    """Store a new proxy. Raises Invalid for a mask, which has nothing to stand for, and for what can't be used."""
     now, id_ = _now_ms(), str(uuid4())
-    columns = _columns_of(sealing.kept(draft, ProxyPatch()))
+    columns = _columns_of(_validated(sealing.kept(draft, ProxyPatch())))
     await ProxyRow.insert(ProxyRow(id=id_, created_ms=now, updated_ms=now, **columns))
     return await read(id_)
 
@@ -177,7 +177,14 @@ def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
     """The whole definition after the patch; where it says the mask, the old password stays. Raises Invalid."""
     old = ProxyDraft(name=row["name"], **msgspec.structs.asdict(_config_of(row)))
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    return sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old)
+    return _validated(sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old))
+
+
+def _validated(draft: ProxyDraft) -> ProxyDraft:
+    """The same. Raises Invalid for one that nothing can be asked through."""
+    if wrong := validation.field_errors(draft):
+        raise Invalid(wrong)
+    return draft
 
 
 async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:

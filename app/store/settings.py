@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain import fitting, soundness
+from app.domain import fitting, validation
 from app.errors import Invalid, NoSuch, Stale
 from app.store.tables.settings import SettingRow
 from schema.errors import FieldError
@@ -130,7 +130,7 @@ def _fitting(entry: Entry, before: Any, sent: Any) -> Any:
     if isinstance(before, Struct) and isinstance(sent, dict):
         sent = msgspec.to_builtins(before) | sent
     value = fitting.fit(sent, entry.type, "value")
-    if wrong := soundness.faults(value):
+    if wrong := validation.field_errors(value):
         raise Invalid([FieldError(f"value.{one.field}", one.message) for one in wrong])
     return value
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain import soundness, terms
+from app.domain import terms, validation
 from app.errors import Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store.arguments import containing
@@ -143,7 +143,7 @@ def _kept(config: Webhook, old: Webhook) -> Webhook:
         kept = sealing.kept(config, old)
     except Invalid as refused:  # nobody sends the secret before, and a new one takes the place of both
         raise Invalid([one for one in refused.fields if one.field != "previous_secret"]) from refused
-    if wrong := soundness.faults(kept):
+    if wrong := validation.field_errors(kept):
         raise Invalid(wrong)
     return kept
 

@@ -235,7 +235,7 @@ async def test_a_filter_that_can_not_be_read_is_our_own_fault(check, server):
     outcome = await check(at(server.plain, filter="(cn=a"))
     assert (outcome.seen, outcome.message) == (
         UNKNOWN,
-        "the filter can't be read: a parenthesis is missing at character 6",
+        "the configuration can't be used: `filter` must have a closing parenthesis at character 6",
     )
 
 

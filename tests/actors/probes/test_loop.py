@@ -12,16 +12,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.probes import adostring, ber, redaction
+from actors.probes import ber, redaction
 from actors.probes.dns_messages import MOST_RECORDS, Stopped, message_of
 from actors.probes.seen import Seen
 from app import garbage
 from app.api import body as bodies
-from app.domain import foreign_json, json_query, patterns
+from app.domain import foreign_json, hosts, json_query, ldap_filter, patterns
+from app.domain.connections import ado, mongodb, options, uris
 from app.errors import Malformed
 from schema.monitors import MonitorPatch
 from schema.status import Status
-from schema.targets import Http, Website
+from schema.targets import Http, Mongodb, Website
 from schema.targets.http import JsonLanguage
 from tests import make
 from tests.actors.probes.target import answering, serving
@@ -157,7 +158,7 @@ async def test_a_pattern_that_is_too_large_for_what_came_is_our_failure(check):
     async with serving(answering(b"a" * MEGABYTE)) as target:
         outcome = await check(Http(url=target.url(), regex="(a?){1000}b"))
     assert outcome.seen is Status.UNKNOWN
-    assert outcome.message.startswith("the pattern can't be used: it is too large for a text of 1,048,576 bytes")
+    assert outcome.message.startswith("the configuration can't be used: `regex` is too large for `max_body_bytes`")
 
 
 def dns_answer(n_records: int) -> bytes:
@@ -193,7 +194,16 @@ AT_ONCE: dict[str, Callable[[], object]] = {
     "BER of many elements": lambda: refused(lambda: ber.elements(b"\x05\x00" * 500_000), ValueError),
     "BER of many numbers": lambda: refused(lambda: ber.dotted(b"\x81" * 500_000 + b"\x01"), ValueError),
     "a huge number in BER": lambda: refused(lambda: ber.number(b"\x01" * 1_000_000), ValueError),
-    "a connection string of blanks": lambda: refused(lambda: adostring.parsed(" " * 4_000 + "x", 1433), Exception),
+    "a connection string of blanks": lambda: refused(lambda: ado.parsed(" " * 4_000 + "x", 1433), ValueError),
+    "an address of a database without an end": lambda: refused(
+        lambda: uris.parsed("mysql://" + "a@:" * 1_360 + "x", ("mysql",), options.MYSQL, 1), ValueError
+    ),
+    "an address of many hosts": lambda: refused(
+        lambda: mongodb.cluster_of(Mongodb(connection_string="mongodb://" + "a," * 2_000 + "[")), ValueError
+    ),
+    "a filter of many parts": lambda: refused(lambda: ldap_filter.parsed("(&" + "(a=*b*)" * 290 + "("), ValueError),
+    "a filter of blanks": lambda: refused(lambda: ldap_filter.parsed("(& " + " " * 2_040 + "x"), ValueError),
+    "a host of many letters": lambda: refused(lambda: hosts.wire_host("ü." * 126), ValueError),
     "a body of numbers that are slow to read": lambda: refused(
         lambda: bodies.decoded(b'{"config":{"a":' + b"[" + b"1e300," * 160_000 + b"1]}}", MonitorPatch), Malformed
     ),

@@ -24,10 +24,12 @@ from bson import Decimal128
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.mongodb import value_in
-from actors.probes.mongohosts import Cluster, cluster_of
+from actors.probes.mongohosts import found_cluster
 from actors.probes.opmsg import HEAD
 from actors.probes.scram import Scram
 from actors.probes.seen import Failed
+from app.domain.connections.mongodb import Cluster
+from app.domain.connections.uris import Encryption
 from app.domain.values import ABSENT
 from schema.assertions import Value
 from schema.messages import ANSWERED, NO_ANSWER
@@ -134,9 +136,11 @@ async def test_hosts_are_found_by_name_and_must_be_of_that_domain(check, monkeyp
             resolver.nameservers, resolver.port = ["127.0.0.1"], port
 
         monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", configured)
-        cluster = await cluster_of(Mongodb(connection_string="mongodb+srv://ada:p%2F@carts.example.test/shop"))
+        cluster = await found_cluster(Mongodb(connection_string="mongodb+srv://ada:p%2F@carts.example.test/shop"))
         elsewhere = await check(Mongodb(connection_string="mongodb+srv://lost.example.test/shop"))
-    assert cluster == Cluster([("a.example.test", 27018)], "ada", "p/", "shop", "shop", tls=True)
+    assert cluster == Cluster(
+        [("a.example.test", 27018)], "ada", "p/", "shop", "shop", Encryption(wanted=True), "mongodb"
+    )
     assert elsewhere.seen is DOWN
     assert elsewhere.message == "DNS names hosts for lost.example.test that are of another domain"
 

@@ -158,7 +158,7 @@ async def test_a_server_that_stops_after_its_banner_is_cut_off(check):
 async def test_a_key_that_can_not_be_read_is_our_own_fault(check, server):
     outcome = await check(at(server.port, username="me", private_key="no key"))
     assert outcome.seen is UNKNOWN
-    assert outcome.message.startswith("the private key can't be read")
+    assert outcome.message.startswith("the configuration can't be used: `private_key` must be a private key")
 
 
 @pytest.mark.parametrize("fields", [{"username": "me"}, {"password": "x"}, {"fingerprint": "MD5:00:11"}])

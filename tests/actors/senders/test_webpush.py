@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from actors.senders import Undelivered, send, webpush
 from actors.senders.aes128gcm import PLAIN_LIMIT, Once, encrypted
 from actors.senders.tools import Tools
-from app.domain import soundness, vapid
+from app.domain import validation, vapid
 from schema.channels import Webpush
 from schema.events import EventKind
 from schema.notices import Message
@@ -162,7 +162,7 @@ async def test_keys_that_are_none_are_refused_when_kept_and_when_used(
     changes: dict[str, str], field: str, receiver: Receiver, tools: Tools
 ) -> None:
     config: Webpush = subscribed(receiver.url, **changes)
-    assert [one.field for one in soundness.faults(config)] == [field] * bool(field)
+    assert [one.field for one in validation.field_errors(config)] == [field] * bool(field)
     if field:
         with pytest.raises(Undelivered, match="keys are not what they should be") as failed:
             await send(config, given.message(), tools)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from actors.probes import PROBES
-from app.domain import assertable, soundness
+from app.domain import assertable, validation
 from schema.assertions import CertificateDays, Operator, Value
 from schema.targets import (
     TARGETS,
@@ -43,7 +43,7 @@ MQTT, KAFKA = HOST | {"topic": "a"}, {"brokers": ["a.test:1"], "topic": "a", "me
 def faults(kind: type, fields: dict, *assertions: object) -> dict[str, str]:
     config = msgspec.convert({**fields, "assertions": []}, kind) if kind is Mail else kind(**fields)
     config = msgspec.structs.replace(config, assertions=list(assertions))
-    return {one.field: one.message for one in soundness.faults(config)}
+    return {one.field: one.message for one in validation.field_errors(config)}
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_what_a_value_is_compared_with_fits_the_operator(fields, field, words):
         ("assertions.0", Http(url="http://a.test", json_query="$.a", assertions=[value])),
         ("header_assertions.0", Http(url="http://a.test", header_assertions=[header])),
     ):
-        found = {one.field: one.message for one in soundness.faults(config)}
+        found = {one.field: one.message for one in validation.field_errors(config)}
         assert found.keys() == ({f"{place}.{field}"} if field else set())
         assert found.get(f"{place}.{field}", "").startswith(words)

@@ -5,14 +5,15 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain import soundness
+from app.domain import validation
+from app.domain.validation import web
 from schema.targets import Http, Tcp, Website, WebSocket
 from schema.targets.http import Encoding, JsonLanguage
 from tests.actors.probes import certificates
 
 
 def faults(**fields) -> dict[str, str]:
-    return {one.field: one.message for one in soundness.faults(Http(url="http://127.0.0.1/", **fields))}
+    return {one.field: one.message for one in validation.field_errors(Http(url="http://127.0.0.1/", **fields))}
 
 
 NAMES = st.text(max_size=20) | st.sampled_from(["X-A", "x_b", "", ":path", "X A", "X-A:", "Connection", "TE", "Host"])
@@ -27,13 +28,13 @@ SITES = {
 def test_what_is_sent_as_a_header_is_one_and_frames_nothing(kind, name, value):
     """Names are tokens (RFC 9110, 5.1), none of them is the message's own frame, and values are one line."""
     is_token = bool(name) and all(one in string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~" for one in name)
-    holds = is_token and name.lower() not in soundness.FRAMING and not set(value) & set("\r\n\0")
-    assert (not soundness.faults(kind(**SITES[kind], headers={name: value}))) is holds
+    holds = is_token and name.lower() not in web.FRAMING and not set(value) & set("\r\n\0")
+    assert (not validation.field_errors(kind(**SITES[kind], headers={name: value}))) is holds
 
 
-@pytest.mark.parametrize("name", sorted(soundness.HANDSHAKE))
+@pytest.mark.parametrize("name", sorted(web.HANDSHAKE))
 def test_a_websocket_agrees_by_itself(name):
-    assert soundness.faults(WebSocket(url="ws://a.test", headers={name.title(): "x"}))
+    assert validation.field_errors(WebSocket(url="ws://a.test", headers={name.title(): "x"}))
 
 
 @pytest.mark.parametrize(
@@ -86,4 +87,4 @@ def test_certificate_and_key_must_belong_together(tmp_path):
 
 
 def test_types_without_such_rules_hold():
-    assert soundness.faults(Tcp(host="a", port=1)) == []
+    assert validation.field_errors(Tcp(host="a", port=1)) == []

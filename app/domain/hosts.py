@@ -1,0 +1,99 @@
+"""Host names and IP addresses as people write them, and as they are asked for: `[::1]`, `bücher.test`, `fe80::1%eth0`.
+
+Pure. Names beyond ASCII become what browsers make of them (IDNA 2008 as UTS 46 maps it, else IDNA 2003).
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+
+LONGEST, LONGEST_LABEL = 253, 63  # RFC 1035, 2.3.4
+_LABEL = re.compile(r"[A-Za-z0-9_-]+")
+_PORT = re.compile(r"[^:]+:[0-9]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_ZONE = re.compile(r"[A-Za-z0-9_.~-]{1,15}")  # the name or number of a network interface
+
+
+@lru_cache(maxsize=16_384)
+def wire_host(text: str) -> str:
+    """The host as a resolver or a socket takes it: brackets off, in ASCII. Raises ValueError: what would be right."""
+    if text.isascii() and _is_plain(text):
+        return text
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if _SCHEME.match(text):
+        raise ValueError("must be a name or an IP address alone, without what stands before ://")
+    if ":" in bare:
+        return _address(bare, text)
+    if bare != text:
+        raise ValueError("must have brackets around nothing but an IPv6 address")
+    return _name(text)
+
+
+def usable_host(text: str) -> str:
+    """The same; a text that is no host stays as it is, for whoever resolves it to say so."""
+    try:
+        return wire_host(text)
+    except ValueError:
+        return text
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether it is an IP address, without brackets and port."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there is nothing to do: a usual name."""
+    labels = text.removesuffix(".").split(".")
+    return len(text) <= LONGEST and all(len(one) <= LONGEST_LABEL and _LABEL.fullmatch(one) for one in labels)
+
+
+def _address(bare: str, text: str) -> str:
+    """An IPv6 address, with the zone it may have: `%25` is how an address of the web writes `%` (RFC 6874)."""
+    address, percent, zone = bare.partition("%")
+    zone = zone.removeprefix("25") if bare.startswith(f"{address}%25") and zone != "25" else zone
+    if is_ip_address(address) and (not percent or _ZONE.fullmatch(zone)):
+        return f"{address}{percent}{zone}"
+    if _PORT.fullmatch(text) or re.fullmatch(r"\[[^\]]*\]:[0-9]+", text):
+        raise ValueError("must be a name or an IP address without a port: the port has a field of its own")
+    raise ValueError("must be a name or an IP address: this is not an IPv6 address")
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError("must be a name or an IP address: it is empty")
+    if found := re.search(r"[\s/?#@\\%\x00-\x1f\x7f]", text):
+        raise ValueError(f"must be a name or an IP address: {found.group()!r} can't be part of one")
+    name = text if text.isascii() else _in_ascii(text)
+    if _is_plain(name):
+        return name
+    raise ValueError(_wrong_labels(name))
+
+
+def _in_ascii(text: str) -> str:
+    import idna  # noqa: PLC0415  # a library that most names never need
+
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except (UnicodeError, ValueError, IndexError):
+        pass
+    try:
+        return text.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError("must be a name: it has letters that no host name can have") from error
+
+
+def _wrong_labels(name: str) -> str:
+    labels = name.removesuffix(".").split(".")
+    if len(name) > LONGEST:
+        return f"must be a name of at most {LONGEST} characters"
+    if not all(labels):
+        return "must be a name: there is nothing between two of its dots, or before the first"
+    if any(len(one) > LONGEST_LABEL for one in labels):
+        return f"must be a name whose parts have at most {LONGEST_LABEL} characters each"
+    wrong = next(sign for one in labels for sign in one if not _LABEL.fullmatch(sign))
+    return f"must be a name or an IP address: {wrong!r} can't be part of one"

@@ -1,0 +1,86 @@
+"""No config that saves is unknown for ever: whatever a check could object to is refused when it is saved."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings as example_settings
+
+from actors.probes import Tools, open_tools, outcome_of
+from app.domain import fitting
+from app.errors import Invalid
+from app.security.names import Names
+from app.settings import Settings
+from app.store import configs as stored
+from schema.status import Status
+from schema.targets import TARGETS, Target
+from tests import make
+from tests.actors.probes import certificates, configs
+
+OF_OUR_RECORD = {"push", "group"}  # they ask our own database, and nobody else
+EXAMPLES = 40  # of each type
+# What a config has no part in: there is no network, no Docker socket that is allowed, and nobody to resolve names.
+ENVIRONMENT = re.compile(
+    r"the name server .+ does not answer for |no answer from a name server |nobody says |this machine's name server: "
+    r"|the hosts of .+ could not be looked up|this Unix socket is not among "
+    r"|could not ask: (message too long|.* family)"
+)
+
+
+class World:
+    """A loop, what probes work with, and a server that hangs up on whoever asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._runner = asyncio.Runner()
+        self.tools, self.port = self._runner.run(self._opened(settings))
+
+    async def _opened(self, settings: Settings) -> tuple[Tools, int]:
+        names = Names(lookup=lambda _: ("127.0.0.1",))
+        self._server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        tools = await open_tools(settings, trust=certificates.trust(), names=names)
+        return tools, int(self._server.sockets[0].getsockname()[1])
+
+    def message_of(self, target: Target) -> str:
+        """What a check says that can't tell; nothing for one that can."""
+        snapshot = make.snapshot(target, timeout_ms=1_000)
+        outcome = self._runner.run(outcome_of(make.slot(), snapshot, self.tools, detailed=True))
+        return outcome.message if outcome.seen is Status.UNKNOWN else ""
+
+    def close(self) -> None:
+        """Let it all go."""
+        self._runner.run(self.tools.close())
+        self._server.close()
+        self._runner.close()
+
+
+@pytest.fixture
+def world(settings: Settings) -> Iterator[World]:
+    made = World(settings)
+    yield made
+    made.close()
+
+
+def saved(type_: str, config: dict[str, Any]) -> Target | None:
+    """The target, if the API would take the config."""
+    with contextlib.suppress(Invalid):
+        if not fitting.unstorable_at(config):
+            target: Target = stored.fresh(fitting.fit(config, TARGETS[type_]))
+            return target
+    return None
+
+
+@pytest.mark.parametrize("type_", sorted(TARGETS.keys() - OF_OUR_RECORD))
+def test_a_config_that_saves_can_be_asked_with(world: World, type_: str) -> None:
+    assert saved(type_, configs.at_port(configs.USUAL[type_], world.port)) is not None
+
+    @example_settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    @given(config=configs.changed_configs(type_))
+    def can_be_asked_with(config: dict[str, Any]) -> None:
+        if target := saved(type_, configs.at_port(config, world.port)):
+            message = world.message_of(target)
+            assert ENVIRONMENT.match(message) or not message, (config, message)
+
+    can_be_asked_with()

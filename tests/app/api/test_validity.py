@@ -1,0 +1,155 @@
+"""A config that nothing can be asked with is a 422 on every way in; one that an older version stored stays readable."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import db
+from app.domain import dialect
+from app.store import series
+from schema.monitors import Unreadable
+from tests import make
+from tests.app.api.people import ADMIN_TOKEN
+
+API = "/api/v1"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+USABLE: dict[str, dict[str, Any]] = {
+    "http": {"url": "http://127.0.0.1:9/"},
+    "website": {"url": "http://127.0.0.1:9/"},
+    "websocket": {"url": "ws://127.0.0.1:9/"},
+    "rabbitmq": {"nodes": ["http://127.0.0.1:9/"], "username": "a"},
+    "tcp": {"host": "127.0.0.1", "port": 9},
+    "dns": {"host": "a.test"},
+    "ldap": {"host": "127.0.0.1"},
+    "snmp": {"host": "127.0.0.1", "oid": "1.3.6.1"},
+    "ssh": {"host": "127.0.0.1"},
+    "mqtt": {"host": "127.0.0.1", "topic": "a"},
+    "postgres": {"host": "127.0.0.1"},
+    "mysql": {"host": "127.0.0.1"},
+    "mongodb": {"host": "127.0.0.1"},
+    "redis": {"host": "127.0.0.1"},
+    "sqlserver": {"host": "127.0.0.1"},
+}
+WRONG = [  # type, what is wrong in its config, the field that is named, words of the reason
+    ("http", {"url": "http://127.0.0.1:99999/"}, "url", "port from 1 to 65535"),
+    ("http", {"url": "http://["}, "url", "host and port"),
+    ("http", {"url": "http://:80/"}, "url", "with a host in it"),
+    ("http", {"headers": {"X-A": "a\nb"}}, "headers.X-A", "must be one line"),
+    ("http", {"headers": {"X A": "b"}}, "headers", "is not the name of a header"),
+    ("http", {"headers": {"": "b"}}, "headers", "is not the name of a header"),
+    ("http", {"resolver_server": "dns.test"}, "resolver_server", "IP address"),
+    ("http", {"tls_ca": "x"}, "tls_ca", "certificates in PEM"),
+    (
+        "http",
+        {"auth": {"method": "oauth2", "token_url": "http://:1/", "client_id": "a", "client_secret": "b"}},
+        "auth.token_url",
+        "with a host in it",
+    ),
+    ("website", {"url": "http://a..b/"}, "url", "host can be asked for"),
+    ("websocket", {"url": "ws://127.0.0.1:0/"}, "url", "port from 1 to 65535"),
+    ("rabbitmq", {"nodes": ["http://127.0.0.1:9/", "http://[/"]}, "nodes.1", "host and port"),
+    ("tcp", {"host": "a.test:80"}, "host", "without a port"),
+    ("dns", {"resolvers": ["127.0.0.1", "dns.test"]}, "resolvers.1", "IP address"),
+    ("ldap", {"filter": "(cn=a"}, "filter", "closing parenthesis at character 6"),
+    ("ldap", {"ca_cert": "x"}, "ca_cert", "certificates in PEM"),
+    ("snmp", {"oid": "1.40.1"}, "oid", "object's name"),
+    ("ssh", {"username": "a", "private_key": "x"}, "private_key", "OpenSSH or in PEM"),
+    ("mqtt", {"client_cert": "x"}, "client_key", "is required beside client_cert"),
+    ("postgres", {"connection_string": "postgres://u:p?w@h/db"}, "connection_string", "written as %2F, %3F and %23"),
+    ("postgres", {"connection_string": "postgres://h/db?sslmode=maybe"}, "connection_string", "sslmode of"),
+    ("postgres", {"connection_string": "postgres://h/?conect_timeout=1"}, "connection_string", "'connecttimeout'?"),
+    ("mysql", {"connection_string": "mysql://h/?ssl-ca=/etc/ca.pem"}, "connection_string", "into `ca_cert`"),
+    ("mysql", {"connection_string": "mysql://h:x/"}, "connection_string", "must look like mysql://"),
+    ("mongodb", {"connection_string": "mongodb://h/?authMechanism=GSSAPI"}, "connection_string", "authMechanism"),
+    ("redis", {"connection_string": "redis://h/shop"}, "connection_string", "a database's number"),
+    ("sqlserver", {"connection_string": "Server=h;Integrated Security=true"}, "connection_string", "sign in with"),
+]
+TAKEN = [
+    ("postgres", "postgresql://u:p@h/db?sslmode=require&channel_binding=require"),
+    ("postgres", "postgresql://u:p@h/db?connect_timeout=10&application_name=x&target_session_attrs=read-write"),
+    ("mysql", "mysql://u:p@h/db?ssl=true"),
+    ("mysql", "mysql://u:p@h/db?ssl-mode=REQUIRED&charset=utf8mb4"),
+]
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update(CARRIER)
+    return client
+
+
+def config_of(type_, changes):
+    usable = {**USABLE[type_], **changes}
+    return {name: value for name, value in usable.items() if name != "host" or "connection_string" not in changes}
+
+
+def error_of(reply, field, words):
+    assert reply.status_code == 422, reply.text
+    found = {one["field"]: one["message"] for one in reply.json()["error"]["details"]["fields"]}
+    assert words in found[field]
+
+
+@pytest.mark.parametrize(("type_", "changes", "field", "words"), WRONG)
+async def test_what_can_not_be_asked_with_is_named_on_every_way_in(api, type_, changes, field, words):
+    config = config_of(type_, changes)
+    error_of(await api.post(f"{API}/monitors", json=make.monitor_json(type_, config)), f"config.{field}", words)
+    monitor = (await api.post(f"{API}/monitors", json=make.monitor_json(type_, USABLE[type_]))).json()
+    for way in (api.patch, api.put):
+        error_of(await way(f"{API}/monitors/{monitor['id']}", json={"config": config}), f"config.{field}", words)
+    in_its_words = dialect.WORDS.get(type_, {}).get(field.partition(".")[0])
+    if not in_its_words:
+        error_of(
+            await api.post(f"{API}/checks/run", json={"plugin_type": type_, "config": config}), f"config.{field}", words
+        )
+
+
+@pytest.mark.parametrize(("type_", "text"), TAKEN)
+async def test_what_a_client_of_the_database_takes_is_taken(api, type_, text):
+    reply = await api.post(f"{API}/monitors", json=make.monitor_json(type_, {"connection_string": text}))
+    assert reply.status_code == 201, reply.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"host": "a:1"}, "host"), ({"host": "a..b"}, "host"), ({"password": "p" * 256, "username": "a"}, "password")],
+)
+async def test_a_proxy_that_can_not_be_used_is_named(api, changes, field):
+    proxy = {"name": "office", "protocol": "socks5", "host": "proxy.lan", "port": 1080}
+    error_of(await api.post(f"{API}/proxies", json={**proxy, **changes}), field, "must be")
+    made = (await api.post(f"{API}/proxies", json=proxy)).json()
+    error_of(await api.patch(f"{API}/proxies/{made['id']}", json=changes), field, "must be")
+
+
+@pytest.mark.parametrize(
+    ("type_", "config", "field"),
+    [
+        ("gotify", {"server_url": "http://:80/", "app_token": "abc"}, "server_url"),
+        ("webhook", {"url": "http://127.0.0.1:99999/"}, "url"),
+        ("webhook", {"url": "http://127.0.0.1:9/", "headers": {"X": "a\nb"}}, "headers.X"),
+        ("smtp", {"host": "a..b", "sender": "a@b.test", "to": ["a@b.test"]}, "host"),
+    ],
+)
+async def test_a_channel_that_can_not_be_reached_is_named(api, type_, config, field):
+    reply = await api.post(f"{API}/notification-channels", json=make.channel_json(type=type_, config=config))
+    error_of(reply, f"config.{field}", "")
+
+
+async def test_a_config_of_long_ago_is_shown_listed_and_renamed(api):
+    """It was stored when nobody looked; it may not be changed into another one like it, and harms nothing else."""
+    made = (await api.post(f"{API}/monitors", json=make.monitor_json())).json()
+    other = (await api.post(f"{API}/monitors", json=make.monitor_json(name="other"))).json()
+    old = {"type": "http", "url": "http://127.0.0.1:99999/", "headers": {"X A": "b"}, "regex": "("}
+    async with db.writing():
+        await db.rows("UPDATE monitors SET config = ?1 WHERE id = ?2", msgspec.json.encode(old).decode(), made["id"])
+    at = f"{API}/monitors/{made['id']}"
+    assert (await api.get(at)).json()["config"]["url"] == old["url"]
+    listed = (await api.get(f"{API}/monitors")).json()["monitors"]
+    assert {one["id"] for one in listed} == {made["id"], other["id"]}
+    assert (await api.patch(at, json={"name": "renamed"})).status_code == 200
+    error_of_config = await api.patch(at, json={"config": {"url": "http://127.0.0.1:99999/"}})
+    error_of(error_of_config, "config.url", "port from 1 to 65535")
+    numbers = await db.rows("SELECT no FROM series")
+    known = await series.snapshots([row["no"] for row in numbers])
+    assert len(known) == 2
+    assert not any(isinstance(one.target, Unreadable) for one in known)
