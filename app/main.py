@@ -19,7 +19,6 @@ from app import db, first_steps, interruptions, metrics, nodes, queue, settings 
 from app.api import (
     body,
     deadlines,
-    document,
     encryption,
     idempotency,
     options,
@@ -46,7 +45,7 @@ from app.api.invitations import InvitationController
 from app.api.live import hub, live
 from app.api.monitors import MonitorController
 from app.api.oidc import OidcController
-from app.api.openapi import bodies
+from app.api.openapi import bodies, overview
 from app.api.own_password import OwnPasswordController
 from app.api.passkeys import PasskeyController
 from app.api.plugins import PluginController
@@ -142,7 +141,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         exception_handlers=replies.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
-        openapi_config=document.config(versions.OURS),
+        openapi_config=overview.config(versions.OURS),
         plugins=[bodies.Blanks()],
         logging_config=None,
     )

@@ -40,7 +40,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     error: str
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class DeliveryDetails(Struct, frozen=True, kw_only=True):
     """A delivery with what it tells, and every try that was answered or given up, oldest first."""
 
     delivery: Delivery
@@ -48,7 +48,7 @@ class Told(Struct, frozen=True, kw_only=True):
     tries: list[Attempt]
 
 
-class Again(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResendDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which dead deliveries to send again: all that fit, without `ids` whichever they are; at most 1,000 of them."""
 
     ids: Annotated[list[DeliveryId], Meta(min_length=1, max_length=1_000)] | UnsetType = UNSET

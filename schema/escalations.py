@@ -24,14 +24,14 @@ After = Annotated[
 ]
 
 
-class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EscalationStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The next ones to be told, and how long the ones before them have."""
 
     after: After
     channel_ids: ChannelIds
 
 
-Steps = Annotated[list[Step], Meta(min_length=1, max_length=20)]
+Steps = Annotated[list[EscalationStep], Meta(min_length=1, max_length=20)]
 Repeat = Annotated[int, Meta(ge=0, le=100, description="How often all steps are taken again, after the first time.")]
 
 
@@ -56,7 +56,7 @@ class Escalation(Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    steps: list[Step]
+    steps: list[EscalationStep]
     repeat: int
     monitors: Annotated[int, Meta(description="How many monitors use it.")]
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]

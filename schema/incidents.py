@@ -43,7 +43,7 @@ class EntryKind(StrEnum):
     RESOLVED = "resolved"
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class TimelineEntry(Struct, frozen=True, kw_only=True):
     """One line of a timeline."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     event: Annotated[str, Meta(description="Of a telling: the event that was told.")] = ""
 
 
-class Affected(Struct, frozen=True, kw_only=True):
+class AffectedMonitor(Struct, frozen=True, kw_only=True):
     """The monitor an incident is about. `name` is empty once it was deleted."""
 
     id: str
@@ -94,7 +94,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     kind: IncidentKind
     status: IncidentStatus
     title: str
-    monitor: Affected | None
+    monitor: AffectedMonitor | None
     is_public: bool
     started_at: Annotated[datetime, Meta(description="Of an outage: its first failing check.")]
     detected_at: Annotated[datetime, Meta(description="Of an outage: the check that was believed.")]
@@ -113,7 +113,7 @@ class Incident(Struct, frozen=True, kw_only=True):
 class IncidentStory(Incident, frozen=True, kw_only=True):
     """An incident with its timeline, oldest first."""
 
-    timeline: list[Entry]
+    timeline: list[TimelineEntry]
 
 
 class IncidentFigures(Struct, frozen=True, kw_only=True):

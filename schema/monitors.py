@@ -10,7 +10,7 @@ from schema.escalations import EscalationId
 from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
 from schema.proxies import ProxyConfig
 from schema.status import Status
-from schema.tags import Label, TagIds
+from schema.tags import TagIds, TagLabel
 from schema.targets import TARGETS, Target
 
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
@@ -93,7 +93,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
     resend_interval: int
     upside_down: bool
     notification_channel_ids: list[str]
-    tags: Annotated[list[Label], Meta(description="By name.")]
+    tags: Annotated[list[TagLabel], Meta(description="By name.")]
     parent_ids: Annotated[list[str], Meta(description="What it can't be reached without.")]
     escalation_id: str | None
     status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]

@@ -34,7 +34,7 @@ class PasskeyOptions(Struct, frozen=True, kw_only=True):
     public_key: PublicKey
 
 
-class Attestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
+class PasskeyAttestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
     """What an authenticator made. Browsers add fields as the standard grows, so unknown ones are let be."""
 
     client_data_json: Base64Url
@@ -42,7 +42,7 @@ class Attestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
     transports: Annotated[list[Transport], Meta(max_length=10)] = []
 
 
-class Assertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
+class PasskeyAssertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
     """What an authenticator signed. Browsers add fields as the standard grows, so unknown ones are let be."""
 
     client_data_json: Base64Url
@@ -50,13 +50,13 @@ class Assertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
     signature: Base64Url
 
 
-class NewCredential(Struct, frozen=True, kw_only=True, rename="camel"):
+class AttestedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
     """`toJSON()` of what `navigator.credentials.create` gives."""
 
     id: Base64Url
     raw_id: Base64Url
     type: Literal["public-key"]
-    response: Attestation
+    response: PasskeyAttestation
 
 
 class SignedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -65,14 +65,14 @@ class SignedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
     id: Base64Url
     raw_id: Base64Url
     type: Literal["public-key"]
-    response: Assertion
+    response: PasskeyAssertion
 
 
 class PasskeyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new passkey."""
 
     name: KeyName
-    credential: NewCredential
+    credential: AttestedCredential
 
 
 class PasskeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,7 +51,7 @@ class Results(Struct, frozen=True, kw_only=True):
     pages: int
 
 
-class Share(Struct, frozen=True):
+class VerdictShare(Struct, frozen=True):
     """How many results said so."""
 
     count: int
@@ -65,4 +65,4 @@ class Summary(Struct, frozen=True, kw_only=True):
     from_date: datetime
     to_date: datetime
     total_checks: Annotated[int, Meta(description="Results of the period.")]
-    statuses: Annotated[dict[str, Share], Meta(description="By success, warning and error.")]
+    statuses: Annotated[dict[str, VerdictShare], Meta(description="By success, warning and error.")]

@@ -53,7 +53,7 @@ class Tag(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class Label(Struct, frozen=True, kw_only=True):
+class TagLabel(Struct, frozen=True, kw_only=True):
     """A tag as its monitors show it."""
 
     id: str

@@ -80,7 +80,7 @@ class WebhookShown(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class Rotated(Struct, frozen=True, kw_only=True):
+class RotatedSecret(Struct, frozen=True, kw_only=True):
     """A new secret: shown here, and never again."""
 
     id: str

@@ -1,6 +1,6 @@
 """What a route does, in the catalogue's words: from the route itself, so that a new one can't be forgotten.
 
-`AddMonitor` is `monitor.created`, `TestChannel` is `channel.tested`. What reads badly like that has a row in `SPOKEN`.
+`CreateMonitor` is `monitor.created`, `TestChannel` is `channel.tested`. What reads badly so has a row in `SPOKEN`.
 """
 
 import re
@@ -34,21 +34,29 @@ VERBS = {
 SIGN_IN = "session.started"
 SPOKEN = {
     "Login": SIGN_IN,
-    "TakeToken": SIGN_IN,
+    "CreateToken": SIGN_IN,
     "LoginWithCode": SIGN_IN,
     "LoginWithPasskey": SIGN_IN,
     "FinishOidc": SIGN_IN,
-    "Refresh": "session.refreshed",
+    "RefreshToken": "session.refreshed",
     "Logout": "session.ended",
     "Register": "user.registered",
-    "ChangeMe": "user.updated",
-    "SayMonitorStatus": "monitor.said",
+    "UpdateMe": "user.updated",
+    "SetMonitorStatus": "monitor.said",
     "ShowPushToken": "monitor.token_shown",
     "RotatePushToken": "monitor.token_rotated",
     "TestChannelDraft": "channel.tested",
     "AcknowledgeByLink": "incident.acknowledged",
     "RunAdHocCheck": "check.run",
     "RunAdHocBatch": "batch.run",
+    "BulkUpdateMonitors": "monitors.updated",
+    "ResetUserPassword": "password.reset",
+    "CreateRecoveryCodes": "recovery_codes.renewed",
+    "CreatePasskeyOptions": "passkey.prepared",
+    "CreatePasskeyLoginOptions": "passkey_login.prepared",
+    "UpdatePasskey": "passkey.renamed",
+    "DeleteSession": "session.ended",
+    "DeleteSessions": "sessions.ended",
 }
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 

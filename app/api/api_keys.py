@@ -59,7 +59,7 @@ class ApiKeyController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseApiKeys")
+    @get(operation_id="ListApiKeys")
     async def browse(
         self, wanted: NamedDependency[Asked[KeyQuery]], principal: NamedDependency[Principal]
     ) -> ApiKeys | ApiKeyPage:
@@ -69,7 +69,7 @@ class ApiKeyController(Controller):
             return ApiKeys(api_keys=found, total=total)
         return ApiKeyPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddApiKey")
+    @post(operation_id="CreateApiKey")
     async def add(
         self, request: AnyRequest, data: JSONBody[ApiKeyDraft], principal: NamedDependency[Principal]
     ) -> Response[IssuedApiKey]:
@@ -78,12 +78,12 @@ class ApiKeyController(Controller):
         told = IssuedApiKey(**msgspec.structs.asdict(made), key=secret)
         return Response(told, status_code=201, headers=etags.header_of(made.version))
 
-    @get("/{key_id:str}", operation_id="ReadApiKey")
+    @get("/{key_id:str}", operation_id="GetApiKey")
     async def read(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
         """Read one key, without its secret."""
         return etags.tagged(await api_keys.read(str(key_id), principal))
 
-    @patch("/{key_id:str}", operation_id="ChangeApiKey", opt=VERSIONED)
+    @patch("/{key_id:str}", operation_id="UpdateApiKey", opt=VERSIONED)
     async def change(
         self,
         request: AnyRequest,
@@ -105,11 +105,11 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """The same as PATCH: absent fields stay."""
+        """Update an API key, as PATCH does: absent fields stay."""
         known = request.app.state.scopes
         return etags.tagged(await api_keys.change(str(key_id), data, principal, known, version=version))
 
-    @delete("/{key_id:str}", operation_id="RemoveApiKey", opt=VERSIONED)
+    @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
     async def remove(
         self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
     ) -> None:

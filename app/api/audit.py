@@ -97,7 +97,7 @@ class AuditController(Controller):
     guards = (ADMIN,)
     dependencies = {"wanted": Provide(wanted)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseAudit", dependencies={"asked": Provide(asked)})
+    @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(asked)})
     async def browse(self, asked: NamedDependency[Asked[AuditQuery]]) -> AuditLog | AuditPage:
         """List changes and attempts, newest first. `actor` is an id or a user name."""
         found, more = await audit.browse(asked.query)

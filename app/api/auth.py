@@ -61,7 +61,7 @@ class AuthController(Controller):
 
     @post(
         "/token",
-        operation_id="TakeToken",
+        operation_id="CreateToken",
         status_code=200,
         guards=[ANYONE],
         dto=FormBody,
@@ -71,7 +71,7 @@ class AuthController(Controller):
         """Sign in with a form, as OAuth2 clients do. Otherwise the same as `/auth/login`; both read form and JSON."""
         return await _signed_in(request, data)
 
-    @post("/refresh", operation_id="Refresh", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
+    @post("/refresh", operation_id="RefreshToken", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
         """Trade a refresh token for a new pair. One that was used before ends the whole session."""
         sid, user_id, fresh = await sessions.rotate(data.refresh_token)
@@ -86,13 +86,13 @@ class AuthController(Controller):
         gone = [cookies.made(request, name, "", max_age=0, httponly=name == principals.COOKIE) for name in names]
         return Response(None, cookies=gone, status_code=204)
 
-    @get("/me", operation_id="ReadMe", guards=[VIEWER])
+    @get("/me", operation_id="GetMe", guards=[VIEWER])
     async def me(self, principal: NamedDependency[Principal]) -> Me:
         """Who one is, and what one is asked for beside the password."""
         user = _user_of(principal) if principal == principals.API_ADMIN else await users.read(principal.user_id)
         return Me(**structs.asdict(user), two_factor=await factors.of(user.id))
 
-    @patch("/me", operation_id="ChangeMe", guards=[VIEWER])
+    @patch("/me", operation_id="UpdateMe", guards=[VIEWER])
     async def change_me(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]
     ) -> User:

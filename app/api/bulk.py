@@ -69,7 +69,7 @@ class BulkController(Controller):
     guards = (OPERATOR,)
     opt = {UNHURRIED: True}  # noqa: RUF012  # Litestar's way
 
-    @post(operation_id="ChangeMonitors", status_code=200)
+    @post(operation_id="BulkUpdateMonitors", status_code=200)
     async def bulk(
         self, data: JSONBody[Bulk], principal: NamedDependency[Principal], request: AnyRequest
     ) -> BulkResults:

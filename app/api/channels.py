@@ -88,7 +88,7 @@ class ChannelController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseChannels")
+    @get(operation_id="ListChannels")
     async def browse(
         self, wanted: NamedDependency[Asked[ChannelQuery]], principal: NamedDependency[Principal]
     ) -> Channels | ChannelPage:
@@ -99,12 +99,12 @@ class ChannelController(Controller):
             return Channels(notification_channels=found, total=total)
         return ChannelPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @get("/providers", operation_id="BrowseProviders", sync_to_thread=False)
+    @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def providers(self) -> Providers:
         """Every provider with its fields: their types, which are required, which are secret."""
         return providers.catalogue()
 
-    @get("/variables", operation_id="BrowseVariables", sync_to_thread=False)
+    @get("/variables", operation_id="ListTemplateVariables", sync_to_thread=False)
     def variables(self) -> Variables:
         """Every name that a template can use, with its meaning and an example."""
         return previews.variables()
@@ -114,7 +114,7 @@ class ChannelController(Controller):
         """Try templates on an example of an event; nothing is sent, and nothing kept. 422 names what can't be read."""
         return previews.of(data)
 
-    @post(operation_id="AddChannel", guards=[ADMIN])
+    @post(operation_id="CreateChannel", guards=[ADMIN])
     async def add(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
         """Add a channel. Its secrets are never shown again."""
         return etags.tagged(await channels.add(data), status_code=201)
@@ -130,13 +130,13 @@ class ChannelController(Controller):
             await channels.remove_trial(channel_id)
         return SENT
 
-    @get("/{channel_id:str}", operation_id="ReadChannel")
+    @get("/{channel_id:str}", operation_id="GetChannel")
     async def read(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
         """Read one channel."""
         (channel,) = projections.visible_to(principal, [await channels.read(str(channel_id), principal.tags)])
         return etags.tagged(channel)
 
-    @patch("/{channel_id:str}", operation_id="ChangeChannel", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{channel_id:str}", operation_id="UpdateChannel", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
@@ -147,10 +147,10 @@ class ChannelController(Controller):
     async def merge(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
-        """The same as PATCH: absent fields stay."""
+        """Update a channel, as PATCH does: absent fields stay."""
         return etags.tagged(await channels.change(str(channel_id), data, version=version))
 
-    @delete("/{channel_id:str}", operation_id="RemoveChannel", guards=[ADMIN], opt=VERSIONED)
+    @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a channel; its monitors stay and no longer tell it."""
         await channels.remove(str(channel_id), version=version)

@@ -107,7 +107,7 @@ class CheckController(Controller):
     guards = (VIEWER,)
     dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
+    @get(operation_id="ListChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
     async def browse(
         self,
         wanted: NamedDependency[MonitorQuery],
@@ -118,7 +118,7 @@ class CheckController(Controller):
         asked_by = (wanted, window, projections.sees_whole(principal))
         return await cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
 
-    @post(operation_id="AddCheck", guards=[ADMIN])
+    @post(operation_id="CreateCheck", guards=[ADMIN])
     async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
         """Add a check. Without a schedule it runs on demand only."""
         draft = checks.draft_of(data)
@@ -136,14 +136,14 @@ class CheckController(Controller):
         await require_ad_hoc(principal)
         return await run_once(data, trail.of(request))
 
-    @get("/{check_id:str}", operation_id="ReadCheck")
+    @get("/{check_id:str}", operation_id="GetCheck")
     async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
         """Read one check."""
         found = projections.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
         (check,) = await shown(found)
         return Response(check, headers=etags.header_of(found[0].version))
 
-    @put("/{check_id:str}", operation_id="PutCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
+    @put("/{check_id:str}", operation_id="UpdateCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
     async def change(
         self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
     ) -> Response[Check]:
@@ -154,7 +154,7 @@ class CheckController(Controller):
             changed = await monitors.change(monitor.id, patch, version=version)
         return await _told(changed)
 
-    @delete("/{check_id:str}", operation_id="RemoveCheck", guards=[ADMIN], opt={"refusals": [412]})
+    @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
     async def remove(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a check and its results."""
         await aftermath.tell(await monitors.remove(str(check_id), version=version))

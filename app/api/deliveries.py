@@ -22,7 +22,7 @@ from app.errors import Invalid
 from app.security.policy import OPERATOR, VIEWER
 from app.store import delivery_list, resends
 from app.store.delivery_list import END_MS, DeliveryQuery
-from schema.deliveries import Again, Delivery, Resent, State, Told
+from schema.deliveries import Delivery, DeliveryDetails, ResendDraft, Resent, State
 from schema.events import EventKind
 from schema.pages import Pagination
 from schema.users import Principal
@@ -92,7 +92,7 @@ class DeliveryController(Controller):
     tags = ("Deliveries",)
     guards = (VIEWER,)
 
-    @get(operation_id="BrowseDeliveries", dependencies={"wanted": Provide(wanted), "asked": Provide(asked)})
+    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(wanted), "asked": Provide(asked)})
     async def browse(self, asked: NamedDependency[Asked[DeliveryQuery]]) -> Deliveries | DeliveryPage:
         """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
         found, total = await delivery_list.browse(asked.query), await delivery_list.count(asked.query)
@@ -102,7 +102,7 @@ class DeliveryController(Controller):
 
     @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def resend_all(
-        self, data: JSONBody[Again], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+        self, data: JSONBody[ResendDraft], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Resent:
         """Send dead deliveries again, the oldest first, at most 1,000 at once; each under the id it had."""
         query = DeliveryQuery(
@@ -116,8 +116,8 @@ class DeliveryController(Controller):
         await _send(found, request_id_of(request))
         return Resent(sum(len(ids) for ids in found.values()))
 
-    @get("/{delivery_id:str}", operation_id="ReadDelivery")
-    async def read(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Told:
+    @get("/{delivery_id:str}", operation_id="GetDelivery")
+    async def read(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetails:
         """Read one delivery with its event and every try."""
         return await delivery_list.read(str(delivery_id), principal.tags)
 

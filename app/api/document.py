@@ -10,11 +10,8 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, Reference, SecurityScheme
 from litestar.routes import HTTPRoute
 
 from app.api import body, examples
@@ -26,47 +23,6 @@ Node = dict[str, Any]
 
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
-SECURITY: dict[str, SecurityScheme | Reference] = {
-    "bearer": SecurityScheme(
-        type="http", scheme="bearer", description="An access token, an API key, or the API admin token."
-    ),
-    "apiKey": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
-    "basic": SecurityScheme(type="http", scheme="basic", description="User name or e-mail address, and password."),
-    "session": SecurityScheme(
-        type="apiKey",
-        name="session_id",
-        security_scheme_in="cookie",
-        description="Changes need X-CSRF-Token as well. Over TLS the cookie is called `__Host-session_id`.",
-    ),
-}
-ABOUT = (
-    "Watches the services you host, tells you when one fails, and can put it right.\n\n"
-    "Every refusal has one shape, `{error: {code, message, details, timestamp, request_id}}`; a 422 names every wrong "
-    "field at once. Absent fields of a change stay as they are; a secret reads `********`, and sent back so it stays."
-)
-
-
-class Unserved(Router):
-    """Where Litestar would put its own explorers: nowhere, `app.pages.explorer` serves ours."""
-
-    def register(self, value: Any) -> list[Any]:
-        """Take the handler, and leave it out."""
-        del value
-        return []
-
-
-def config(version: str) -> OpenAPIConfig:
-    """What Litestar needs to derive its part."""
-    return OpenAPIConfig(
-        title="Watchkeeper",
-        version=version,
-        description=ABOUT,
-        use_handler_docstrings=True,
-        render_plugins=[JsonRenderPlugin()],
-        openapi_router=Unserved("/openapi", route_handlers=[]),
-        components=Components(security_schemes=SECURITY),
-        security=[{name: []} for name in SECURITY],
-    )
 
 
 @cache

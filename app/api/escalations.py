@@ -59,7 +59,7 @@ class EscalationController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseEscalations")
+    @get(operation_id="ListEscalations")
     async def browse(self, wanted: NamedDependency[Asked[EscalationQuery]]) -> Escalations | EscalationPage:
         """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await escalations.browse(wanted.query)
@@ -67,17 +67,17 @@ class EscalationController(Controller):
             return Escalations(escalations=found, total=total)
         return EscalationPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddEscalation", guards=[ADMIN])
+    @post(operation_id="CreateEscalation", guards=[ADMIN])
     async def add(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
         """Add an escalation. Monitors that name it use it from their next incident on."""
         return etags.tagged(await escalations.add(data), status_code=201)
 
-    @get("/{escalation_id:str}", operation_id="ReadEscalation")
+    @get("/{escalation_id:str}", operation_id="GetEscalation")
     async def read(self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Escalation]:
         """Read one escalation."""
         return etags.tagged(await escalations.read(str(escalation_id), principal.tags))
 
-    @patch("/{escalation_id:str}", operation_id="ChangeEscalation", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
@@ -88,10 +88,10 @@ class EscalationController(Controller):
     async def merge(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
-        """The same as PATCH: absent fields stay."""
+        """Update an escalation, as PATCH does: absent fields stay."""
         return etags.tagged(await escalations.change(str(escalation_id), data, version=version))
 
-    @delete("/{escalation_id:str}", operation_id="RemoveEscalation", guards=[ADMIN], opt=VERSIONED)
+    @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete an escalation; its monitors fall back to none."""
         await escalations.remove(str(escalation_id), version=version)

@@ -31,7 +31,7 @@ class HealthController(Controller):
     tags = ("Health",)
     guards = (ANYONE,)
 
-    @get("/health", operation_id="ReadHealth")
+    @get("/health", operation_id="GetHealth")
     async def health(self, request: AnyRequest) -> Response[ServiceHealth]:
         """Everything at a glance. 503 when the database is lost; without Redis we are degraded, and say so with 200."""
         checks = await _checks(request.app.state.settings)
@@ -42,7 +42,7 @@ class HealthController(Controller):
 
     @get(
         ["/ready", "/api/v1/ready"],
-        operation_id=lambda _, __, path: "ReadApiReadiness" if "api" in str(path) else "ReadReadiness",
+        operation_id=lambda _, __, path: "GetApiReadiness" if "api" in str(path) else "GetReadiness",
         opt={RATE: FREE},
     )
     async def ready(self, request: AnyRequest) -> Response[Readiness]:
@@ -57,13 +57,13 @@ class HealthController(Controller):
         }
         return Response(Readiness(ready=is_serving, services=services), status_code=200 if is_serving else 503)
 
-    @get("/metrics", operation_id="ReadMetrics", media_type=MediaType.TEXT)
+    @get("/metrics", operation_id="GetMetrics", media_type=MediaType.TEXT)
     async def metrics(self) -> Response[str]:
         """Every process's metrics, in the format Prometheus scrapes."""
         page = await metrics.gathered(nodes.node_id("api"))
         return Response(page, media_type=SCRAPED)
 
-    @get("/api/v1/health", operation_id="ReadApiHealth", opt={RATE: FREE})
+    @get("/api/v1/health", operation_id="GetApiHealth", opt={RATE: FREE})
     async def api_health(self) -> ApiHealth:
         """Whether the API answers, and whether it has its cache."""
         is_there = await _answers(queue.client().ping())
@@ -75,7 +75,7 @@ class HealthController(Controller):
             cache_enabled=is_there,
         )
 
-    @get("/api/v1/version", operation_id="ReadVersion")
+    @get("/api/v1/version", operation_id="GetVersion")
     async def version(self) -> Version:
         """Which version this is."""
         return Version(version=versions.OURS, api="v1")

@@ -95,7 +95,7 @@ class HeartbeatController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
 
-    @get("/heartbeats", operation_id="BrowseHeartbeats")
+    @get("/heartbeats", operation_id="ListHeartbeats")
     async def browse(
         self,
         wanted: NamedDependency[Asked[HeartbeatQuery]],
@@ -104,7 +104,7 @@ class HeartbeatController(Controller):
         """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
         return await listed(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
 
-    @get("/monitors/{monitor_id:str}/heartbeats", operation_id="BrowseMonitorHeartbeats")
+    @get("/monitors/{monitor_id:str}/heartbeats", operation_id="ListMonitorHeartbeats")
     async def of_monitor(
         self, monitor_id: FromPath[UUID], wanted: NamedDependency[Asked[HeartbeatQuery]]
     ) -> Heartbeats | HeartbeatPage:

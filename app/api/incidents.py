@@ -19,7 +19,6 @@ from app.store import incidents, monitors
 from app.store.incident_list import END_MS
 from app.store.incidents import IncidentQuery
 from schema.incidents import (
-    Entry,
     Incident,
     IncidentDraft,
     IncidentFigures,
@@ -28,6 +27,7 @@ from schema.incidents import (
     IncidentStatus,
     IncidentStory,
     NoteDraft,
+    TimelineEntry,
 )
 from schema.pages import Pagination
 from schema.users import Principal
@@ -106,14 +106,14 @@ class IncidentController(Controller):
         "asked": Provide(asked),
     }
 
-    @get("/incidents", operation_id="BrowseIncidents")
+    @get("/incidents", operation_id="ListIncidents")
     async def browse(
         self, asked: NamedDependency[Asked[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
     ) -> Incidents | IncidentPage:
         """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
         return await _listed(asked, monitor_id)
 
-    @get("/monitors/{monitor_id:str}/incidents", operation_id="BrowseMonitorIncidents")
+    @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
     async def of_monitor(
         self, monitor_id: FromPath[UUID], asked: NamedDependency[Asked[IncidentQuery]]
     ) -> Incidents | IncidentPage:
@@ -121,14 +121,14 @@ class IncidentController(Controller):
         await monitors.read(str(monitor_id), asked.query.seen_by)
         return await _listed(asked, monitor_id)
 
-    @get("/incidents/metrics", operation_id="ReadIncidentMetrics")
+    @get("/incidents/metrics", operation_id="GetIncidentMetrics")
     async def figures(
         self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentFigures:
         """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
         return await incidents.figures(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due.now_ms())
 
-    @post("/incidents", operation_id="AddIncident", guards=[OPERATOR])
+    @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
     async def add(
         self, data: JSONBody[IncidentDraft], principal: NamedDependency[Principal]
     ) -> Response[IncidentStory]:
@@ -137,12 +137,12 @@ class IncidentController(Controller):
         await tidings.tell(told)
         return etags.tagged(told.incident, status_code=201)
 
-    @get("/incidents/{incident_id:str}", operation_id="ReadIncident")
+    @get("/incidents/{incident_id:str}", operation_id="GetIncident")
     async def read(self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[IncidentStory]:
         """Read one incident with its timeline."""
         return etags.tagged(await incidents.read(str(incident_id), principal.tags))
 
-    @patch("/incidents/{incident_id:str}", operation_id="ChangeIncident", guards=[OPERATOR], opt=VERSIONED)
+    @patch("/incidents/{incident_id:str}", operation_id="UpdateIncident", guards=[OPERATOR], opt=VERSIONED)
     async def change(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentStory]:
@@ -153,10 +153,10 @@ class IncidentController(Controller):
     async def merge(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentStory]:
-        """The same as PATCH: absent fields stay."""
+        """Update an incident, as PATCH does: absent fields stay."""
         return etags.tagged(await incidents.change(str(incident_id), data, version=version))
 
-    @delete("/incidents/{incident_id:str}", operation_id="RemoveIncident", guards=[ADMIN], opt=VERSIONED)
+    @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete an incident with its timeline. An outage that lasts can't be deleted."""
         await incidents.remove(str(incident_id), version=version)
@@ -176,10 +176,10 @@ class IncidentController(Controller):
         await tidings.tell(told)
         return etags.tagged(told.incident)
 
-    @post("/incidents/{incident_id:str}/notes", operation_id="AddIncidentNote", guards=[OPERATOR])
+    @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
     async def add_note(
         self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
-    ) -> Entry:
+    ) -> TimelineEntry:
         """Add a note to the timeline, also of an incident that is over."""
         return await incidents.add_note(str(incident_id), data.text, principal.username)
 

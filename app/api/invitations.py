@@ -69,7 +69,7 @@ class InvitationController(Controller):
     path = "/invitations"
     tags = ("Users",)
 
-    @get(operation_id="BrowseInvitations", guards=[ADMIN], dependencies={"wanted": Provide(asked)})
+    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[Asked[InvitationQuery]]) -> Invitations | InvitationPage:
         """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await invitations.browse(wanted.query)
@@ -77,14 +77,14 @@ class InvitationController(Controller):
             return Invitations(invitations=found, total=total)
         return InvitationPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="Invite", guards=[ADMIN], opt={"refusals": [409]})
+    @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def add(
         self, data: JSONBody[InvitationDraft], state: State, principal: NamedDependency[Principal]
     ) -> IssuedInvitation:
         """Invite somebody. The link is shown this once, holds for seven days, and lets one person in."""
         return await invite(data, principal, state)
 
-    @get("/{invitation_id:str}", operation_id="ReadInvitation", guards=[ADMIN])
+    @get("/{invitation_id:str}", operation_id="GetInvitation", guards=[ADMIN])
     async def read(self, invitation_id: FromPath[UUID]) -> Invitation:
         """Read one invitation, without its link."""
         return await invitations.read(str(invitation_id))

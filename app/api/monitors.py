@@ -19,7 +19,7 @@ from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
 from schema.pages import Pagination
 from schema.targets import TARGETS, Push
-from schema.targets.composed import Saying
+from schema.targets.composed import ManualState
 from schema.users import Principal
 
 VERSIONED = {"refusals": [409, 412]}
@@ -85,7 +85,7 @@ class MonitorController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseMonitors")
+    @get(operation_id="ListMonitors")
     async def browse(
         self, wanted: NamedDependency[Asked[MonitorQuery]], principal: NamedDependency[Principal]
     ) -> Monitors | MonitorPage:
@@ -96,20 +96,20 @@ class MonitorController(Controller):
             return Monitors(monitors=found, total=total)
         return MonitorPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddMonitor", guards=[ADMIN])
+    @post(operation_id="CreateMonitor", guards=[ADMIN])
     async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
         """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
         changed = await monitors.add(data)
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor, status_code=201)
 
-    @get("/{monitor_id:str}", operation_id="ReadMonitor")
+    @get("/{monitor_id:str}", operation_id="GetMonitor")
     async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
         """Read one monitor, with where it stands."""
         (monitor,) = projections.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
         return etags.tagged(monitor)
 
-    @patch("/{monitor_id:str}", operation_id="ChangeMonitor", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{monitor_id:str}", operation_id="UpdateMonitor", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
@@ -122,12 +122,12 @@ class MonitorController(Controller):
     async def merge(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """The same as PATCH: absent fields stay."""
+        """Update a monitor, as PATCH does: absent fields stay."""
         changed = await monitors.change(str(monitor_id), data, version=version)
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 
-    @delete("/{monitor_id:str}", operation_id="RemoveMonitor", guards=[ADMIN], opt=VERSIONED)
+    @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a monitor and its history."""
         await aftermath.tell(await monitors.remove(str(monitor_id), version=version))
@@ -165,8 +165,8 @@ class MonitorController(Controller):
         await aftermath.tell(changed)
         return etags.tagged(changed.monitor)
 
-    @put("/{monitor_id:str}/status", operation_id="SayMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
-    async def say(self, monitor_id: FromPath[UUID], data: JSONBody[Saying]) -> Response[Monitor]:
+    @put("/{monitor_id:str}/status", operation_id="SetMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
+    async def say(self, monitor_id: FromPath[UUID], data: JSONBody[ManualState]) -> Response[Monitor]:
         """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
         changed = await monitors.say(str(monitor_id), data)
         await aftermath.tell(changed)

@@ -37,7 +37,7 @@ class PasskeyController(Controller):
     path = "/auth/passkeys"
     tags = ("Auth",)
 
-    @post("/options", operation_id="PreparePasskey", guards=[VIEWER], status_code=200)
+    @post("/options", operation_id="CreatePasskeyOptions", guards=[VIEWER], status_code=200)
     async def prepare(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyStart]
     ) -> PasskeyOptions:
@@ -51,7 +51,7 @@ class PasskeyController(Controller):
         user = (account.id, account.email)
         return PasskeyOptions(public_key=authenticators.creation(site, user, there, challenge))
 
-    @post(operation_id="AddPasskey", guards=[VIEWER])
+    @post(operation_id="CreatePasskey", guards=[VIEWER])
     async def add(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyDraft]
     ) -> PasskeyAdded:
@@ -64,7 +64,7 @@ class PasskeyController(Controller):
         await sessions.end_others(user_id, keep=principal.session_id)
         return PasskeyAdded(passkey=passkey, two_factor=await factors.of(user_id), recovery_codes=codes)
 
-    @get(operation_id="BrowsePasskeys", guards=[VIEWER])
+    @get(operation_id="ListPasskeys", guards=[VIEWER])
     async def browse(
         self, principal: NamedDependency[Principal], page: Page = None, limit: Limit = None
     ) -> Passkeys | PasskeyPage:
@@ -75,14 +75,14 @@ class PasskeyController(Controller):
         part = found[window.skip : window.skip + window.limit]
         return PasskeyPage(data=part, pagination=lists.numbers(window, len(found)))
 
-    @patch("/{passkey_id:str}", operation_id="RenamePasskey", guards=[VIEWER])
+    @patch("/{passkey_id:str}", operation_id="UpdatePasskey", guards=[VIEWER])
     async def rename(
         self, principal: NamedDependency[Principal], passkey_id: FromPath[UUID], data: JSONBody[PasskeyPatch]
     ) -> Passkey:
         """Give a passkey another name."""
         return await passkeys.rename(second_step.person(principal), str(passkey_id), data.name)
 
-    @delete("/{passkey_id:str}", operation_id="RemovePasskey", guards=[VIEWER], opt={"refusals": [409]})
+    @delete("/{passkey_id:str}", operation_id="DeletePasskey", guards=[VIEWER], opt={"refusals": [409]})
     async def remove(self, principal: NamedDependency[Principal], passkey_id: FromPath[UUID]) -> None:
         """Forget a passkey, unless it is the last second factor. Ends one's other sessions."""
         user_id = second_step.person(principal)
@@ -91,7 +91,7 @@ class PasskeyController(Controller):
 
     @post(
         "/login/options",
-        operation_id="PreparePasskeyLogin",
+        operation_id="CreatePasskeyLoginOptions",
         status_code=200,
         guards=[ANYONE],
         opt={"refusals": [401, 403]},

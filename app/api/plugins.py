@@ -17,12 +17,12 @@ class PluginController(Controller):
     tags = ("Plugins",)
     guards = (VIEWER,)
 
-    @get(operation_id="BrowsePlugins", sync_to_thread=False)
+    @get(operation_id="ListPlugins", sync_to_thread=False)
     def browse(self) -> Plugins:
         """List every kind of check, with its required and optional config."""
         return plugins.catalogue()
 
-    @get("/{plugin_name:str}", operation_id="ReadPlugin", sync_to_thread=False)
+    @get("/{plugin_name:str}", operation_id="GetPlugin", sync_to_thread=False)
     def read(self, plugin_name: FromPath[str]) -> Plugin:
         """Read about one kind of check, by its name or an alias."""
         type_ = plugins.ALIASES.get(plugin_name, plugin_name)

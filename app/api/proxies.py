@@ -66,7 +66,7 @@ class ProxyController(Controller):
     guards = (VIEWER,)
     dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseProxies")
+    @get(operation_id="ListProxies")
     async def browse(self, wanted: NamedDependency[Asked[ProxyQuery]]) -> Proxies | ProxyPage:
         """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await proxies.browse(wanted.query)
@@ -74,17 +74,17 @@ class ProxyController(Controller):
             return Proxies(proxies=found, total=total)
         return ProxyPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddProxy", guards=[ADMIN])
+    @post(operation_id="CreateProxy", guards=[ADMIN])
     async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
         """Add a proxy. Its password is never shown again."""
         return etags.tagged(await proxies.add(data), status_code=201)
 
-    @get("/{proxy_id:str}", operation_id="ReadProxy")
+    @get("/{proxy_id:str}", operation_id="GetProxy")
     async def read(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
         """Read one proxy."""
         return etags.tagged(await proxies.read(str(proxy_id), principal.tags))
 
-    @patch("/{proxy_id:str}", operation_id="ChangeProxy", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{proxy_id:str}", operation_id="UpdateProxy", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
@@ -100,12 +100,12 @@ class ProxyController(Controller):
     async def merge(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
-        """The same as PATCH: absent fields stay."""
+        """Update a proxy, as PATCH does: absent fields stay."""
         proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
         await aftermath.replan(monitor_ids)
         return etags.tagged(proxy)
 
-    @delete("/{proxy_id:str}", operation_id="RemoveProxy", guards=[ADMIN], opt=USED)
+    @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=USED)
     async def remove(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a proxy that no monitor goes through."""
         await proxies.remove(str(proxy_id), version=version)

@@ -21,7 +21,7 @@ from app.store.readings import COUNTED_MOST, DAY_MS, HeartbeatQuery
 from app.store.sight import Seeing
 from schema.heartbeats import Heartbeat
 from schema.pages import pagination_of
-from schema.results import VERDICTS, Period, Result, Results, Share, Summary, Verdict
+from schema.results import VERDICTS, Period, Result, Results, Summary, Verdict, VerdictShare
 from schema.users import Principal
 
 DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
@@ -104,7 +104,9 @@ async def _summary(period: Period, seen_by: Seeing) -> Summary:
         from_date=from_date,
         to_date=to_date,
         total_checks=total,
-        statuses={name: Share(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()},
+        statuses={
+            name: VerdictShare(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()
+        },
     )
 
 
@@ -116,7 +118,7 @@ class ResultController(Controller):
     guards = (VIEWER,)
     dependencies = {"window": Provide(lists.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseResults")
+    @get(operation_id="ListResults")
     async def browse(
         self,
         wanted: NamedDependency[HeartbeatQuery],
@@ -126,13 +128,13 @@ class ResultController(Controller):
         """List results of all checks, or of one. With a `status` and no `check_id` it looks back a day."""
         return await listed(replace(wanted, monitor_id=check_id and str(check_id)), window)
 
-    @get("/summary", operation_id="SummariseResults")
+    @get("/summary", operation_id="GetResultSummary")
     async def summary(self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day") -> Summary:
         """Count the results of the last day, week (7 days) or month (30 days)."""
         seen_by = principal.tags
         return await cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
 
-    @get("/check/{check_id:str}", operation_id="BrowseResultsOfCheck")
+    @get("/check/{check_id:str}", operation_id="ListCheckResults")
     async def of_check(
         self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
     ) -> Results:
@@ -140,7 +142,7 @@ class ResultController(Controller):
         await monitors.read(str(check_id), wanted.seen_by)
         return await listed(replace(wanted, monitor_id=str(check_id)), window)
 
-    @get("/{result_id:str}", operation_id="ReadResult")
+    @get("/{result_id:str}", operation_id="GetResult")
     async def read(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
         """Read one result."""
         return result_of(await results.read(result_id, principal.tags))

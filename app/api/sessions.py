@@ -63,7 +63,7 @@ class SessionController(Controller):
     tags = ("Sessions",)
     guards = (VIEWER,)
 
-    @get(operation_id="BrowseSessions", dependencies={"window": Provide(lists.part), "wanted": Provide(asked)})
+    @get(operation_id="ListSessions", dependencies={"window": Provide(lists.part), "wanted": Provide(asked)})
     async def browse(
         self, wanted: NamedDependency[Asked[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
@@ -73,18 +73,18 @@ class SessionController(Controller):
             return Sessions(total=total, sessions=found)
         return SessionPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @get("/{session_id:str}", operation_id="ReadSession")
+    @get("/{session_id:str}", operation_id="GetSession")
     async def read(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
         """Read one session: of one's own, or as an admin anybody's."""
         return await session_list.read(session_id, _owner(principal), principal.session_id)
 
-    @delete("/{session_id:str}", operation_id="EndSession")
+    @delete("/{session_id:str}", operation_id="DeleteSession")
     async def end(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
         """End a session: its tokens, its cookie and its sockets within a second."""
         await session_list.read(session_id, _owner(principal), principal.session_id)
         await sessions.end(session_id)
 
-    @delete(operation_id="EndSessions")
+    @delete(operation_id="DeleteSessions")
     async def end_all(
         self,
         principal: NamedDependency[Principal],

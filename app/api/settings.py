@@ -28,18 +28,18 @@ class SettingController(Controller):
     guards = (ADMIN,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseSettings")
+    @get(operation_id="ListSettings")
     async def browse(self) -> Settings:
         """List every setting, with its default and its meaning."""
         found = await settings.browse()
         return Settings(settings=found, total=len(found))
 
-    @get("/key/{key:str}", operation_id="ReadSetting")
+    @get("/key/{key:str}", operation_id="GetSetting")
     async def read(self, key: FromPath[str]) -> Response[Setting]:
         """Read one setting."""
         return etags.tagged(await settings.look(key))
 
-    @put("/key/{key:str}", operation_id="PutSetting", opt=VERSIONED)
+    @put("/key/{key:str}", operation_id="UpdateSetting", opt=VERSIONED)
     async def put(
         self, key: FromPath[str], data: JSONBody[SettingPatch], version: NamedDependency[int | None]
     ) -> Response[Setting]:

@@ -60,7 +60,7 @@ class TagController(Controller):
     guards = (VIEWER,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseTags", dependencies={"wanted": Provide(asked)})
+    @get(operation_id="ListTags", dependencies={"wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[Asked[TagQuery]]) -> Tags | TagPage:
         """List tags: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await tags.browse(wanted.query)
@@ -68,17 +68,17 @@ class TagController(Controller):
             return Tags(tags=found, total=total)
         return TagPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddTag", guards=[ADMIN])
+    @post(operation_id="CreateTag", guards=[ADMIN])
     async def add(self, data: JSONBody[TagDraft]) -> Response[Tag]:
         """Add a tag. A name that another one has is refused, in whatever case."""
         return etags.tagged(await tags.add(data), status_code=201)
 
-    @get("/{tag_id:str}", operation_id="ReadTag")
+    @get("/{tag_id:str}", operation_id="GetTag")
     async def read(self, tag_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Tag]:
         """Read one tag."""
         return etags.tagged(await tags.read(str(tag_id), principal.tags))
 
-    @patch("/{tag_id:str}", operation_id="ChangeTag", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{tag_id:str}", operation_id="UpdateTag", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
@@ -89,10 +89,10 @@ class TagController(Controller):
     async def merge(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
-        """The same as PATCH: absent fields stay."""
+        """Update a tag, as PATCH does: absent fields stay."""
         return etags.tagged(await tags.change(str(tag_id), data, version=version))
 
-    @delete("/{tag_id:str}", operation_id="RemoveTag", guards=[ADMIN], opt=VERSIONED)
+    @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a tag that no viewer sees by, and take it off its monitors."""
         await tags.remove(str(tag_id), version=version)

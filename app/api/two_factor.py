@@ -63,7 +63,7 @@ class TwoFactorController(Controller):
         await factors.remove_all(account.id)
         await sessions.end_others(account.id, keep=principal.session_id)
 
-    @post("/recovery-codes", operation_id="RenewRecoveryCodes", guards=[VIEWER], status_code=200)
+    @post("/recovery-codes", operation_id="CreateRecoveryCodes", guards=[VIEWER], status_code=200)
     async def renew(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[RecoveryCodesWanted]
     ) -> TwoFactorOn:

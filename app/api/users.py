@@ -66,7 +66,7 @@ class UserController(Controller):
     guards = (ADMIN,)
     dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseUsers")
+    @get(operation_id="ListUsers")
     async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:
         """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await roster.browse(wanted.query)
@@ -74,7 +74,7 @@ class UserController(Controller):
             return Users(users=found, total=total)
         return UserPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddUser", opt=ADDED)
+    @post(operation_id="CreateUser", opt=ADDED)
     async def add(
         self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
     ) -> Response[Member | IssuedInvitation]:
@@ -87,12 +87,12 @@ class UserController(Controller):
         member = await roster.add(username, data.email, data.role, await passwords.hashed(data.password))
         return Response(member, status_code=201, headers=etags.header_of(member.version))
 
-    @get("/{user_id:str}", operation_id="ReadUser")
+    @get("/{user_id:str}", operation_id="GetUser")
     async def read(self, user_id: FromPath[UUID]) -> Response[Member]:
         """Read one user."""
         return etags.tagged(await roster.read(str(user_id)))
 
-    @patch("/{user_id:str}", operation_id="ChangeUser", opt=VERSIONED)
+    @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
     async def change(
         self,
         request: AnyRequest,
@@ -114,10 +114,10 @@ class UserController(Controller):
         data: JSONBody[MemberPatch],
         version: NamedDependency[int | None],
     ) -> Response[ChangedMember]:
-        """The same as PATCH: absent fields stay."""
+        """Update a user, as PATCH does: absent fields stay."""
         return await _changed(request, str(user_id), data, version)
 
-    @post("/{user_id:str}/reset-password", operation_id="ResetPassword", status_code=200)
+    @post("/{user_id:str}/reset-password", operation_id="ResetUserPassword", status_code=200)
     async def reset_password(
         self, request: AnyRequest, user_id: FromPath[UUID], data: JSONBody[PasswordReset]
     ) -> PasswordGiven:
@@ -134,7 +134,7 @@ class UserController(Controller):
         trail.of(request).change["keys_revoked"] = revoked
         return PasswordGiven(password=made, keys_revoked=revoked)
 
-    @delete("/{user_id:str}", operation_id="RemoveUser", opt=VERSIONED)
+    @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
     async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a user and their sessions. The last admin stays."""
         await roster.remove(str(user_id), version=version)

@@ -17,7 +17,7 @@ class VisibleTagController(Controller):
     tags = ("Users",)
     guards = (ADMIN,)
 
-    @get(operation_id="ReadVisibleTags")
+    @get(operation_id="GetVisibleTags")
     async def read(self, user_id: FromPath[UUID]) -> VisibleTags:
         """Read the tags that a user sees by as a viewer; none of them: everything."""
         return await viewer_tags.read(str(user_id))

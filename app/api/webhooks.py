@@ -21,7 +21,7 @@ from app.store.webhook_deliveries import DeliveryQuery
 from app.store.webhooks import WebhookQuery
 from schema.jobs import NotifyBatch
 from schema.pages import Pagination
-from schema.webhooks import Rotated, WebhookDelivery, WebhookDraft, WebhookPatch, WebhookShown, WebhookTest
+from schema.webhooks import RotatedSecret, WebhookDelivery, WebhookDraft, WebhookPatch, WebhookShown, WebhookTest
 
 VERSIONED, SENDING, AGAIN = {"refusals": [412]}, {"refusals": [502], **RUNNING}, {"refusals": [409], **RUNNING}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -102,7 +102,7 @@ class WebhookController(Controller):
     guards = (OPERATOR,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="BrowseWebhooks", dependencies={"wanted": Provide(asked)})
+    @get(operation_id="ListWebhooks", dependencies={"wanted": Provide(asked)})
     async def browse(self, wanted: NamedDependency[Asked[WebhookQuery]]) -> Webhooks | WebhookPage:
         """List webhooks: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await webhooks.browse(wanted.query)
@@ -110,17 +110,17 @@ class WebhookController(Controller):
             return Webhooks(webhooks=found, total=total)
         return WebhookPage(data=found, pagination=lists.numbers(wanted.window, total))
 
-    @post(operation_id="AddWebhook", guards=[ADMIN])
+    @post(operation_id="CreateWebhook", guards=[ADMIN])
     async def add(self, data: JSONBody[WebhookDraft]) -> Response[WebhookShown]:
         """Register a webhook. Without a `secret` one is made: the reply is the only one that shows it."""
         return etags.tagged(await webhooks.add(data), status_code=201)
 
-    @get("/{webhook_id:str}", operation_id="ReadWebhook")
+    @get("/{webhook_id:str}", operation_id="GetWebhook")
     async def read(self, webhook_id: FromPath[UUID]) -> Response[WebhookShown]:
         """Read one webhook, and how it fares."""
         return etags.tagged(await webhooks.read(str(webhook_id)))
 
-    @patch("/{webhook_id:str}", operation_id="ChangeWebhook", guards=[ADMIN], opt=VERSIONED)
+    @patch("/{webhook_id:str}", operation_id="UpdateWebhook", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookShown]:
@@ -131,21 +131,21 @@ class WebhookController(Controller):
     async def merge(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookShown]:
-        """The same as PATCH: absent fields stay."""
+        """Update a webhook, as PATCH does: absent fields stay."""
         return etags.tagged(await webhooks.change(str(webhook_id), data, version=version))
 
-    @delete("/{webhook_id:str}", operation_id="RemoveWebhook", guards=[ADMIN], opt=VERSIONED)
+    @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a webhook, and what it is still owed."""
         await webhooks.remove(str(webhook_id), version=version)
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
-    async def rotate(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> Rotated:
+    async def rotate(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> RotatedSecret:
         """Make a new secret: this reply is the only one that shows it. The old one signs beside it for a day."""
         return await webhooks.rotate(str(webhook_id), version=version)
 
-    @get("/{webhook_id:str}/deliveries", operation_id="BrowseWebhookDeliveries",
+    @get("/{webhook_id:str}/deliveries", operation_id="ListWebhookDeliveries",
          dependencies={"wanted": Provide(deliveries_asked)})  # fmt: skip
     async def deliveries(
         self, webhook_id: FromPath[UUID], wanted: NamedDependency[Asked[DeliveryQuery]]

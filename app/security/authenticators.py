@@ -21,7 +21,7 @@ from webauthn.helpers.structs import (
 
 from app.errors import Invalid, Unauthorized
 from app.security.passkeys import WRONG, Key, Site
-from schema.passkeys import NewCredential, SignedCredential
+from schema.passkeys import AttestedCredential, SignedCredential
 
 NAME = "Watchkeeper"
 KNOWN_TRANSPORTS = frozenset(one.value for one in AuthenticatorTransport)
@@ -58,7 +58,7 @@ def request(site: Site, there: list[Key], challenge: bytes) -> dict[str, Any]:
     return _plain(webauthn.options_to_json(made))
 
 
-def registered(site: Site, credential: NewCredential, challenge: bytes) -> Key:
+def registered(site: Site, credential: AttestedCredential, challenge: bytes) -> Key:
     """The new passkey. Raises Invalid when it is none for us."""
     try:
         made = webauthn.verify_registration_response(

@@ -14,7 +14,7 @@ from app.store import sight
 from app.store.arguments import listed
 from app.store.monitor_rows import moment
 from app.store.sight import Seeing
-from schema.deliveries import Attempt, Delivery, Told
+from schema.deliveries import Attempt, Delivery, DeliveryDetails
 from schema.events import EventKind
 
 MOST_COUNTED = 100_000
@@ -82,13 +82,15 @@ async def count(query: DeliveryQuery) -> int:
     return int(row["n"])
 
 
-async def read(delivery_id: str, seen_by: Seeing = None) -> Told:
+async def read(delivery_id: str, seen_by: Seeing = None) -> DeliveryDetails:
     """One delivery with its event and its tries. Raises NoSuch."""
     found = await db.rows(_ONE, delivery_id, sight.argument(seen_by))
     if not found:
         raise NoSuch("delivery", delivery_id)
     tries = [_attempt(row) for row in await db.rows(_TRIES, delivery_id)]
-    return Told(delivery=_delivery(found[0], seen_by), data=msgspec.json.decode(found[0]["data"]), tries=tries)
+    return DeliveryDetails(
+        delivery=_delivery(found[0], seen_by), data=msgspec.json.decode(found[0]["data"]), tries=tries
+    )
 
 
 async def dead_ids(query: DeliveryQuery, among: Sequence[str], most: int) -> list[str]:

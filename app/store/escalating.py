@@ -15,7 +15,7 @@ from app import db
 from app.domain.outages import Line, Outage, instant_of, ms_of, told
 from app.store import timelines
 from app.store.deliveries import by_channel
-from schema.escalations import Step
+from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
 
@@ -39,7 +39,7 @@ class _Due(Struct, frozen=True):
 
     incident: Outage
     number: int
-    step: Step
+    step: EscalationStep
     of: int
     next_s: int | None
     watched: dict[str, str]
@@ -116,7 +116,7 @@ async def _found(now_ms: int) -> Any:
 
 def _due_of(row: Any) -> _Due | None:
     """The step that an incident is at; None when there is none any more."""
-    steps = msgspec.json.decode(row["steps"] or "[]", type=list[Step])
+    steps = msgspec.json.decode(row["steps"] or "[]", type=list[EscalationStep])
     number, last = row["step"], len(steps) * ((row["repeat"] or 0) + 1)
     if number >= last or row["name"] is None:
         return None

@@ -16,7 +16,7 @@ from app.store.arguments import containing, listed
 from app.store.sight import Seeing
 from app.store.tables.incidents import EscalationRow
 from schema.errors import FieldError
-from schema.escalations import Escalation, EscalationDraft, EscalationPatch, Step
+from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 
 SORTS = {"name": "lower(x.name)", "created_at": "x.created_ms", "updated_at": "x.updated_ms"}
 MOST = 1_000  # escalations in one answer
@@ -114,12 +114,12 @@ async def _row(escalation_id: str, *, lock: bool = False, seen_by: Seeing = None
 
 async def _shown(found: Sequence[Any]) -> list[Escalation]:
     """Rows as they are returned; of the channels in their steps, those that exist."""
-    steps = {row["id"]: msgspec.json.decode(row["steps"], type=list[Step]) for row in found}
+    steps = {row["id"]: msgspec.json.decode(row["steps"], type=list[EscalationStep]) for row in found}
     known = await _known({id_ for some in steps.values() for step in some for id_ in step.channel_ids})
     return [_escalation_of(row, [_with(step, known) for step in steps[row["id"]]]) for row in found]
 
 
-def _with(step: Step, known: Collection[str]) -> Step:
+def _with(step: EscalationStep, known: Collection[str]) -> EscalationStep:
     return msgspec.structs.replace(step, channel_ids=[one for one in step.channel_ids if one in known])
 
 
@@ -132,7 +132,7 @@ async def _known(channel_ids: Collection[str]) -> set[str]:
     return {row["id"] for row in found}
 
 
-async def _refuse_unknown(steps: Sequence[Step]) -> None:
+async def _refuse_unknown(steps: Sequence[EscalationStep]) -> None:
     known = await _known({id_ for step in steps for id_ in step.channel_ids})
     unknown = [
         FieldError(f"steps.{number}.channel_ids.{place}", UNKNOWN)
@@ -144,7 +144,7 @@ async def _refuse_unknown(steps: Sequence[Step]) -> None:
         raise Invalid(unknown)
 
 
-def _escalation_of(row: Any, steps: list[Step]) -> Escalation:
+def _escalation_of(row: Any, steps: list[EscalationStep]) -> Escalation:
     return Escalation(
         id=row["id"],
         name=row["name"],
@@ -163,7 +163,7 @@ def _columns_of(draft: EscalationDraft) -> dict[str, Any]:
 
 def _merged(row: Any, patch: EscalationPatch) -> EscalationDraft:
     """The whole definition after the patch."""
-    steps = msgspec.json.decode(row["steps"], type=list[Step])
+    steps = msgspec.json.decode(row["steps"], type=list[EscalationStep])
     old = EscalationDraft(name=row["name"], steps=steps, repeat=row["repeat"])
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return msgspec.structs.replace(old, **fields)

@@ -10,7 +10,7 @@ from app.errors import NoSuch
 from app.store import sight, timelines
 from app.store.monitor_rows import moment
 from app.store.sight import Seeing
-from schema.incidents import Affected, Incident, IncidentKind, IncidentStatus, IncidentStory
+from schema.incidents import AffectedMonitor, Incident, IncidentKind, IncidentStatus, IncidentStory
 
 ALL = (
     "SELECT i.*, m.name AS monitor_name, m.type AS monitor_type FROM incidents i"
@@ -46,7 +46,7 @@ def incident_of(row: Any) -> Incident:
         kind=IncidentKind(row["kind"]),
         status=_status_of(row),
         title=row["title"],
-        monitor=row["monitor_id"] and Affected(id=row["monitor_id"], name=row["monitor_name"] or ""),
+        monitor=row["monitor_id"] and AffectedMonitor(id=row["monitor_id"], name=row["monitor_name"] or ""),
         is_public=bool(row["is_public"]),
         started_at=instant_of(started_ms),
         detected_at=instant_of(row["detected_ms"]),

@@ -22,12 +22,12 @@ from app.store.outages import end, follow, mend
 from app.store.tables.incidents import IncidentRow
 from schema.events import Event, EventKind
 from schema.incidents import (
-    Entry,
     EntryKind,
     IncidentDraft,
     IncidentKind,
     IncidentPatch,
     IncidentStory,
+    TimelineEntry,
 )
 
 __all__ = [
@@ -146,7 +146,7 @@ async def resolve(incident_id: str, author: str) -> Told:
         return await _told(incident_id, now, EventKind.INCIDENT_RESOLVED, [line], by=author)
 
 
-async def add_note(incident_id: str, text: str, author: str) -> Entry:
+async def add_note(incident_id: str, text: str, author: str) -> TimelineEntry:
     """Add to a timeline, also of one that is over. Raises NoSuch."""
     line = Line(incident_id, _now_ms(), EntryKind.NOTE, text, author)
     async with db.writing():

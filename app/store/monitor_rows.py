@@ -18,7 +18,7 @@ from schema.errors import FieldError
 from schema.jobs import Plan
 from schema.monitors import Monitor, MonitorDraft, Snapshot, Unreadable
 from schema.status import Status
-from schema.tags import Label
+from schema.tags import TagLabel
 from schema.targets import TARGETS, Push, Target
 
 log = structlog.get_logger()
@@ -140,7 +140,7 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
 
 
 def monitor_of(
-    row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[Label], parent_ids: Sequence[str]
+    row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[TagLabel], parent_ids: Sequence[str]
 ) -> Monitor:
     """A monitor as it is returned: secrets masked.
 

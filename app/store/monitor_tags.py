@@ -8,12 +8,12 @@ from app.store import sight
 from app.store.arguments import listed
 from app.store.sight import Seeing
 from schema.errors import FieldError
-from schema.tags import Label
+from schema.tags import TagLabel
 
 UNKNOWN = "must be the id of a tag that exists"
 
 
-async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, list[Label]]:
+async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, list[TagLabel]]:
     """Tags by monitor, in the order of their names; monitors without any are absent."""
     found = await db.rows(
         "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
@@ -22,9 +22,9 @@ async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, li
         listed(monitor_ids),
         sight.argument(seen_by),
     )
-    labels: dict[str, list[Label]] = {}
+    labels: dict[str, list[TagLabel]] = {}
     for row in found:
-        labels.setdefault(row["monitor_id"], []).append(Label(id=row["id"], name=row["name"], color=row["color"]))
+        labels.setdefault(row["monitor_id"], []).append(TagLabel(id=row["id"], name=row["name"], color=row["color"]))
     return labels
 
 

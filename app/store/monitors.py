@@ -43,7 +43,7 @@ from schema.limits import NAME_LIMIT
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
 from schema.targets import Push, Target
-from schema.targets.composed import Saying
+from schema.targets.composed import ManualState
 
 __all__ = [
     "SORTS",
@@ -162,7 +162,7 @@ async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001 
     return await change(monitor_id, MonitorPatch(active=active))
 
 
-async def say(monitor_id: str, said: Saying) -> Changed:
+async def say(monitor_id: str, said: ManualState) -> Changed:
     """Set what a manual monitor is. Raises NoSuch, Conflict for a monitor of another type."""
     row = await _row(monitor_id)
     if row["type"] != "manual":

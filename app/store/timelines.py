@@ -9,7 +9,7 @@ from app import db
 from app.domain import gates
 from app.domain.outages import Line, instant_of
 from app.store.sight import Seeing
-from schema.incidents import Entry, EntryKind
+from schema.incidents import EntryKind, TimelineEntry
 
 MOST = 2_000  # entries of one incident; its beginning is what people look for
 
@@ -28,7 +28,7 @@ async def write(lines: Iterable[Line]) -> None:
         )
 
 
-async def of(incident_id: str, seen_by: Seeing = None) -> list[Entry]:
+async def of(incident_id: str, seen_by: Seeing = None) -> list[TimelineEntry]:
     """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
     written = await db.rows(
         f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MOST}",
@@ -50,18 +50,20 @@ async def _deliveries(incident_id: str) -> Any:
     )
 
 
-def shown(line: Line) -> Entry:
+def shown(line: Line) -> TimelineEntry:
     """An entry that was just written."""
-    return Entry(at=instant_of(line.at_ms), kind=line.kind, text=line.text, author=line.author)
+    return TimelineEntry(at=instant_of(line.at_ms), kind=line.kind, text=line.text, author=line.author)
 
 
-def _entry(row: Any) -> Entry:
-    return Entry(at=instant_of(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"])
+def _entry(row: Any) -> TimelineEntry:
+    return TimelineEntry(
+        at=instant_of(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"]
+    )
 
 
-def _telling(row: Any, seen_by: Seeing) -> Entry:
+def _telling(row: Any, seen_by: Seeing) -> TimelineEntry:
     reason = row["error"] if seen_by is None else gates.without_names(row["error"])
-    return Entry(
+    return TimelineEntry(
         at=instant_of(row["at_ms"]),
         kind=_TOLD[row["state"]],
         text=reason if row["state"] != "sent" else "",

@@ -23,7 +23,7 @@ from app.store.tables.channels import ChannelRow
 from schema.channels import Webhook
 from schema.channels.terms import Terms
 from schema.limits import MASK
-from schema.webhooks import Rotated, Standing, WebhookDraft, WebhookHealth, WebhookPatch, WebhookShown
+from schema.webhooks import RotatedSecret, Standing, WebhookDraft, WebhookHealth, WebhookPatch, WebhookShown
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 MOST = 1_000  # webhooks in one answer
@@ -104,7 +104,7 @@ async def browse(query: WebhookQuery) -> tuple[list[WebhookShown], int]:
     return [_shown(row) for row in found], int(counted[0]["n"])
 
 
-async def rotate(webhook_id: str, *, version: int | None = None) -> Rotated:
+async def rotate(webhook_id: str, *, version: int | None = None) -> RotatedSecret:
     """Give it a new secret; the one it had signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = _now_ms(), _new_secret()
     async with db.writing():
@@ -113,7 +113,7 @@ async def rotate(webhook_id: str, *, version: int | None = None) -> Rotated:
         old = _config_of(row)
         config = msgspec.structs.replace(old, secret=secret, previous_secret=old.secret)
         await _write(row, {"config": sealing.seal(config), "rotated_ms": now})
-    return Rotated(id=webhook_id, secret=secret, previous_secret_until=_at(now + KEPT_MS))
+    return RotatedSecret(id=webhook_id, secret=secret, previous_secret_until=_at(now + KEPT_MS))
 
 
 async def forget_secrets(now_ms: int) -> int:

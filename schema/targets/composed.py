@@ -48,7 +48,7 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     ] = GroupAlerts.BOTH
 
 
-class Saying(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ManualState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody says of a manual monitor."""
 
     status: Said

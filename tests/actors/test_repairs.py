@@ -8,7 +8,7 @@ from app import db, due, queue as queues
 from app.domain import slots
 from app.security import sealing
 from app.store import channels, escalations, heartbeats, monitors, series
-from schema.escalations import EscalationDraft, Step
+from schema.escalations import EscalationDraft, EscalationStep
 from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
 from schema.monitors import MonitorPatch
 from schema.status import Status
@@ -184,7 +184,7 @@ async def test_a_push_between_slots_covers_no_slot(plan):
 
 async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(plan):
     channel = await channels.add(make.channel())
-    steps = [Step(after=10, channel_ids=[channel.id])]
+    steps = [EscalationStep(after=10, channel_ids=[channel.id])]
     escalation = await escalations.add(EscalationDraft(name="on call", steps=steps))
     (snapshot,) = await series.snapshots([plan.series])
     await monitors.change(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))

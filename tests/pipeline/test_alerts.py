@@ -10,7 +10,7 @@ import pytest
 from app import db, due
 from app.store import channels, escalations, incidents, monitors
 from schema.channels.terms import Grouping
-from schema.escalations import EscalationDraft, Step
+from schema.escalations import EscalationDraft, EscalationStep
 from schema.jobs import Plan
 from schema.status import Status
 from tests import make
@@ -102,7 +102,7 @@ async def _all_are_told(count: int) -> bool:
 
 
 async def _escalation(*steps: str) -> str:
-    draft = EscalationDraft(name="on call", steps=[Step(after=10, channel_ids=[one]) for one in steps])
+    draft = EscalationDraft(name="on call", steps=[EscalationStep(after=10, channel_ids=[one]) for one in steps])
     return (await escalations.add(draft)).id
 
 

@@ -16,15 +16,15 @@ async def test_the_explorers_are_where_the_document_says(client, path):
 @pytest.mark.parametrize(
     ("operation", "path", "name"),
     [
-        ("AddCheck", "request", "check_draft"),
-        ("PutCheck", "request", "check_patch"),
+        ("CreateCheck", "request", "check_draft"),
+        ("UpdateCheck", "request", "check_patch"),
         ("RunAdHocCheck", "request", "ad_hoc_check"),
         ("RunBatch", "request", "batch_request"),
         ("RunAdHocBatch", "request", "ad_hoc_batch"),
-        ("BrowseChecks", "reply", "checks_reply"),
-        ("BrowseResults", "reply", "results_reply"),
-        ("SummariseResults", "reply", "summary_reply"),
-        ("BrowsePlugins", "reply", "plugins_reply"),
+        ("ListChecks", "reply", "checks_reply"),
+        ("ListResults", "reply", "results_reply"),
+        ("GetResultSummary", "reply", "summary_reply"),
+        ("ListPlugins", "reply", "plugins_reply"),
         ("RunBatch", "reply", "batch_reply"),
     ],
 )

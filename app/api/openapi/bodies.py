@@ -21,7 +21,10 @@ Node = dict[str, Any]
 ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
 FORM = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
 NOTHING = ("204", "302")  # statuses without a body
-NAMES: dict[type, str] = {one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())}
+NAMES: dict[type, str] = {  # where a class is called by what it is of, and a client has all of them side by side
+    **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},
+    **{one: f"{one.__name__}Assertion" for one in get_args(Assertion)},
+}
 CHOICES: dict[frozenset[type], str] = {
     frozenset(get_args(Target)): "MonitorConfig",
     frozenset(MONITOR_DRAFTS.values()): "MonitorDraft",

@@ -100,13 +100,13 @@ def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: 
 @pytest.mark.parametrize(
     ("operation", "action"),
     [
-        ("AddMonitor", "monitor.created"),
+        ("CreateMonitor", "monitor.created"),
         ("PutChannel", "channel.updated"),
-        ("RemoveApiKey", "api_key.deleted"),
+        ("DeleteApiKey", "api_key.deleted"),
         ("PauseMonitor", "monitor.paused"),
         ("RetryDelivery", "delivery.retried"),
         ("RotateQRCode", "qr_code.rotated"),
-        ("TakeToken", "session.started"),
+        ("CreateToken", "session.started"),
         ("LoginWithCode", "session.started"),
         ("LoginWithPasskey", "session.started"),
         ("FinishOidc", "session.started"),

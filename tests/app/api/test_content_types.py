@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar, Response, post
 
 from app.main import create_app
-from app.pages.explorer import ASSETS
+from app.pages.bundle import ASSETS
 from app.security.policy import ADMIN
 from app.store import sessions
 from tests.app.api.people import ADMIN_TOKEN, Client, calling

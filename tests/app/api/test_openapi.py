@@ -44,6 +44,33 @@ def test_every_operation_has_an_id_a_tag_a_description_and_its_own_name(spec: di
     assert len({one["operationId"] for _, _, one in found}) == len(found)
 
 
+def test_every_subject_is_declared_and_says_what_it_is_about(spec: dict[str, Any]) -> None:
+    declared = {one["name"]: one["description"] for one in spec["tags"]}
+    assert set(declared) == {tag for _, _, one in operations(spec) for tag in one["tags"]}
+    assert all(said.endswith(".") for said in declared.values())
+
+
+def test_an_operation_is_called_by_what_it_does(spec: dict[str, Any]) -> None:
+    names = [one["operationId"] for _, _, one in operations(spec)]
+    assert {"ListMonitors", "CreateMonitor", "GetMonitor", "UpdateMonitor", "DeleteMonitor"} <= set(names)
+    assert not [name for name in names if name.startswith(("Browse", "Read", "Add", "Remove", "Say", "Take"))]
+
+
+def test_the_document_says_who_made_it_and_where_to_read_on(spec: dict[str, Any]) -> None:
+    assert spec["info"]["license"]["identifier"] == "MIT"
+    assert spec["info"]["contact"]["name"]
+    assert spec["externalDocs"]["url"] == "/api/v1/redoc"
+
+
+def test_a_bearer_token_is_what_a_generated_client_ends_up_with(spec: dict[str, Any]) -> None:
+    alternatives = [next(iter(one)) for one in spec["security"]]
+    assert alternatives[-1] == "bearer"
+    assert set(alternatives) == set(spec["components"]["securitySchemes"])
+    schemes = [one.get("scheme") for one in spec["components"]["securitySchemes"].values()]
+    assert schemes.count("bearer") == 1
+    assert "basic" not in schemes  # it goes into the same header
+
+
 def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, Any]) -> None:
     shapes = spec["components"]["responses"]
     for path, method, one in operations(spec):

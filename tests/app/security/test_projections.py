@@ -83,7 +83,7 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
     "shown once, to who made it": """
         IssuedApiKey.key IssuedInvitation.token IssuedInvitation.link TotpSetup.secret TotpSetup.otpauth_uri
         TwoFactorOn.recovery_codes PasskeyAdded.recovery_codes SignedIn.access_token SignedIn.refresh_token
-        SignedIn.token_type WebhookShown.secret Rotated.secret
+        SignedIn.token_type WebhookShown.secret RotatedSecret.secret
     """,
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
@@ -93,7 +93,8 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
         PasskeyLogin.ticket MemberDraft.password PasswordReset.password PasswordGiven.password
         PasswordChange.old_password PasswordChange.new_password Registration.password
         Registration.setup_token Login.password Login.token Refresh.refresh_token ProfilePatch.password
-        ProfilePatch.token Assertion.signature PasswordGrant.password PasswordGrant.token PasswordGrant.client_secret
+        ProfilePatch.token PasskeyAssertion.signature
+        PasswordGrant.password PasswordGrant.token PasswordGrant.client_secret
     """,
     "of one reply, between two of our processes": "AdHocProbe.token",
     "names something, and opens nothing": """

@@ -19,7 +19,7 @@ from app.store import (
     series,
 )
 from app.store.tables.rollups import DAY_MS
-from schema.escalations import EscalationDraft, Step
+from schema.escalations import EscalationDraft, EscalationStep
 from schema.events import EventKind
 from schema.heartbeats import key_of
 from schema.jobs import Gap, Outcome
@@ -165,7 +165,7 @@ async def test_a_rest_that_a_channel_asked_for_stays(known):
 async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known):
     (snapshot,) = known.values()
     (channel,) = await db.rows("SELECT id FROM channels")
-    steps = [Step(after=30, channel_ids=[channel["id"]])]
+    steps = [EscalationStep(after=30, channel_ids=[channel["id"]])]
     escalation = await escalations.add(EscalationDraft(name="on call", steps=steps))
     await monitors.change(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
     await absorb(known, NOW + 60 * STEP, make.down(at_ms=NOW + 60 * STEP))

@@ -12,7 +12,7 @@ from app.security import sealing
 from app.store import channels, escalating, escalations, heartbeats, incidents, monitors, series
 from app.store.escalations import EscalationQuery
 from app.store.incidents import IncidentQuery
-from schema.escalations import Escalation, EscalationDraft, EscalationPatch, Step
+from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 from schema.events import EventKind
 from schema.incidents import EntryKind, Incident
 from schema.monitors import MonitorPatch, Snapshot
@@ -34,7 +34,7 @@ async def crew() -> list[str]:
 
 
 async def kept(*told: list[str], after: int = 300, repeat: int = 0) -> Escalation:
-    steps = [Step(after=after, channel_ids=one) for one in told]
+    steps = [EscalationStep(after=after, channel_ids=one) for one in told]
     return await escalations.add(EscalationDraft(name="on call", steps=steps, repeat=repeat))
 
 

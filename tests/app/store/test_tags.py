@@ -13,7 +13,7 @@ from app.store.monitors import MonitorQuery
 from app.store.tags import TagQuery
 from schema.monitors import MonitorPatch
 from schema.status import Role
-from schema.tags import Label, Tag, TagDraft, TagPatch, VisibleTags
+from schema.tags import Tag, TagDraft, TagLabel, TagPatch, VisibleTags
 from tests import make
 
 GONE = "00000000-0000-0000-0000-000000000000"
@@ -85,7 +85,7 @@ async def test_a_list_is_sought_sorted_and_counts_monitors():
 async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_told():
     last, first = await tag("zulu"), await tag("Alpha", color="#ffffff")
     monitor = await bearing("web", last, first)
-    assert monitor.tags[0] == Label(id=first.id, name="Alpha", color="#ffffff")
+    assert monitor.tags[0] == TagLabel(id=first.id, name="Alpha", color="#ffffff")
     assert [one.name for one in monitor.tags] == ["Alpha", "zulu"]
     changed = (await monitors.change(monitor.id, MonitorPatch(name="site"))).monitor
     assert changed.tags == monitor.tags
