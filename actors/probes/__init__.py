@@ -10,6 +10,7 @@ import structlog
 from msgspec.structs import replace
 
 from actors.probes import doubts, sightings
+from actors.probes.body import UNENDED
 from actors.probes.off_loop import WORKING, off_loop
 from actors.probes.redaction import masked
 from actors.probes.seen import Failed, Seen, Unsure
@@ -274,6 +275,8 @@ def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
         return Unsure(f"what came could not be looked through within {limit_s:g} s")
     if NAMING in notes:
         return Unsure(f"no answer from a name server within {limit_s:g} s", network=True)
+    if UNENDED in notes:
+        return Failed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
     return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 

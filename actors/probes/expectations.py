@@ -1,13 +1,14 @@
 """What an HTTP answer must be: its status, its headers, its words. The body is read once, where words are asked for."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from msgspec import Struct
 
-from actors.probes.body import text_of
+from actors.probes.body import Body
 from actors.probes.off_loop import off_loop
 from actors.probes.reply import Reply
 from actors.probes.seen import Unsure
+from app.domain import foreign_json
 from app.domain.assertions import is_costly, unmet
 from app.domain.values import ABSENT, Scalar, Untyped
 from schema.messages import text_of as words_for
@@ -32,7 +33,8 @@ async def read(target: Http, answer: Reply) -> Read:
         return Read(trouble)
     if not (target.keyword or target.regex or target.json_query):
         return Read()
-    return await _words(target, await text_of(answer, target.max_body_bytes))
+    body = Body(answer, target.max_body_bytes)
+    return await _words(target, await _text(target, body), body)
 
 
 @lru_cache(maxsize=1_024)
@@ -63,14 +65,39 @@ async def _unmet(one: HeaderAssertion, value: Untyped) -> str:
     return unmet(*compared)
 
 
-async def _words(target: Http, text: str) -> Read:
+async def _text(target: Http, body: Body) -> str:
+    """As much of the body as decides: all of it, unless it only has to hold something."""
+    is_all_needed = target.json_query or (target.keyword and target.invert_keyword)
+    if is_all_needed or (target.regex and target.invert_regex):
+        await body.read()
+        return await body.text()
+    return await body.read_until(partial(_is_enough, target))
+
+
+async def _is_enough(target: Http, text: str) -> bool:
+    """Whether what has come holds all that is wanted, whatever follows."""
+    if target.keyword and target.keyword not in text:
+        return False
+    if not target.regex:
+        return True
+    try:
+        return await _found(
+            f"(?:{target.regex})(?s:.)", text
+        )  # and one more character: a pause is not the end, to a `$`
+    except Unsure:
+        return False
+
+
+async def _words(target: Http, text: str, body: Body) -> Read:
     if target.keyword and (target.keyword in text) is target.invert_keyword:
         is_there = "" if target.invert_keyword else "not "
         return Read(f"the keyword {target.keyword[:SHOWN]!r} is {is_there}in the body")
     if target.regex and await _found(target.regex, text) is target.invert_regex:
         fits = "something" if target.invert_regex else "nothing"
         return Read(f"{fits} in the body fits {target.regex[:SHOWN]!r}")
-    return await _hit(target, text) if target.json_query else Read()
+    if not target.json_query:
+        return Read()
+    return await _hit(target, bytes(body.raw) if foreign_json.tells_itself(body.raw) else text)
 
 
 async def _found(regex: str, text: str) -> bool:
@@ -85,7 +112,7 @@ async def _found(regex: str, text: str) -> bool:
         raise Unsure(f"the pattern can't be used: {error}") from error
 
 
-async def _hit(target: Http, text: str) -> Read:
+async def _hit(target: Http, text: str | bytes) -> Read:
     from app.domain import json_query  # noqa: PLC0415  # a library that most checks never need
 
     try:
@@ -96,7 +123,7 @@ async def _hit(target: Http, text: str) -> Read:
         raise Unsure(f"the JSON query can't be used: {error}") from error
 
 
-async def _value(target: Http, text: str) -> Scalar:
+async def _value(target: Http, text: str | bytes) -> Scalar:
     """The query's hit: at once when that is soon found, else in a thread, from the beginning."""
     from app.domain import json_query  # noqa: PLC0415  # a library that most checks never need
 

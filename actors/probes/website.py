@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from actors.probes.body import bytes_of, decoded
+from actors.probes.body import Body
 from actors.probes.http import walked
 from actors.probes.request import Request, basic, parsed
 from actors.probes.seen import Failed, Seen, Unsure
@@ -20,10 +20,11 @@ from schema.targets import Website
 
 MOST_REDIRECTS = 10
 SHOWN = 80  # characters of what is looked for, in a sentence
+SIZE_S = 2.0  # that a page which decides nothing is read for, so that its size can be shown
 
 
 class Page(Struct, frozen=True):
-    """What came, read to its end or as far as a megabyte."""
+    """What came, read as far as anybody wants it; at most a megabyte."""
 
     walk: Walk
     size: int
@@ -45,22 +46,42 @@ async def probe(target: Website, asked: Asked) -> Seen:
 
 
 async def _look(target: Website, asked: Asked, way: Way) -> Seen:
-    page = await _page(target, way)
+    page = await _page(target, way, detailed=asked.detailed)
     seen = _judged(target, page)
     if asked.detailed or seen.status is not Status.UP:
         return Seen(seen.status, seen.code, seen.message, _detail(target, page), certificate_days=_days(target, page))
     return Seen(code=seen.code, certificate_days=_days(target, page))
 
 
-async def _page(target: Website, way: Way) -> Page:
+async def _page(target: Website, way: Way, *, detailed: bool) -> Page:
     walk = await walked(_request(target), MOST_REDIRECTS if target.follow_redirects else 0, way)
     try:
-        body = await bytes_of(walk.answer)
+        body = Body(walk.answer)
+        issues = await _issues(target, body, decided=walk.answer.status != target.expected_status, detailed=detailed)
     finally:
         walk.answer.close()
+    return Page(walk, len(body.raw), issues)
+
+
+async def _issues(target: Website, body: Body, *, decided: bool, detailed: bool) -> list[str]:
+    """What is wrong with the page's words, which are read as far as they decide, or somebody wants to see them.
+
+    decided    by the status, whatever they are
+    """
     looked_for = target.expected_content or target.unexpected_content
-    issues = issues_with(target, await decoded(walk.answer, body)) if looked_for else []
-    return Page(walk, len(body), issues)
+    if decided or (detailed and not looked_for):
+        await body.read_for(SIZE_S)
+        return issues_with(target, await body.text()) if looked_for else []
+    if not looked_for:
+        return []
+    if target.unexpected_content:
+        await body.read()
+        return issues_with(target, await body.text())
+
+    async def is_enough(text: str) -> bool:
+        return target.expected_content in text
+
+    return issues_with(target, await body.read_until(is_enough))
 
 
 def _request(target: Website) -> Request:

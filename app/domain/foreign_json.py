@@ -38,9 +38,14 @@ def decoded_as(raw: bytes | bytearray, type_: type[T]) -> T:
     return msgspec.json.decode(in_utf8(bytes(raw)), type=type_)
 
 
+def tells_itself(raw: bytes | bytearray) -> bool:
+    """Whether the first bytes say in what they are written: a mark, or wide characters."""
+    return bool(_NOT_PLAIN_UTF8.match(raw))
+
+
 def in_utf8(raw: bytes) -> bytes:
     """The same document in UTF-8 without a mark. Raises ValueError for half a character of UTF-16 or UTF-32."""
-    if not _NOT_PLAIN_UTF8.match(raw):
+    if not tells_itself(raw):
         return raw
     name = json.detect_encoding(raw)
     return raw.decode(name).encode() if name != "utf-8" else raw

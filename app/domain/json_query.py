@@ -63,7 +63,7 @@ _BUDGET = _Budget()
 Search = Callable[[Any], Any]
 
 
-def hit(language: JsonLanguage, query: str, text: str, steps: int = STEPS) -> Scalar:
+def hit(language: JsonLanguage, query: str, text: str | bytes, steps: int = STEPS) -> Scalar:
     """The query's first hit; what is no scalar comes as JSON. Raises NotFound, Spent, and ValueError for no query."""
     search = compiled(language, query)
     document = _document(text)
@@ -76,7 +76,7 @@ def hit(language: JsonLanguage, query: str, text: str, steps: int = STEPS) -> Sc
         raise NotFound(f"the JSON query does not fit the body: {str(error).splitlines()[0][:120]}") from error
 
 
-def _document(text: str) -> Any:
+def _document(text: str | bytes) -> Any:
     try:
         return foreign_json.exactly(text)
     except RecursionError as error:

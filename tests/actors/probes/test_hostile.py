@@ -72,11 +72,14 @@ async def test_an_answer_that_is_none_is_the_targets_failure(check, script, mess
     assert len(outcome.message) <= 500
 
 
-@pytest.mark.parametrize("script", [silent, dripping, dripping_body])
-async def test_whoever_takes_too_long_is_cut_off(check, script):
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(silent, "no answer"), (dripping, "no answer"), (dripping_body, "the answer did not end")],
+)
+async def test_whoever_takes_too_long_is_cut_off(check, script, words):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"), timeout_ms=200)
-    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer within 0.2 s")
+    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, f"{words} within 0.2 s")
 
 
 async def test_a_target_that_hangs_up_is_asked_once(check):

@@ -69,12 +69,6 @@ async def test_words_are_found_however_the_body_is_packed(check, packed, headers
     assert (outcome.seen, outcome.code) == (seen, 200)
 
 
-async def test_a_packing_that_was_not_asked_for_is_a_failure(check):
-    async with serving(answering(headers="Content-Encoding: br\r\n")) as target:
-        outcome = await check(Http(url=target.url(), keyword="ok"))
-    assert (outcome.seen, outcome.message) == (DOWN, "the body came packed as br, which was not asked for")
-
-
 async def test_a_slow_answer_is_degraded(check):
     async with serving(answering(after_s=0.05)) as target:
         outcome = await check(Http(url=target.url(), degraded_after=0.01))

@@ -89,7 +89,7 @@ async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
 )
 async def test_an_answer_that_is_none_is_an_error(check, script, message):
     async with serving(script) as target:
-        outcome = await check(Website(url=target.url()))
+        outcome = await check(Website(url=target.url(), expected_content="x"))
     assert outcome.seen is DOWN
     assert outcome.message.startswith(message)
     assert outcome.detail["error"] == outcome.message

@@ -1,0 +1,135 @@
+"""Content codings (RFC 9110, 8.4.1): what a body was packed by, undone piece by piece and bounded in what comes out.
+
+What is no coding's name means "as it is", as to browsers: servers write `none`, `utf-8` or `aws-chunked` there.
+Packings are undone whether they were asked for or not: caches send what they have.
+"""
+
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+MEMBERS = 1_000  # of one body: pages that are packed in pieces have a few
+CODINGS = 5  # of one body, one over the other; curl undoes as many
+HEAD_BYTES = 18  # from which on a stream that can be read is one: gzip's head and end have as many
+ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
+WINDOW_LOG_ZSTD = 23  # 8 MB, what a body may ask for (RFC 9659)
+
+
+class Broken(Exception):  # noqa: N818  # a fact about the body
+    """The body can't be unpacked; the sentence says why."""
+
+
+class Unpacker(Protocol):
+    """One packing being undone."""
+
+    def some(self, chunk: bytes, most: int) -> bytes:
+        """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Broken for garbage."""
+
+
+def unpackers(names: Sequence[str]) -> list[Unpacker]:
+    """What undoes these `Content-Encoding` headers, the outermost first."""
+    known = [_KINDS[name] for one in names for part in one.split(",") if (name := part.strip().lower()) in _KINDS]
+    if len(known) > CODINGS:
+        return [_TooMany()]
+    return [kind() for kind in reversed(known)]
+
+
+class _Streams:
+    """A packing whose streams may stand in a row. What follows the last of them, and is none, means nothing.
+
+    begin    makes what reads one stream, such as zlib's
+    error    what that raises for garbage
+    instead  the same for a body that does not begin as it should
+    """
+
+    def __init__(
+        self, begin: Callable[[], Any], error: type[Exception], instead: Callable[[], Any] | None = None
+    ) -> None:
+        self._begin, self._error, self._instead = begin, error, instead
+        self._stream, self._head, self._n_streams, self._is_over = begin(), b"", 1, False
+
+    def some(self, chunk: bytes, most: int) -> bytes:
+        """As an Unpacker has it."""
+        out = b""
+        while chunk and len(out) < most and not self._is_over:
+            if self._stream.eof:
+                self._next()
+            out += self._step(chunk, most - len(out))
+            chunk = self._stream.unused_data
+        return out
+
+    def _next(self) -> None:
+        """Begin the next stream. Raises Broken for one too many: each takes its time, even if it says nothing."""
+        self._n_streams += 1
+        if self._n_streams > MEMBERS:
+            raise Broken("the body is packed in too many pieces")
+        self._stream, self._head = self._begin(), b""
+
+    def _step(self, chunk: bytes, most: int) -> bytes:
+        try:
+            out: bytes = self._stream.decompress(chunk, most)
+        except self._error as error:
+            return self._otherwise(chunk, most, error)
+        if len(self._head) < HEAD_BYTES:
+            self._head += chunk if not out else bytes(HEAD_BYTES)  # what has said something has begun as it should
+        return out
+
+    def _otherwise(self, chunk: bytes, most: int, error: Exception) -> bytes:
+        """What garbage is: another packing, when all of the body is; when all of a stream is, none. Raises Broken."""
+        instead = self._instead if self._n_streams == 1 else None
+        if len(self._head) >= HEAD_BYTES or (self._n_streams == 1 and not instead):
+            raise Broken("the body's packing is broken") from error
+        if not instead:  # bytes behind the end
+            self._is_over = True
+            return b""
+        self._stream, self._instead = instead(), None
+        return self._step(self._head + chunk, most)
+
+
+class _TooMany:
+    def some(self, chunk: bytes, most: int) -> bytes:
+        """As an Unpacker has it."""
+        del chunk, most
+        raise Broken(f"the body is packed more than {CODINGS} times over")
+
+
+class _Brotli:
+    def __init__(self) -> None:
+        import brotli  # noqa: PLC0415  # a library that most checks never need
+
+        self._stream, self._error = brotli.Decompressor(), brotli.error
+
+    def some(self, chunk: bytes, most: int) -> bytes:
+        """As an Unpacker has it."""
+        if self._stream.is_finished():  # bytes behind the end
+            return b""
+        try:
+            out: bytes = self._stream.process(chunk, output_buffer_limit=most)
+        except self._error as error:
+            raise Broken("the body's packing is broken") from error
+        return out[:most]
+
+
+def _zlib() -> Unpacker:
+    """gzip, zlib, or bare deflate as some servers mean by `deflate`."""
+    return _Streams(lambda: zlib.decompressobj(ZLIB_OR_GZIP), zlib.error, lambda: zlib.decompressobj(BARE_DEFLATE))
+
+
+def _zstd() -> Unpacker:
+    if sys.version_info >= (3, 14):
+        from compression import zstd  # noqa: PLC0415  # a library that most checks never need
+    else:
+        from backports import zstd  # noqa: PLC0415
+
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_ZSTD}
+    return _Streams(lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)
+
+
+_KINDS: dict[str, Callable[[], Unpacker]] = {
+    "gzip": _zlib,
+    "x-gzip": _zlib,
+    "deflate": _zlib,
+    "br": _Brotli,
+    "zstd": _zstd,
+}

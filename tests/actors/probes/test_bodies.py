@@ -1,0 +1,153 @@
+"""Bodies as servers send them: in any charset, packed by anything, without an end."""
+
+import gzip
+
+import brotli
+import pytest
+from backports import zstd
+
+from schema.messages import NO_ANSWER
+from schema.status import Status
+from schema.targets import Http, Website
+from tests.actors.probes.target import answering, serving
+
+UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
+
+
+def going_on(*parts: bytes, headers: bytes = b""):
+    """A script whose answer says these parts, one after the other, and does not end."""
+
+    async def script(head, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n")
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        reader = writer.transport.get_protocol()._stream_reader
+        await reader.read()
+
+    return script
+
+
+async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status, str], tuple[Status, str]]:
+    """What http and website say of the page."""
+    async with serving(script) as target:
+        one = await check(Http(url=target.url(), keyword=words, **fields))
+        other = await check(Website(url=target.url(), expected_content=words))
+    return (one.seen, one.message), (other.seen, other.message)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "words"),
+    [
+        ("text/html", '<meta charset="gb2312">中文'.encode("gbk"), "中文"),
+        ("text/html; charset=windows-949", "한국어".encode("cp949"), "한국어"),
+        ("text/html; charset=windows-31j", "日本語".encode("cp932"), "日本語"),
+        ("text/html; charset=x-sjis", "日本語".encode("cp932"), "日本語"),
+        ("text/html; charset=windows-874", "ภาษาไทย".encode("cp874"), "ภาษาไทย"),
+        ("text/html; charset=tis-620", "ภาษาไทย".encode("cp874"), "ภาษาไทย"),
+        ("text/html; charset=iso-2022-jp", "日本語".encode("iso2022_jp"), "日本語"),
+        ("text/html; charset=macintosh", "déjà vu".encode("mac_roman"), "déjà"),
+        ("text/html; charset='iso-8859-1'", "déjà vu".encode("latin-1"), "déjà"),
+        ("text/html", "déjà vu €".encode("cp1252"), "déjà vu €"),
+        ("application/xml", '<?xml version="1.0" encoding="koi8-r"?><a>да</a>'.encode("koi8-r"), "да"),
+        ("text/plain", "déjà".encode("utf-16"), "déjà"),
+        ("text/plain; charset=iso-8859-1", "\ufeffdéjà".encode(), "déjà"),
+        ("text/plain", b"x" * 40_000 + "déjà".encode("latin-1"), "déjà"),
+    ],
+)
+async def test_words_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, words):
+    script = answering(body, headers=f"Content-Type: {content_type}\r\n")
+    assert await looked_for(check, script, words) == ((UP, ""), (UP, ""))
+
+
+@pytest.mark.parametrize("coding", ["none", "utf-8", "", "aws-chunked", "identity", "null, identity", "x-unknown"])
+async def test_what_is_no_coding_is_no_reason_to_fail(check, coding):
+    script = answering(b"hello", headers=f"Content-Encoding: {coding}\r\n")
+    assert await looked_for(check, script, "hello") == ((UP, ""), (UP, ""))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ("Content-Encoding: br\r\n", brotli.compress(b"hello")),
+        ("Content-Encoding: zstd\r\n", zstd.compress(b"hello")),
+        ("Content-Encoding: identity, gzip\r\n", gzip.compress(b"hello", mtime=0)),
+        ("Content-Encoding: gzip, br\r\n", brotli.compress(gzip.compress(b"hello", mtime=0))),
+        (
+            "Content-Encoding: gzip\r\nContent-Encoding: aws-chunked, zstd\r\n",
+            zstd.compress(gzip.compress(b"hello", mtime=0)),
+        ),
+        ("Content-Encoding: gzip\r\n", gzip.compress(b"hello", mtime=0) + b"\0\0\0\0"),
+    ],
+)
+async def test_packings_are_undone_whether_asked_for_or_not(check, headers, body):
+    assert await looked_for(check, answering(body, headers=headers), "hello") == ((UP, ""), (UP, ""))
+
+
+async def test_a_page_that_is_not_packed_as_it_says_is_down(check):
+    broken = (DOWN, "the body's packing is broken")
+    script = answering(b"<html>hello" * 9, headers="Content-Encoding: gzip\r\n")
+    assert await looked_for(check, script, "hello") == (broken, broken)
+    script = answering(b"hello", headers="Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip\r\n")
+    refused = (DOWN, "the body is packed more than 5 times over")
+    assert await looked_for(check, script, "hello") == (refused, refused)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "text/html"])
+async def test_json_is_read_with_a_mark_and_in_wide_characters(check, encoding, kind):
+    script = answering('{"a":"ü"}'.encode(encoding), headers=f"Content-Type: {kind}\r\n")
+    async with serving(script) as target:
+        outcome = await check(Http(url=target.url(), json_query="$.a"), detailed=True)
+    assert (outcome.seen, outcome.message, outcome.detail["value"]) == (UP, "", "ü")
+
+
+async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
+    assert await looked_for(check, going_on(b"hello\n"), "hello") == ((UP, ""), (UP, ""))
+    assert await looked_for(check, going_on(b"data: hel", b"lo\n\n"), "hello", regex=r"^data: h\w+") == (
+        (UP, ""),
+        (UP, ""),
+    )
+    packed = gzip.compress(b"hello" * 9)[:-8]
+    script = going_on(packed, headers=b"Content-Encoding: gzip\r\n")
+    assert await looked_for(check, script, "hello") == ((UP, ""), (UP, ""))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"keyword": "bye"},
+        {"keyword": "bye", "invert_keyword": True},
+        {"regex": "hello$"},
+        {"regex": "bye", "invert_regex": True},
+        {"keyword": "hello", "json_query": "$.a"},
+    ],
+)
+async def test_an_answer_without_end_that_does_not_decide_it_is_down_for_that(check, fields):
+    async with serving(going_on(b"hello")) as target:
+        outcome = await check(Http(url=target.url(), **fields), timeout_ms=1_000)
+    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "the answer did not end within 1 s")
+
+
+async def test_a_website_without_end_needs_none_unless_words_must_be_absent(check):
+    async with serving(going_on(b"hello")) as target:
+        plain = await check(Website(url=target.url()))
+        shown = await check(Website(url=target.url()), detailed=True)
+        other = await check(Website(url=target.url(), expected_status=404, unexpected_content="hello"))
+        absent = await check(Website(url=target.url(), unexpected_content="bye"), timeout_ms=1_000)
+    assert (plain.seen, shown.seen, shown.detail["response_size"]) == (UP, UP, 5)
+    assert (other.seen, other.message, other.detail["content_match"]) == (DOWN, "200 OK, expected 404", False)
+    assert (absent.seen, absent.message) == (DOWN, "the answer did not end within 1 s")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "none"])
+async def test_a_website_without_words_is_up_whatever_its_body_is(check, coding):
+    async with serving(answering(b"<html>" * 9, headers=f"Content-Encoding: {coding}\r\n")) as target:
+        assert (await check(Website(url=target.url()))).seen is UP
+        assert (await check(Website(url=target.url()), detailed=True)).seen is UP
+
+
+async def test_a_page_that_comes_bit_by_bit_is_read_to_its_end(check):
+    async with serving(answering("ü".encode() * 300_000 + b"end")) as target:
+        assert (await check(Http(url=target.url(), keyword="üend"))).seen is UP
+        assert (await check(Http(url=target.url(), regex="üend$"))).seen is UP
