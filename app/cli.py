@@ -7,27 +7,30 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
 from app import exposure, settings as configuration, upkeep
+from app.client import arguments
+from app.client.arguments import Commands, Parser
 from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
 QUEUES = ("check", "ingest", "notify")
 OPEN_FILES = 65_536  # a socket per running check and per client
-TOKEN = "WATCHKEEPER_TOKEN"  # noqa: S105  # a variable's name
-URL = "WATCHKEEPER_URL"
 SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
-    chosen = parser().parse_args(arguments)
+    chosen = arguments_of(sys.argv[1:] if words is None else words)
     before = os.umask(exposure.UMASK)
     try:
+        if chosen.is_client:
+            return int(chosen.run(chosen))
         run: Command = chosen.run
         return run(configuration.read(os.environ, Path.cwd()), chosen)
     except BadSettings as bad:
@@ -38,9 +41,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.umask(before)
 
 
+def arguments_of(words: Sequence[str]) -> argparse.Namespace:
+    """The command and its options, which may stand anywhere: before the command, and between its words."""
+    top, commands = _parsers()
+    at = _command_at(words)
+    if at == len(words):
+        return top.parse_args(words)
+    name, others = words[at], [*words[:at], *words[at + 1 :]]
+    if name not in commands:
+        near = get_close_matches(name, commands, 1)
+        top.error(f"there is no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+    return commands[name].parse_intermixed_args(others)
+
+
+def _command_at(words: Sequence[str]) -> int:
+    """Where the command's name stands: the first word that is no option, nor the value of one."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] == "--url" else 1
+    return min(at, len(words))
+
+
 def parser() -> argparse.ArgumentParser:
     """Every command and its options."""
-    top = argparse.ArgumentParser(prog="watchkeeper", description="Watches services, tells people when one fails.")
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[Parser, Mapping[str, Parser]]:
+    """All of it, and each command by its name."""
+    top = Parser(prog="watchkeeper", description="Watches services, tells people when one fails.")
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     up = _command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
@@ -72,36 +101,13 @@ def parser() -> argparse.ArgumentParser:
         commands, "audit-verify", upkeep.audit_verify, "check that nobody changed the audit log; exit 1 if somebody did"
     )
     _command(commands, "webpush-key", upkeep.webpush_key, "make a key that browsers subscribe to")
-    listen = _command(commands, "listen", _listen, f"print live messages; signs in with {TOKEN}")
-    listen.add_argument("channels", nargs="+", metavar="CHANNEL", help="heartbeats, monitor:<id> or events")
-    listen.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
-    _clients(commands)
-    return top
+    arguments.add_to(commands)
+    return top, commands.choices
 
 
-def _clients(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """What talks to a server over its API."""
-    check = _command(commands, "check", _check, "run a check once; exit 0 success, 1 warning, 2 error, 3 not asked")
-    check.add_argument("type", nargs="?", help="what kind of check, such as http or dns")
-    check.add_argument("config", nargs="*", metavar="name=value", help="its config, such as url=https://example.org")
-    check.add_argument("--file", help="a JSON list of {plugin_type, config} to run instead; - reads it from stdin")
-    told = [
-        check,
-        _command(commands, "monitors", _monitors, "list what is watched, and where it stands"),
-        _command(commands, "status", _status, "count what is well and list what is not; exit 2 if anything is down"),
-        _command(commands, "tail", _tail, "print heartbeats as they come"),
-    ]
-    told[-1].add_argument("monitor", nargs="?", default="", help="the name or id of one monitor; default: all")
-    for one in told:
-        one.add_argument("--url", help=f"the server; default: {URL}, or the one these settings would start here")
-        one.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Command, text: str
-) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, run: Command, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(run=run, parser=command)
+    command.set_defaults(run=run, parser=command, is_client=False)
     return command
 
 
@@ -179,59 +185,6 @@ def _work(settings: Settings, chosen: argparse.Namespace) -> int:
     from actors import worker
 
     return worker.run(settings, chosen.queues)
-
-
-def _listen(settings: Settings, chosen: argparse.Namespace) -> int:
-    import asyncio
-
-    from app import listen
-
-    url, token = _server(settings, chosen)
-    try:
-        return asyncio.run(listen.run(url, token, chosen.channels))
-    except KeyboardInterrupt:
-        return 0
-
-
-def _server(settings: Settings, chosen: argparse.Namespace) -> tuple[str, str]:
-    """Which server is meant, and who we are there. Raises BadSettings."""
-    from app import parent
-
-    token = os.environ.get(TOKEN) or settings.api_admin_token
-    if not token:
-        raise BadSettings([f"{TOKEN}: must hold an access token, as POST /api/v1/auth/login returns it"])
-    return chosen.url or os.environ.get(URL) or parent.url_of(settings), token
-
-
-def _check(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.client import check, commands
-
-    if (chosen.type is None) is (chosen.file is None) or (chosen.file and chosen.config):
-        chosen.parser.error("either a type with its config, or --file")
-
-    async def run(server: commands.Server) -> int:
-        asked = check.read(chosen.file) if chosen.file else [check.asked_of(chosen.type, chosen.config)]
-        return await check.run(server, asked, json=chosen.json)
-
-    return commands.run(*_server(settings, chosen), run)
-
-
-def _monitors(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.client import commands, monitors
-
-    return commands.run(*_server(settings, chosen), lambda server: monitors.run(server, json=chosen.json))
-
-
-def _status(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.client import commands, status
-
-    return commands.run(*_server(settings, chosen), lambda server: status.run(server, json=chosen.json))
-
-
-def _tail(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.client import commands, tail
-
-    return commands.run(*_server(settings, chosen), lambda server: tail.run(server, chosen.monitor, json=chosen.json))
 
 
 if __name__ == "__main__":

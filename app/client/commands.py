@@ -3,19 +3,30 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from app.client import NOT_ASKED, SUCCESS
 from app.client.screen import complain
 from app.client.server import Refused, Server, reached
 
-__all__ = ["Server", "run"]
+__all__ = ["Server", "ended", "run"]
 
 
 def run(url: str, token: str, command: Callable[[Server], Awaitable[int]]) -> int:
-    """The command's exit code; `NOT_ASKED` when the server did not answer."""
+    """Ask a server; returns the command's exit code, `NOT_ASKED` when the server did not answer."""
+
+    async def asked() -> int:
+        async with reached(url, token) as server:
+            return await command(server)
+
+    return ended(asked())
+
+
+def ended(command: Coroutine[Any, Any, int]) -> int:
+    """Run a command to its end; returns its exit code, `NOT_ASKED` when something was refused."""
     try:
-        return asyncio.run(_run(url, token, command))
+        return asyncio.run(command)
     except Refused as refused:
         complain(str(refused))
         return NOT_ASKED
@@ -24,8 +35,3 @@ def run(url: str, token: str, command: Callable[[Server], Awaitable[int]]) -> in
         return SUCCESS
     except KeyboardInterrupt:
         return SUCCESS
-
-
-async def _run(url: str, token: str, command: Callable[[Server], Awaitable[int]]) -> int:
-    async with reached(url, token) as server:
-        return await command(server)

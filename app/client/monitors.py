@@ -3,11 +3,11 @@
 from typing import Any
 
 from app.client import SUCCESS
-from app.client.screen import as_json, say, table
-from app.client.server import Server
+from app.client.screen import as_json, moment, say, table, zone
+from app.client.server import Refused, Server
 
 NAMES = ("down", "up", "pending", "maintenance", "degraded", "unknown")  # by the status's number
-HEADS = ("NAME", "TYPE", "STATUS", "SINCE", "SCHEDULE", "ID")
+HEADS = ("NAME", "TYPE", "STATUS", f"SINCE ({zone()})", "SCHEDULE", "ID")
 LIMIT = 100  # of one page
 
 
@@ -39,5 +39,13 @@ def row_of(monitor: dict[str, Any]) -> list[str]:
     """A monitor as a line of the table."""
     every_s = monitor["interval"]
     schedule = f"{every_s} s" if every_s else monitor["cron"] or "on demand"
-    since = monitor["status_since"] or ""
-    return [monitor["name"], monitor["type"], status_of(monitor), since[:19], schedule, monitor["id"]]
+    since = moment(monitor["status_since"]) if monitor["status_since"] else ""
+    return [monitor["name"], monitor["type"], status_of(monitor), since, schedule, monitor["id"]]
+
+
+def id_of(wanted: str, names: dict[str, str]) -> str:
+    """The id of the one monitor of that name or id; `names` has all of them by id. Raises Refused."""
+    found = [id_ for id_, name in names.items() if wanted in {id_, name}]
+    if len(found) == 1:
+        return found[0]
+    raise Refused(f"{len(found)} monitors are called {wanted!r}: use an id" if found else f"no monitor {wanted!r}")

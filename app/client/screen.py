@@ -1,20 +1,66 @@
 """What a terminal shows: tables, JSON, and a bar while something takes its time."""
 
+import os
+import shutil
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 BAR = 30  # characters
+GAP = 2  # spaces between columns
+NARROWEST = 8  # a column
+RED, GREEN, YELLOW, BLUE, GREY = "31", "32", "33", "34", "90"
+COLOURS = {
+    "down": RED, "error": RED, "up": GREEN, "success": GREEN, "pending": YELLOW, "degraded": YELLOW, "warning": YELLOW,
+    "maintenance": BLUE, "unknown": GREY, "paused": GREY,
+}  # fmt: skip
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; control characters of names and messages are shown, not obeyed."""
+    """Columns as wide as their widest cell, cut to the terminal; control characters are shown, not obeyed."""
     cells = [list(heads), *([plain(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
-    return "\n".join(line.rstrip() for line in lines)
+    widths = _fitting([max(map(len, column)) for column in zip(*cells, strict=True)])
+    return "\n".join("  ".join(map(_cell, row, widths)).rstrip() for row in cells)
+
+
+def _fitting(widths: list[int]) -> list[int]:
+    """The same widths, the widest ones narrowed until a terminal has room for all; in a pipe as they are."""
+    if not sys.stdout.isatty():
+        return widths
+    room = shutil.get_terminal_size().columns - GAP * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _cell(text: str, width: int) -> str:
+    shown = text if len(text) <= width else f"{text[: width - 1]}…"
+    return painted(shown) + " " * (width - len(shown))
+
+
+def painted(word: str) -> str:
+    """A status in its colour, for people who look at a terminal and did not set NO_COLOR; other words as they are."""
+    colour = COLOURS.get(word)
+    return f"\x1b[{colour}m{word}\x1b[0m" if colour and _has_colours() else word
+
+
+def _has_colours() -> bool:
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":  # https://no-color.org
+        return False
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def moment(text: str) -> str:
+    """An instant of the API's by the clock on the wall here."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zone() -> str:
+    """What that clock's time zone is called now."""
+    return datetime.now().astimezone().tzname() or "local"
 
 
 def plain(text: str) -> str:

@@ -13,7 +13,11 @@ PATIENCE_S = 660  # longer than the longest check may take
 
 
 class Refused(Exception):  # noqa: N818  # a fact, not an error of ours
-    """The server did not do it, or did not answer; the reason is one line."""
+    """The server did not do it, or did not answer; the reason is one line. `code` is the API's word for it."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class Server:
@@ -24,23 +28,33 @@ class Server:
 
     async def get(self, path: str, **asked: str | int) -> Any:
         """Read something. Raises Refused."""
-        return await self._answer("GET", path, params=asked)
+        return await self.ask("GET", path, params=asked)
 
     async def post(self, path: str, body: Any) -> Any:
-        """Have something done. Raises Refused."""
-        return await self._answer("POST", path, json=body)
+        """Have something done; None for no body. Raises Refused."""
+        return await self.ask("POST", path, **({} if body is None else {"json": body}))
 
-    async def _answer(self, method: str, path: str, **given: Any) -> Any:
+    async def delete(self, path: str) -> None:
+        """Remove something. Raises Refused."""
+        await self.ask("DELETE", path)
+
+    async def report(self, path: str, words: dict[str, str], body: bytes) -> Any:
+        """Send a report, with its log. Raises Refused."""
+        return await self.ask("POST", path, params=words, data=body)
+
+    async def ask(self, method: str, path: str, **given: Any) -> Any:
+        """Any request; the decoded reply, None for an empty one. Raises Refused."""
         try:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
-                told = foreign_json.decoded(await reply.read())
+                body = await reply.read()
+                told = foreign_json.decoded(body) if body else None
         except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"{self.url} can't be asked: {why(error)}") from error
         except (ValueError, RecursionError) as error:
             raise Refused(f"{self.url} does not answer like Watchkeeper") from error
         if reply.ok:
             return told
-        raise Refused(reason_of(told))
+        raise Refused(reason_of(told), code_of(told))
 
 
 def why(error: Exception) -> str:
@@ -60,9 +74,17 @@ def reason_of(told: Any) -> str:
         return "the server refused, and did not say why"
 
 
+def code_of(told: Any) -> str:
+    """The API's word for a refusal; empty for none."""
+    try:
+        return str(told["error"]["code"])
+    except (TypeError, KeyError):
+        return ""
+
+
 @asynccontextmanager
 async def reached(url: str, token: str) -> AsyncIterator[Server]:
-    """A server to ask, until the block ends."""
-    headers, limit = {"Authorization": f"Bearer {token}"}, aiohttp.ClientTimeout(total=PATIENCE_S)
+    """A server to ask, until the block ends; as nobody when there is no token."""
+    headers, limit = {"Authorization": f"Bearer {token}"} if token else {}, aiohttp.ClientTimeout(total=PATIENCE_S)
     async with aiohttp.ClientSession(headers=headers, timeout=limit) as session:
         yield Server(session, url)

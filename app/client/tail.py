@@ -6,7 +6,7 @@ import aiohttp
 import msgspec
 
 from app.client import monitors
-from app.client.screen import plain, say
+from app.client.screen import moment, painted, plain, say
 from app.client.server import Refused, Server, reason_of, why
 
 PULSE_S = 20  # a server that answers no ping for this long is gone
@@ -15,7 +15,7 @@ PULSE_S = 20  # a server that answers no ping for this long is gone
 async def run(server: Server, wanted: str, *, json: bool) -> int:
     """Follow all monitors, or the one of that name or id, until the server hangs up. Raises Refused."""
     names = {one["id"]: one["name"] for one in await monitors.every(server)}
-    channels = [f"monitor:{_id_of(wanted, names)}"] if wanted else ["heartbeats"]
+    channels = [f"monitor:{monitors.id_of(wanted, names)}"] if wanted else ["heartbeats"]
     try:
         async with server.session.ws_connect(f"{server.url}/api/v1/ws", heartbeat=PULSE_S) as socket:
             await socket.send_str(msgspec.json.encode({"type": "subscribe", "channels": channels}).decode())
@@ -26,13 +26,6 @@ async def run(server: Server, wanted: str, *, json: bool) -> int:
         raise
     except (aiohttp.ClientError, OSError) as error:
         raise Refused(f"{server.url} can't be listened to: {why(error)}") from error
-
-
-def _id_of(wanted: str, names: dict[str, str]) -> str:
-    found = [id_ for id_, name in names.items() if wanted in {id_, name}]
-    if len(found) == 1:
-        return found[0]
-    raise Refused(f"{len(found)} monitors are called {wanted!r}: use an id" if found else f"no monitor {wanted!r}")
 
 
 def _show(message: dict[str, Any], names: dict[str, str], *, json: bool) -> None:
@@ -47,5 +40,6 @@ def line_of(beat: dict[str, Any], names: dict[str, str]) -> str:
     """Time, status, how long it took, whose it is, and what was said."""
     took = "" if beat["ping"] is None else f"{beat['ping']:.0f} ms"
     name = names.get(beat["monitor_id"], beat["monitor_id"])
-    said = f"{beat['time'][:19]}  {monitors.NAMES[beat['status']]:<11}  {took:>8}  {name}  {beat['msg']}"
-    return plain(said.rstrip())
+    status = monitors.NAMES[beat["status"]]
+    said = plain(f"{took:>8}  {name}  {beat['msg']}".rstrip())
+    return f"{moment(beat['time'])}  {painted(status)}{' ' * (11 - len(status))}  {said}"

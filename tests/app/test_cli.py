@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from app import child, cli, nodes
+from app.client.arguments import USAGE_EXIT
 from app.domain import vapid
 from app.settings import Settings
 
@@ -126,8 +127,28 @@ def test_an_empty_history_is_whole(watchkeeper: Run, database: Settings) -> None
 def test_unknown_commands_and_queues_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(arguments)
-    assert caught.value.code == 2
+    assert caught.value.code == USAGE_EXIT
     assert "usage: watchkeeper" in capsys.readouterr().err
+
+
+def test_a_command_that_is_nearly_one_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["statsu"])
+    assert "there is no command 'statsu': did you mean 'status'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "http", "--json", "url=http://a", "--url", "http://b"],
+        ["--json", "--url", "http://b", "check", "http", "url=http://a"],
+        ["--url=http://b", "check", "--json", "http", "url=http://a"],
+        ["check", "--url", "http://b", "http", "url=http://a", "--json"],
+    ],
+)
+def test_options_may_stand_anywhere(words: list[str]) -> None:
+    chosen = cli.arguments_of(words)
+    assert (chosen.type, chosen.config, chosen.url, chosen.json) == ("http", ["url=http://a"], "http://b", True)
 
 
 def test_a_key_for_web_push_comes_with_what_browsers_subscribe_to(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,11 +11,11 @@ from granian.server.embed import Server
 from msgspec import Struct
 
 from app import cache, child
-from tests.app.api.conftest import application
+from tests.app.api.conftest import application, database
 from tests.app.api.people import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn
 
-__all__ = ["application", "spawn"]
+__all__ = ["application", "database", "spawn"]
 
 FROM_THE_MACHINE = {"PATH", "HOME"}
 
@@ -57,7 +57,8 @@ async def _until_it_serves(address: str) -> None:
 def environment(url, tmp_path) -> dict[str, str]:
     """What a person's shell knows of the server."""
     ours = {name: value for name, value in os.environ.items() if name in FROM_THE_MACHINE}
-    return child.environment({**ours, "WATCHKEEPER_URL": url, "WATCHKEEPER_TOKEN": ADMIN_TOKEN})
+    return child.environment({**ours, "WATCHKEEPER_URL": url, "WATCHKEEPER_TOKEN": ADMIN_TOKEN,
+                              "XDG_CONFIG_HOME": str(tmp_path / "config"), "TZ": "UTC"})  # fmt: skip
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def test_monitors_are_a_table_or_json(watchkeeper, url):
     one = await added(name="one \x1b[31m red")
     await added(name="two", down=True)
     told = (await watchkeeper("monitors")).out.splitlines()
-    assert told[0].split() == ["NAME", "TYPE", "STATUS", "SINCE", "SCHEDULE", "ID"]
+    assert told[0].split() == ["NAME", "TYPE", "STATUS", "SINCE", "(UTC)", "SCHEDULE", "ID"]
     assert told[1].startswith("one �[31m red")
     assert told[1].endswith(one)
     assert " down " in told[2]
@@ -114,7 +114,7 @@ async def test_tail_prints_heartbeats_as_they_come(environment, tmp_path, monito
         await asyncio.wait([line], timeout=0.2)
     process.terminate()
     await process.communicate()
-    assert line.result().decode().split()[1:] == ["down", "34", "ms", one.name, "connection", "refused"]
+    assert line.result().decode().split()[2:] == ["down", "34", "ms", one.name, "connection", "refused"]
 
 
 async def test_tail_of_what_is_not_there_is_one_line(watchkeeper, url):
@@ -147,7 +147,7 @@ async def test_a_server_that_is_not_there_and_a_token_that_is_wrong_are_one_line
 
 
 async def test_a_type_and_a_file_at_once_are_refused(watchkeeper):
-    assert (await watchkeeper("check", "http", "--file", "-")).code == 2
+    assert (await watchkeeper("check", "http", "--file", "-")).code == 64
     assert "usage: watchkeeper check" in (await watchkeeper("check")).err
 
 

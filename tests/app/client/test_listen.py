@@ -1,16 +1,24 @@
 """`watchkeeper listen`: what it can't do is one line. That it prints live messages, `tests/test_readme.py` shows."""
 
+from pathlib import Path
+
 import pytest
 
-from app import cli, listen
+from app import cli
+from app.client import listen, logins
 
 
 def test_without_a_token_it_says_where_to_get_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.delenv(cli.TOKEN, raising=False)
+    for name in (logins.URL, logins.TOKEN, logins.ADMIN_TOKEN):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert cli.main(["listen", "events"]) == 78
-    assert capsys.readouterr().err.startswith(f"watchkeeper: {cli.TOKEN}: must hold an access token")
+    told = (
+        "nobody is logged in at http://127.0.0.1:8034: run `watchkeeper login`, or set WATCHKEEPER_TOKEN to an API key"
+    )
+    assert capsys.readouterr().err == f"watchkeeper: {told}\n"
 
 
 async def test_a_server_that_is_not_there_is_one_line(free_port: int, capsys: pytest.CaptureFixture[str]) -> None:

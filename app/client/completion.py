@@ -1,0 +1,59 @@
+"""`watchkeeper completion`: what a shell needs to complete our commands, made from the commands themselves."""
+
+import argparse
+from collections.abc import Iterator, Mapping
+
+from app.client import SUCCESS
+from app.client.screen import say
+
+SHELLS = ("bash", "zsh", "fish")
+BASH = """\
+_watchkeeper() {{
+    local word command="" words current="${{COMP_WORDS[COMP_CWORD]}}"
+    for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+        case "$word" in -*) ;; *) command="$word"; break ;; esac
+    done
+    case "$command" in
+{cases}
+        *) words="" ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+complete -o default -F _watchkeeper watchkeeper
+"""
+ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
+
+
+def run(shell: str, commands: Mapping[str, argparse.ArgumentParser], types: Mapping[str, list[str]]) -> int:
+    """Print the script of a shell. `types` are more words of some commands."""
+    words = {name: [*_options(parser), *_choices(parser), *types.get(name, ())] for name, parser in commands.items()}
+    say(_fish(commands, words) if shell == "fish" else (ZSH if shell == "zsh" else "") + _bash(words))
+    return SUCCESS
+
+
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return [word for action in parser._actions for word in action.option_strings if word.startswith("--")]  # noqa: SLF001
+
+
+def _choices(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
+        if not action.option_strings:
+            yield from map(str, action.choices or ())
+
+
+def _bash(words: Mapping[str, list[str]]) -> str:
+    lines = [f'        "") words="{" ".join(words)} --version --help" ;;']
+    lines += [f'        {name}) words="{" ".join(found)}" ;;' for name, found in words.items()]
+    return BASH.format(cases="\n".join(lines)).rstrip()
+
+
+def _fish(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[str, list[str]]) -> str:
+    lines = []
+    for name, parser in commands.items():
+        text = (parser.description or "").replace("'", "\\'")
+        lines.append(f"complete -c watchkeeper -f -n __fish_use_subcommand -a {name} -d '{text}'")
+        plain = " ".join(one for one in words[name] if not one.startswith("-"))
+        seen = f"'__fish_seen_subcommand_from {name}'"
+        lines += [f"complete -c watchkeeper -n {seen} -l {one[2:]}" for one in words[name] if one.startswith("--")]
+        lines += [f"complete -c watchkeeper -n {seen} -a '{plain}'"] if plain else []
+    return "\n".join(lines)
