@@ -21,6 +21,7 @@ from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from app.domain.connections.databases import mysql_encryption, mysql_login
 from app.domain.connections.uris import Encryption, Login
+from app.domain.credentials_text import in_utf8
 from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mysql
@@ -116,7 +117,7 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None, *, 
         host=address,
         port=login.port,
         user=login.username or "root",
-        password=login.password,
+        password=in_utf8(login.password),
         db=login.database or None,
         charset="utf8mb4",
         ssl=tls,

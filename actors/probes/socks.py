@@ -8,6 +8,7 @@ from python_socks.async_.asyncio import Proxy
 
 from actors.probes.seen import Failed, Unsure
 from actors.probes.trouble import of_system
+from app.domain.credentials_text import in_utf8
 from app.security.egress import Egress, Refused
 from schema.proxies import Protocol, ProxyConfig
 
@@ -48,8 +49,8 @@ async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) ->
         proxy_type=TYPES[proxy.protocol],
         host=proxy.host,
         port=proxy.port,
-        username=proxy.username or None,
-        password=proxy.password or None,
+        username=_written(proxy, proxy.username),
+        password=_written(proxy, proxy.password),
         rdns=True,
         forward=cast("Proxy", _Through(egress)),
     )
@@ -61,6 +62,26 @@ async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) ->
         raise Unsure(f"the proxy: {refused}") from refused
     except (OSError, UnicodeError, ValueError) as error:
         raise Unsure(f"the proxy broke off: {str(error)[:120]}") from error
+
+
+class _Utf8(str):
+    """A text whose length and bytes are those of UTF-8: the library counts characters, and knows ASCII only."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(str.encode(self))
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002  # the library's call
+        """In UTF-8, whatever is asked for."""
+        return str.encode(self, "utf-8", errors)
+
+
+def _written(proxy: ProxyConfig, text: str) -> str | None:
+    """Who we are, so that what the library sends is UTF-8."""
+    if not text:
+        return None
+    return in_utf8(text) if proxy.protocol is Protocol.HTTP else _Utf8(text)
 
 
 def _meaning(error: ProxyError) -> Failed | Unsure:

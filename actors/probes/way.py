@@ -23,6 +23,7 @@ from actors.probes.resolver import addresses_of
 from actors.probes.seen import Unsure
 from actors.probes.tls import introduce
 from actors.probes.tools import SENT, Asked, session_behind
+from app.domain.credentials_text import in_utf8
 from app.domain.pem_text import ascii_pem
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
@@ -173,8 +174,8 @@ def _url_of(proxy: ProxyConfig) -> URL:
     try:
         return URL.build(
             scheme=proxy.protocol.value,
-            user=proxy.username or None,
-            password=proxy.password or None,
+            user=in_utf8(proxy.username) or None,
+            password=in_utf8(proxy.password) or None,
             host=proxy.host,
             port=proxy.port,
         )

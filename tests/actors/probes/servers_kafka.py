@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from tests.actors.probes.talker import talking
 
 SALT, ROUNDS = b"some salt", 4_096
-USERNAME, PASSWORD = "ada", "se same/#,="
+USERNAME, PASSWORD = "adä", "se same/#,=ß€"
 
 
 @contextlib.contextmanager

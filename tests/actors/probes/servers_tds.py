@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from tests.actors.probes.talker import talking
 
-USERNAME, PASSWORD = "ada", "se same/#;'"
+USERNAME, PASSWORD = "adä", "se same/#;'ß€"
 NOT_SUPPORTED, ON = 2, 1
 DONE = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
 FAILED = struct.pack("<BHHQ", 0xFD, 2, 0, 0)

@@ -1,13 +1,11 @@
 """How a directory is looked at."""
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from msgspec import Struct, ValidationError, convert
+from msgspec import ValidationError, convert
 
 from actors.probes.ber import element, integer, octets
 from actors.probes.ldap_messages import BIND, BOUND, ENTRY, message
@@ -16,27 +14,11 @@ from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Ldap
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from tests.actors.probes.servers_directory import Directory, slapd
 from tests.actors.probes.talker import flooding, replying, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 ADMIN = {"bind_dn": "cn=admin,dc=test", "password": "secret"}
-CONFIGURATION = """
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-TLSCACertificateFile {place}/ca.pem
-TLSCertificateFile {place}/leaf.pem
-TLSCertificateKeyFile {place}/leaf.pem
-database mdb
-maxsize 10485760
-suffix "dc=test"
-rootdn "cn=admin,dc=test"
-rootpw secret
-directory {place}/db
-"""
 ENTRIES = """dn: dc=test
 objectClass: dcObject
 objectClass: organization
@@ -58,33 +40,11 @@ employeeNumber: 9
 """
 
 
-class Server(Struct):
-    """An OpenLDAP server: its plain port and its TLS port."""
-
-    plain: int
-    tls: int
-
-
-def prepared(place: Path) -> None:
-    (place / "db").mkdir()
-    certificates.served(place)
-    (place / "ca.pem").write_bytes(certificates.authority()[0].public_bytes(Encoding.PEM))
-    (place / "slapd.conf").write_text(CONFIGURATION.format(place=place))
-    (place / "entries.ldif").write_text(ENTRIES)
-    add = [binary("slapadd", "slapd"), "-q", "-f", str(place / "slapd.conf"), "-l", str(place / "entries.ldif")]
-    subprocess.run(add, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
     """An OpenLDAP server with three entries."""
-    slapd, place = binary("slapd", "slapd"), tmp_path_factory.mktemp("slapd")
-    prepared(place)
-    ports = Server(unused_port(), unused_port())
-    addresses = f"ldap://127.0.0.1:{ports.plain} ldaps://127.0.0.1:{ports.tls}"
-    with running([slapd, "-d", "0", "-h", addresses, "-f", str(place / "slapd.conf")], place / "log") as process:
-        until_it_listens(ports.tls, process, place / "log")
-        yield ports
+    with slapd(tmp_path_factory.mktemp("slapd"), ENTRIES) as made:
+        yield made
 
 
 def at(port: int, **fields: Any) -> Ldap:

@@ -195,7 +195,7 @@ def test_a_sign_in_that_is_none_is_refused(said):
 
 
 def answer_of(asked, known):
-    """The server's side of SCRAM-SHA-256, for the user `ada` with the password `plugh`."""
+    """The server's side of SCRAM-SHA-256, for the user `ada` with the password `plügh€`."""
     if "hello" in asked:
         return {"saslSupportedMechs": ["SCRAM-SHA-256"], "ok": 1}
     if "ping" in asked:
@@ -209,7 +209,7 @@ def answer_of(asked, known):
     if not words:
         return {"conversationId": 1, "payload": b"", "done": True, "ok": 1}
     without, _, proof = words.partition(",p=")
-    salted = hashlib.pbkdf2_hmac("sha256", b"plugh", b"salt", 4096)
+    salted = hashlib.pbkdf2_hmac("sha256", "plügh€".encode(), b"salt", 4096)
     key = hmac.digest(salted, b"Client Key", "sha256")
     whole = f"{known['bare']},{known['first']},{without}".encode()
     signature = hmac.digest(hashlib.sha256(key).digest(), whole, "sha256")
@@ -240,8 +240,8 @@ async def with_users():
 
 async def test_who_signs_in_must_know_the_password(check):
     async with with_users() as port:
-        right = await check(asking(port, username="ada", password="plugh"))
-        by_string = await check(Mongodb(connection_string=f"mongodb://ada:plugh@127.0.0.1:{port}/?authSource=admin"))
+        right = await check(asking(port, username="ada", password="plügh€"))
+        by_string = await check(Mongodb(connection_string=f"mongodb://ada:plügh€@127.0.0.1:{port}/?authSource=admin"))
         wrong = await check(asking(port, username="ada", password="xyzzy"))
         nobody = await check(asking(port))
     assert [right.seen, by_string.seen, wrong.seen, nobody.seen] == [UP, UP, DOWN, DOWN]

@@ -1,6 +1,5 @@
 """What a MariaDB answers to one query that only reads; a real one, with TLS."""
 
-import subprocess
 import tracemalloc
 
 import msgspec
@@ -14,7 +13,8 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import saying
+from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 WHOLE = "x" * LENGTH
@@ -29,27 +29,7 @@ GRANT ALL PRIVILEGES ON *.* TO 'ada'@'127.0.0.1';
 @pytest.fixture(scope="module")
 def server():
     """A server with one table, one powerful user and TLS for those who want it; its port."""
-    daemon, install = program("mariadbd", "mariadb-server"), program("mariadb-install-db", "mariadb-server")
-    with a_place() as place:
-        yield from _served(place, a_port(), daemon, install)
-
-
-def _served(place, port, daemon, install):
-    """The server, made and started."""
-    (place / "setup.sql").write_text(SETUP)
-    certificates.served(place)
-    given_to_nobody(place)
-    data, pem = f"--datadir={place / 'data'}", place / "leaf.pem"
-    quick = ["--no-defaults", data, "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"]
-    subprocess.run(
-        as_nobody(install, *quick, "--auth-root-authentication-method=normal", "--skip-test-db"),
-        check=True,
-        cwd=place,
-        stdout=subprocess.DEVNULL,
-    )
-    options = [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={place / 's'}", f"--pid-file={place / 'pid'}"]
-    options += [f"--ssl-cert={pem}", f"--ssl-key={pem}", f"--init-file={place / 'setup.sql'}", "--skip-name-resolve"]
-    with running(as_nobody(daemon, *quick, *options), place, port):
+    with mariadb(SETUP) as port:
         yield port
 
 

@@ -1,9 +1,6 @@
 """What a PostgreSQL answers to one query that only reads; a real one, with TLS."""
 
-import subprocess
-import time
 import tracemalloc
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,16 +12,8 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import (
-    STARTS_S,
-    a_place,
-    a_port,
-    as_nobody,
-    given_to_nobody,
-    program,
-    running,
-    saying,
-)
+from tests.actors.probes.servers_data import saying
+from tests.actors.probes.servers_sql import postgresql
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PASSWORD = "se same/#"
@@ -35,39 +24,8 @@ SETUP = "CREATE TABLE jobs AS SELECT generate_series(1, 3) AS n, 'open' AS state
 @pytest.fixture(scope="module")
 def server():
     """A cluster with one table, password sign-in and TLS for those who want it; its port."""
-    newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    tools = newest[-1] if newest else Path(program("initdb", "postgresql")).parent
-    port = a_port()
-    with a_place() as place:
-        yield from _served(place, port, tools)
-
-
-def _served(place, port, tools):
-    """The cluster, made and started."""
-    (place / "password").write_text(PASSWORD)
-    certificates.served(place)
-    given_to_nobody(place)
-    (place / "leaf.pem").chmod(0o600)
-    cluster = ["-D", str(place / "cluster"), "-U", "ada", "--pwfile", str(place / "password")]
-    subprocess.run(
-        as_nobody(str(tools / "initdb"), *cluster, "-A", "scram-sha-256", "--no-sync"), check=True, cwd=place
-    )
-    single = as_nobody(str(tools / "postgres"), "--single", "-D", str(place / "cluster"), "postgres")
-    subprocess.run(single, input=f"{SETUP}\n".encode(), check=True, cwd=place)
-    pem = str(place / "leaf.pem")
-    chosen = f"listen_addresses=127.0.0.1 port={port} unix_socket_directories={place} fsync=off ssl=on"
-    options = [f"-c{one}" for one in [*chosen.split(), f"ssl_cert_file={pem}", f"ssl_key_file={pem}"]]
-    with running(as_nobody(str(tools / "postgres"), "-D", str(place / "cluster"), *options), place, port):
-        until_it_is_ready(str(tools / "pg_isready"), port)
+    with postgresql("ada", PASSWORD, SETUP) as port:
         yield port
-
-
-def until_it_is_ready(tool: str, port: int) -> None:
-    """It listens before it answers."""
-    ends = time.monotonic() + STARTS_S
-    while subprocess.run([tool, "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
-        assert time.monotonic() < ends
-        time.sleep(0.05)
 
 
 def asking(port, query="SELECT 1", **changes):

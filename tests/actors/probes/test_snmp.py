@@ -29,16 +29,25 @@ createUser shown MD5 authauth1
 createUser weak MD5 authauth1 DES privpriv1
 createUser strong SHA-512 authauth1 AES privpriv1
 createUser usual SHA authauth1 AES privpriv1
+createUser abroad SHA pässwört€ AES pässwört€ß
 rouser shown auth
 rouser weak priv
 rouser strong priv
 rouser usual priv
+rouser abroad priv
 """
 USERS = [
     {"username": "shown", "auth_protocol": "md5"},
     {"username": "weak", "auth_protocol": "md5", "priv_protocol": "des"},
     {"username": "strong", "auth_protocol": "sha512", "priv_protocol": "aes"},
     {"username": "usual", "auth_protocol": "sha", "priv_protocol": "aes"},
+    {
+        "username": "abroad",
+        "auth_protocol": "sha",
+        "auth_password": "pässwört€",
+        "priv_protocol": "aes",
+        "priv_password": "pässwört€ß",
+    },
 ]
 
 

@@ -84,7 +84,7 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"password": "wrong"}, "the server answered: Login failed for user 'ada'."),
+        ({"password": "wrong"}, "the server answered: Login failed for user 'adä'."),
         ({"query": "SELECT n FROM nowhere"}, "the server answered: Invalid object name 'nowhere'."),
         ({"query": "SELECT 1/0"}, "the server answered: Divide by zero error encountered."),
         ({"tls": True}, "the server speaks no TLS"),
@@ -131,10 +131,10 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
 @pytest.mark.parametrize(
     "text",
     [
-        'Server=tcp:127.0.0.1,{port};Database=shop;User Id=ada;Password="se same/#;\'";Encrypt=False;',
-        "data source = 127.0.0.1,{port} ; UID=ada; PWD='se same/#;'''; encrypt=no; Connect Timeout=5",
-        "sqlserver://ada:se%20same%2F%23;'@127.0.0.1:{port}/shop?encrypt=false",
-        "mssql://ada:se%20same%2F%23;'@127.0.0.1:{port}/?Encrypt=no",
+        'Server=tcp:127.0.0.1,{port};Database=shop;User Id=adä;Password="se same/#;\'ß€";Encrypt=False;',
+        "data source = 127.0.0.1,{port} ; UID=adä; PWD='se same/#;''ß€'; encrypt=no; Connect Timeout=5",
+        "sqlserver://adä:se%20same%2F%23;'%C3%9F€@127.0.0.1:{port}/shop?encrypt=false",
+        "mssql://ad%C3%A4:se%20same%2F%23;'ß€@127.0.0.1:{port}/?Encrypt=no",
     ],
 )
 async def test_a_connection_string_says_it_all(check, server, text):
