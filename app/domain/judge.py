@@ -14,6 +14,7 @@ Pure: no clock, no database, no log. Outcomes come in the order of their slots; 
 
 import msgspec
 
+from app.domain.upside_down import INVERTED
 from schema.events import EventKind
 from schema.status import Status
 
@@ -68,7 +69,6 @@ class Verdict(msgspec.Struct, frozen=True):
     notes: EventKind | None = None
 
 
-INVERTED = {Status.UP: Status.DOWN, Status.DEGRADED: Status.DOWN, Status.DOWN: Status.UP}
 UNDECIDED = (Status.UNKNOWN, Status.PENDING)
 NOTED = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from app import db
+from app.domain import upside_down
 from app.domain.judge import Rules, Standing, Verdict, judge
 from app.store import dependencies, expiries, gaps, incidents, outbox, settings, standings as standing_rows
 from app.store.dependencies import Look
@@ -20,7 +21,7 @@ from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
 from schema.events import Event
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
 from schema.jobs import Outcome, ResultBatch
-from schema.messages import NOT_CHECKED, NOTES, PUSHED, text_of
+from schema.messages import NOT_CHECKED, NOTES, PUSHED
 from schema.monitors import Snapshot
 from schema.status import Status
 
@@ -34,15 +35,19 @@ _json = msgspec.json.Encoder()
 
 
 class Kept(Struct, frozen=True):
-    """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one."""
+    """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one.
+
+    late_status    what a late one comes to by itself
+    """
 
     outcome: Outcome
     verdict: Verdict | None
+    late_status: Status = Status.UNKNOWN
 
     @property
     def status(self) -> Status:
         """The heartbeat's status."""
-        return self.verdict.status if self.verdict else self.outcome.seen
+        return self.verdict.status if self.verdict else self.late_status
 
 
 class Absorbed(Struct, frozen=True):
@@ -105,13 +110,18 @@ def _weigh(
             continue  # deleted while it was being checked
         key = key_of(one.series, one.at_ms)
         if key <= newest[one.series].before(one.at_ms, now_ms):
-            kept.append(Kept(one, None))
+            kept.append(Kept(one, None, _late(one, snapshots[one.series])))
             continue
         verdict = _verdict(standing, one, snapshots[one.series])
         standings[one.series] = verdict.standing
         newest[one.series].move(key, now_ms)
         kept.append(Kept(one, verdict))
     return kept
+
+
+def _late(one: Outcome, snapshot: Snapshot) -> Status:
+    turns = snapshot.upside_down and one.code not in NOTES
+    return upside_down.INVERTED.get(one.seen, one.seen) if turns else one.seen
 
 
 def _verdict(standing: Standing, one: Outcome, snapshot: Snapshot) -> Verdict:
@@ -208,7 +218,7 @@ def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heart
             raw_status=one.outcome.seen,
             time=datetime.fromtimestamp(one.outcome.at_ms / 1000, UTC),
             ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
-            msg=one.outcome.message or text_of(one.outcome.code),
+            msg=upside_down.message_of(one.status, one.outcome.seen, one.outcome.message, one.outcome.code),
             important=bool(one.verdict and one.verdict.important),
         )
         for one in kept

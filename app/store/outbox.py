@@ -12,7 +12,7 @@ from uuid import uuid4
 import msgspec
 
 from app import db
-from app.domain import routing
+from app.domain import routing, upside_down
 from app.domain.judge import Verdict
 from app.domain.routing import Audience, Listener
 from app.store.arguments import listed
@@ -20,7 +20,6 @@ from app.store.deliveries import by_channel
 from schema.channels.terms import Terms
 from schema.events import Event, EventKind
 from schema.jobs import Outcome
-from schema.messages import text_of
 from schema.monitors import Snapshot
 
 _json = msgspec.json.Encoder()
@@ -55,7 +54,7 @@ def event_of(one: Outcome, verdict: Verdict | None, snapshot: Snapshot) -> Event
     data: dict[str, Any] = {
         "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
         "status": int(verdict.status),
-        "msg": one.message or text_of(one.code),
+        "msg": upside_down.message_of(verdict.status, one.seen, one.message, one.code),
         "ping": one.took_us / 1000 if one.took_us else None,
     }
     if verdict.started_ms is not None:

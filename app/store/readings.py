@@ -17,13 +17,13 @@ import msgspec
 from msgspec import Struct
 
 from app import db
+from app.domain import upside_down
 from app.errors import Invalid
 from app.store import sight
 from app.store.arguments import listed
 from app.store.sight import Seeing
 from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
-from schema.messages import text_of
 from schema.status import Status
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -203,14 +203,15 @@ async def _shown(rows: Sequence[Any], owners: dict[int, str]) -> list[Heartbeat]
 
 def _heartbeat_of(row: Any, owners: dict[int, str], kept: Any | None) -> Heartbeat:
     series, at_ms = slot_of(row["id"])
+    status, seen = Status(row["status"]), Status(row["flags"] >> SEEN_SHIFT)
     return Heartbeat(
         id=f"{row['id']:x}",
         monitor_id=owners[series],
-        status=Status(row["status"]),
-        raw_status=Status(row["flags"] >> SEEN_SHIFT),
+        status=status,
+        raw_status=seen,
         time=datetime.fromtimestamp(at_ms / 1000, UTC),
         ping=row["took_us"] / 1000 if row["took_us"] else None,
-        msg=(kept["message"] if kept else "") or text_of(row["code"]),
+        msg=upside_down.message_of(status, seen, kept["message"] if kept else "", row["code"]),
         important=bool(row["flags"] & IMPORTANT),
         detail=msgspec.json.decode(kept["detail"]) if kept and kept["detail"] else None,
     )

@@ -2,16 +2,17 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from app import db
 from app.security import sealing
-from app.store import channels, claims, heartbeats, monitors, series
+from app.store import channels, claims, heartbeats, monitors, readings, series
 from app.store.decisions import LEASE_MS
 from app.store.heartbeats import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
-from schema.messages import LOGGED, NOT_CHECKED, PUSHED, STARTED
+from schema.messages import LOGGED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
 from schema.monitors import Snapshot
 from schema.status import Status
 from tests import make
@@ -168,3 +169,45 @@ async def test_the_newest_push_is_found_by_its_kind(known):
     assert await heartbeats.newest_push(no, NOW) == NOW + 1
     assert await heartbeats.newest_push(no, 0, STARTED) == NOW + 2
     assert await heartbeats.newest_push(no, NOW + 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "words"),
+    [
+        (make.outcome(), Status.DOWN, "answered, and should not: 200 OK"),
+        (make.outcome(seen=Status.DEGRADED, message="slow"), Status.DOWN, "answered, and should not: slow"),
+        (make.down(), Status.UP, "failed, as it should: connection refused"),
+        (make.outcome(seen=Status.UNKNOWN, code=0, message="no route"), Status.UNKNOWN, "no route"),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+async def test_upside_down_the_message_says_what_it_means(known, outcome, status, words, late):
+    """In the list, live, and in what people are alerted with; a heartbeat that comes late too."""
+    no = min(known)
+    turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
+    one = msgspec.structs.replace(outcome, series=no, at_ms=NOW + STEP, early=True)
+    before = make.outcome(
+        series=no,
+        at_ms=NOW + 2 * STEP if late else NOW,
+        seen=Status.UP if status is Status.UP else Status.DOWN,
+    )
+    await heartbeats.absorb(make.results(before), turned, NOW + 2 * STEP)
+    absorbed = await heartbeats.absorb(make.results(one), turned, NOW + 2 * STEP)
+    assert [(beat.status, beat.msg) for beat in heartbeats.shown(absorbed.kept, turned)] == [(status, words)]
+    listed = await readings.read(no, NOW + STEP)
+    assert listed
+    assert (listed.status, listed.msg) == (status, words)
+    alerts = [event.data["msg"] for event in absorbed.events if event.event.startswith("monitor.")]
+    assert alerts == ([] if late else [words])
+
+
+async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
+    no = min(known)
+    turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
+    for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
+        at_ms = NOW + number * STEP
+        await heartbeats.absorb(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
+    listed = await readings.read(no, NOW + STEP)
+    assert listed
+    assert listed.msg == "failed, as it should: no answer within the timeout"
+    assert await count("details") == 0
