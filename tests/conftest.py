@@ -27,10 +27,18 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machi
 hypothesis.settings.load_profile("unhurried")
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-TRUNCATE = """DO $$ DECLARE names text; BEGIN
-    SELECT string_agg(quote_ident(tablename), ', ') INTO names FROM pg_tables
-    WHERE schemaname = 'public' AND tablename <> 'migration';
-    EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY CASCADE'; END $$"""
+# Forty tables, of which a test filled a few: looking at each takes a twentieth of what TRUNCATE of them all does.
+EMPTY = """DO $$ DECLARE one record; is_filled boolean; BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT quote_ident(tablename) AS name FROM pg_tables
+        WHERE schemaname = 'public' AND tablename <> 'migration' LOOP
+        EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || one.name || ')' INTO is_filled;
+        IF is_filled THEN EXECUTE 'DELETE FROM ' || one.name; END IF;
+    END LOOP;
+    FOR one IN SELECT quote_ident(sequencename) AS name FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        EXECUTE 'ALTER SEQUENCE ' || one.name || ' RESTART';
+    END LOOP; END $$"""
 
 
 def _loopback_only(event: str, args: tuple[Any, ...]) -> None:
@@ -185,5 +193,5 @@ async def _created(settings: Settings) -> None:
 
 async def _emptied(settings: Settings) -> None:
     connection = await asyncpg.connect(**settings.postgres_dsn_parts())
-    await connection.execute(TRUNCATE)
+    await connection.execute(EMPTY)
     await connection.close()
