@@ -271,12 +271,12 @@ def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
     if late.errno:
         return of_system(late)
     notes = getattr(late.__cause__, "__notes__", ())
+    if UNENDED in notes:
+        return Failed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
     if WORKING in notes:
         return Unsure(f"what came could not be looked through within {limit_s:g} s")
     if NAMING in notes:
         return Unsure(f"no answer from a name server within {limit_s:g} s", network=True)
-    if UNENDED in notes:
-        return Failed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
     return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
+from actors.probes.body import bytes_of
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tls import context_by, context_for
 from actors.probes.tools import Asked
@@ -63,7 +64,10 @@ async def probe(target: Docker, asked: Asked) -> Seen:
     connector, address = _way(target, asked)
     try:
         async with aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
         ) as session:
             status, body = await _inspected(session, f"{address}/containers/{quote(target.container)}/json")
     except aiohttp.ClientError as error:
@@ -91,11 +95,9 @@ def _trust(target: Docker, host: str, asked: Asked) -> ssl.SSLContext:
 async def _inspected(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
     """Status and body, as far as the limit."""
     async with session.get(url, allow_redirects=False) as answer:
-        body = bytearray()
-        async for piece in answer.content.iter_chunked(65_536):
-            body += piece
-            if len(body) > READ_LIMIT_BYTES:
-                raise Failed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
+        body = await bytes_of(answer, READ_LIMIT_BYTES + 1)
+        if len(body) > READ_LIMIT_BYTES:
+            raise Failed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
         return answer.status, bytes(body)
 
 

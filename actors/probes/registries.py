@@ -11,7 +11,7 @@ from actors.probes.registration import Registration, is_absent, of_rdap, of_whoi
 from actors.probes.seen import Failed
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
-from app.domain import foreign_json
+from app.domain import charsets, foreign_json
 from schema.targets import Domain
 
 KEPT_S = 86_400.0  # of the list of servers: IANA asks not to fetch it more often
@@ -103,4 +103,4 @@ async def _prose(server: str, target: Domain, asked: Asked) -> str:
             writer.transport.abort()
     except OSError as error:
         raise Silent(f"WHOIS could not be asked: {of_system(error)}") from error
-    return heard[:READ_BYTES].decode("utf-8", errors="replace")
+    return "".join(charsets.pieces(heard[:READ_BYTES], whole=len(heard) <= READ_BYTES))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import io
 import os
 import subprocess
@@ -237,3 +238,9 @@ async def test_metadata_is_out_of_reach(check):
 def test_a_name_or_a_place_that_is_none_is_refused(fields):
     with pytest.raises(ValidationError):
         at(**{"daemon": "unix:///var/run/docker.sock", **fields})
+
+
+async def test_a_daemon_behind_a_proxy_that_packs_or_marks_its_answers_is_read(check):
+    body = gzip.compress(b'\xef\xbb\xbf{"State": {"Status": "running"}}')
+    async with serving(answering(body, headers="Content-Encoding: none, gzip\r\n")) as target:
+        assert (await check(at(f"tcp://127.0.0.1:{target.port}"))).seen is UP

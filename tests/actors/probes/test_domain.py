@@ -144,6 +144,17 @@ async def test_whois_is_asked_where_rdap_does_not_say(check, free_port):
     assert (outcome.detail["source"], outcome.detail["registrar"]) == ("whois", "Names Ltd")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_whois_is_read_in_utf_8_or_as_older_registries_write(check, encoding):
+    async def whois(reader, writer):
+        await reader.readline()
+        writer.write("registrar: Grüße GmbH\r\nexpires: 2999-01-01\r\n".encode(encoding))
+
+    async with talking(whois) as port:
+        outcome = await check(by_whois(port, rdap_url=""), detailed=True)
+    assert outcome.detail["registrar"] == "Grüße GmbH"
+
+
 async def test_a_whois_server_may_refer_to_another_but_not_for_ever(check):
     answers = [b"refer: localhost\r\n", f"   Expiry Date: {ends_in(20)}\r\n".encode()]
 

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from time import thread_time
 from typing import Any
 
+import brotli
 import msgspec
 import pytest
+from backports import zstd
 
 from actors.probes import ber, redaction
 from actors.probes.dns_messages import MOST_RECORDS, Stopped, message_of
@@ -125,6 +127,27 @@ HTTP: dict[str, tuple[bytes, str, dict[str, Any]]] = {
     ),
     "empty packings in a row": (
         gzip.compress(b"") * (MEGABYTE // 20), "Content-Encoding: gzip\r\n", {"keyword": "x"},
+    ),
+    "a page of brotli": (
+        brotli.compress(bytes(50 * MEGABYTE), quality=4), "Content-Encoding: br\r\n", {"keyword": "x"},
+    ),
+    "frames of zstd in a row": (
+        zstd.compress(b"") * (MEGABYTE // 10), "Content-Encoding: zstd\r\n", {"keyword": "x"},
+    ),
+    "a packing in a packing": (
+        gzip.compress(gzip.compress(bytes(20 * MEGABYTE), 1) * 50), "Content-Encoding: gzip, gzip\r\n",
+        {"keyword": "x"},
+    ),
+    "rows that only Windows has": (
+        b"\xad\xa1\xfd\xff" * (MEGABYTE // 4), "Content-Type: text/plain; charset=euc-jp\r\n", {"keyword": "x"},
+    ),
+    "letters that are none": (
+        b"\xff" * MEGABYTE, "Content-Type: text/plain; charset=big5\r\n", {"keyword": "x"},
+    ),
+    "a page that does not say what it is": (("é" * 500_000 + "\0").encode() + b"\xff", "", {"keyword": "x"}),
+    "tags without end": (b"charset" + b"<a b='" * 170_000, "Content-Type: text/html\r\n", {"keyword": "x"}),
+    "JSON in wide characters": (
+        ("[" + "1e300," * (MEGABYTE // 12 - 2) + "1]").encode("utf-16"), "", {"json_query": "$[99]"},
     ),
     "a key with short lines": (
         b"a" * 500, "", {"keyword": "x", "tls_ca": "\n".join(f"{n:04d}" for n in range(12_000))[:60_000]},
