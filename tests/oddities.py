@@ -66,3 +66,8 @@ def _write(page: str, what: str, theirs: str, ours: str) -> None:
     new = f"| {what} | {theirs} | {ours} | {known.why if known else ''} |".replace("  ", " ")
     old = next((one.group() for one in _ROW.finditer(text) if one.group(1) == what), "")
     file.write_text(text.replace(old, new) if old else f"{text.rstrip()}\n{new}\n", encoding="utf-8")
+
+
+def without_days(words: str) -> str:
+    """The same with dates taken out."""
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "(a date)", words)

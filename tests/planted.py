@@ -32,6 +32,10 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
     "snmp": AT | {"oid": "1.3.6.1.2.1.1.3.0"},
     "mqtt": AT | {"topic": "t", "username": "ann"},
     "rabbitmq": AT | {"username": "ann", "nodes": ["http://127.0.0.1:9"]},
+    "ssl": AT,
+    "tcp": AT | {"tls": True},
+    "dns": {"host": "a.example", "resolver_server": "127.0.0.1", "port": 9, "transport": "tls"},
+    "grpc": AT | {"tls": True},
     "docker": {"container": "c", "daemon": "tcp://127.0.0.1:9", "tls": True},
     "webhook": {"url": HOOK},
     "smtp": AT | {"username": "ann", "sender": "a@b.example", "to": ["c@d.example"], "security": "none"},
@@ -71,6 +75,8 @@ V3 = {"version": "3", "username": "ann", "auth_protocol": "sha256"}
 BESIDE: dict[str, dict[str, Any]] = {  # what makes a field one that is used
     "snmp.auth_password": V3,
     "apprise.url": {"fields": {}},
+    **{f"mail.{field}": {"password": "p", "security": "tls"} for field in ("tls_cert", "tls_key", "tls_ca")},
+    "ldap.client_key": {"password": "p", "security": "tls"},
     "snmp.priv_password": {**V3, "priv_protocol": "aes", "auth_password": "long enough"},
 }
 PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate and its key
@@ -142,6 +148,7 @@ def planted(name: str, path: str, place: Path) -> Planted:
     elif field in PEMS:
         config |= PEMS[field](*certificates.pair(place))
         secret = config[field].splitlines()[1]
+        config |= BESIDE.get(f"{name}.{field}", {})
         config |= {"tls": True} if "tls" in TARGETS[name].__struct_fields__ else {}
     elif field == "connection_string":
         config = {field: f"{SCHEMES[name]}://ann:{secret}@127.0.0.1:9/{0 if name == 'redis' else 'd'}"}

@@ -9,7 +9,7 @@ import msgspec
 
 from actors.probes.body import bytes_of
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import context_by, context_for
+from actors.probes.tls import context_of
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system, of_tls
 from app.domain import foreign_json
@@ -82,14 +82,12 @@ def _way(target: Docker, asked: Asked) -> tuple[aiohttp.BaseConnector, str]:
         asked.tools.egress.check_socket(place.path)
         return aiohttp.UnixConnector(place.path, **ONE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
-    door = Door(asked.tools.egress, ssl=_trust(target, str(place.hostname), asked), **ONE_USE)
+    door = Door(asked.tools.egress, ssl=_trust(target, asked), **ONE_USE)
     return door, f"{scheme}://{place.netloc}"
 
 
-def _trust(target: Docker, host: str, asked: Asked) -> ssl.SSLContext:
-    if not target.ca_cert and not target.client_cert:
-        return context_for(asked.tools, ignoring=target.ignore_tls_errors)
-    return context_by(target, host)
+def _trust(target: Docker, asked: Asked) -> ssl.SSLContext:
+    return context_of(target, asked.tools)
 
 
 async def _inspected(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:

@@ -2,18 +2,16 @@
 
 import logging
 import os
-import ssl
-from functools import lru_cache, partial
 from typing import Any
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each handshake that fails
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each connection that fails
 
 import grpc
 
 from actors.probes.grpc_calls import called, health_of
-from actors.probes.relay import relay
+from actors.probes.relay import Connect, Streams, relay
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for, days_left, own_context
+from actors.probes.tls import context_of, days_left
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Grpc
@@ -33,51 +31,47 @@ WORDS = {
 
 
 async def probe(target: Grpc, asked: Asked) -> Seen:
-    """Connect once to see who is there, then have the library ask over a connection of ours to the same address."""
-    address = (await asked.tools.egress.addresses(target.host))[0]
-    trust = _trust(target, asked) if target.tls else None
-    days = await _certificate_days(target, address, asked, trust)
-    connect = partial(asked.tools.egress.open_connection, address, target.port)
-    async with relay(connect) as place, _channel(target, place, trust) as channel:
-        try:
+    """Connect, over TLS where that is wanted, and have the library speak over this connection."""
+    streams = await _connected(target, asked)
+    try:
+        days = days_left(streams[1])
+        async with relay(_once(streams)) as place, _channel(target, place) as channel:
             return await _look(target, channel, days, detailed=asked.detailed)
-        except grpc.aio.AioRpcError as error:
-            raise Failed(_meaning(error)) from error
+    except grpc.aio.AioRpcError as error:
+        raise Failed(_meaning(error)) from error
+    finally:
+        streams[1].transport.abort()
 
 
-def _trust(target: Grpc, asked: Asked) -> ssl.SSLContext:
-    return own_context(target.host, ca=target.ca_cert) if target.ca_cert else context_for(asked.tools)
+async def _connected(target: Grpc, asked: Asked) -> Streams:
+    """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
+    trust = context_of(target, asked.tools, protocols=("h2",)) if target.tls else None
+    return await asked.tools.egress.open_connection(target.host, target.port, ssl=trust)
 
 
-async def _certificate_days(target: Grpc, address: str, asked: Asked, trust: ssl.SSLContext | None) -> int | None:
-    """A refused connection and a bad certificate have their own words here; the library has one for all."""
-    _, writer = await asked.tools.egress.open_connection(
-        address, target.port, ssl=trust, server_hostname=target.host if trust else ""
-    )
-    days = days_left(writer)
-    writer.transport.abort()
-    return days
+def _once(streams: Streams) -> Connect:
+    """Leads the library's first connection there; there is no second one."""
+    left = [streams]
+
+    async def connect() -> Streams:
+        if not left:
+            raise ConnectionResetError
+        return left.pop()
+
+    return connect
 
 
-def _channel(target: Grpc, place: str, trust: ssl.SSLContext | None) -> grpc.aio.Channel:
+def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = [
         ("grpc.default_authority", f"{target.host}:{target.port}"),
         ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check
         ("grpc.enable_retries", 0),
+        ("grpc.http2_scheme", "https" if target.tls else "http"),  # some servers compare it with their own
         ("grpc.max_receive_message_length", READ_LIMIT_BYTES),
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
     ]
-    if trust is None:
-        return grpc.aio.insecure_channel(place, options)
-    options.append(("grpc.ssl_target_name_override", target.host))
-    return grpc.aio.secure_channel(place, grpc.ssl_channel_credentials(_roots(trust)), options)
-
-
-@lru_cache(maxsize=256)
-def _roots(trust: ssl.SSLContext) -> bytes:
-    """The authorities that a context trusts, in PEM: the library brings its own otherwise."""
-    return "".join(map(ssl.DER_cert_to_PEM_cert, trust.get_ca_certs(binary_form=True))).encode()
+    return grpc.aio.insecure_channel(place, options)
 
 
 async def _look(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> Seen:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from actors.probes.kafkabroker import Broker, Partition, Topic, refuse
 from actors.probes.kafkawire import Conversation
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import days_left, own_context
+from actors.probes.tls import context_by, days_left
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from schema.messages import ANSWERED
@@ -115,12 +115,4 @@ async def _contact(host: str, port: int, target: KafkaProducer, asked: Asked) ->
 
 
 def _encryption(target: KafkaProducer, host: str) -> ssl.SSLContext | None:
-    if not target.tls:
-        return None
-    return own_context(
-        host,
-        verify=not target.ignore_tls_errors,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, host) if target.tls else None

@@ -1,7 +1,6 @@
 """Looks whether a directory answers, lets a user bind, and finds what it should."""
 
 from asyncio import IncompleteReadError, StreamReader, StreamWriter
-from typing import Any
 
 from actors.probes import ldap_messages as messages
 from actors.probes.ber import header
@@ -9,7 +8,7 @@ from actors.probes.ldap_filter import encoded
 from actors.probes.ldap_messages import Entry, Result
 from actors.probes.scalar import untyped
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for, days_left, own_context
+from actors.probes.tls import context_of, days_left
 from actors.probes.tools import Asked
 from app.domain.invalid import InvalidField
 from app.domain.values import ABSENT, Scalar
@@ -100,14 +99,8 @@ def _filter(target: Ldap) -> bytes:
         raise InvalidField("filter", str(error)) from error
 
 
-def _trust(target: Ldap, asked: Asked) -> Any:
-    if target.ca_cert and not target.ignore_tls_errors:
-        return own_context(target.host, ca=target.ca_cert)
-    return context_for(asked.tools, ignoring=target.ignore_tls_errors)
-
-
 async def _connected(target: Ldap, asked: Asked) -> Talk:
-    tls = _trust(target, asked) if target.security is LdapSecurity.TLS else None
+    tls = context_of(target, asked.tools) if target.security is LdapSecurity.TLS else None
     return Talk(*await asked.tools.egress.open_connection(target.host, target.port, ssl=tls))
 
 
@@ -119,7 +112,7 @@ async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
         raise Failed(f"the server refuses STARTTLS: {answer.reason}")
     if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
         raise Failed("the server goes on without TLS after STARTTLS")
-    await talk.writer.start_tls(_trust(target, asked), server_hostname=target.host)
+    await talk.writer.start_tls(context_of(target, asked.tools), server_hostname=target.host.rstrip("."))
 
 
 async def _bound(target: Ldap, talk: Talk) -> None:

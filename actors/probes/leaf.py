@@ -27,11 +27,16 @@ WORDS = {
 
 
 class Leaf(Struct, frozen=True):
-    """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses."""
+    """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses.
+
+    is_unnamed    whether it has no alternative names, and is for its subject's common name therefore: as OpenSSL's
+                  clients have it, and browsers no more (RFC 9525)
+    """
 
     short: Certificate
     not_before: datetime
     names: tuple[str, ...]
+    is_unnamed: bool
     self_signed: bool
     facts: dict[str, Any]
 
@@ -52,7 +57,9 @@ def _kept(der: bytes) -> Leaf:
 
 def _read(der: bytes) -> Leaf:
     read, short = x509.load_der_x509_certificate(der), certificate_of(der)
-    not_before, names, self_signed = read.not_valid_before_utc.astimezone(UTC), _names(read), _is_self_signed(read)
+    not_before, self_signed = read.not_valid_before_utc.astimezone(UTC), _is_self_signed(read)
+    names = _names(read)
+    unnamed = () if any(map(_is_host, names)) else _common_names(read)
     facts = {
         "not_before": _instant(not_before),
         "not_after": _instant(short.not_after),
@@ -65,20 +72,30 @@ def _read(der: bytes) -> Leaf:
         "fingerprint_sha256": short.fingerprint,
         "self_signed": self_signed,
     }
-    return Leaf(short, not_before, names, self_signed, facts)
+    return Leaf(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
 
 
 def _names(read: x509.Certificate) -> tuple[str, ...]:
-    """Subject alternative names; nothing else counts any more (RFC 9525), nor an address that is written as a name."""
+    """Subject alternative names, but for an address that is written as a name."""
     try:
         told = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
     hosts: Sequence[str] = told.get_values_for_type(x509.DNSName)
     return (
-        *(one.lower() for one in hosts if not (_may_be_address(one) and _same_address(one, one))),
+        *(one.lower() for one in hosts if _is_host(one)),
         *map(str, told.get_values_for_type(x509.IPAddress)),
     )
+
+
+def _common_names(read: x509.Certificate) -> tuple[str, ...]:
+    """Those of the subject that may be hosts."""
+    found = [str(one.value).lower() for one in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return tuple(filter(_is_host, found))
+
+
+def _is_host(name: str) -> bool:
+    return not (_may_be_address(name) and _same_address(name, name))
 
 
 def _may_be_address(name: str) -> bool:

@@ -8,7 +8,7 @@ from actors.probes.lines import Lines
 from actors.probes.mx import exchanges_of
 from actors.probes.scalar import untyped
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for
+from actors.probes.tls import context_of
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.targets import Mail, MailProtocol, MailSecurity
@@ -51,6 +51,6 @@ async def _connected(target: Mail, port: int, asked: Asked, facts: dict[str, Any
         if facts["mx_records"]:
             facts["hostname_used"] = facts["mx_records"][0].partition(" ")[2]
     host = facts["hostname_used"]
-    context = context_for(asked.tools, ignoring=target.ignore_tls_errors)
+    context = context_of(target, asked.tools)
     at_once = context if target.security is MailSecurity.TLS else None
     return Lines(*await asked.tools.egress.open_connection(host, port, ssl=at_once), context, host)

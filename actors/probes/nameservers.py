@@ -16,7 +16,7 @@ from actors.probes.body import bytes_of
 from actors.probes.dns_messages import Plain, Stopped, bounded, exchanged, message_of
 from actors.probes.records import address_of
 from actors.probes.seen import Failed, Unsure
-from actors.probes.tls import context_for
+from actors.probes.tls import context_of
 from actors.probes.tools import Asked, Tools
 from app.security.egress import Refused
 from schema.targets import Dns, DnsTransport
@@ -72,8 +72,8 @@ class OverStream(AddressAndPortNameserver):
 class OverHttps(Nameserver):
     """DNS over HTTPS (RFC 8484), through the door like any request."""
 
-    def __init__(self, url: str, tools: Tools) -> None:
-        self._url, self._tools = url, tools
+    def __init__(self, url: str, tools: Tools, context: ssl.SSLContext) -> None:
+        self._url, self._tools, self._context = url, tools, context
 
     def __str__(self) -> str:
         return self._url
@@ -112,7 +112,9 @@ class OverHttps(Nameserver):
 
     async def _posted(self, wire: bytes) -> bytes:
         headers = {"Content-Type": DNS_MESSAGE, "Accept": DNS_MESSAGE}
-        async with self._tools.http.post(self._url, data=wire, headers=headers, allow_redirects=False) as answer:
+        async with self._tools.http.post(
+            self._url, data=wire, headers=headers, allow_redirects=False, ssl=self._context
+        ) as answer:
             if answer.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
                 raise Failed(f"the name server answered HTTP {answer.status}")
             return bytes(await bytes_of(answer, MESSAGE_BYTES + 1))
@@ -129,7 +131,7 @@ def resolver_for(target: Dns, asked: Asked, address: str = "") -> Resolver:
     except NoResolverConfiguration as error:
         raise Unsure("this machine has no name server: set one on the monitor") from error
     if target.resolver_url:
-        resolver.nameservers = [OverHttps(target.resolver_url, asked.tools)]
+        resolver.nameservers = [OverHttps(target.resolver_url, asked.tools, context_of(target, asked.tools))]
     elif address:
         _point(resolver, target, asked, address)
     if target.dnssec:
@@ -148,7 +150,7 @@ def _point(resolver: Resolver, target: Dns, asked: Asked, address: str) -> None:
         case DnsTransport.TCP:
             resolver.nameservers = [OverStream(address, target.port or PLAIN_PORT, asked.tools, None, "")]
         case DnsTransport.TLS:
-            port, context = target.port or TLS_PORT, context_for(asked.tools)
+            port, context = target.port or TLS_PORT, context_of(target, asked.tools)
             resolver.nameservers = [OverStream(address, port, asked.tools, context, target.resolver_name)]
         case _:
             resolver.nameservers = [Plain(address, target.port or PLAIN_PORT)]

@@ -14,7 +14,7 @@ from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.postgres_sign_in import SignIn
 from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import own_context
+from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from app.domain.connections.databases import postgres_login, postgres_mode, postgres_settings
 from app.domain.connections.uris import Login
@@ -81,11 +81,4 @@ def _encryption(target: Postgres, login: Login, mode: SslMode) -> Tls:
         return False
     if mode is SslMode.PREFER:
         return "prefer"
-    return own_context(
-        login.host,
-        verify=mode in VERIFYING,
-        check_name=mode is SslMode.VERIFY_FULL,
-        ca=target.ca_cert,
-        certificate=target.client_cert,
-        key=target.client_key,
-    )
+    return context_by(target, login.host, verify=mode in VERIFYING, check_name=mode is SslMode.VERIFY_FULL)

@@ -11,7 +11,7 @@ from actors.probes.amqp import Session
 from actors.probes.body import bytes_of
 from actors.probes.request import basic
 from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tls import own_context
+from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from app.domain import foreign_json
@@ -58,7 +58,7 @@ async def _look_at(node: str, target: Rabbitmq, asked: Asked) -> None:
             node.rstrip("/") + ALARMS,
             headers=basic(target.username, target.password),
             allow_redirects=False,  # a password is for the node alone
-            ssl=_encryption(target, urlsplit(node).hostname or "") or True,
+            ssl=_encryption(target, urlsplit(node).hostname or ""),
         )
         try:
             if answer.status != HTTPStatus.OK:
@@ -87,7 +87,7 @@ def _meaning(error: aiohttp.ClientError) -> Failed | Unsure:
 
 
 async def _sign_in(target: Rabbitmq, asked: Asked) -> None:
-    tls = (_encryption(target, target.host) or own_context(target.host)) if target.tls else None
+    tls = context_by(target, target.host) if target.tls else None
     reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=tls)
     try:
         await Session(reader, writer).open(target.username, target.password, target.virtual_host)
@@ -95,8 +95,8 @@ async def _sign_in(target: Rabbitmq, asked: Asked) -> None:
         writer.transport.abort()
 
 
-def _encryption(target: Rabbitmq, host: str) -> ssl.SSLContext | None:
-    """None where the usual trust is meant."""
-    if not target.ca_cert and not target.ignore_tls_errors:
-        return None
-    return own_context(host, verify=not target.ignore_tls_errors, ca=target.ca_cert)
+def _encryption(target: Rabbitmq, host: str) -> ssl.SSLContext | bool:
+    """True where the usual trust is meant."""
+    if not target.ca_cert and not target.client_cert and not target.ignore_tls_errors:
+        return True
+    return context_by(target, host)

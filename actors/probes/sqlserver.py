@@ -15,11 +15,12 @@ from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tdssession import Session
 from actors.probes.tdswire import Wire
-from actors.probes.tls import Named, days_of, own_context
+from actors.probes.tls import context_by, days_of
 from actors.probes.tools import Asked
 from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
 from app.domain.connections.uris import Login
 from app.domain.values import Scalar
+from app.security.tls_client import Named
 from schema.messages import ANSWERED
 from schema.targets import Sqlserver
 
@@ -72,4 +73,4 @@ def _context(target: Sqlserver, login: Login) -> Named | None:
     wanted = sqlserver_encryption(target, login)
     if not wanted.wanted:
         return None
-    return own_context(login.host, verify=wanted.verifies, ca=target.ca_cert, newest=TLSVersion.TLSv1_2)
+    return context_by(target, login.host, verify=wanted.verifies, newest=TLSVersion.TLSv1_2)

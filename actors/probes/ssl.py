@@ -3,13 +3,12 @@
 import ssl
 from asyncio import StreamWriter
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from actors.probes import sightings
 from actors.probes.leaf import Leaf, leaf_of
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for
+from actors.probes.tls import context_of
 from actors.probes.tools import Asked
 from schema.messages import ANSWERED
 from schema.status import Status
@@ -32,7 +31,7 @@ async def probe(target: Ssl, asked: Asked) -> Seen:
 
 
 async def _shown(target: Ssl, asked: Asked) -> tuple[Leaf, dict[str, Any]]:
-    writer = await _handshake(target, asked, context_for(asked.tools, ignoring=True))
+    writer = await _handshake(target, asked, context_of(target, asked.tools, verify=False))
     try:
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
         leaf = leaf_of(tls.getpeercert(binary_form=True) or b"")
@@ -54,7 +53,7 @@ async def _shown(target: Ssl, asked: Asked) -> tuple[Leaf, dict[str, Any]]:
 async def _objection_to_chain(target: Ssl, asked: Asked) -> str:
     """Why nobody we trust stands for the certificate; empty when somebody does."""
     try:
-        writer = await _handshake(target, asked, _trusting(asked.tools.trust))
+        writer = await _handshake(target, asked, context_of(target, asked.tools, check_name=False))
     except ssl.SSLCertVerificationError as error:
         return f"chain not valid: {error.verify_message}"
     writer.transport.abort()
@@ -66,18 +65,6 @@ async def _handshake(target: Ssl, asked: Asked, context: ssl.SSLContext) -> Stre
         target.host, target.port, ssl=context, server_hostname=target.server_name
     )
     return writer
-
-
-@lru_cache(maxsize=8)
-def _trusting(trust: ssl.SSLContext | None) -> ssl.SSLContext:
-    """Verifies the chain alone, by the same authorities: the name is a question of its own."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    if trust is None:
-        context.load_default_certs()
-    else:
-        context.load_verify_locations(cadata=b"".join(trust.get_ca_certs(binary_form=True)))
-    return context
 
 
 def _fault(leaf: Leaf, target: Ssl, days: int) -> str:
@@ -98,4 +85,6 @@ def _standing(leaf: Leaf, target: Ssl, days: int) -> tuple[Status, str]:
     """What a certificate that holds is, and the words where the usual ones don't do."""
     if days <= target.warning_days:
         return Status.DEGRADED, f"the certificate ends in {days} days"
+    if leaf.is_unnamed and target.verify_hostname:
+        return Status.UP, "the certificate has no alternative names: browsers refuse it"
     return Status.UP, "the certificate is self-signed" if leaf.self_signed else ""

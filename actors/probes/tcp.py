@@ -5,7 +5,7 @@ from asyncio import Protocol, StreamReader, StreamWriter
 from typing import Any
 
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_for, days_left
+from actors.probes.tls import context_of, days_left
 from actors.probes.tools import Asked
 from app.domain.values import ABSENT, Untyped
 from schema.assertions import Value
@@ -34,7 +34,7 @@ def wants_an_answer(target: Tcp) -> bool:
 
 
 async def _talk(target: Tcp, asked: Asked) -> Seen:
-    context = context_for(asked.tools, ignoring=target.ignore_tls_errors) if target.tls else None
+    context = context_of(target, asked.tools) if target.tls else None
     reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=context)
     try:
         writer.write(target.send.encode())

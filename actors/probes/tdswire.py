@@ -5,7 +5,7 @@ import ssl
 import struct
 
 from actors.probes.seen import Failed
-from actors.probes.tls import Named
+from app.security.tls_client import Named
 
 REPLY_BYTES = 1_000_000
 PACKET_BYTES = 4_096

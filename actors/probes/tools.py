@@ -11,6 +11,7 @@ from actors.probes.uplink import Uplink
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
 from app.security.names import Names
+from app.security.tls_client import CAREFUL, context
 from app.settings import Settings
 from schema.jobs import Slot
 from schema.monitors import Snapshot
@@ -77,7 +78,7 @@ async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None,
     names = names or Names(most=NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
     uplink = Uplink(egress, names, settings.uplink_anchors)
-    session = session_behind(Door(egress, ssl=trust or True, **ONE_USE))
+    session = session_behind(Door(egress, ssl=context(CAREFUL, trust), **ONE_USE))
     return Tools(names, egress, Egress(names), session, uplink, trust)
 
 

@@ -7,7 +7,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from ipaddress import IPv4Address
 from socket import inet_aton, socket
 from typing import Any
@@ -21,10 +20,9 @@ from yarl import URL
 from actors.probes.phases import Phases
 from actors.probes.resolver import addresses_of
 from actors.probes.seen import Unsure
-from actors.probes.tls import introduce
+from actors.probes.tls import context_for, context_of
 from actors.probes.tools import SENT, Asked, session_behind
 from app.domain.credentials_text import in_utf8
-from app.domain.pem_text import ascii_pem
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress
 from app.security.names import literal
@@ -59,7 +57,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
 class Way(Struct, frozen=True):
     """A session, and what its requests need.
 
-    ssl      as aiohttp takes it
+    ssl      as aiohttp takes it; of a bool, True is the everyday context
     proxy    an HTTP proxy's address, credentials in it
     """
 
@@ -79,10 +77,10 @@ async def opened(wishes: Wishes, asked: Asked, egress: Egress | None = None) -> 
     tunnel = proxy if proxy and _is_tunnel(proxy, wishes) else None
     phases = Phases()
     doors = (egress or asked.tools.egress, asked.tools.egress)
-    door = _OwnDoor(doors, wishes, tunnel, phases, ssl=asked.tools.trust or True)
+    door = _OwnDoor(doors, wishes, tunnel, phases, ssl=context_for(asked.tools))
     session = session_behind(door, HEADERS_KEPT if wishes.kept else SENT, wishes.between)
     try:
-        yield Way(session, _tls_of(wishes), _url_of(proxy) if proxy and not tunnel else None, phases)
+        yield Way(session, context_of(wishes, asked.tools), _url_of(proxy) if proxy and not tunnel else None, phases)
     finally:
         await session.close()
 
@@ -181,29 +179,3 @@ def _url_of(proxy: ProxyConfig) -> URL:
         )
     except ValueError as error:
         raise Unsure("the proxy's address can't be written") from error
-
-
-def _tls_of(wishes: Wishes) -> ssl.SSLContext | bool:
-    """What aiohttp is told of TLS; False accepts any certificate."""
-    if not wishes.tls_cert and not wishes.tls_ca:
-        return not wishes.ignore_tls_errors
-    try:
-        return context_of(wishes.tls_cert, wishes.tls_key, wishes.tls_ca, wishes.ignore_tls_errors)
-    except (ssl.SSLError, ValueError) as error:
-        raise Unsure("the monitor's certificate, key or authorities can't be read") from error
-
-
-@lru_cache(maxsize=1_024)
-def context_of(
-    cert: str,
-    key: str,
-    authorities: str,
-    ignoring: bool,  # noqa: FBT001  # part of the cache's key
-) -> ssl.SSLContext:
-    """A client's context with a certificate of its own. Made once per monitor: reading authorities takes a while."""
-    context = ssl.create_default_context(cadata=ascii_pem(authorities) or None)
-    if ignoring:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if cert:
-        introduce(context, cert, key)
-    return context

@@ -34,15 +34,24 @@ class Page(Struct, frozen=True):
 async def probe(target: Website, asked: Asked) -> Seen:
     """Ask, read the page, judge it."""
     try:
-        if not asked.detailed and not target.proxy_id:
+        if not (asked.detailed or target.proxy_id or target.tls_cert or target.tls_ca):
             return await _look(target, asked, Way(asked.tools.http, target.verify_ssl))
-        wishes = Wishes(ignore_tls_errors=not target.verify_ssl, proxied=bool(target.proxy_id))
-        async with opened(wishes, asked) as way:
+        async with opened(_wishes_of(target), asked) as way:
             return await _look(target, asked, way)
     except aiohttp.ClientError as error:
         raise _told(of_web(error), error) from error
     except Failed as failed:
         raise _told(failed, failed) from failed
+
+
+def _wishes_of(target: Website) -> Wishes:
+    return Wishes(
+        ignore_tls_errors=not target.verify_ssl,
+        tls_cert=target.tls_cert,
+        tls_key=target.tls_key,
+        tls_ca=target.tls_ca,
+        proxied=bool(target.proxy_id),
+    )
 
 
 async def _look(target: Website, asked: Asked, way: Way) -> Seen:

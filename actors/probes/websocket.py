@@ -52,6 +52,9 @@ async def probe(target: WebSocket, asked: Asked) -> Seen:
 def _wishes_of(target: WebSocket) -> Wishes:
     return Wishes(
         ignore_tls_errors=target.ignore_tls_errors,
+        tls_cert=target.tls_cert,
+        tls_key=target.tls_key,
+        tls_ca=target.tls_ca,
         proxied=bool(target.proxy_id),
         tunnelled=target.url.startswith("ws:"),  # RFC 6455, 4.1: a proxy does not pass an upgrade on
         between=(_no_redirect,),

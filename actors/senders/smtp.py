@@ -2,12 +2,10 @@
 
 import re
 import socket
-import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as RULES
 from email.utils import format_datetime
-from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,7 +17,7 @@ from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
 from app.domain.words import words_of
 from app.security.egress import Refused
-from app.security.tls_bounds import bounded
+from app.security.tls_client import CAREFUL, IGNORING, context
 from schema.channels import Smtp
 from schema.notices import Message
 
@@ -50,7 +48,7 @@ async def send(config: Smtp, message: Message, tools: Tools) -> None:
         use_tls=config.security == "tls",
         start_tls=config.security == "starttls",
         validate_certs=not config.ignore_tls_errors,
-        tls_context=_trust(ignoring=config.ignore_tls_errors),
+        tls_context=context(IGNORING if config.ignore_tls_errors else CAREFUL),
         username=config.username or None,
         password=config.password if config.username else None,
         local_hostname=_own_name(),
@@ -82,15 +80,6 @@ def render(config: Smtp, message: Message) -> Letter:
     mail.add_alternative(letters.html_of(words, message), subtype="html")
     everybody = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
     return Letter(mail, config.sender.strip(), list(dict.fromkeys(everybody)))
-
-
-@cache
-def _trust(*, ignoring: bool) -> ssl.SSLContext:
-    """As the library makes it for each letter."""
-    context = ssl.create_default_context()
-    if ignoring:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return bounded(context)
 
 
 async def _connected(config: Smtp, tools: Tools) -> socket.socket:

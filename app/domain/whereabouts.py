@@ -19,10 +19,16 @@ PLACES = frozenset(  # these count as they stand
         *("endpoint_url", "region"),
         *("protocol", "tls", "security", "sslmode"),  # schemes by other names
         *("proxy_id", "resolver_server", "resolver_port"),  # who stands between us and the host
-        *("ca_cert", "tls_ca"),  # who says that it is the host
+        *("ca_cert", "tls_ca", "server_name", "resolver_name"),  # who says that it is the host, and who it is
+        *("transport", "resolvers", "resolver_url"),  # who is asked for a name, and how
     }
 )
-WAIVERS = {"ignore_tls_errors": True, "verify_ssl": False}  # with this value, nobody says that it is the host
+WAIVERS = {  # with this value, nobody says that it is the host
+    "ignore_tls_errors": True,
+    "verify_ssl": False,
+    "verify_hostname": False,
+    "check_chain": False,
+}
 PINS = frozenset({"fingerprint"})  # what the host must be; to add one takes nothing away
 OF_ITS_OWN = {"apprise": frozenset({"service", "fields"})}  # by type; any of a service's fields may say where it is
 PLAIN = ("http://", "ws://")  # what everybody on the way can read

@@ -16,6 +16,7 @@ from app.security.egress import Egress
 from app.security.intake import Intake
 from app.security.names import NamesUnavailable, NameUnknown
 from app.security.tls_bounds import bounded
+from app.security.tls_client import CAREFUL, IGNORING, context
 
 ONE_USE: dict[str, Any] = {
     "force_close": True,
@@ -68,9 +69,15 @@ class Door(aiohttp.TCPConnector):
         )
 
     def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
-        """As the base class, for what goes by `Egress` and for what is made inside a proxy's connection."""
-        context = super()._get_ssl_context(req)
-        return bounded(context) if context else None
+        """As the base class, with contexts of ours: for what goes by `Egress`, and what is made inside of a proxy's."""
+        if not req.is_ssl():
+            return None
+        for asked in (req.ssl, self._ssl):
+            if isinstance(asked, ssl.SSLContext):
+                return bounded(asked)
+            if asked is not True:
+                return context(IGNORING)
+        return context(CAREFUL)
 
     def _allowed_socket(self, target: Any) -> socket:
         """Where aiohttp makes sockets itself: the address is asked about at the last moment."""

@@ -87,7 +87,7 @@ class Egress:
         raises             Refused, NameUnknown, NamesUnavailable, ssl.SSLError, OSError
         """
         loop = asyncio.get_running_loop()
-        name = (server_hostname or host) if ssl else None
+        name = (server_hostname or host).rstrip(".") if ssl else None  # the dot ends a name, and is in no certificate
         if ssl:
             bounded(ssl)
         addresses = await self.addresses(host)

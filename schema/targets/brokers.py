@@ -102,6 +102,8 @@ class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     tls: Annotated[bool, Meta(description="The sign-in is encrypted; its port is usually 5671.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
     assertions: Assertions = []
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
 from schema.limits import Host, Port
+from schema.targets.encryption import TlsCa, TlsCert, TlsKey
 
 Days = Annotated[int, Meta(ge=0, le=3_650)]
 
@@ -30,4 +31,7 @@ class Ssl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
             description="The name to ask for and to compare with; empty: the host.",
         ),
     ] = ""
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     assertions: Assertions = []

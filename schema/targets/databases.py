@@ -163,6 +163,8 @@ class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = True
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
     assertions: Assertions = []
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
 from schema.limits import Host, Port, Restricted
+from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 
 class RecordType(StrEnum):
@@ -128,6 +129,10 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
             description="The server's address for DNS over HTTPS. Viewers are shown its scheme and host.",
         ),
     ] = ""
+    ignore_tls_errors: IgnoreTlsErrors = False
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     expected: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=512)]],
         Meta(max_length=20, description="Values that must all be among the answers."),

@@ -9,7 +9,13 @@ from schema.limits import Secret
 CaCert = Annotated[str, Meta(max_length=65_536, description="PEM; whom to trust instead of the system's authorities.")]
 ClientCert = Annotated[str, Meta(max_length=65_536, description="PEM; how we show who we are.")]
 ClientKey = Annotated[Secret, Meta(description="PEM, without a passphrase. Kept sealed; shown as ********.")]
-IgnoreTlsErrors = Annotated[bool, Meta(description="Take any certificate.")]
+Pem = Annotated[
+    str, Meta(max_length=65_536, extra={"secret": True}, description="PEM. Kept sealed; shown as ********.")
+]
+TlsCert = Annotated[Pem, Meta(description="Client certificate, and its chain.")]
+TlsKey = Annotated[Pem, Meta(description="Its private key, without a passphrase.")]
+TlsCa = Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")]
+IgnoreTlsErrors = Annotated[bool, Meta(description="Take any certificate, and old TLS and ciphers.")]
 MaybeHost = Annotated[
     str,
     Meta(

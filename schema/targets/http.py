@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from schema.assertions import Assertions, Compare, Operator
 from schema.limits import Body, Headers, Port, Secret
 from schema.targets.address import Url
+from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 StatusCodes = Annotated[
     str,
@@ -63,9 +64,6 @@ class ClientAuth(StrEnum):
     POST = "client_secret_post"
 
 
-Pem = Annotated[
-    str, Meta(max_length=65_536, extra={"secret": True}, description="PEM. Kept sealed; shown as ********.")
-]
 ProxyId = Annotated[str, Meta(max_length=64, description="The proxy that checks go through; empty: none.")]
 ResolverServer = Annotated[str, Meta(max_length=45, description="IP address; empty: the system's resolver.")]
 Username = Annotated[str, Meta(max_length=255)]
@@ -124,7 +122,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         default_factory=lambda: ["2XX"]
     )
     max_redirects: Annotated[int, Meta(ge=0, le=20, description="0 takes a redirect as the answer.")] = 10
-    ignore_tls_errors: bool = False
+    ignore_tls_errors: IgnoreTlsErrors = False
     keyword: Annotated[str, Meta(max_length=1_024, description="Text the body must contain.")] = ""
     invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
     regex: Annotated[str, Meta(max_length=1_024, description="RE2; the body must have a part that fits.")] = ""
@@ -138,9 +136,9 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         1_048_576
     )
     auth: HttpBasicAuth | HttpBearerAuth | OAuth2 | Ntlm | None = None
-    tls_cert: Annotated[Pem, Meta(description="Client certificate, and its chain.")] = ""
-    tls_key: Annotated[Pem, Meta(description="Its private key, without a passphrase.")] = ""
-    tls_ca: Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")] = ""
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     ip_family: IpFamily = IpFamily.ANY
     resolver_server: ResolverServer = ""
     resolver_port: Port = 53

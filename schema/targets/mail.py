@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
 from schema.limits import Host, Port, Secret
+from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 
 class MailProtocol(StrEnum):
@@ -49,7 +50,10 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     security: Annotated[MailSecurity, Meta(description="When TLS begins: never, on request, or at once.")] = (
         MailSecurity.NONE
     )
-    ignore_tls_errors: bool = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     username: Annotated[str, Meta(max_length=255, description="Log in as this user; empty: don't.")] = ""
     password: Secret = ""
     test_send: Annotated[bool, Meta(description="Send a message with every check; smtp only.")] = False

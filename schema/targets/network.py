@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
 from schema.limits import Host, Port, Restricted
+from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 
 class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="tcp"):
@@ -23,7 +24,10 @@ class Tcp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     ] = ""
     expect: Annotated[str, Meta(max_length=1_024, description="Text that the answer must contain.")] = ""
     tls: Annotated[bool, Meta(description="Shake hands before anything is sent.")] = False
-    ignore_tls_errors: bool = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     assertions: Assertions = []
 
 

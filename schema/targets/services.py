@@ -68,6 +68,8 @@ class Ldap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     port: Port = 389
     security: LdapSecurity = LdapSecurity.NONE
     ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
     ignore_tls_errors: IgnoreTlsErrors = False
     bind_dn: Annotated[str, Meta(max_length=1_024, description="Who asks; empty: nobody.")] = ""
     password: Secret = ""
@@ -151,6 +153,9 @@ class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     port: Port
     tls: bool = False
     ca_cert: CaCert = ""
+    client_cert: ClientCert = ""
+    client_key: ClientKey = ""
+    ignore_tls_errors: IgnoreTlsErrors = False
     service: Annotated[str, Meta(max_length=255, description="Whose health; empty: the server's as a whole.")] = ""
     method: Annotated[
         str,

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from schema.assertions import Assertions
 from schema.limits import Body, Headers, Secret
 from schema.targets.address import Url
+from schema.targets.encryption import TlsCa, TlsCert, TlsKey
 from schema.targets.http import Method, ProxyId, Username
 
 
@@ -21,6 +22,9 @@ class Website(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     auth_username: Annotated[Username, Meta(description="Basic authentication; empty: none.")] = ""
     auth_password: Secret = ""
     verify_ssl: Annotated[bool, Meta(description="An invalid certificate is an error.")] = True
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     follow_redirects: Annotated[bool, Meta(description="Up to ten; false takes a redirect as the answer.")] = True
     expected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must contain.")] = ""
     unexpected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must not contain.")] = ""

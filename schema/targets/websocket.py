@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
 from schema.limits import Body, Headers, Restricted
+from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 from schema.targets.http import ProxyId
 
 WebSocketUrl = Annotated[
@@ -32,6 +33,9 @@ class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     subprotocol: Annotated[Token, Meta(description="The server must choose it.")] = ""
     send: Annotated[Body, Meta(description="A text message to send once it is open.")] = ""
     expect: Annotated[str, Meta(max_length=1_024, description="Text that one of the messages must contain.")] = ""
-    ignore_tls_errors: bool = False
+    ignore_tls_errors: IgnoreTlsErrors = False
+    tls_cert: TlsCert = ""
+    tls_key: TlsKey = ""
+    tls_ca: TlsCa = ""
     proxy_id: ProxyId = ""
     assertions: Assertions = []

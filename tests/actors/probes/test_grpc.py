@@ -142,6 +142,38 @@ async def test_tls_is_verified(check, tmp_path):
     assert plain.seen is DOWN
 
 
+async def test_a_certificate_of_ours_lets_us_in_and_errors_can_be_ignored(check, tmp_path):
+    certificates.served(tmp_path)
+    pem = (tmp_path / "leaf.pem").read_bytes()
+    cert, key = certificates.pair(tmp_path)
+    ours = {"client_cert": cert, "client_key": key}
+    roots = certificates.authority_pem().encode()
+    async with serving(tls=grpc.ssl_server_credentials([(pem, pem)], roots, require_client_auth=True)) as port:
+        known = await check(at(port, tls=True, **ours))
+        stranger = await check(at(port, tls=True))
+        other = {"ca_cert": certificates.pem_of(certificates.stranger()), **ours}
+        refused = await check(at(port, tls=True, **other))
+        lenient = await check(at(port, tls=True, ignore_tls_errors=True, **other))
+    assert [one.seen for one in (known, stranger, refused, lenient)] == [UP, DOWN, DOWN, UP]
+
+
+async def test_the_library_speaks_as_over_tls(check, tmp_path):
+    said: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tls = writer.get_extra_info("ssl_object")
+        writer.write(SETTINGS)
+        said.append(tls.selected_alpn_protocol().encode())
+        said.append(await reader.readuntil(b"grpc-python"))
+
+    context = certificates.served(tmp_path)
+    context.set_alpn_protocols(["h2"])
+    async with talking(listen, tls=context) as port:
+        await check(at(port, tls=True))
+    assert said[0] == b"h2"
+    assert b"\x83\x87" in said[1]  # of HPACK's table: `:method: POST`, `:scheme: https`
+
+
 @pytest.mark.parametrize("reply", [b"\xff\xff", b"\x08", b"\x0a\xff\xff\xff\xff\x0f"])
 async def test_a_reply_that_can_not_be_read_is_down(check, reply):
     async with answering(f"{HEALTH}/Check", reply) as port:
@@ -225,7 +257,7 @@ async def test_metadata_is_out_of_reach(check):
 
 
 FAILING = """
-import asyncio, ssl, sys
+import asyncio
 from actors.probes import grpc
 from schema.targets import Grpc
 
@@ -237,8 +269,8 @@ async def hang_up(reader, writer):
 async def main():
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    target, trust = Grpc(host="a", port=port, tls=True), ssl.create_default_context()
-    async with grpc._channel(target, f"ipv4:127.0.0.1:{port}", trust) as channel:
+    target = Grpc(host="a", port=port, tls=True)
+    async with grpc._channel(target, f"ipv4:127.0.0.1:{port}") as channel:
         await channel.unary_unary("/a/b")(b"", timeout=20)
 
 try:
@@ -248,7 +280,7 @@ except grpc.grpc.aio.AioRpcError as error:
 """
 
 
-def test_a_handshake_that_fails_leaves_nothing_on_standard_error():
+def test_a_connection_that_fails_leaves_nothing_on_standard_error():
     done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, check=True)
-    assert b"handshake failed" in done.stdout
+    assert b"Failed parsing HTTP/2" in done.stdout
     assert done.stderr == b""

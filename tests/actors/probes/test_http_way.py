@@ -99,7 +99,7 @@ async def test_a_key_with_a_passphrase_is_our_fault_and_nobody_is_asked_for_it(c
     outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert=cert, tls_key=shut.decode()))
     assert (outcome.seen, outcome.message) == (
         UNKNOWN,
-        "the monitor's certificate, key or authorities can't be read",
+        "the configuration can't be used: `tls_key` must be a private key in PEM, without a passphrase",
     )
 
 
@@ -107,7 +107,7 @@ async def test_a_key_that_can_not_be_read_is_our_fault(check):
     outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert="x", tls_key="y"))
     assert (outcome.seen, outcome.message) == (
         UNKNOWN,
-        "the monitor's certificate, key or authorities can't be read",
+        "the configuration can't be used: `tls_cert` must be a certificate in PEM",
     )
 
 

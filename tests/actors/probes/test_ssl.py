@@ -150,7 +150,8 @@ async def test_the_days_are_a_value_to_compare(check, tmp_path):
         (("*.test",), ".test", False),
         (("127.0.0.1",), "127.0.0.1", False),
         (("a*.box.test",), "ab.box.test", False),
-        ((), "the box", False),
+        ((), "the box", True),
+        (("box.test",), "the box", False),
     ],
 )
 def test_a_wildcard_stands_for_one_whole_label(names, host, fits):

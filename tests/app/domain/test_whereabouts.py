@@ -12,7 +12,7 @@ from app.errors import Invalid
 from app.security import sealing
 from schema.channels import PROVIDERS, Telegram
 from schema.proxies import ProxyDraft
-from schema.targets import TARGETS, Http, Push, Ssh, Website, WebSocket
+from schema.targets import TARGETS, DnsTransport, Http, Push, Ssh, Website, WebSocket
 from schema.targets.http import OAuth2
 from tests import make
 from tests.planted import places, planted
@@ -75,12 +75,23 @@ OTHERS: dict[str, Any] = {  # somebody else's, by name of the field
     "resolve_mx": True,
     "ignore_tls_errors": True,
     "verify_ssl": False,
+    "verify_hostname": False,
+    "check_chain": False,
     "tls": "another",  # a switch or a word, by type
     "fields": {"host": "evil.example"},
     "daemon": "tcp://evil.example:1",
 }
-BESIDE = {"connection_string": {"host": ""}}  # what can't stand beside it
-LAX = {"ignore_tls_errors": False, "verify_ssl": True, "fingerprint": "SHA256:ours"}  # what it was before
+BESIDE: dict[str, dict[str, Any]] = {  # what can't stand beside it, and what must
+    "connection_string": {"host": ""},
+    "resolver_url": {"transport": DnsTransport.HTTPS, "resolver_server": "", "resolvers": []},
+}
+LAX = {  # what it was before
+    "ignore_tls_errors": False,
+    "verify_ssl": True,
+    "verify_hostname": True,
+    "check_chain": True,
+    "fingerprint": "SHA256:ours",
+}
 
 
 def moves() -> list[tuple[str, str, str]]:

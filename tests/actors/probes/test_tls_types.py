@@ -1,0 +1,174 @@
+"""Every type that speaks TLS does so alike: whom it trusts, who it says it is, and what it ignores on request."""
+
+import asyncio
+import contextlib
+import ssl
+import warnings
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schema.status import Status
+from schema.targets import TARGETS
+from tests.actors.probes.servers_tls import Authorities, Wanted, s_server
+from tests.actors.probes.talker import replying, talking
+
+AT: dict[str, Any] = {"host": "127.0.0.1"}
+CONFIGS: dict[str, dict[str, Any]] = {  # with which each begins with a handshake; `PORT` stands for the port
+    "http": {"url": "https://127.0.0.1:PORT/"},
+    "website": {"url": "https://127.0.0.1:PORT/"},
+    "websocket": {"url": "wss://127.0.0.1:PORT/"},
+    "tcp": {**AT, "tls": True},
+    "ssl": {**AT, "check_chain": True},
+    "dns over TLS": {"host": "a.test", "transport": "tls", "resolver_server": "127.0.0.1"},
+    "dns over HTTPS": {"host": "a.test", "transport": "https", "resolver_url": "https://127.0.0.1:PORT/q"},
+    "mail": {**AT, "protocol": "imap", "security": "tls"},
+    "ldap": {**AT, "security": "tls"},
+    "redis": {**AT, "tls": True},
+    "mongodb": {**AT, "tls": True},
+    "postgres": {**AT, "sslmode": "verify-full"},
+    "mqtt": {**AT, "topic": "t", "tls": True},
+    "kafka-producer": {"brokers": ["127.0.0.1:PORT"], "topic": "t", "message": "m", "tls": True},
+    "rabbitmq": {**AT, "username": "u", "tls": True},
+    "rabbitmq's nodes": {"nodes": ["https://127.0.0.1:PORT"], "username": "u"},
+    "grpc": {**AT, "tls": True},
+    "docker": {"container": "c", "daemon": "tcp://127.0.0.1:PORT", "tls": True},
+}
+ELSEWHERE = {"mysql", "sqlserver"}  # their handshakes begin inside of their protocols: see their own tests
+PLAIN = {"ping", "push", "ssh", "ntp", "snmp", "group", "manual", "steam", "domain"}  # types without TLS of theirs
+OURS = {"cert": ("tls_cert", "client_cert"), "key": ("tls_key", "client_key"), "ca": ("tls_ca", "ca_cert")}
+NEVER_IGNORING = {"ssl", "postgres"}  # what is ignored there is said by other fields
+
+
+def kind_of(what: str) -> type[Any]:
+    return TARGETS[what.partition(" ")[0].partition("'")[0]]
+
+
+def target_of(what: str, port: int, **pems: str) -> Any:
+    """A target of the type at this port, with PEM texts in the fields that the type has for them."""
+    kind = kind_of(what)
+    config = msgspec.json.decode(msgspec.json.encode(CONFIGS[what]).replace(b"PORT", str(port).encode()))
+    if "port" in kind.__struct_fields__ and b"PORT" not in msgspec.json.encode(CONFIGS[what]):
+        config["port"] = port
+    for name, text in pems.items():
+        (field,) = {*OURS[name]} & {*kind.__struct_fields__}
+        config[field] = text
+    return msgspec.convert({"type": kind.__struct_config__.tag, **config}, kind)
+
+
+def ignoring(target: Any) -> Any:
+    field = "verify_ssl" if "verify_ssl" in target.__struct_fields__ else "ignore_tls_errors"
+    return msgspec.structs.replace(target, **{field: field == "ignore_tls_errors"})
+
+
+@contextlib.asynccontextmanager
+async def meeting(context: ssl.SSLContext, *, asked_first: bool) -> AsyncIterator[tuple[int, list[Any]]]:
+    """The port of a server that hangs up after the handshake, and what it learnt of who came.
+
+    asked_first    PostgreSQL's way: the client asks whether there is TLS
+    """
+    met: list[Any] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            if asked_first:
+                await reader.readexactly(8)
+                writer.write(b"S")
+                await writer.start_tls(context)
+            met.append(writer.get_extra_info("peercert"))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=None if asked_first else context)
+    async with server:
+        yield server.sockets[0].getsockname()[1], met
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
+    return Authorities(tmp_path_factory.mktemp("authorities"))
+
+
+def served(pair: tuple[Path, Path], change: Callable[[ssl.SSLContext], None] = lambda _: None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    change(context)
+    context.load_cert_chain(*pair)
+    return context
+
+
+def test_every_type_is_here_or_has_no_tls():
+    assert {kind_of(what).__struct_config__.tag for what in CONFIGS} | ELSEWHERE | PLAIN == {*TARGETS}
+    for kind in (TARGETS[name] for name in TARGETS.keys() - PLAIN):
+        assert all({*names} & {*kind.__struct_fields__} for names in OURS.values()), kind
+
+
+@pytest.mark.parametrize("what", CONFIGS)
+async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
+    def asking(context: ssl.SSLContext) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authorities.root)
+
+    context = served(authorities.pair(Wanted(names=("127.0.0.1",))), asking)
+    cert, key = (one.read_text() for one in authorities.pair(Wanted(common_name="the watch")))
+    async with meeting(context, asked_first=what == "postgres") as (port, met):
+        outcome = await check(target_of(what, port, cert=cert, key=key, ca=authorities.root.read_text()))
+        strange = await check(target_of(what, port, ca=authorities.stranger.read_text()))
+    names = {name: value for peer in met for part in peer["subject"] for name, value in part}
+    assert names == {"commonName": "the watch"}, outcome.message
+    assert strange.seen is Status.DOWN
+    assert "not valid: " in strange.message
+
+
+async def test_an_alert_after_the_handshake_is_heard_by_what_reads_on(check, authorities, tmp_path):
+    pair = authorities.pair(Wanted(names=("127.0.0.1",)))
+    asking = ("-Verify", "1", "-verify_return_error", "-tls1_3")
+    trusted = {"ca": authorities.root.read_text()}
+    async with s_server(pair, tmp_path, *asking) as port:
+        http = await check(target_of("http", port, **trusted))
+        tcp = await check(msgspec.structs.replace(target_of("tcp", port, **trusted), send="GET /\r\n\r\n", expect="ok"))
+    assert (http.seen, tcp.seen) == (Status.DOWN, Status.DOWN)
+    assert http.message == tcp.message == "TLS failed: tlsv13 alert certificate required"
+
+
+WITHOUT_RFC_5746 = (  # a ServerHello of TLS 1.2 with a cipher, and no extensions
+    b"\x16\3\3\0\x2a\2\0\0\x26\3\3" + bytes(32) + b"\0\xc0\x2f\0"
+)
+
+
+async def test_a_server_that_knows_no_safe_renegotiation_is_spoken_with_where_errors_are_ignored(check):
+    async with talking(replying(WITHOUT_RFC_5746)) as port:
+        strict = await check(target_of("tcp", port))
+        lenient = await check(ignoring(target_of("tcp", port)))
+    assert strict.message == "TLS failed: unsafe legacy renegotiation disabled"
+    assert lenient.message != strict.message  # it goes on, and hears no more
+
+
+@pytest.mark.parametrize("what", CONFIGS)
+async def test_ciphers_of_tls_1_2_that_other_clients_offer_are_offered(check, authorities, what):
+    def old(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
+
+    context = served(authorities.pair(Wanted(names=("127.0.0.1",))), old)
+    async with meeting(context, asked_first=what == "postgres") as (port, met):
+        outcome = await check(target_of(what, port, ca=authorities.root.read_text()))
+    assert met, outcome.message
+
+
+@pytest.mark.parametrize("what", [one for one in CONFIGS if one not in NEVER_IGNORING])
+async def test_what_nobody_should_speak_is_spoken_where_errors_are_ignored(check, authorities, what):
+    def ancient(context: ssl.SSLContext) -> None:
+        context.set_ciphers("ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
+        with warnings.catch_warnings(action="ignore"):
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+
+    context = served(authorities.pair(Wanted(key="rsa1024", days=(-9, -2), issuer="")), ancient)
+    async with meeting(context, asked_first=False) as (port, met):
+        strict = await check(target_of(what, port))
+        assert not met
+        lenient = await check(ignoring(target_of(what, port)))
+    assert met, lenient.message
+    assert strict.seen is Status.DOWN
