@@ -1,23 +1,15 @@
 """The application as its clients see it, on a real store; and people who are signed in."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar import Litestar
 
-from app import settings as configuration
-from app.main import create_app, furnish
-from app.pages.shelf import Shelf
 from app.settings import Settings
 from app.store import accounts, grants, sessions
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, set_up
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 
 @pytest.fixture
@@ -35,25 +27,7 @@ def application(database: Settings) -> Litestar:
     accounts.forget()
     many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
-    app = built(settings.client_url)
-    furnish(app, settings)
-    app.state.shelf = Shelf(explorer_files())
-    return app
-
-
-@cache
-def explorer_files() -> Path:
-    """Where the explorers' files are, made once for a whole run."""
-    place = Path(tempfile.mkdtemp())
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    return place
-
-
-@cache
-def built(client_url: str) -> Litestar:
-    """One application for a whole run: making it takes longer than most tests."""
-    with tempfile.TemporaryDirectory() as place:
-        return create_app(configuration.read({"DATA_DIR": place, "CLIENT_URL": client_url}, Path(place)))
+    return served(settings)
 
 
 @pytest.fixture

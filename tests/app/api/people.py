@@ -1,14 +1,21 @@
 """Who calls the application in these tests, and how."""
 
 import asyncio
+import atexit
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
 from litestar import Litestar
 
-from app import welcome
+from app import settings as configuration, welcome
+from app.main import create_app, furnish
+from app.pages.shelf import Shelf
 from app.settings import Settings
 
 Client = httpx.AsyncClient
@@ -17,6 +24,29 @@ HOME = "http://watchkeeper.test"
 ADMIN_TOKEN = "the-installations-own-token"
 ADA = {"email": "Ada@example.org", "password": "correct horse"}
 SETUP = {"setup_token": "what-the-first-user-shows-in-tests"}  # beside the fields of who registers
+
+
+def served(settings: Settings) -> Litestar:
+    """The application with these settings: one for a whole run, so never two of them at the same time."""
+    app = built(settings.client_url)
+    furnish(app, settings)
+    app.state.shelf = Shelf(explorer_files())
+    return app
+
+
+@cache
+def explorer_files() -> Path:
+    """Where the explorers' files are, made once for a whole run."""
+    place = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
+@cache
+def built(client_url: str) -> Litestar:
+    """One application for a whole run: making it takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as place:
+        return create_app(configuration.read({"DATA_DIR": place, "CLIENT_URL": client_url}, Path(place)))
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ import pytest
 
 from app import db
 from app.api import trail
-from app.main import create_app
 from app.security import ack_links
 from app.security.ack_links import AckLink
 from app.store import audit, channels, heartbeats, incidents, monitors, series
@@ -20,7 +19,7 @@ from app.variables import Rate
 from schema.incidents import EntryKind, IncidentStatus, IncidentStory
 from schema.monitors import Snapshot
 from tests import make
-from tests.app.api.people import calling
+from tests.app.api.people import calling, served
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
 FOREVER = 2**50
@@ -131,7 +130,7 @@ async def test_parameters_that_a_mail_program_adds_do_no_harm(client, outage):
 
 
 async def test_links_are_tried_no_faster_than_sign_ins(database):
-    app = create_app(replace(database, rate_limit_auth=Rate(3, 3_600)))
+    app = served(replace(database, rate_limit_auth=Rate(3, 3_600)))
     async with calling(app) as client:
         replies = [await client.get("/ack/made-up") for _ in range(5)]
     assert [reply.status_code for reply in replies] == [404, 404, 404, 429, 429]

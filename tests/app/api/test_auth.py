@@ -8,9 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from app.main import create_app
 from app.settings import Settings
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/auth/me"
@@ -31,7 +30,7 @@ async def test_of_many_who_register_at_once_exactly_one_is_admin(client: Client)
 
 async def test_registration_closes_behind_the_first_user(database: Settings) -> None:
     drafts = [{**ADA, **SETUP, "email": f"{name}@example.org"} for name in ("ada", "bob")]
-    async with calling(create_app(replace(database, registration_open=False))) as client:
+    async with calling(served(replace(database, registration_open=False))) as client:
         codes = [(await client.post("/api/v1/auth/register", json=draft)).status_code for draft in drafts]
     assert codes == [201, 403]
 

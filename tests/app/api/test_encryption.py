@@ -5,9 +5,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.main import create_app
 from app.store import sessions
-from tests.app.api.people import ADA, SETUP, calling
+from tests.app.api.people import ADA, SETUP, calling, served
 
 HSTS = "Strict-Transport-Security"
 BY_TLS = {"X-Forwarded-Proto": "https"}
@@ -18,7 +17,7 @@ async def behind_proxy(database):
     """An application that trusts the address these tests come from."""
     sessions.forget()
     settings = replace(database, registration_open=True, trusted_proxies=(ip_network("127.0.0.0/8"),))
-    async with calling(create_app(settings)) as client:
+    async with calling(served(settings)) as client:
         yield client
 
 

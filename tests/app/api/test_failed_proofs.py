@@ -9,14 +9,13 @@ from litestar import Litestar
 
 from app import db
 from app.api import trail
-from app.main import create_app
 from app.security import guesses
 from app.settings import Settings
 from app.store import audit, guesses as written
 from app.store.audit import AuditQuery
 from schema.attempts import Way
 from schema.audit import AuditEntry, AuditOutcome
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling
+from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
 from tests.app.api.sockets import talking
 
 ME, AUTH = "/api/v1/auth/me", "/api/v1/auth"
@@ -39,7 +38,7 @@ async def guarded(database: Settings) -> AsyncIterator[Client]:
     settings = replace(
         database, api_admin_token=ADMIN_TOKEN, oidc_issuer="http://127.0.0.1:9", bruteforce_max_attempts=MOST
     )
-    async with calling(create_app(settings)) as one:
+    async with calling(served(settings)) as one:
         yield one
     guesses.forget()
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from app import welcome
-from app.main import create_app
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, calling
+from tests.app.api.people import ADA, Client, Headers, calling, served
 
 PATH = "/api/v1/auth/register"
 SEEN = [  # what a request may look like that was made on this machine, and one that a proxy passed on
@@ -35,7 +34,7 @@ def fresh(database: Settings, request: pytest.FixtureRequest) -> Settings:
 @pytest.fixture
 async def client(fresh: Settings) -> AsyncIterator[Client]:
     """A client of it."""
-    async with calling(create_app(fresh)) as one:
+    async with calling(served(fresh)) as one:
         yield one
 
 
@@ -68,12 +67,12 @@ async def test_of_many_with_the_token_one_becomes_the_first_user(client: Client,
 async def test_the_person_at_the_terminal_is_told_once_with_what_to_do(
     fresh: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with calling(create_app(fresh)) as client:
+    async with calling(served(fresh)) as client:
         shown = capsys.readouterr().err
         assert f'"setup_token": "{welcome.token(fresh)}"' in shown
         assert shown.count("setup_token") == 1
         await client.post(PATH, json={**ADA, "setup_token": welcome.token(fresh)})
-    async with calling(create_app(fresh)):
+    async with calling(served(fresh)):
         assert "setup" not in capsys.readouterr().err
 
 
@@ -85,7 +84,7 @@ async def test_a_token_that_was_deleted_is_made_anew(client: Client, fresh: Sett
 
 
 async def test_later_users_need_no_token(fresh: Settings) -> None:
-    async with calling(create_app(replace(fresh, registration_open=True))) as client:
+    async with calling(served(replace(fresh, registration_open=True))) as client:
         await client.post(PATH, json={**ADA, "setup_token": welcome.token(fresh)})
         reply = await client.post(PATH, json={**ADA, "email": "bob@example.org"})
         assert (reply.status_code, reply.json()["role"]) == (201, "viewer")

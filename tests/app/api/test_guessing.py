@@ -11,10 +11,9 @@ import pyotp
 import pytest
 from litestar import Litestar
 
-from app.main import create_app
 from app.security.attempts import WIDE
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, bearer, calling
+from tests.app.api.people import ADA, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -29,13 +28,13 @@ WRONG = {**ADA, "password": "a guess"}
 def application(database: Settings) -> Litestar:
     """The application behind a proxy that it trusts, with a short patience."""
     proxies = (ip_network("127.0.0.1"),)  # where httpx says that it comes from
-    return create_app(replace(database, registration_open=True, bruteforce_max_attempts=MOST, trusted_proxies=proxies))
+    return served(replace(database, registration_open=True, bruteforce_max_attempts=MOST, trusted_proxies=proxies))
 
 
 @pytest.fixture
 async def direct(database: Settings) -> AsyncIterator[Client]:
     """The same without a trusted proxy."""
-    app = create_app(replace(database, registration_open=True, bruteforce_max_attempts=MOST))
+    app = served(replace(database, registration_open=True, bruteforce_max_attempts=MOST))
     async with calling(app) as one:
         yield one
 
@@ -121,7 +120,7 @@ async def test_an_address_in_front_of_the_trusted_proxys_entry_changes_nothing(c
 
 async def test_guessing_gets_slow_without_redis_too(database: Settings) -> None:
     away = replace(database, bruteforce_max_attempts=MOST, redis_url="redis://127.0.0.1:9/0")
-    async with calling(create_app(away)) as client:
+    async with calling(served(away)) as client:
         codes = [(await client.post(LOGIN, json=WRONG)).status_code for _ in range(MOST + 1)]
     assert codes == [401] * MOST + [429]
 

@@ -9,11 +9,10 @@ from litestar import Litestar
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import db, metrics, nodes
-from app.main import create_app
 from app.settings import Settings
 from app.store import troubles
 from schema.events import EventKind
-from tests.app.api.people import Client, calling
+from tests.app.api.people import Client, calling, served
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -21,7 +20,7 @@ NOWHERE = "redis://127.0.0.1:1/0"
 @pytest.fixture
 async def alone(database: Settings) -> AsyncIterator[Client]:
     """The API without Redis."""
-    async with calling(create_app(replace(database, redis_url=NOWHERE))) as one:
+    async with calling(served(replace(database, redis_url=NOWHERE))) as one:
         yield one
 
 
@@ -72,7 +71,7 @@ async def test_without_the_database_we_are_unhealthy_and_not_ready(
 
 async def test_before_the_migrations_we_are_not_ready(settings: Settings, tmp_path: Path) -> None:
     blank = replace(settings, db_type="sqlite", db_path=str(tmp_path / "blank.sqlite3"))
-    async with calling(create_app(blank)) as client:
+    async with calling(served(blank)) as client:
         assert (await client.get("/ready")).status_code == 503
 
 

@@ -17,10 +17,9 @@ import httpx
 import pytest
 
 from app import db
-from app.main import create_app
 from app.settings import Settings
 from app.store import sessions
-from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling
+from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling, served
 
 ROOT = Path(__file__).parents[3]
 DIRECTORY = Path(os.environ.get("OIDC_PROVIDER", ROOT / ".venv" / "oidc-provider"))
@@ -71,7 +70,7 @@ def knows(database: Settings, issuer: str) -> Settings:
 
 @pytest.fixture
 async def client(knows: Settings) -> AsyncIterator[Client]:
-    async with calling(create_app(knows)) as one:
+    async with calling(served(knows)) as one:
         yield one
 
 
@@ -179,7 +178,7 @@ async def test_a_switched_off_account_stays_outside(client: Client) -> None:
 
 
 async def test_strangers_get_no_account_unless_it_is_said_so(knows: Settings) -> None:
-    async with calling(create_app(replace(knows, oidc_auto_create=False))) as client:
+    async with calling(served(replace(knows, oidc_auto_create=False))) as client:
         await local(client, email="boss@example.org")
         assert (await sign_in(client, "ada")).status_code == 403
 

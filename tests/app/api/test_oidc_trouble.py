@@ -7,10 +7,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from app.main import create_app
 from app.settings import Settings
 from app.variables import Rate
-from tests.app.api.people import Client, calling
+from tests.app.api.people import Client, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -18,7 +17,7 @@ START = "/api/v1/auth/oidc/start"
 
 
 def knowing(database: Settings, issuer: str) -> Any:
-    return calling(create_app(replace(database, oidc_issuer=issuer, oidc_client_id="watchkeeper")))
+    return calling(served(replace(database, oidc_issuer=issuer, oidc_client_id="watchkeeper")))
 
 
 async def refusal(client: Client) -> tuple[int, str]:
@@ -86,6 +85,6 @@ async def test_who_was_not_sent_away_by_us_does_not_come_back(database: Settings
 
 async def test_both_ways_count_as_signing_in(database: Settings) -> None:
     limited = replace(database, rate_limit_auth=Rate(7, 60))
-    async with calling(create_app(limited)) as client:
+    async with calling(served(limited)) as client:
         for path in (START, "/api/v1/auth/oidc/callback"):
             assert (await client.get(path)).headers["X-RateLimit-Limit"] == "7"

@@ -9,8 +9,7 @@ from openapi_spec_validator import validate
 from app.api import document
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
-from tests.app.api.conftest import built
-from tests.app.api.people import ADA, Client, Headers
+from tests.app.api.people import ADA, Client, Headers, built
 
 pytestmark = pytest.mark.either_engine
 

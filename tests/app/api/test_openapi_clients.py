@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from app.api import document
-from tests.app.api.conftest import built
+from tests.app.api.people import built
 
 Node = dict[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from app import settings
 from app.api import document
-from tests.app.api.conftest import built
+from tests.app.api.people import built
 from app.main import create_app
 place = Path(sys.argv[1])
 sys.stdout.buffer.write(document.of(create_app(settings.read({"DATA_DIR": str(place)}, place))))

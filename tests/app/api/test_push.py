@@ -15,7 +15,6 @@ from litestar.exceptions import InternalServerException
 from app import queue
 from app.api import pings, push
 from app.errors import LateBody
-from app.main import create_app
 from app.store import heartbeats, monitors, readings
 from app.store.readings import HeartbeatQuery
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
@@ -23,7 +22,7 @@ from schema.messages import LOGGED, PUSHED, STARTED
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, calling
+from tests.app.api.people import ADMIN_TOKEN, calling, served
 
 TOKEN = "a-token-of-sixteen-or-more"
 PATH = f"/api/v1/push/{TOKEN}"
@@ -106,7 +105,7 @@ async def test_where_a_report_came_from_is_kept_when_it_is_another_place_or_says
 
 
 async def test_a_report_from_elsewhere_names_its_place_once(database):
-    async with calling(create_app(replace(database, trusted_proxies=(ip_network("127.0.0.0/8"),)))) as client:
+    async with calling(served(replace(database, trusted_proxies=(ip_network("127.0.0.0/8"),)))) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
         pings.forget()
         for source in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"):
@@ -184,7 +183,7 @@ async def test_a_client_that_leaves_takes_no_ping_with_it(pushed):
 
 async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
-    async with calling(create_app(away)) as client:
+    async with calling(served(away)) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
         pings.forget()
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
@@ -199,7 +198,7 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
         raise sqlite3.OperationalError("database is locked")
 
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
-    async with calling(create_app(away)) as client:
+    async with calling(served(away)) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
         pings.forget()
         monkeypatch.setattr(heartbeats, "absorb", locked)

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app.main import create_app
 from app.settings import Settings
 from app.variables import Rate
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -32,7 +31,7 @@ def application(database: Settings) -> Litestar:
         rate_limit_read=Rate(READ, 3_600),
         rate_limit_write=Rate(WRITE, 3_600),
     )
-    return create_app(narrow)
+    return served(narrow)
 
 
 async def codes(client: Client, times: int, path: str = ME, headers: Headers | None = None) -> list[int]:
@@ -107,12 +106,12 @@ async def test_replies_that_no_handler_gave_have_the_headers_too(client: Client,
 
 async def test_limits_hold_without_redis(database: Settings) -> None:
     away = replace(database, rate_limit_read=Rate(READ, 3_600), redis_url="redis://127.0.0.1:9/0")
-    async with calling(create_app(away)) as client:
+    async with calling(served(away)) as client:
         assert await codes(client, READ + 1) == [401] * READ + [429]
 
 
 async def test_a_limit_can_be_switched_off(database: Settings) -> None:
-    async with calling(create_app(replace(database, rate_limit_read=None))) as client:
+    async with calling(served(replace(database, rate_limit_read=None))) as client:
         reply = await client.get(ME)
     assert not [name for name in TOLD if name in reply.headers]
 
