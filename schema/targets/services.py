@@ -125,7 +125,7 @@ class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     port: Port = 161
     version: SnmpVersion = SnmpVersion.V2C
     oid: Annotated[
-        str, Meta(max_length=512, pattern=r"^\.?[0-2](\.[0-9]{1,10}){1,127}$", description="The object, in numbers.")
+        str, Meta(max_length=512, pattern=r"^\.?[0-2](\.[0-9]+){1,127}$", description="The object, in numbers.")
     ]
     community: Annotated[Secret, Meta(description="Of versions 1 and 2c.")] = "public"
     username: Annotated[str, Meta(max_length=32, description="Of version 3.")] = ""

@@ -30,6 +30,7 @@ BOUNDS = {
     "max_length": "maxLength",
     "pattern": "pattern",
 }
+ENDS_IN_PYTHON, ENDS = r"$(?!\n)", "$"  # Python's `$` also stands before a last line feed; the document's does not
 SIZES = {"min_length": "minItems", "max_length": "maxItems"}
 FIXED: dict[type[inspect.Type], Schema] = {
     inspect.AnyType: {},
@@ -186,7 +187,10 @@ def _literal(found: inspect.LiteralType) -> Schema:
 
 
 def _bounds(found: Any, names: dict[str, str]) -> Schema:
-    return {word: bound for name, word in names.items() if (bound := getattr(found, name, None)) is not None}
+    drawn = {word: bound for name, word in names.items() if (bound := getattr(found, name, None)) is not None}
+    if "pattern" in drawn:
+        drawn["pattern"] = drawn["pattern"].replace(ENDS_IN_PYTHON, ENDS)
+    return drawn
 
 
 def _bare(found: inspect.Type) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import re2
 
 from app.api import document
 from tests.app.api.people import built
@@ -139,6 +140,23 @@ def test_an_enum_says_what_its_values_are_called(spec: Node) -> None:
     status = enums["Status"]
     assert dict(zip(status["x-enum-varnames"], status["enum"], strict=True))["DOWN"] == 0
     assert len(status["x-enum-descriptions"]) == len(status["enum"])
+
+
+def test_every_pattern_is_one_for_other_languages(spec: Node) -> None:
+    """Go, Rust and others have no way to look ahead, and limit how often something is repeated: RE2 is like them."""
+    patterns = {(node["pattern"], at) for at, node in nodes(spec) if "pattern" in node}
+    assert len(patterns) > 50
+    assert [at for pattern, at in patterns if not _is_portable(pattern)] == []
+
+
+def _is_portable(pattern: str) -> bool:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(pattern, options)
+    except re2.error:
+        return False
+    return True
 
 
 def test_a_body_has_one_media_type(spec: Node) -> None:
