@@ -48,7 +48,8 @@ class Body:
     def __init__(self, answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> None:
         self.raw = bytearray()
         self._answer, self._most, self._is_whole, self._sent = answer, most, False, 0
-        self._unpackers = codings.unpackers(answer.headers.getall("Content-Encoding", ()))
+        packed = answer.headers.getall("Content-Encoding", None)
+        self._unpackers = codings.unpackers(packed) if packed else []
         self._between = [SENT_LIMIT_BYTES] * (len(self._unpackers) - 1)  # bytes that may still come out of all but one
 
     async def read(self) -> None:
@@ -92,12 +93,9 @@ class Body:
 
     async def _more(self, until: float | None = None) -> bool:
         """Take what comes next, or nothing when the loop's time comes to `until`. False when there is no more."""
-        try:
-            async with asyncio.timeout_at(until) as timer:
-                chunk = await self._answer.content.readany()
-        except TimeoutError:
-            if not timer.expired():
-                raise
+        content = self._answer.content
+        chunk = await (content.readany() if until is None or content.at_eof() else self._next(until))
+        if chunk is None:
             return True
         if not chunk:
             self._is_whole = True
@@ -105,6 +103,16 @@ class Body:
         self._sent += len(chunk)
         await self._take(chunk)
         return len(self.raw) < self._most and self._sent < SENT_LIMIT_BYTES and min(self._between, default=1) > 0
+
+    async def _next(self, until: float) -> bytes | None:
+        """What comes next; None when the loop's time comes to `until` before."""
+        try:
+            async with asyncio.timeout_at(until) as timer:
+                return await self._answer.content.readany()
+        except TimeoutError:
+            if timer.expired():
+                return None
+            raise
 
     async def _take(self, chunk: bytes) -> None:
         """Add what the chunk holds, up to `most` bytes."""

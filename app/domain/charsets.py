@@ -40,6 +40,9 @@ def pieces(body: bytes | bytearray, charset: str = "", *, whole: bool = True) ->
     charset   the standard's name; empty: nobody said it, so UTF-8, or windows-1252 where it is not that
     whole     False for one that was cut off: half a character at its end is nobody's mistake
     """
+    if charset == UTF_8 and len(body) <= PIECE_BYTES:
+        yield codecs.utf_8_decode(body, "replace", whole)[0]
+        return
     if not charset:
         try:
             yield codecs.utf_8_decode(body, "strict", whole)[0]

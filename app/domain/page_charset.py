@@ -5,10 +5,12 @@ source    the HTML standard, 13.2.3.2 "Determining the character encoding" and i
 
 import codecs
 import re
+from functools import lru_cache
 
 from app.domain.charsets import USER_DEFINED, UTF_8, WINDOWS_1252, named
 
 PRESCANNED_BYTES = 1_024
+HEADER_CHARS = 300
 # The longer ones first: a mark of UTF-32 begins as one of UTF-16 does.
 _MARKS = {
     codecs.BOM_UTF8: UTF_8,
@@ -17,6 +19,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16le",
     codecs.BOM_UTF16_BE: "utf-16be",
 }
+_MARK_BEGINS = frozenset(mark[0] for mark in _MARKS)
 _LABEL = re.compile(r"charset\s*=\s*(?:\"([^\"]*)|'([^']*)|([^\s;\"',]+))", re.IGNORECASE)
 _XML = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*(?:\"([^\">]*)\"|'([^'>]*)')")
 _META = re.compile(rb"<meta[\s/]", re.IGNORECASE)
@@ -27,13 +30,14 @@ _WIDE_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
 def found(body: bytes | bytearray, content_type: str) -> tuple[str, int]:
     """The standard's name of the charset, empty when nothing says it; and how many bytes of a mark to leave out."""
-    head = bytes(body[:PRESCANNED_BYTES])
-    for mark, name in _MARKS.items():
-        if head.startswith(mark):
-            return name, len(mark)
-    return _of_header(content_type) or _of_page(head, content_type), 0
+    if body and body[0] in _MARK_BEGINS:
+        for mark, name in _MARKS.items():
+            if body.startswith(mark):
+                return name, len(mark)
+    return _of_header(content_type[:HEADER_CHARS]) or _of_page(bytes(body[:PRESCANNED_BYTES]), content_type), 0
 
 
+@lru_cache(maxsize=256)
 def _of_header(content_type: str) -> str:
     """What a parameter `charset` names, in a header or in what a <meta> says in its place."""
     said = _LABEL.search(content_type)

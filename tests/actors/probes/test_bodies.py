@@ -1,11 +1,17 @@
 """Bodies as servers send them: in any charset, packed by anything, without an end."""
 
+import asyncio
 import gzip
+from typing import Any, cast
 
 import brotli
 import pytest
 from backports import zstd
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
 
+from actors.probes.body import Body
+from actors.probes.seen import Failed
 from schema.messages import NO_ANSWER
 from schema.status import Status
 from schema.targets import Http, Website
@@ -151,3 +157,48 @@ async def test_a_page_that_comes_bit_by_bit_is_read_to_its_end(check):
     async with serving(answering("ü".encode() * 300_000 + b"end")) as target:
         assert (await check(Http(url=target.url(), keyword="üend"))).seen is UP
         assert (await check(Http(url=target.url(), regex="üend$"))).seen is UP
+
+
+class Fed:
+    """An answer whose body comes in these pieces."""
+
+    status = 200
+
+    def __init__(self, pieces: list[bytes], headers: dict[str, str]) -> None:
+        self._pieces, self.headers, self.content = [one for one in pieces if one], CIMultiDict(headers), self
+
+    def at_eof(self) -> bool:
+        return not self._pieces
+
+    async def readany(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+TYPES = ["", "text/html", "text/html; charset=", "application/xml", "x; charset=euc-jp", "y; charset=iso-2022-jp", "\0"]
+CODINGS = ["", "gzip", "br", "zstd", "deflate, gzip", "none", "gzip, br, zstd, gzip, br", "gzip," * 9]
+WORDS = [b"<meta charset=gbk>", b"\xff\xfe", b"\xef\xbb\xbf", gzip.compress(b"hello", mtime=0), zstd.compress(b"hello")]
+
+
+@given(
+    st.lists(st.sampled_from(WORDS) | st.binary(max_size=20), max_size=8),
+    st.sampled_from(TYPES),
+    st.sampled_from(CODINGS),
+    st.integers(1, 60),
+)
+def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, most):
+    headers = {"Content-Type": kind, "Content-Encoding": coding}
+
+    async def found() -> tuple[str, int]:
+        body = Body(cast("Any", Fed(pieces, headers)), most)
+        return await body.read_until(never), len(body.raw)
+
+    async def never(text: str) -> bool:
+        return False
+
+    try:
+        text, size = asyncio.run(found())
+    except Failed as failed:
+        assert "pack" in str(failed)  # noqa: PT017  # what it says, where it is one
+        return
+    assert size <= most
+    assert len(text) <= most  # no character is shorter than a byte
