@@ -104,7 +104,11 @@ def _mysql_mode(value: str, name: str, usual: Encryption) -> Encryption:
         return MYSQL_MODES[word]
     if word.startswith("{"):  # as mysql2 writes it: {"rejectUnauthorized":true}
         return UNVERIFIED if _object(value, name).get("rejectUnauthorized") is False else usual
-    return usual if truth(value, name) else OPEN
+    try:
+        return usual if truth(value, name) else OPEN
+    except InvalidField as error:
+        modes = "disabled, preferred, required, verify_ca or verify_identity"
+        raise InvalidField(FIELD, f"must have {modes}, or true or false, as its {name}") from error
 
 
 def _object(value: str, name: str) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""What a check says of a config in a table of oddities: at once when it would not save, else what it finds."""
+
+import subprocess
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.domain import fitting
+from app.errors import Invalid
+from app.store import configs
+from schema.jobs import Outcome
+from schema.targets import TARGETS
+from tests import oddities
+
+SHOWN = 160  # characters of what was said
+
+
+async def checked(check: Callable[..., Awaitable[Outcome]], type_: str, config: dict[str, Any], **names: str) -> str:
+    """What becomes of this config, in one cell."""
+    try:
+        target = configs.fresh(fitting.fit(config, TARGETS[type_], "config"))
+    except Invalid as refused:
+        return oddities.named(f"not saved: {'; '.join(one.message for one in refused.fields)}", **names)
+    outcome = await check(target, detailed=True)
+    value = (outcome.detail or {}).get("value") if not outcome.message else None
+    words = oddities.words_of(outcome, **names)
+    return oddities.named(f"{words}: {value}" if value is not None else words, **names)
+
+
+def commanded(command: list[str], environ: dict[str, str], **names: str) -> str:
+    """What a command line says: the first line of its output, or of its complaint."""
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
+    said = done.stdout.strip() if not done.returncode else done.stderr.strip()
+    lines = [line for line in said.splitlines() if line.strip()]
+    line = lines[0] if lines else ""
+    words = oddities.YES if not done.returncode else oddities.NO
+    return f"{words}: {oddities.named(line, **names)[:SHOWN].strip()}" if line else words
