@@ -8,6 +8,7 @@ from pamqp.base import Frame
 from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 
+from actors.probes.goodbye import say_goodbye
 from actors.probes.seen import Failed
 
 FRAME_BYTES = 131_072  # what RabbitMQ itself takes
@@ -33,6 +34,9 @@ class Session:
         self._say(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
         self._say(commands.Connection.Open(virtual_host))
         await self._next(commands.Connection.OpenOk)
+        await say_goodbye(self._leave())
+
+    async def _leave(self) -> None:
         self._say(commands.Connection.Close(200, "seen", 0, 0))
         await self._next(commands.Connection.CloseOk)
 

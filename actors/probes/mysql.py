@@ -13,6 +13,7 @@ import aiomysql
 from pymysql.constants import CLIENT
 from pymysql.err import MySQLError
 
+from actors.probes.goodbye import say_goodbye
 from actors.probes.metered import TOO_MUCH, Meter
 from actors.probes.scalar import scalar, shown
 from actors.probes.seen import Failed, Seen
@@ -26,6 +27,8 @@ from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mysql
 
+NOT_MYSQL = (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error)  # of what can't be read
+NO_GOODBYE = (MySQLError, *NOT_MYSQL)
 IN_THE_OPEN = "mysql_clear_password"  # by this name a server asks for the password as it is
 CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
 
@@ -79,7 +82,7 @@ async def probe(target: Mysql, asked: Asked) -> Seen:
         raise _meaning(error) from error
     except OSError:  # among them a certificate's fault, which is a ValueError too
         raise
-    except (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error) as error:
+    except NOT_MYSQL as error:
         raise Failed("the answer is not MySQL's protocol") from error
     detail = {"value": shown(value), "server_version": version} if asked.detailed else None
     return Seen(code=ANSWERED, detail=detail, value=value)
@@ -94,11 +97,15 @@ async def _answer(target: Mysql, login: Login, encryption: Encryption, asked: As
         for statement in statements(target.query, version, asked.snapshot.timeout_ms):
             await cursor.execute(statement)
         row = await cursor.fetchone()
-        await cursor.close()
-        await connection.ensure_closed()
+        await say_goodbye(_leave(connection, cursor), *NO_GOODBYE)
     finally:
         connection.close()
     return scalar(row[0]) if row else None, version
+
+
+async def _leave(connection: Connection, cursor: aiomysql.SSCursor) -> None:
+    await cursor.close()
+    await connection.ensure_closed()
 
 
 async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked, *, insists: bool) -> Connection:

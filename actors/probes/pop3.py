@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from actors.probes.goodbye import say_goodbye
 from actors.probes.lines import Lines
 from actors.probes.seen import Failed
 from schema.targets import Mail, MailSecurity
@@ -25,7 +26,7 @@ async def converse(lines: Lines, target: Mail, facts: dict[str, Any]) -> str | i
         await _said(lines, f"USER {target.username}", "the login was refused")
         await _said(lines, f"PASS {target.password}", "the login was refused")
         facts |= {"authenticated": True, "mailbox_message_count": await _count(lines)}
-    await _said(lines, "QUIT", "the server does not say goodbye")
+    await say_goodbye(_said(lines, "QUIT", "no goodbye"))
     return int(facts["mailbox_message_count"]) if target.username else greeting
 
 

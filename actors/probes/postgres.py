@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import asyncpg
 
+from actors.probes.goodbye import say_goodbye
 from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.postgres_sign_in import SignIn
 from actors.probes.scalar import scalar, shown
@@ -23,6 +24,7 @@ from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 
 NO_TLS = "rejected SSL upgrade"  # how the library puts it
+NO_GOODBYE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
@@ -67,12 +69,19 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *,
         await transaction.start()
         await connection.execute(f"SET LOCAL statement_timeout = {asked.snapshot.timeout_ms}")
         row = await connection.fetchrow(target.query)
-        await transaction.rollback()  # a read-only transaction keeps what some functions write: large objects, notices
         version = str(connection.get_settings().server_version)
-        await connection.close()
+        await say_goodbye(_leave(connection, transaction), *NO_GOODBYE)
     finally:
         connection.terminate()
     return scalar(row[0]) if row else None, version
+
+
+async def _leave(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
+    """A read-only transaction keeps what some functions write, large objects and notices; an end without word ends it
+    too.
+    """
+    await transaction.rollback()
+    await connection.close()
 
 
 def _encryption(target: Postgres, login: Login, mode: SslMode) -> Tls:

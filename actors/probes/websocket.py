@@ -1,7 +1,6 @@
 """Looks whether a WebSocket opens, and whether it says what it should."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -15,6 +14,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from actors.probes.goodbye import say_goodbye
 from actors.probes.request import REDIRECTS, parsed
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
@@ -32,7 +32,6 @@ AT_ONCE = (
     100  # messages that are looked at before others have their turn: what has come already is read without waiting
 )
 SHOWN, KEPT = 80, 300  # characters in a sentence, in a detail
-GOODBYE_S = 0.25  # the verdict stands: nobody waits for a polite end
 GOODBYE = WSCloseCode.OK.to_bytes(2)
 SAYING = {WSMsgType.TEXT, WSMsgType.BINARY}
 BESIDE = {WSMsgType.PING, WSMsgType.PONG}
@@ -118,9 +117,7 @@ async def _goodbye(socket: ClientWebSocketResponse) -> None:
     with pings without end that holds the loop, and does not end.
     """
     if not socket.closed:
-        with suppress(aiohttp.ClientError, OSError, TimeoutError):
-            async with asyncio.timeout(GOODBYE_S):
-                await socket.send_frame(GOODBYE, WSMsgType.CLOSE)
+        await say_goodbye(socket.send_frame(GOODBYE, WSMsgType.CLOSE), aiohttp.ClientError)
 
 
 def wants_an_answer(target: WebSocket) -> bool:

@@ -137,7 +137,6 @@ async def test_one_that_does_not_offer_what_is_needed_is_down(check):
         (IMAP, b"* OK hi\r\nw BAD what\r\n", "its capabilities can't be asked for: BAD what"),
         (POP3, b"-ERR busy\r\n", "the server does not greet: busy"),
         (POP3, b"\xff\x00\r\n", "the answer is not POP3: '\ufffd\\x00'"),
-        (POP3, b"+OK hi\r\n-ERR what\r\n-ERR no\r\n", "the server does not say goodbye: no"),
         (POP3, b"+OK " + b"x" * 70_000, "the server sent a line without end"),
     ],
 )
