@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from app.api import body, examples
-from app.api.openapi import bodies, parameters, refusals
+from app.api.openapi import bodies, components, parameters, refusals
 from app.api.openapi.schemas import Schemas
 from app.security import policy
 
@@ -30,16 +30,16 @@ def of(app: Litestar) -> bytes:
     """The document as JSON: the same bytes from every process of this version."""
     drawn: Node = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
     schemas = Schemas(bodies.NAMES, bodies.CHOICES)
+    sent = Schemas(bodies.NAMES, bodies.CHOICES, mark=components.SENT_MARK, sent=True)
     drawn["components"]["responses"] = refusals.responses(schemas)
     for path, operation, handler in _operations(app, drawn):
         _name(operation, handler)
         parameters.draw(operation)
-        bodies.draw(operation, handler, schemas)
+        bodies.draw(operation, handler, schemas, sent)
         refusals.declare(operation, handler, is_public=_is_public(handler), has_path_parameter="{" in path)
         _exemplify(operation)
-    drawn["components"]["schemas"] = dict(sorted({**drawn["components"]["schemas"], **schemas.components}.items()))
     drawn["paths"] = {path: _ordered(item) for path, item in sorted(drawn["paths"].items())}
-    return msgspec.json.encode(drawn)
+    return components.merge(drawn, {**drawn["components"]["schemas"], **schemas.components}, sent.components)
 
 
 def _operations(app: Litestar, document: Node) -> Iterator[tuple[str, Node, HTTPRouteHandler]]:
@@ -74,10 +74,13 @@ def _is_public(handler: HTTPRouteHandler) -> bool:
 
 
 def _exemplify(operation: Node) -> None:
-    """Show what the source documents show of this operation."""
+    """Show a body that is taken, and what comes back where that is known."""
     name = operation["operationId"]
-    if name in examples.SENT:
-        operation["requestBody"]["content"][body.JSON]["example"] = examples.SENT[name]
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        if name in examples.BY_TYPE:
+            content["examples"] = {type_: {"value": one} for type_, one in examples.BY_TYPE[name].items()}
+        elif name in examples.SENT:
+            content["example"] = examples.SENT[name]
     if name in examples.RETURNED:
         reply = next(reply for code, reply in operation["responses"].items() if code.startswith("2"))
         reply["content"][body.JSON]["example"] = examples.RETURNED[name]

@@ -22,7 +22,7 @@ class VisibleTagController(Controller):
         """Read the tags that a user sees by as a viewer; none of them: everything."""
         return await viewer_tags.read(str(user_id))
 
-    @put(operation_id="PutVisibleTags", opt={"refusals": [409]})
+    @put(operation_id="UpdateVisibleTags", opt={"refusals": [409]})
     async def put(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
         """Have a viewer see only monitors that bear one of these tags; none of them: everything."""
         changed = await viewer_tags.put(str(user_id), data.visible_tags)

@@ -48,10 +48,10 @@ class Blanks(OpenAPISchemaPlugin):
         return Blank()
 
 
-def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas) -> None:
+def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas, sent: Schemas) -> None:
     """Draw the body of an operation, and its replies that are no refusals."""
     if "requestBody" in operation:
-        operation["requestBody"] = _sent(handler, schemas)
+        operation["requestBody"] = _sent(handler, sent)
     replies = {code: reply for code, reply in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
     returned = {handler.status_code: _returned(handler)}
     returned |= {code: one.data_container for code, one in (handler.responses or {}).items()}
@@ -66,11 +66,11 @@ def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas) -> None:
     operation["responses"] = replies
 
 
-def _sent(handler: HTTPRouteHandler, schemas: Schemas) -> Node:
+def _sent(handler: HTTPRouteHandler, sent: Schemas) -> Node:
     if form := handler.opt.get(FORM):
-        return {"required": True, "content": {body.FORM: {"schema": schemas.of(form)}}}
+        return {"required": True, "content": {body.FORM: {"schema": sent.of(form)}}}
     dto: Any = handler.resolve_data_dto()
-    schema = schemas.of(body.wire_type(dto.types[handler.handler_id]))
+    schema = sent.of(body.wire_type(dto.types[handler.handler_id]))
     is_optional = handler.parsed_fn_signature.parameters["data"].is_optional
     return {"required": not is_optional, "content": {body.JSON: {"schema": schema}}}
 

@@ -12,7 +12,7 @@ from inspect import cleandoc
 from types import UnionType
 from typing import Any, get_args
 
-from msgspec import Struct, inspect
+from msgspec import NODEFAULT, Struct, inspect
 
 from schema import status
 
@@ -50,15 +50,19 @@ JSON_TYPES = {bool: "boolean", int: "integer", str: "string"}
 
 
 class Schemas:
-    """The components of one document, collected while its operations are drawn.
+    """The components of what is sent, or of what is returned, collected while operations are drawn.
 
     names    names of structs that are not called as their class is
     choices  names of choices of structs, by the classes
+    mark     stands before the names in references
+    sent     by clients, who may leave out what has a default; else by us, who leave out nothing
     """
 
-    def __init__(self, names: dict[type, str], choices: dict[frozenset[type], str]) -> None:
+    def __init__(
+        self, names: dict[type, str], choices: dict[frozenset[type], str], *, mark: str = "", sent: bool = False
+    ) -> None:
         self.components: dict[str, Schema] = {}
-        self._names, self._choices = names, choices
+        self._names, self._choices, self._mark, self._sent = names, choices, mark, sent
         self._classes: dict[str, Any] = {}
 
     def of(self, annotation: Any) -> Schema:
@@ -96,12 +100,17 @@ class Schemas:
         if name not in self.components:
             self.components[name] = {}  # it may name itself
             self.components[name] = {"title": name, "description": cleandoc(found.cls.__doc__ or ""), **draw(found)}
-        return {"$ref": f"{REF}{name}"}
+        return self._ref(name)
+
+    def _ref(self, name: str) -> Schema:
+        return {"$ref": f"{REF}{self._mark}{name}"}
 
     def _struct(self, found: inspect.StructType) -> Schema:
         tag = {found.tag_field: {"type": "string", "const": found.tag}} if found.tag_field else {}
         properties: Schema = {**tag, **{one.encode_name: self._field(one) for one in found.fields}}
-        required = [*tag, *(one.encode_name for one in found.fields if one.required)]
+        required = [one.encode_name for one in found.fields if one.required or self._is_always_there(found, one)]
+        if not self._sent:
+            required = [*tag, *required]
         drawn: Schema = {"type": "object", "properties": properties}
         if required:
             drawn["required"] = required
@@ -109,9 +118,14 @@ class Schemas:
             drawn["additionalProperties"] = False
         return drawn
 
+    def _is_always_there(self, found: inspect.StructType, field: inspect.Field) -> bool:
+        """Whether a field that has a default is in every reply; one without a value of its own may be UNSET."""
+        has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
+        return not self._sent and has_default and not found.cls.__struct_config__.omit_defaults
+
     def _field(self, field: inspect.Field) -> Schema:
         drawn = self._drawn(field.type)
-        default = field.default
+        default = field.default if self._sent else None
         if isinstance(default, Enum):
             said = f"{drawn.get('description', '')} Default: `{default.value}`.".strip()
             return _with_words(drawn, {"description": said})
@@ -142,7 +156,14 @@ class Schemas:
             mapping = {str(one.tag): ref["$ref"] for one, ref in zip(structs, refs, strict=True)}
             tag = {"propertyName": structs[0].tag_field, "mapping": mapping}
             self.components[name] = {"title": name, "oneOf": refs, "discriminator": tag}
-        return [{"$ref": f"{REF}{name}"}]
+            for one, ref in zip(structs, refs, strict=True):
+                self._say_which(ref["$ref"].removeprefix(f"{REF}{self._mark}"), one.tag_field)
+        return [self._ref(name)]
+
+    def _say_which(self, name: str, tag: str) -> None:
+        """A member of a choice has its tag; one that is alone in its place may go without."""
+        required = self.components[name].get("required", [])
+        self.components[name]["required"] = required if tag in required else [tag, *required]
 
     def _list(self, found: inspect.CollectionType) -> Schema:
         unique = {"uniqueItems": True} if isinstance(found, inspect.SetType | inspect.FrozenSetType) else {}

@@ -104,7 +104,16 @@ def test_what_can_be_sent_has_the_named_fields_and_no_others(spec: dict[str, Any
     schemas = spec["components"]["schemas"]
     assert schemas["Registration"]["additionalProperties"] is False
     assert schemas["HttpMonitorDraft"]["additionalProperties"] is False
-    assert schemas["HttpConfig"]["additionalProperties"] is False
+    assert schemas["HttpConfigDraft"]["additionalProperties"] is False
+
+
+def test_what_is_returned_has_all_its_fields_and_what_is_sent_those_without_a_default(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    assert set(schemas["HttpConfig"]["required"]) == set(schemas["HttpConfig"]["properties"])
+    assert schemas["HttpConfigDraft"]["required"] == ["url"]
+    assert schemas["HttpBasicAuthDraft"]["required"] == ["method", "username"]  # one of several, told apart by it
+    assert "default" not in schemas["HttpConfig"]["properties"]["max_redirects"]
+    assert schemas["HttpConfigDraft"]["properties"]["max_redirects"]["default"] == 10
 
 
 def test_nothing_is_said_of_the_body_of_an_answer_without_one(spec: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The source documents' examples for the OpenAPI document, by operation: what is sent, and what comes back."""
+"""Examples of the checks API and of webhooks, by operation, in the words of their own documents."""
 
 from typing import Any
 
@@ -45,6 +45,7 @@ SUMMARY = {
 }
 PLUGIN = {
     "name": "website",
+    "aliases": ["website_status"],
     "description": "Check website availability and status",
     "required_config": {"url": "URL to check"},
     "optional_config": {
@@ -53,13 +54,14 @@ PLUGIN = {
     },
 }
 BATCH = {"checks": ["check_id_1", "check_id_2", "check_id_3"], "max_workers": 5, "timeout": 30}
-BATCH_RESULTS = {"results": [{"check_id": "check_id_1", "result": SEEN}]}
+BATCH_RESULTS = {"results": [{"check_id": "check_id_1", "result": {**RESULT, "check_id": "check_id_1"}}]}
 AD_HOC_BATCH = {
     "checks": [AD_HOC, {"plugin_type": "dns", "config": {"domain": "example.com", "record_type": "A"}}],
     "max_workers": 5,
     "timeout": 30,
 }
-AD_HOC_RESULTS = {"results": [{**AD_HOC, "result": SEEN}]}
+AD_HOC_RESULT = {**RESULT, "id": None, "check_id": None}
+AD_HOC_RESULTS = {"results": [{**AD_HOC, "result": AD_HOC_RESULT}]}
 
 HOOK = {
     "url": "https://your-site.com/webhook",
@@ -80,7 +82,7 @@ RETURNED: dict[str, Any] = {
     "GetCheck": CHECK,
     "UpdateCheck": CHECK,
     "RunCheck": RESULT,
-    "RunAdHocCheck": {**RESULT, "id": None, "check_id": None},
+    "RunAdHocCheck": AD_HOC_RESULT,
     "ListResults": RESULTS,
     "ListCheckResults": RESULTS,
     "GetResult": RESULT,

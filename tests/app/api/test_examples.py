@@ -1,0 +1,263 @@
+"""The document's examples fit their schemas, and every body of them is one that the API takes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pyotp
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs among our dependencies
+
+from app.api import document, examples
+from app.api.examples import bodies, channels, ids, monitors
+from schema.channels import PROVIDERS
+from schema.targets import TARGETS
+from tests.app.api.authenticator import Authenticator
+from tests.app.api.conftest import built
+from tests.app.api.people import HOME, SETUP, Client, Headers, bearer
+
+pytestmark = pytest.mark.either_engine
+
+API = "/api/v1"
+AUTH = f"{API}/auth"
+PAGE = {"Origin": HOME}  # passkeys are for pages of ours
+METHODS = ("get", "post", "put", "patch", "delete")
+WAITING = {"RunAdHocCheck", "RunAdHocBatch", "TestWebhook", "TestChannelDraft"}  # for a worker, which tests have not
+MADE = {  # what stands in a path, by the operation whose example makes it
+    "key_id": "CreateApiKey",
+    "channel_id": "CreateChannel",
+    "check_id": "CreateCheck",
+    "escalation_id": "CreateEscalation",
+    "incident_id": "CreateIncident",
+    "monitor_id": "CreateMonitor",
+    "proxy_id": "CreateProxy",
+    "tag_id": "CreateTag",
+    "webhook_id": "CreateWebhook",
+}
+GIVEN = {"key": "delivery.give_up_after"}
+ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.TAG_ID: "CreateTag"}
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(document.of(built("")))
+    return found
+
+
+def operations(spec: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """(path, method, operation) by id."""
+    found = [(path, method, one) for path, item in spec["paths"].items() for method, one in item.items()]
+    return {one["operationId"]: (path, method, one) for path, method, one in found if method in METHODS}
+
+
+def values(content: dict[str, Any]) -> list[Any]:
+    """The examples of one media type."""
+    several = [one["value"] for one in content.get("examples", {}).values()]
+    return several + ([content["example"]] if "example" in content else [])
+
+
+def contents(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every media type of what an operation takes and returns."""
+    parts = [operation.get("requestBody", {}), *operation["responses"].values()]
+    return [content for part in parts for content in part.get("content", {}).values()]
+
+
+def test_every_body_has_an_example(spec: dict[str, Any]) -> None:
+    for name, (_, _, one) in operations(spec).items():
+        assert all(values(content) for content in one.get("requestBody", {}).get("content", {}).values()), name
+
+
+def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
+    seen = 0
+    for name, (_, _, one) in operations(spec).items():
+        for content in contents(one):
+            validator = Draft202012Validator({**content["schema"], "components": spec["components"]})
+            for value in values(content):
+                assert not [error.message for error in validator.iter_errors(value)], (name, value)
+                seen += 1
+    assert seen > len(TARGETS) + 2 * len(PROVIDERS) + len(bodies.SENT)
+
+
+def test_no_example_is_of_an_operation_that_is_not_there(spec: dict[str, Any]) -> None:
+    assert {*examples.SENT, *examples.BY_TYPE, *examples.RETURNED} <= set(operations(spec))
+
+
+def test_every_type_has_an_example() -> None:
+    assert list(monitors.CONFIGS) == list(TARGETS)
+    assert set(channels.CONFIGS) == set(PROVIDERS)
+
+
+class Caller:
+    """Signs up and in by the examples, and sends others."""
+
+    def __init__(self, client: Client, spec: dict[str, Any]) -> None:
+        self.client, self.operations = client, operations(spec)
+        self.headers: Headers = {}
+        self.made: dict[str, str] = {}
+
+    async def sign_up(self) -> "Caller":
+        assert (await self.send("Register", **SETUP)).status_code == 201
+        self.headers = bearer(await self.sign_in())
+        return self
+
+    async def sign_in(self) -> dict[str, Any]:
+        """What Login says: tokens, or the refusal that wants a second factor."""
+        told: dict[str, Any] = (await self.send("Login")).json()
+        self.client.cookies.clear()
+        return told
+
+    async def ticket(self) -> dict[str, str]:
+        return {"ticket": (await self.sign_in())["error"]["details"]["ticket"]}
+
+    async def send(self, name: str, example: Any = None, /, **changes: Any) -> Any:
+        """Send an operation's example, with the ids and secrets of this installation in it."""
+        path, method, operation = self.operations[name]
+        for parameter in (one["name"] for one in operation.get("parameters", []) if one["in"] == "path"):
+            path = path.replace(f"{{{parameter}}}", await self.id_for(parameter, name))
+        body = {**(example or examples.SENT.get(name) or next(iter(examples.BY_TYPE[name].values()))), **changes}
+        if name == "CreateToken":
+            return await self.client.request(method, path, data=body)
+        return await self.client.request(method, path, json=await self.with_ids(body), headers=self.headers)
+
+    async def with_ids(self, body: dict[str, Any]) -> Any:
+        text = msgspec.json.encode(body).decode()
+        for placeholder, name in ID_OF.items():
+            if placeholder in text:
+                text = text.replace(placeholder, await self.id_of(name))
+        return msgspec.json.decode(text)
+
+    async def id_for(self, parameter: str, operation: str) -> str:
+        if parameter in GIVEN:
+            return GIVEN[parameter]
+        if parameter == "user_id":
+            email = f"{operation.lower()}@example.org"
+            return str((await self.send("CreateUser", email=email, password=bodies.PASSWORD)).json()["id"])
+        if operation == "SetMonitorStatus":
+            return str((await self.send("CreateMonitor", monitors.drafts()["manual"])).json()["id"])
+        return await self.id_of(MADE[parameter])
+
+    async def id_of(self, name: str) -> str:
+        """The id of what an operation's example makes; made once."""
+        if name not in self.made:
+            reply = await self.send(name)
+            assert reply.status_code == 201, reply.text
+            self.made[name] = reply.json()["id"]
+        return self.made[name]
+
+
+@pytest.fixture
+async def caller(client: Client, spec: dict[str, Any]) -> Caller:
+    return await Caller(client, spec).sign_up()
+
+
+@pytest.mark.parametrize("name", ["CreateMonitor", "CreateChannel"])
+async def test_an_example_of_every_type_is_taken(caller: Caller, name: str) -> None:
+    replies = {type_: await caller.send(name, one) for type_, one in examples.BY_TYPE[name].items()}
+    assert {type_: one.text for type_, one in replies.items() if one.status_code != 201} == {}
+
+
+async def test_a_channel_is_tried_with_what_it_is_made_of() -> None:
+    assert examples.BY_TYPE["TestChannelDraft"] == examples.BY_TYPE["CreateChannel"]
+
+
+async def test_the_example_of_every_other_operation_is_taken(caller: Caller) -> None:
+    names = [one for one in examples.SENT if one not in IDENTITY and one not in WAITING and one != "Register"]
+    replies = {name: await caller.send(name) for name in names if name not in caller.made}
+    assert {name: one.text for name, one in replies.items() if one.status_code not in {200, 201}} == {}
+
+
+async def test_the_examples_of_checks_that_are_kept_nowhere_are_taken(caller: Caller) -> None:
+    batch = {"checks": [examples.SENT["RunAdHocCheck"], *examples.SENT["RunAdHocBatch"]["checks"]]}
+    reply = await caller.send("RunAdHocBatch", {**examples.SENT["RunAdHocBatch"], **batch}, timeout=1)
+    assert [one["error"] for one in reply.json()["results"]] == ["timed out"] * 3  # nobody is there to run them
+
+
+async def refreshed(caller: Caller) -> Any:
+    return await caller.send("RefreshToken", refresh_token=(await caller.sign_in())["refresh_token"])
+
+
+async def verified(caller: Caller) -> Any:
+    secret = (await caller.send("SetUpTotp")).json()["secret"]
+    return await caller.send("VerifyTotp", token=pyotp.TOTP(secret).now())
+
+
+async def codes(caller: Caller) -> list[str]:
+    found: list[str] = (await verified(caller)).json()["recovery_codes"]
+    return found
+
+
+async def with_code(caller: Caller, name: str) -> Any:
+    return await caller.send(name, token=(await codes(caller))[0])
+
+
+async def signed_in_with_code(caller: Caller) -> Any:
+    (code, *_) = await codes(caller)
+    return await caller.send("LoginWithCode", **await caller.ticket(), token=code)
+
+
+async def options(caller: Caller) -> Any:
+    caller.headers = {**caller.headers, **PAGE}
+    return await caller.send("CreatePasskeyOptions")
+
+
+async def added(caller: Caller, device: Authenticator) -> Any:
+    wanted = (await options(caller)).json()["public_key"]
+    return await caller.send("CreatePasskey", credential=device.create(wanted))
+
+
+async def renamed(caller: Caller) -> Any:
+    passkey = (await added(caller, Authenticator(HOME))).json()["passkey"]
+    body = examples.SENT["UpdatePasskey"]
+    return await caller.client.patch(f"{AUTH}/passkeys/{passkey['id']}", json=body, headers=caller.headers)
+
+
+async def signing_in_with_passkey(caller: Caller, device: Authenticator) -> tuple[dict[str, str], Any]:
+    await added(caller, device)
+    ticket = await caller.ticket()
+    caller.headers = PAGE
+    return ticket, await caller.send("CreatePasskeyLoginOptions", **ticket)
+
+
+async def signed_in_with_passkey(caller: Caller) -> Any:
+    device = Authenticator(HOME)
+    ticket, wanted = await signing_in_with_passkey(caller, device)
+    return await caller.send("LoginWithPasskey", **ticket, credential=device.get(wanted.json()["public_key"]))
+
+
+async def accepted(caller: Caller) -> Any:
+    token = (await caller.send("CreateInvitation")).json()["token"]
+    return await caller.send("AcceptInvitation", token=token)
+
+
+async def passkey_login_options(caller: Caller) -> Any:
+    return (await signing_in_with_passkey(caller, Authenticator(HOME)))[1]
+
+
+async def passkey_added(caller: Caller) -> Any:
+    return await added(caller, Authenticator(HOME))
+
+
+IDENTITY: dict[str, Callable[[Caller], Awaitable[Any]]] = {
+    "Login": lambda caller: caller.send("Login"),
+    "CreateToken": lambda caller: caller.send("CreateToken"),
+    "RefreshToken": refreshed,
+    "UpdateMe": lambda caller: caller.send("UpdateMe"),
+    "ChangePassword": lambda caller: caller.send("ChangePassword"),
+    "SetUpTotp": lambda caller: caller.send("SetUpTotp"),
+    "VerifyTotp": verified,
+    "DisableTwoFactor": lambda caller: with_code(caller, "DisableTwoFactor"),
+    "CreateRecoveryCodes": lambda caller: with_code(caller, "CreateRecoveryCodes"),
+    "LoginWithCode": signed_in_with_code,
+    "CreatePasskeyOptions": options,
+    "CreatePasskey": passkey_added,
+    "UpdatePasskey": renamed,
+    "CreatePasskeyLoginOptions": passkey_login_options,
+    "LoginWithPasskey": signed_in_with_passkey,
+    "AcceptInvitation": accepted,
+}
+
+
+@pytest.mark.parametrize("name", IDENTITY)
+async def test_the_examples_of_signing_in_are_taken(caller: Caller, name: str) -> None:
+    reply = await IDENTITY[name](caller)
+    assert reply.status_code in {200, 201, 204}, reply.text
