@@ -15,14 +15,13 @@ from litestar.openapi.spec import (
     Tag,
 )
 
-# In this order: some generators set each scheme of an operation in turn with the one token they have; the last wins.
-# Basic works, and is left out for the same reason: it would overwrite a bearer token in the same header.
+# In the order in which they decide. Some generators set every scheme of an operation with the one token they have: that
+# is right as long as each has a place of its own. Basic works, too, and is left out since it would overwrite Bearer.
 SECURITY: dict[str, SecurityScheme | Reference] = {
-    "session": SecurityScheme(
-        type="apiKey",
-        name="session_id",
-        security_scheme_in="cookie",
-        description="From signing in. Changes need `X-CSRF-Token` as well. Over TLS it is called `__Host-session_id`.",
+    "bearer": SecurityScheme(
+        type="http",
+        scheme="bearer",
+        description="An access token, an API key (`pk_…`), or the installation's `API_ADMIN_TOKEN`: what programs use.",
     ),
     "apiKey": SecurityScheme(
         type="apiKey",
@@ -30,10 +29,11 @@ SECURITY: dict[str, SecurityScheme | Reference] = {
         security_scheme_in="header",
         description="An API key (`pk_…`), or the installation's `API_ADMIN_TOKEN`.",
     ),
-    "bearer": SecurityScheme(
-        type="http",
-        scheme="bearer",
-        description="An access token, an API key (`pk_…`), or the installation's `API_ADMIN_TOKEN`: what programs use.",
+    "session": SecurityScheme(
+        type="apiKey",
+        name="session_id",
+        security_scheme_in="cookie",
+        description="From signing in. Changes need `X-CSRF-Token` as well. Over TLS it is called `__Host-session_id`.",
     ),
 }
 ABOUT = """Watches the services you host, alerts people when one fails, and can put it right.

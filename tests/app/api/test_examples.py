@@ -13,8 +13,7 @@ from app.api.examples import bodies, channels, ids, monitors
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.authenticator import Authenticator
-from tests.app.api.conftest import built
-from tests.app.api.people import HOME, SETUP, Client, Headers, bearer
+from tests.app.api.people import HOME, SETUP, Client, Headers, bearer, built
 
 pytestmark = pytest.mark.either_engine
 

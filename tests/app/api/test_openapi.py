@@ -61,13 +61,17 @@ def test_the_document_says_who_made_it_and_where_to_read_on(spec: dict[str, Any]
     assert spec["externalDocs"]["url"] == "/api/v1/redoc"
 
 
-def test_a_bearer_token_is_what_a_generated_client_ends_up_with(spec: dict[str, Any]) -> None:
-    alternatives = [next(iter(one)) for one in spec["security"]]
-    assert alternatives[-1] == "bearer"
-    assert set(alternatives) == set(spec["components"]["securitySchemes"])
-    schemes = [one.get("scheme") for one in spec["components"]["securitySchemes"].values()]
-    assert schemes.count("bearer") == 1
-    assert "basic" not in schemes  # it goes into the same header
+def test_no_two_ways_to_sign_in_go_into_the_same_place(spec: dict[str, Any]) -> None:
+    schemes = spec["components"]["securitySchemes"]
+    assert [next(iter(one)) for one in spec["security"]] == ["bearer", "apiKey", "session"] == list(schemes)
+    places = [(one.get("in", "header"), one.get("name", "Authorization")) for one in schemes.values()]
+    assert len(set(places)) == len(places)
+
+
+async def test_a_client_that_sets_its_one_token_everywhere_is_let_in(client: Client, admin: Headers) -> None:
+    token = admin["Authorization"].removeprefix("Bearer ")
+    everywhere = {**admin, "X-API-Key": token, "Cookie": f"session_id={token}"}
+    assert (await client.post("/api/v1/tags", json={"name": "one"}, headers=everywhere)).status_code == 201
 
 
 def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, Any]) -> None:
