@@ -64,6 +64,14 @@ faults *args: _install_dev
 fuzz *args: _install_dev
     @{{ python }} -m bench.fuzz "$@"
 
+# Generate, compile and run clients of the API's document; a name (`just clients openapi-typescript`) tries one.
+clients *args: _install_dev
+    @{{ python }} -m bench.clients "$@"
+
+# Lint the API's document.
+lint-api *args: _install_dev
+    @{{ python }} -m bench.clients.lint "$@"
+
 # Say what is wrong with this installation; `just doctor --history` counts missing and doubled slots.
 doctor *args: _install
     @{{ python }} -m app.cli doctor "$@"
@@ -93,6 +101,13 @@ lock:
         -o requirements.lock pyproject.toml
     {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         -c requirements.lock --group dev --all-extras -o requirements-dev.lock pyproject.toml
+
+# Write down what generators of clients are installed with, hashes too; of npm the versions stand in each package.json.
+lock-clients:
+    for list in bench/clients/*/*.in; do {{ uv }} pip compile -q --upgrade --universal --python-version 3.11 \
+        --generate-hashes --no-header --no-annotate -o "${list%.in}.lock" "$list"; done
+    for list in bench/clients/*/package.json; do npm install --prefix "${list%/*}" --package-lock-only \
+        --omit-lockfile-registry-resolved --no-audit --no-fund; done
 
 # Install what runs, if the lock changed since the last time.
 _install:

@@ -1,0 +1,1 @@
+"""Clients that others' generators make of our document: generated, compiled, and run against a real installation."""
