@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.client import logins
 from app.settings import SQLITE_FILE
 
 Prepare = Callable[[Path], object]
@@ -46,9 +47,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where an installation with nothing set would live; nothing is there, and nothing runs."""
     monkeypatch.chdir(tmp_path)
-    for name, value in {"DB_TYPE": "sqlite", "SERVER_PORT": str(free_port), cli.TOKEN: "a token"}.items():
+    client = {logins.TOKEN: "a token", logins.URL: f"http://127.0.0.1:{free_port}"}
+    for name, value in {"DB_TYPE": "sqlite", "SERVER_PORT": str(free_port), **client}.items():
         monkeypatch.setenv(name, value)
-    for name in ("DB_NAME", "REDIS_URL", "DATA_DIR", cli.URL):
+    for name in ("DB_NAME", "REDIS_URL", "DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
