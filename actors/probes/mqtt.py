@@ -1,12 +1,14 @@
 """Subscribes to an MQTT topic, and looks at the first message."""
 
-import asyncio
-import ssl
 from codecs import BOM_UTF8
+from collections.abc import Callable, Coroutine
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeAlias
+
+import aiohttp
 
 from actors.probes import mqttwire
+from actors.probes.goodbye import say_goodbye
 from actors.probes.scalar import at, scalar, shown, untyped
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by, days_left
@@ -16,14 +18,14 @@ from app.domain.values import Scalar
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 
+Message: TypeAlias = tuple[str, bytes]  # topic and payload
+Answer: TypeAlias = tuple[int | None, Message | None]  # days until the certificate ends, and what came
+Send: TypeAlias = Callable[[bytes], Coroutine[Any, Any, None]]
+
 
 async def probe(target: Mqtt, asked: Asked) -> Seen:
     """Connect, subscribe, wait for a message where one is wanted."""
-    reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=_encryption(target))
-    try:
-        days, found = days_left(writer), await _first(target, reader, writer)
-    finally:
-        writer.transport.abort()
+    days, found = await (_in_websocket if target.websocket_path else _by_tcp)(target, asked)
     if found is None:
         return Seen(code=CONNECTED, certificate_days=days)
     topic, payload = found
@@ -32,12 +34,32 @@ async def probe(target: Mqtt, asked: Asked) -> Seen:
     return Seen(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
-async def _first(target: Mqtt, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, bytes] | None:
-    writer.write(mqttwire.connect(f"wk{token_hex(10)}", target.username, target.password))
+async def _by_tcp(target: Mqtt, asked: Asked) -> Answer:
+    tls = context_by(target, target.host) if target.tls else None
+    reader, writer = await asked.tools.egress.open_connection(target.host, target.port, ssl=tls)
+
+    async def send(packet: bytes) -> None:
+        writer.write(packet)
+
+    try:
+        return days_left(writer), await _first(target, reader, send)
+    finally:
+        writer.transport.abort()
+
+
+async def _in_websocket(target: Mqtt, asked: Asked) -> Answer:
+    from actors.probes.mqttsocket import frames  # noqa: PLC0415  # most brokers are asked without
+
+    async with frames(target, asked) as link:
+        return days_left(link.socket), await _first(target, link, link.send)
+
+
+async def _first(target: Mqtt, reader: mqttwire.Reader, send: Send) -> Message | None:
+    await send(mqttwire.connect(f"wk{token_hex(10)}", target.username, target.password))
     await mqttwire.accepted(reader)
-    writer.write(mqttwire.subscribe(target.topic))
-    found = await mqttwire.message(reader, wait=target.wait)
-    writer.write(mqttwire.DISCONNECT)
+    await send(mqttwire.subscribe(target.topic))
+    found = await mqttwire.message(reader, wait=target.wait, ignore_retained=target.ignore_retained)
+    await say_goodbye(send(mqttwire.DISCONNECT), aiohttp.ClientError)
     return found
 
 
@@ -50,9 +72,3 @@ def value_in(payload: bytes, path: str) -> Scalar:
     except (ValueError, RecursionError) as error:
         raise Failed("the message is not JSON") from error
     return scalar(at(decoded, path))
-
-
-def _encryption(target: Mqtt) -> ssl.SSLContext | None:
-    if not target.tls:
-        return None
-    return context_by(target, target.host)

@@ -1,13 +1,16 @@
 """MQTT 3.1.1 as far as a check needs it: connect, subscribe, one bounded message in. Every broker speaks it."""
 
 import asyncio
+from typing import Protocol
 
 from actors.probes.seen import Failed
 
 CONNECT, SUBSCRIBE, DISCONNECT = 0x10, 0x82, b"\xe0\0"
 CONNACK, PUBLISH, SUBACK = 2, 3, 9  # kinds of packets that come in
+RETAIN = 0x01  # a flag of a message: it was sent before we subscribed
 PACKET_BYTES = 1_000_000
 PACKETS = 1_000  # until the one that is waited for: a broker may say other things before it
+RETAINED = 10_000  # packets, where messages that the broker has kept are passed over
 NOT_MQTT = "the answer is not MQTT"
 REFUSALS = {
     1: "the broker speaks another version of MQTT",
@@ -16,6 +19,13 @@ REFUSALS = {
     4: "the broker refused the sign-in: bad user name or password",
     5: "the broker refused the sign-in: not authorized",
 }
+
+
+class Reader(Protocol):
+    """Where packets come from."""
+
+    async def readexactly(self, size: int, /) -> bytes:
+        """So many bytes. Raises asyncio.IncompleteReadError at the end."""
 
 
 def connect(client: str, username: str, password: str) -> bytes:
@@ -31,7 +41,7 @@ def subscribe(topic: str) -> bytes:
     return _packet(SUBSCRIBE, b"\0\1" + _text(topic) + b"\0")
 
 
-async def accepted(reader: asyncio.StreamReader) -> None:
+async def accepted(reader: Reader) -> None:
     """Waits until the broker has taken us in. Raises Failed."""
     *_, body = await packet(reader, only=CONNACK)
     if len(body) != 2:  # noqa: PLR2004  # flags and a code
@@ -40,15 +50,18 @@ async def accepted(reader: asyncio.StreamReader) -> None:
         raise Failed(REFUSALS.get(body[1], f"the broker refused the connection ({body[1]})"))
 
 
-async def message(reader: asyncio.StreamReader, *, wait: bool) -> tuple[str, bytes] | None:
-    """The first message's topic and payload; None as soon as the subscription stands, unless we wait."""
-    for _ in range(PACKETS):
+async def message(reader: Reader, *, wait: bool, ignore_retained: bool = False) -> tuple[str, bytes] | None:
+    """The first message's topic and payload; None as soon as the subscription stands, unless we wait.
+
+    ignore_retained    pass over what the broker has kept from before
+    """
+    for _ in range(RETAINED if ignore_retained else PACKETS):
         kind, flags, body = await packet(reader)
         if kind == SUBACK and body[2:] not in {b"\0", b"\1", b"\2"}:
             raise Failed("the broker refused the subscription")
         if kind == SUBACK and not wait:
             return None
-        if kind == PUBLISH:
+        if kind == PUBLISH and not (ignore_retained and flags & RETAIN):
             return _message(flags, body)
     raise Failed("the broker sends packets that nobody asked for")
 
@@ -60,7 +73,7 @@ def _message(flags: int, body: bytes) -> tuple[str, bytes]:
     return body[2:end].decode("utf-8", "replace"), body[end + (2 if flags & 0x06 else 0) :]
 
 
-async def packet(reader: asyncio.StreamReader, *, only: int = 0) -> tuple[int, int, bytes]:
+async def packet(reader: Reader, *, only: int = 0) -> tuple[int, int, bytes]:
     """The next packet's kind, flags and body. Raises Failed for one too long, for an end, and for another kind."""
     try:
         head = (await reader.readexactly(1))[0]
@@ -72,7 +85,7 @@ async def packet(reader: asyncio.StreamReader, *, only: int = 0) -> tuple[int, i
         raise Failed("the broker closed the connection") from error
 
 
-async def _size(reader: asyncio.StreamReader) -> int:
+async def _size(reader: Reader) -> int:
     size = 0
     for place in range(4):
         one = (await reader.readexactly(1))[0]

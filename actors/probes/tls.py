@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from aiohttp import ClientWebSocketResponse
 from msgspec import Struct
 
 from actors.probes import sightings
@@ -15,6 +16,7 @@ from app.domain.connections.uris import Encryption
 from app.security import tls_client
 from app.security.tls_client import CAREFUL, IGNORING, Named, Terms
 
+Connection = BaseTransport | StreamWriter | ClientWebSocketResponse
 Made = TypeVar("Made", bound=ssl.SSLContext)
 
 
@@ -75,7 +77,7 @@ def _readable(make: Callable[[], Made]) -> Made:
         raise Unsure("the monitor's certificate, key or authorities can't be read") from error
 
 
-def days_left(connection: BaseTransport | StreamWriter) -> int | None:
+def days_left(connection: Connection) -> int | None:
     """Days until the certificate of the other side ends; None without TLS, or when it can't be read."""
     tls = connection.get_extra_info("ssl_object")
     leaf = tls.getpeercert(binary_form=True) if tls else None

@@ -1,6 +1,8 @@
 """Looks whether a WebSocket opens, and whether it says what it should."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -39,9 +41,16 @@ BESIDE = {WSMsgType.PING, WSMsgType.PONG}
 
 async def probe(target: WebSocket, asked: Asked) -> Seen:
     """Open, say what is to be said, wait for what is expected."""
-    try:
+    with telling():
         async with opened(_wishes_of(target), asked) as way:
             return await _talk(target, asked, way)
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """What the library raises becomes what it says of the target. Raises Failed, Unsure."""
+    try:
+        yield
     except aiohttp.WSServerHandshakeError as error:
         raise Failed(f"no WebSocket: {_shook(error)}", code=error.status if error.status > 101 else 0) from error  # noqa: PLR2004  # Switching Protocols
     except aiohttp.ClientError as error:
@@ -56,11 +65,11 @@ def _wishes_of(target: WebSocket) -> Wishes:
         tls_ca=target.tls_ca,
         proxied=bool(target.proxy_id),
         tunnelled=target.url.startswith("ws:"),  # RFC 6455, 4.1: a proxy does not pass an upgrade on
-        between=(_no_redirect,),
+        between=(no_redirect,),
     )
 
 
-async def _no_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
+async def no_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
     """A redirect is the answer: aiohttp would take a monitor's own headers to any host."""
     answer = await ask(request)
     if answer.status in REDIRECTS:
@@ -70,15 +79,13 @@ async def _no_redirect(request: ClientRequest, ask: ClientHandlerType) -> Client
 
 
 async def _talk(target: WebSocket, asked: Asked, way: Way) -> Seen:
-    socket = await _connected(target, way)
+    socket = await connected(way, target.url, target.headers, target.subprotocol)
     try:
-        if target.subprotocol and socket.protocol != target.subprotocol:
-            raise Failed(f"the server did not choose the subprotocol {target.subprotocol}")
         if target.send:
             await socket.send_str(target.send)
         said = await _heard(target, socket) if wants_an_answer(target) else None
     finally:
-        await _goodbye(socket)
+        await leave(socket)
     facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:KEPT]}
     detail = {name: fact for name, fact in facts.items() if fact is not None}
     return Seen(
@@ -88,13 +95,26 @@ async def _talk(target: WebSocket, asked: Asked, way: Way) -> Seen:
     )
 
 
-async def _connected(target: WebSocket, way: Way) -> ClientWebSocketResponse:
+async def connected(
+    way: Way, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int = MESSAGE_BYTES
+) -> ClientWebSocketResponse:
+    """A WebSocket that speaks this subprotocol, whose messages are no longer than that. Raises Failed, Unsure."""
+    socket = await _shaken(way, url, headers, subprotocol, most_bytes)
+    if subprotocol and socket.protocol != subprotocol:
+        await leave(socket)
+        raise Failed(f"the server did not choose the subprotocol {subprotocol}")
+    return socket
+
+
+async def _shaken(
+    way: Way, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int
+) -> ClientWebSocketResponse:
     try:
         return await way.session.ws_connect(
-            _address(target.url),
-            headers=target.headers,
-            protocols=[target.subprotocol] if target.subprotocol else (),
-            max_msg_size=MESSAGE_BYTES,
+            _address(url),
+            headers=headers,
+            protocols=[subprotocol] if subprotocol else (),
+            max_msg_size=most_bytes,
             autoping=False,  # ours, so that pings count
             ssl=way.ssl,
             proxy=way.proxy,
@@ -112,7 +132,7 @@ def _address(url: str) -> URL:
         raise Unsure(f"the address can't be asked: {error}") from error
 
 
-async def _goodbye(socket: ClientWebSocketResponse) -> None:
+async def leave(socket: ClientWebSocketResponse) -> None:
     """Say that this is the end; the session hangs up. aiohttp's own `close` reads until the other side says so too:
     with pings without end that holds the loop, and does not end.
     """
@@ -133,7 +153,7 @@ async def _heard(target: WebSocket, socket: ClientWebSocketResponse) -> str:
             await asyncio.sleep(0)
         message = await socket.receive()
         if message.type in BESIDE:
-            await _kept_open(message, socket)
+            await keep_open(message, socket)
             continue
         if message.type not in SAYING:
             raise Failed(f"the connection was closed before {_wanted(target)} came{_reason(message, socket)}")
@@ -146,7 +166,7 @@ async def _heard(target: WebSocket, socket: ClientWebSocketResponse) -> str:
     raise Failed(f"{_wanted(target)} is not among the first messages")
 
 
-async def _kept_open(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> None:
+async def keep_open(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> None:
     """Say to a ping that we are there."""
     if message.type is WSMsgType.PING:
         await socket.pong(message.data)

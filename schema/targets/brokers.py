@@ -22,6 +22,17 @@ class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     wait: Annotated[
         bool, Meta(description="For a message, as long as the timeout lets; else a subscription is enough.")
     ] = True
+    ignore_retained: Annotated[
+        bool, Meta(description="A message that the broker has kept from before is not the one that is waited for.")
+    ] = False
+    websocket_path: Annotated[
+        str,
+        Meta(
+            max_length=1_024,
+            pattern=r"^(/[^\s#]*)?$",
+            description="Speak through a WebSocket at this path, often `/mqtt`; empty: without one.",
+        ),
+    ] = ""
     path: Annotated[
         str, Meta(max_length=255, description="Where in a JSON payload the value is: names and numbers parted by dots.")
     ] = ""

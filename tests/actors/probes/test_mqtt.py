@@ -13,6 +13,7 @@ from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
 from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long": b"a" * 200_000}
@@ -33,19 +34,21 @@ def place():
 
 @pytest.fixture(scope="module")
 def broker(place):
-    """A broker with users and a second, encrypted port; both ports."""
+    """A broker with users and four ports: plain, encrypted, and both for WebSockets."""
     daemon, passwords = program("mosquitto", "mosquitto"), program("mosquitto_passwd", "mosquitto")
-    port, encrypted = a_port(), a_port()
+    port, encrypted, socket, encrypted_socket = (a_port() for _ in range(4))
     subprocess.run([passwords, "-b", "-c", str(place / "users"), "ada", "se same/#"], check=True)
     (place / "acl").write_text("user ada\ntopic readwrite house/#\n")
-    pem = place / "leaf.pem"
+    tls = f"certfile {place / 'leaf.pem'}\nkeyfile {place / 'leaf.pem'}\n"
     (place / "conf").write_text(
         f"per_listener_settings false\npassword_file {place / 'users'}\nacl_file {place / 'acl'}\n"
-        f"listener {port} 127.0.0.1\nlistener {encrypted} 127.0.0.1\ncertfile {pem}\nkeyfile {pem}\n"
+        f"listener {port} 127.0.0.1\nlistener {encrypted} 127.0.0.1\n{tls}"
+        f"listener {socket} 127.0.0.1\nprotocol websockets\n"
+        f"listener {encrypted_socket} 127.0.0.1\nprotocol websockets\n{tls}"
     )
     given_to_nobody(place)
     with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
-        yield port, encrypted
+        yield port, encrypted, socket, encrypted_socket
 
 
 @pytest.fixture
@@ -123,6 +126,78 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
     ignored = await check(asking(broker[1], tls=True, ignore_tls_errors=True))
     assert [trusted.seen, strange.seen, ignored.seen] == [UP, DOWN, UP]
     assert strange.message.startswith("certificate not valid: ")
+
+
+@pytest.mark.parametrize("topic", ["house/word", "house/long"])
+async def test_a_message_comes_through_a_websocket_too(check, broker, server, topic):
+    plain = await check(asking(broker[2], topic, websocket_path="/mqtt"), detailed=True)
+    encrypted = await check(
+        asking(broker[3], topic, websocket_path="/mqtt", tls=True, ca_cert=certificates.authority_pem()), detailed=True
+    )
+    strange = await check(asking(broker[3], topic, websocket_path="/mqtt", tls=True))
+    assert [one.seen for one in (plain, encrypted)] == [UP, UP], (plain.message, encrypted.message)
+    assert plain.detail == encrypted.detail
+    assert plain.detail["topic"] == topic
+    if topic == "house/word":
+        assert strange.seen is UP  # whom the tests' tools trust
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"password": "wrong"}, "the broker refused the sign-in: not authorized"),
+        ({"topic": "house/#/x"}, "the broker closed the connection"),
+    ],
+)
+async def test_what_the_broker_refuses_in_a_websocket_is_down(check, broker, server, changes, message):
+    outcome = await check(asking(broker[2], **{"websocket_path": "/mqtt", **changes}))
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+
+
+async def test_a_port_without_websockets_or_with_them_alone_is_down(check, broker, server):
+    plain = await check(asking(broker[2]))
+    inside = await check(asking(broker[0], websocket_path="/mqtt"))
+    assert (plain.seen, inside.seen) == (DOWN, DOWN)
+    assert "fault in Watchkeeper" not in plain.message + inside.message
+
+
+async def test_the_path_and_the_subprotocol_are_asked_for(check):
+    heads = []
+
+    async def answer(reader, writer):
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    async with talking(answer) as port:
+        outcome = await check(asking(port, websocket_path="/b/ws?key=1"))
+    assert heads[0].startswith(b"GET /b/ws?key=1 HTTP/1.1\r\n")
+    assert b"sec-websocket-protocol: mqtt\r\n" in heads[0].lower()
+    assert (outcome.seen, outcome.message) == (DOWN, "no WebSocket: the server answered 404")
+
+
+async def test_a_message_that_was_kept_is_passed_over_on_request(check, broker, server):
+    kept = await check(asking(server, "house/word", ignore_retained=True), timeout_ms=500)
+    assert (kept.seen, kept.code) == (DOWN, NO_ANSWER)
+
+
+@pytest.mark.parametrize("port", [0, 2])
+async def test_a_message_that_is_sent_now_is_not_passed_over(check, broker, server, port):
+    async def publish(stop):
+        reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
+        writer.write(mqttwire.connect("sending", "ada", "se same/#"))
+        await mqttwire.accepted(reader)
+        while not stop.is_set():
+            writer.write(mqttwire._packet(0x30, mqttwire._text("house/word") + b"fresh"))
+            await asyncio.sleep(0.05)
+        writer.close()
+
+    stop = asyncio.Event()
+    sending = asyncio.create_task(publish(stop))
+    changes = {"ignore_retained": True, "websocket_path": "/mqtt" if port else ""}
+    outcome = await check(asking(broker[port], "house/word", **changes), detailed=True)
+    stop.set()
+    await sending
+    assert (outcome.seen, outcome.detail) == (UP, {"topic": "house/word", "value": "fresh"})
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
