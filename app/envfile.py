@@ -1,4 +1,7 @@
-"""Reads KEY=value files: `.env` and the secrets file. Comments, `export` and quotes are known; nothing is expanded."""
+"""Reads KEY=value files, and files that hold one secret each.
+
+`.env` and the secrets file know comments, `export` and quotes; nothing is expanded.
+"""
 
 import re
 from pathlib import Path
@@ -12,11 +15,16 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(.)")
+MOST_BYTES = 65_536  # of one secret
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class BadLine(ValueError):  # noqa: N818  # a line, and what is wrong with it
     """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
+
+
+class NoSecret(ValueError):  # noqa: N818  # says what the file is instead
+    """A file that holds no secret. Says why; never what is in it."""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -41,6 +49,25 @@ def read(path: Path) -> dict[str, str]:
         return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise BadLine("is not UTF-8 text") from error
+
+
+def read_secret(path: Path) -> str:
+    """What a file holds, without the ends of lines at its end.
+
+    raises  OSError, NoSecret
+    """
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1).rstrip(b"\r\n")
+    if not content:
+        raise NoSecret("is empty")
+    if len(content) > MOST_BYTES:
+        raise NoSecret(f"has more than {MOST_BYTES} bytes")
+    if b"\0" in content:
+        raise NoSecret("has a zero byte in it")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise NoSecret("is not UTF-8 text") from error
 
 
 def _variable(line: str, number: int) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Environment → one frozen `Settings`. Every process reads it once, at its entry, and passes it on as an argument.
 
-The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent.
+The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent. Each of them may
+name a file for a secret instead of holding it: `DB_PASS_FILE` for `DB_PASS`.
 What each variable means is the table in `docs/operate.md`, which a test compares with `VARIABLES`.
 The parent of all processes stands on this module: it imports nothing that costs memory.
 """
@@ -23,6 +24,7 @@ SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Li
 SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
 KEY_FILE = "secret.key"
+SECRET_FILE = "_FILE"  # behind the name of a secret variable: the file that holds it
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
@@ -108,8 +110,8 @@ def read(environ: Mapping[str, str], root: Path) -> Settings:
     root    where `.env`, a relative DATA_DIR and a relative SECRETS_FILE are looked for
     raises  BadSettings
     """
-    found = _merged(environ, root)
     bad: list[str] = []
+    found = _with_secrets(_merged(environ, root), root, bad)
     values = {variable.name: _value(variable, found, bad) for variable in VARIABLES}
     bad.extend(_trouble_with_database(values))
     if values["OIDC_ISSUER"] and not values["OIDC_CLIENT_ID"]:
@@ -162,8 +164,30 @@ def _merged(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     hidden = _file(root / (named or "secrets/watchkeeper.env"), bad, must_exist=bool(named))
     if bad:
         raise BadSettings(bad)
-    layers = (hidden, dotenv, environ)
-    return {name: value for layer in layers for name, value in layer.items() if value}
+    found: dict[str, str] = {}
+    for layer in (hidden, dotenv, environ):
+        given = {name: value for name, value in layer.items() if value}
+        for name in given:  # a secret or its file: whichever the stronger layer has
+            found.pop(name.removesuffix(SECRET_FILE) if name.endswith(SECRET_FILE) else name + SECRET_FILE, None)
+        found.update(given)
+    return found
+
+
+def _with_secrets(found: Mapping[str, str], root: Path, bad: list[str]) -> dict[str, str]:
+    """The same with what secret variables' files hold: `DB_PASS_FILE` is where `DB_PASS` is read from."""
+    read = dict(found)
+    for name in (one.name for one in VARIABLES if one.secret and one.name + SECRET_FILE in found):
+        at = name + SECRET_FILE
+        if name in found:
+            bad.append(f"{at}: {name} is set as well; set one of them")
+            continue
+        try:
+            read[name] = envfile.read_secret(root / found[at])
+        except OSError as error:
+            bad.append(f"{at}: {root / found[at]} can't be read: {error.strerror}")
+        except envfile.NoSecret as error:
+            bad.append(f"{at}: {root / found[at]} {error}")
+    return read
 
 
 def _file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:

@@ -96,6 +96,77 @@ def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+SECRETS = [one.name for one in VARIABLES if one.secret]
+SECRET = "redis://:hunter2hunter2@h"  # good for every variable but an address of the web
+GOOD = {"LIFE_SIGN_URL": "https://example.org/hunter2"}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file_of_its_own(tmp_path: Path, name: str) -> None:
+    (tmp_path / "hidden").write_text(f"{GOOD.get(name, SECRET)}\n")
+    told = {"REDIS_HOST": "h"} if name == "REDIS_PASSWORD" else {}
+    by_file = configuration.read({f"{name}_FILE": "hidden", **told}, tmp_path)
+    assert by_file == configuration.read({name: GOOD.get(name, SECRET), **told}, tmp_path)
+    assert by_file != configuration.read(told, tmp_path)
+
+
+def test_only_line_ends_are_no_part_of_a_secret_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "hidden").write_bytes(b" spaces\nand lines \r\n\n")
+    assert configuration.read({"DB_PASS_FILE": str(tmp_path / "hidden")}, tmp_path).db_pass == " spaces\nand lines "
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "hidden can't be read: No such file or directory"),
+        (b"", "hidden is empty"),
+        (b"\n\r\n", "hidden is empty"),
+        (b"hunter2\xff", "hidden is not UTF-8 text"),
+        (b"hunter2" * 10_000, "hidden has more than 65536 bytes"),
+        (b"hunter2\0", "hidden has a zero byte in it"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_named_with_all_else_that_is_wrong(
+    tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    if content is not None:
+        (tmp_path / "hidden").write_bytes(content)
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({"API_ADMIN_TOKEN_FILE": "hidden", "MODE": "fast"}, tmp_path)
+    assert [line.partition(":")[0] for line in caught.value.lines] == ["API_ADMIN_TOKEN_FILE", "MODE"]
+    assert caught.value.lines[0].endswith(sentence)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_wrong_secret_from_a_file_is_named_and_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "hidden").write_text("hunter2")
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({"API_ADMIN_TOKEN_FILE": "hidden"}, tmp_path)
+    assert caught.value.lines == ["API_ADMIN_TOKEN: must have at least 16 characters"]
+
+
+def test_a_secret_and_its_file_together_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "hidden").write_text("of the file")
+    with pytest.raises(BadSettings) as caught:
+        configuration.read({"DB_PASS": "x", "DB_PASS_FILE": "hidden"}, tmp_path)
+    assert caught.value.lines == ["DB_PASS_FILE: DB_PASS is set as well; set one of them"]
+    assert configuration.read({"DB_PASS": "", "DB_PASS_FILE": "hidden"}, tmp_path).db_pass == "of the file"
+    assert configuration.read({"DB_PASS": "x", "DB_PASS_FILE": ""}, tmp_path).db_pass == "x"
+
+
+def test_the_environment_wins_with_a_file_and_over_a_file(tmp_path: Path) -> None:
+    (tmp_path / "hidden").write_text("of the file")
+    (tmp_path / ".env").write_text("DB_PASS=of .env\nREDIS_HOST=h\nREDIS_PASSWORD_FILE=absent")
+    found = configuration.read({"DB_PASS_FILE": "hidden", "REDIS_PASSWORD": "ours"}, tmp_path)
+    assert (found.db_pass, found.redis_url) == ("of the file", "redis://:ours@h:6379/0")
+
+
+def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
+    (tmp_path / "hidden").write_text("warn")
+    assert configuration.read({"LOG_LEVEL_FILE": "hidden"}, tmp_path).log_level == "info"
+    assert {f"{one}_FILE" for one in SECRETS}.isdisjoint(one.name for one in VARIABLES)
+
+
 def test_secrets_are_not_in_the_repr_of_settings(tmp_path: Path) -> None:
     secret = dict.fromkeys(("API_SECRET_KEY", "API_ADMIN_TOKEN", "DB_PASS"), "hunter2hunter2hunter2")
     found = configuration.read({**secret, "REDIS_URL": "redis://:hunter2@cache"}, tmp_path)
@@ -210,3 +281,8 @@ def test_a_quoted_value_is_read_as_it_stands(value: str) -> None:
 def test_the_table_of_settings_in_the_docs_is_the_one_in_the_code() -> None:
     documented = {row["name"]: row["default"].strip().strip("`") for row in ROW.finditer(OPERATE.read_text())}
     assert documented == {one.name: one.default for one in VARIABLES}
+
+
+def test_the_docs_name_every_secret_that_may_be_in_a_file() -> None:
+    sentence = OPERATE.read_text().partition("This goes for ")[2].partition(". ")[0]
+    assert re.findall(r"`(\w+)`", sentence) == SECRETS
