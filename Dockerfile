@@ -37,5 +37,5 @@ USER watchkeeper
 VOLUME /data
 EXPOSE 8034
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["watchkeeper", "doctor"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=2m CMD ["watchkeeper-health"]
 CMD ["watchkeeper", "up", "--verbose"]

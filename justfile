@@ -71,6 +71,9 @@ clients *args: _install_dev
 # Lint the API's document.
 lint-api *args: _install_dev
     @{{ python }} -m bench.clients.lint "$@"
+# Build the image and run compose.yaml on a Docker Engine started for that; needs root, docker.io and debootstrap.
+containers *args: _install_dev
+    @{{ python }} -m bench.containers "$@"
 
 # Say what is wrong with this installation; `just doctor --history` counts missing and doubled slots.
 doctor *args: _install

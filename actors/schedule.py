@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
 from actors.selfwatch import SelfWatch
-from app import db, due, garbage, interruptions, metrics, nodes, queue, tasks
+from app import db, due, garbage, health_file, interruptions, metrics, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.heartbeats import EPOCH_MS
@@ -109,6 +109,7 @@ async def schedule(settings: Settings, stop: asyncio.Event) -> None:
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),
         interruptions.keep(nodes.node_id("scheduler")),
+        *([health_file.keep(settings.health_file)] if settings.health_file else []),
     ]
     running = [asyncio.create_task(part) for part in parts]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())

@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -23,9 +23,9 @@ from actors.ingest import Clerk
 from actors.notify import Desk
 from actors.policies import Policies
 from actors.snapshots import Snapshots
-from app import db, garbage, interruptions, metrics, nodes, queue, tasks
+from app import db, garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security import ack_links, sealing
-from app.settings import Settings
+from app.settings import BadSettings, Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 
 log = structlog.get_logger()
@@ -33,6 +33,7 @@ log = structlog.get_logger()
 QUEUES = ("check", "ingest", "notify")
 STOP_S = 28.0  # after which the process ends, drained or not; before the parent kills it
 DRAIN_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
+WAIT_S = 1.0  # between two looks for a database that is not there yet
 PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
 IDLE_MS = 2_000  # how often an idle thread looks whether it should stop: 128 a second were half an idle worker
 
@@ -69,6 +70,8 @@ class Stages:
             "uplink": cutoff.keep_saying(node, self._probes.uplink.looks_gone),
             "results": waiting_results.keep_reporting(node, self.floor.oldest_result_s),
         }
+        if settings.health_file:
+            beside["health"] = health_file.keep(settings.health_file)
         if settings.life_sign_url:
             sign = (settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks)
             beside["lifesign"] = lifesign.keep_giving(node, *sign)
@@ -88,12 +91,16 @@ class Stages:
 class Resources(Middleware):
     """Opens the stages before the first job and closes them after the last, on the loop that runs the actors."""
 
-    def __init__(self, stages: Stages) -> None:
-        self._stages = stages
+    def __init__(self, stages: Stages, fail: Callable[[], None]) -> None:
+        self._stages, self._fail = stages, fail
 
     def before_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
-        """Open."""
-        _on_loop(self._stages.open())
+        """Open. Dramatiq logs what goes wrong, and would work on: without stages, every job would be lost."""
+        try:
+            _on_loop(self._stages.open())
+        except BaseException:
+            self._fail()
+            raise
         garbage.settle()
 
     def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
@@ -140,6 +147,25 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
     dramatiq.actor(queue_name="notify", max_retries=5, **known)(notify)
 
 
+def wait_for_database(settings: Settings, stop: threading.Event) -> bool:
+    """Wait for a database that is away, missing or of another version, and say so once.
+
+    returns  whether it is there; False when we are to stop
+    """
+    said = False
+    while not stop.is_set():
+        try:
+            asyncio.run(migrate.require(settings))
+        except (migrate.Away, BadSettings) as error:
+            if not said:
+                log.warning("worker.waiting", reason=str(error))
+            said = True
+            stop.wait(WAIT_S)
+        else:
+            return True
+    return False
+
+
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
     """Work until SIGTERM or SIGINT, then drain; returns an exit code. 1: one of our own lasting tasks has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -152,8 +178,10 @@ def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
         stop.set()
 
     tasks.stop_process_with(fail)
+    if not wait_for_database(settings, stop):
+        return 0
     stages = Stages(settings)
-    made = broker.make(settings, Resources(stages))
+    made = broker.make(settings, Resources(stages, fail))
     declare(made, stages)
     worker = dramatiq.Worker(
         made, queues=set(queues), worker_timeout=IDLE_MS, worker_threads=settings.queue_concurrency

@@ -78,7 +78,8 @@ def _parsers() -> tuple[Parser, Mapping[str, Parser]]:
     _command(commands, "schedule", _schedule, "run a scheduler; several may run at once")
     work = _command(commands, "work", _work, "run a worker; any number may run")
     work.add_argument("--queues", type=_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
-    _command(commands, "migrate", upkeep.migrate, "bring the database up to this version")
+    migrate = _command(commands, "migrate", upkeep.migrate, "bring the database up to this version")
+    migrate.add_argument("--wait", action="store_true", help="wait for a database that does not answer yet")
     rotate = _command(commands, "rotate-key", upkeep.rotate_key, "seal everything that is stored with a new key")
     rotate.add_argument("--forget", action="store_true", help="drop the old key once nothing is sealed with it")
     doctor = _command(

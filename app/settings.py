@@ -1,7 +1,7 @@
 """Environment → one frozen `Settings`. Every process reads it once, at its entry, and passes it on as an argument.
 
-The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent. Each of them may
-name a file for a secret instead of holding it: `DB_PASS_FILE` for `DB_PASS`.
+The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent. Each of them
+may name a file for a secret instead of holding it: `DB_PASS_FILE` for `DB_PASS`.
 What each variable means is the table in `docs/operate.md`, which a test compares with `VARIABLES`.
 The parent of all processes stands on this module: it imports nothing that costs memory.
 """
@@ -24,7 +24,7 @@ SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Li
 SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
 KEY_FILE = "secret.key"
-SECRET_FILE = "_FILE"  # behind the name of a secret variable: the file that holds it
+SECRET_FILE = "_FILE"  # noqa: S105  # behind the name of a secret variable: the file that holds it
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
@@ -44,6 +44,7 @@ class Settings:
     mode: str
     log_level: str
     log_file: Path | None
+    health_file: Path | None
     tz: str
     service_name: str
     client_url: str
@@ -225,6 +226,7 @@ def _settings(values: Mapping[str, Any], root: Path) -> Settings:
     derived = {
         "data_dir": data_dir,
         "log_file": (root / values["LOG_FILE"]).absolute() if values["LOG_FILE"] else None,
+        "health_file": (root / values["HEALTH_FILE"]).absolute() if values["HEALTH_FILE"] else None,
         "db_path": str((root / values["DB_NAME"]).absolute() if values["DB_NAME"] else data_dir / SQLITE_FILE),
         "db_port": values["DB_PORT"] or POSTGRES_PORTS.get(values["DB_TYPE"], 0),
         "redis_url": _redis_url(values, data_dir),

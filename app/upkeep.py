@@ -3,6 +3,7 @@
 import argparse
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 
@@ -10,6 +11,7 @@ from app import settings as configuration
 from app.settings import BadSettings, Settings
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+WAIT_S = 2.0  # between two tries to reach a database that is away
 Command = Callable[[Settings, argparse.Namespace], int]
 
 
@@ -36,17 +38,24 @@ def on_database(command: Command) -> Command:
     return checked
 
 
-def migrate(settings: Settings, _: argparse.Namespace) -> int:
-    """Bring the database up to this version."""
+def migrate(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Bring the database up to this version. With `--wait`, a database that is away is waited for, and said once."""
     import asyncio
 
     from app import migrate
 
-    try:
-        applied = asyncio.run(migrate.run(settings))
-    except migrate.Away as error:
-        print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr)
-        return TRY_AGAIN_EXIT
+    said = False
+    while True:
+        try:
+            applied = asyncio.run(migrate.run(settings))
+            break
+        except migrate.Away as error:
+            if not said:
+                print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr, flush=True)
+            if not chosen.wait:
+                return TRY_AGAIN_EXIT
+            said = True
+            time.sleep(WAIT_S)
     print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
     return 0
 

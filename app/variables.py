@@ -170,6 +170,7 @@ VARIABLES = (
     _of("MODE", "dev", word("dev", "prod", "test")),
     _of("LOG_LEVEL", "info", word("debug", "info", "warn", "error")),
     _of("LOG_FILE", ""),
+    _of("HEALTH_FILE", ""),
     _of("TZ", "UTC", time_zone),
     _of("SERVICE_NAME", "watchkeeper:api"),
     _of("DATA_DIR", "data"),

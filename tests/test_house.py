@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from app.variables import VARIABLES
+from bench.containers import given
 
 TOP = Path(__file__).parents[1]
 RUN, TEST = (
@@ -109,21 +110,108 @@ def test_every_recipe_says_what_it_does() -> None:
     assert [lines[number] for number in recipes if not lines[number - 1].startswith("# ")] == []
 
 
-def test_every_service_of_the_compose_file_has_a_health_check(services: dict[str, Any]) -> None:
-    assert set(services) == {"api", "scheduler", "worker", "redis", "postgres"}
-    assert [name for name, service in services.items() if not service["healthcheck"]["test"]] == []
+OURS = ("api", "scheduler", "worker")
+INSIDE = {
+    "SERVER_HOST",
+    "SERVER_PORT",
+    "DATA_DIR",
+    "LOG_FILE",
+    "HEALTH_FILE",
+}  # what is about the inside of a container
 
 
-@pytest.mark.parametrize("name", ["api", "scheduler", "worker"])
-def test_the_compose_file_sets_only_variables_there_are(services: dict[str, Any], name: str) -> None:
-    assert set(services[name]["environment"]) <= {one.name for one in VARIABLES}
+def test_every_service_of_the_compose_file_has_a_health_check_that_is_light(services: dict[str, Any]) -> None:
+    assert set(services) == {*OURS, "redis", "postgres"}
+    checks = {name: service["healthcheck"] for name, service in services.items()}
+    assert {one["interval"] for one in checks.values()} == {"30s"}
+    assert {checks[name]["test"][1] for name in OURS} == {"watchkeeper-health"}
+    alive = services["worker"]["environment"]["HEALTH_FILE"]
+    assert [checks[name]["test"][2:] for name in OURS] == [[], [alive], [alive]]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_of_dotenv_reaches_a_container(services: dict[str, Any], name: str) -> None:
+    assert services[name]["env_file"] == [{"path": ".env", "required": False}]
+    set_here = services[name]["environment"]
+    assert set(set_here) <= {one.name for one in VARIABLES}
+    passed = {one for one, value in set_here.items() if re.match(rf"\$\{{{one}:[-?]", value)}
+    assert set(set_here) - passed == INSIDE
+
+
+def test_nobody_in_the_compose_file_waits_for_somebodys_health(services: dict[str, Any]) -> None:
+    waits = [one["condition"] for service in services.values() for one in service.get("depends_on", {}).values()]
+    assert set(waits) == {"service_started"}
+    assert all("migrate --wait && exec" in services[name]["command"][2] for name in OURS)
+
+
+def test_every_service_of_the_compose_file_is_confined(services: dict[str, Any]) -> None:
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    assert [name for name in OURS if "cap_add" in services[name]] == []
+
+
+def test_the_compose_file_publishes_to_this_machine_alone_unless_told_otherwise(services: dict[str, Any]) -> None:
+    published = [port for service in services.values() for port in service.get("ports", ())]
+    assert published == ["${SERVER_HOST:-127.0.0.1}:${SERVER_PORT:-8034}:8034"]
+
+
+def test_valkey_is_started_by_its_entrypoint_which_steps_down(services: dict[str, Any]) -> None:
+    assert services["redis"]["command"][0] == "valkey-server"
 
 
 def test_the_compose_file_holds_no_password(services: dict[str, Any]) -> None:
-    given = [service["environment"] for service in services.values()]
-    secrets = [value for one in given for name, value in one.items() if re.search("PASS|KEY|TOKEN", name)]
+    environments = [service["environment"] for service in services.values()]
+    secrets = [value for one in environments for name, value in one.items() if re.search("PASS|KEY|TOKEN|AUTH", name)]
     assert secrets
     assert all(value.startswith("${") for value in secrets)
+
+
+def test_the_trial_of_containers_sets_every_setting() -> None:
+    set_ = {name.removesuffix("_FILE") if name == "API_SECRET_KEY_FILE" else name for name in given.VALUES}
+    assert set_ == {one.name for one in VARIABLES}
+    assert set(given.INSIDE) == INSIDE
+
+
+UNITS = sorted((TOP / "deploy" / "systemd").iterdir())
+HARDENED = """
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectSystem=strict
+ProtectHome=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+UMask=0077
+"""
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_is_confined_and_has_an_end_to_its_memory(unit: Path) -> None:
+    lines = unit.read_text().splitlines()
+    assert [one for one in HARDENED.split() if one not in lines] == []
+    assert [line for line in lines if line.startswith("MemoryMax=")]
+    assert "net.ipv4.ping_group_range" in unit.read_text()
+
+
+def test_the_user_is_made_before_the_files_that_name_it_are_used() -> None:
+    for path in (TOP / "deploy" / "logrotate", TOP / "deploy" / "systemd" / "watchkeeper.service"):
+        comments = [line for line in path.read_text().splitlines() if line.startswith("#")]
+        assert any("useradd --system" in line for line in comments)
 
 
 @pytest.mark.parametrize("room", ["actors.worker", "actors.schedule"])

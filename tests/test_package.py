@@ -22,7 +22,7 @@ from app.api.providers import catalogue
 TOP = Path(__file__).parents[1]
 DOCS = "share/doc/watchkeeper"
 LIBRARIES = Path(pytest.__file__).parents[1]  # where what we depend on is installed
-FOLDERS = ("actors", "app", "migrations", "schema")
+FOLDERS = ("actors", "app", "migrations", "schema", "watchkeeper")
 UNITS = sorted((TOP / "deploy" / "systemd").iterdir())
 PASSWORD = "correct horse battery staple"
 # A package that many have, as its wheel is: one module of the same name as one of our folders.
@@ -82,9 +82,9 @@ def test_the_wheel_has_one_package_and_its_documentation(wheel: Path) -> None:
 def test_the_wheel_has_every_file_of_our_folders(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         packed = {name for name in opened.namelist() if name.startswith("watchkeeper/")}
-    ours = (path for folder in FOLDERS for path in (TOP / folder).rglob("*") if path.is_file())
-    kept = {f"watchkeeper/{path.relative_to(TOP)}" for path in ours if "__pycache__" not in path.parts}
-    assert packed - {"watchkeeper/__init__.py", "watchkeeper/__main__.py"} == kept
+    ours = [path for folder in FOLDERS for path in (TOP / folder).rglob("*") if path.is_file()]
+    kept = {str(path.relative_to(TOP)) for path in ours if "__pycache__" not in path.parts}
+    assert packed == {f"watchkeeper/{name.removeprefix('watchkeeper/')}" for name in kept}
 
 
 def test_the_sdist_has_all_it_takes_to_run_it_and_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:
