@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from actors.housekeeping import housekeeping
 from actors.repairs import Repairs
 from actors.selfwatch import SelfWatch
-from app import db, due, garbage, health_file, interruptions, metrics, nodes, queue, tasks
+from app import db, due, garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security import sealing
 from app.settings import Settings
 from schema.heartbeats import EPOCH_MS
@@ -127,6 +127,8 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if not await migrate.until_there(settings, stop.is_set):
+        return
     sealing.prepare(settings)
     await db.start(settings)
     await queue.start(settings)

@@ -25,7 +25,7 @@ from actors.policies import Policies
 from actors.snapshots import Snapshots
 from app import db, garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security import ack_links, sealing
-from app.settings import BadSettings, Settings
+from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 
 log = structlog.get_logger()
@@ -33,7 +33,6 @@ log = structlog.get_logger()
 QUEUES = ("check", "ingest", "notify")
 STOP_S = 28.0  # after which the process ends, drained or not; before the parent kills it
 DRAIN_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
-WAIT_S = 1.0  # between two looks for a database that is not there yet
 PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
 IDLE_MS = 2_000  # how often an idle thread looks whether it should stop: 128 a second were half an idle worker
 
@@ -147,25 +146,6 @@ def declare(made: dramatiq.Broker, stages: Stages) -> None:
     dramatiq.actor(queue_name="notify", max_retries=5, **known)(notify)
 
 
-def wait_for_database(settings: Settings, stop: threading.Event) -> bool:
-    """Wait for a database that is away, missing or of another version, and say so once.
-
-    returns  whether it is there; False when we are to stop
-    """
-    said = False
-    while not stop.is_set():
-        try:
-            asyncio.run(migrate.require(settings))
-        except (migrate.Away, BadSettings) as error:
-            if not said:
-                log.warning("worker.waiting", reason=str(error))
-            said = True
-            stop.wait(WAIT_S)
-        else:
-            return True
-    return False
-
-
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
     """Work until SIGTERM or SIGINT, then drain; returns an exit code. 1: one of our own lasting tasks has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
@@ -178,7 +158,7 @@ def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
         stop.set()
 
     tasks.stop_process_with(fail)
-    if not wait_for_database(settings, stop):
+    if not asyncio.run(migrate.until_there(settings, stop.is_set)):
         return 0
     stages = Stages(settings)
     made = broker.make(settings, Resources(stages, fail))

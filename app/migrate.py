@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
+import structlog
 from piccolo.apps.migrations.tables import Migration
 
 import migrations
@@ -18,8 +19,10 @@ from app import db
 from app.settings import BadSettings, Settings
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 APP_NAME = "watchkeeper"
+LOOK_S = 1.0  # between two looks for a database that is not there yet
 LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
 
 # The database is there, and will never let us in like this.
@@ -75,6 +78,26 @@ async def require(settings: Settings) -> None:
         raise BadSettings([f"DB_NAME: there is no database {settings.db_path}: `watchkeeper migrate` makes one."])
     with named_errors(settings):
         await _opened(settings, _require)
+
+
+async def until_there(settings: Settings, stopping: Callable[[], bool]) -> bool:
+    """Wait for a database that is away, missing or of another version, and say so once.
+
+    stopping  asked before each look: whether to give up
+    returns   whether it is there
+    """
+    said = False
+    while not stopping():
+        try:
+            await require(settings)
+        except (Away, BadSettings) as error:
+            if not said:
+                log.warning("database.waiting", reason=str(error))
+            said = True
+            await asyncio.sleep(LOOK_S)
+        else:
+            return True
+    return False
 
 
 def is_missing(settings: Settings) -> bool:

@@ -22,7 +22,11 @@ TAGS = {"postgres": "postgres:15-alpine", "valkey": "valkey/valkey:8-alpine"}
 
 def fetch(place: Path) -> None:
     """Fetch what images are made of into `place`; what is there already stays."""
-    root, wheels = place / "root", place / "wheels"
+    root, wheels, stamp = place / "root", place / "wheels", place / "locks"
+    locks = "".join((ROOT / lock).read_text() for lock in LOCKS)
+    if not stamp.exists() or stamp.read_text() != locks:
+        for stale in (wheels, place / "run"):
+            shutil.rmtree(stale, ignore_errors=True)
     if not (root / "usr" / "bin" / "python3").exists():
         shutil.rmtree(root, ignore_errors=True)
         include = f"--include={','.join(PACKAGES)}"
@@ -31,8 +35,8 @@ def fetch(place: Path) -> None:
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(wheels)]
         for lock in LOCKS:
             subprocess.run([*pip, "--require-hashes", "-r", ROOT / lock], check=True)
-        earlier = EARLIER.findall("".join((ROOT / lock).read_text() for lock in LOCKS))
-        subprocess.run([*pip, *BACKENDS, *earlier], check=True)
+        subprocess.run([*pip, *BACKENDS, *EARLIER.findall(locks)], check=True)
+        stamp.write_text(locks)
 
 
 def base_of_the_image() -> str:

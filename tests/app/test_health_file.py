@@ -53,22 +53,29 @@ def test_a_process_without_a_port_touches_its_file_though_redis_is_away(
         until(lambda: health.is_fresh(str(touched)))
 
 
-def test_a_worker_waits_for_a_database_that_is_not_migrated_yet(environ: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["schedule", "work"])
+def test_a_process_waits_for_a_database_that_is_not_migrated_yet(
+    command: str, environ: dict[str, str], tmp_path: Path
+) -> None:
     touched = tmp_path / "alive"
     changed = {**environ, "DB_TYPE": "sqlite", "DB_NAME": "", "HEALTH_FILE": str(touched)}
     ours = child.environment({"PATH": os.environ["PATH"], **changed})
-    with running("work", changed, tmp_path) as said:
-        until(lambda: "worker.waiting" in said.read_text())
+    with running(command, changed, tmp_path) as said:
+        until(lambda: "database.waiting" in said.read_text())
         assert not touched.exists()
         assert subprocess.run(child.ours("migrate"), cwd=tmp_path, env=ours, check=False).returncode == 0
         until(touched.exists)
-    assert "worker.started" in said.read_text()
+    assert "r.started" in said.read_text()
 
 
-def test_a_worker_that_waits_for_a_database_stops_when_asked(environ: dict[str, str], tmp_path: Path) -> None:
-    with running("work", {**environ, "DB_TYPE": "sqlite", "DB_NAME": ""}, tmp_path) as said:
-        until(lambda: "worker.waiting" in said.read_text())
-    assert "worker.started" not in said.read_text()
+@pytest.mark.parametrize("command", ["schedule", "work"])
+def test_a_process_that_waits_for_its_database_stops_when_asked(
+    command: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    away = {"DB_TYPE": "postgres", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_NAME": "n", "DB_USER": "u"}
+    with running(command, {**environ, **away}, tmp_path) as said:
+        until(lambda: "database.waiting" in said.read_text())
+    assert "r.started" not in said.read_text()
 
 
 async def test_a_file_that_cannot_be_touched_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
