@@ -29,7 +29,7 @@ CHECKED = (
     "import resource, subprocess, sys; [subprocess.run(sys.argv[1:], check=True) for _ in range(10)];"
     "used = resource.getrusage(resource.RUSAGE_CHILDREN); print(100 * (used.ru_utime + used.ru_stime))"
 )
-CAPABILITIES = "CapEff:\t0000000000000000"
+CAPABILITIES = "CapEff:\t0000000000000000"  # none at all
 
 
 class Answer(Struct, frozen=True):
@@ -170,19 +170,16 @@ class Stack:
 
     def _confined(self) -> Iterator[Answer]:
         for name in SERVICES:
-            host = self._inspect(name)["HostConfig"]
-            wrote = (
-                self._exec(name, "sh", "-c", "touch /written && echo yes || true", check=False).strip().endswith("yes")
-            )
-            users = {
-                line.split()[0]
-                for line in self._engine.docker("top", self._container(name), "-eo", "uid,comm").splitlines()[1:]
-            }
-            users = {line for line in users if line != "0"} if name in OURS else users
-            status = self._exec(name, "sh", "-c", "cat /proc/[0-9]*/status | grep CapEff | sort -u", check=False)
-            words = f"root {'writable' if wrote else 'read-only'}, users {', '.join(sorted(users))}"
-            good = host["ReadonlyRootfs"] and not wrote and host["SecurityOpt"] == ["no-new-privileges:true"]
-            yield Answer(f"{name} is confined", words + ("" if "0" * 16 in status else ", with capabilities"), good)
+            options = self._inspect(name)["HostConfig"]
+            asked = options["ReadonlyRootfs"] and options["SecurityOpt"] == ["no-new-privileges:true"]
+            wrote = "yes" in self._exec(name, "sh", "-c", "touch /written && echo yes", check=False)
+            listed = self._engine.docker("top", self._container(name), "-eo", "pid,uid,comm").splitlines()[1:]
+            users = sorted({line.split()[1] for line in listed})
+            mine = self._exec(name, "sh", "-c", "cat /proc/[0-9]*/status | grep CapEff | sort -u", check=False)
+            words = f"{'writes to its root' if wrote else 'read-only root'}, runs as {', '.join(users)}"
+            powers = "" if name not in OURS else ", no capabilities" if CAPABILITIES in mine else ", with capabilities"
+            good = asked and not wrote and "0" not in users and "with" not in powers
+            yield Answer(f"how {name} is confined", words + powers, good)
 
     def _checks(self) -> Answer:
         targets = {
