@@ -71,6 +71,7 @@ clients *args: _install_dev
 # Lint the API's document.
 lint-api *args: _install_dev
     @{{ python }} -m bench.clients.lint "$@"
+
 # Build the image and run compose.yaml on a Docker Engine started for that; needs root, docker.io and debootstrap.
 containers *args: _install_dev
     @{{ python }} -m bench.containers "$@"

@@ -184,8 +184,8 @@ class Stack:
     def _checks(self) -> Answer:
         targets = {
             "http": {"url": "http://api:8034/api/v1/health"},
-            "tcp": {"hostname": "postgres", "port": 5432},
-            "ping": {"hostname": "redis"},
+            "tcp": {"host": "postgres", "port": 5432},
+            "ping": {"host": "redis"},
         }
         made = {
             kind: call("/monitors", {"name": kind, "type": kind, "interval": 60, "config": config})["id"]
