@@ -21,7 +21,7 @@ SEVERAL_BYTES = frozenset(
 # That are decoded at once. Where no character stands for a byte, Python takes half a second for a megabyte, and more
 # where we are asked what it is.
 PIECE_BYTES, SLOW_PIECE_BYTES = 32_768, 4_096
-PAIRS = 65_536  # of two bytes
+PAIRS = 2_048  # of two bytes, whose meaning is kept
 _JIS = range(0x21, 0x7F)  # rows and cells of JIS X 0208
 NOTHING, UNDEFINED = "\ufffd", "\ufffe"  # what is shown for bytes that mean nothing; the same in a table of Python's
 _NAMES = MappingProxyType({label: name for name, labels in LABELS.items() for label in labels.split()})
