@@ -65,6 +65,14 @@ def elements(data: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
+def first(data: bytes) -> tuple[int, bytes]:
+    """The element that a datagram begins with, whatever stands behind it. Raises ValueError when it is cut off."""
+    bounds = header(data[:HEADER_BYTES])
+    if bounds is None or bounds[1] > len(data):
+        raise ValueError("an element that is cut off")
+    return data[0], data[bounds[0] : bounds[1]]
+
+
 def number(body: bytes) -> int:
     """An INTEGER's or ENUMERATED's value. Raises ValueError for an empty one."""
     if not body:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException, Timeout
+from dns.flags import QR
 from dns.message import Message, Truncated, from_wire
 from dns.nameserver import AddressAndPortNameserver
 
@@ -33,12 +34,20 @@ class Stopped(OSError):  # noqa: N818  # an OSError is how dnspython knows not t
 
 
 async def message_of(wire: bytes, **options: Any) -> Message:
-    """What `dns.message.from_wire` makes of it. Raises its DNSException, Stopped for too many records."""
+    """What the library reads, whatever stands behind it. Raises its DNSException, Stopped for too many records."""
+    options["ignore_trailing"] = True
     if len(wire) >= COUNTS_AT + _COUNTS.size and sum(_COUNTS.unpack_from(wire, COUNTS_AT)[1:]) > MOST_RECORDS:
         raise Stopped(Failed(f"the name server's answer has more than {MOST_RECORDS} records"))
     if len(wire) <= PROMPT_BYTES:
         return from_wire(wire, **options)
     return await off_loop(from_wire, wire, **options)
+
+
+def answers(reply: Message, request: Message) -> bool:
+    """Whether it is the answer to that: a server may leave the question out."""
+    if not reply.question and reply.flags & QR:
+        reply.question = request.question
+    return request.is_response(reply)
 
 
 class Plain(AddressAndPortNameserver):
@@ -73,7 +82,7 @@ class Plain(AddressAndPortNameserver):
             reply = await message_of(await exchanged(reader, writer, request.to_wire()))
         finally:
             writer.transport.abort()
-        if not request.is_response(reply):
+        if not answers(reply, request):
             raise Stopped(Failed("the name server answered something else"))
         return reply
 
@@ -101,12 +110,12 @@ async def _answer_to(request: Message, line: Line) -> Message | None:
     try:
         reply = await message_of(wire, raise_on_truncation=True)
     except Truncated as cut:
-        if request.is_response(cut.message()):  # type: ignore[no-untyped-call]  # the library types it not
+        if answers(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
             raise
         return None
     except DNSException:
         return None
-    return reply if request.is_response(reply) else None
+    return reply if answers(reply, request) else None
 
 
 async def exchanged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:

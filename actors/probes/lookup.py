@@ -6,13 +6,14 @@ from typing import Any
 from dns.asyncresolver import Resolver
 from dns.exception import DNSException
 from dns.flags import AA, AD
+from dns.message import ChainTooLong
 from dns.name import Name, from_text
 from dns.resolver import NXDOMAIN, YXDOMAIN, Answer, NoAnswer, NoNameservers
 from dns.reversename import from_address
 from msgspec import Struct
 
 from actors.probes.dns_messages import Stopped
-from actors.probes.records import address_of, comparable, shown
+from actors.probes.records import address_of, comparable, in_order, shown
 from actors.probes.seen import Failed, Unsure
 from actors.probes.trouble import of_system
 from app.security.egress import Refused
@@ -21,7 +22,7 @@ from schema.targets import Dns, RecordType
 
 
 class Said(Struct, frozen=True):
-    """What a resolver said. `meaning` is the records in one spelling each."""
+    """What a resolver said: the records in an order that lasts. `meaning` is each of them in one spelling."""
 
     records: list[str]
     meaning: frozenset[str]
@@ -58,7 +59,7 @@ async def ask(target: Dns, resolver: Resolver, *, own: bool) -> Said:
 
 
 def _said(target: Dns, answer: Answer) -> Said:
-    records = [shown(one) for one in answer]
+    records = in_order([shown(one) for one in answer], target.resolve_type)
     return Said(
         records,
         frozenset(comparable(one, target.resolve_type) for one in records),
@@ -86,6 +87,10 @@ def _refusal(error: NoNameservers, *, own: bool) -> Failed | Unsure | Refused:
         return said.why
     if isinstance(said, OSError):
         trouble = of_system(said)
+    elif isinstance(said, ChainTooLong):
+        trouble = Failed("its CNAMEs lead in a circle, or on and on")
+    elif isinstance(said, EOFError):
+        trouble = Failed("the name server closed the connection without an answer")
     elif isinstance(said, Exception):
         trouble = Failed("the name server's answer can't be read")
     else:

@@ -13,7 +13,7 @@ from dns.nameserver import AddressAndPortNameserver, Nameserver
 from dns.resolver import NoResolverConfiguration
 
 from actors.probes.body import bytes_of
-from actors.probes.dns_messages import Plain, Stopped, bounded, exchanged, message_of
+from actors.probes.dns_messages import Plain, Stopped, answers, bounded, exchanged, message_of
 from actors.probes.records import address_of
 from actors.probes.seen import Failed, Unsure
 from actors.probes.tls import context_of
@@ -55,7 +55,7 @@ class OverStream(AddressAndPortNameserver):
             if late.errno:
                 raise
             raise Timeout from late
-        if not request.is_response(reply):
+        if not answers(reply, request):
             raise Stopped(Failed("the name server answered something else"))
         return reply
 
@@ -106,7 +106,7 @@ class OverHttps(Nameserver):
             raise Stopped(error) from error
         except (DNSException, ValueError) as error:
             raise Stopped(Failed("the name server's answer can't be read")) from error
-        if not request.is_response(reply):
+        if not answers(reply, request):
             raise Stopped(Failed("the name server answered something else"))
         return reply
 

@@ -1,4 +1,7 @@
-"""SNMP version 3 with the user-based security model (RFC 3412, 3414, 3826, 7860). Pure: the caller has the socket."""
+"""SNMP version 3 with the user-based security model (RFC 3412, 3414, 3826, 7860), and longer AES keys as drafts say.
+
+Pure: the caller has the socket.
+"""
 
 import hmac
 from functools import lru_cache
@@ -11,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from msgspec import Struct
 
-from actors.probes.ber import SEQUENCE, element, elements, header, integer, number, octets
+from actors.probes.ber import SEQUENCE, element, elements, first, integer, number, octets
 from actors.probes.snmp_messages import Reply, reply
 
 VERSION, USER_BASED = 3, 3
@@ -27,6 +30,8 @@ MACS = {  # name for hashlib, bytes of the code
     "sha512": ("sha512", 48),
 }
 SALT_BYTES = 8
+KEY_BYTES = {"des": 16, "aes": 16, "aes192": 24, "aes256": 32, "aes192c": 24, "aes256c": 32}
+BY_REEDER = frozenset({"aes192c", "aes256c"})  # how Cisco lengthens a key; the others by Blumenthal's draft
 COUNTERS = range(1 << 31)  # boots and seconds
 REPORTS = {
     "1.3.6.1.6.3.15.1.1.1.0": "the user may not ask at this security level",
@@ -86,7 +91,7 @@ def written(pdu: bytes, message_id: int, user: User, engine: Engine) -> bytes:
 
 def read(data: bytes, message_id: int, user: User) -> Heard:
     """What the device said to that message. Raises ValueError for what is no answer to it, or not what it claims."""
-    ((_, inner),) = elements(data)
+    _, inner = first(data)
     (_, version), (_, head), (_, security), (kind, scoped) = elements(inner)
     (_, own_id), _, (_, flags), _ = elements(head)
     ((_, parameters),) = elements(security)
@@ -100,7 +105,7 @@ def read(data: bytes, message_id: int, user: User) -> Heard:
     if authentic and not hmac.compare_digest(code, _code(user, engine, data.replace(code, bytes(len(code)), 1))):
         raise ValueError("the answer is not by whom it claims")
     if user.priv and flags[0] & PRIVATE:
-        ((kind, scoped), *_) = _padded(_crypted(user, engine, salt, scoped, decrypt=True))
+        kind, scoped = first(_crypted(user, engine, salt, scoped, decrypt=True))  # DES pads behind it
     if kind != SEQUENCE:
         raise ValueError("an answer that can't be read")
     _, _, (pdu, body) = elements(scoped)
@@ -115,27 +120,35 @@ def _message(message_id: int, user: User, engine: Engine, code: bytes, salt: byt
     return element(SEQUENCE, integer(VERSION), head, octets(security), scoped)
 
 
-def _padded(data: bytes) -> list[tuple[int, bytes]]:
-    """The element that decrypted data begins with; DES pads behind it."""
-    bounds = header(data)
-    if bounds is None:
-        raise ValueError("an answer that can't be decrypted")
-    return elements(data[: bounds[1]])
-
-
 def _code(user: User, engine: Engine, data: bytes) -> bytes:
     name, size = MACS[user.auth]
-    return hmac.digest(_key(name, user.auth_password, engine.id), data, name)[:size]
+    return hmac.digest(_key(name, user.auth_password.encode(), engine.id), data, name)[:size]
 
 
 def _crypted(user: User, engine: Engine, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
-    key = _key(MACS[user.auth][0], user.priv_password, engine.id)
     if len(salt) != SALT_BYTES:
         raise ValueError("a salt of another size")
+    key = _privacy_key(user, engine)
     if user.priv == "des":
         return _des(key, salt, data, decrypt=decrypt)
     clock = engine.boots.to_bytes(4, "big") + engine.time_s.to_bytes(4, "big")
-    return _aes(key[:16], clock + salt, data, decrypt=decrypt)
+    return _aes(key, clock + salt, data, decrypt=decrypt)
+
+
+def _privacy_key(user: User, engine: Engine) -> bytes:
+    """A key as long as the cipher's, made of a hash that may be shorter: the two ways that devices know.
+
+    source    draft-blumenthal-aes-usm-04, 3.1.2.1; draft-reeder-snmpv3-usm-3desede-00, 2.1
+    """
+    algorithm, size = MACS[user.auth][0], KEY_BYTES[user.priv]
+    found = last = _key(algorithm, user.priv_password.encode(), engine.id)
+    while len(found) < size:
+        if user.priv in BY_REEDER:
+            last = _key(algorithm, last, engine.id)
+            found += last
+        else:
+            found += digest(algorithm, found).digest()
+    return found[:size]
 
 
 def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
@@ -147,7 +160,7 @@ def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
 
 
 def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
-    """RFC 3826: AES-128 with 128 bits of feedback, by hand where the library has put its own away."""
+    """RFC 3826: AES with 128 bits of feedback, by hand where the library has put its own away."""
     block, turned, made = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
     for at in range(0, len(data), 16):
         piece = data[at : at + 16]
@@ -158,9 +171,8 @@ def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
 
 
 @lru_cache(maxsize=1_024)
-def _key(algorithm: str, password: str, engine_id: bytes) -> bytes:
+def _key(algorithm: str, secret: bytes, engine_id: bytes) -> bytes:
     """A password's key at one device. Kept: making it hashes a megabyte."""
-    secret = password.encode()
     repeated = (secret * (REPEATED_BYTES // len(secret) + 1))[:REPEATED_BYTES]
     general = digest(algorithm, repeated).digest()
     return digest(algorithm, general + engine_id + general).digest()

@@ -111,11 +111,19 @@ class SnmpAuth(StrEnum):
 
 
 class SnmpPrivacy(StrEnum):
-    """How what is said is hidden: AES with 128 bits, or DES for devices that have nothing else."""
+    """How what is said is hidden: AES, by its bits, or DES for devices that have nothing else.
+
+    Longer keys are no standard: `aes192` and `aes256` make them as Net-SNMP does (Blumenthal), the same with a `c` as
+    Cisco's devices and many others do (Reeder).
+    """
 
     NONE = NOTHING
     DES = "des"
     AES = "aes"
+    AES192 = "aes192"
+    AES256 = "aes256"
+    AES192C = "aes192c"
+    AES256C = "aes256c"
 
 
 class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="snmp"):

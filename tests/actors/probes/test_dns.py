@@ -1,9 +1,12 @@
 """How a name is looked up, at a real server on loopback."""
 
+from itertools import permutations
+
 import dns.rcode
 import pytest
+from hypothesis import given, strategies as st
 
-from actors.probes.records import comparable
+from actors.probes.records import ADDRESSES, comparable, in_order
 from schema.messages import NO_ANSWER, RESOLVED
 from schema.status import Status
 from schema.targets import Dns, RecordType
@@ -61,6 +64,30 @@ async def test_every_expected_value_must_be_among_the_answers(check):
 )
 def test_spelling_does_not_matter_where_it_means_the_same(kind, one, other, same):
     assert (comparable(one, RecordType(kind)) == comparable(other, RecordType(kind))) is same
+
+
+@pytest.mark.parametrize(
+    ("kind", "records"),
+    [
+        ("A", ["192.0.2.9", "192.0.2.10", "198.51.100.1"]),
+        ("AAAA", ["2001:db8::9", "2001:db8::10"]),
+        ("MX", ["5 b.test.", "5 c.test.", "10 a.test.", "200 d.test."]),
+        ("SRV", ["2 9 443 b.test.", "10 5 443 a.test.", "10 5 8443 a.test."]),
+        ("NS", ["a.test.", "B.test.", "c.test."]),
+        ("TXT", ["", "10", "9", "v=spf1 -all"]),
+        ("TLSA", ["3 1 1 00ff", "3 1 1 ff00", "3 1 2 00ff"]),
+        ("SOA", ["ns.test. admin.test. 1 2 3 4 5"]),
+        ("CAA", ['0 issue "a"', '128 issue "b"']),
+    ],
+)
+def test_records_have_one_order_however_the_server_turns_them(kind, records):
+    for turned in permutations(records):
+        assert in_order(list(turned), RecordType(kind)) == records
+
+
+@given(st.lists(st.text(max_size=20), max_size=6), st.sampled_from([*set(RecordType) - ADDRESSES]))
+def test_any_records_can_be_put_in_order(records, kind):
+    assert sorted(in_order(records, kind)) == sorted(records)
 
 
 @pytest.mark.parametrize(

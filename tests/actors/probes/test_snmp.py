@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,6 +21,12 @@ from tests.actors.probes.talker import datagrams
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NAME, CONTACT, UPTIME, OBJECT_ID = (f"1.3.6.1.2.1.1.{one}.0" for one in (5, 4, 3, 2))
+LOAD = "1.3.6.1.4.1.2021.10.1.6.1"  # Net-SNMP's load, as an Opaque Float
+LONGER = [
+    (auth, priv)
+    for auth in ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-512")
+    for priv in ("AES-192", "AES-256", "AES-192-C", "AES-256-C")
+]
 MIB = """
 agentaddress udp:127.0.0.1:{port}
 rocommunity known
@@ -35,7 +42,9 @@ rouser weak priv
 rouser strong priv
 rouser usual priv
 rouser abroad priv
-"""
+""" + "\n".join(
+    f"createUser {auth}.{priv} {auth} authauth1 {priv} privpriv1\nrouser {auth}.{priv} priv" for auth, priv in LONGER
+)
 USERS = [
     {"username": "shown", "auth_protocol": "md5"},
     {"username": "weak", "auth_protocol": "md5", "priv_protocol": "des"},
@@ -107,6 +116,25 @@ async def test_an_object_is_read_with_a_community(check, server, version):
 async def test_an_object_is_read_as_a_user(check, server, user):
     outcome = await check(at(server.port, **user), detailed=True)
     assert (outcome.message, outcome.detail) == ("", {"oid": NAME, "value": "shop"})
+
+
+@pytest.mark.parametrize(("auth", "priv"), LONGER)
+async def test_longer_keys_are_made_as_net_snmp_makes_them(check, server, auth, priv):
+    named = {"username": f"{auth}.{priv}", "auth_protocol": auth.replace("-", "").lower()}
+    cipher = priv.replace("-", "").lower()
+    right = await check(at(server.port, **named, priv_protocol=cipher), detailed=True)
+    other = cipher.removesuffix("c") if cipher.endswith("c") else f"{cipher}c"
+    is_long_enough = auth == "SHA-512" or (auth in {"SHA-224", "SHA-256"} and "192" in priv) or auth == "SHA-256"
+    wrong = await check(at(server.port, **named, priv_protocol=other), timeout_ms=1_500)
+    assert (right.message, right.detail) == ("", {"oid": NAME, "value": "shop"})
+    assert (wrong.seen is UP) is is_long_enough
+
+
+async def test_an_opaque_float_is_a_number(check, server):
+    low = [{"on": "value", "operator": "<", "expected": "1000"}, {"on": "value", "operator": ">=", "expected": "0"}]
+    outcome = await check(at(server.port, LOAD, assertions=low), detailed=True)
+    assert (outcome.seen, outcome.message) == (UP, "")
+    assert isinstance(outcome.detail["value"], float | int)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +248,26 @@ def test_any_bytes_are_read_or_refused(data):
         (OCTETS, b"\0\x1b\x44", "00:1b:44"),
         (OCTETS, b"two\nlines", "two\nlines"),
         (NULL, b"", None),
+        (messages.COUNTER, b"\xff", 255),
+        (OCTETS, b"shop\0", "shop"),
+        (OCTETS, b"\0\0", "00:00"),
+        (OCTETS, b"", ""),
+        (messages.GAUGE, b"\x00\x80\x00\x00\x00", 2**31),
+        (messages.UINTEGER, b"\x07", 7),
+        (messages.OPAQUE, bytes.fromhex("9f780440af0a3d"), Decimal("5.47")),
+        (messages.OPAQUE, bytes.fromhex("9f7804c0af0a3d"), Decimal("-5.47")),
+        (messages.OPAQUE, bytes.fromhex("9f780440af0800"), Decimal("5.4697266")),
+        (messages.OPAQUE, bytes.fromhex("9f78047f7fffff"), Decimal("3.40282347e+38")),
+        (messages.OPAQUE, bytes.fromhex("9f78047f800000"), Decimal("Infinity")),
+        (messages.OPAQUE, bytes.fromhex("9f78047fc00000"), "NaN"),
+        (messages.OPAQUE, bytes.fromhex("9f78043dcccccd"), Decimal("0.1")),
+        (messages.OPAQUE, bytes.fromhex("9f79084015e147ae147ae1"), Decimal("5.47")),
+        (messages.OPAQUE, bytes.fromhex("9f7a02ff38"), -200),
+        (messages.OPAQUE, bytes.fromhex("9f7b0900ffffffffffffffff"), 2**64 - 1),
+        (messages.OPAQUE, bytes.fromhex("9f7608ffffffffffffffff"), 2**64 - 1),
+        (messages.OPAQUE, bytes.fromhex("9f780340af0a"), "9f:78:03:40:af:0a"),
+        (messages.OPAQUE, b"\x04\x01a", "04:01:61"),
+        (messages.OPAQUE, b"", ""),
     ],
 )
 def test_values_read_as_people_write_them(tag, body, value):
