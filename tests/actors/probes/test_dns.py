@@ -119,7 +119,10 @@ async def test_a_named_server_that_says_nothing_is_down(check, free_port):
 
 @pytest.mark.parametrize(
     ("server", "message"),
-    [("169.254.169.254", "169.254.169.254 is a cloud metadata address: refused"), ("ns.test", "is not an IP address")],
+    [
+        ("169.254.169.254", "169.254.169.254 is a cloud metadata address: refused"),
+        ("ns.test", "`resolver_server` must be the IP address of a name server"),
+    ],
 )
 async def test_a_server_that_can_not_be_asked_is_unknown(check, server, message):
     outcome = await check(Dns(host="a.test", resolver_server=server))
