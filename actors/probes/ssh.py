@@ -31,15 +31,28 @@ class Witness(asyncssh.SSHClient):
         self._expected, self._enters = expected, enters
         self.connection: asyncssh.SSHClientConnection | None = None
         self.fingerprint = self.algorithm = ""
+        self.is_proven = False
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """The library's call."""
         self.connection = conn
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's call
-        """Go on only with the right key, and only where there is something to do."""
+        """Go on only with the right key. Anybody can show it, for it is public; what comes next proves who has it."""
         self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
-        return self._enters and self.is_right
+        if self.is_right and not self._enters:
+            self._leave_once_proven(key)
+        return self.is_right
+
+    def _leave_once_proven(self, key: asyncssh.SSHKey) -> None:
+        """The library asks the key whether the server signed with it; what it would do then is to log in."""
+        verify = key.verify
+
+        def verified(data: bytes, signature: bytes) -> bool:
+            self.is_proven = verify(data, signature)
+            return False  # for the library, the end of the key exchange
+
+        key.verify = verified  # type: ignore[assignment,method-assign]  # this key was made for this connection
 
     @property
     def is_right(self) -> bool:
@@ -94,7 +107,10 @@ async def _met(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[st
     try:
         await _meet(target, asked, witness, algorithms)
     except asyncssh.HostKeyNotVerifiable:
-        pass  # how we leave before the login; whether the key is right is asked by who wants to know
+        pass  # how we leave another key than the right one; who wants to know asks whether it is
+    except asyncssh.KeyExchangeFailed as error:
+        if not witness.is_proven:  # else this is how we leave before the login
+            raise _unproven(witness, error, target) from error
     except (asyncssh.Error, asyncio.IncompleteReadError) as error:
         raise _meaning(error, target) from error
     finally:
@@ -138,6 +154,14 @@ def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
         return [asyncssh.import_private_key(target.private_key)] if target.private_key else []
     except asyncssh.KeyImportError as error:
         raise Unsure("the private key can't be read: it must be OpenSSH or PEM, without a passphrase") from error
+
+
+def _unproven(witness: Witness, error: Exception, target: Ssh) -> Failed:
+    if witness.fingerprint:
+        return Failed(
+            "the server shows a host key that it does not have: somebody is in between", detail=_facts(witness)
+        )
+    return _meaning(error, target)
 
 
 def _facts(witness: Witness) -> dict[str, Any]:

@@ -98,6 +98,30 @@ async def test_nothing_secret_is_sent_to_a_server_with_another_key(check):
     assert asked == []
 
 
+@pytest.mark.parametrize("login", [{}, {"username": "me", "password": "secret"}])
+async def test_a_key_that_is_shown_must_be_had(check, login):
+    """Host keys are public: who stands in between can show the right one."""
+    shown, (own,) = _a_key(), asyncssh.load_keypairs([_a_key()])
+    own.public_data = shown.public_data
+    async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
+        outcome = await check(at(acceptor.get_port(), fingerprint=shown.get_fingerprint(), **login))
+    assert outcome.seen is DOWN
+    assert outcome.message == "the server shows a host key that it does not have: somebody is in between"
+
+
+async def test_nobody_logs_in_where_only_the_key_is_looked_at(check):
+    asked, key = [], _a_key()
+
+    class Server(asyncssh.SSHServer):
+        def begin_auth(self, username):
+            asked.append(username)
+            return True
+
+    async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:
+        outcome = await check(at(acceptor.get_port(), fingerprint=key.get_fingerprint()))
+    assert (outcome.seen, asked) == (UP, [])
+
+
 async def test_a_password_lets_in_where_it_is_right(check):
     class Server(asyncssh.SSHServer):
         def password_auth_supported(self):
