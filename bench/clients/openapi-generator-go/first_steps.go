@@ -61,7 +61,7 @@ func main() {
 	ctx := with(key.Key)
 
 	// A channel, tested.
-	webhook := watchkeeper.NewWebhookConfig("webhook", os.Getenv("RECEIVER_URL"))
+	webhook := watchkeeper.NewWebhookConfigDraft(os.Getenv("RECEIVER_URL"))
 	receiver := watchkeeper.NewWebhookChannelDraft("webhook", "Receiver", *webhook)
 	receiver.SetIsDefault(true)
 	channels := client.NotificationChannelsAPI
@@ -72,7 +72,7 @@ func main() {
 	// A monitor that is up.
 	monitors := client.MonitorsAPI
 	add := func(name, url string) *watchkeeper.Monitor {
-		one := watchkeeper.NewHttpMonitorDraft("http", name, *watchkeeper.NewHttpConfig("http", url))
+		one := watchkeeper.NewHttpMonitorDraft("http", name, *watchkeeper.NewHttpConfigDraft(url))
 		one.SetInterval(5)
 		return of(monitors.CreateMonitor(ctx).MonitorDraft(watchkeeper.HttpMonitorDraftAsMonitorDraft(one)).Execute())
 	}
@@ -104,7 +104,7 @@ func main() {
 	})
 
 	// A job that reports by itself.
-	backup := watchkeeper.NewPushMonitorDraft("push", "Backup", *watchkeeper.NewPushConfig("push"))
+	backup := watchkeeper.NewPushMonitorDraft("push", "Backup", *watchkeeper.NewPushConfigDraft())
 	backup.SetInterval(3600)
 	job := of(monitors.CreateMonitor(ctx).MonitorDraft(watchkeeper.PushMonitorDraftAsMonitorDraft(backup)).Execute())
 	pinged := of(client.PushAPI.Push(nobody, job.Config.PushConfig.GetToken()).Msg("42 files").Execute())

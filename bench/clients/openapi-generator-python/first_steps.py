@@ -30,7 +30,7 @@ client = wk.ApiClient(wk.Configuration(host=URL, access_token=key))
 monitors, incidents, channels = wk.MonitorsApi(client), wk.IncidentsApi(client), wk.NotificationChannelsApi(client)
 
 # A channel, tested.
-webhook = wk.WebhookConfig(type="webhook", url=os.environ["RECEIVER_URL"])
+webhook = wk.WebhookConfigDraft(url=os.environ["RECEIVER_URL"])
 draft = wk.WebhookChannelDraft(type="webhook", name="Receiver", config=webhook, is_default=True)
 channel = channels.create_channel(wk.ChannelDraft(draft))
 assert channels.test_channel(channel.id).ok
@@ -38,7 +38,7 @@ assert channels.test_channel(channel.id).ok
 
 # A monitor that is up.
 def add(name: str, url: str) -> wk.Monitor:
-    config = wk.HttpConfig(type="http", url=url)
+    config = wk.HttpConfigDraft(url=url)
     return monitors.create_monitor(
         wk.MonitorDraft(wk.HttpMonitorDraft(type="http", name=name, interval=5, config=config))
     )
@@ -74,7 +74,7 @@ assert ids(wk.IncidentStatus.ACKNOWLEDGED) == [incident]
 until("the receiver was alerted", is_alerted)
 
 # A job that reports by itself.
-backup = wk.PushMonitorDraft(type="push", name="Backup", interval=3600, config=wk.PushConfig(type="push"))
+backup = wk.PushMonitorDraft(type="push", name="Backup", interval=3600, config=wk.PushConfigDraft())
 job = monitors.create_monitor(wk.MonitorDraft(backup))
 token = job.config.actual_instance.token
 assert wk.PushApi(wk.ApiClient(wk.Configuration(host=URL))).push(token, msg="42 files").ok

@@ -31,7 +31,7 @@ const channels = new wk.NotificationChannelsApi(us);
 const outages = new wk.IncidentsApi(us);
 
 // A channel, tested.
-const webhook = { type: "webhook", url: given.RECEIVER_URL ?? "" } as const;
+const webhook = { url: given.RECEIVER_URL ?? "" };
 const channel = await channels.createChannel({
   channelDraft: { type: "webhook", name: "Receiver", config: webhook, isDefault: true },
 });
@@ -39,7 +39,7 @@ assert.ok((await channels.testChannel({ channelId: channel.id })).ok);
 
 // A monitor that is up.
 function add(name: string, url: string): Promise<wk.Monitor> {
-  const config = { type: "http", url } as const;
+  const config = { url };
   return monitors.createMonitor({ monitorDraft: { type: "http", name, interval: 5, config } });
 }
 
@@ -75,7 +75,7 @@ await until("the receiver was alerted", isAlerted);
 
 // A job that reports by itself.
 const job = await monitors.createMonitor({
-  monitorDraft: { type: "push", name: "Backup", interval: 3600, config: { type: "push" } },
+  monitorDraft: { type: "push", name: "Backup", interval: 3600, config: {} },
 });
 assert.ok(job.config.type === "push" && job.config.token);
 const { token } = job.config;

@@ -27,7 +27,7 @@ from watchkeeper_client.models import (
     ErrorReply,
     EventKind,
     Heartbeats,
-    HttpConfig,
+    HttpConfigDraft,
     HttpMonitorDraft,
     Incidents,
     IncidentStatus,
@@ -40,6 +40,7 @@ from watchkeeper_client.models import (
     Monitors,
     Pinged,
     PushConfig,
+    PushConfigDraft,
     PushMonitorDraft,
     Registration,
     Role,
@@ -48,7 +49,7 @@ from watchkeeper_client.models import (
     Tested,
     User,
     WebhookChannelDraft,
-    WebhookConfig,
+    WebhookConfigDraft,
 )
 
 T = TypeVar("T")
@@ -81,7 +82,7 @@ key = a(IssuedApiKey, create_api_key.sync(client=person, body=ApiKeyDraft(name="
 client = AuthenticatedClient(base_url=URL, token=key.key)
 
 # A channel, tested.
-webhook = WebhookConfig(type_="webhook", url=os.environ["RECEIVER_URL"])
+webhook = WebhookConfigDraft(url=os.environ["RECEIVER_URL"])
 draft = WebhookChannelDraft(type_="webhook", name="Receiver", config=webhook, is_default=True)
 channel = a(Channel, create_channel.sync(client=client, body=draft))
 assert a(Tested, test_channel.sync(channel.id, client=client)).ok
@@ -89,7 +90,7 @@ assert a(Tested, test_channel.sync(channel.id, client=client)).ok
 
 # A monitor that is up.
 def add(name: str, url: str) -> Monitor:
-    config = HttpConfig(type_="http", url=url)
+    config = HttpConfigDraft(url=url)
     made = HttpMonitorDraft(type_="http", name=name, interval=5, config=config)
     return a(Monitor, create_monitor.sync(client=client, body=made))
 
@@ -129,7 +130,7 @@ job = a(
     Monitor,
     create_monitor.sync(
         client=client,
-        body=PushMonitorDraft(type_="push", name="Backup", interval=3600, config=PushConfig(type_="push")),
+        body=PushMonitorDraft(type_="push", name="Backup", interval=3600, config=PushConfigDraft()),
     ),
 )
 token = a(PushConfig, job.config).token
