@@ -41,5 +41,5 @@ def _not_http(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body broke off"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP as it should be: {error.message.split(':', 1)[0][:120]}"
+        return f"the answer is not HTTP as it should be: {error.message[:120]}"
     return f"the request failed ({type(error).__name__})"

@@ -5,27 +5,33 @@ as ten thousand interim answers, or a hundred thousand pings, it is a second in 
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import DEFAULT_CHUNK_SIZE, set_result
 from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+
+from app.security.response_reader import ResponseReader
 
 PIECE_BYTES = 4_096
 MOST_BYTES = 33_554_432  # of an answer: its readers take two megabytes, and headers are bounded by half of this
-INTERIMS = 50  # heads before the answer that announce another one; real servers send one or two
 
 
 class Intake(ResponseHandler):
-    """aiohttp's end of a connection, which takes what is long in pieces, and interim answers up to a number."""
+    """aiohttp's end of a connection, which takes what is long in pieces."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._waiting = bytearray()
         self._lost: list[BaseException | None] = []
-        self._heads = 0
         self._taking = False
         self._came = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop's call. aiohttp would set TCP_NODELAY here, which asyncio and uvloop have done."""
+        self.transport = cast("asyncio.Transport", transport)
 
     @property
     def should_close(self) -> bool:
@@ -53,12 +59,21 @@ class Intake(ResponseHandler):
         if self._waiting:
             self._lost.append(exc)
         else:
-            super().connection_lost(exc)
+            self._end(exc)
 
-    def set_response_params(self, **options: Any) -> None:
-        """A new answer is waited for."""
-        self._heads = self._came = 0
-        super().set_response_params(**options)
+    def set_response_params(
+        self,
+        *,
+        skip_payload: bool = False,
+        read_timeout: float | None = None,
+        read_bufsize: int = DEFAULT_CHUNK_SIZE,
+        **_: Any,
+    ) -> None:
+        """A new response is waited for, by a reader of ours in the place of aiohttp's parser."""
+        self._came = 0
+        self._skip_payload, self._read_timeout, self._read_bufsize = skip_payload, read_timeout, read_bufsize
+        self._parser = ResponseReader(self, read_bufsize, without_body=skip_payload)  # type: ignore[assignment]  # has what is called
+        self._drain_tail()
 
     def _drain_tail(self) -> None:
         """Read what was put aside, which came before what is waiting."""
@@ -68,12 +83,29 @@ class Intake(ResponseHandler):
         if self._waiting:
             self._pause_reading_for_buffer()  # which aiohttp took for a hold of its own, and let go
 
-    def read(self) -> Awaitable[Any]:  # type: ignore[override]  # of a coroutine: one object less for each check
-        """The next head. Raises BadHttpMessage after so many that only announced another one."""
-        self._heads += 1
-        if self._heads > INTERIMS + 1:
-            raise BadHttpMessage("Too many interim answers")
-        return super().read()
+    def _end(self, exc: BaseException | None) -> None:
+        """The connection is lost; one that ended in a head may have said enough."""
+        if self.transport is None and self._waiter is None and self._payload_parser is None:
+            self._forget(exc)  # we hung up, as every check does: nobody is left who would want to know
+            return
+        if exc is None and isinstance(reader := self._parser, ResponseReader):
+            try:
+                found = reader.cut_head()
+            except BadHttpMessage as error:
+                self.set_exception(error)
+            else:
+                if found:
+                    self._payload = None if found[1] is EMPTY_PAYLOAD else found[1]
+                    self.feed_data(found, 0)
+        super().connection_lost(exc)
+
+    def _forget(self, exc: BaseException | None) -> None:
+        """What aiohttp's `connection_lost` leaves behind, without the errors that it makes for those who still wait."""
+        self._connection_lost_called = self._should_close = True
+        if self._closed is not None:
+            set_result(self._closed, None)
+        self._parser = None
+        BaseProtocol.connection_lost(self, exc)
 
     def _take(self) -> None:
         """Read one piece; the rest is for the next turn. Nobody waits for what comes after we hung up."""
@@ -98,6 +130,6 @@ class Intake(ResponseHandler):
         if self._waiting:
             self._loop.call_soon(self._take)
         elif self._lost:
-            super().connection_lost(self._lost.pop())
+            self._end(self._lost.pop())
         elif not self._tail:
             self._resume_reading_for_buffer()

@@ -15,7 +15,7 @@ from schema.settings import EgressPolicy
 
 LIMIT_S = 10.0
 ANSWER_BYTES = 262_144  # discovery documents and key sets are a few kilobytes
-HEADERS = {"User-Agent": "Watchkeeper", "Accept": "application/json"}
+HEADERS = {"User-Agent": "Watchkeeper", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 class Provider:
@@ -56,6 +56,7 @@ async def opened(policy: EgressPolicy) -> AsyncIterator[Provider]:
         timeout=aiohttp.ClientTimeout(total=LIMIT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
+        auto_decompress=False,  # the door's responses come as they were sent
     )
     try:
         async with session:

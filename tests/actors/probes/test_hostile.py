@@ -132,7 +132,7 @@ async def test_interim_answers_are_read_up_to_a_number(check, interims, seen):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"))
     assert outcome.seen is seen
-    assert outcome.message == ("" if seen is UP else "the answer is not HTTP as it should be: Too many interim answers")
+    assert outcome.message == ("" if seen is UP else "the answer is not HTTP as it should be: too many interim answers")
 
 
 async def test_words_beyond_the_limit_are_not_looked_for(check):

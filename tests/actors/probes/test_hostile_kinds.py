@@ -20,8 +20,8 @@ DETAIL_BYTES = 64_000
 SERVED = [kind for kind in KINDS if not kind.refused]
 NAMED = {kind.name: kind for kind in SERVED}
 SAYING = {
-    "http: 100 Continue without end": "the answer is not HTTP as it should be: Too many interim answers",
-    "http: 103 Early Hints without end": "the answer is not HTTP as it should be: Too many interim answers",
+    "http: 100 Continue without end": "the answer is not HTTP as it should be: too many interim answers",
+    "http: 103 Early Hints without end": "the answer is not HTTP as it should be: too many interim answers",
     "http: a chunk's extension without end": "the body broke off",
     "http: empty gzip members without end": "the body is packed in too many pieces",
     "https: 20,000 tickets": "TLS failed: records without content do not end",

@@ -1,0 +1,123 @@
+"""Reads the head of an HTTP response as curl and browsers do: leniently, and every byte into text in one place. Pure.
+
+Source: RFC 9110 and RFC 9112; where they leave a fault to the reader, what curl and browsers make of it
+(`docs/monitors/http-oddities.md`).
+"""
+
+import re
+
+from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, hdrs
+from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine
+from msgspec import Struct
+from multidict import CIMultiDict, CIMultiDictProxy
+
+MOST_HEADERS = 5_000  # of one head: a few milliseconds
+SHOWN = 60  # characters of what is no status line
+UNTIL_CLOSE, CHUNKED = -1, -2  # lengths of a body whose head names none
+LONGEST = 2**63 - 1  # bytes; a length beyond that is none
+BLANK = " \t\r"
+USUAL = {"1.1": HttpVersion11, "1.0": HttpVersion10, None: HttpVersion10}
+# A higher version is taken by its own number (RFC 9110, 2.5). SHOUTcast answers ICY, and players take it.
+_STATUS_LINE = re.compile(r"(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY) +([1-9]\d\d)(?!\d)[ \t]*([^\r\n]*)", re.IGNORECASE)
+_LENGTH = re.compile(r"\+?(\d{1,40})")
+_UNSAFE = re.compile(rb"[^!-~]")  # bytes that may not stand in an address
+
+
+class Head(Struct, frozen=True, gc=False):
+    """A response's status line and headers.
+
+    length        bytes of the body that follows, UNTIL_CLOSE or CHUNKED
+    stays_open    whether the connection may serve another request: its framing is beyond doubt
+    """
+
+    version: HttpVersion
+    status: int
+    reason: str
+    headers: CIMultiDictProxy[str]
+    length: int
+    stays_open: bool
+
+
+def read_head(raw: bytes) -> Head:
+    """A head without the empty line at its end. Raises BadStatusLine, BadHttpMessage."""
+    if b"\0" in raw:
+        raise BadHttpMessage("a NUL byte in its head")
+    lines = raw.decode("ascii").split("\n") if raw.isascii() else [_text_of(line) for line in raw.split(b"\n")]
+    if len(lines) > MOST_HEADERS:
+        raise BadHttpMessage("too many headers")
+    found = _STATUS_LINE.match(lines[0])
+    if found is None:
+        raise not_http(raw)
+    number, status, reason = found.groups()
+    version = USUAL.get(number) or _version(number)
+    headers: CIMultiDict[str] = CIMultiDict()
+    for line in _unfolded(lines) if b"\n " in raw or b"\n\t" in raw else lines[1:]:
+        name, colon, value = line.partition(":")
+        if colon and (name := name.rstrip(BLANK)):  # a line that has none says nothing, and browsers leave it out
+            headers.add(name, value.strip(BLANK))
+    shown = CIMultiDictProxy(headers)
+    return Head(version, int(status), reason, shown, _length(shown), _stays_open(version, shown))
+
+
+def may_begin(raw: bytes) -> bool:
+    """Whether these first bytes may become a head: whoever speaks something else is not waited for."""
+    start = raw[:5].upper()
+    return b"HTTP/".startswith(start) or b"ICY ".startswith(start[:4])
+
+
+def not_http(raw: bytes) -> BadStatusLine:
+    """What is wrong with a response that begins like this."""
+    start = raw.partition(b"\n")[0][:SHOWN].rstrip(b"\r").decode("latin-1")
+    return BadStatusLine(error=f"it begins with {start!r}")
+
+
+def _version(number: str) -> HttpVersion:
+    major, _, minor = number.partition(".")
+    return HttpVersion(int(major), int(minor or 0))
+
+
+def _length(headers: CIMultiDictProxy[str]) -> int:
+    """RFC 9112, 6.3: chunks before lengths; of several lengths the last one, as curl has it."""
+    if hdrs.TRANSFER_ENCODING in headers and "chunked" in _words(headers, hdrs.TRANSFER_ENCODING):
+        return CHUNKED
+    lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
+    found = _LENGTH.match(lengths[-1]) if lengths else None
+    length = int(found[1]) if found else UNTIL_CLOSE
+    return length if length <= LONGEST else UNTIL_CLOSE
+
+
+def _stays_open(version: HttpVersion, headers: CIMultiDictProxy[str]) -> bool:
+    if hdrs.CONNECTION in headers:
+        words = _words(headers, hdrs.CONNECTION)
+        if "close" in words or (version is not HttpVersion11 and "keep-alive" not in words):
+            return False
+    elif version is not HttpVersion11:
+        return False
+    return len(headers.getall(hdrs.CONTENT_LENGTH, ())) + (hdrs.TRANSFER_ENCODING in headers) <= 1
+
+
+def _words(headers: CIMultiDictProxy[str], name: str) -> list[str]:
+    """What a header lists, over all of its lines."""
+    return [word.strip(BLANK) for word in ",".join(headers.getall(name)).lower().split(",")]
+
+
+def _unfolded(lines: list[str]) -> list[str]:
+    """Headers in one line each, where they go on in a next one that begins with a blank (RFC 9112, 5.2)."""
+    whole: list[list[str]] = []
+    for line in lines[1:]:
+        if line[:1] not in BLANK:
+            whole.append([line.rstrip(BLANK)])
+        elif whole:
+            whole[-1].append(line.strip(BLANK))
+    return [" ".join(parts) for parts in whole]
+
+
+def _text_of(line: bytes) -> str:
+    """A line as text: UTF-8, or what servers mean that know none. An address keeps its bytes, written as %XX."""
+    if line[:9].lower() == b"location:":
+        name, _, value = line.partition(b":")
+        line = name + b":" + _UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], value.strip(b" \t\r"))
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
