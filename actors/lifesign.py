@@ -14,6 +14,7 @@ from actors.senders.post import USER_AGENT
 from actors.senders.trouble import trouble
 from app import db, due, queue, self_checks
 from app.domain.troubles import BLINDING, LAG_S, QUEUE_S
+from app.domain.web_address import web_url
 from app.errors import Unavailable
 from app.security.egress import Refused
 
@@ -54,7 +55,9 @@ async def give(url: str, session: aiohttp.ClientSession) -> None:
     """Ask the address once; what goes wrong is logged, and tried again at the next time."""
     try:
         limit = aiohttp.ClientTimeout(total=PATIENCE_S)
-        async with session.get(url, allow_redirects=False, timeout=limit, headers={"User-Agent": USER_AGENT}) as got:
+        async with session.get(
+            web_url(url), allow_redirects=False, timeout=limit, headers={"User-Agent": USER_AGENT}
+        ) as got:
             if not got.ok:
                 log.warning("lifesign.refused", status=got.status)
     except (aiohttp.ClientError, OSError) as error:

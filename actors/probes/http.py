@@ -7,9 +7,10 @@ import aiohttp
 from msgspec.structs import replace
 
 from actors.probes import oauth
+from actors.probes.cookies import Cookies
 from actors.probes.expectations import Read, read
 from actors.probes.reply import Reply
-from actors.probes.request import REDIRECTS, Request, after, first, with_header
+from actors.probes.request import CONTENT_TYPE, REDIRECTS, Request, after, first, own_cookies, with_cookies, with_header
 from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
@@ -97,6 +98,7 @@ async def walked(request: Request, most: int, way: Way, auth: object = None) -> 
     """Ask, and follow up to so many redirects; 0 takes a redirect as the answer. Raises Failed, Unsure, Refused."""
     leaf: bytes | None = None
     hops: list[str] = []
+    cookies: Cookies | None = None
     for hop in range(most + 1):
         answer = await _answer_to(request, way, hop, auth)
         leaf = leaf or answer.certificate
@@ -105,7 +107,12 @@ async def walked(request: Request, most: int, way: Way, auth: object = None) -> 
             return Walk(answer, leaf, hops)
         answer.close()
         hops.append(str(request.url))
+        if set_here := answer.headers.getall("Set-Cookie", ()):
+            cookies = cookies or Cookies(request.url, own_cookies(request))
+            cookies.take(request.url, set_here)
         request = _onward(request, answer.status, location)
+        if cookies:
+            request = with_cookies(request, cookies)
     raise Failed(f"more than {most} redirects", code=answer.status)
 
 
@@ -133,6 +140,7 @@ async def ask(request: Request, way: Way) -> Reply:
             headers=request.headers,
             data=request.body,
             allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
+            skip_auto_headers=None if request.body else CONTENT_TYPE,  # of nothing
             ssl=way.ssl,
             proxy=way.proxy,
         )

@@ -18,6 +18,7 @@ from actors.probes.records import address_of
 from actors.probes.seen import Failed, Unsure
 from actors.probes.tls import context_of
 from actors.probes.tools import Asked, Tools
+from app.domain.web_address import web_url
 from app.security.egress import Refused
 from schema.targets import Dns, DnsTransport
 
@@ -113,7 +114,7 @@ class OverHttps(Nameserver):
     async def _posted(self, wire: bytes) -> bytes:
         headers = {"Content-Type": DNS_MESSAGE, "Accept": DNS_MESSAGE}
         async with self._tools.http.post(
-            self._url, data=wire, headers=headers, allow_redirects=False, ssl=self._context
+            web_url(self._url), data=wire, headers=headers, allow_redirects=False, ssl=self._context
         ) as answer:
             if answer.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
                 raise Failed(f"the name server answered HTTP {answer.status}")

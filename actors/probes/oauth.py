@@ -11,12 +11,12 @@ import aiohttp
 from msgspec import Struct
 
 from actors.probes.body import bytes_of
-from actors.probes.request import parsed
 from actors.probes.seen import Failed, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Wishes, opened
 from actors.probes.web_trouble import of_web
 from app.domain import foreign_json
+from app.domain.web_address import web_url
 from app.security.egress import Refused
 from schema.targets.http import ClientAuth, OAuth2
 
@@ -50,7 +50,7 @@ def forget(auth: OAuth2, asked: Asked) -> None:
 async def _granted(auth: OAuth2, asked: Asked, wishes: Wishes) -> Granted:
     try:
         async with opened(wishes, asked, asked.tools.granting) as way:
-            url, options = parsed(auth.token_url), {**_form(auth), "ssl": way.ssl, "proxy": way.proxy}
+            url, options = web_url(auth.token_url), {**_form(auth), "ssl": way.ssl, "proxy": way.proxy}
             async with way.session.post(url, allow_redirects=False, **options) as answer:
                 body = await bytes_of(answer, ANSWER_BYTES)
     except Refused as refused:

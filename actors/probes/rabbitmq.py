@@ -15,6 +15,7 @@ from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from app.domain import foreign_json
+from app.domain.web_address import web_url
 from schema.messages import ANSWERED, text_of as words_for
 from schema.targets import Rabbitmq
 
@@ -55,7 +56,7 @@ async def _look_at(node: str, target: Rabbitmq, asked: Asked) -> None:
     """Raises Failed for a node that is not well."""
     try:
         answer = await asked.tools.http.get(
-            node.rstrip("/") + ALARMS,
+            web_url(node.rstrip("/") + ALARMS),
             headers=basic(target.username, target.password),
             allow_redirects=False,  # a password is for the node alone
             ssl=_encryption(target, urlsplit(node).hostname or ""),

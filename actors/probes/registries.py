@@ -1,17 +1,22 @@
 """Asks registries about a domain: RDAP (RFC 9082) over HTTP, WHOIS (RFC 3912) over TCP."""
 
+from contextlib import closing
 from time import monotonic
 from typing import Any
 
 import aiohttp
 
 from actors.probes.body import bytes_of
+from actors.probes.http import walked
 from actors.probes.off_loop import off_loop
 from actors.probes.registration import Registration, is_absent, of_rdap, of_whois, referred, server_in
+from actors.probes.request import Request
 from actors.probes.seen import Failed
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
+from actors.probes.way import Way
 from app.domain import charsets, foreign_json
+from app.domain.web_address import web_url
 from schema.targets import Domain
 
 KEPT_S = 86_400.0  # of the list of servers: IANA asks not to fetch it more often
@@ -62,7 +67,8 @@ async def _list(url: str, asked: Asked) -> Any:
 async def _json(url: str, asked: Asked) -> Any:
     """What is at the address; None when there is nothing. Raises Silent, Refused."""
     try:
-        async with asked.tools.http.get(url, headers=HEADERS, max_redirects=REDIRECTS) as answer:
+        walk = await walked(Request("GET", web_url(url), HEADERS), REDIRECTS, Way(asked.tools.http, ssl=True))
+        with closing(walk.answer) as answer:
             if answer.status == NOT_FOUND:
                 return None
             if answer.status != OK:

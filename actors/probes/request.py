@@ -1,12 +1,13 @@
 """The request of a check, and what becomes of it at a redirect. Pure."""
 
 from base64 import b64encode
-from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
+from actors.probes.cookies import Cookies
+from app.domain.web_address import redirected, web_url
 from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method
 from schema.targets.http import Encoding
 
@@ -17,6 +18,7 @@ CONTENT_TYPES = {
     Encoding.XML: "application/xml; charset=utf-8",
     Encoding.TEXT: "text/plain; charset=utf-8",
 }
+CONTENT_TYPE = ("Content-Type",)
 REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
 
 
@@ -34,7 +36,7 @@ def first(target: Http) -> Request:
     headers = None
     if target.headers or target.auth or target.encoding:
         headers = {**_kind_of(target), **target.headers, **_authorization(target.auth)}
-    return Request(target.method.value, parsed(target.url), headers, target.body.encode() if target.body else None)
+    return Request(target.method.value, web_url(target.url), headers, target.body.encode() if target.body else None)
 
 
 def with_header(request: Request, name: str, value: str) -> Request:
@@ -42,24 +44,28 @@ def with_header(request: Request, name: str, value: str) -> Request:
     return replace(request, headers={**(request.headers or {}), name: value})
 
 
+def with_cookies(request: Request, cookies: Cookies) -> Request:
+    """The same request with these cookies, the monitor's own among them."""
+    headers = {name: value for name, value in (request.headers or {}).items() if name.lower() != "cookie"}
+    sent = cookies.header_for(request.url)
+    return replace(request, headers=headers | ({"Cookie": sent} if sent else {}))
+
+
+def own_cookies(request: Request) -> str:
+    """What the monitor sends as cookies of its own."""
+    return next((value for name, value in (request.headers or {}).items() if name.lower() == "cookie"), "")
+
+
 def after(asked: Request, status: int, location: str) -> Request:
     """Where a redirect leads. Another origin gets no header that could be a credential.
 
     raises    ValueError when `location` is no http address
     """
-    url = asked.url.join(URL(location)).with_user(None).with_fragment(None)
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ValueError(location)
+    url = redirected(asked.url, location)
     headers = asked.headers if _same_owner(asked.url, url) else _referable(asked.headers)
     if _becomes_get(status, asked.method):
         return Request(Method.GET.value, url, _without_content(headers))
     return Request(asked.method, url, headers, asked.body)
-
-
-@lru_cache(maxsize=16_384)
-def parsed(url: str) -> URL:
-    """A URL's parts; once per monitor, not once per check."""
-    return URL(url).with_fragment(None)
 
 
 def _kind_of(target: Http) -> dict[str, str]:

@@ -7,12 +7,13 @@ from msgspec import Struct
 
 from actors.probes.body import Body
 from actors.probes.http import walked
-from actors.probes.request import Request, basic, parsed
+from actors.probes.request import Request, basic
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Way, Wishes, opened
 from actors.probes.web_facts import Walk, days_of, headers_of
 from actors.probes.web_trouble import of_web
+from app.domain.web_address import web_url
 from schema.assertions import CertificateDays
 from schema.messages import text_of as words_for
 from schema.status import Status
@@ -96,7 +97,7 @@ async def _issues(target: Website, body: Body, *, decided: bool, detailed: bool)
 def _request(target: Website) -> Request:
     own = basic(target.auth_username, target.auth_password) if target.auth_username else {}
     try:
-        url = parsed(target.url)
+        url = web_url(target.url)
     except ValueError as error:
         raise Unsure(f"the address can't be asked: {error}") from error
     return Request(target.method.value, url, {**target.headers, **own} or None, target.body.encode() or None)

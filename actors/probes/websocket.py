@@ -17,12 +17,13 @@ from aiohttp import (
 from yarl import URL
 
 from actors.probes.goodbye import say_goodbye
-from actors.probes.request import REDIRECTS, parsed
+from actors.probes.request import REDIRECTS
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from actors.probes.way import Way, Wishes, opened
 from actors.probes.web_trouble import of_web
 from app.domain.values import ABSENT, Untyped
+from app.domain.web_address import web_url
 from schema.assertions import Value
 from schema.messages import ANSWERED, CONNECTED
 from schema.targets import WebSocket
@@ -127,7 +128,7 @@ async def _shaken(
 
 def _address(url: str) -> URL:
     try:
-        return parsed(url)
+        return web_url(url)
     except ValueError as error:
         raise Unsure(f"the address can't be asked: {error}") from error
 

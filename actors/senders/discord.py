@@ -3,12 +3,11 @@
 import re
 from datetime import UTC
 
-from yarl import URL
-
 from actors.senders.lengths import fitted
 from actors.senders.moods import COLOURS
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
+from app.domain.web_address import with_query
 from app.domain.words import words_of
 from schema.channels import Discord
 from schema.notices import Message
@@ -39,7 +38,7 @@ def render(config: Discord, message: Message) -> Request:
         "allowed_mentions": {"parse": []},
     }
     body |= {"username": config.username} if config.username else {}
-    return json_request(str(URL(config.webhook_url).update_query(wait="true")), body)
+    return json_request(with_query(config.webhook_url, {"wait": "true"}), body)
 
 
 def escaped(text: str) -> str:

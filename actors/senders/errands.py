@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
-from yarl import URL
 
 from actors.caged.wire import Answer, Call
 from actors.senders.post import OF_THE_CHANNEL, TEMPORARY, USER_AGENT, status_line
 from actors.senders.retry_after import waited_for
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
+from app.domain.web_address import web_url
 from app.security.egress import Refused
 
 MOST = 20  # requests for one message: Matrix, the most talkative, makes about six
@@ -72,13 +72,19 @@ class Errands:
             return self._came_to_nothing(trouble(error))
 
     async def _made(self, call: Call) -> Answer:
-        url = URL(call.url, encoded=True)
+        url = web_url(call.url)
         if url.scheme not in {"http", "https"} or call.method.upper() not in METHODS or url.raw_user is not None:
             self.refused = NO_WEB
             return Answer(trouble=NO_WEB)
         headers = {"User-Agent": USER_AGENT} | dict(call.headers) | {"Accept-Encoding": "identity"}
         async with self._session.request(
-            call.method, url, data=call.body or None, headers=headers, allow_redirects=False, ssl=call.verify
+            call.method,
+            url,
+            data=call.body or None,
+            skip_auto_headers=None if call.body else ("Content-Type",),  # of nothing
+            headers=headers,
+            allow_redirects=False,
+            ssl=call.verify,
         ) as answer:
             body = await _start_of(answer)
             self._note(answer.status, answer.headers, body)

@@ -2,12 +2,11 @@
 
 from html import escape
 
-from yarl import URL
-
 from actors.senders.lengths import fitted, utf8
 from actors.senders.moods import EMOJI
 from actors.senders.post import Request, field_of, json_request, post
 from actors.senders.tools import Tools
+from app.domain.web_address import with_query
 from app.domain.words import words_of
 from schema.channels import GoogleChat
 from schema.notices import Message
@@ -28,7 +27,7 @@ def render(config: GoogleChat, message: Message) -> Request:
     if message.incident_id:
         query["messageReplyOption"] = THREADED
         body["thread"] = {"threadKey": message.incident_id}
-    return json_request(str(URL(config.webhook_url).update_query(query)), body)
+    return json_request(with_query(config.webhook_url, query), body)
 
 
 def _card(message: Message) -> dict[str, object]:

@@ -9,10 +9,12 @@ from http import HTTPStatus
 import aiohttp
 import msgspec
 from msgspec import Struct
+from yarl import URL
 
 from actors.senders.retry_after import json_of, waited_for
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
+from app.domain.web_address import web_url
 from app.security.egress import Refused
 
 ANSWER_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
@@ -84,11 +86,13 @@ async def post(
               410 speak of the channel
     """
     _refuse_bad_headers(request.headers)
+    address = _address_of(request)
     try:
         async with session.request(
             request.method,
-            request.url,
-            data=request.body,
+            address,
+            data=request.body or None,
+            skip_auto_headers=None if request.body else ("Content-Type",),  # of nothing
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,
             allow_redirects=False,
         ) as answer:
@@ -107,6 +111,13 @@ async def _read(answer: aiohttp.ClientResponse, explain: Explain, judge: Judge) 
     verdict = judge(answer.status, body)
     if verdict is not Verdict.TAKEN:
         raise _refused(answer, body, explain(body), permanent=verdict is Verdict.NEVER)
+
+
+def _address_of(request: Request) -> URL:
+    try:
+        return web_url(request.url)
+    except ValueError as error:
+        raise Undelivered("the address is not one that can be called", permanent=True) from error
 
 
 def _refuse_bad_headers(headers: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 
 from app.domain import foreign_json
+from app.domain.web_address import web_url
 from app.errors import Upstream
 from app.security.door import ONE_USE, Door
 from app.security.egress import Egress, Refused
@@ -39,7 +40,9 @@ class Provider:
 
     async def _asked(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
         try:
-            async with self._http.request(method, url, data=body, headers=headers, allow_redirects=False) as answer:
+            async with self._http.request(
+                method, web_url(url), data=body, headers=headers, allow_redirects=False
+            ) as answer:
                 return _object(answer.status, await _whole(answer))
         except Refused as error:
             raise Upstream(f"The sign-in provider may not be reached: {error}.") from error

@@ -1,7 +1,7 @@
 """Reads the head of an HTTP response as curl and browsers do: leniently, and every byte into text in one place. Pure.
 
 Source: RFC 9110 and RFC 9112; where they leave a fault to the reader, what curl and browsers make of it
-(`docs/monitors/http-oddities.md`).
+(`docs/compared/http.md`).
 """
 
 import re

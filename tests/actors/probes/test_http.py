@@ -8,7 +8,8 @@ import pytest
 from actors.probes.expectations import accepted
 from schema.messages import text_of
 from schema.status import Status
-from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method
+from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method, Website
+from schema.targets.http import Encoding
 from tests.actors.probes.target import answering, redirecting, serving
 
 UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
@@ -157,3 +158,44 @@ async def test_a_request_that_can_not_be_written_is_not_the_targets_failure(chec
 
 async def test_an_address_with_an_impossible_port_is_not_the_targets_failure(check):
     assert (await check(Http(url="http://127.0.0.1:99999/"))).seen is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("path", ["/x?type=application%2Fgzip&sig=a%3D%2C%27", "/%41%2F", "/a/../b?", "/?a[]=%zz"])
+@pytest.mark.parametrize("kind", [Http, Website])
+async def test_an_address_is_asked_as_it_was_configured(check, kind, path):
+    async with serving(answering()) as target:
+        assert (await check(kind(url=target.url(path)))).seen is UP
+    assert target.heads[0].split(" ", 2)[1] == path.replace("%zz", "%25zz")
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        (b"/caf\xe9", "/caf%E9"),
+        ("/café".encode(), "/caf%C3%A9"),
+        (b"/x%2Fy?sig=%41%3d", "/x%2Fy?sig=%41%3d"),
+        (b"/a b", "/a%20b"),
+    ],
+)
+async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
+    async def script(head, writer):
+        if head.startswith(b"GET / "):
+            writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(script) as target:
+        assert (await check(Http(url=target.url()))).seen is UP
+    assert target.heads[1].split(" ", 2)[1] == asked
+
+
+@pytest.mark.parametrize("method", [Method.POST, Method.PUT, Method.PATCH, Method.DELETE])
+@pytest.mark.parametrize("encoding", [None, Encoding.JSON])
+async def test_a_request_without_a_body_says_nothing_of_its_type(check, method, encoding):
+    async with serving(answering()) as target:
+        assert (await check(Http(url=target.url(), method=method, encoding=encoding))).seen is UP
+        assert (await check(Website(url=target.url(), method=method))).seen is UP
+        own = Http(url=target.url(), method=method, headers={"Content-Type": "text/x"})
+        assert (await check(own)).seen is UP
+    kinds = [[line for line in head.split("\r\n") if line.lower().startswith("content-type")] for head in target.heads]
+    assert kinds == [[], [], ["Content-Type: text/x"]]

@@ -238,6 +238,20 @@ async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, to
             assert asked == n_sent
 
 
+async def test_an_address_is_called_as_it_was_configured(tools: Tools) -> None:
+    lines: list[bytes] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1])
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    async with raw_server(script) as url:
+        signed = "/w%2Fx?sig=a%3D%2C%27&type=%41"
+        await send(Webhook(url=url + signed), given.message(), tools)
+    assert lines == [signed.encode()]
+
+
 async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: Tools) -> None:
     async def stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

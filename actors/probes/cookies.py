@@ -1,0 +1,116 @@
+"""Cookies of one check (RFC 6265): what a site sets on the way it sends us is given back to it, and then forgotten."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
+from yarl import URL
+
+MOST, LONGEST = 50, 4_096  # cookies of one check, and characters of one
+HEADER_CHARS = 16_384  # of all that are sent at once
+_AGE = re.compile(r"-?[0-9]{1,15}")
+
+
+class Cookie(Struct, frozen=True):
+    """One cookie, and where it goes.
+
+    origin     scheme, host and port of whoever set it
+    domain     whose hosts it goes to; empty: the one that set it
+    """
+
+    name: str
+    value: str
+    origin: tuple[str, str, int]
+    domain: str
+    path: str
+    secure: bool
+
+
+class Cookies:
+    """The cookies of one check, oldest first. They go to the origin that set them; from http to https of the same host
+    they go along, and with a `Domain` to the other hosts in it.
+    """
+
+    def __init__(self, url: URL, own: str = "") -> None:
+        """Begin with those that the monitor sends of its own, as a `Cookie` header has them."""
+        self._kept: dict[tuple[str, str, str], Cookie] = {}
+        for pair in own.split(";"):
+            name, mark, value = pair.strip().partition("=")
+            if mark:
+                self._keep(Cookie(name, value, _origin(url), "", "/", secure=False))
+
+    def take(self, url: URL, headers: Iterable[str]) -> None:
+        """What an answer from this address sets, and what it takes back."""
+        for header in headers:
+            if len(header) <= LONGEST and (found := _read(header, url)):
+                cookie, is_over = found
+                if is_over:
+                    self._kept.pop(_key(cookie), None)
+                else:
+                    self._keep(cookie)
+
+    def header_for(self, url: URL) -> str:
+        """What is sent to this address; empty when there is nothing."""
+        going = sorted((one for one in self._kept.values() if _goes_to(one, url)), key=lambda one: -len(one.path))
+        pairs = [f"{one.name}={one.value}" for one in going]
+        while sum(len(pair) + 2 for pair in pairs) > HEADER_CHARS:
+            pairs.pop()
+        return "; ".join(pairs)
+
+    def _keep(self, cookie: Cookie) -> None:
+        self._kept[_key(cookie)] = cookie
+        if len(self._kept) > MOST:
+            del self._kept[next(iter(self._kept))]
+
+
+def _read(header: str, url: URL) -> tuple[Cookie, bool] | None:
+    """A cookie, and whether it ends at once; None for one that this address may not set, or that is none."""
+    pair, *rest = header.split(";")
+    name, mark, value = (part.strip() for part in pair.partition("="))
+    words = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
+    domain = words.get("domain", "").lstrip(".").lower()
+    host = url.raw_host or ""
+    if not mark or not name or not pair.isprintable() or (domain and not _is_within(host, domain)):
+        return None
+    path = words.get("path", "")
+    if not path.startswith("/"):
+        path = url.raw_path.rpartition("/")[0] or "/"
+    cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in words)
+    return cookie, _is_over(words)
+
+
+def _is_over(words: dict[str, str]) -> bool:
+    """Whether a cookie is taken back: its time is up as it comes."""
+    if _AGE.fullmatch(words.get("max-age", "")):
+        return int(words["max-age"]) <= 0
+    try:
+        ends_at = parsedate_to_datetime(words.get("expires", ""))
+    except (ValueError, IndexError):
+        return False
+    return ends_at.replace(tzinfo=ends_at.tzinfo or UTC) <= datetime.now(UTC)
+
+
+def _origin(url: URL) -> tuple[str, str, int]:
+    return url.scheme, url.raw_host or "", url.port or 0
+
+
+def _key(cookie: Cookie) -> tuple[str, str, str]:
+    return cookie.name, cookie.domain or cookie.origin[1], cookie.path
+
+
+def _is_within(host: str, domain: str) -> bool:
+    """Whether a host is in a domain of more than one name; an address of numbers is in none but itself."""
+    return host == domain or ("." in domain and host.endswith(f".{domain}") and not host[-1].isdigit())
+
+
+def _goes_to(cookie: Cookie, url: URL) -> bool:
+    scheme, host, port = cookie.origin
+    there = _is_within(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
+    same_door = (url.scheme, url.port) in {(scheme, port)} | (
+        {("https", 443)} if (scheme, port) == ("http", 80) else set()
+    )
+    path = cookie.path.rstrip("/")
+    within = url.raw_path == path or url.raw_path.startswith(f"{path}/")
+    return there and same_door and within and (url.scheme == "https" or not cookie.secure)
