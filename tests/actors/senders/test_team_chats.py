@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -42,7 +43,7 @@ async def refused(provider: str, receiver: Receiver, tools: Tools, order: Order)
 async def test_matrix_gets_an_event_under_its_delivery_s_transaction(receiver: Receiver, tools: Tools) -> None:
     arrival, body = await arrived("matrix", receiver, tools, given.message())
     assert arrival.method == "PUT"
-    assert arrival.path == f"/_matrix/client/v3/rooms/{chats.ROOM}/send/m.room.message/{DELIVERY}"
+    assert arrival.path == f"/_matrix/client/v3/rooms/{quote(chats.ROOM, safe='')}/send/m.room.message/{DELIVERY}"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-matrix-token"
     assert body == {
         "msgtype": "m.text",
