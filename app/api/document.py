@@ -15,12 +15,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from app.api import body, examples
-from app.api.openapi import bodies, components, parameters, refusals
+from app.api.openapi import bodies, components, headers, parameters, refusals
 from app.api.openapi.schemas import Schemas
+from app.api.replies import CODES
 from app.security import policy
 
 Node = dict[str, Any]
 
+HEADED = "Push"  # the tag of what is reported to by HEAD as well
 METHODS = ("get", "head", "post", "put", "patch", "delete")
 FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
 
@@ -31,11 +33,13 @@ def of(app: Litestar) -> bytes:
     drawn: Node = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
     schemas = Schemas(bodies.NAMES, bodies.CHOICES)
     sent = Schemas(bodies.NAMES, bodies.CHOICES, mark=components.SENT_MARK, sent=True)
+    drawn["components"]["headers"] = headers.HEADERS
     drawn["components"]["responses"] = refusals.responses(schemas)
     for path, operation, handler in _operations(app, drawn):
         _name(operation, handler)
         parameters.draw(operation)
         bodies.draw(operation, handler, schemas, sent)
+        headers.declare(operation, handler, path)
         refusals.declare(operation, handler, is_public=_is_public(handler), has_path_parameter="{" in path)
         _exemplify(operation)
     drawn["paths"] = {path: _ordered(item) for path, item in sorted(drawn["paths"].items())}
@@ -52,7 +56,24 @@ def _operations(app: Litestar, document: Node) -> Iterator[tuple[str, Node, HTTP
 
 
 def _ordered(item: Node) -> Node:
+    if HEADED in item.get("get", {}).get("tags", ()):
+        item["head"] = _head_of(item["get"])
     return {method: item[method] for method in METHODS if method in item}
+
+
+def _head_of(got: Node) -> Node:
+    """HEAD beside GET: the same without bodies. Every GET has it; declared it is where clients send it."""
+    replies = {code: _unwrapped(reply) for code, reply in got["responses"].items()}
+    name = f"{got['operationId']}ByHead"
+    return {**got, "operationId": name, "description": "The same as GET, without a body in the reply.",
+            "responses": replies}  # fmt: skip
+
+
+def _unwrapped(reply: Node) -> Node:
+    status = {code: number for number, code in CODES.items()}.get(reply.get("$ref", "").rpartition("/")[2])
+    if status is not None:
+        return {"description": refusals.SENTENCES[status], "headers": headers.of_refusal(status)}
+    return {name: part for name, part in reply.items() if name != "content"}
 
 
 def _name(operation: Node, handler: HTTPRouteHandler) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
+from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
@@ -79,8 +80,12 @@ async def settle(scope: Scope, start: HTTPResponseStartEvent, body: bytes, *, wh
 
 
 def _is_apart(request: AnyRequest) -> bool:
-    opt = request.route_handler.opt
-    return APART in request.url.path or bool(opt.get(QUIET)) or opt[policy.RULE].least is None
+    return not counts_for(request.route_handler, request.url.path)
+
+
+def counts_for(handler: BaseRouteHandler, path: str) -> bool:
+    """Whether a key means something to a POST of this handler, at this path."""
+    return not (APART in path or handler.opt.get(QUIET) or handler.opt[policy.RULE].least is None)
 
 
 def _id_of(request: AnyRequest, principal: Principal, key: str) -> str:

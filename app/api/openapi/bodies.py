@@ -1,5 +1,6 @@
 """What is sent and what comes back, by operation: schemas from the handlers' own types."""
 
+from inspect import cleandoc
 from typing import Any, get_args
 
 from litestar import Response
@@ -21,6 +22,7 @@ Node = dict[str, Any]
 ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
 FORM = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
 NOTHING = ("204", "302")  # statuses without a body
+WITHOUT_WORDS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
 NAMES: dict[type, str] = {  # where a class is called by what it is of, and a client has all of them side by side
     **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},
     **{one: f"{one.__name__}Assertion" for one in get_args(Assertion)},
@@ -53,9 +55,11 @@ def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas, sent: Sch
     if "requestBody" in operation:
         operation["requestBody"] = _sent(handler, sent)
     replies = {code: reply for code, reply in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
-    returned = {handler.status_code: _returned(handler)}
+    returned = {handler.status_code: returned_by(handler)}
     returned |= {code: one.data_container for code, one in (handler.responses or {}).items()}
     for code, reply in replies.items():
+        if int(code) not in (handler.responses or {}):
+            reply["description"] = _described(code, returned[int(code)], operation["summary"])
         if code in NOTHING:
             reply.pop("content", None)
         elif body.JSON in reply.get("content", {}):
@@ -75,6 +79,18 @@ def _sent(handler: HTTPRouteHandler, sent: Schemas) -> Node:
     return {"required": not is_optional, "content": {body.JSON: {"schema": schema}}}
 
 
-def _returned(handler: HTTPRouteHandler) -> Any:
+def _described(code: str, returned: Any, summary: str) -> str:
+    """What a reply is, in a sentence."""
+    if code in WITHOUT_WORDS:
+        return WITHOUT_WORDS[code]
+    if [one for one in get_args(returned) if one.__name__.endswith("Page")]:
+        return "The whole list, or one page of it when `page` or `limit` is given."
+    if isinstance(returned, type) and issubclass(returned, Struct):
+        return cleandoc(returned.__doc__ or "").partition("\n")[0]
+    return f"{summary}."
+
+
+def returned_by(handler: HTTPRouteHandler) -> Any:
+    """The type of what a handler returns, without what it is wrapped in."""
     found = handler.parsed_fn_signature.return_type
     return found.inner_types[0].annotation if found.is_subclass_of(Response) and found.inner_types else found.annotation

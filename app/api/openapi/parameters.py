@@ -3,6 +3,47 @@
 from typing import Any
 
 Node = dict[str, Any]
+DESCRIPTIONS = {  # of parameters that say nothing of themselves, by their names
+    "action": "What was done, such as `monitor.updated`.",
+    "active": "Only what is switched on, or only what is not.",
+    "actor": "Who did it: an id or a user name.",
+    "channel_id": "The notification channel's id.",
+    "check_id": "The check's id: the monitor's.",
+    "code": "What the provider gave.",
+    "delivery_id": "The delivery's id.",
+    "enabled": "Only what runs by itself, or only what does not.",
+    "escalation_id": "The escalation's id.",
+    "event": "Only deliveries of this event.",
+    "important": "Only heartbeats at which the status changed.",
+    "incident_id": "The incident's id.",
+    "invitation_id": "The invitation's id.",
+    "key": "The setting's name, such as `delivery.give_up_after`.",
+    "key_id": "The API key's id.",
+    "kind": "Only those that a monitor opened, or only those that people wrote down.",
+    "monitor_id": "The monitor's id.",
+    "order": "Which way it is sorted.",
+    "outcome": "How it ended.",
+    "passkey_id": "The passkey's id.",
+    "period": "How far the summary reaches back.",
+    "plugin_name": "A name of `GET /plugins`, or one of its aliases.",
+    "plugin_type": "Only checks of this type.",
+    "protocol": "Only proxies that are spoken to like this.",
+    "proxy_id": "The proxy's id.",
+    "resource": "The kind of thing, such as `monitor`.",
+    "resource_id": "The thing's id.",
+    "result_id": "The result's id, which is opaque.",
+    "role": "Only users with this role.",
+    "session_id": "The session's id.",
+    "signal": "`start`, `fail`, `log`, or an exit code.",
+    "sort": "What it is sorted by.",
+    "state": "Only those in this state.",
+    "status": "Only those with this status.",
+    "tag_id": "The tag's id.",
+    "token": "The monitor's push token.",
+    "type": "Only those of this type.",
+    "user_id": "The user's id.",
+    "webhook_id": "The webhook's id.",
+}
 PLACES = ("path", "query", "header", "cookie")
 USUAL = {"deprecated": False, "allowEmptyValue": False, "allowReserved": False, "required": False}
 
@@ -16,7 +57,8 @@ def draw(operation: Node) -> None:
 
 def _drawn(parameter: Node) -> Node:
     said = {name: value for name, value in parameter.items() if USUAL.get(name, ...) != value}
-    return {**said, "schema": without_null(parameter["schema"])}
+    words = {"description": DESCRIPTIONS[name]} if (name := said["name"]) in DESCRIPTIONS else {}
+    return {**words, **said, "schema": without_null(parameter["schema"])}
 
 
 def without_null(schema: Node) -> Node:

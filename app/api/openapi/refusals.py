@@ -5,6 +5,7 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 
 from app.api import body, rates
+from app.api.openapi import headers
 from app.api.openapi.schemas import REF, Schemas
 from app.api.replies import CODES
 from schema.errors import ErrorReply
@@ -33,13 +34,17 @@ def responses(schemas: Schemas) -> Node:
     """The refusals as components, by their codes."""
     schemas.of(ErrorReply)
     content = {body.JSON: {"schema": {"$ref": f"{REF}{ErrorReply.__name__}"}}}
-    return {CODES[status]: {"description": said, "content": content} for status, said in SENTENCES.items()}
+    return {
+        CODES[status]: {"description": said, "headers": headers.of_refusal(status), "content": content}
+        for status, said in SENTENCES.items()
+    }
 
 
 def declare(operation: Node, handler: HTTPRouteHandler, *, is_public: bool, has_path_parameter: bool) -> None:
     """Say how this operation can refuse."""
     statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 408, 409, 413, 415] if "requestBody" in operation else []
+    statuses += [409] if headers.IDEMPOTENCY_KEY in operation.get("parameters", ()) else []
     statuses += [429] if rates.is_counted(handler) else []
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}

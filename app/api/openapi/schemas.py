@@ -68,7 +68,9 @@ class Schemas:
     def of(self, annotation: Any) -> Schema:
         """The schema of a type; whatever has a name becomes a component. Raises TypeError for what has none."""
         if isinstance(annotation, UnionType) and (parts := _told_apart_by_nothing(annotation)):
-            return {"oneOf": [self.of(one) for one in parts]}
+            name = _name_of(parts)
+            self.components[name] = {"title": name, "oneOf": [self.of(one) for one in parts]}
+            return self._ref(name)
         return self._drawn(inspect.type_info(annotation))
 
     def _drawn(self, found: inspect.Type) -> Schema:
@@ -186,6 +188,12 @@ def _told_apart_by_nothing(union: UnionType) -> tuple[type, ...]:
     parts = get_args(union)
     bare = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
     return parts if len(bare) > 1 else ()
+
+
+def _name_of(parts: tuple[type, ...]) -> str:
+    """What a choice of replies is called: a list that is whole or paged, or one thing or another."""
+    *others, last = (one.__name__ for one in parts)
+    return f"{last.removesuffix('Page')}List" if last.endswith("Page") else "Or".join([*others, last])
 
 
 def _enum(found: inspect.EnumType) -> Schema:

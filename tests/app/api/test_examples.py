@@ -34,6 +34,7 @@ MADE = {  # what stands in a path, by the operation whose example makes it
     "webhook_id": "CreateWebhook",
 }
 GIVEN = {"key": "delivery.give_up_after"}
+TOLD = {"etag", "x-request-id", "retry-after", "idempotency-replayed", "location", "link"}
 ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.TAG_ID: "CreateTag"}
 
 
@@ -93,6 +94,7 @@ class Caller:
         self.client, self.operations = client, operations(spec)
         self.headers: Headers = {}
         self.made: dict[str, str] = {}
+        self.replies: dict[str, Any] = {}  # the newest of each operation
 
     async def sign_up(self) -> "Caller":
         assert (await self.send("Register", **SETUP)).status_code == 201
@@ -116,7 +118,9 @@ class Caller:
         body = {**(example or examples.SENT.get(name) or next(iter(examples.BY_TYPE[name].values()))), **changes}
         if name == "CreateToken":
             return await self.client.request(method, path, data=body)
-        return await self.client.request(method, path, json=await self.with_ids(body), headers=self.headers)
+        sent = await self.with_ids(body)
+        self.replies[name] = await self.client.request(method, path, json=sent, headers=self.headers)
+        return self.replies[name]
 
     async def with_ids(self, body: dict[str, Any]) -> Any:
         text = msgspec.json.encode(body).decode()
@@ -163,6 +167,27 @@ async def test_the_example_of_every_other_operation_is_taken(caller: Caller) -> 
     names = [one for one in examples.SENT if one not in IDENTITY and one not in WAITING and one != "Register"]
     replies = {name: await caller.send(name) for name in names if name not in caller.made}
     assert {name: one.text for name, one in replies.items() if one.status_code not in {200, 201}} == {}
+
+
+async def test_replies_have_the_headers_that_are_declared(caller: Caller) -> None:
+    for made in MADE.values():
+        await caller.id_of(made)
+    for name in (*(f"Update{noun}" for noun in bodies.PATCHES), "UpdateCheck", "UpdateSetting"):
+        await caller.send(name)
+    for name, reply in caller.replies.items():
+        responses = caller.operations[name][2]["responses"]
+        declared = {one.lower() for one in responses[str(reply.status_code)]["headers"]}
+        there = {one for one in reply.headers if one in TOLD or one.startswith("x-ratelimit-")}
+        assert there == declared - {"idempotency-replayed"}, name
+
+
+async def test_a_reply_that_is_repeated_has_the_header_that_is_declared(caller: Caller) -> None:
+    caller.headers = {**caller.headers, "Idempotency-Key": "order-7"}
+    await caller.send("CreateTag")
+    again = await caller.send("CreateTag")
+    declared = caller.operations["CreateTag"][2]["responses"]["201"]["headers"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" in declared
 
 
 async def test_the_examples_of_checks_that_are_kept_nowhere_are_taken(caller: Caller) -> None:

@@ -7,6 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from app.api import document
+from app.api.openapi import parameters
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.people import ADA, Client, Headers, built
@@ -82,6 +83,46 @@ def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, 
         for told in refusals.values():
             shape = shapes[told["$ref"].rpartition("/")[2]]
             assert shape["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorReply"}
+
+
+def test_every_parameter_and_every_reply_says_what_it_is(spec: dict[str, Any]) -> None:
+    for path, method, one in operations(spec):
+        assert all(parameter["description"] for parameter in one.get("parameters", [])), (path, method)
+        words = {resolved_reply(spec, reply)["description"] for reply in one["responses"].values()}
+        assert all(said.endswith(".") and "document follows" not in said for said in words), (path, method)
+
+
+def resolved_reply(spec: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        spec["components"]["responses"][reply["$ref"].rpartition("/")[2]] if "$ref" in reply else reply
+    )
+    return found
+
+
+def test_no_table_of_words_for_parameters_has_a_row_too_many(spec: dict[str, Any]) -> None:
+    used = {parameter["name"] for _, _, one in operations(spec) for parameter in one.get("parameters", [])}
+    assert set(parameters.DESCRIPTIONS) <= used
+
+
+def test_a_post_that_can_be_sent_twice_takes_a_key(spec: dict[str, Any]) -> None:
+    keyed = {
+        one["operationId"]
+        for _, _, one in operations(spec)
+        if "Idempotency-Key" in {parameter["name"] for parameter in one.get("parameters", [])}
+    }
+    assert {"CreateMonitor", "RunMonitor", "CreateApiKey"} <= keyed
+    assert not {"UpdateMonitor", "Login", "PushWithBody", "ListMonitors"} & keyed
+
+
+def test_a_push_by_head_is_declared(spec: dict[str, Any]) -> None:
+    item = spec["paths"]["/api/v1/push/{token}"]
+    assert item["head"]["parameters"] == item["get"]["parameters"]
+    assert not any("content" in resolved_reply(spec, one) for one in item["head"]["responses"].values())
+
+
+def test_a_list_is_one_of_two_under_one_name(spec: dict[str, Any]) -> None:
+    shape = spec["paths"]["/api/v1/monitors"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert shape == {"$ref": "#/components/schemas/MonitorList"}
 
 
 def test_who_may_call_is_told(spec: dict[str, Any]) -> None:

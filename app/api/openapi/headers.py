@@ -1,0 +1,79 @@
+"""Headers of requests and replies, as every operation has them."""
+
+from typing import Any, get_args
+
+from litestar.handlers import HTTPRouteHandler
+
+from app.api import etags, idempotency, rates
+from app.api.openapi.bodies import returned_by
+from schema.api_keys import IssuedApiKey
+from schema.checks import Check
+
+Node = dict[str, Any]
+WHOLE_NUMBER = {"type": "integer", "minimum": 0}
+HEADERS: dict[str, Node] = {
+    "X-Request-ID": {
+        "description": "Finds this request in the log. Taken over from the request when it is sane.",
+        "schema": {"type": "string"},
+    },
+    "X-RateLimit-Limit": {"description": "Requests that the limit of this group lets through.", "schema": WHOLE_NUMBER},
+    "X-RateLimit-Remaining": {"description": "How many of them are left.", "schema": WHOLE_NUMBER},
+    "X-RateLimit-Reset": {
+        "description": "Epoch second at which all of them are free again.",
+        "schema": WHOLE_NUMBER,
+    },
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": WHOLE_NUMBER},
+    "ETag": {
+        "description": "The object's version: send it as `If-Match` with a change.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true` when this is the stored reply to a request that was sent before.",
+        "schema": {"type": "string", "const": "true"},
+    },
+}
+RATES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+IDEMPOTENCY_KEY: Node = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "description": "The same request sent again with the same key is carried out once, and has the same reply.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+BESIDE = {  # of refusals
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),  # while the first request with the same key runs
+    429: (*RATES, "Retry-After"),
+    503: ("Retry-After",),
+}
+VERSIONED = frozenset({*etags.Versioned.__constraints__, Check, IssuedApiKey})
+
+
+def declare(operation: Node, handler: HTTPRouteHandler, path: str) -> None:
+    """Declare the headers of an operation's replies that are no refusals, and the key that a POST takes."""
+    names = ["X-Request-ID", *(RATES if rates.is_counted(handler) else ())]
+    takes_key = "post" in {one.lower() for one in handler.http_methods} and idempotency.counts_for(handler, path)
+    if takes_key:
+        operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+        names.append("Idempotency-Replayed")
+    if has_etag(handler):
+        names.append("ETag")
+    for reply in (one for one in operation["responses"].values() if "$ref" not in one):
+        reply["headers"] = {**(reply.get("headers") or {}), **refs(*names)}
+
+
+def refs(*names: str) -> Node:
+    """References to headers."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def of_refusal(status: int) -> Node:
+    """The headers of a refusal."""
+    return refs("X-Request-ID", *BESIDE.get(status, ()))
+
+
+def has_etag(handler: HTTPRouteHandler) -> bool:
+    """Whether what a handler returns has a version, and it says so in a header."""
+    found = returned_by(handler)
+    is_wrapped = handler.parsed_fn_signature.return_type.annotation is not found
+    return is_wrapped and any(one in VERSIONED for one in get_args(found) or (found,))
