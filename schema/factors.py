@@ -1,9 +1,10 @@
 """Second factors: one-time codes by an app, recovery codes, and what signing in with them takes."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from schema.status import Role
 from schema.users import User
 
 OneTimeCode = Annotated[
@@ -27,10 +28,22 @@ class TwoFactor(Struct, frozen=True, kw_only=True):
     recovery_codes: Annotated[int, Meta(description="Unused ones.")]
 
 
+class Credential(Struct, frozen=True, kw_only=True):
+    """What this very request is signed in with, and how far that goes: an API key may do less than its owner."""
+
+    via: Annotated[Literal["jwt", "cookie", "api_key", "basic", "token"], Meta(description="How it was shown.")]
+    role: Annotated[Role, Meta(description="What counts for this request; at most the user's.")]
+    scopes: Annotated[
+        list[str] | None, Meta(description="What an API key is narrowed to; null: everything its role covers.")
+    ]
+    key_id: Annotated[str | None, Meta(description="The API key, if it is one.")]
+
+
 class Me(User, frozen=True, kw_only=True):
-    """Oneself."""
+    """Oneself: the user, and what this request may do as them."""
 
     two_factor: TwoFactor
+    credential: Credential
 
 
 class TotpStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

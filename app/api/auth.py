@@ -20,7 +20,7 @@ from app.store import accounts, factors, sessions, users
 from app.store.users import Account
 from schema.attempts import Proof, Way
 from schema.errors import FieldError
-from schema.factors import Me
+from schema.factors import Credential, Me
 from schema.status import Role
 from schema.users import Login, PasswordGrant, Principal, ProfilePatch, Refresh, Registration, SignedIn, User
 
@@ -88,9 +88,10 @@ class AuthController(Controller):
 
     @get("/me", operation_id="GetMe", guards=[VIEWER])
     async def me(self, principal: NamedDependency[Principal]) -> Me:
-        """Who one is, and what one is asked for beside the password."""
+        """Get oneself: the user, their second factors, and what this credential may do."""
         user = _user_of(principal) if principal == principals.API_ADMIN else await users.read(principal.user_id)
-        return Me(**structs.asdict(user), two_factor=await factors.of(user.id))
+        credential = _credential_of(principal)
+        return Me(**structs.asdict(user), two_factor=await factors.of(user.id), credential=credential)
 
     @patch("/me", operation_id="UpdateMe", guards=[VIEWER])
     async def change_me(
@@ -160,6 +161,12 @@ def _login_of(data: Login) -> str:
     if login := data.email or data.username:
         return login
     raise Invalid([FieldError("email", "is required: an e-mail address here, or a user name in `username`")])
+
+
+def _credential_of(principal: Principal) -> Credential:
+    scopes = None if principal.scopes is None else sorted(principal.scopes)
+    via: Any = principal.via
+    return Credential(via=via, role=principal.role, scopes=scopes, key_id=principal.key_id)
 
 
 def _user_of(principal: Principal) -> User:

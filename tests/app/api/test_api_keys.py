@@ -115,6 +115,27 @@ async def test_a_key_has_at_most_its_owners_role_and_shrinks_with_it(client: Cli
     assert (await client.get(f"{PATH}/{key['id']}", headers=mine)).json()["effective_role"] == "viewer"
 
 
+async def test_who_asks_with_a_key_is_told_what_the_key_may_do(client: Client, ada: Headers) -> None:
+    key = await made(client, ada, role="viewer", scopes=["monitors:read", "users:read"])
+    me = (await client.get(ME, headers={"X-API-Key": key["key"]})).json()
+    assert (me["role"], me["is_admin"]) == ("admin", True)  # the owner's
+    assert me["credential"] == {
+        "via": "api_key",
+        "role": "viewer",
+        "scopes": ["monitors:read", "users:read"],
+        "key_id": key["id"],
+    }
+
+
+@pytest.mark.parametrize("knock", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
+async def test_whoever_asks_is_told_how_they_are_signed_in(client: Client, knock: str) -> None:
+    ways = {"operator by Basic": "basic", "viewer by cookie": "cookie", "the installation's token": "token"}
+    person = EVERYBODY[knock]
+    me = (await client.get(ME, headers=await person.knock(client))).json()
+    role = None if person.role is None else person.role.value
+    assert me["credential"] == {"via": ways.get(knock, "jwt"), "role": role, "scopes": None, "key_id": None}
+
+
 async def test_a_key_gives_nobody_more_than_it_has(client: Client, ada: Headers) -> None:
     here = ["127.0.0.0/8"]
     own = {"scopes": ["api-keys:write", "monitors:read"], "networks": here, "expires_at": SOON, "role": "operator"}
