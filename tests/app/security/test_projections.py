@@ -99,7 +99,7 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
     "of one reply, between two of our processes": "AdHocProbe.token",
     "names something, and opens nothing": """
         AuditEntry.key_id Deed.key_id Principal.key_id Setting.key AuditEntry.hash AuditEntry.code Deed.code
-        ErrorBody.code PasskeyOptions.public_key
+        ErrorBody.code PasskeyOptions.public_key Credential.key_id
     """,
     "for operators and admins alone": "WebhookDraft.url WebhookPatch.url WebhookShown.url",
     "the link of a message, for who gets the message": "Message.ack_url",
