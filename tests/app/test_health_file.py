@@ -2,39 +2,25 @@
 
 import asyncio
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from app import child, health_file
+from app import health_file
 from app.settings import Settings
 from tests.app.test_child import until
+from tests.app.test_waiting import running
 from watchkeeper import health
 
 TOP = Path(__file__).parents[2]
-
-
-@contextmanager
-def running(command: str, environ: dict[str, str], directory: Path) -> Iterator[Path]:
-    """One of our processes; yields the file with what it prints. Asked to stop, it ends with 0."""
-    said = directory / "said"
-    ours = child.environment({"PATH": os.environ["PATH"], **environ})
-    with said.open("w") as out, subprocess.Popen(child.ours(command), cwd=directory, env=ours, stdout=out) as process:
-        try:
-            yield said
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
 
 
 READY = b"HTTP/1.1 200 OK\r\n\r\n"
@@ -51,31 +37,6 @@ def test_a_process_without_a_port_touches_its_file_though_redis_is_away(
         until(touched.exists)
         os.utime(touched, (0, 0))
         until(lambda: health.is_fresh(str(touched)))
-
-
-@pytest.mark.parametrize("command", ["schedule", "work"])
-def test_a_process_waits_for_a_database_that_is_not_migrated_yet(
-    command: str, environ: dict[str, str], tmp_path: Path
-) -> None:
-    touched = tmp_path / "alive"
-    changed = {**environ, "DB_TYPE": "sqlite", "DB_NAME": "", "HEALTH_FILE": str(touched)}
-    ours = child.environment({"PATH": os.environ["PATH"], **changed})
-    with running(command, changed, tmp_path) as said:
-        until(lambda: "database.waiting" in said.read_text())
-        assert not touched.exists()
-        assert subprocess.run(child.ours("migrate"), cwd=tmp_path, env=ours, check=False).returncode == 0
-        until(touched.exists)
-    assert "r.started" in said.read_text()
-
-
-@pytest.mark.parametrize("command", ["schedule", "work"])
-def test_a_process_that_waits_for_its_database_stops_when_asked(
-    command: str, environ: dict[str, str], tmp_path: Path
-) -> None:
-    away = {"DB_TYPE": "postgres", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_NAME": "n", "DB_USER": "u"}
-    with running(command, {**environ, **away}, tmp_path) as said:
-        until(lambda: "database.waiting" in said.read_text())
-    assert "r.started" not in said.read_text()
 
 
 async def test_a_file_that_cannot_be_touched_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
