@@ -24,9 +24,13 @@ def test_a_generator_has_a_command_on_the_page_a_program_and_a_pin(generator: Ge
     assert all(lock.exists() for lock in generator.locks)
 
 
-@pytest.mark.parametrize("generator", [one for one in GENERATORS if one.on_page], ids=lambda one: one.name)
-def test_the_page_names_the_pinned_version_and_shows_a_short_program(generator: Generator) -> None:
+@pytest.mark.parametrize("generator", GENERATORS, ids=lambda one: one.name)
+def test_the_page_names_the_pinned_version(generator: Generator) -> None:
     assert re.search(rf"[^\d.]{re.escape(generator.version)}[^\d]", TEXT)
+
+
+@pytest.mark.parametrize("generator", [one for one in GENERATORS if one.on_page], ids=lambda one: one.name)
+def test_the_page_shows_a_short_program(generator: Generator) -> None:
     assert "WATCHKEEPER_API_KEY" in page.program(generator.language.name)
     assert len(page.program(generator.language.name).splitlines()) < 30
 
