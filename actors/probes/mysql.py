@@ -7,15 +7,17 @@ read-only transaction. It travels as a hexadecimal value, so that no quoting rul
 import contextlib
 import ssl
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import aiomysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.err import MySQLError
 
+from actors.probes.columns import value_of
 from actors.probes.goodbye import say_goodbye
 from actors.probes.metered import TOO_MUCH, Meter
-from actors.probes.scalar import scalar, shown
+from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_from
 from actors.probes.tools import Asked
@@ -73,7 +75,7 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
 
 
 async def probe(target: Mysql, asked: Asked) -> Seen:
-    """Connect, ask, take the first field of the first row."""
+    """Connect, ask, take the first row's field that counts."""
     login = mysql_login(target)
     encryption = mysql_encryption(target, login)
     try:
@@ -96,11 +98,22 @@ async def _answer(target: Mysql, login: Login, encryption: Encryption, asked: As
         cursor = await connection.cursor(aiomysql.SSCursor)
         for statement in statements(target.query, version, asked.snapshot.timeout_ms):
             await cursor.execute(statement)
-        row = await cursor.fetchone()
+        row, columns = await cursor.fetchone(), cursor.description or ()
         await say_goodbye(_leave(connection, cursor), *NO_GOODBYE)
     finally:
         connection.close()
-    return scalar(row[0]) if row else None, version
+    return value_of(_numbered(row, columns), [one[0] for one in columns], target.column, target.query), version
+
+
+def _numbered(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[object] | None:
+    """The row with its BIT fields as the numbers that they are; the library leaves their bytes."""
+    if not row:
+        return row
+    fields = zip(row, columns, strict=False)
+    return [
+        int.from_bytes(value, "big") if column[1] == FIELD_TYPE.BIT and isinstance(value, bytes) else value
+        for value, column in fields
+    ]
 
 
 async def _leave(connection: Connection, cursor: aiomysql.SSCursor) -> None:

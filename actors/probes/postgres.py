@@ -10,10 +10,11 @@ from typing import TypeAlias
 
 import asyncpg
 
+from actors.probes.columns import value_of
 from actors.probes.goodbye import say_goodbye
 from actors.probes.metered import Meter, MeteredLoop
 from actors.probes.postgres_sign_in import SignIn
-from actors.probes.scalar import scalar, shown
+from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_by
 from actors.probes.tools import Asked
@@ -31,7 +32,7 @@ Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
 
 
 async def probe(target: Postgres, asked: Asked) -> Seen:
-    """Connect, ask, take the first field of the first row."""
+    """Connect, ask, take the first row's field that counts."""
     login = postgres_login(target)
     tls = _encryption(target, login, postgres_mode(target, login))
     try:
@@ -73,7 +74,8 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *,
         await say_goodbye(_leave(connection, transaction), *NO_GOODBYE)
     finally:
         connection.terminate()
-    return scalar(row[0]) if row else None, version
+    names = list(row.keys()) if row else []
+    return value_of(tuple(row) if row else None, names, target.column, target.query), version
 
 
 async def _leave(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:

@@ -11,7 +11,8 @@ from ssl import TLSVersion
 import msgspec
 from msgspec import Struct
 
-from actors.probes.scalar import scalar, shown
+from actors.probes.columns import value_of
+from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen
 from actors.probes.tdssession import Session
 from actors.probes.tdswire import Wire
@@ -36,7 +37,7 @@ class Answer(Struct, frozen=True):
 
 
 async def probe(target: Sqlserver, asked: Asked) -> Seen:
-    """Connect, ask, take the first field of the first row."""
+    """Connect, ask, take the first row's field that counts."""
     login = sqlserver_login(target)
     try:
         answer = await _answer(target, login, asked)
@@ -58,7 +59,8 @@ async def _answer(target: Sqlserver, login: Login, asked: Asked, *, sent_on: boo
         elsewhere = await session.sign_in()
         if elsewhere is None:
             await session.prepare(asked.snapshot.timeout_ms)
-            value = scalar(await session.first(target.query))
+            row, names = await session.first(target.query)
+            value = value_of(row, names, target.column, target.query)
             return Answer(value, session.version, wire.certificate())
     finally:
         writer.transport.abort()

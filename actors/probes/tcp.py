@@ -7,6 +7,7 @@ from typing import Any
 from actors.probes.seen import Failed, Seen
 from actors.probes.tls import context_of, days_left
 from actors.probes.tools import Asked
+from app.domain.assertions import compares, is_costly
 from app.domain.values import ABSENT, Untyped
 from schema.assertions import Value
 from schema.messages import ANSWERED, CONNECTED
@@ -14,6 +15,7 @@ from schema.targets import Tcp
 
 READ_LIMIT_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
+JUDGED_BYTES = 8_000_000  # looked at while more may come; whoever sends single bytes is judged at the end
 ANSWER_SHARE = 0.9  # of the timeout: what came until then is worth more than "no answer"
 SHOWN = 300  # characters of an answer, in a detail
 
@@ -51,7 +53,7 @@ async def _answer(target: Tcp, reader: StreamReader, wait_s: float) -> str | Non
     heard = bytearray()
     try:
         async with asyncio.timeout(wait_s):
-            await read_until(reader, target.expect.encode(), heard)
+            await _hear(target, reader, heard)
     except TimeoutError:
         if not heard:
             raise
@@ -60,13 +62,25 @@ async def _answer(target: Tcp, reader: StreamReader, wait_s: float) -> str | Non
     return heard.decode("utf-8", errors="replace")
 
 
-async def read_until(reader: StreamReader, wanted: bytes, heard: bytearray) -> None:
-    """Read into `heard` until it has the wanted bytes (any, when none are named), the end, or as far as the limit."""
+async def _hear(target: Tcp, reader: StreamReader, heard: bytearray) -> None:
+    """Read into `heard` until it has the expected words and its value holds, the end, or as far as the limit."""
+    values = [one for one in target.assertions if isinstance(one, Value)]
+    wanted, is_there, left = target.expect.encode(), not target.expect, JUDGED_BYTES
     while len(heard) < READ_LIMIT_BYTES and (chunk := await reader.read(CHUNK_BYTES)):
         since = max(0, len(heard) - len(wanted))
         heard += chunk
-        if heard.find(wanted, since) >= 0:
+        left -= len(heard)
+        is_there = is_there or heard.find(wanted, since) >= 0
+        if is_there and (not values or (left > 0 and _holds(values, heard))):
             return
+
+
+def _holds(values: list[Value], heard: bytearray) -> bool:
+    """Whether what came so far is enough. A pattern that takes long is held against all of it once, at the end."""
+    text = Untyped(heard.decode("utf-8", errors="replace"))
+    if is_costly([(one.operator, one.expected) for one in values], text):
+        return False
+    return all(compares(text, one.operator, one.expected, one.compare) for one in values)
 
 
 def _judged(target: Tcp, answer: str | None, asked: Asked, writer: StreamWriter) -> Seen:

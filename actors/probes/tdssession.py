@@ -6,7 +6,7 @@ given whole, bounded replies and no connection: nothing waits in it, so a check 
 
 import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pytds import tds_base
@@ -27,6 +27,7 @@ PRODUCT = struct.Struct(">BBH")  # major, minor, build
 ROWS = (tds_base.TDS_ROW_TOKEN, tds_base.TDS_NBC_ROW_TOKEN)
 
 Item = TypeVar("Item")
+Row = tuple[Sequence[object] | None, list[str]]  # the first one, and what its columns are called
 
 logging.getLogger("pytds").setLevel(logging.CRITICAL)  # it tells queries; and what it warns of, a server could repeat
 
@@ -146,16 +147,16 @@ class Session:
         )
         await self._ask(lambda: self._tokens.submit_plain_query(words), self._tokens.process_simple_request)
 
-    async def first(self, query: str) -> object:
-        """The first field of the first row; None without one."""
+    async def first(self, query: str) -> Row:
+        """The first row, None without one, and the names of its columns."""
         return await self._ask(lambda: self._tokens.submit_plain_query(query), self._first)
 
-    def _first(self) -> object:
+    def _first(self) -> Row:
         self._tokens.begin_response()
         if not self._tokens.find_result_or_done() or self._tokens.res_info is None:
-            return None
-        row = self._tokens.fetchone()
-        return row[0] if row else None
+            return None, []
+        names = [str(one.column_name) for one in self._tokens.res_info.columns]
+        return self._tokens.fetchone(), names
 
     async def _ask(self, say: Callable[[], None], read: Callable[[], Item]) -> Item:
         """What is read from the reply. Raises Failed for a refusal, and for what is no answer."""

@@ -57,6 +57,10 @@ Username = Annotated[str, Meta(max_length=255, description="As the server knows 
 Database = Annotated[str, Meta(max_length=128, description="Its name.")]
 Query = Annotated[str, Meta(min_length=4, max_length=8_192, description="One statement that reads.")]
 
+Column = Annotated[
+    str, Meta(max_length=128, description="By name, the column whose value counts; empty: the first one.")
+]
+
 
 def must_read(query: str, words: tuple[str, ...]) -> None:
     """The first word of a statement says what it does. Raises ValueError when it is none of these."""
@@ -117,6 +121,7 @@ class Postgres(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     port: Port = 5432
     database: Database = ""
     query: Query = "SELECT 1"
+    column: Column = ""
     sslmode: SslMode = SslMode.PREFER
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -135,6 +140,7 @@ class Mysql(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     port: Port = 3306
     database: Database = ""
     query: Query = "SELECT 1"
+    column: Column = ""
     tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
@@ -160,6 +166,7 @@ class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     password: Secret = ""
     database: Database = ""
     query: Query = "SELECT 1"
+    column: Column = ""
     tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = True
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""

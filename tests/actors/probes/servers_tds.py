@@ -58,6 +58,14 @@ def column(kind: bytes) -> bytes:
     return struct.pack("<BHIH", 0x81, 1, 0, 0) + kind + b"\0"
 
 
+def named(**kinds: bytes) -> bytes:
+    """What comes of several columns, with their names."""
+    columns = (
+        struct.pack("<IH", 0, 0) + kind + bytes([len(name)]) + name.encode("utf-16-le") for name, kind in kinds.items()
+    )
+    return struct.pack("<BH", 0x81, len(kinds)) + b"".join(columns)
+
+
 INTEGER = column(b"\x26\4")
 TEXT = column(b"\xe7" + struct.pack("<H", 8_000) + b"\x09\x04\xd0\0\x34")
 LONG_TEXT = column(b"\xe7\xff\xff" + b"\x09\x04\xd0\0\x34")
@@ -72,6 +80,11 @@ TABLES = {
     + struct.pack("<QI", 2**64 - 2, 20_000)
     + wide("ü" * 10_000)
     + struct.pack("<I", 0)
+    + DONE,
+    "SELECT n, name FROM jobs": named(Count=b"\x26\4", Name=b"\xe7" + struct.pack("<H", 8_000) + b"\x09\x04\xd0\0\x34")
+    + b"\xd1\4"
+    + struct.pack("<iH", 3, 8)
+    + wide("it's")
     + DONE,
     "SELECT price FROM jobs": DECIMAL + b"\xd1\5\1" + struct.pack("<I", 150) + DONE,
     "SELECT day FROM jobs": DAY + b"\xd1\3" + (739_617).to_bytes(3, "little") + DONE,

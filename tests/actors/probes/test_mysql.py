@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.mysql import statements
 from actors.probes.scalar import LENGTH
-from schema.assertions import Value
+from schema.assertions import Operator, Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
@@ -20,6 +20,7 @@ UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 WHOLE = "x" * LENGTH
 SETUP = """CREATE DATABASE shop;
 CREATE TABLE shop.jobs ENGINE=InnoDB SELECT 1 AS n UNION SELECT 2 UNION SELECT 3;
+CREATE TABLE shop.flags (bits BIT(3)) ENGINE=InnoDB SELECT 5 AS bits;
 CREATE SEQUENCE shop.numbers;
 CREATE USER 'ada'@'127.0.0.1' IDENTIFIED BY 'se same/#';
 GRANT ALL PRIVILEGES ON *.* TO 'ada'@'127.0.0.1';
@@ -77,6 +78,30 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
     assert outcome.seen is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
     assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
+
+
+@pytest.mark.parametrize(
+    ("query", "column", "how", "expected"),
+    [
+        ("SHOW STATUS LIKE 'Threads_connected'", "Value", ">=", "1"),
+        ("SHOW STATUS LIKE 'Threads_connected'", "value", "<", "1000"),
+        ("SHOW STATUS LIKE 'Threads_connected'", "", "==", "Threads_connected"),
+        ("show variables like 'version_comment'", "Value", "!=", "0"),
+        ("SELECT 1 AS one, 'x' AS two", "two", "==", "x"),
+        ("SELECT 'text', '1.10' AS version", "version", "!=", "1.1"),
+        ("SELECT bits FROM flags", "bits", "==", "5"),
+        ("SELECT CAST('25:00:01' AS TIME) AS late", "late", "==", "25:00:01"),
+        ("SELECT 9007199254740993 AS n", "n", ">", "9007199254740992"),
+        ("SELECT 12345678901234567890.12 AS n", "", "==", "12345678901234567890.12"),
+        ("SELECT 1 AS one FROM jobs WHERE FALSE", "one", "==", "null"),
+    ],
+)
+async def test_a_column_is_chosen_by_its_name(check, server, query, column, how, expected):
+    holds = [Value(operator=Operator(how), expected=expected)]
+    outcome = await check(asking(server, query, column=column, assertions=holds))
+    assert (outcome.seen, outcome.message) == (UP, "")
+    other = await check(asking(server, query, column="gone"))
+    assert other.message.startswith("the answer has no column 'gone', it has: ")
 
 
 @pytest.mark.parametrize("tls", [False, True])

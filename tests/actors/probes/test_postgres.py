@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.scalar import LENGTH
-from schema.assertions import Value
+from schema.assertions import Operator, Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
@@ -77,6 +77,31 @@ async def test_what_functions_write_in_spite_of_that_is_rolled_back(check, serve
     await check(asking(server, query))  # some versions refuse it
     left = asking(server, "SELECT count(*) FROM pg_largeobject_metadata", assertions=[Value(expected="0")])
     assert (await check(left)).seen is UP
+
+
+@pytest.mark.parametrize(
+    ("query", "column", "how", "expected"),
+    [
+        ("SHOW max_connections", "", ">", "9"),
+        ("SELECT 1 AS one, 'x' AS two", "two", "==", "x"),
+        ("SELECT 1 AS one, 'x' AS two", "TWO", "==", "x"),
+        ("SELECT '1.10' AS version", "version", "!=", "1.1"),
+        ("SELECT 9007199254740993 AS n", "n", ">", "9007199254740992"),
+        ("SELECT 0.1::float8 AS n", "n", "==", "0.1"),
+        ("SELECT 'NaN'::float8 AS n", "n", "==", "NaN"),
+        ("SELECT 'NaN'::numeric AS n", "n", "!=", "5"),
+        ("SELECT 'Infinity'::float8 AS n", "n", ">", "5"),
+        ("SELECT interval '25:00:01' AS late", "late", "==", "25:00:01"),
+        ("SELECT array[1, 2] AS several", "several", "==", "[1,2]"),
+        ("SELECT true AS yes, false AS no", "no", "==", "false"),
+    ],
+)
+async def test_a_column_is_chosen_by_its_name(check, server, query, column, how, expected):
+    holds = [Value(operator=Operator(how), expected=expected)]
+    outcome = await check(asking(server, query, column=column, assertions=holds))
+    assert (outcome.seen, outcome.message) == (UP, "")
+    other = await check(asking(server, query, column="gone"))
+    assert other.message.startswith("the answer has no column 'gone', it has: ")
 
 
 @pytest.mark.parametrize("mode", [SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE])

@@ -81,6 +81,15 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
     assert (await check(asking(server.port, query, assertions=[Value(expected=f"{value}!")]))).seen is DOWN
 
 
+@pytest.mark.parametrize(("name", "value"), [("", "3"), ("Name", "it's"), ("name", "it's"), ("Count", "3")])
+async def test_a_column_is_chosen_by_its_name(check, server, name, value):
+    query, is_it = "SELECT n, name FROM jobs", [Value(expected=value)]
+    outcome = await check(asking(server.port, query, column=name, assertions=is_it))
+    assert (outcome.seen, outcome.message) == (UP, "")
+    other = await check(asking(server.port, query, column="price"))
+    assert (other.seen, other.message) == (DOWN, "the answer has no column 'price', it has: Count, Name")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -91,6 +91,49 @@ async def test_an_answer_without_end_is_read_as_far_as_a_megabyte(check):
     assert peak < 12_000_000
 
 
+@pytest.mark.parametrize(
+    ("pieces", "target", "seen"),
+    [
+        ([b"count", b" 42\n"], {"assertions": [Value(operator=Operator.CONTAINS, expected="42")]}, UP),
+        ([b"count ", b"4", b"2\n"], {"assertions": [Value(operator=Operator.MATCHES, expected="^count 42\\n$")]}, UP),
+        ([b"220 ", b"mx ready", b" ok\n"], {"expect": "220", "assertions": [Value(expected="220 mx ready ok\n")]}, UP),
+        ([b"caf\xc3", b"\xa9"], {"assertions": [Value(expected="caf\u00e9")]}, UP),
+        ([b"count", b" 41\n"], {"assertions": [Value(operator=Operator.CONTAINS, expected="42")]}, DOWN),
+    ],
+)
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target, seen, is_open):
+    """Each piece is sent when the one before was read: nothing depends on how long that takes."""
+
+    async def script(reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        if is_open:
+            await reader.read()
+
+    async with talking(script) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, **target), timeout_ms=30_000 if seen is UP else 1_500)
+    assert outcome.seen is seen
+
+
+async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
+    """More of them than are looked at one by one: all of them count all the same."""
+
+    async def script(reader, writer):
+        for _ in range(5_000):
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(b"!")
+
+    async with talking(script) as port:
+        ended = Value(operator=Operator.MATCHES, expected="^a{1000}a*!$")
+        outcome = await check(Tcp(host="127.0.0.1", port=port, assertions=[ended]))
+    assert (outcome.seen, outcome.message) == (UP, "")
+
+
 @pytest.mark.parametrize(("sent", "seen"), [("7\n", UP), ("12\n", DOWN)])
 async def test_the_answer_is_a_value_to_compare(check, sent, seen):
     fewer = Value(operator=Operator.LESS, expected="10")
