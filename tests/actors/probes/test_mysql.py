@@ -20,7 +20,7 @@ UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 WHOLE = "x" * LENGTH
 SETUP = """CREATE DATABASE shop;
 CREATE TABLE shop.jobs ENGINE=InnoDB SELECT 1 AS n UNION SELECT 2 UNION SELECT 3;
-CREATE TABLE shop.flags (bits BIT(3)) ENGINE=InnoDB SELECT 5 AS bits;
+CREATE TABLE shop.settings (bits BIT(3)) ENGINE=InnoDB SELECT 5 AS bits;
 CREATE SEQUENCE shop.numbers;
 CREATE USER 'ada'@'127.0.0.1' IDENTIFIED BY 'se same/#';
 GRANT ALL PRIVILEGES ON *.* TO 'ada'@'127.0.0.1';
@@ -89,7 +89,7 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
         ("show variables like 'version_comment'", "Value", "!=", "0"),
         ("SELECT 1 AS one, 'x' AS two", "two", "==", "x"),
         ("SELECT 'text', '1.10' AS version", "version", "!=", "1.1"),
-        ("SELECT bits FROM flags", "bits", "==", "5"),
+        ("SELECT bits FROM settings", "bits", "==", "5"),
         ("SELECT CAST('25:00:01' AS TIME) AS late", "late", "==", "25:00:01"),
         ("SELECT 9007199254740993 AS n", "n", ">", "9007199254740992"),
         ("SELECT 12345678901234567890.12 AS n", "", "==", "12345678901234567890.12"),
