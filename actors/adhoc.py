@@ -5,6 +5,7 @@ import structlog
 
 from actors.probes import Tools, outcome_of
 from app import queue
+from app.domain.hosts import with_wire_hosts
 from app.due import now_ms
 from app.security import sealing
 from schema.jobs import AdHocProbe, Outcome, Slot, reply_key
@@ -46,7 +47,7 @@ def _snapshot(target: Target, timeout_ms: int, proxy: ProxyConfig | None) -> Sna
         version=0,
         monitor_id="",
         name="",
-        target=target,
+        target=with_wire_hosts(target),
         interval_ms=timeout_ms,
         timeout_ms=timeout_ms,
         retry_ms=timeout_ms,

@@ -33,8 +33,8 @@ Host = Annotated[
     Meta(
         min_length=1,
         max_length=253,
-        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.:%-]*[A-Za-z0-9_.])?$|^::1?$",
-        description="A host name or an IP address, without scheme or port.",
+        description="A host name or an IP address, without scheme or port. Names may have letters beyond ASCII.",
+        examples=["example.org", "192.0.2.7", "2001:db8::7"],
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]

@@ -18,7 +18,7 @@ from actors.probes.tools import Asked, Tools, open_tools
 from actors.probes.trouble import of_system
 from actors.probes.uplink import GONE
 from app.clock import Limit
-from app.domain import plain
+from app.domain import plain, validation
 from app.domain.assertions import Facts, is_costly, weigh
 from app.domain.invalid import InvalidField
 from app.domain.phrases import cut
@@ -220,7 +220,7 @@ async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
     except OSError as error:
         said = of_system(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _seen(_invalid(asked.snapshot) or _ours(error, asked.snapshot))
+        return _seen(_ours(error, asked.snapshot))
     return _seen(said) if doubts.lost_s(limit) else await _weighed(said, asked)
 
 
@@ -250,9 +250,10 @@ def _unusable(error: InvalidField) -> Unsure:
 
 def _invalid(snapshot: Snapshot) -> Unsure | None:
     """What of the config would be refused today, where we are the ones who can't ask."""
-    from app.domain import validation  # noqa: PLC0415  # nothing of it is needed for a config that can be asked with
-
-    wrong = next(iter(validation.field_errors(snapshot.target)), None)
+    try:
+        wrong = next(iter(validation.field_errors(snapshot.target)), None)
+    except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
+        return None
     return _unusable(InvalidField(wrong.field, wrong.message)) if wrong else None
 
 
@@ -262,6 +263,8 @@ def _ours(error: Exception, snapshot: Snapshot) -> Unsure:
     if isinstance(error, ImportError) and (extra := missing(type_, error.name or "")):
         log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
         return Unsure(f"this worker lacks the library for {type_}; install watchkeeper[{extra}]")
+    if invalid := _invalid(snapshot):
+        return invalid
     log.error("probe.broke", type=type_, monitor_id=snapshot.monitor_id, exc_info=error)
     return Unsure(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 

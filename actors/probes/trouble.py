@@ -3,6 +3,7 @@
 import errno
 import os
 import ssl
+from socket import gaierror
 
 from actors.probes import sightings
 from actors.probes.seen import Failed, Unsure
@@ -36,6 +37,8 @@ def of_system(error: OSError) -> Failed | Unsure:
         return Unsure(str(error.strerror), network=True)
     if isinstance(error, ssl.SSLError):
         return of_tls(error)
+    if isinstance(error, gaierror):  # of an address with a zone: names are resolved elsewhere
+        return Failed("this machine has no way to that address: is its zone an interface here?")
     words = _words(error).lower()
     if error.errno in OURS:
         return Unsure(f"could not ask: {words}", network=error.errno in ROUTES)

@@ -65,7 +65,7 @@ def _wishes_of(target: WebSocket) -> Wishes:
         tls_key=target.tls_key,
         tls_ca=target.tls_ca,
         proxied=bool(target.proxy_id),
-        tunnelled=target.url.startswith("ws:"),  # RFC 6455, 4.1: a proxy does not pass an upgrade on
+        tunnelled=target.url[:3].lower() == "ws:",  # RFC 6455, 4.1: a proxy does not pass an upgrade on
         between=(no_redirect,),
     )
 

@@ -15,6 +15,7 @@ from actors.senders import letters
 from actors.senders.tools import Tools
 from actors.senders.trouble import trouble
 from actors.senders.undelivered import Undelivered
+from app.domain.hosts import usable_host
 from app.domain.words import words_of
 from app.security.egress import Refused
 from app.security.tls_client import CAREFUL, IGNORING, context
@@ -43,7 +44,7 @@ async def send(config: Smtp, message: Message, tools: Tools) -> None:
 
     letter = render(config, message)
     client = aiosmtplib.SMTP(
-        hostname=config.host,
+        hostname=usable_host(config.host),
         sock=await _connected(config, tools),
         use_tls=config.security == "tls",
         start_tls=config.security == "starttls",
@@ -84,7 +85,7 @@ def render(config: Smtp, message: Message) -> Letter:
 
 async def _connected(config: Smtp, tools: Tools) -> socket.socket:
     try:
-        return await tools.connect(config.host, config.port)
+        return await tools.connect(usable_host(config.host), config.port)
     except Refused as error:
         raise Undelivered(str(error), permanent=True) from error
     except OSError as error:

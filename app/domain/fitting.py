@@ -112,7 +112,7 @@ def _looked_at(value: Any, type_: Any, at: str) -> Iterator[FieldError | None]:
         is_inside = is_inside or one is not None
         yield one
     if not is_inside:
-        yield FieldError(at, wording.wanted(type_))
+        yield FieldError(at, wording.unfit(type_, value))
 
 
 def _fits(value: Any, type_: Any) -> bool:
@@ -130,7 +130,7 @@ def _in_collection(value: Any, parts: list[Any], at: str) -> Iterator[FieldError
         key_type, item_type = get_args(mapping)
         for key, item in value.items():
             if not _fits(key, key_type):
-                yield FieldError(under(at, key), f"the name {wording.wanted(key_type)}")
+                yield FieldError(under(at, key), f"the name {wording.unfit(key_type, key)}")
             yield from _looked_at(item, item_type, under(at, key))
     elif isinstance(value, list) and sequence is not None:
         for no, part in enumerate(value):

@@ -6,12 +6,18 @@ Pure. Names beyond ASCII become what browsers make of them (IDNA 2008 as UTS 46 
 import re
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Any, TypeVar
+
+import msgspec
 
 LONGEST, LONGEST_LABEL = 253, 63  # RFC 1035, 2.3.4
+FIELDS = ("host", "whois_server", "server_name", "resolver_name", "domain")  # of configs, that hold one host
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _PORT = re.compile(r"[^:]+:[0-9]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ZONE = re.compile(r"[A-Za-z0-9_.~-]{1,15}")  # the name or number of a network interface
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @lru_cache(maxsize=16_384)
@@ -37,6 +43,20 @@ def usable_host(text: str) -> str:
         return text
 
 
+def with_wire_hosts(config: S) -> S:
+    """The same config with each host as it is asked for, for whoever connects: people see theirs as they wrote it."""
+    changes: dict[str, Any] = {}
+    for name, value in ((one, getattr(config, one, None)) for one in FIELDS):
+        if isinstance(value, str) and (wire := usable_host(value)) != value:
+            changes[name] = wire
+    brokers: list[str] = getattr(config, "brokers", [])
+    if not all(one.isascii() for one in brokers):
+        changes["brokers"] = [
+            f"{usable_host(host)}:{port}" for host, _, port in (one.rpartition(":") for one in brokers)
+        ]
+    return msgspec.structs.replace(config, **changes) if changes else config
+
+
 def is_ip_address(text: str) -> bool:
     """Whether it is an IP address, without brackets and port."""
     try:
@@ -44,6 +64,12 @@ def is_ip_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def native_address(address: str) -> str:
+    """The same IP address; one of IPv4 in the clothes of IPv6 (`::ffff:127.0.0.1`) as itself."""
+    mapped = getattr(ip_address(address), "ipv4_mapped", None)
+    return str(mapped) if mapped else address
 
 
 def _is_plain(text: str) -> bool:

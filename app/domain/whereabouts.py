@@ -56,7 +56,7 @@ def moved(new: Struct, old: Struct) -> list[str]:
 def is_readable_on_the_way(config: Struct) -> bool:
     """Whether a proxy sees what is sent: it is not encrypted, or to anybody who takes the connection."""
     fields = [(name, value) for _, name, value in _fields(config, "")]
-    is_plain = any(name in ADDRESSES and str(value).startswith(PLAIN) for name, value in fields)
+    is_plain = any(name in ADDRESSES and str(value).lower().startswith(PLAIN) for name, value in fields)
     return is_plain or any(name in WAIVERS and value is WAIVERS[name] for name, value in fields)
 
 

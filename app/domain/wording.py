@@ -1,8 +1,17 @@
 """Says in words what a value must be: the sentence behind "422". Pure."""
 
+import re
 from typing import Any
 
 from msgspec import inspect as types
+
+_SIGNS = re.compile(r"\^\(?\[((?:[^\]\\]|\\.)+)\](?:[*+]|\{[0-9]+,[0-9]+\})\)?\$")  # a text of certain signs only
+_SCHEMES = {  # as patterns have them
+    "http": "[Hh][Tt][Tt][Pp][Ss]?:",
+    "https": "[Hh][Tt][Tt][Pp][Ss]",
+    "ws": "[Ww][Ss][Ss]?:",
+    "wss": "[Ww][Ss][Ss]?:",
+}
 
 _PLAIN: dict[type[types.Type], str] = {
     types.BoolType: "true or false",
@@ -24,9 +33,62 @@ def wanted(type_: Any) -> str:
     return f"{text}: {note}" if note else text + _pattern(info)
 
 
+def unfit(type_: Any, value: Any) -> str:
+    """The same of a value that was sent: where it is a text whose form is wrong, what is wrong with its form."""
+    info = types.type_info(type_)
+    found = _formed(info)
+    if found is None or not isinstance(value, str) or not _has_length(found, value) or _matches(found, value):
+        return wanted(type_)
+    note = _description(info)
+    pattern = (found.pattern or "").removesuffix(r"(?!\n)")
+    reason = _address_reason(pattern, value) or _odd_sign(pattern, value, note)
+    return f"{reason}: {note}" if note else f"{reason}: it must match {pattern}"
+
+
 def note_of(type_: Any) -> str:
     """The type's own description; empty when it has none."""
     return _description(types.type_info(type_))
+
+
+def _formed(info: types.Type) -> types.StrType | None:
+    """The text among a type's kinds that has a pattern."""
+    if isinstance(info, types.Metadata):
+        return _formed(info.type)
+    if isinstance(info, types.UnionType):
+        return next(filter(None, map(_formed, info.types)), None)
+    return info if isinstance(info, types.StrType) and info.pattern else None
+
+
+def _has_length(info: types.StrType, value: str) -> bool:
+    return (info.min_length or 0) <= len(value) <= (info.max_length if info.max_length is not None else len(value))
+
+
+def _matches(info: types.StrType, value: str) -> bool:
+    return re.search(info.pattern or "", value) is not None
+
+
+def _odd_sign(pattern: str, value: str, note: str) -> str:
+    """The first sign that is out of place, as far as the pattern tells; a secret's are shown to nobody."""
+    signs = _SIGNS.fullmatch(pattern)
+    usual = f"[{signs[1]}]" if signs else r"\S"
+    odd = next((sign for sign in value if not re.match(usual, sign) or not sign.isprintable()), "")
+    return f"must not have {odd!r} in it" if odd and "sealed" not in note else "must have another form"
+
+
+def _address_reason(pattern: str, value: str) -> str:
+    """What is wrong with an address; nothing for what is meant to be none."""
+    schemes = [name for name, form in _SCHEMES.items() if form in pattern]
+    if not schemes:
+        return ""
+    scheme, apart, rest = value.partition("://")
+    if not apart or scheme.lower() not in schemes:
+        return f"must begin with {' or '.join(f'{one}://' for one in schemes)}"
+    if any(sign.isspace() for sign in value):
+        return "must have no blanks and line ends in it: a blank is written %20"
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in place:
+        return "must have no user name and password in it"
+    return "must have a host behind ://" if not place else "must have nothing behind its path"
 
 
 def _pattern(info: types.Type) -> str:

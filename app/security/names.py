@@ -12,6 +12,8 @@ from functools import lru_cache
 from ipaddress import ip_address
 from time import monotonic
 
+from app.domain.hosts import native_address, wire_host
+
 KEPT_S = 5.0  # the shortest interval of a monitor: two checks of one never share an answer for long
 MOST_KEPT = 10_000  # names; some 2 MB
 THREADS = 32  # each holds one slow name server; the others go on
@@ -35,9 +37,12 @@ class NamesUnavailable(OSError):  # noqa: N818  # a fact about our network
 
 @lru_cache(maxsize=16_384)
 def literal(host: str) -> str:
-    """The address that this host is already, in its usual form; empty for names and for unusual forms (`127.1`)."""
+    """The address that this host is already, in its usual form: without brackets, `%25` as `%`, IPv4 as itself.
+
+    Empty for names and for unusual forms (`127.1`).
+    """
     try:
-        return str(ip_address(host))
+        return native_address(str(ip_address(wire_host(host))))
     except ValueError:
         return ""
 

@@ -12,6 +12,7 @@ import structlog
 from msgspec import UNSET
 
 from app.domain import cron
+from app.domain.hosts import with_wire_hosts
 from app.errors import Invalid
 from app.security import sealing
 from schema.errors import FieldError
@@ -176,7 +177,7 @@ def monitor_of(
 def _target_of(row: Mapping[str, Any]) -> Target | Unreadable:
     """The row's target; one that can't be read concerns its own monitor only, and not those that are read with it."""
     try:
-        return config_of(row)
+        return with_wire_hosts(config_of(row))
     except (sealing.Unopenable, msgspec.MsgspecError, KeyError, ValueError) as error:
         log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
         return Unreadable()

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.domain import validation, whereabouts
+from app.domain.hosts import with_wire_hosts
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store import monitor_rows, sight
@@ -135,7 +136,7 @@ async def opened(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
         return {}
     chosen = "SELECT id, config FROM proxies WHERE id IN (SELECT value->>0 FROM {each:1})"
     found = await db.rows(chosen, listed(proxy_ids))
-    return {row["id"]: sealing.unseal(row["config"], ProxyConfig) for row in found}
+    return {row["id"]: with_wire_hosts(sealing.unseal(row["config"], ProxyConfig)) for row in found}
 
 
 def proxy_of(row: Any) -> Proxy:

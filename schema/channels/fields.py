@@ -23,7 +23,7 @@ SecretUrl = Annotated[
     str,
     Meta(
         max_length=2_048,
-        pattern=r"^(https?://[^\s@/?#]+(?:[/?#]\S*)?|\*{8})$",
+        pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?|\*{8})$",
         extra={"secret": True},
         description="An address that lets whoever has it send; kept sealed, shown as ********.",
     ),

@@ -18,7 +18,9 @@ PhoneNumber = Annotated[
 class Twilio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="twilio"):
     """A text message to a phone, through Twilio."""
 
-    account_sid: Annotated[str, Meta(pattern=r"^AC[0-9a-fA-F]{32}$(?!\n)")]
+    account_sid: Annotated[
+        str, Meta(pattern=r"^AC[0-9a-fA-F]{32}$(?!\n)", description="As the console shows it: AC and 32 digits.")
+    ]
     api_key_sid: Annotated[
         str, Meta(pattern=r"^(SK[0-9a-fA-F]{32})?$(?!\n)", description="Signs in with this key instead of the account.")
     ] = ""

@@ -11,7 +11,7 @@ Url = Annotated[
     Meta(
         min_length=8,
         max_length=2_048,
-        pattern=r"^https?://[^\s@/?#]+(?:[/?#]\S*)?$",
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?$",
         extra={"restricted": Restricted.QUERY},
         description="An http or https address without credentials in it; those have fields of their own."
         " Viewers are not shown its query.",

@@ -58,7 +58,8 @@ Broker = Annotated[
     str,
     Meta(
         max_length=261,
-        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?):[0-9]{1,5}$",
+        pattern=r"^(\[[^\]\s]+\]|[^:\s\[\]]+):[0-9]{1,5}$(?!\n)",
+        description="A host and a port, such as kafka.lan:9092 or [2001:db8::7]:9092.",
         examples=["kafka.lan:9092"],
     ),
 ]

@@ -27,7 +27,6 @@ class Ssl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
         str,
         Meta(
             max_length=253,
-            pattern=r"^([A-Za-z0-9_*]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?)?$",
             description="The name to ask for and to compare with; empty: the host.",
         ),
     ] = ""

@@ -124,7 +124,7 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
         str,
         Meta(
             max_length=2_048,
-            pattern=r"^(https://[^\s@/?#]+(?:[/?#]\S*)?)?$",
+            pattern=r"^([Hh][Tt][Tt][Pp][Ss]://[^\s@/?#]+(?:[/?#]\S*)?)?$",
             extra={"restricted": Restricted.PATH},
             description="The server's address for DNS over HTTPS. Viewers are shown its scheme and host.",
         ),

@@ -17,8 +17,8 @@ class Domain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         str,
         Meta(
             max_length=253,
-            pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
-            description="As it was registered: without www or other names in front, xn-- where it is international.",
+            pattern=r"^[^\s./:@?#]+(\.[^\s./:@?#]+)+$(?!\n)",
+            description="As it was registered: without www or other names in front.",
             examples=["example.org"],
         ),
     ]
@@ -28,7 +28,7 @@ class Domain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         str,
         Meta(
             max_length=2_048,
-            pattern=r"^(https?://[^\s@/?#]+(?:/[^\s?#]*)?)?$",
+            pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:/[^\s?#]*)?)?$",
             description="An RDAP server, or with .json at its end the list of them; empty: WHOIS only.",
         ),
     ] = "https://data.iana.org/rdap/dns.json"

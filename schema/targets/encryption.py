@@ -20,7 +20,6 @@ MaybeHost = Annotated[
     str,
     Meta(
         max_length=253,
-        pattern=r"^([A-Za-z0-9_]([A-Za-z0-9_.:%-]*[A-Za-z0-9_.])?|::1?)?$",
         description="A host name or an IP address; empty when there is a connection string.",
     ),
 ]

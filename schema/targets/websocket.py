@@ -14,7 +14,7 @@ WebSocketUrl = Annotated[
     Meta(
         min_length=6,
         max_length=2_048,
-        pattern=r"^wss?://[^\s@/?#]+(?:[/?#]\S*)?$",
+        pattern=r"^[Ww][Ss][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?$",
         extra={"restricted": Restricted.QUERY},
         description="A ws or wss address without credentials in it. Viewers are not shown its query.",
         examples=["wss://example.org/live"],

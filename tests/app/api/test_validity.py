@@ -73,6 +73,19 @@ TAKEN = [
 ]
 
 
+AS_WRITTEN = [
+    ("tcp", {"host": "bücher.test", "port": 9}),
+    ("tcp", {"host": "[::1]", "port": 9}),
+    ("ping", {"host": "::ffff:127.0.0.1"}),
+    ("dns", {"host": "bücher.test"}),
+    ("ssh", {"host": "fe80::1%eth0"}),
+    ("http", {"url": "HTTP://bücher.test/"}),
+    ("http", {"url": "http://[fe80::1%25eth0]/"}),
+    ("websocket", {"url": "WSS://a.test/"}),
+    ("domain", {"domain": "bücher.test"}),
+]
+
+
 @pytest.fixture
 def api(client):
     client.headers.update(CARRIER)
@@ -108,6 +121,13 @@ async def test_what_can_not_be_asked_with_is_named_on_every_way_in(api, type_, c
 async def test_what_a_client_of_the_database_takes_is_taken(api, type_, text):
     reply = await api.post(f"{API}/monitors", json=make.monitor_json(type_, {"connection_string": text}))
     assert reply.status_code == 201, reply.text
+
+
+@pytest.mark.parametrize(("type_", "config"), AS_WRITTEN)
+async def test_a_host_is_taken_and_shown_as_it_was_written(api, type_, config):
+    reply = await api.post(f"{API}/monitors", json=make.monitor_json(type_, config))
+    assert reply.status_code == 201, reply.text
+    assert {name: reply.json()["config"][name] for name in config} == config
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import inspect as types
 
 from app.domain import fitting, wording
 from app.errors import Invalid
-from schema.channels import ChannelPatch
+from schema.channels import PROVIDERS, ChannelPatch
 from schema.errors import FieldError
 from schema.limits import Interval, Name, Port
 from schema.monitors import DRAFTS, MonitorPatch
-from schema.targets import Http, MailSecurity, Target
+from schema.targets import TARGETS, Http, MailSecurity, Target
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
@@ -54,6 +55,72 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
 )
 def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
     assert wording.wanted(type_) == told
+
+
+@pytest.mark.parametrize(
+    ("type_", "config", "field", "words"),
+    [
+        ("http", {"url": "example.org"}, "url", "must begin with http:// or https://"),
+        ("http", {"url": "ftp://example.org"}, "url", "must begin with http:// or https://"),
+        ("http", {"url": "https://me:secret@example.org/"}, "url", "must have no user name and password in it"),
+        ("http", {"url": "https://example.org/a b"}, "url", "must have no blanks and line ends in it"),
+        ("http", {"url": "https:///path"}, "url", "must have a host behind ://"),
+        ("http", {"url": "http:/"}, "url", "must be text of 8 to 2048 characters"),
+        ("websocket", {"url": "https://example.org"}, "url", "must begin with ws:// or wss://"),
+        ("domain", {"domain": "example.org", "rdap_url": "https://a.test/?b"}, "rdap_url", "nothing behind its path"),
+        (
+            "dns",
+            {"host": "a", "transport": "https", "resolver_url": "http://a.test"},
+            "resolver_url",
+            "begin with https://",
+        ),
+        (
+            "http",
+            {"url": "http://a.test", "accepted_statuscodes": ["ok"]},
+            "accepted_statuscodes.0",
+            "must have another form",
+        ),
+        ("domain", {"domain": "example"}, "domain", "must have another form"),
+        ("domain", {"domain": "exam ple.org"}, "domain", "must not have ' ' in it"),
+        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "A host and a port"),
+        ("kafka-producer", {"brokers": ["a:1"], "topic": "a/b", "message": "b"}, "topic", "must not have '/' in it"),
+        (
+            "docker",
+            {"container": "a", "daemon": "http://a"},
+            "daemon",
+            "must have another form: Where the Docker Engine",
+        ),
+        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: Of the host key"),
+        ("mail", {"host": "a", "protocol": "smtp", "from_email": "me"}, "from_email", "must have another form: Sender"),
+        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Part of the push address"),
+    ],
+)
+def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:
+    (found,) = fitting.faults(config, TARGETS[type_])
+    assert (found.field, words in found.message) == (field, True), found
+
+
+def is_formed(info: types.Type) -> bool:
+    """Whether a type is a text with a pattern."""
+    if isinstance(info, types.Metadata):
+        return is_formed(info.type)
+    if isinstance(info, types.UnionType):
+        return any(map(is_formed, info.types))
+    return isinstance(info, types.StrType) and bool(info.pattern)
+
+
+FORMED = [
+    (f"{name}.{one.name}", one.type)
+    for name, kind in {**TARGETS, **PROVIDERS}.items()
+    for one in msgspec.structs.fields(kind)
+    if is_formed(types.type_info(one.type))
+]
+
+
+@pytest.mark.parametrize(("place", "type_"), FORMED)
+def test_a_wrong_form_is_not_called_a_wrong_length(place: str, type_: Any) -> None:
+    texts = [sign * length for sign in ("\u2028", "\x01") for length in (1, 8, 32)]
+    assert any("characters" not in wording.unfit(type_, text) for text in texts), place
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\udfff"])

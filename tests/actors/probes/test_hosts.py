@@ -1,0 +1,121 @@
+"""Hosts as people write them are asked for: brackets, zones, letters beyond ASCII, IPv4 in the clothes of IPv6."""
+
+import asyncio
+import contextlib
+import socket
+
+import msgspec
+import pytest
+
+from actors.probes import open_tools, outcome_of
+from app.domain.hosts import native_address, with_wire_hosts
+from app.domain.validation import field_errors
+from app.security.names import Names
+from schema.proxies import Protocol, ProxyConfig
+from schema.status import Status
+from schema.targets import Domain, Http, KafkaProducer, Ping, Ssl, Tcp, WebSocket
+from tests import make
+from tests.actors.probes.target import answering, serving
+
+HAS_IPV6 = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here: boot the kernel without ipv6.disable=1")
+
+
+@pytest.fixture
+async def resolving(settings):
+    """Checks by names of our own: which of them were asked for, and what a check says."""
+    asked = []
+
+    def lookup(host):
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    tools = await open_tools(settings, names=Names(lookup=lookup))
+
+    async def run(target):
+        assert not field_errors(target)
+        snapshot = make.snapshot(with_wire_hosts(target), timeout_ms=10_000)
+        return await outcome_of(make.slot(), snapshot, tools), asked
+
+    yield run
+    await tools.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("bücher.test", "xn--bcher-kva.test"), ("STRASSE.test", "STRASSE.test"), ("a_b.test", "a_b.test")],
+)
+async def test_a_name_is_resolved_as_browsers_resolve_it(resolving, host, name):
+    async with serving(answering()) as target:
+        outcome, asked = await resolving(Tcp(host=host, port=target.port))
+    assert (outcome.seen, asked) == (Status.UP, [name])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]"])
+async def test_an_address_of_ipv4_is_one_in_any_clothes(resolving, host):
+    async with serving(answering()) as target:
+        outcome, asked = await resolving(Tcp(host=host, port=target.port))
+        url = f"HTTP://{host if host[0] == '[' or ':' not in host else f'[{host}]'}:{target.port}/"
+        by_url, _ = await resolving(Http(url=url))
+    assert (outcome.seen, outcome.message, by_url.seen, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
+
+
+@HAS_IPV6
+@pytest.mark.parametrize("host", ["::1", "[::1]", "[0:0::1]"])
+async def test_an_address_of_ipv6_may_have_brackets(resolving, host):
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "::1", 0)
+    port = server.sockets[0].getsockname()[1]
+    outcome, _ = await resolving(Tcp(host=host, port=port))
+    by_url, _ = await resolving(Http(url=f"http://[{host.strip('[]')}]:{port}/"))
+    server.close()
+    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert by_url.message == "the connection was closed without an answer"
+
+
+async def test_a_zone_that_this_machine_has_not_is_down_in_plain_words(resolving):
+    for target in (Http(url="http://[fe80::1%25nosuch0]/"), Tcp(host="fe80::1%nosuch0", port=80)):
+        outcome, _ = await resolving(target)
+        assert outcome.seen is Status.DOWN
+        assert outcome.message == "this machine has no way to that address: is its zone an interface here?"
+
+
+@pytest.mark.parametrize("host", ["::ffff:127.0.0.1", "[::ffff:7f00:1]"])
+async def test_icmp_goes_there_too(resolving, host):
+    outcome, _ = await resolving(Ping(host=host))
+    assert (outcome.seen, outcome.message) == (Status.UP, "")
+
+
+def test_an_address_of_ipv4_is_itself():
+    assert [native_address(one) for one in ("::ffff:10.0.0.1", "::1", "10.0.0.1", "fe80::1%lo")] == [
+        "10.0.0.1",
+        "::1",
+        "10.0.0.1",
+        "fe80::1%lo",
+    ]
+
+
+async def test_a_scheme_has_no_case(resolving):
+    async with serving(answering()) as target:
+        outcome, _ = await resolving(Http(url=f"HtTp://127.0.0.1:{target.port}/"))
+        socket_, _ = await resolving(WebSocket(url=f"WS://127.0.0.1:{target.port}/"))
+    assert (outcome.seen, socket_.message) == (Status.UP, "no WebSocket: the server answered 200")
+
+
+@pytest.mark.parametrize(
+    ("config", "changes"),
+    [
+        (Ssl(host="bücher.test", server_name="[::1]"), {"host": "xn--bcher-kva.test", "server_name": "::1"}),
+        (Domain(domain="bücher.test"), {"domain": "xn--bcher-kva.test"}),
+        (
+            KafkaProducer(brokers=["bücher.test:9092", "[::1]:9092"], topic="a", message="b"),
+            {"brokers": ["xn--bcher-kva.test:9092", "::1:9092"]},
+        ),
+        (ProxyConfig(protocol=Protocol.HTTP, host="[::1]", port=1), {"host": "::1"}),
+        (Tcp(host="a.test", port=1), {}),
+        (Tcp(host="a b", port=1), {}),
+    ],
+)
+def test_every_field_that_holds_a_host_is_made_ready(config, changes):
+    ready = with_wire_hosts(config)
+    assert ready == msgspec.structs.replace(config, **changes)
+    with contextlib.suppress(AttributeError):
+        assert ready.host.isascii()
