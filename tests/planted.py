@@ -84,6 +84,7 @@ PEMS: dict[str, Callable[[str, str], dict[str, Any]]] = {  # of a certificate an
     "tls_key": lambda cert, key: {"tls_cert": cert, "tls_key": key},
     "tls_ca": lambda cert, _: {"tls_ca": cert},
     "client_key": lambda cert, key: {"client_cert": cert, "client_key": key},
+    "ssh.private_key": lambda _, key: {"private_key": key},
 }
 SHAPES: dict[str, Callable[[str], Any]] = {
     "headers": lambda secret: {"X-Key": secret},
@@ -145,8 +146,8 @@ def planted(name: str, path: str, place: Path) -> Planted:
     field, *inner = path.split(".")
     if inner:
         config[field] = {"method": inner[0], **INNER.get(inner[0], {}), inner[1]: secret}
-    elif field in PEMS:
-        config |= PEMS[field](*certificates.pair(place))
+    elif pems := PEMS.get(field) or PEMS.get(f"{name}.{field}"):
+        config |= pems(*certificates.pair(place))
         secret = config[field].splitlines()[1]
         config |= BESIDE.get(f"{name}.{field}", {})
         config |= {"tls": True} if "tls" in TARGETS[name].__struct_fields__ else {}

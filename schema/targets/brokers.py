@@ -30,7 +30,9 @@ class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         Meta(
             max_length=1_024,
             pattern=r"^(/[^\s#]*)?$",
-            description="Speak through a WebSocket at this path, often `/mqtt`; empty: without one.",
+            extra={"restricted": Restricted.QUERY},
+            description="Speak through a WebSocket at this path, often `/mqtt`; empty: without one. Viewers are not "
+            "shown its query.",
         ),
     ] = ""
     path: Annotated[

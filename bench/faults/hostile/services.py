@@ -44,7 +44,7 @@ MAIL = [
         lambda _: b"250-me\r\n" + b"250-" + LINE + b"250 AUTH X\r\n", lambda _: b"500 " + LINE, first=b"220 hi\r\n"),
         username="me", password="a secret"),
     mail("smtp", "a goodbye that is none", computing(lambda _: b"250 me\r\n", lambda _: b"550 " + LINE,
-                                                     first=b"220 " + LINE)),
+                                                     first=b"220 " + LINE), assertions=value_is("another")),
     mail("smtp", "STARTTLS, then letters", computing(lambda _: b"250-me\r\n250 STARTTLS\r\n", lambda _: b"220 go\r\n",
                                                      lambda _: POISON * 99, first=b"220 hi\r\n"), security="starttls"),
     mail("smtp", "a reset in the greeting", resetting(b"22")),
@@ -58,7 +58,7 @@ MAIL = [
     mail("pop3", "no POP3 at all", sending(LINE)),
     mail("pop3", "capabilities without end", flooding(b"+OK hi\r\n+OK\r\n", b"a\r\n", asked=False)),
     mail("pop3", "a refusal that is none", computing(lambda _: b"-ERR\r\n", lambda _: b"-ERR " + LINE,
-                                                     first=b"+OK " + LINE)),
+                                                     first=b"+OK " + LINE), assertions=value_is("another")),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import saying
+from tests.actors.probes.servers_data import a_place, given_to_nobody, saying
 from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -211,3 +211,30 @@ def test_both_families_are_told_the_limit_in_their_own_words():
 def test_a_statement_that_does_not_read_is_not_taken(query, message):
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert({"host": "a.test", "query": query}, Mysql)
+
+
+async def test_who_we_are_is_shown_and_ciphers_of_other_clients_are_offered(check):
+    with a_place() as place:
+        certificates.served(place)
+        (place / "ca.pem").write_text(certificates.authority_pem())
+        leaf = place / "leaf.pem"
+        given_to_nobody(place)
+        options = (
+            *(f"--ssl-cert={leaf}", f"--ssl-key={leaf}", f"--ssl-ca={place / 'ca.pem'}"),
+            *("--tls-version=TLSv1.2", "--ssl-cipher=ECDHE-ECDSA-AES128-SHA"),
+        )
+        with mariadb("CREATE USER 'ada'@'127.0.0.1' IDENTIFIED BY 'sesame' REQUIRE X509;", *options) as port:
+            cert, key = certificates.pair(place)
+            target = Mysql(
+                host="127.0.0.1",
+                port=port,
+                username="ada",
+                password="sesame",
+                tls=True,
+                ca_cert=certificates.authority_pem(),
+                query="SHOW SESSION STATUS LIKE 'Ssl_cipher'",
+            )
+            known = await check(msgspec.structs.replace(target, client_cert=cert, client_key=key))
+            stranger = await check(target)
+    assert (known.seen, stranger.seen) == (UP, DOWN), known.message
+    assert stranger.message.startswith("the server answered: Access denied")

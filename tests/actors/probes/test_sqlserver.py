@@ -1,7 +1,9 @@
 """What a SQL Server answers to one query that only reads. `servers_tds` says why it is not a real one."""
 
 import asyncio
+import ssl
 import struct
+import warnings
 
 import msgspec
 import pytest
@@ -117,6 +119,39 @@ async def test_a_check_that_is_cut_off_hangs_up(check, server):
     with pytest.raises(asyncio.CancelledError):
         await checking
     await server.lost.wait()
+
+
+def requiring(context):
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=certificates.authority_pem())
+    return context
+
+
+def limited(context, *, to=ssl.TLSVersion.TLSv1_2):
+    context.set_ciphers("ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0")
+    with warnings.catch_warnings(action="ignore"):
+        context.minimum_version = context.maximum_version = to
+    return context
+
+
+async def test_a_certificate_of_ours_lets_us_in(check, tmp_path):
+    secure = SqlServer(requiring(certificates.served(tmp_path)))
+    cert, key = certificates.pair(tmp_path)
+    ours = {"tls": True, "ca_cert": certificates.authority_pem(), "client_cert": cert, "client_key": key}
+    async with served(secure) as port:
+        known = await check(asking(port, **ours))
+        stranger = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
+    assert (known.seen, stranger.seen) == (UP, DOWN), known.message
+
+
+async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are_ignored(check, tmp_path):
+    usual = SqlServer(limited(certificates.served(tmp_path)))
+    ancient = SqlServer(limited(certificates.served(tmp_path), to=ssl.TLSVersion.TLSv1))
+    strict = {"tls": True, "ca_cert": certificates.authority_pem()}
+    async with served(usual) as port, served(ancient) as old_port:
+        outcomes = [await check(asking(one, **strict)) for one in (port, old_port)]
+        outcomes.append(await check(asking(old_port, tls=True, ignore_tls_errors=True)))
+    assert [one.seen for one in outcomes] == [UP, DOWN, UP], [one.message for one in outcomes]
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):

@@ -6,7 +6,7 @@ import ssl
 import warnings
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -43,6 +43,18 @@ OURS = {"cert": ("tls_cert", "client_cert"), "key": ("tls_key", "client_key"), "
 NEVER_IGNORING = {"ssl", "postgres"}  # what is ignored there is said by other fields
 
 
+class Before(NamedTuple):
+    """What is said before the handshake: by the client in so many bytes, and by the server."""
+
+    size: int
+    answer: bytes
+
+
+BEFORE = {  # where one asks the other for it
+    "postgres": Before(8, b"S"),
+}
+
+
 def kind_of(what: str) -> type[Any]:
     return TARGETS[what.partition(" ")[0].partition("'")[0]]
 
@@ -65,23 +77,20 @@ def ignoring(target: Any) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def meeting(context: ssl.SSLContext, *, asked_first: bool) -> AsyncIterator[tuple[int, list[Any]]]:
-    """The port of a server that hangs up after the handshake, and what it learnt of who came.
-
-    asked_first    PostgreSQL's way: the client asks whether there is TLS
-    """
-    met: list[Any] = []
+async def meeting(context: ssl.SSLContext, what: str) -> AsyncIterator[tuple[int, list[Any]]]:
+    """The port of a server that hangs up after the handshake, and what it learnt of who came."""
+    met, before = list[Any](), BEFORE.get(what)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError):
-            if asked_first:
-                await reader.readexactly(8)
-                writer.write(b"S")
+            if before:
+                await reader.readexactly(before.size)
+                writer.write(before.answer)
                 await writer.start_tls(context)
             met.append(writer.get_extra_info("peercert"))
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=None if asked_first else context)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=None if before else context)
     async with server:
         yield server.sockets[0].getsockname()[1], met
 
@@ -113,7 +122,7 @@ async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
 
     context = served(authorities.pair(Wanted(names=("127.0.0.1",))), asking)
     cert, key = (one.read_text() for one in authorities.pair(Wanted(common_name="the watch")))
-    async with meeting(context, asked_first=what == "postgres") as (port, met):
+    async with meeting(context, what) as (port, met):
         outcome = await check(target_of(what, port, cert=cert, key=key, ca=authorities.root.read_text()))
         strange = await check(target_of(what, port, ca=authorities.stranger.read_text()))
     names = {name: value for peer in met for part in peer["subject"] for name, value in part}
@@ -153,7 +162,7 @@ async def test_ciphers_of_tls_1_2_that_other_clients_offer_are_offered(check, au
         context.set_ciphers("ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
 
     context = served(authorities.pair(Wanted(names=("127.0.0.1",))), old)
-    async with meeting(context, asked_first=what == "postgres") as (port, met):
+    async with meeting(context, what) as (port, met):
         outcome = await check(target_of(what, port, ca=authorities.root.read_text()))
     assert met, outcome.message
 
@@ -166,7 +175,7 @@ async def test_what_nobody_should_speak_is_spoken_where_errors_are_ignored(check
             context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
 
     context = served(authorities.pair(Wanted(key="rsa1024", days=(-9, -2), issuer="")), ancient)
-    async with meeting(context, asked_first=False) as (port, met):
+    async with meeting(context, what) as (port, met):
         strict = await check(target_of(what, port))
         assert not met
         lenient = await check(ignoring(target_of(what, port)))
