@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Name
+from schema.limits import Name, Uuid
 from schema.status import Role
 
 Scope = Annotated[
@@ -58,7 +58,7 @@ class ApiKeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class ApiKey(Struct, frozen=True, kw_only=True):
     """A key as it is returned: recognised by its first characters, never shown."""
 
-    id: str
+    id: Uuid
     name: str
     prefix: Annotated[str, Meta(description="The key's first characters.", examples=["pk_hG4w9xQz"])]
     user_id: str

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Name
+from schema.limits import Name, Uuid
 from schema.results import Result
 
 PluginName = Annotated[
@@ -33,7 +33,7 @@ BatchTimeout = Annotated[
 class Check(Struct, frozen=True, kw_only=True):
     """A check as it is returned: secrets masked."""
 
-    id: str
+    id: Uuid
     name: str
     plugin_type: str
     config: dict[str, Any]

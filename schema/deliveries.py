@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.events import EventKind
+from schema.limits import Uuid
 
 State = Literal["pending", "sending", "sent", "dead", "suppressed"]
 DeliveryId = Annotated[str, Meta(max_length=36)]
@@ -14,13 +15,13 @@ DeliveryId = Annotated[str, Meta(max_length=36)]
 class Delivery(Struct, frozen=True, kw_only=True):
     """One event on its way to one channel. `id` is the idempotency key: the same on every attempt."""
 
-    id: str
+    id: Uuid
     event_id: str
     event: EventKind
     event_at: datetime
-    channel_id: str
-    monitor_id: str | None
-    incident_id: str | None
+    channel_id: Uuid
+    monitor_id: Uuid | None
+    incident_id: Uuid | None
     state: Annotated[str, Meta(description="pending, sending, sent, dead or suppressed: not told on purpose.")]
     attempts: int
     next_attempt_at: Annotated[datetime | None, Meta(description="Of a pending one.")]

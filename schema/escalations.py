@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Name
+from schema.limits import Name, Uuid
 
 DAY_S = 86_400
 EscalationId = Annotated[
@@ -54,7 +54,7 @@ class EscalationPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Escalation(Struct, frozen=True, kw_only=True):
     """An escalation as it is returned; channels that were deleted have left its steps."""
 
-    id: str
+    id: Uuid
     name: str
     steps: list[EscalationStep]
     repeat: int

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from schema.limits import Uuid
 from schema.status import Status
 
 EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: 41 bits of milliseconds from here last until 2089
@@ -25,7 +26,7 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     """One check as people and programs see it."""
 
     id: Annotated[str, Meta(description="Opaque; also the cursor.")]
-    monitor_id: str
+    monitor_id: Uuid
     status: Annotated[Status, Meta(description="0 down, 1 up, 2 pending, 3 maintenance, 4 degraded, 5 unknown")]
     raw_status: Annotated[Status, Meta(description="What the check itself saw.")]
     time: Annotated[datetime, Meta(description="The due time of the slot.")]

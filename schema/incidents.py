@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schema.limits import Uuid
+
 Title = Annotated[str, Meta(min_length=1, max_length=200, description="What people read first.")]
 MonitorId = Annotated[str, Meta(max_length=36)]
 Zoned = Annotated[datetime, Meta(tz=True)]
@@ -58,7 +60,7 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 class AffectedMonitor(Struct, frozen=True, kw_only=True):
     """The monitor an incident is about. `name` is empty once it was deleted."""
 
-    id: str
+    id: Uuid
     name: str
 
 
@@ -90,7 +92,7 @@ class NoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Incident(Struct, frozen=True, kw_only=True):
     """An incident as lists return it."""
 
-    id: str
+    id: Uuid
     kind: IncidentKind
     status: IncidentStatus
     title: str
@@ -102,7 +104,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     acknowledged_by: str
     resolved_at: datetime | None
     duration: Annotated[float | None, Meta(description="Seconds from start to end; null while it lasts.")]
-    escalation_id: str | None
+    escalation_id: Uuid | None
     escalates_at: Annotated[datetime | None, Meta(description="When the next ones are told, unless somebody answers.")]
     post_mortem: str
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from schema.limits import Uuid
 from schema.status import Role
 from schema.users import Email, Password, Username
 
@@ -29,7 +30,7 @@ class InvitationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Invitation(Struct, frozen=True, kw_only=True):
     """An invitation as it is returned."""
 
-    id: str
+    id: Uuid
     email: str
     role: Role
     status: InvitationStatus

@@ -19,6 +19,7 @@ class Restricted(IntEnum):
 NAME_LIMIT = 150  # characters
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, description="A name people recognise.")]
 Text = Annotated[str, Meta(max_length=2_000)]
+Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]  # what we return; what is sent is looked up
 Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
 Body = Annotated[
     str,

@@ -7,12 +7,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema import drafts
 from schema.escalations import EscalationId
-from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone
+from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone, Uuid
 from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.tags import TagIds, TagLabel
 from schema.targets import TARGETS, Target
 
+MonitorType = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS)})]
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
 Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
 ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
@@ -51,8 +52,8 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What may change. Absent fields stay; `config` is replaced whole and must fit the monitor's type."""
 
     name: Name | UnsetType = UNSET
-    type: Annotated[str | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
-    config: dict[str, Any] | UnsetType = UNSET
+    type: Annotated[MonitorType | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
+    config: Annotated[dict[str, Any] | UnsetType, Meta(description="All of it, as in a draft of this type.")] = UNSET
     description: Text | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     interval: Annotated[Interval | UnsetType | None, Meta(description="null: on demand, or by `cron`.")] = UNSET
@@ -78,9 +79,9 @@ class MonitorCopy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Monitor(Struct, frozen=True, kw_only=True):
     """A monitor as it is returned: secrets masked, with where it stands."""
 
-    id: str
+    id: Uuid
     name: str
-    type: str
+    type: MonitorType
     config: Target
     description: str
     active: bool
@@ -92,10 +93,10 @@ class Monitor(Struct, frozen=True, kw_only=True):
     retry_interval: int | None
     resend_interval: int
     upside_down: bool
-    notification_channel_ids: list[str]
+    notification_channel_ids: list[Uuid]
     tags: Annotated[list[TagLabel], Meta(description="By name.")]
-    parent_ids: Annotated[list[str], Meta(description="What it can't be reached without.")]
-    escalation_id: str | None
+    parent_ids: Annotated[list[Uuid], Meta(description="What it can't be reached without.")]
+    escalation_id: Uuid | None
     status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
     status_since: datetime | None
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
@@ -106,7 +107,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
 class PushAddress(Struct, frozen=True, kw_only=True):
     """Where a push monitor is reported to: whoever knows it can report."""
 
-    id: str
+    id: Uuid
     token: str
     path: Annotated[str, Meta(description="Below this server's address.", examples=["/api/v1/push/TOKEN"])]
 

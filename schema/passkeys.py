@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schema.factors import Proof, RecoveryCodes, Ticket, TwoFactor
+from schema.limits import Uuid
 from schema.pages import Pagination
 
 Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
@@ -84,7 +85,7 @@ class PasskeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Passkey(Struct, frozen=True, kw_only=True):
     """A passkey as returned."""
 
-    id: str
+    id: Uuid
     name: str
     site: Annotated[str, Meta(description="The host it is good for.")]
     transports: list[str]

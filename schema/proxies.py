@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Host, Name, Port, Secret
+from schema.limits import Host, Name, Port, Secret, Uuid
 
 Username = Annotated[str, Meta(max_length=255)]
 
@@ -56,7 +56,7 @@ class ProxyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Proxy(Struct, frozen=True, kw_only=True):
     """A proxy as it is returned: the password masked."""
 
-    id: str
+    id: Uuid
     name: str
     protocol: Protocol
     host: str

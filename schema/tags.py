@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Text
+from schema.limits import Text, Uuid
 
 GREY = "#6b7280"
 
@@ -43,7 +43,7 @@ class TagPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Tag(Struct, frozen=True, kw_only=True):
     """A tag as it is returned."""
 
-    id: str
+    id: Uuid
     name: str
     color: str
     description: str
@@ -56,7 +56,7 @@ class Tag(Struct, frozen=True, kw_only=True):
 class TagLabel(Struct, frozen=True, kw_only=True):
     """A tag as its monitors show it."""
 
-    id: str
+    id: Uuid
     name: str
     color: str
 

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from schema.channels.fields import HeaderName
 from schema.channels.terms import EventPatterns
 from schema.events import EventKind
-from schema.limits import Name, Secret
+from schema.limits import Name, Secret, Uuid
 from schema.targets import Url
 
 Signing = Annotated[
@@ -66,7 +66,7 @@ class WebhookHealth(Struct, frozen=True, kw_only=True):
 class WebhookShown(Struct, frozen=True, kw_only=True):
     """A webhook as it is returned: secrets masked."""
 
-    id: str
+    id: Uuid
     name: str
     url: str
     events: list[str]
@@ -83,7 +83,7 @@ class WebhookShown(Struct, frozen=True, kw_only=True):
 class RotatedSecret(Struct, frozen=True, kw_only=True):
     """A new secret: shown here, and never again."""
 
-    id: str
+    id: Uuid
     secret: str
     previous_secret_until: datetime
 
@@ -97,7 +97,7 @@ class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class WebhookDelivery(Struct, frozen=True, kw_only=True):
     """One event on its way to a webhook. `id` is what the request says as `X-Webhook-Id`."""
 
-    id: str
+    id: Uuid
     event: str
     event_id: str
     state: str

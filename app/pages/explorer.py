@@ -6,6 +6,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from app.api.deadlines import UNHURRIED
 from app.pages import shelf
 from app.pages.bundle import SPEC_FILE
 from app.security.policy import ANYONE
@@ -13,6 +14,7 @@ from app.security.policy import ANYONE
 AnyRequest = Request[Any, Any, Any]
 
 SPEC = "/api/v1/openapi.json"
+WAITING = {UNHURRIED: True}  # the first time, for a process with a limit of its own
 LASTING, ASKING = "public, max-age=86400", "no-cache"
 START = f"""window.addEventListener("load", () => SwaggerUIBundle({{
   url: "{SPEC}", dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
@@ -70,7 +72,7 @@ async def front() -> Redirect:
     return Redirect("/api/v1/docs")
 
 
-@get(SPEC, guards=[ANYONE], include_in_schema=False)
+@get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def openapi(request: AnyRequest) -> Response[bytes]:
     """The document both explorers show."""
     return await shelf.reply(request, SPEC_FILE, ASKING)
@@ -82,7 +84,7 @@ async def start() -> Response[str]:
     return Response(START, media_type="text/javascript", headers={"Cache-Control": ASKING})
 
 
-@get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False)
+@get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A file of the explorers."""
     return await shelf.reply(request, name, LASTING)

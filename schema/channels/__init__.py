@@ -33,7 +33,7 @@ from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush
 from schema.channels.wecom import Wecom
 from schema.channels.whatsapp import Whatsapp
-from schema.limits import Name
+from schema.limits import Name, Uuid
 from schema.tags import TagId
 
 __all__ = [
@@ -99,6 +99,7 @@ ChannelConfig = (
 )  # fmt: skip
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 
+ChannelType = Annotated[str, Meta(extra_json_schema={"enum": list(PROVIDERS)})]
 TagIds = Annotated[list[TagId], Meta(max_length=100, description="Monitors that bear one of these tags tell it, too.")]
 Delay = Annotated[
     int, Meta(ge=0, le=86_400, description="Seconds an outage must last before it is told; a shorter one never is.")
@@ -125,8 +126,8 @@ class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What may change. Absent fields stay; `config` is replaced whole and must fit the channel's type."""
 
     name: Name | UnsetType = UNSET
-    type: Annotated[str | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
-    config: dict[str, Any] | UnsetType = UNSET
+    type: Annotated[ChannelType | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
+    config: Annotated[dict[str, Any] | UnsetType, Meta(description="All of it, as in a draft of this type.")] = UNSET
     active: bool | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
     all_monitors: bool | UnsetType = UNSET
@@ -141,14 +142,14 @@ class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Channel(Struct, frozen=True, kw_only=True):
     """A channel as it is returned: secrets masked."""
 
-    id: str
+    id: Uuid
     name: str
-    type: str
+    type: ChannelType
     config: ChannelConfig
     active: bool
     is_default: bool
     all_monitors: bool
-    tag_ids: list[str]
+    tag_ids: list[Uuid]
     events: list[str]
     quiet_hours: QuietHours | None
     delay: int

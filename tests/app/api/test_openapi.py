@@ -120,6 +120,21 @@ def test_a_push_by_head_is_declared(spec: dict[str, Any]) -> None:
     assert not any("content" in resolved_reply(spec, one) for one in item["head"]["responses"].values())
 
 
+def test_an_id_is_a_uuid_unless_it_is_somebody_elses_or_opaque(spec: dict[str, Any]) -> None:
+    schemas = spec["components"]["schemas"]
+    ids = {name: one["properties"]["id"] for name, one in schemas.items() if "id" in one.get("properties", {})}
+    users = {"User", "Me", "Member", "ChangedMember"}  # the installation's own token is no user, and called api-admin
+    opaque = {"Heartbeat", "Result", "Session", "AttestedCredential", "SignedCredential"}
+    echoed = {"BulkItem"}
+    assert {name for name, one in ids.items() if one.get("format") != "uuid"} == users | opaque | echoed
+
+
+@pytest.mark.parametrize(("name", "types"), [("Monitor", TARGETS), ("Channel", PROVIDERS)])
+def test_a_type_is_one_of_those_there_are(spec: dict[str, Any], name: str, types: dict[str, Any]) -> None:
+    for schema in (name, f"{name}Patch"):
+        assert spec["components"]["schemas"][schema]["properties"]["type"]["enum"] == list(types)
+
+
 def test_a_list_is_one_of_two_under_one_name(spec: dict[str, Any]) -> None:
     shape = spec["paths"]["/api/v1/monitors"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert shape == {"$ref": "#/components/schemas/MonitorList"}
