@@ -36,7 +36,7 @@ EMPTY = """DO $$ DECLARE one record; is_filled boolean; BEGIN
         IF is_filled THEN EXECUTE 'DELETE FROM ' || one.name; END IF;
     END LOOP;
     FOR one IN SELECT quote_ident(sequencename) AS name FROM pg_sequences
-        WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> 'migration_id_seq' LOOP
         EXECUTE 'ALTER SEQUENCE ' || one.name || ' RESTART';
     END LOOP; END $$"""
 
