@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 from app import db
 from app.domain import validation, whereabouts
 from app.domain.hosts import with_wire_hosts
+from app.domain.validation.web import proxy_fault
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security import sealing
 from app.store import monitor_rows, sight
@@ -78,6 +79,8 @@ async def change(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
         now, merged = _now_ms(), _merged(row, patch)
         if moved := whereabouts.moved(merged, _config_of(row)):
             await _refuse_to_hand_over(proxy_id, moved)
+        if merged.protocol is Protocol.HTTPS and row["protocol"] != Protocol.HTTPS.value:
+            await _refuse_to_lose(proxy_id, merged.protocol)
         values: dict[Any, Any] = {**_columns_of(merged), "version": row["version"] + 1, "updated_ms": now}
         await ProxyRow.update(values).where(ProxyRow.id == proxy_id)
         return await read(proxy_id), await _touch(proxy_id)
@@ -113,12 +116,13 @@ async def use(monitor_id: str, target: Target) -> None:
         return
     made = await db.rows(
         "INSERT INTO proxy_uses (monitor_id, proxy_id) SELECT CAST(?1 AS TEXT), id FROM proxies WHERE id = ?2"
-        " RETURNING proxy_id",
+        " RETURNING proxy_id, (SELECT protocol FROM proxies WHERE id = ?2) AS protocol",
         monitor_id,
         proxy_id,
     )
     if not made:
         raise Invalid.one("config.proxy_id", UNKNOWN)
+    _refuse_unfit(target, Protocol(made[0]["protocol"]))
 
 
 async def of(target: Target) -> ProxyConfig | None:
@@ -127,6 +131,8 @@ async def of(target: Target) -> ProxyConfig | None:
     known = await opened({proxy_id} if proxy_id else ())
     if proxy_id and proxy_id not in known:
         raise Invalid.one("config.proxy_id", UNKNOWN)
+    if proxy_id:
+        _refuse_unfit(target, known[proxy_id].protocol)
     return known.get(proxy_id)
 
 
@@ -188,11 +194,29 @@ def _validated(draft: ProxyDraft) -> ProxyDraft:
     return draft
 
 
+def _refuse_unfit(target: Target, protocol: Protocol) -> None:
+    """Raise Invalid for a proxy that does not carry what the monitor asks."""
+    if words := proxy_fault(target, protocol):
+        raise Invalid.one("config.proxy_id", words)
+
+
+async def _refuse_to_lose(proxy_id: str, protocol: Protocol) -> None:
+    """Raise Invalid while a monitor goes through the proxy that one of this protocol does not carry."""
+    lost = [row["name"] for row in await _users(proxy_id) if proxy_fault(monitor_rows.config_of(row), protocol)]
+    if lost:
+        raise Invalid.one("protocol", f"must stay what it is: https does not carry ws:// for {', '.join(lost[:NAMED])}")
+
+
+async def _users(proxy_id: str) -> list[Any]:
+    """The monitors that go through it, by name."""
+    chosen = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
+    found: list[Any] = await db.rows(f"{chosen} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
+    return found
+
+
 async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:
     """Raise Conflict while monitors send secrets that whoever is at the proxy's new place could read."""
-    chosen = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
-    rows = await db.rows(f"{chosen} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
-    trusting = [row for row in rows if _shows_secrets(monitor_rows.config_of(row))]
+    trusting = [row for row in await _users(proxy_id) if _shows_secrets(monitor_rows.config_of(row))]
     if not trusting:
         return
     names = ", ".join(row["name"] for row in trusting[:NAMED]) + (", …" if len(trusting) > NAMED else "")

@@ -19,6 +19,7 @@ from schema.errors import FieldError
 from schema.proxies import ProxyConfig, ProxyDraft
 from schema.settings import EgressPolicy
 from schema.targets import (
+    Grpc,
     Http,
     Ldap,
     Mongodb,
@@ -86,6 +87,7 @@ RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
     Ldap: services.ldap_faults,
     Snmp: services.snmp_faults,
     Ssh: services.ssh_faults,
+    Grpc: services.grpc_faults,
     ProxyDraft: services.proxy_faults,
     ProxyConfig: services.proxy_faults,
     EgressPolicy: _egress_faults,

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.domain import ldap_filter
+from app.domain import foreign_json, ldap_filter
 from app.domain.connections import databases
 from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
 from app.domain.connections.mongodb import cluster_of
 from app.domain.invalid import InvalidField
 from app.domain.validation.fault import Fault
 from schema.proxies import Protocol, ProxyConfig, ProxyDraft
-from schema.targets import Ldap, Mongodb, Mysql, Postgres, Redis, Snmp, Sqlserver, Ssh
+from schema.targets import Grpc, Ldap, Mongodb, Mysql, Postgres, Redis, Snmp, Sqlserver, Ssh
 
 MOST_ARC = 4_294_967_295  # RFC 2578, 3.5
 MOST_SECOND_ARC = 39  # X.660: below the first two roots
@@ -64,8 +64,34 @@ _SNMP_BYTES = {"username": 32, "context": 255}  # RFC 3414, 5 and RFC 3411, 3.3.
 
 def ssh_faults(config: Ssh) -> Iterator[Fault]:
     """Of an `ssh` monitor."""
+    if not (config.username.isascii() and config.username.isprintable()):
+        yield from _read(lambda: _ssh_name(config.username), "username")
     if config.private_key:
         yield from _read(lambda: _ssh_key(config.private_key), "private_key")
+
+
+def _ssh_name(text: str) -> None:
+    from asyncssh.saslprep import SASLPrepError, saslprep  # noqa: PLC0415  # 10 MB, for names beyond ASCII
+
+    try:
+        saslprep(text)
+    except SASLPrepError as error:
+        raise ValueError(f"must be a name that SSH can say: {str(error)[:80].lower()}") from error
+
+
+def grpc_faults(config: Grpc) -> Iterator[Fault]:
+    """Of a `grpc` monitor; which fields the body may have, only the server knows."""
+    if config.body:
+        yield from _read(lambda: _json_object(config.body), "body")
+
+
+def _json_object(text: str) -> None:
+    try:
+        found = foreign_json.decoded(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not JSON: {str(error)[:120]}") from error
+    if not isinstance(found, dict):
+        raise ValueError("must be a JSON object")  # noqa: TRY004  # of a text
 
 
 def _ssh_key(text: str) -> None:

@@ -11,6 +11,7 @@ from app.domain import foreign_json, patterns
 from app.domain.hosts import wire_host
 from app.domain.validation.fault import Fault
 from schema.channels import Webhook
+from schema.proxies import Protocol
 from schema.targets import Website, WebSocket
 from schema.targets.http import Encoding, Http, Ntlm
 
@@ -81,6 +82,14 @@ def website_faults(config: Website) -> Iterator[Fault]:
 def websocket_faults(config: WebSocket) -> Iterator[Fault]:
     """Of a `websocket` monitor."""
     yield from header_faults(config.headers, FRAMING | HANDSHAKE)
+
+
+def proxy_fault(target: object, protocol: Protocol) -> str:
+    """Why this target can't be reached through such a proxy; empty when it can."""
+    is_plain_socket = isinstance(target, WebSocket) and target.url[:3].lower() == "ws:"
+    if is_plain_socket and protocol is Protocol.HTTPS:
+        return "must not be an https proxy for ws://, which it does not carry: take wss://, or another protocol"
+    return ""
 
 
 def webhook_faults(config: Webhook) -> Iterator[Fault]:

@@ -24,6 +24,7 @@ USABLE: dict[str, dict[str, Any]] = {
     "ldap": {"host": "127.0.0.1"},
     "snmp": {"host": "127.0.0.1", "oid": "1.3.6.1"},
     "ssh": {"host": "127.0.0.1"},
+    "grpc": {"host": "127.0.0.1", "port": 9},
     "mqtt": {"host": "127.0.0.1", "topic": "a"},
     "postgres": {"host": "127.0.0.1"},
     "mysql": {"host": "127.0.0.1"},
@@ -55,6 +56,9 @@ WRONG = [  # type, what is wrong in its config, the field that is named, words o
     ("ldap", {"ca_cert": "x"}, "ca_cert", "certificates in PEM"),
     ("snmp", {"oid": "1.40.1"}, "oid", "object's name"),
     ("ssh", {"username": "a", "private_key": "x"}, "private_key", "OpenSSH or in PEM"),
+    ("ssh", {"username": "a\u202eb", "password": "x"}, "username", "a name that SSH can say"),
+    ("grpc", {"method": "a.B/C", "body": "{"}, "body", "is not JSON"),
+    ("grpc", {"method": "a.B/C", "body": "[]"}, "body", "must be a JSON object"),
     ("mqtt", {"client_cert": "x"}, "client_key", "is required beside client_cert"),
     ("postgres", {"connection_string": "postgres://u:p?w@h/db"}, "connection_string", "written as %2F, %3F and %23"),
     ("postgres", {"connection_string": "postgres://h/db?sslmode=maybe"}, "connection_string", "sslmode of"),
@@ -139,6 +143,23 @@ async def test_a_proxy_that_can_not_be_used_is_named(api, changes, field):
     error_of(await api.post(f"{API}/proxies", json={**proxy, **changes}), field, "must be")
     made = (await api.post(f"{API}/proxies", json=proxy)).json()
     error_of(await api.patch(f"{API}/proxies/{made['id']}", json=changes), field, "must be")
+
+
+async def test_a_proxy_that_does_not_carry_what_is_asked_is_refused(api):
+    proxy = {"name": "office", "protocol": "https", "host": "proxy.lan", "port": 1080}
+    made = (await api.post(f"{API}/proxies", json=proxy)).json()
+    plain = {"url": "ws://127.0.0.1:9/", "proxy_id": made["id"]}
+    error_of(
+        await api.post(f"{API}/monitors", json=make.monitor_json("websocket", plain)), "config.proxy_id", "for ws://"
+    )
+    run = await api.post(f"{API}/checks/run", json={"plugin_type": "websocket", "config": plain})
+    error_of(run, "config.proxy_id", "for ws://")
+    encrypted = make.monitor_json("websocket", {**plain, "url": "wss://127.0.0.1:9/"})
+    assert (await api.post(f"{API}/monitors", json=encrypted)).status_code == 201
+    other = (await api.post(f"{API}/proxies", json={**proxy, "name": "other", "protocol": "http"})).json()
+    monitor = make.monitor_json("websocket", {**plain, "proxy_id": other["id"]}, name="live")
+    assert (await api.post(f"{API}/monitors", json=monitor)).status_code == 201
+    error_of(await api.patch(f"{API}/proxies/{other['id']}", json={"protocol": "https"}), "protocol", "ws:// for live")
 
 
 @pytest.mark.parametrize(
