@@ -14,7 +14,8 @@ from msgspec import Struct
 from app.domain.pem_text import ascii_pem
 from app.security.tls_bounds import BoundedTls, bounded
 
-KEPT = 1_024  # contexts, and as many names for them; reading the system's authorities takes some 20 ms
+KEPT = 512  # contexts; with the system's authorities each takes some 20 ms and 0.85 MB
+KEPT_NAMES = 4_096  # of 15 kB each
 LEGACY_SERVER_CONNECT = 0x4  # OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT; the module names it from Python 3.12 on
 ANY_LEVEL = "DEFAULT:@SECLEVEL=0"
 
@@ -89,7 +90,7 @@ def context(terms: Terms = CAREFUL, trust: ssl.SSLContext | None = None) -> ssl.
     return bounded(made)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_NAMES)
 def named(host: str, terms: Terms = CAREFUL, trust: ssl.SSLContext | None = None) -> Named:
     """The same for one host. Raises as `context`."""
     made = Named(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,5 +1,8 @@
 """TLS servers with oddities: what `openssl s_client` says of them, and what checks say."""
 
+import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +16,7 @@ from schema.status import Status
 from schema.targets import Ssl, Tcp
 from tests import make, oddities
 from tests.actors.probes.servers_tls import Authorities, Wanted, s_client, s_server
+from tests.actors.probes.talker import talking
 
 PAGE = "tls"
 OLD = ("-cipher", "DEFAULT:@SECLEVEL=0")
@@ -153,12 +157,32 @@ async def test_a_check_says_what_the_command_line_says(look, authorities, tmp_pa
     shown = ("-cert", str(own[0]), "-key", str(own[1])) if own else ()
     async with s_server(pair, tmp_path, *options_of(case, authorities, pair)) as port:
         theirs = await s_client(port, case.name, trusted, *shown, *(LENIENT if case.ignoring else ()))
-        ssl, tcp = await ours_of(look, case, port, pems)
-    ours = oddities.words_of(ssl)
-    if (ssl.seen is Status.UP) is not (tcp.seen is Status.UP):
+        certificate, tcp = await ours_of(look, case, port, pems)
+    ours = oddities.words_of(certificate)
+    if (certificate.seen is Status.UP) is not (tcp.seen is Status.UP):
         ours += f"; tcp: {oddities.words_of(tcp)}"
     oddities.compare(PAGE, what, f"no: {theirs}" if theirs else "yes", oddities.without_days(ours))
 
 
+UNCLEAN = "the connection is cut off after the answer, without an end of TLS"
+
+
+async def test_an_answer_counts_though_tls_did_not_end(look, authorities):
+    async def cut_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"well\r\n")
+        await writer.drain()
+        writer.transport.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        await reader.read()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authorities.pair(Wanted()))
+    async with talking(cut_off, tls=context) as port:
+        theirs = await s_client(port, "box.test", authorities.root)
+        pems: dict[str, Any] = {"tls_ca": authorities.root.read_text()}
+        ours = await look(Tcp(host="box.test", port=port, tls=True, send="?", expect="well", **pems))
+    oddities.compare(PAGE, UNCLEAN, f"no: {theirs}" if theirs else "yes", oddities.words_of(ours))
+
+
 def test_the_page_has_a_row_for_each_of_them():
-    assert list(oddities.rows(PAGE)) == list(CASES)
+    assert list(oddities.rows(PAGE)) == [*CASES, UNCLEAN]
