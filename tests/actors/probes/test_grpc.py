@@ -100,7 +100,7 @@ async def test_a_server_says_whether_it_serves(check, service, seen, message):
         ({"assertions": [{"on": "value", "operator": "contains", "expected": "NOT"}]}, DOWN, "'{"),
         ({"body": '{"service": "other"}'}, DOWN, "the server knows no service of that name"),
         ({"body": '{"nothing": 1}'}, UNKNOWN, "the body does not fit grpc.health.v1.HealthCheckRequest"),
-        ({"body": "no json"}, UNKNOWN, "the body does not fit"),
+        ({"body": "no json"}, UNKNOWN, "the configuration can't be used: `body` is not JSON"),
         ({"method": f"{HEALTH}/Nothing"}, DOWN, f"the server has no method {HEALTH}/Nothing"),
         ({"method": "no.Such/Thing"}, DOWN, "the server does not describe no.Such"),
         ({"method": f"{HEALTH}/Watch"}, UNKNOWN, f"{HEALTH}.Watch is a stream"),
