@@ -67,6 +67,7 @@ REST: dict[str, dict[str, Any]] = {  # what else each type needs, or needs so th
 }
 INNER: dict[str, dict[str, Any]] = {  # of `auth`
     "basic": {"username": "ann"},
+    "digest": {"username": "ann"},
     "oauth2": {"token_url": HOOK, "client_id": "ann"},
     "ntlm": {"username": "ann"},
 }

@@ -6,11 +6,21 @@ from typing import Any
 import aiohttp
 from msgspec.structs import replace
 
-from actors.probes import oauth
+from actors.probes import digest, oauth
 from actors.probes.cookies import Cookies
 from actors.probes.expectations import Read, read
 from actors.probes.reply import Reply
-from actors.probes.request import CONTENT_TYPE, REDIRECTS, Request, after, first, own_cookies, with_cookies, with_header
+from actors.probes.request import (
+    CONTENT_TYPE,
+    REDIRECTS,
+    Request,
+    after,
+    first,
+    own_cookies,
+    same_owner,
+    with_cookies,
+    with_header,
+)
 from actors.probes.scalar import shown
 from actors.probes.seen import Failed, Seen, Unsure
 from actors.probes.tools import Asked
@@ -22,7 +32,7 @@ from app.security.egress import Refused
 from schema.assertions import CertificateDays
 from schema.status import Status
 from schema.targets import Http
-from schema.targets.http import IpFamily, Ntlm, OAuth2
+from schema.targets.http import HttpDigestAuth, IpFamily, Ntlm, OAuth2
 
 
 async def probe(target: Http, asked: Asked) -> Seen:
@@ -110,7 +120,8 @@ async def walked(request: Request, most: int, way: Way, auth: object = None) -> 
         if set_here := answer.headers.getall("Set-Cookie", ()):
             cookies = cookies or Cookies(request.url, own_cookies(request))
             cookies.take(request.url, set_here)
-        request = _onward(request, answer.status, location)
+        came_from, request = request.url, _onward(request, answer.status, location)
+        auth = auth if same_owner(came_from, request.url) else None
         if cookies:
             request = with_cookies(request, cookies)
     raise Failed(f"more than {most} redirects", code=answer.status)
@@ -119,6 +130,8 @@ async def walked(request: Request, most: int, way: Way, auth: object = None) -> 
 async def _answer_to(request: Request, way: Way, hop: int, auth: object) -> Reply:
     began, before = perf_counter(), way.phases.before_request() if way.phases else 0.0
     try:
+        if isinstance(auth, HttpDigestAuth):
+            return await digest.answer_to(request, way, auth, ask)
         if not hop and isinstance(auth, Ntlm):
             return await _introduced(request, way, auth)
         return await ask(request, way)

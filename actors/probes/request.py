@@ -62,7 +62,7 @@ def after(asked: Request, status: int, location: str) -> Request:
     raises    ValueError when `location` is no http address
     """
     url = redirected(asked.url, location)
-    headers = asked.headers if _same_owner(asked.url, url) else _referable(asked.headers)
+    headers = asked.headers if same_owner(asked.url, url) else _referable(asked.headers)
     if _becomes_get(status, asked.method):
         return Request(Method.GET.value, url, _without_content(headers))
     return Request(asked.method, url, headers, asked.body)
@@ -92,7 +92,7 @@ def _becomes_get(status: int, method: str) -> bool:
     return status in {301, 302} and method == Method.POST
 
 
-def _same_owner(old: URL, new: URL) -> bool:
+def same_owner(old: URL, new: URL) -> bool:
     """The same origin, or the same host moved from http to https on the usual ports."""
     upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", 80, "https", 443)
     return old.host == new.host and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))

@@ -82,6 +82,13 @@ class HttpBearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token: Secret
 
 
+class HttpDigestAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="digest"):
+    """Challenge and proof (RFC 7616) by MD5 or SHA-256, as cameras, routers and other devices ask for."""
+
+    username: Username
+    password: Secret = ""
+
+
 class OAuth2(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="oauth2"):
     """A token by client credentials (RFC 6749, 4.4), kept until it expires."""
 
@@ -135,7 +142,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     max_body_bytes: Annotated[int, Meta(ge=1, le=1_048_576, description="How much of the body is read, unpacked.")] = (
         1_048_576
     )
-    auth: HttpBasicAuth | HttpBearerAuth | OAuth2 | Ntlm | None = None
+    auth: HttpBasicAuth | HttpBearerAuth | HttpDigestAuth | OAuth2 | Ntlm | None = None
     tls_cert: TlsCert = ""
     tls_key: TlsKey = ""
     tls_ca: TlsCa = ""
