@@ -13,7 +13,7 @@ from actors.probes.tls import context_of
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system, of_tls
 from app.domain import foreign_json
-from app.security.door import ONE_USE, Door
+from app.security.door import ONE_USE, Door, UnixDoor
 from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Docker
@@ -80,7 +80,7 @@ def _way(target: Docker, asked: Asked) -> tuple[aiohttp.BaseConnector, str]:
     place = urlsplit(target.daemon)
     if place.scheme == "unix":
         asked.tools.egress.check_socket(place.path)
-        return aiohttp.UnixConnector(place.path, **ONE_USE), "http://docker"
+        return UnixDoor(place.path, **ONE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
     door = Door(asked.tools.egress, ssl=_trust(target, asked), **ONE_USE)
     return door, f"{scheme}://{place.netloc}"

@@ -86,6 +86,14 @@ class Door(aiohttp.TCPConnector):
         return socket(family, kind, protocol)
 
 
+class UnixDoor(aiohttp.UnixConnector):
+    """Connects to a socket of this machine, whose responses are read as those of others are."""
+
+    def __init__(self, path: str, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._factory = partial(Intake, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
+
+
 def _as_aiohttp(error: OSError, otherwise: type[Exception]) -> type[Exception]:
     """The class under which callers of aiohttp look for this error."""
     if isinstance(error, NameUnknown | NamesUnavailable):

@@ -44,8 +44,16 @@ def test_a_proof_is_the_one_that_rfc_7616_shows(algorithm, response):
     challenge = next(one for one in challenges(RFC_7616) if one.algorithm == algorithm)
     fields = fields_of(proven(challenge, LION, CUBS, CNONCE))
     assert fields == {
-        "username": "Mufasa", "realm": "http-auth@example.org", "uri": "/dir/index.html", "algorithm": algorithm,
-        "nonce": NONCE, "nc": "00000001", "cnonce": CNONCE, "qop": "auth", "response": response, "opaque": OPAQUE,
+        "username": "Mufasa",
+        "realm": "http-auth@example.org",
+        "uri": "/dir/index.html",
+        "algorithm": algorithm,
+        "nonce": NONCE,
+        "nc": "00000001",
+        "cnonce": CNONCE,
+        "qop": "auth",
+        "response": response,
+        "opaque": OPAQUE,
     }
 
 
