@@ -19,7 +19,9 @@ from app.domain.values import Precise
 T = TypeVar("T")
 
 _POWER = re.compile(rb"[0-9][eE]\+?[0-9]{2}")  # found by one look at the text, whatever it is
-_PRECISE = re.compile(rb"[0-9][0-9.]{15}|[0-9][eE][+-]?[0-9]{3}")  # what a float may not hold
+_PRECISE = re.compile(rb"[0-9](?:[0-9.]{15}|[eE](?:\+?[0-9]{2}|-[0-9]{3}))")  # and what a float may not hold
+# A number of so many signs, a dot or an exponent among them, has digits that a float holds, if it is no extreme.
+SHORT, LEAST, MOST = 16, 1e-305, 1e305
 # A byte order mark, or a NUL among the first four bytes: no UTF-8 JSON without a mark begins so.
 _NOT_PLAIN_UTF8 = re.compile(rb"\xef\xbb\xbf|\xfe\xff|\xff\xfe|.{0,3}\x00", re.DOTALL)
 
@@ -55,13 +57,15 @@ def exactly(text: bytes | bytearray | str) -> Any:
     """The same with every number as it was written: `Precise` where a float can't hold it. Raises as `decoded`."""
     raw = text.encode() if isinstance(text, str) else in_utf8(bytes(text))
     if not _PRECISE.search(raw):
-        return decoded(raw)
+        return msgspec.json.decode(raw)
     msgspec.json.decode(raw, type=msgspec.Raw)
     return json.loads(raw, parse_float=_precise)
 
 
 def _precise(number: str) -> float:
     found = float(number)
+    if len(number) <= SHORT and LEAST < abs(found) < MOST:
+        return found
     try:
         return found if Decimal(number) == Decimal(repr(found)) else Precise(number)
     except InvalidOperation as error:
