@@ -4,6 +4,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import watchkeeper_client as wk
 from watchkeeper_client.exceptions import NotFoundException
@@ -58,7 +59,7 @@ assert (renamed.name, renamed.interval) == ("Our website", 5)
 
 
 # One that is down: its incident is acknowledged, and the channel was alerted.
-def ids(status: wk.IncidentStatus) -> list[str]:
+def ids(status: wk.IncidentStatus) -> list[UUID]:
     return [one.id for one in incidents.list_incidents(status=status).actual_instance.incidents]
 
 

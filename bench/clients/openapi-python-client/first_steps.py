@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from uuid import UUID
 
 from watchkeeper_client import AuthenticatedClient, Client
 from watchkeeper_client.api.api_keys import create_api_key
@@ -110,7 +111,7 @@ assert (renamed.name, renamed.interval) == ("Our website", 5)
 bad = add("Broken", os.environ["BROKEN_URL"])
 
 
-def incidents(status: IncidentStatus) -> list[str]:
+def incidents(status: IncidentStatus) -> list[UUID]:
     return [one.id for one in a(Incidents, list_incidents.sync(client=client, status=status)).incidents]
 
 
