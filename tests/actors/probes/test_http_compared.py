@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -275,14 +276,13 @@ async def curl(*words: str) -> str:
     with tempfile.TemporaryDirectory() as place:
         body = Path(place) / "body"
         options = ["-q", "-sS", "-L", "--max-redirs", "10", "--max-time", "4", "--noproxy", "*", "-w", "%{http_code}"]
-        process = await asyncio.create_subprocess_exec(
-            binary("curl", "curl"), *options, "-o", body, *words, stdout=asyncio.subprocess.PIPE, stderr=-3
-        )
-        out, _ = await process.communicate()
+        command = [binary("curl", "curl"), *options, "-o", body, *words]
+        process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        out = process.stdout
         if process.returncode:
             return f"no: error {process.returncode}"
         page = body.read_bytes() if body.exists() and "-I" not in words else b""
-        return f"yes: {out.decode()}{shown(page)}"
+        return f"yes: {out}{shown(page)}"
 
 
 async def check_of(target: Http, check: Check, tools: Tools) -> str:
