@@ -303,9 +303,8 @@ def shown(body: bytes) -> str:
 
 async def as_curl_said(what: str, theirs: str) -> str:
     """What this curl says, if it is the page's; of another one what the page says, for each has its own oddities."""
-    process = await asyncio.create_subprocess_exec(binary("curl", "curl"), "--version", stdout=asyncio.subprocess.PIPE)
-    version, _ = await process.communicate()
-    return theirs if version.decode().startswith(MADE_WITH) else oddities.rows(PAGE)[what].theirs
+    version = await asyncio.to_thread(subprocess.check_output, [binary("curl", "curl"), "--version"], text=True)
+    return theirs if version.startswith(MADE_WITH) else oddities.rows(PAGE)[what].theirs
 
 
 @pytest.mark.parametrize("what", RESPONSES)
