@@ -276,7 +276,7 @@ async def curl(*words: str) -> str:
     with tempfile.TemporaryDirectory() as place:
         body = Path(place) / "body"
         options = ["-q", "-sS", "-L", "--max-redirs", "10", "--max-time", "4", "--noproxy", "*", "-w", "%{http_code}"]
-        command = [binary("curl", "curl"), *options, "-o", body, *words]
+        command = [str(binary("curl", "curl")), *options, "-o", str(body), *words]
         process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         out = process.stdout
         if process.returncode:
