@@ -34,7 +34,7 @@ SHOWN = {
     """,
     "what is looked for in an answer": """
         keyword regex json_query expected expected_content unexpected_content expect accepted_statuscodes
-        fingerprint map path attribute filter base oid
+        fingerprint map path attribute filter base oid column
     """,
     "what is asked for; it reads, and needs a sign-in of its own": """
         command query database auth_database service method context virtual_host topic scopes
