@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
+from yarl import URL
 
 from actors.caged.wire import Answer, Call
 from actors.senders.post import OF_THE_CHANNEL, TEMPORARY, USER_AGENT, status_line
@@ -72,8 +73,8 @@ class Errands:
             return self._came_to_nothing(trouble(error))
 
     async def _made(self, call: Call) -> Answer:
-        url = web_url(call.url)
-        if url.scheme not in {"http", "https"} or call.method.upper() not in METHODS or url.raw_user is not None:
+        url = _asked(call)
+        if url is None:
             self.refused = NO_WEB
             return Answer(trouble=NO_WEB)
         headers = {"User-Agent": USER_AGENT} | dict(call.headers) | {"Accept-Encoding": "identity"}
@@ -98,6 +99,14 @@ class Errands:
     def _came_to_nothing(self, words: str) -> Answer:
         self.failed = Failed(0, words)
         return Answer(trouble=words)
+
+
+def _asked(call: Call) -> URL | None:
+    """The address of a plain web request; None for anything else. Raises ValueError for an address that is none."""
+    if call.method.upper() not in METHODS or not call.url.lower().startswith(("http://", "https://")):
+        return None
+    url = web_url(call.url)
+    return url if url.raw_user is None else None
 
 
 async def _start_of(answer: aiohttp.ClientResponse) -> bytes:

@@ -78,7 +78,7 @@ def test_nothing_is_converted_and_the_message_says_what_would_be_right(field: st
 @pytest.mark.parametrize(
     ("auth", "fields"),
     [
-        ({"method": "digest"}, {"config.auth.method"}),
+        ({"method": "telepathy"}, {"config.auth.method"}),
         ({"method": "basic", "username": 1, "passwort": "x"}, {"config.auth.username", "config.auth.passwort"}),
         ({"method": "bearer"}, {"config.auth.token"}),
         ("basic", {"config.auth"}),

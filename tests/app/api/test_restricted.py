@@ -32,6 +32,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "website": {"url": f"https://127.0.0.1:9/a?token={HIDDEN}", "method": "POST", "body": HIDDEN},
     "websocket": {"url": f"wss://127.0.0.1:9/a?token={HIDDEN}", "subprotocol": HIDDEN, "send": HIDDEN},
     "tcp": {"host": "127.0.0.1", "port": 9, "send": HIDDEN},
+    "mqtt": {"host": "127.0.0.1", "port": 9, "topic": "t", "websocket_path": f"/mqtt?key={HIDDEN}"},
     "grpc": {"host": "127.0.0.1", "port": 9, "method": "a.B/C", "body": f'{{"k": "{HIDDEN}"}}'},
     "dns": {"host": "a.example", "transport": "https", "resolver_url": f"https://dns.example/{HIDDEN}"},
     "rabbitmq": {"nodes": [f"https://127.0.0.1:9/?k={HIDDEN}"], "username": "u", "password": "p"},

@@ -21,13 +21,19 @@ TEXTS += [b"Bearer a\0b", b"Basic \xff", b"session_id=a\0b; oidc_sign_in=\0", b"
 ME, LOGIN = "/api/v1/auth/me", "/api/v1/auth/login"
 # every header that we read
 READ = [
-    "Accept", "Authorization", "Content-Type", "Cookie", "Host", "Idempotency-Key", "If-Match", "Origin", "User-Agent",
-    "X-API-Key", "X-CSRF-Token", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-ID",
+    "Accept", "Accept-Encoding", "Authorization", "Content-Type", "Cookie", "Host", "Idempotency-Key", "If-Match",
+    "If-None-Match", "Origin", "User-Agent", "X-API-Key", "X-CSRF-Token", "X-Forwarded-For", "X-Forwarded-Proto",
+    "X-Request-ID",
 ]  # fmt: skip
 NAMED = re.compile(
     r"headers(?:\.get(?:all)?\(|\[)\s*\"([\w-]+)\"|\"([\w-]+)\" (?:not )?in [\w.]*headers|headers?=\"([\w-]+)\""
 )
-WRITTEN = {"Retry-After", "WWW-Authenticate", "Content-Length"}  # into replies, or read from others' replies
+WRITTEN = {
+    "Retry-After",
+    "WWW-Authenticate",
+    "Content-Length",
+    "Content-Encoding",
+}  # into replies, or read from others' replies
 
 
 def basic(pair: bytes) -> Headers:
