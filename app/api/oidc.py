@@ -24,8 +24,8 @@ from schema.users import SignedIn
 COOKIE, PATH = "oidc_sign_in", "/api/v1/auth/oidc"
 JSON = "application/json"
 EGRESS = "egress.oauth"  # the setting that says where providers may be
-Code = Annotated[str | None, QueryParameter(max_length=4_096)]
-State = Annotated[str | None, QueryParameter(name="state", max_length=4_096)]
+Code = Annotated[str | None, QueryParameter(description="As the provider sends it, however long it is.")]
+State = Annotated[str | None, QueryParameter(name="state", description="As it was sent to the provider.")]
 
 
 class OidcController(Controller):

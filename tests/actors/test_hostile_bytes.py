@@ -171,7 +171,7 @@ def kept(database) -> Iterator[Keep]:
         return {one.series: one for one in await series.snapshots([plan.series for plan in plans])}
 
     async def keep(known: dict[int, Snapshot], odd: Outcome, at_ms: int) -> list[Any]:
-        first, second = known
+        first, second = sorted(known)
         batch = [structs.replace(odd, series=first, at_ms=at_ms), make.outcome(series=second, at_ms=at_ms)]
         await heartbeats.absorb(make.results(*batch), known, at_ms)
         keys = [key_of(one.series, one.at_ms) for one in batch]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.actors.probes.talker import listening
+
 STARTS_S = 60  # a broker in Erlang takes its time on a busy machine
 NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
@@ -86,9 +88,8 @@ async def behind_tls(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
             there, back = await asyncio.open_connection("127.0.0.1", port)
             await asyncio.gather(_poured(reader, back), _poured(there, writer))
 
-    front = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=tls)
-    yield front.sockets[0].getsockname()[1]
-    front.close()
+    async with listening(pass_on, tls=tls) as front:
+        yield front
 
 
 async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,6 +118,5 @@ async def saying(*parts: bytes, then_close: bool = False, first: bool = False) -
                 await reader.read(-1)
             writer.close()
 
-    server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    server.close()
+    async with listening(speak) as port:
+        yield port

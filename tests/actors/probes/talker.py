@@ -10,17 +10,20 @@ Answers = Callable[[bytes], list[bytes]]
 
 
 @contextlib.asynccontextmanager
-async def talking(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """The port of a server that runs `script(reader, writer)` for each connection."""
+async def listening(
+    script: Script, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """The port of a server that runs `script(reader, writer)` for each connection, and at its end leaves none open.
+
+    One that outlives its event loop is found by whichever test the garbage is collected in, and fails that one.
+    """
     writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.add(writer)
-        with contextlib.suppress(OSError, EOFError, ssl.SSLError):
-            await script(reader, writer)
-        writer.close()
+        await script(reader, writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:
@@ -28,6 +31,19 @@ async def talking(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         for writer in writers:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def talking(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The same; a connection ends with its script, and with whatever goes wrong in it."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError, ssl.SSLError):
+            await script(reader, writer)
+        writer.close()
+
+    async with listening(serve, tls=tls) as port:
+        yield port
 
 
 def saying(words: bytes, *, then_hanging: bool = False) -> Script:

@@ -36,6 +36,7 @@ from schema.targets.http import HttpBasicAuth
 from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running
 from tests.actors.probes.servers_directory import slapd
 from tests.actors.probes.servers_sql import mariadb, postgresql
+from tests.actors.probes.talker import listening
 
 NAME = "ädmin"
 PASSWORDS = ("pässwört", "p€ss", "пароль", "日本")
@@ -151,9 +152,8 @@ async def recording(script: Script) -> AsyncIterator[tuple[int, bytearray]]:
             sent.extend(await reader.read(65_536))
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1], sent
-    server.close()
+    async with listening(serve) as port:
+        yield port, sent
 
 
 @pytest.mark.parametrize("password", PASSWORDS)

@@ -22,6 +22,7 @@ from schema.status import Status
 from schema.targets import Dns
 from tests import oddities
 from tests.actors.probes.servers_network import binary
+from tests.actors.probes.talker import listening
 
 PAGE = "dns"
 NAME = "shop.test."
@@ -248,17 +249,14 @@ async def serving(answers: Answers) -> AsyncIterator[int]:
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: Datagrams(answers), ("127.0.0.1", port)
-    )
-    try:
-        yield port
-    finally:
-        transport.close()
-        server.close()
-        await asyncio.sleep(0)
+    async with listening(talk) as port:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Datagrams(answers), ("127.0.0.1", port)
+        )
+        try:
+            yield port
+        finally:
+            transport.close()
 
 
 async def theirs_of(case: Case, port: int) -> str:

@@ -15,6 +15,7 @@ from schema.proxies import Protocol, ProxyConfig
 from schema.status import Status
 from schema.targets import Domain, Http, KafkaProducer, Ping, Ssl, Tcp, WebSocket
 from tests import make
+from tests.actors.probes.talker import listening
 from tests.actors.probes.target import answering, serving
 
 HAS_IPV6 = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here: boot the kernel without ipv6.disable=1")
@@ -59,14 +60,16 @@ async def test_an_address_of_ipv4_is_one_in_any_clothes(resolving, host):
     assert (outcome.seen, outcome.message, by_url.seen, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
 
 
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
 @HAS_IPV6
 @pytest.mark.parametrize("host", ["::1", "[::1]", "[0:0::1]"])
 async def test_an_address_of_ipv6_may_have_brackets(resolving, host):
-    server = await asyncio.start_server(lambda _, writer: writer.close(), "::1", 0)
-    port = server.sockets[0].getsockname()[1]
-    outcome, _ = await resolving(Tcp(host=host, port=port))
-    by_url, _ = await resolving(Http(url=f"http://[{host.strip('[]')}]:{port}/"))
-    server.close()
+    async with listening(hang_up, host="::1") as port:
+        outcome, _ = await resolving(Tcp(host=host, port=port))
+        by_url, _ = await resolving(Http(url=f"http://[{host.strip('[]')}]:{port}/"))
     assert (outcome.seen, outcome.message) == (Status.UP, "")
     assert by_url.message == "the connection was closed without an answer"
 

@@ -23,6 +23,7 @@ from schema.targets import Http, Method
 from tests import oddities
 from tests.actors.probes.conftest import Check
 from tests.actors.probes.servers_network import binary
+from tests.actors.probes.talker import listening
 
 PAGE = "http"
 MADE_WITH = "curl 7.88"
@@ -264,11 +265,8 @@ class Server:
 async def serving(answer: Callable[[bytes], bytes], end: str = "waits") -> AsyncIterator[tuple[str, Server]]:
     """The address of such a server."""
     script = Server(answer, end)
-    server = await asyncio.start_server(script, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", script
-    finally:
-        server.close()
+    async with listening(script) as port:
+        yield f"http://127.0.0.1:{port}/", script
 
 
 async def curl(*words: str) -> str:

@@ -13,6 +13,7 @@ from actors.probes.seen import Failed
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import ClientAuth, Ntlm, OAuth2
+from tests.actors.probes.talker import listening
 from tests.actors.probes.target import answering, flooding, redirecting, serving
 
 UP, DOWN = Status.UP, Status.DOWN
@@ -189,10 +190,9 @@ async def ntlm_server(tmp_path, monkeypatch):
     (tmp_path / "users").write_text("LAN:ann:s3cret\n")
     monkeypatch.setenv("NTLM_USER_FILE", str(tmp_path / "users"))
     speaker = NtlmServer()
-    server = await asyncio.start_server(speaker.serve, "127.0.0.1", 0)
-    speaker.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    yield speaker
-    server.close()
+    async with listening(speaker.serve) as port:
+        speaker.url = f"http://127.0.0.1:{port}/"
+        yield speaker
 
 
 @pytest.mark.parametrize(("password", "seen"), [("s3cret", UP), ("wrong", DOWN)])

@@ -1,6 +1,5 @@
 """How an SSH server is looked at."""
 
-import asyncio
 import os
 import pwd
 import subprocess
@@ -16,7 +15,7 @@ from schema.messages import ANSWERED, CONNECTED
 from schema.status import Status
 from schema.targets import Ssh
 from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
-from tests.actors.probes.talker import flooding, saying, talking
+from tests.actors.probes.talker import flooding, listening, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 OTHER_KEY = "SHA256:" + "A" * 43
@@ -205,9 +204,8 @@ async def test_no_server_chooses_the_prime_of_a_key_exchange(check):
         offers.append(await reader.read(65_536))
         writer.close()
 
-    server = await asyncio.start_server(listen, "127.0.0.1", 0)
-    async with server:
-        await check(Ssh(host="127.0.0.1", port=server.sockets[0].getsockname()[1], fingerprint=f"SHA256:{'a' * 43}"))
+    async with listening(listen) as port:
+        await check(Ssh(host="127.0.0.1", port=port, fingerprint=f"SHA256:{'a' * 43}"))
     assert len(offers) == 1
     assert b"diffie-hellman-group14-sha256" in offers[0]
     assert b"group-exchange" not in offers[0]

@@ -17,6 +17,7 @@ from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities
 from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from tests.actors.probes.talker import listening
 
 PAGE = "ssh"
 KEYS = {  # `ssh-keygen`'s words for each
@@ -126,9 +127,8 @@ async def speaking_first(words: bytes, port: int) -> AsyncIterator[int]:
         there, back = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pour(reader, back), pour(there, writer))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
+    async with listening(serve) as front:
+        yield front
 
 
 async def scanned(port: int, type_: str) -> str:
@@ -178,9 +178,8 @@ async def letting_in(port: int, most: int) -> AsyncIterator[tuple[int, list[int]
         there, back = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pour(reader, back), pour(there, writer))
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], came
+    async with listening(serve) as front:
+        yield front, came
 
 
 async def test_the_kind_of_key_that_fitted_is_asked_for_first(check, keys, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from schema.status import Status
 from schema.targets import TARGETS
 from tests.actors.probes.servers_tls import Authorities, Wanted, s_server
-from tests.actors.probes.talker import replying, talking
+from tests.actors.probes.talker import listening, replying, talking
 
 AT: dict[str, Any] = {"host": "127.0.0.1"}
 CONFIGS: dict[str, dict[str, Any]] = {  # with which each begins with a handshake; `PORT` stands for the port
@@ -90,9 +90,8 @@ async def meeting(context: ssl.SSLContext, what: str) -> AsyncIterator[tuple[int
             met.append(writer.get_extra_info("peercert"))
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=None if before else context)
-    async with server:
-        yield server.sockets[0].getsockname()[1], met
+    async with listening(serve, tls=None if before else context) as port:
+        yield port, met
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from schema.channels import PROVIDERS, ChannelConfig, Webhook
 from schema.limits import MASK
 from schema.notices import Message
 from schema.settings import EgressPolicy
+from tests.actors.probes.talker import listening
 from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.chats import CHATS
 from tests.actors.senders.given import HTTP_PROVIDERS, channel
@@ -52,9 +53,8 @@ async def undelivered(config: ChannelConfig, tools: Tools, **limits: float) -> U
 @asynccontextmanager
 async def raw_server(talk: Talk) -> AsyncIterator[str]:
     """A server on loopback that talks as it likes."""
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(talk) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_every_provider_but_mail_is_tried_over_http() -> None:
