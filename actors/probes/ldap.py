@@ -8,7 +8,7 @@ from actors.probes.ldap_filter import encoded
 from actors.probes.ldap_messages import Entry, Result
 from actors.probes.scalar import untyped
 from actors.probes.seen import Failed, Seen
-from actors.probes.tls import context_of, days_left
+from actors.probes.tls import context_of, days_left, encrypted
 from actors.probes.tools import Asked
 from app.domain.invalid import InvalidField
 from app.domain.values import ABSENT, Scalar
@@ -27,6 +27,7 @@ class Talk:
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.reader, self.writer = reader, writer
+        self.beneath: StreamWriter | None = None  # what TLS goes over, once it does
         self._id, self._left, self._messages = 0, READ_LIMIT_BYTES, MESSAGES
 
     def ask(self, operation: bytes) -> None:
@@ -112,7 +113,8 @@ async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
         raise Failed(f"the server refuses STARTTLS: {answer.reason}")
     if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
         raise Failed("the server goes on without TLS after STARTTLS")
-    await talk.writer.start_tls(context_of(target, asked.tools), server_hostname=target.host.rstrip("."))
+    talk.beneath = talk.writer
+    talk.reader, talk.writer = await encrypted(talk.writer, context_of(target, asked.tools), target.host)
 
 
 async def _bound(target: Ldap, talk: Talk) -> None:

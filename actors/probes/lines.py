@@ -1,11 +1,10 @@
 """A conversation in lines, as mail servers have it: bounded, and encrypted from the start, half-way or never."""
 
-import asyncio
 import ssl
-from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamReaderProtocol, StreamWriter
+from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
 
 from actors.probes.seen import Failed
-from actors.probes.tls import days_left
+from actors.probes.tls import days_left, encrypted
 
 HEARD_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
 HEARD_LINES = 10_000
@@ -48,17 +47,8 @@ class Lines:
 
     async def encrypt(self) -> None:
         """Shake hands. What came before the handshake and was not read yet is forgotten: anybody could have said it."""
-        loop = asyncio.get_running_loop()
-        reader = StreamReader(loop=loop)
-        protocol = StreamReaderProtocol(reader, loop=loop)
-        transport = await loop.start_tls(
-            self._writer.transport, protocol, self._context, server_hostname=self._name.rstrip(".")
-        )
-        if transport is None:
-            raise Failed("the connection was closed during the handshake")
-        protocol.connection_made(transport)
         self._beneath = self._writer  # a writer that nobody holds closes its connection
-        self._reader, self._writer = reader, StreamWriter(transport, protocol, reader, loop)
+        self._reader, self._writer = await encrypted(self._writer, self._context, self._name)
 
     @property
     def own_address(self) -> str:

@@ -1,7 +1,8 @@
 """TLS of checks: what a monitor's own fields say of it, and what a handshake showed."""
 
+import asyncio
 import ssl
-from asyncio import BaseTransport, StreamWriter
+from asyncio import BaseTransport, StreamReader, StreamReaderProtocol, StreamWriter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from aiohttp import ClientWebSocketResponse
 from msgspec import Struct
 
 from actors.probes import sightings
-from actors.probes.seen import Unsure
+from actors.probes.seen import Failed, Unsure
 from actors.probes.tools import Tools
 from app.domain.connections.uris import Encryption
 from app.security import tls_client
@@ -75,6 +76,25 @@ def _readable(make: Callable[[], Made]) -> Made:
         return make()
     except (ssl.SSLError, ValueError) as error:
         raise Unsure("the monitor's certificate, key or authorities can't be read") from error
+
+
+async def encrypted(beneath: StreamWriter, context: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
+    """The same connection under TLS. What came before the handshake and was not read yet is forgotten: anybody could
+    have said it.
+
+    Not asyncio's `StreamWriter.start_tls`, which breaks when the connection ends with the handshake.
+
+    beneath  to be held as long as what is returned: a writer that nobody holds closes its connection
+    raises   Failed, and what the handshake raises
+    """
+    loop = asyncio.get_running_loop()
+    reader = StreamReader(loop=loop)
+    protocol = StreamReaderProtocol(reader, loop=loop)
+    transport = await loop.start_tls(beneath.transport, protocol, context, server_hostname=name.rstrip("."))
+    if transport is None:
+        raise Failed("the connection was closed during the handshake")
+    protocol.connection_made(transport)
+    return reader, StreamWriter(transport, protocol, reader, loop)
 
 
 def days_left(connection: Connection) -> int | None:

@@ -60,7 +60,8 @@ async def test_an_address_of_ipv4_is_one_in_any_clothes(resolving, host):
     assert (outcome.seen, outcome.message, by_url.seen, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
 
 
-async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(65_536)  # or what is not read would reset the connection
     writer.close()
 
 

@@ -1,5 +1,6 @@
 """How a directory is looked at."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,6 +148,15 @@ async def test_words_slipped_in_before_tls_are_not_taken_for_words_under_it(chec
     async with talking(replying(agreed + BIND_OK)) as port:
         outcome = await check(at(port, security="starttls", **ADMIN))
     assert (outcome.seen, outcome.message) == (DOWN, "the server goes on without TLS after STARTTLS")
+
+
+async def test_a_connection_that_ends_with_the_handshake_is_down_in_plain_words(check, server, monkeypatch):
+    async def gone(*_: Any, **__: Any) -> None:
+        """What asyncio's `start_tls` returns when the connection is lost at that very moment."""
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", gone)
+    outcome = await check(at(server.plain, security="starttls", **ADMIN))
+    assert (outcome.seen, outcome.message) == (DOWN, "the connection was closed during the handshake")
 
 
 BIND_OK = message(1, element(BOUND, integer(0, 0x0A), octets(""), octets("")))

@@ -76,6 +76,12 @@ def ignoring(target: Any) -> Any:
     return msgspec.structs.replace(target, **{field: field == "ignore_tls_errors"})
 
 
+async def under_tls(writer: asyncio.StreamWriter, context: ssl.SSLContext) -> asyncio.Transport | None:
+    """The connection under TLS; None when who came has left. The writer's own `start_tls` breaks then."""
+    protocol = writer.transport.get_protocol()
+    return await asyncio.get_running_loop().start_tls(writer.transport, protocol, context, server_side=True)
+
+
 @contextlib.asynccontextmanager
 async def meeting(context: ssl.SSLContext, what: str) -> AsyncIterator[tuple[int, list[Any]]]:
     """The port of a server that hangs up after the handshake, and what it learnt of who came."""
@@ -86,7 +92,11 @@ async def meeting(context: ssl.SSLContext, what: str) -> AsyncIterator[tuple[int
             if before:
                 await reader.readexactly(before.size)
                 writer.write(before.answer)
-                await writer.start_tls(context)
+                await writer.drain()
+                if (over := await under_tls(writer, context)) is not None:
+                    met.append(over.get_extra_info("peercert"))
+                    over.close()
+                return
             met.append(writer.get_extra_info("peercert"))
         writer.close()
 
