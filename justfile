@@ -15,7 +15,7 @@ up *args: _install
 
 # Run the tests; arguments go to pytest.
 test *args: _install_dev
-    @{{ python }} -m pytest -n auto "$@"
+    @{{ python }} -m pytest -n auto --dist worksteal "$@"
 
 # Install the OpenID provider that tests of signing in run, with node and npm.
 oidc-provider:
@@ -27,7 +27,7 @@ check: _install_dev
     .venv/bin/ruff check .
     .venv/bin/mypy
     .venv/bin/lint-imports
-    @{{ python }} -m pytest -n auto
+    @{{ python }} -m pytest -n auto --dist worksteal
 
 # Format the code and mend what can be mended by itself.
 fmt: _install_dev

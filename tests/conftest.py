@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,33 @@ def _loopback_only(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_loopback_only)
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what knows the database: it must hold on each of its engines."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what knows the database, before `-m` chooses: it must hold on each of its engines.
+
+    Afterwards, and after the order was shuffled, spread what takes long over the first part: begun last, it would have
+    all other workers wait for the one that runs it.
+    """
     for item in (one for one in items if isinstance(one, pytest.Function)):
         if {"database", "blank_database"} & set(item.fixturenames):
             item.add_marker("database")
+    yield
+    items[:] = _spread([one for one in items if _is_long(one)], [one for one in items if not _is_long(one)])
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return "pipeline" in item.path.parts
+
+
+def _spread(long: list[pytest.Item], short: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """All of both, the long ones between the short ones, none in the last third."""
+    every = max(1, len(short) * 2 // (3 * len(long))) if long else 1
+    rest = iter(long)
+    for number, item in enumerate(short):
+        if number % every == 0:
+            yield from islice(rest, 1)
+        yield item
+    yield from rest
 
 
 @pytest.fixture(autouse=True)
