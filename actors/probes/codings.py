@@ -120,7 +120,7 @@ def _zstd() -> Unpacker:
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415  # a library that most checks never need
     else:
-        from backports import zstd  # noqa: PLC0415
+        from backports import zstd  # noqa: PLC0415  # the same
 
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_ZSTD}
     return _Streams(lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)

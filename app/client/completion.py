@@ -32,7 +32,7 @@ def run(shell: str, commands: Mapping[str, argparse.ArgumentParser], types: Mapp
 
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
-    return [word for action in parser._actions for word in action.option_strings if word.startswith("--")]  # noqa: SLF001
+    return [word for action in parser._actions for word in action.option_strings if word.startswith("--")]  # noqa: SLF001  # as below
 
 
 def _choices(parser: argparse.ArgumentParser) -> Iterator[str]:

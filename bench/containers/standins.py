@@ -10,7 +10,7 @@ from bench.containers.engine import Engine
 from bench.side import ROOT
 
 HERE = Path(__file__).parent / "standins"
-MIRROR = "http://deb.debian.org/debian"
+SUITE = "bookworm"
 PACKAGES = ("ca-certificates", "gosu", "postgresql-15", "python3", "python3-pip", "python3-venv", "redis-server")
 LOCKS = ("requirements.lock", "requirements-bootstrap.lock", "requirements-build.lock")
 BACKENDS = ("setuptools", "wheel")  # of what is only there as source
@@ -18,6 +18,17 @@ EARLIER = re.compile(
     r"^(\S+==\S+) ; python_full_version < ", re.MULTILINE
 )  # what Debian's Python needs, and ours may not
 TAGS = {"postgres": "postgres:15-alpine", "valkey": "valkey/valkey:8-alpine"}
+
+
+def _mirror() -> str:
+    """Where this machine's own apt fetches Debian's packages from."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)"], check=True, capture_output=True, text=True
+    )
+    found = [line.split()[0] for line in listed.stdout.splitlines() if line.split()[1:] == [SUITE]]
+    if not found:
+        raise SystemExit(f"apt-get knows no packages of Debian's {SUITE} here: run this on Debian 12.")
+    return found[0]
 
 
 def fetch(place: Path) -> None:
@@ -30,7 +41,7 @@ def fetch(place: Path) -> None:
     if not (root / "usr" / "bin" / "python3").exists():
         shutil.rmtree(root, ignore_errors=True)
         include = f"--include={','.join(PACKAGES)}"
-        subprocess.run(["debootstrap", "--variant=minbase", include, "bookworm", root, MIRROR], check=True)
+        subprocess.run(["debootstrap", "--variant=minbase", include, SUITE, root, _mirror()], check=True)
     if not wheels.exists():
         pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(wheels)]
         for lock in LOCKS:
