@@ -112,6 +112,7 @@ lock-clients:
         --generate-hashes --no-header --no-annotate -o "${list%.in}.lock" "$list"; done
     for list in bench/clients/*/package.json; do npm install --prefix "${list%/*}" --package-lock-only \
         --omit-lockfile-registry-resolved --no-audit --no-fund; done
+    {{ python }} -m bench.clients.addresses bench/clients/*/package-lock.json
 
 # Install what runs, if the lock changed since the last time.
 _install:

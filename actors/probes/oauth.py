@@ -63,7 +63,7 @@ async def _granted(auth: OAuth2, asked: Asked, wishes: Wishes) -> Granted:
 
 def granted_by(status: int, body: bytes | bytearray) -> Granted:
     """What a token endpoint says (RFC 6749, 5.1), whatever types it has for it. Raises Failed when that is no token."""
-    told = _told(body)
+    told = _fields_of(body)
     token = told.get("access_token")
     if status in range(200, 300) and isinstance(token, str) and _SENDABLE.fullmatch(token.strip()):
         return Granted(token.strip(), _seconds(told.get("expires_in")))
@@ -73,7 +73,7 @@ def granted_by(status: int, body: bytes | bytearray) -> Granted:
     raise Failed("no token: the endpoint's answer has none")
 
 
-def _told(body: bytes | bytearray) -> dict[str, Any]:
+def _fields_of(body: bytes | bytearray) -> dict[str, Any]:
     """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
     try:
         found = foreign_json.decoded(body)

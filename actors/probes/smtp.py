@@ -40,12 +40,12 @@ async def converse(lines: Lines, target: Mail, facts: dict[str, Any]) -> str:
 
     returns    the greeting
     """
-    greeting = await _heard(lines, YES, "the server does not greet")
+    greeting = await _reply_in(lines, YES, "the server does not greet")
     extensions = await _introduced(lines, facts)
     if target.security is MailSecurity.STARTTLS:
         if "STARTTLS" not in extensions:
             raise Failed("the server does not offer STARTTLS")
-        await _said(lines, "STARTTLS", YES, "STARTTLS was refused")
+        await _request(lines, "STARTTLS", YES, "STARTTLS was refused")
         await lines.encrypt()
         extensions = await _introduced(lines, facts)
     if target.username:
@@ -54,7 +54,7 @@ async def converse(lines: Lines, target: Mail, facts: dict[str, Any]) -> str:
     if target.test_send:
         await _send(lines, target)
         facts["test_send_success"] = True
-    await say_goodbye(_said(lines, "QUIT", YES, "no goodbye"))
+    await say_goodbye(_request(lines, "QUIT", YES, "no goodbye"))
     return " ".join(greeting.lines)[:SHOWN]
 
 
@@ -63,7 +63,7 @@ async def _introduced(lines: Lines, facts: dict[str, Any]) -> dict[str, str]:
     await lines.say(f"EHLO {lines.own_address}")
     reply = await _reply(lines)
     if reply.code in UNKNOWN_COMMAND:
-        reply = await _said(lines, f"HELO {lines.own_address}", YES, "HELO was refused")
+        reply = await _request(lines, f"HELO {lines.own_address}", YES, "HELO was refused")
     if reply.code not in YES:
         raise Failed(f"EHLO was refused: {reply.words}")
     offered = [line.partition(" ") for line in reply.lines[1:]]
@@ -81,11 +81,11 @@ async def _log_in(lines: Lines, target: Mail, offered: list[str]) -> None:
     user, password = target.username.encode(), target.password.encode()
     refused = "the login was refused"
     if "PLAIN" in offered:
-        await _said(lines, f"AUTH PLAIN {_packed(NUL.join((b'', user, password)))}", YES, refused)
+        await _request(lines, f"AUTH PLAIN {_packed(NUL.join((b'', user, password)))}", YES, refused)
     elif "LOGIN" in offered:
-        await _said(lines, "AUTH LOGIN", ASKS, refused)
-        await _said(lines, _packed(user), ASKS, refused)
-        await _said(lines, _packed(password), YES, refused)
+        await _request(lines, "AUTH LOGIN", ASKS, refused)
+        await _request(lines, _packed(user), ASKS, refused)
+        await _request(lines, _packed(password), YES, refused)
     else:
         raise Failed(f"the server offers no login that we know: {' '.join(offered)[:SHOWN] or 'none at all'}")
 
@@ -95,11 +95,11 @@ def _packed(text: bytes) -> str:
 
 
 async def _send(lines: Lines, target: Mail) -> None:
-    await _said(lines, f"MAIL FROM:<{target.from_email}>", YES, "the sender was refused")
-    await _said(lines, f"RCPT TO:<{target.to_email}>", YES, "the recipient was refused")
-    await _said(lines, "DATA", GO_ON, "the message was refused")
+    await _request(lines, f"MAIL FROM:<{target.from_email}>", YES, "the sender was refused")
+    await _request(lines, f"RCPT TO:<{target.to_email}>", YES, "the recipient was refused")
+    await _request(lines, "DATA", GO_ON, "the message was refused")
     await lines.say_all(stuffed(written(target)) + b".\r\n")
-    await _heard(lines, YES, "the message was refused")
+    await _reply_in(lines, YES, "the message was refused")
 
 
 def written(target: Mail) -> bytes:
@@ -118,13 +118,13 @@ def stuffed(text: bytes) -> bytes:
     return re.sub(rb"(?m)^\.", b"..", text)
 
 
-async def _said(lines: Lines, command: str, wanted: range, otherwise: str) -> Reply:
+async def _request(lines: Lines, command: str, wanted: range, otherwise: str) -> Reply:
     """Say a command and take the answer that is wanted. Raises Failed for another."""
     await lines.say(command)
-    return await _heard(lines, wanted, otherwise)
+    return await _reply_in(lines, wanted, otherwise)
 
 
-async def _heard(lines: Lines, wanted: range, otherwise: str) -> Reply:
+async def _reply_in(lines: Lines, wanted: range, otherwise: str) -> Reply:
     reply = await _reply(lines)
     if reply.code not in wanted:
         raise Failed(f"{otherwise}: {reply.words}")

@@ -53,7 +53,7 @@ async def _answer(target: Tcp, reader: StreamReader, wait_s: float) -> str | Non
     heard = bytearray()
     try:
         async with asyncio.timeout(wait_s):
-            await _hear(target, reader, heard)
+            await _read_until_held(target, reader, heard)
     except TimeoutError:
         if not heard:
             raise
@@ -62,7 +62,7 @@ async def _answer(target: Tcp, reader: StreamReader, wait_s: float) -> str | Non
     return heard.decode("utf-8", errors="replace")
 
 
-async def _hear(target: Tcp, reader: StreamReader, heard: bytearray) -> None:
+async def _read_until_held(target: Tcp, reader: StreamReader, heard: bytearray) -> None:
     """Read into `heard` until it has the expected words and its value holds, the end, or as far as the limit."""
     values = [one for one in target.assertions if isinstance(one, Value)]
     wanted, is_there, left = target.expect.encode(), not target.expect, JUDGED_BYTES

@@ -73,7 +73,7 @@ class Errands:
             return self._came_to_nothing(trouble(error))
 
     async def _made(self, call: Call) -> Answer:
-        url = _asked(call)
+        url = _plain_url(call)
         if url is None:
             self.refused = NO_WEB
             return Answer(trouble=NO_WEB)
@@ -101,7 +101,7 @@ class Errands:
         return Answer(trouble=words)
 
 
-def _asked(call: Call) -> URL | None:
+def _plain_url(call: Call) -> URL | None:
     """The address of a plain web request; None for anything else. Raises ValueError for an address that is none."""
     if call.method.upper() not in METHODS or not call.url.lower().startswith(("http://", "https://")):
         return None

@@ -90,7 +90,7 @@ def _command(commands: Commands, name: str, run: Run, text: str) -> argparse.Arg
     return command
 
 
-def _asked(chosen: argparse.Namespace, command: Callable[[Any], Awaitable[int]]) -> int:
+def _on_server(chosen: argparse.Namespace, command: Callable[[Any], Awaitable[int]]) -> int:
     """Have a command ask the server that is meant."""
     from app.client import commands
 
@@ -107,25 +107,25 @@ def _check(chosen: argparse.Namespace) -> int:
         asked = check.read(chosen.file) if chosen.file else [check.asked_of(chosen.type, chosen.config)]
         return await check.run(server, asked, json=chosen.json)
 
-    return _asked(chosen, run)
+    return _on_server(chosen, run)
 
 
 def _monitors(chosen: argparse.Namespace) -> int:
     from app.client import monitors
 
-    return _asked(chosen, lambda server: monitors.run(server, json=chosen.json))
+    return _on_server(chosen, lambda server: monitors.run(server, json=chosen.json))
 
 
 def _status(chosen: argparse.Namespace) -> int:
     from app.client import status
 
-    return _asked(chosen, lambda server: status.run(server, json=chosen.json))
+    return _on_server(chosen, lambda server: status.run(server, json=chosen.json))
 
 
 def _tail(chosen: argparse.Namespace) -> int:
     from app.client import tail
 
-    return _asked(chosen, lambda server: tail.run(server, chosen.monitor, json=chosen.json))
+    return _on_server(chosen, lambda server: tail.run(server, chosen.monitor, json=chosen.json))
 
 
 def _listen(chosen: argparse.Namespace) -> int:
@@ -138,7 +138,7 @@ def _add(chosen: argparse.Namespace) -> int:
     from app.client import changes
 
     interval, json = chosen.interval, chosen.json
-    return _asked(
+    return _on_server(
         chosen,
         lambda server: changes.add(server, chosen.type, chosen.name, chosen.config, interval=interval, json=json),
     )
@@ -147,13 +147,13 @@ def _add(chosen: argparse.Namespace) -> int:
 def _switch(chosen: argparse.Namespace) -> int:
     from app.client import changes
 
-    return _asked(chosen, lambda server: changes.switch(server, chosen.action, chosen.monitors, json=chosen.json))
+    return _on_server(chosen, lambda server: changes.switch(server, chosen.action, chosen.monitors, json=chosen.json))
 
 
 def _ack(chosen: argparse.Namespace) -> int:
     from app.client import changes
 
-    return _asked(chosen, lambda server: changes.acknowledge(server, chosen.what, json=chosen.json))
+    return _on_server(chosen, lambda server: changes.acknowledge(server, chosen.what, json=chosen.json))
 
 
 def _push(chosen: argparse.Namespace) -> int:
@@ -180,7 +180,7 @@ def _logout(chosen: argparse.Namespace) -> int:
 def _request(chosen: argparse.Namespace) -> int:
     from app.client import raw
 
-    return _asked(chosen, lambda server: raw.run(server, chosen.path, chosen.pairs, method=chosen.method))
+    return _on_server(chosen, lambda server: raw.run(server, chosen.path, chosen.pairs, method=chosen.method))
 
 
 def _completion(chosen: argparse.Namespace) -> int:

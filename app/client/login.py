@@ -24,7 +24,7 @@ async def run(url: str, *, email: str, with_token: bool, json: bool, secret: Ask
     if with_token:
         login = await _known(url, Login(sys.stdin.readline().strip()))
     else:
-        login = await _made(url, email or _asked("E-mail or user name: "), secret)
+        login = await _made(url, email or _prompt("E-mail or user name: "), secret)
     logins = read(os.environ)
     logins.servers[url], logins.current = login, url
     file = write(logins, os.environ)
@@ -48,7 +48,7 @@ async def leave(url: str, *, json: bool) -> int:
     return SUCCESS
 
 
-def _asked(question: str) -> str:
+def _prompt(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
     answer = sys.stdin.readline().strip()

@@ -58,7 +58,7 @@ def read(
     agreed = {"up"} if status is Status.UP else {"down"}
     if code == PUSHED and not words <= agreed:
         raise Invalid.one("status", "contradicts the path, which says the opposite: leave it out")
-    if code == PUSHED and (said := _said_in(body)) and said not in agreed:
+    if code == PUSHED and (said := _status_in(body)) and said not in agreed:
         raise Invalid.one(
             "status", f"is {said!r} in the body, which is only kept: put it into the address, as ?status={said}"
         )
@@ -90,7 +90,7 @@ def _by_signal(signal: str) -> tuple[int, Status, str]:
     return (PUSHED, Status.DOWN, f"exit code {exit_code}") if exit_code else (PUSHED, Status.UP, "")
 
 
-def _said_in(body: bytes) -> str:
+def _status_in(body: bytes) -> str:
     """The state that a JSON object in the body names; empty for none, and for every other body: those are logs."""
     if not body.lstrip().startswith(b"{") or len(body) > BODY_LIMIT_BYTES:
         return ""

@@ -46,6 +46,7 @@ def test_npms_locks_have_a_hash_for_everything_and_name_no_registry(lock) -> Non
     installed = [one for name, one in packages.items() if name]
     assert all(one["integrity"].startswith("sha512-") for one in installed)
     assert not any("resolved" in one for one in installed)
+    assert b"://" not in lock.read_bytes()
 
 
 @pytest.mark.parametrize("lock", NPM, ids=lambda lock: lock.parent.name)

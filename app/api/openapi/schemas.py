@@ -67,7 +67,7 @@ class Schemas:
 
     def of(self, annotation: Any) -> Schema:
         """The schema of a type; whatever has a name becomes a component. Raises TypeError for what has none."""
-        if isinstance(annotation, UnionType) and (parts := _told_apart_by_nothing(annotation)):
+        if isinstance(annotation, UnionType) and (parts := _untagged(annotation)):
             name = _name_of(parts)
             self.components[name] = {"title": name, "oneOf": [self.of(one) for one in parts]}
             return self._ref(name)
@@ -159,10 +159,10 @@ class Schemas:
             tag = {"propertyName": structs[0].tag_field, "mapping": mapping}
             self.components[name] = {"title": name, "oneOf": refs, "discriminator": tag}
             for one, ref in zip(structs, refs, strict=True):
-                self._say_which(ref["$ref"].removeprefix(f"{REF}{self._mark}"), one.tag_field)
+                self._tag(ref["$ref"].removeprefix(f"{REF}{self._mark}"), one.tag_field)
         return [self._ref(name)]
 
-    def _say_which(self, name: str, tag: str) -> None:
+    def _tag(self, name: str, tag: str) -> None:
         """A member of a choice has its tag; one that is alone in its place may go without."""
         required = self.components[name].get("required", [])
         self.components[name]["required"] = required if tag in required else [tag, *required]
@@ -183,7 +183,7 @@ class Schemas:
         }
 
 
-def _told_apart_by_nothing(union: UnionType) -> tuple[type, ...]:
+def _untagged(union: UnionType) -> tuple[type, ...]:
     """The structs of a union that msgspec can write and not read, since none has a tag."""
     parts = get_args(union)
     bare = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
