@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import urllib.request
 import zipfile
@@ -141,6 +142,9 @@ def up(prefix: Path, tmp_path: Path, free_port: int) -> Iterator[str]:
     command, environ = str(prefix / "bin" / "watchkeeper"), {"PATH": os.environ["PATH"], "SERVER_PORT": str(free_port)}
     with subprocess.Popen([command, "up"], cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
+        limit = threading.Timer(120, process.kill)  # a test's own timeout does not hold for what prepares it
+        limit.daemon = True
+        limit.start()
         assert any(line.startswith("ready ") for line in process.stdout)
         yield f"http://127.0.0.1:{free_port}/api/v1"
         process.send_signal(signal.SIGTERM)

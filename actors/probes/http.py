@@ -13,6 +13,7 @@ from actors.probes.reply import Reply
 from actors.probes.request import (
     CONTENT_TYPE,
     REDIRECTS,
+    WITH_BODY,
     Request,
     after,
     first,
@@ -153,7 +154,7 @@ async def ask(request: Request, way: Way) -> Reply:
             headers=request.headers,
             data=request.body,
             allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
-            skip_auto_headers=None if request.body else CONTENT_TYPE,  # of nothing
+            skip_auto_headers=CONTENT_TYPE if request.method in WITH_BODY and not request.body else None,  # of nothing
             ssl=way.ssl,
             proxy=way.proxy,
         )

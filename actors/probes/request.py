@@ -19,6 +19,7 @@ CONTENT_TYPES = {
     Encoding.TEXT: "text/plain; charset=utf-8",
 }
 CONTENT_TYPE = ("Content-Type",)
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # whose body aiohttp gives a type, be it empty
 REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
 
 

@@ -5,6 +5,8 @@ Source: RFC 9110 and RFC 9112; where they leave a fault to the reader, what curl
 """
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 
 from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, hdrs
 from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine
@@ -15,6 +17,7 @@ MOST_HEADERS = 5_000  # of one head: a few milliseconds
 SHOWN = 60  # characters of what is no status line
 UNTIL_CLOSE, CHUNKED = -1, -2  # lengths of a body whose head names none
 LONGEST = 2**63 - 1  # bytes; a length beyond that is none
+USUAL_LENGTH = 64  # characters of a status line that is remembered
 BLANK = " \t\r"
 USUAL = {"1.1": HttpVersion11, "1.0": HttpVersion10, None: HttpVersion10}
 # A higher version is taken by its own number (RFC 9110, 2.5). SHOUTcast answers ICY, and players take it.
@@ -45,18 +48,21 @@ def read_head(raw: bytes) -> Head:
     lines = raw.decode("ascii").split("\n") if raw.isascii() else [_text_of(line) for line in raw.split(b"\n")]
     if len(lines) > MOST_HEADERS:
         raise BadHttpMessage("too many headers")
-    found = _STATUS_LINE.match(lines[0])
+    first = lines[0]
+    found = _usual_status(first) if len(first) <= USUAL_LENGTH else _status(first)
     if found is None:
         raise not_http(raw)
-    number, status, reason = found.groups()
-    version = USUAL.get(number) or _version(number)
+    version, status, reason = found
     headers: CIMultiDict[str] = CIMultiDict()
     for line in _unfolded(lines) if b"\n " in raw or b"\n\t" in raw else lines[1:]:
         name, colon, value = line.partition(":")
         if colon and (name := name.rstrip(BLANK)):  # a line that has none says nothing, and browsers leave it out
             headers.add(name, value.strip(BLANK))
     shown = CIMultiDictProxy(headers)
-    return Head(version, int(status), reason, shown, _length(shown), _stays_open(version, shown))
+    lengths = shown.getall(hdrs.CONTENT_LENGTH, ())
+    codings = shown.getall(hdrs.TRANSFER_ENCODING, ())
+    is_kept = len(lengths) + bool(codings) <= 1 and _is_kept(version, shown.getall(hdrs.CONNECTION, ()))
+    return Head(version, status, reason, shown, _length(lengths, codings), is_kept)
 
 
 def may_begin(raw: bytes) -> bool:
@@ -71,34 +77,41 @@ def not_http(raw: bytes) -> BadStatusLine:
     return BadStatusLine(error=f"it begins with {start!r}")
 
 
+def _status(line: str) -> tuple[HttpVersion, int, str] | None:
+    """What a status line says: version, status and reason; None for what is no status line."""
+    found = _STATUS_LINE.match(line)
+    if found is None:
+        return None
+    number, status, reason = found.groups()
+    return USUAL.get(number) or _version(number), int(status), reason
+
+
+_usual_status = lru_cache(maxsize=1_024)(_status)  # servers have few: "HTTP/1.1 200 OK", mostly
+
+
 def _version(number: str) -> HttpVersion:
     major, _, minor = number.partition(".")
     return HttpVersion(int(major), int(minor or 0))
 
 
-def _length(headers: CIMultiDictProxy[str]) -> int:
+def _length(lengths: Sequence[str], codings: Sequence[str]) -> int:
     """RFC 9112, 6.3: chunks before lengths; of several lengths the last one, as curl has it."""
-    if hdrs.TRANSFER_ENCODING in headers and "chunked" in _words(headers, hdrs.TRANSFER_ENCODING):
+    if codings and "chunked" in _words(codings):
         return CHUNKED
-    lengths = headers.getall(hdrs.CONTENT_LENGTH, ())
     found = _LENGTH.match(lengths[-1]) if lengths else None
     length = int(found[1]) if found else UNTIL_CLOSE
     return length if length <= LONGEST else UNTIL_CLOSE
 
 
-def _stays_open(version: HttpVersion, headers: CIMultiDictProxy[str]) -> bool:
-    if hdrs.CONNECTION in headers:
-        words = _words(headers, hdrs.CONNECTION)
-        if "close" in words or (version is not HttpVersion11 and "keep-alive" not in words):
-            return False
-    elif version is not HttpVersion11:
-        return False
-    return len(headers.getall(hdrs.CONTENT_LENGTH, ())) + (hdrs.TRANSFER_ENCODING in headers) <= 1
+def _is_kept(version: HttpVersion, options: Sequence[str]) -> bool:
+    """Whether the server keeps the connection, by its `Connection` headers."""
+    words = _words(options) if options else ()
+    return "close" not in words and (version is HttpVersion11 or "keep-alive" in words)
 
 
-def _words(headers: CIMultiDictProxy[str], name: str) -> list[str]:
+def _words(lines: Sequence[str]) -> list[str]:
     """What a header lists, over all of its lines."""
-    return [word.strip(BLANK) for word in ",".join(headers.getall(name)).lower().split(",")]
+    return [word.strip(BLANK) for word in ",".join(lines).lower().split(",")]
 
 
 def _unfolded(lines: list[str]) -> list[str]:

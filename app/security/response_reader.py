@@ -155,11 +155,11 @@ class ResponseReader:
             self._hang_up()
 
     def _of_length(self, data: bytes) -> None:
-        left = self._left
-        self._left = max(0, left - len(data))
-        self._payload.feed_data(data[:left])
-        if not self._left:
-            self._complete(beyond=len(data) > left)
+        left = self._left - len(data)
+        self._payload.feed_data(data if left >= 0 else data[:left])
+        self._left = left
+        if left <= 0:
+            self._complete(beyond=left < 0)
 
     def _chunks(self, data: bytes) -> None:
         """All chunks that are whole, and as much as is there of the last one, in one piece."""
