@@ -154,7 +154,7 @@ async def ask(request: Request, way: Way) -> Reply:
             headers=request.headers,
             data=request.body,
             allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
-            skip_auto_headers=CONTENT_TYPE if request.method in WITH_BODY and not request.body else None,  # of nothing
+            skip_auto_headers=CONTENT_TYPE if request.method in WITH_BODY and not request.body else None,
             ssl=way.ssl,
             proxy=way.proxy,
         )

@@ -19,7 +19,7 @@ CONTENT_TYPES = {
     Encoding.TEXT: "text/plain; charset=utf-8",
 }
 CONTENT_TYPE = ("Content-Type",)
-WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # whose body aiohttp gives a type, be it empty
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # aiohttp adds a Content-Type to these, even without a body
 REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
 
 

@@ -17,7 +17,7 @@ MOST_HEADERS = 5_000  # of one head: a few milliseconds
 SHOWN = 60  # characters of what is no status line
 UNTIL_CLOSE, CHUNKED = -1, -2  # lengths of a body whose head names none
 LONGEST = 2**63 - 1  # bytes; a length beyond that is none
-USUAL_LENGTH = 64  # characters of a status line that is remembered
+USUAL_LENGTH = 64  # characters of a status line that is cached
 BLANK = " \t\r"
 USUAL = {"1.1": HttpVersion11, "1.0": HttpVersion10, None: HttpVersion10}
 # A higher version is taken by its own number (RFC 9110, 2.5). SHOUTcast answers ICY, and players take it.
@@ -86,7 +86,7 @@ def _status(line: str) -> tuple[HttpVersion, int, str] | None:
     return USUAL.get(number) or _version(number), int(status), reason
 
 
-_usual_status = lru_cache(maxsize=1_024)(_status)  # servers have few: "HTTP/1.1 200 OK", mostly
+_usual_status = lru_cache(maxsize=1_024)(_status)  # most servers send the same few
 
 
 def _version(number: str) -> HttpVersion:

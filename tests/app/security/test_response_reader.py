@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientPayloadError
-from aiohttp.http_exceptions import BadHttpMessage, ContentLengthError, TransferEncodingError
+from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, ContentLengthError, TransferEncodingError
 from hypothesis import given, settings, strategies as st
 
-from app.security.response_head import MOST_HEADERS, read_head
+from app.security import response_head
+from app.security.response_head import MOST_HEADERS, USUAL_LENGTH, read_head
 from app.security.response_reader import DONE, HEAD_BYTES, INTERIMS, LINE_BYTES, ResponseReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -105,6 +106,26 @@ def test_an_address_keeps_its_bytes_and_all_else_becomes_text():
 def test_every_header_becomes_text_that_can_be_encoded(value):
     shown = read_head(OK + b"X: " + value).headers["X"]
     assert shown.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
+
+
+@pytest.mark.parametrize("length", [0, 1, USUAL_LENGTH, 10 * USUAL_LENGTH])
+def test_a_status_line_is_read_the_same_when_it_comes_again(length):
+    line = b"HTTP/1.0 404 " + b"x" * length
+    heads = [read_head(line) for _ in range(3)]
+    assert {(one.version, one.status, one.reason) for one in heads} == {((1, 0), 404, "x" * length)}
+
+
+def test_a_bad_status_line_is_an_error_every_time():
+    for _ in range(3):
+        with pytest.raises(BadStatusLine, match="SSH"):
+            read_head(b"SSH-2.0-OpenSSH_9.2")
+
+
+def test_long_status_lines_are_not_cached():
+    before = response_head._usual_status.cache_info()
+    read_head(b"HTTP/1.1 200 " + b"y" * USUAL_LENGTH)
+    assert response_head._usual_status.cache_info() == before
+    assert before.maxsize is not None
 
 
 @pytest.mark.parametrize(
