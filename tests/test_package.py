@@ -149,6 +149,7 @@ def up(prefix: Path, tmp_path: Path, free_port: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{free_port}/api/v1"
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read().endswith("stopped    everything\n")
+        limit.cancel()
     assert process.returncode == 0
 
 
