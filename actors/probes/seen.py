@@ -7,6 +7,20 @@ from msgspec import Struct
 from app.domain.values import ABSENT, Scalar
 from schema.status import Status
 
+# What a library that speaks with a target raises when the target speaks something else: besides errors of its own, what
+# its code happens to run into. Only around a library's calls, for of our own code these are faults.
+UNREADABLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    LookupError,
+    RuntimeError,
+    SystemError,
+    TypeError,
+    ValueError,
+)
+
 
 class Seen(Struct, frozen=True):
     """The target answered.

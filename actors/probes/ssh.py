@@ -5,10 +5,11 @@ import warnings
 from typing import Any
 
 import asyncssh
+from asyncssh.saslprep import SASLPrepError
 
 from actors.probes import hostkeys
 from actors.probes.banner import banner_of
-from actors.probes.seen import Failed, Seen, Unsure
+from actors.probes.seen import UNREADABLE, Failed, Seen, Unsure
 from actors.probes.tools import Asked
 from app.domain.values import Untyped
 from schema.messages import ANSWERED, CONNECTED
@@ -56,8 +57,8 @@ class Witness(asyncssh.SSHClient):
 
     @property
     def is_right(self) -> bool:
-        """Whether the key is the expected one."""
-        return self.fingerprint == (self._expected or self.fingerprint)
+        """Whether a key was shown, and the expected one."""
+        return bool(self.fingerprint) and self._expected in {"", self.fingerprint}
 
     @property
     def offered(self) -> list[str]:
@@ -106,8 +107,10 @@ async def _met(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[st
     """Have the witness see what a server shows that is asked for a key of one of these kinds. Raises Failed."""
     try:
         await _meet(target, asked, witness, algorithms)
-    except asyncssh.HostKeyNotVerifiable:
-        pass  # how we leave another key than the right one; who wants to know asks whether it is
+    except asyncssh.HostKeyNotVerifiable as error:
+        if not witness.fingerprint:
+            raise Failed("the server's host key can't be read", detail=_facts(witness)) from error
+        # else this is how we leave another key than the right one; who wants to know asks whether it is
     except asyncssh.KeyExchangeFailed as error:
         if not witness.is_proven:  # else this is how we leave before the login
             raise _unproven(witness, error, target) from error
@@ -128,25 +131,32 @@ async def _greeted(target: Ssh, asked: Asked) -> Seen:
 
 
 async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
-    """Shake hands, and log in where a user is named."""
-    keys = _keys(target)
-    await asyncssh.connect(
-        target.host,
-        target.port,
-        sock=await asked.tools.egress.socket_to(target.host, target.port),
-        client_factory=lambda: witness,
-        config=None,  # the worker's own account has no part in it: no files, no agent, no keys
-        known_hosts=([], [], []),
-        kex_algs=KEY_EXCHANGES,
-        server_host_key_algs=algorithms,
-        agent_path=None,
-        client_keys=keys or None,
-        username=target.username or NOBODY,
-        password=target.password or None,
-        gss_host=None,
-        connect_timeout=None,  # one deadline holds for all of a check
-        login_timeout=asked.snapshot.timeout_ms / 1000 + 1,
-    )
+    """Shake hands, and log in where a user is named. Raises Failed for what the library can't read."""
+    keys, sock = _keys(target), await asked.tools.egress.socket_to(target.host, target.port)
+    try:
+        await asyncssh.connect(
+            target.host,
+            target.port,
+            sock=sock,
+            client_factory=lambda: witness,
+            config=None,  # the worker's own account has no part in it: no files, no agent, no keys
+            known_hosts=([], [], []),
+            kex_algs=KEY_EXCHANGES,
+            server_host_key_algs=algorithms,
+            agent_path=None,
+            client_keys=keys or None,
+            username=target.username or NOBODY,
+            password=target.password or None,
+            gss_host=None,
+            connect_timeout=None,  # one deadline holds for all of a check
+            login_timeout=asked.snapshot.timeout_ms / 1000 + 1,
+        )
+    except SASLPrepError:  # of the name that we log in with
+        raise
+    except UnicodeDecodeError as error:  # the standard has both in ASCII
+        raise Failed("the server's greeting, or a name it gives, is not ASCII") from error
+    except UNREADABLE as error:
+        raise Failed(f"a message of the server's can't be read ({type(error).__name__})") from error
 
 
 def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
