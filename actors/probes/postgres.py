@@ -5,22 +5,23 @@ is rolled back. `COPY … TO PROGRAM` and the like do not begin with a word the 
 functions: some act outside of transactions, and do what the user may.
 """
 
+import asyncio
 import ssl
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg.pgproto.pgproto import BufferError as BrokenBuffer
 
 from actors.probes.columns import value_of
 from actors.probes.goodbye import say_goodbye
 from actors.probes.metered import Meter, MeteredLoop
-from actors.probes.postgres_sign_in import SignIn
+from actors.probes.postgres_messages import NOT_POSTGRES, Messages
 from actors.probes.scalar import shown
-from actors.probes.seen import Failed, Seen
+from actors.probes.seen import UNREADABLE, Failed, Seen
 from actors.probes.tls import context_by
 from actors.probes.tools import Asked
 from app.domain.connections.databases import postgres_login, postgres_mode, postgres_settings
 from app.domain.connections.uris import Login
-from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Postgres, SslMode
 
@@ -31,13 +32,25 @@ VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the library has no types
+    """Leaves nothing open when it can't be made, for want of a version that can be read; the library's own does."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *more: Any) -> None:
+        try:
+            super().__init__(protocol, transport, *more)
+        except BaseException:
+            self._aborted, self._source_traceback = True, None
+            transport.abort()
+            raise
+
+
 async def probe(target: Postgres, asked: Asked) -> Seen:
     """Connect, ask, take the first row's field that counts."""
     login = postgres_login(target)
     tls = _encryption(target, login, postgres_mode(target, login))
     try:
         with Meter() as meter:
-            value, version = await _answer(target, login, asked, meter, tls=tls)
+            row, version = await _answer(target, login, asked, meter, tls=tls)
     except asyncpg.PostgresConnectionError as error:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
@@ -46,13 +59,17 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
         if NO_TLS in str(error):
             raise Failed("the server speaks no TLS") from error
         raise
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError, LookupError) as error:
-        raise Failed("the answer is not PostgreSQL's protocol") from error
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, BrokenBuffer, *UNREADABLE) as error:
+        raise Failed(NOT_POSTGRES) from error
+    value = value_of(tuple(row) if row else None, list(row.keys()) if row else [], target.column, target.query)
     detail = {"value": shown(value), "server_version": version} if asked.detailed else None
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *, tls: Tls) -> tuple[Scalar, str]:
+async def _answer(
+    target: Postgres, login: Login, asked: Asked, meter: Meter, *, tls: Tls
+) -> tuple[asyncpg.Record | None, str]:
+    """The first row, and the server's version."""
     connection = await asyncpg.connect(
         host=list(await asked.tools.egress.addresses(login.host)),
         port=login.port,
@@ -61,7 +78,8 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *,
         database=login.database or login.username or "postgres",
         ssl=tls,
         timeout=None,  # the check has its own
-        loop=MeteredLoop(meter, SignIn),
+        loop=MeteredLoop(meter, Messages),
+        connection_class=_Connection,
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper", **postgres_settings(login)},
     )
@@ -74,8 +92,7 @@ async def _answer(target: Postgres, login: Login, asked: Asked, meter: Meter, *,
         await say_goodbye(_leave(connection, transaction), *NO_GOODBYE)
     finally:
         connection.terminate()
-    names = list(row.keys()) if row else []
-    return value_of(tuple(row) if row else None, names, target.column, target.query), version
+    return row, version
 
 
 async def _leave(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
