@@ -121,8 +121,10 @@ def _as_it_is(data: bytes) -> bytes:
     return data
 
 
-def _read(message: Any, data: bytes) -> Any:
-    """Our own reading, where what can't be read is a failure of the target."""
+def _read(message: Any, data: bytes | None) -> Any:
+    """Our own reading, where what can't be read is a failure of the target. None: the call ended without a reply."""
+    if data is None:
+        raise Failed("the server ended the call without a reply")
     try:
         message.ParseFromString(data)
     except DecodeError as error:

@@ -124,6 +124,8 @@ async def _shaken(
         raise
     except ValueError as error:
         raise Unsure(f"the request can't be written: {error}") from error
+    except AssertionError as error:  # the library's, of a connection that ended with the handshake
+        raise Failed("the connection was closed with the handshake") from error
 
 
 def _address(url: str) -> URL:
