@@ -1,6 +1,7 @@
 """Whom names are asked of, and how: BIND over UDP, TCP and TLS, a server over HTTPS, several at once."""
 
 import contextlib
+from functools import partial
 
 import dns.flags
 import dns.rcode
@@ -13,6 +14,7 @@ from schema.messages import RESOLVED
 from schema.status import Status
 from schema.targets import Dns, DnsTransport, RecordType
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
 from tests.actors.probes.nameserver import answer, holding, naming, saying
 from tests.actors.probes.servers_dns import named, over_https
 from tests.actors.probes.talker import saying as talker_saying, talking
@@ -207,3 +209,9 @@ async def test_the_first_record_is_a_value_to_compare(check):
 def test_a_target_that_contradicts_itself_is_refused(wrong):
     with pytest.raises(ValidationError):
         convert({"type": "dns", "host": "box.test", **wrong}, Dns)
+
+
+@pytest.mark.parametrize(("kind", "transport"), [("TLSA", UDP), ("NAPTR", UDP), ("HTTPS", TCP), ("LOC", TCP)])
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, named, kind, transport):
+    asked = partial(asking, resolve_type=RecordType(kind), transport=transport, authoritative=True)
+    await survives(check, named["plain"], asked, udp=transport is UDP)

@@ -19,6 +19,7 @@ from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Grpc
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
 from tests.actors.probes.talker import flooding, replying, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -284,3 +285,8 @@ def test_a_connection_that_fails_leaves_nothing_on_standard_error():
     done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, check=True)
     assert b"Failed parsing HTTP/2" in done.stdout
     assert done.stderr == b""
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check):
+    async with serving() as port:
+        await survives(check, port, at)

@@ -14,6 +14,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import KafkaProducer, SaslMechanism
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_kafka import PASSWORD, USERNAME, Guarded, cluster, guarded, kept, leaders_of, made
 from tests.actors.probes.talker import talking
@@ -246,3 +247,7 @@ def test_what_can_not_be_asked_is_not_taken(changes, message):
     assert msgspec.convert(usual, KafkaProducer).mechanism == "PLAIN"
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert(usual | changes, KafkaProducer)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, brokers):
+    await survives(check, int(brokers[0].rpartition(":")[2]), at)

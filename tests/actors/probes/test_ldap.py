@@ -15,6 +15,7 @@ from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Ldap
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_directory import Directory, slapd
 from tests.actors.probes.talker import flooding, replying, saying, talking
 
@@ -217,3 +218,11 @@ def test_half_a_bind_or_a_name_that_is_none_is_refused(fields):
 
 async def test_metadata_is_out_of_reach(check):
     assert (await check(Ldap(host="169.254.169.254"))).seen is UNKNOWN
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server.plain,
+        lambda port: at(port, **ADMIN, base="dc=test", filter="(cn=*)", attribute="cn", assertions=DIFFERS),
+    )

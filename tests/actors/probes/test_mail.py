@@ -1,6 +1,7 @@
 """How mail servers are looked at: Dovecot, aiosmtpd, and some that are none."""
 
 import tracemalloc
+from functools import partial
 from typing import Any
 
 import dns.message
@@ -14,6 +15,7 @@ from schema.messages import ANSWERED
 from schema.status import Status
 from schema.targets import Mail, MailProtocol, MailSecurity
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
 from tests.actors.probes.nameserver import naming
 from tests.actors.probes.servers_mail import Letterbox, dovecot, posting, wrong_name
 from tests.actors.probes.talker import flooding, saying, talking
@@ -253,3 +255,10 @@ async def test_a_domain_may_take_its_mail_itself_or_none(check, machine_asks, ex
 def test_a_target_that_would_say_something_else_is_refused(wrong):
     with pytest.raises(ValidationError):
         convert({"type": "mail", "host": "box.test", "protocol": "smtp", **wrong}, Mail)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, dovecot):
+    for protocol in (IMAP, POP3):
+        await survives(check, dovecot[protocol], partial(asking, protocol=protocol, **LOGIN))
+    async with posting() as port:
+        await survives(check, port, asking)

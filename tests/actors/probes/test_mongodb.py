@@ -36,6 +36,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mongodb
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.nameserver import naming
 from tests.actors.probes.servers_data import a_port, behind_tls, running, saying
 
@@ -305,3 +306,11 @@ async def test_checks_go_nowhere_near_metadata(check):
 def test_a_command_that_could_change_something_is_not_taken(command, message):
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert({"host": "a.test", "command": command}, Mongodb)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server,
+        lambda port: asking(port, '{"find": "carts"}', path="cursor.firstBatch.0.state", assertions=DIFFERS),
+    )

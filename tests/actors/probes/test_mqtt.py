@@ -12,6 +12,7 @@ from schema.messages import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
 from tests.actors.probes.talker import talking
 
@@ -228,3 +229,7 @@ async def test_a_hostile_answer_is_down(check, said, message):
 
 async def test_checks_go_nowhere_near_metadata(check):
     assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(check, server, lambda port: asking(port, assertions=DIFFERS))

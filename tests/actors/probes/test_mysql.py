@@ -13,6 +13,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_data import a_place, given_to_nobody, saying
 from tests.actors.probes.servers_sql import mariadb
 
@@ -238,3 +239,11 @@ async def test_who_we_are_is_shown_and_ciphers_of_other_clients_are_offered(chec
             stranger = await check(target)
     assert (known.seen, stranger.seen) == (UP, DOWN), known.message
     assert stranger.message.startswith("the server answered: Access denied")
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server,
+        lambda port: asking(port, "SELECT n FROM jobs", assertions=DIFFERS),
+    )

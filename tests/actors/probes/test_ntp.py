@@ -10,6 +10,7 @@ from schema.assertions import Consequence, Operator, Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Ntp
+from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_network import binary, running, unused_port
 from tests.actors.probes.talker import datagrams
 from tests.actors.probes.test_clock import packet
@@ -141,3 +142,7 @@ async def test_nobody_serving_is_down(check):
 
 async def test_metadata_is_out_of_reach(check):
     assert (await check(Ntp(host="169.254.169.254"))).seen is UNKNOWN
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(check, server, lambda port: at(port, max_offset=1_000), udp=True)

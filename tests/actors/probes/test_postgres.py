@@ -12,6 +12,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_sql import postgresql
 
@@ -208,3 +209,11 @@ async def test_checks_go_nowhere_near_metadata(check):
 def test_a_statement_that_does_not_read_is_not_taken(query):
     with pytest.raises(msgspec.ValidationError, match="`query` must begin with"):
         msgspec.convert({"host": "a.test", "query": query}, Postgres)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server,
+        lambda port: asking(port, "SELECT n, state FROM jobs", assertions=DIFFERS),
+    )

@@ -9,6 +9,7 @@ from pamqp import commands, frame
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Rabbitmq
+from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
@@ -154,3 +155,7 @@ async def test_checks_go_nowhere_near_metadata(check, where):
 def test_something_must_be_asked():
     with pytest.raises(msgspec.ValidationError, match="needs `nodes`"):
         msgspec.convert({"username": "ada"}, Rabbitmq)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, broker):
+    await survives(check, broker[0], lambda port: asking((port, ""), nodes=[]))

@@ -11,6 +11,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Redis
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_data import a_port, behind_tls, running, saying
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -138,3 +139,11 @@ def test_where_it_is_must_be_said_once():
     for config in ({}, {"host": "a.test", "connection_string": "redis://a.test"}):
         with pytest.raises(msgspec.ValidationError, match="needs either"):
             msgspec.convert(config, Redis)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server,
+        lambda port: asking(port, "LINDEX jobs 0", assertions=DIFFERS, database=3),
+    )

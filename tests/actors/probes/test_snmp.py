@@ -16,6 +16,7 @@ from schema.assertions import Operator, Value
 from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Snmp
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_network import binary, running, unused_port
 from tests.actors.probes.talker import datagrams
 
@@ -293,3 +294,13 @@ def test_what_does_not_go_together_is_refused(fields):
 async def test_metadata_is_out_of_reach(check):
     target = Snmp(host="169.254.169.254", oid=NAME, assertions=[Value(operator=Operator.EQUALS, expected="1")])
     assert (await check(target)).seen is UNKNOWN
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(
+        check,
+        server.port,
+        lambda port: at(port, assertions=DIFFERS),
+        udp=True,
+    )
+    await survives(check, server.port, lambda port: at(port, **USERS[-1]), udp=True)

@@ -13,6 +13,7 @@ from schema.messages import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Sqlserver
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import DIFFERS, survives
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_tds import (
     DONE,
@@ -319,3 +320,7 @@ def test_a_statement_that_may_do_more_than_read_is_not_taken(query, message):
 )
 def test_a_statement_that_reads_is_taken(query):
     assert msgspec.convert({"host": "a.test", "query": query}, Sqlserver).query == query
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    await survives(check, server.port, lambda port: asking(port, assertions=DIFFERS))

@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -14,6 +15,7 @@ from schema.assertions import Operator, Value
 from schema.messages import ANSWERED, CONNECTED
 from schema.status import Status
 from schema.targets import Ssh
+from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
 from tests.actors.probes.talker import flooding, listening, saying, talking
 
@@ -170,6 +172,32 @@ async def test_a_broken_handshake_is_down(check, words):
         outcome = await check(at(port, fingerprint=OTHER_KEY))
     assert outcome.seen is DOWN
     assert outcome.message
+
+
+UNREADABLE_KEYS = [b"", b"garbage", b"\0\0\0\x0bssh-ed25519", b"\0\0\0\x07ssh-dss", b"\xff\xff\xff\xffssh-dss"]
+
+
+@pytest.mark.parametrize("shown", UNREADABLE_KEYS)
+@pytest.mark.parametrize("asked", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
+async def test_a_host_key_that_can_not_be_read_is_down(check, shown, asked):
+    (own,) = asyncssh.load_keypairs([_a_key()])
+    own.public_data = shown
+    async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
+        outcome = await check(at(acceptor.get_port(), **asked))
+    assert (outcome.seen, outcome.message) == (DOWN, "the server's host key can't be read")
+
+
+@pytest.mark.parametrize("asked", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
+async def test_a_greeting_beyond_ascii_is_no_fault_of_ours(check, asked):
+    async with talking(saying(b"SSH-2.0-caf\xe9\r\n")) as port:
+        greeted, met = await check(at(port)), await check(at(port, **asked))
+    assert greeted.seen is UP
+    assert (met.seen, met.message) == (DOWN, "the server's greeting, or a name it gives, is not ASCII")
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+    for asked in ({"fingerprint": server.fingerprint}, {"username": ME, "private_key": server.private_key}):
+        await survives(check, server.port, partial(at, **asked))
 
 
 async def test_a_server_that_stops_after_its_banner_is_cut_off(check):

@@ -14,6 +14,7 @@ from schema.proxies import Protocol, ProxyConfig
 from schema.status import Status
 from schema.targets import WebSocket
 from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_proxies import microsocks, tinyproxy
 from tests.actors.probes.target import answering, redirecting, serving, silent
 
@@ -172,3 +173,9 @@ async def test_a_server_that_is_silent_is_cut_off(check):
 
 async def test_cloud_metadata_is_out_of_reach(check):
     assert (await check(WebSocket(url="ws://169.254.169.254/"))).seen is UNKNOWN
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check):
+    async with speaking(greet) as url:
+        port = int(url.rpartition(":")[2].removesuffix("/live"))
+        await survives(check, port, lambda way: WebSocket(url=f"ws://127.0.0.1:{way}/", expect="hell"))
