@@ -17,6 +17,10 @@ up *args: _install
 test *args: _install_dev
     @{{ python }} -m pytest -n auto --dist worksteal "$@"
 
+# Look for what the tests miss: twenty times as many examples, others each time; arguments go to pytest.
+search *args: _install_dev
+    @SEARCH=1 {{ python }} -m pytest -n auto --dist worksteal --timeout 3000 "$@"
+
 # Install the OpenID provider that tests of signing in run, with node and npm.
 oidc-provider:
     @npm install --silent --no-audit --no-fund --no-package-lock --prefix .venv/oidc-provider oidc-provider@9

@@ -19,13 +19,18 @@ import asyncpg
 import hypothesis
 import pytest
 import redis
+from hypothesis.internal.conjecture import providers
 
 from app import clock, db, embedded, migrate, queue as queues, settings as configuration
 from app.security import sealing
 from app.settings import Settings
+from tests.searching import MANY, SEARCHING
 
-hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no bug
-hypothesis.settings.load_profile("unhurried")
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)  # a busy machine is no bug
+hypothesis.settings.register_profile("search", deadline=None, max_examples=100 * MANY)
+hypothesis.settings.load_profile("search" if SEARCHING else "same")
+if not SEARCHING:  # it also takes constants from whatever modules are there, which differs from run to run
+    providers._get_local_constants = lambda: providers._local_constants
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 # Forty tables, of which a test filled a few: looking at each takes a tenth of what TRUNCATE of them all does.

@@ -1,0 +1,36 @@
+"""Examples that tests make up are the same in every run, whatever else was imported before."""
+
+import importlib.util
+import sys
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tests.searching import SEARCHING
+
+MODULE = "NUMBERS = [{}]\nTEXTS = [{}]\n".format(
+    ", ".join(str(7_000_000 + n) for n in range(500)), ", ".join(f"'a word of a module {n}'" for n in range(500))
+)
+
+
+def _examples():
+    found = []
+
+    @given(number=st.integers(), text=st.text())
+    def note(number, text):
+        found.append((number, text))
+
+    note()
+    return found
+
+
+@pytest.mark.skipif(SEARCHING, reason="a search tries others each time")
+def test_every_run_tries_the_same(tmp_path, monkeypatch):
+    before = _examples()
+    place = tmp_path / "words.py"
+    place.write_text(MODULE)
+    spec = importlib.util.spec_from_file_location("words_of_a_module", place)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "words_of_a_module", module)
+    spec.loader.exec_module(module)
+    assert _examples() == before
