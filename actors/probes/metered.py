@@ -84,15 +84,12 @@ class _Counted(asyncio.Protocol):
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if why := self._judge(data):
-            self._meter.refuse(why)
         if not self._meter.takes(len(data)):
-            self._waiting.clear()
-            self._transport.abort()
+            self._hang_up()
         elif self._waiting or len(data) > PIECE_BYTES:
             self._wait_with(data)
         else:
-            self.inner.data_received(data)
+            self._pass_on(data)
 
     def eof_received(self) -> bool | None:
         """Nothing to keep open: the library hears of the end when the connection is lost."""
@@ -104,6 +101,17 @@ class _Counted(asyncio.Protocol):
             self._lost.append(exc)
         else:
             self.inner.connection_lost(exc)
+
+    def _pass_on(self, piece: bytes) -> None:
+        if why := self._judge(piece):
+            self._meter.refuse(why)
+            self._hang_up()
+        else:
+            self.inner.data_received(piece)
+
+    def _hang_up(self) -> None:
+        self._waiting.clear()
+        self._transport.abort()
 
     def _wait_with(self, data: bytes) -> None:
         """Read nothing more before this is read."""
@@ -118,10 +126,9 @@ class _Counted(asyncio.Protocol):
         del self._waiting[:PIECE_BYTES]
         try:
             if piece:  # else it was refused meanwhile
-                self.inner.data_received(piece)
+                self._pass_on(piece)
         except Exception:  # as a transport has it when its protocol raises
-            self._waiting.clear()
-            self._transport.abort()
+            self._hang_up()
             raise
         finally:
             self._go_on()

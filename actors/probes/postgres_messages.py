@@ -12,7 +12,7 @@ NOT_POSTGRES = "the answer is not PostgreSQL's protocol"
 KIND_BYTES, LENGTH_BYTES = 1, 4  # of a message: what it is, and its length, which counts itself
 HEAD_BYTES = KIND_BYTES + LENGTH_BYTES
 KINDS = frozenset(b"123ACDEGHIKNRSTVWZcdnstv")  # that servers send in version 3 of the protocol
-AUTHENTICATION, READY, ROW = b"R", b"Z", b"D"
+AUTHENTICATION, READY, ROW = b"RZD"
 COUNT_BYTES = 2  # at a row's begin: how many fields it has
 NULL = -1  # in the place of a field's length
 ROUNDS = re.compile(rb",i=(\d+)")  # as the library finds it
@@ -23,53 +23,42 @@ class Messages:
     """What comes on one connection. Called with each part of it."""
 
     def __init__(self) -> None:
-        self._head, self._body = bytearray(), bytearray()
-        self._left = 0  # of the body
+        self._waiting = bytearray()  # the begin of a message
+        self._needed = HEAD_BYTES  # bytes of it, before there is something to look at
+        self._skipped = 0  # bytes to come of a message that is not looked at
         self._is_signed_in = False
         self._refusal = ""
 
     def __call__(self, data: bytes) -> str:
         """Why this is refused, and whatever comes after it; nothing when it isn't."""
-        at = 0
-        while at < len(data) and not self._refusal:
-            if len(self._head) < HEAD_BYTES:
-                taken = data[at : at + HEAD_BYTES - len(self._head)]
-                self._head += taken
-                if len(self._head) == HEAD_BYTES:
-                    self._begin()
-            else:
-                taken = data[at : at + self._left]
-                self._left -= len(taken)
-                if self._is_looked_at:
-                    self._body += taken
-            at += len(taken)
-            if len(self._head) == HEAD_BYTES and not self._left:
-                self._end()
+        passed = min(self._skipped, len(data))
+        self._skipped -= passed
+        self._waiting += data[passed:]
+        if not self._refusal and len(self._waiting) >= self._needed:
+            self._look(bytes(self._waiting))
         return self._refusal
 
-    @property
-    def _kind(self) -> bytes:
-        return bytes(self._head[:KIND_BYTES])
-
-    @property
-    def _is_looked_at(self) -> bool:
-        return self._kind == ROW or (self._kind == AUTHENTICATION and not self._is_signed_in)
-
-    def _begin(self) -> None:
-        self._left = int.from_bytes(self._head[KIND_BYTES:], "big", signed=True) - LENGTH_BYTES
-        if self._left < 0 or self._head[0] not in KINDS:
-            self._refusal = NOT_POSTGRES
-
-    def _end(self) -> None:
-        """A message is complete."""
-        if self._is_looked_at:
-            self._refusal = _fault_of_row(self._body) if self._kind == ROW else _fault_of_sign_in(self._body)
-        self._is_signed_in = self._is_signed_in or self._kind == READY
-        self._head.clear()
-        self._body.clear()
+    def _look(self, data: bytes) -> None:
+        """Look at every message that begins in the data; what is left of the last one waits for the rest of it."""
+        at, self._needed = 0, HEAD_BYTES
+        while not self._refusal and len(data) - at >= HEAD_BYTES:
+            kind, begin = data[at], at + HEAD_BYTES
+            end = at + KIND_BYTES + int.from_bytes(data[at + KIND_BYTES : begin], "big", signed=True)
+            is_looked_at = kind == ROW or (kind == AUTHENTICATION and not self._is_signed_in)
+            if end < begin or kind not in KINDS:
+                self._refusal = NOT_POSTGRES
+            elif is_looked_at and end > len(data):
+                self._needed = end - at
+                break
+            elif is_looked_at:
+                self._refusal = (_fault_of_row if kind == ROW else _fault_of_sign_in)(data[begin:end])
+            self._is_signed_in = self._is_signed_in or kind == READY
+            at = end
+        self._skipped = max(0, at - len(data))
+        self._waiting = bytearray(data[at:])
 
 
-def _fault_of_row(body: bytearray) -> str:
+def _fault_of_row(body: bytes) -> str:
     """Nothing when its fields are as many as it says, and fill it."""
     at = COUNT_BYTES
     for _ in range(int.from_bytes(body[:COUNT_BYTES], "big", signed=True)):
@@ -80,6 +69,6 @@ def _fault_of_row(body: bytearray) -> str:
     return "" if at == len(body) else NOT_POSTGRES
 
 
-def _fault_of_sign_in(body: bytearray) -> str:
+def _fault_of_sign_in(body: bytes) -> str:
     is_long = any(len(digits) > DIGITS or int(digits) > MOST_ROUNDS for digits in ROUNDS.findall(body))
     return TOO_MANY_ROUNDS if is_long else ""
