@@ -43,6 +43,8 @@ def limit() -> None:
 def shut() -> None:
     """From here on nothing is opened, connected or started."""
     readable = _libraries()
+    # Where nothing may be read nothing is looked for either: imports list a folder again whenever it was changed.
+    sys.path[:] = [one for one in sys.path if f"{Path(one).resolve()}/".startswith(readable)]
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

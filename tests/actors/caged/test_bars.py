@@ -1,6 +1,7 @@
 """What a process behind the bars can't do any more."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -79,3 +80,23 @@ def test_nothing_gets_out(name: str) -> None:
 @pytest.mark.parametrize("name", STILL)
 def test_what_services_need_is_still_there(name: str) -> None:
     assert tried()[name] == "done"
+
+
+CHANGED = """
+import sys; sys.path.insert(0, sys.argv[1])
+import pathlib, this_is_found
+from actors.caged import bars
+pathlib.Path(sys.argv[2], "new").touch()
+bars.shut()
+import json.tool, zipfile
+print(bars.held)
+"""
+
+
+def test_a_folder_of_ours_that_is_changed_is_not_looked_through_again(tmp_path):
+    (tmp_path / "this_is_found.py").touch()
+    (tmp_path / "actors").symlink_to(ROOT / "actors")
+    os.utime(tmp_path, (0, 0))  # another time than the one after the change, however coarse the clock
+    command = [sys.executable, "-I", "-B", "-c", CHANGED, str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/", env={})
+    assert done.stdout == "[]\n"
