@@ -4,6 +4,7 @@ Wraps the whole application, so that 404 and 405 are seen too. Never logs bodies
 """
 
 import re
+from functools import cache
 from itertools import product
 from random import getrandbits
 from time import perf_counter
@@ -91,9 +92,15 @@ def _add_headers(message: HTTPResponseStartEvent, request_id: str, more: list[tu
     message["headers"] = [*headers, *more, (b"x-request-id", request_id.encode("latin-1"))]
 
 
+@cache
+def _counter(method: str, status: int) -> Counter:
+    """The counter with these labels. The library takes a lock and makes a tuple to find it, for every request."""
+    return REQUESTS.labels(method, str(status))
+
+
 def _tell(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:
     status = state.get("status", 499)  # the client left before the reply
-    REQUESTS.labels(method if method in METHODS else "OTHER", str(status)).inc()
+    _counter(method if method in METHODS else "OTHER", status).inc()
     LATENCY.observe(took_s)
     opt = getattr(scope.get("route_handler"), "opt", {})
     tell = log.debug if opt.get(QUIET) and status < HTTP_400_BAD_REQUEST else log.info
