@@ -51,6 +51,8 @@ def arguments_of(words: Sequence[str]) -> argparse.Namespace:
     if name not in commands:
         near = get_close_matches(name, commands, 1)
         top.error(f"there is no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+    if "--" in others:  # behind it no word is an option; what reads options between words does not know it
+        return commands[name].parse_args(others)
     return commands[name].parse_intermixed_args(others)
 
 

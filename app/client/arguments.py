@@ -66,7 +66,7 @@ def _changing(commands: Commands) -> None:
     ack = _command(commands, "ack", _ack, "acknowledge an outage")
     ack.add_argument("what", metavar="MONITOR", help="a monitor's name, or an incident's id")
     push = _command(commands, "push", _push, "report to a monitor of type push; needs no login")
-    push.add_argument("token", help="the token, or the whole push address")
+    push.add_argument("token", help="the token (behind -- when it begins with -), or the whole push address")
     push.add_argument("signal", nargs="?", default="", help="start, fail, log or an exit code; default: it went well")
     push.add_argument("--status", default="", help="up or down, without a signal")
     push.add_argument("--msg", default="", help="a few words that are kept")

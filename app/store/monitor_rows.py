@@ -53,8 +53,10 @@ def key_of_token(token: str) -> str:
 
 
 def new_token() -> str:
-    """A push token nobody guesses."""
-    return token_urlsafe(TOKEN_BYTES)
+    """A push token nobody guesses. A command would take one that begins with `-` for an option."""
+    while (token := token_urlsafe(TOKEN_BYTES)).startswith("-"):
+        pass
+    return token
 
 
 def with_token(target: Target) -> Target:

@@ -9,7 +9,7 @@ import pytest
 
 from app import cli
 from app.client import screen
-from app.store import incidents, monitors
+from app.store import incidents, monitor_rows, monitors
 from app.store.incidents import IncidentQuery
 from schema.status import Status
 from tests.app.client.test_commands import added
@@ -47,6 +47,22 @@ async def test_a_job_reports_without_a_login(watchkeeper: Any, url: str) -> None
     assert (wrong.code, wrong.err) == (3, "watchkeeper: There is no such push address.\n")
     lost = await watchkeeper("push", token, "--body", "nowhere.log", **nobody)
     assert lost.err == "watchkeeper: nowhere.log can't be read: No such file or directory\n"
+
+
+async def test_what_begins_with_a_dash_is_named_behind_two(watchkeeper: Any) -> None:
+    await added(name="-odd")
+    paused = await watchkeeper("pause", "--json", "--", "-odd")
+    assert paused.code == 0, paused.err
+    token = "-a-token-that-somebody-chose"
+    await watchkeeper("add", "push", "backup", f"token={token}")
+    done = await watchkeeper("push", "--msg", "all well", "--", token, WATCHKEEPER_TOKEN="")
+    assert (done.code, done.out) == (0, "Reported.\n"), done.err
+
+
+def test_a_token_of_ours_does_not_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["-first", "-second", "third-"])
+    monkeypatch.setattr(monitor_rows, "token_urlsafe", lambda _: next(made))
+    assert monitor_rows.new_token() == "third-"
 
 
 async def test_an_outage_is_acknowledged_by_its_monitors_name(watchkeeper: Any) -> None:
