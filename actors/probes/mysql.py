@@ -23,9 +23,8 @@ from actors.probes.tls import context_from
 from actors.probes.tools import Asked
 from actors.probes.trouble import of_system
 from app.domain.connections.databases import mysql_encryption, mysql_login
-from app.domain.connections.uris import Encryption, Login
+from app.domain.connections.uris import Login
 from app.domain.credentials_text import in_utf8
-from app.domain.values import Scalar
 from schema.messages import ANSWERED
 from schema.targets import Mysql
 
@@ -78,31 +77,36 @@ async def probe(target: Mysql, asked: Asked) -> Seen:
     """Connect, ask, take the first row's field that counts."""
     login = mysql_login(target)
     encryption = mysql_encryption(target, login)
+    tls = context_from(target, login.host, encryption)
+    addresses = await asked.tools.egress.addresses(login.host)
     try:
-        value, version = await _answer(target, login, encryption, asked)
+        connection = await _connected(addresses, login, tls, insists=encryption.insists)
+        row, columns, version = await _answer(connection, target.query, asked.snapshot.timeout_ms)
     except MySQLError as error:
         raise _meaning(error) from error
     except OSError:  # among them a certificate's fault, which is a ValueError too
         raise
     except NOT_MYSQL as error:
         raise Failed("the answer is not MySQL's protocol") from error
+    value = value_of(_numbered(row, columns), [one[0] for one in columns], target.column, target.query)
     detail = {"value": shown(value), "server_version": version} if asked.detailed else None
     return Seen(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(target: Mysql, login: Login, encryption: Encryption, asked: Asked) -> tuple[Scalar, str]:
-    tls = context_from(target, login.host, encryption)
-    connection = await _connected(login, tls, asked, insists=encryption.insists)
+async def _answer(
+    connection: Connection, query: str, timeout_ms: int
+) -> tuple[Sequence[object] | None, Sequence[Any], str]:
+    """The first row, its columns as the server describes them, and the server's version."""
     try:
         version = str(connection.get_server_info())
         cursor = await connection.cursor(aiomysql.SSCursor)
-        for statement in statements(target.query, version, asked.snapshot.timeout_ms):
+        for statement in statements(query, version, timeout_ms):
             await cursor.execute(statement)
         row, columns = await cursor.fetchone(), cursor.description or ()
         await say_goodbye(_leave(connection, cursor), *NO_GOODBYE)
     finally:
         connection.close()
-    return value_of(_numbered(row, columns), [one[0] for one in columns], target.column, target.query), version
+    return row, columns, version
 
 
 def _numbered(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[object] | None:
@@ -121,9 +125,11 @@ async def _leave(connection: Connection, cursor: aiomysql.SSCursor) -> None:
     await connection.ensure_closed()
 
 
-async def _connected(login: Login, tls: ssl.SSLContext | None, asked: Asked, *, insists: bool) -> Connection:
+async def _connected(
+    addresses: Sequence[str], login: Login, tls: ssl.SSLContext | None, *, insists: bool
+) -> Connection:
     """A connection to the first address that takes one."""
-    *others, last = await asked.tools.egress.addresses(login.host)
+    *others, last = addresses
     for address in others:
         with contextlib.suppress(MySQLError):
             return await _signed_in(address, login, tls, insists=insists)

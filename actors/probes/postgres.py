@@ -48,9 +48,10 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
     """Connect, ask, take the first row's field that counts."""
     login = postgres_login(target)
     tls = _encryption(target, login, postgres_mode(target, login))
+    addresses = list(await asked.tools.egress.addresses(login.host))
     try:
         with Meter() as meter:
-            row, version = await _answer(target, login, asked, meter, tls=tls)
+            row, version = await _answer(target, login, addresses, meter, timeout_ms=asked.snapshot.timeout_ms, tls=tls)
     except asyncpg.PostgresConnectionError as error:
         raise Failed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
@@ -67,11 +68,11 @@ async def probe(target: Postgres, asked: Asked) -> Seen:
 
 
 async def _answer(
-    target: Postgres, login: Login, asked: Asked, meter: Meter, *, tls: Tls
+    target: Postgres, login: Login, addresses: list[str], meter: Meter, *, timeout_ms: int, tls: Tls
 ) -> tuple[asyncpg.Record | None, str]:
     """The first row, and the server's version."""
     connection = await asyncpg.connect(
-        host=list(await asked.tools.egress.addresses(login.host)),
+        host=addresses,
         port=login.port,
         user=login.username or "postgres",
         password=login.password,  # empty counts as given: nobody's ~/.pgpass is asked
@@ -86,7 +87,7 @@ async def _answer(
     try:
         transaction = connection.transaction(readonly=True)
         await transaction.start()
-        await connection.execute(f"SET LOCAL statement_timeout = {asked.snapshot.timeout_ms}")
+        await connection.execute(f"SET LOCAL statement_timeout = {timeout_ms}")
         row = await connection.fetchrow(target.query)
         version = str(connection.get_settings().server_version)
         await say_goodbye(_leave(connection, transaction), *NO_GOODBYE)
