@@ -15,6 +15,7 @@ from schema.targets import (
     Domain,
     Grpc,
     Http,
+    KafkaProducer,
     Ldap,
     Mail,
     MailProtocol,
@@ -27,6 +28,7 @@ from schema.targets import (
     Rabbitmq,
     Redis,
     Snmp,
+    Sqlserver,
     Ssh,
     Ssl,
     Steam,
@@ -135,10 +137,12 @@ USERS: dict[str, User] = {
     "redis": checking(lambda host, port: Redis(host=host, port=port)),
     "postgres": checking(lambda host, port: Postgres(host=host, port=port, username="u")),
     "mysql": checking(lambda host, port: Mysql(host=host, port=port)),
+    "sqlserver": checking(lambda host, port: Sqlserver(host=host, port=port, username="u")),
     "mongodb": checking(lambda host, port: Mongodb(host=host, port=port)),
     "ldap": checking(lambda host, port: Ldap(host=host, port=port)),
     "mail": checking(lambda host, port: Mail(host=host, protocol=MailProtocol.SMTP, port=port)),
     "mqtt": checking(lambda host, port: Mqtt(host=host, port=port, topic="t")),
+    "kafka": checking(lambda host, port: KafkaProducer(brokers=[f"{bracketed(host)}:{port}"], topic="t", message="m")),
     "rabbitmq": checking(lambda host, port: Rabbitmq(host=host, port=port, username="u")),
     "rabbitmq's nodes": checking_at(lambda url: Rabbitmq(nodes=[url], username="u")),
     "grpc": checking(lambda host, port: Grpc(host=host, port=port)),
@@ -165,7 +169,6 @@ USERS: dict[str, User] = {
             service="custom_form", fields={"schema": "form", "host": bracketed(host), "port": port}
         )
     ),
-    **{name: telling_at(lambda url, name=name: chats(url)[name]) for name in CHATS},  # type: ignore[misc]  # a default has no type
 }
 NUMBERS_ONLY: dict[str, User] = {  # these take no names, and no numbers in disguise
     "dns": checking(lambda host, port: Dns(host="example.org", resolver_server=host, port=port)),

@@ -44,9 +44,11 @@ async def kit(settings: Settings) -> AsyncIterator[Kit]:
 @asynccontextmanager
 async def opened(settings: Settings, names: Names) -> AsyncIterator[Kit]:
     made = Kit(await probes.open_tools(settings, names=names), senders.tools.opened(names))
-    yield made
-    await made.watching.close()
-    await made.telling.close()
+    try:
+        yield made
+    finally:
+        await made.watching.close()
+        await made.telling.close()
 
 
 def follow(kit: Kit, **policy: object) -> None:
@@ -107,6 +109,18 @@ async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings:
         await USERS[name](kit, "turncoat.example", target.port)
         assert is_refused(await USERS[name](kit, "turncoat.example", target.port))
     assert target.heads == []
+
+
+@pytest.mark.parametrize(
+    "name", sorted(USERS.keys() - {"a caged request"})
+)  # the sender that runs it catches what breaks it
+async def test_a_fault_of_ours_in_a_lookup_is_never_the_servers(settings: Settings, name: str) -> None:
+    def trip(host: str) -> tuple[str, ...]:
+        raise KeyError(host)
+
+    async with opened(settings, Names(trip)) as kit:
+        words = await USERS[name](kit, "server.example", PORT)
+    assert words == "a fault in Watchkeeper (KeyError); its log has more"
 
 
 @pytest.mark.parametrize("kind", [Http, Website])
