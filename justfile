@@ -97,7 +97,7 @@ audit-verify: _install
 
 # Write down which services the installed Apprise knows, for the catalogue and its page.
 services: _install_dev
-    @{{ python }} -m actors.caged.survey
+    @{{ python }} -m actors.apprise_sandbox.catalogue
 
 # Choose the newest versions that fit and write them down, with hashes.
 lock:

@@ -8,13 +8,13 @@ import asyncio
 
 from redis.exceptions import RedisError
 
-from actors import adhoc, gauges
-from actors.flusher import Flusher
-from actors.news import News
+from actors import ad_hoc as adhoc, worker_metrics as gauges
+from actors.batching import Flusher
 from actors.probes import Tools, outcome_of
 from actors.snapshots import Snapshots
+from actors.urgency import News
 from app import queue
-from app.domain import plain
+from app.domain.parsing import sanitize as plain
 from schema.jobs import AdHocProbe, CheckBatch, Outcome, ResultBatch, Slot
 from schema.monitors import Snapshot
 

@@ -5,9 +5,10 @@ from time import monotonic
 
 import structlog
 
-from app import clock, interruptions, queue
-from app.clock import RECENT_S
-from app.store import ahead, heartbeats
+from app import clock_watch as clock, interruptions, queue
+from app.clock_watch import RECENT_S
+from app.store.system import future_instants as ahead
+from app.store.transactions import results as heartbeats
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
 log = structlog.get_logger()

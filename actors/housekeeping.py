@@ -10,10 +10,14 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from app import clock, db, queue
+from app import clock_watch as clock, db, queue
 from app.settings import Settings
-from app.store import attempts, chain, idempotency, reseal, retention, rollups, webhooks
-from app.store.retention import Keep
+from app.store.alerting import webhooks
+from app.store.audit import chain
+from app.store.history import retention, rollups
+from app.store.history.retention import Keep
+from app.store.identity import login_failures as attempts
+from app.store.system import idempotency, secret_rotation as reseal
 from app.store.tables.rollups import DAY_MS
 
 LEADER = "wk:leader"

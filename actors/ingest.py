@@ -13,14 +13,14 @@ from time import perf_counter
 import structlog
 from redis.exceptions import RedisError
 
-from actors import gauges
+from actors import worker_metrics as gauges
 from actors.snapshots import Snapshots
-from app import cache, due, live, queue
-from app.store import heartbeats, isolation
-from app.store.dependencies import Look
-from app.store.heartbeats import Absorbed, Kept
+from app import due_set as due, live, queue, response_cache as cache
+from app.store.monitoring.dependencies import Look
+from app.store.transactions import result_isolation as isolation, results as heartbeats
+from app.store.transactions.results import Absorbed, Kept
+from schema.heartbeat_texts import INVENTED, NOTES
 from schema.jobs import Plan, ResultBatch
-from schema.messages import INVENTED, NOTES
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Push

@@ -11,15 +11,17 @@ from time import perf_counter, time
 import structlog
 from redis.exceptions import RedisError
 
-from actors import gauges, tries
+from actors import delivery_attempt as tries, worker_metrics as gauges
 from actors.senders import LIMIT_S, Tools, Undelivered, send
-from app import clock, db, due, queue
-from app.store import claims, dependencies, settings, settlements
-from app.store.claims import Claimed
-from app.store.settlements import Settled
+from app import clock_watch as clock, db, due_set as due, queue
+from app.store.alerting import delivery_claims as claims, delivery_results as settlements
+from app.store.alerting.delivery_claims import Claimed
+from app.store.alerting.delivery_results import Settled
+from app.store.monitoring import dependencies
+from app.store.system import settings
 from schema.channels.terms import Templates
 from schema.jobs import NotifyBatch
-from schema.notices import Message
+from schema.message import Message
 
 log = structlog.get_logger()
 

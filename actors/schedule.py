@@ -15,10 +15,21 @@ import uvloop
 from redis.exceptions import RedisError
 
 from actors.housekeeping import housekeeping
-from actors.repairs import Repairs
-from actors.selfwatch import SelfWatch
-from app import db, due, garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
-from app.security import sealing
+from actors.reconcile import Repairs
+from actors.self_monitor import SelfWatch
+from app import (
+    db,
+    due_set as due,
+    gc_tuning as garbage,
+    health_file,
+    interruptions,
+    metrics,
+    migrate,
+    nodes,
+    queue,
+    tasks,
+)
+from app.security.secrets import sealing
 from app.settings import Settings
 from schema.heartbeats import EPOCH_MS
 from schema.jobs import CheckBatch, Slot

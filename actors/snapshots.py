@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from app.store import series
+from app.store.monitoring import series
 from schema.jobs import Slot
 from schema.monitors import Snapshot, Unreadable
 

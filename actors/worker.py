@@ -17,14 +17,22 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 from redis.exceptions import RedisError
 
-from actors import broker, cutoff, lifesign, probes, senders, waiting_results
+from actors import (
+    broker,
+    probes,
+    result_backlog as waiting_results,
+    senders,
+    uplink_status as cutoff,
+    watchdog_ping as lifesign,
+)
 from actors.check import Floor
+from actors.egress_reload import Policies
 from actors.ingest import Clerk
 from actors.notify import Desk
-from actors.policies import Policies
 from actors.snapshots import Snapshots
-from app import db, garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
-from app.security import ack_links, sealing
+from app import db, gc_tuning as garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
+from app.security.auth import ack_links
+from app.security.secrets import sealing
 from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 

@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from app import exposure, settings as configuration, upkeep
+from app import file_permissions as exposure, settings as configuration
 from app.client import arguments
 from app.client.arguments import Commands, Parser
+from app.commands import upkeep
 from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
 
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -125,7 +126,7 @@ class _Version(argparse.Action):
     """Prints the version. Looked up only when asked for."""
 
     def __call__(self, *_: object) -> NoReturn:
-        from app import versions
+        from app import version as versions
 
         print(f"watchkeeper {versions.OURS}")
         raise SystemExit(0)
@@ -135,7 +136,7 @@ def _enter(settings: Settings, process: str) -> Settings:
     """What every process that serves does first."""
     import structlog
 
-    from app import garbage, log
+    from app import gc_tuning as garbage, log
 
     garbage.hold()
     os.environ["TZ"] = settings.tz
@@ -158,7 +159,7 @@ def _allow_open_files() -> None:
 
 
 def _up(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app import parent
+    from app.processes import supervisor as parent
 
     return parent.run(settings, os.environ, verbose=chosen.verbose)
 
@@ -166,7 +167,7 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 def _api(settings: Settings, _: argparse.Namespace) -> int:
     settings = _enter(settings, "api")  # first: what is imported here is most of the start
 
-    from app import serve
+    from app.processes import server as serve
 
     return serve.run(settings)
 

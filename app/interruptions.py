@@ -7,8 +7,8 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from app import clock, queue, tasks
-from app.clock import JUMP_S, RECENT_S, Interruption
+from app import clock_watch as clock, queue, tasks
+from app.clock_watch import JUMP_S, RECENT_S, Interruption
 
 KEY = "wk:clock"  # hash: node → what it noticed, as JSON
 AGAIN_S = 1.0  # while Redis is away
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Sign(Struct, frozen=True):
-    """One interruption. By the wall clock of its process; as `app.clock.Interruption` has it."""
+    """One interruption. By the wall clock of its process; as `app.clock_watch.Interruption` has it."""
 
     from_ms: int
     to_ms: int

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from app.logfile import is_at, open_log
+from app.log_file import is_at, open_log
 
 LOST = Counter("watchkeeper_log_lines_lost", "Lines of the log that could not be written.")
 

@@ -15,55 +15,74 @@ from litestar.di import Provide
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 
-from app import db, first_steps, interruptions, metrics, nodes, queue, settings as configuration, tasks, versions
-from app.api import (
-    body,
-    deadlines,
-    encryption,
+from app import (
+    db,
+    interruptions,
+    metrics,
+    nodes,
+    queue,
+    settings as configuration,
+    startup as first_steps,
+    tasks,
+    version as versions,
+)
+from app.api.alerting.channels import ChannelController
+from app.api.alerting.deliveries import DeliveryController
+from app.api.alerting.webhooks import WebhookController
+from app.api.compat.batches import BatchController
+from app.api.compat.checks import CheckController
+from app.api.compat.plugins import PluginController
+from app.api.compat.results import ResultController
+from app.api.http import (
+    bodies as body,
+    durable_replies as settling,
+    errors as replies,
+    hsts as encryption,
     idempotency,
     options,
-    queries,
-    rates,
-    replies,
-    requests,
-    settling,
+    query_params as queries,
+    rate_limits as rates,
+    request_context as requests,
+    timeouts as deadlines,
 )
-from app.api.api_keys import ApiKeyController
-from app.api.audit import AuditController
-from app.api.auth import AuthController
-from app.api.batches import BatchController
-from app.api.bulk import BulkController
-from app.api.channels import ChannelController
-from app.api.checks import CheckController
-from app.api.crowd import Crowd
-from app.api.deliveries import DeliveryController
-from app.api.escalations import EscalationController
-from app.api.health import HealthController
-from app.api.heartbeats import HeartbeatController
-from app.api.incidents import IncidentController
-from app.api.invitations import InvitationController
-from app.api.live import hub, live
-from app.api.monitors import MonitorController
-from app.api.oidc import OidcController
+from app.api.identity.api_keys import ApiKeyController
+from app.api.identity.auth import AuthController
+from app.api.identity.invitations import InvitationController
+from app.api.identity.oidc import OidcController
+from app.api.identity.passkeys import PasskeyController
+from app.api.identity.password import OwnPasswordController
+from app.api.identity.sessions import SessionController
+from app.api.identity.totp import TwoFactorController
+from app.api.identity.users import UserController
+from app.api.identity.viewer_tags import VisibleTagController
+from app.api.incidents.escalations import EscalationController
+from app.api.incidents.incidents import IncidentController
+from app.api.live.connection_limits import Crowd
+from app.api.live.websocket import hub, live
+from app.api.monitoring.bulk import BulkController
+from app.api.monitoring.heartbeats import HeartbeatController
+from app.api.monitoring.monitors import MonitorController
+from app.api.monitoring.proxies import ProxyController
+from app.api.monitoring.push import PushController, alias as push_alias
+from app.api.monitoring.tags import TagController
 from app.api.openapi import bodies, overview
-from app.api.own_password import OwnPasswordController
-from app.api.passkeys import PasskeyController
-from app.api.plugins import PluginController
-from app.api.proxies import ProxyController
-from app.api.push import PushController, alias as push_alias
-from app.api.results import ResultController
-from app.api.sessions import SessionController
-from app.api.settings import SettingController
-from app.api.tags import TagController
-from app.api.two_factor import TwoFactorController
-from app.api.users import UserController
-from app.api.visible_tags import VisibleTagController
-from app.api.webhooks import WebhookController
+from app.api.system.audit import AuditController
+from app.api.system.health import HealthController
+from app.api.system.settings import SettingController
 from app.pages import ack, explorer
-from app.pages.shelf import Shelf
-from app.security import attempts, keyring, policy, principals, sealing
+from app.pages.explorer_files import Shelf
+from app.security.auth import keyring, policy, principals
+from app.security.limits import brute_force as attempts
+from app.security.secrets import sealing
 from app.settings import Settings
-from app.store import accounts, attempts as failures, grants, guesses, sessions, signing_keys
+from app.store.audit import failed_logins as guesses
+from app.store.identity import (
+    api_key_auth as grants,
+    basic_auth as accounts,
+    login_failures as failures,
+    sessions,
+    signing_keys,
+)
 from schema.users import Principal
 
 # under /api/v1
@@ -103,7 +122,7 @@ ROOTS: list[Any] = [
     *explorer.HANDLERS,
     *ack.HANDLERS,
 ]  # with whole paths of their own
-# how `app.security.principals` asks the store, which lies above it
+# how `app.security.auth.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,
     "grant_of": grants.of_key,

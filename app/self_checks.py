@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from redis.exceptions import RedisError
 
 from app import queue
-from app.store import troubles
+from app.store.system import system_alerts as troubles
 from schema.events import EventKind
 
 KEY = "wk:troubles"  # names of what the last looks found, in one text; gone when nobody looks any more

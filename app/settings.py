@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from app import envfile
-from app.variables import VARIABLES, Rate, Variable
+from app import env_file as envfile
+from app.env_vars import VARIABLES, Rate, Variable
 
 BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from app import db
-from app.store import heartbeats
+from app.store.transactions import results as heartbeats
 from schema.jobs import Outcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status

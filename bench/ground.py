@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from app import welcome
+from app import setup_token as welcome
 from bench import processes
 from bench.side import ROOT
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from app import db, settings
-from app.domain import slots
+from app.domain.schedule import slots
 from app.store.tables.monitors import MonitorRow
 from bench.ground import Ground
 

@@ -14,7 +14,7 @@ from litestar import get
 
 from app import log, settings as configuration
 from app.main import create_app
-from app.security.policy import ANYONE, VIEWER
+from app.security.auth.policy import ANYONE, VIEWER
 
 OPEN, SHUT = "/twin/open", "/twin/shut"
 

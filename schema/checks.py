@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Name, Uuid
+from schema.field_types import Name, Uuid
 from schema.results import Result
 
 PluginName = Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.events import EventKind
-from schema.limits import Uuid
+from schema.field_types import Uuid
 
 State = Literal["pending", "sending", "sent", "dead", "suppressed"]
 DeliveryId = Annotated[str, Meta(max_length=36)]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Name, Uuid
+from schema.field_types import Name, Uuid
 
 DAY_S = 86_400
 EscalationId = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from schema.limits import Uuid
+from schema.field_types import Uuid
 from schema.status import Status
 
 EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: 41 bits of milliseconds from here last until 2089

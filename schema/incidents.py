@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Uuid
+from schema.field_types import Uuid
 
 Title = Annotated[str, Meta(min_length=1, max_length=200, description="What people read first.")]
 MonitorId = Annotated[str, Meta(max_length=36)]

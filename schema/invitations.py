@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.limits import Uuid
+from schema.field_types import Uuid
 from schema.status import Role
 from schema.users import Email, Password, Username
 

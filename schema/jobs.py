@@ -65,7 +65,7 @@ class Outcome(Struct, frozen=True, array_like=True):
     seen        UP, DOWN, DEGRADED or UNKNOWN: the raw verdict, before retries and windows
     began_ms    epoch milliseconds when the check really started; minus `at_ms` = lateness
     took_us     microseconds until the verdict
-    code        a usual message as a number (see `schema.messages`); 0 when `message` says it
+    code        a usual message as a number (see `schema.heartbeat_texts`); 0 when `message` says it
     detail      what a person wants when it matters: status code, headers, records, certificate
     """
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema import drafts
+from schema import draft_unions as drafts
 from schema.escalations import EscalationId
-from schema.limits import Cron, Interval, Name, Text, Timeout, Timezone, Uuid
+from schema.field_types import Cron, Interval, Name, Text, Timeout, Timezone, Uuid
 from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.tags import TagIds, TagLabel

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from schema.factors import Proof, RecoveryCodes, Ticket, TwoFactor
-from schema.limits import Uuid
-from schema.pages import Pagination
+from schema.field_types import Uuid
+from schema.mfa import Proof, RecoveryCodes, Ticket, TwoFactor
+from schema.pagination import Pagination
 
 Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Telephone"])]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Host, Name, Port, Secret, Uuid
+from schema.field_types import Host, Name, Port, Secret, Uuid
 
 Username = Annotated[str, Meta(max_length=255)]
 

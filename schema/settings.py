@@ -1,6 +1,6 @@
 """Settings that admins change while everything runs: one catalogue of keys, each with its type, default and meaning.
 
-What a process must know before it has a database is a variable (`app/variables.py`); signing keys are neither.
+What a process must know before it has a database is a variable (`app/env_vars.py`); signing keys are neither.
 """
 
 from datetime import datetime

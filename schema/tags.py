@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema.limits import Text, Uuid
+from schema.field_types import Text, Uuid
 
 GREY = "#6b7280"
 

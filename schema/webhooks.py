@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from schema.channels.fields import HeaderName
 from schema.channels.terms import EventPatterns
 from schema.events import EventKind
-from schema.limits import Name, Secret, Uuid
+from schema.field_types import Name, Secret, Uuid
 from schema.targets import Url
 
 Signing = Annotated[

@@ -21,8 +21,15 @@ import pytest
 import redis
 from hypothesis.internal.conjecture import providers
 
-from app import clock, db, embedded, migrate, queue as queues, settings as configuration
-from app.security import sealing
+from app import (
+    clock_watch as clock,
+    db,
+    embedded_valkey as embedded,
+    migrate,
+    queue as queues,
+    settings as configuration,
+)
+from app.security.secrets import sealing
 from app.settings import Settings
 from tests.searching import MANY, SEARCHING
 

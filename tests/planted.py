@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from app.security import sealing
+from app.security.secrets import sealing
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.actors.probes import certificates

@@ -15,9 +15,11 @@ from prometheus_client import generate_latest
 import actors
 import app
 from app import errors
-from app.api import line, replies
-from app.domain import bindings, sample_events, sandbox
-from app.domain.messages import message_of
+from app.api.http import errors as replies
+from app.api.live import connection as line
+from app.domain.alerting import sample_events
+from app.domain.alerting.messages import message_of
+from app.domain.text import liquid as sandbox, template_variables as bindings
 from schema import targets
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft

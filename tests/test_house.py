@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.variables import VARIABLES
+from app.env_vars import VARIABLES
 from bench.containers import given
 
 TOP = Path(__file__).parents[1]

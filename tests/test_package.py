@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
-from app.api.providers import catalogue
+from app.api.alerting.providers import catalogue
 
 TOP = Path(__file__).parents[1]
 DOCS = "share/doc/watchkeeper"

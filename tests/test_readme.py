@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app import child
+from app.processes import child
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -9,24 +9,25 @@ from typing import Any, cast
 import structlog
 from msgspec.structs import replace
 
-from actors.probes import doubts, sightings
-from actors.probes.body import UNENDED
-from actors.probes.off_loop import WORKING, off_loop
-from actors.probes.redaction import masked
-from actors.probes.seen import Failed, Seen, Unsure
-from actors.probes.tools import Asked, Tools, open_tools
-from actors.probes.trouble import of_system
-from actors.probes.uplink import GONE
-from app.clock import Limit
-from app.domain import plain, validation
-from app.domain.assertions import Facts, is_costly, weigh
-from app.domain.invalid import InvalidField
-from app.domain.phrases import cut
-from app.security.egress import Refused
-from app.security.names import NAMING
+from actors.probes.kit import expiring as sightings, stalls as doubts
+from actors.probes.kit.bounded_body import UNENDED
+from actors.probes.kit.connectivity import GONE
+from actors.probes.kit.context import Asked, Tools, open_tools
+from actors.probes.kit.errors import of_system
+from actors.probes.kit.redaction import masked
+from actors.probes.kit.result import Failed, Seen, Unsure
+from actors.probes.kit.threads import WORKING, off_loop
+from app.clock_watch import Limit
+from app.domain import config_rules as validation
+from app.domain.parsing import sanitize as plain
+from app.domain.parsing.invalid_field import InvalidField
+from app.domain.text.formatting import cut
+from app.domain.validation.assertions import Facts, is_costly, weigh
+from app.security.network.egress import Refused
+from app.security.network.resolver import NAMING
 from schema.assertions import Assertion, Value
+from schema.heartbeat_texts import NO_ANSWER
 from schema.jobs import Ends, Outcome, Slot
-from schema.messages import NO_ANSWER
 from schema.monitors import Snapshot, Unreadable
 from schema.status import Status
 from schema.targets import (
@@ -183,7 +184,7 @@ async def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) 
 @cache
 def probe_of(target: type) -> Probe:
     """The coroutine that checks targets of this type."""
-    return cast("Probe", import_module(f"{__name__}.{PROBES[target]}").probe)
+    return cast("Probe", import_module(f"{__name__}.types.{PROBES[target]}").probe)
 
 
 def _ready(target: type) -> Probe:

@@ -6,7 +6,10 @@ from typing import Any
 
 import structlog
 
-from actors.senders import (
+from actors.senders.kit.context import Tools, open_tools
+from actors.senders.kit.errors import Undelivered
+from actors.senders.kit.redaction import redacted
+from actors.senders.providers import (
     apprise,
     discord,
     google_chat,
@@ -33,11 +36,8 @@ from actors.senders import (
     wecom,
     whatsapp,
 )
-from actors.senders.redaction import redacted
-from actors.senders.tools import Tools, open_tools
-from actors.senders.undelivered import Undelivered
-from app import clock
-from app.domain.messages import message_of
+from app import clock_watch as clock
+from app.domain.alerting.messages import message_of
 from schema.channels import (
     Apprise,
     ChannelConfig,
@@ -66,7 +66,7 @@ from schema.channels import (
     Wecom,
     Whatsapp,
 )
-from schema.notices import Message
+from schema.message import Message
 
 __all__ = ["LIMIT_S", "SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
 

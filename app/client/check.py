@@ -10,7 +10,7 @@ import msgspec
 from app.client import ERROR, EXITS, SUCCESS
 from app.client.screen import as_json, progress, say, table
 from app.client.server import Refused, Server
-from app.domain import foreign_json
+from app.domain.parsing import untrusted_json as foreign_json
 
 AT_ONCE = 10  # checks of one request; between requests the bar moves
 TIMEOUT_S = 120  # of one request

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from app.client.server import why
-from schema.frames import Subscribe
+from schema.ws_messages import Subscribe
 
 PULSE_S = 20  # a server that answers no ping for this long is gone
 

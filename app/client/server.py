@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from app.domain import foreign_json
+from app.domain.parsing import untrusted_json as foreign_json
 
 PATIENCE_S = 660  # longer than the longest check may take
 

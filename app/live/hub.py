@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app import tasks
-from app.live import excerpts, tape
-from app.live.bundle import Bundle
-from app.live.feeds import HEARTBEATS, SOURCES, feed_of
+from app.live import filters as excerpts, replay_buffer as tape
+from app.live.channels import HEARTBEATS, SOURCES, feed_of
+from app.live.coalescing import Bundle
+from app.live.fair_wakeup import Waker
 from app.live.pubsub import SteadyPubSub
-from app.live.reader import Message, Reader
-from app.live.waker import Waker
+from app.live.subscriber import Message, Reader
 
 log = structlog.stdlib.get_logger()
 

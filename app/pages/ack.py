@@ -16,19 +16,21 @@ from litestar.params import FromPath
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
-from app import due
-from app.api import queries, rates, replies, tidings, trail
-from app.domain.words import instant_of
+from app import due_set as due
+from app.api.http import audit_trail as trail, errors as replies, query_params as queries, rate_limits as rates
+from app.api.incidents import incident_changes as tidings
+from app.domain.text.message_text import instant_of
 from app.errors import Conflict, NoSuch
-from app.security import ack_links, guesses
-from app.security.ack_links import AckLink
-from app.security.addresses import address_of
-from app.security.policy import ANYONE
-from app.store import answers
-from app.store.answers import Asked
-from schema.attempts import Way
+from app.security.auth import ack_links
+from app.security.auth.ack_links import AckLink
+from app.security.auth.policy import ANYONE
+from app.security.limits import failed_logins as guesses
+from app.security.limits.client_ip import address_of
+from app.store.incidents import acknowledgements as answers
+from app.store.incidents.acknowledgements import Asked
 from schema.errors import ErrorReply
 from schema.incidents import Incident
+from schema.login_attempts import Way
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "ack.css").read_text(encoding="utf-8")

@@ -6,10 +6,10 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from app.api.deadlines import UNHURRIED
-from app.pages import shelf
-from app.pages.bundle import SPEC_FILE
-from app.security.policy import ANYONE
+from app.api.http.timeouts import UNHURRIED
+from app.pages import explorer_files as shelf
+from app.pages.explorer_bundle import SPEC_FILE
+from app.security.auth.policy import ANYONE
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from app import settings as configuration
-from app.api import document
+from app.api.openapi import document
 from app.main import create_app
 from bench.clients import tools
 from bench.clients.generators import NODE

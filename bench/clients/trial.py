@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from app import welcome
+from app import setup_token as welcome
 from bench import ground
 from bench.clients import page
 from bench.clients.generators import Generator

@@ -22,8 +22,8 @@ from bench.ground import Ground, ground
 from bench.receiver import Told
 from bench.side import Side
 from bench.target import SLOW, UP, Log
+from schema.heartbeat_texts import NOT_CHECKED
 from schema.heartbeats import slot_of
-from schema.messages import NOT_CHECKED
 from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"

@@ -3,7 +3,7 @@
 import time
 
 from app import db
-from app.store import rollups
+from app.store.history import rollups
 from app.store.tables.rollups import DAY_MS, HOUR_MS
 from bench import filling, record, side
 from bench.figure import Figure

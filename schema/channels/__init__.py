@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from schema import drafts
+from schema import draft_unions as drafts
 from schema.channels.apprise import Apprise
 from schema.channels.discord import Discord
 from schema.channels.google_chat import GoogleChat
@@ -33,7 +33,7 @@ from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush
 from schema.channels.wecom import Wecom
 from schema.channels.whatsapp import Whatsapp
-from schema.limits import Name, Uuid
+from schema.field_types import Name, Uuid
 from schema.tags import TagId
 
 __all__ = [

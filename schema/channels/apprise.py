@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.limits import Secret
+from schema.field_types import Secret
 
 ServiceId = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_]*$(?!\n)", description="As the catalogue has it.")]
 FieldName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$(?!\n)")]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.limits import Restricted, Secret
+from schema.field_types import Restricted, Secret
 from schema.targets import Url
 
 

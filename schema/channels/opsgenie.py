@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schema.limits import Secret
+from schema.field_types import Secret
 from schema.targets import Url
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Address, Addresses
-from schema.limits import Secret
+from schema.field_types import Secret
 from schema.targets import Url
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Address, Addresses
-from schema.limits import Host, Port, Secret
+from schema.field_types import Host, Port, Secret
 
 
 class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="smtp"):

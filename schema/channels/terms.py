@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from schema.limits import Timezone
+from schema.field_types import Timezone
 
 EventPattern = Annotated[
     str,

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import HeaderName
-from schema.limits import Restricted, Secret
+from schema.field_types import Restricted, Secret
 from schema.targets import Url
 
 

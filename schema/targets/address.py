@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schema.limits import Restricted
+from schema.field_types import Restricted
 
 Url = Annotated[
     str,

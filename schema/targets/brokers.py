@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Host, Port, Restricted, Secret
+from schema.field_types import Host, Port, Restricted, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, MaybeHost
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Host, Port
+from schema.field_types import Host, Port
 from schema.targets.encryption import TlsCa, TlsCert, TlsKey
 
 Days = Annotated[int, Meta(ge=0, le=3_650)]

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Port, Secret
+from schema.field_types import Port, Secret
 from schema.targets.encryption import (
     CaCert,
     ClientCert,

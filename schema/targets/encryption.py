@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schema.limits import Secret
+from schema.field_types import Secret
 
 CaCert = Annotated[str, Meta(max_length=65_536, description="PEM; whom to trust instead of the system's authorities.")]
 ClientCert = Annotated[str, Meta(max_length=65_536, description="PEM; how we show who we are.")]

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Compare, Operator
-from schema.limits import Body, Headers, Port, Secret
+from schema.field_types import Body, Headers, Port, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 

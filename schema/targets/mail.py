@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Host, Port, Secret
+from schema.field_types import Host, Port, Secret
 from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 

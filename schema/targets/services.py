@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Consequence
-from schema.limits import Body, Host, Port, Secret
+from schema.field_types import Body, Host, Port, Secret
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors
 
 

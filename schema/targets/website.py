@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.limits import Body, Headers, Secret
+from schema.field_types import Body, Headers, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import TlsCa, TlsCert, TlsKey
 from schema.targets.http import Method, ProxyId, Username

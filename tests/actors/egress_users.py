@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from actors import probes, senders
-from actors.caged.wire import Call
+from actors.apprise_sandbox.protocol import Call
 from actors.senders import Undelivered
-from actors.senders.errands import Errands
+from actors.senders.kit.sandbox_requests import Errands
 from schema.channels import Apprise, ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.proxies import Protocol, ProxyConfig
 from schema.targets import (

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors import probes, senders
-from app.security.egress import Egress, Refused
-from app.security.names import Names
+from actors import probes
+from actors.senders.kit import context
+from app.security.network.egress import Egress, Refused
+from app.security.network.resolver import Names
 from app.settings import Settings
 from schema import channels, targets
 from schema.proxies import Protocol, ProxyConfig
@@ -43,7 +44,7 @@ async def kit(settings: Settings) -> AsyncIterator[Kit]:
 
 @asynccontextmanager
 async def opened(settings: Settings, names: Names) -> AsyncIterator[Kit]:
-    made = Kit(await probes.open_tools(settings, names=names), senders.tools.opened(names))
+    made = Kit(await probes.open_tools(settings, names=names), context.opened(names))
     try:
         yield made
     finally:

@@ -13,8 +13,9 @@ from msgspec import Struct, structs
 
 from actors.probes import Tools, open_tools, outcome_of
 from app import db
-from app.security import sealing
-from app.store import heartbeats, monitors, series
+from app.security.secrets import sealing
+from app.store.monitoring import series
+from app.store.transactions import monitors, results as heartbeats
 from schema.heartbeats import key_of
 from schema.jobs import Outcome
 from schema.monitors import Snapshot

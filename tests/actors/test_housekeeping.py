@@ -7,12 +7,14 @@ from structlog.testing import capture_logs
 
 from actors import housekeeping
 from app import db, queue as queues, tasks
-from app.security import sealing
-from app.store import attempts, marks, monitors
-from app.store.retention import Keep
+from app.security.secrets import sealing
+from app.store.history.retention import Keep
+from app.store.identity import login_failures as attempts
+from app.store.system import checkpoints as marks
 from app.store.tables.rollups import HOURLY, rollup_key
-from schema.attempts import Attempt, Proof
-from schema.limits import MASK
+from app.store.transactions import monitors
+from schema.field_types import MASK
+from schema.login_attempts import Attempt, Proof
 from schema.targets import Push
 from tests import make
 from tests.app.store import past

@@ -6,12 +6,12 @@ import pytest
 
 from actors.ingest import BLIND_MS, Clerk
 from actors.snapshots import Snapshots
-from app import db, due, queue as queues
-from app.security import sealing
-from app.store import heartbeats, monitors
+from app import db, due_set as due, queue as queues
+from app.security.secrets import sealing
+from app.store.transactions import monitors, results as heartbeats
+from schema.heartbeat_texts import NOT_CHECKED, PUSHED, STARTED
 from schema.heartbeats import EPOCH_MS, key_of, slot_of
 from schema.jobs import Outcome
-from schema.messages import NOT_CHECKED, PUSHED, STARTED
 from schema.status import Status
 from schema.targets import Push
 from tests import make

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.probes import docker, mqtt, oauth, rabbitmq
-from actors.senders import retry_after
-from app.api import body
+from actors.probes.http import oauth
+from actors.probes.types import docker, mqtt, rabbitmq
+from actors.senders.kit import retry_after
+from app.api.http import bodies as body
 from app.client import check as client
-from app.security import provider
+from app.security.credentials import oidc_client as provider
 from schema.targets import Docker
 
 MARKED = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]

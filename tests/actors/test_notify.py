@@ -7,9 +7,11 @@ import pytest
 
 from actors import senders
 from actors.notify import Desk
-from app import db, due
-from app.security import sealing
-from app.store import channels, deliveries, heartbeats, monitors, series
+from app import db, due_set as due
+from app.security.secrets import sealing
+from app.store.alerting import channels, delivery_queue as deliveries
+from app.store.monitoring import series
+from app.store.transactions import monitors, results as heartbeats
 from schema.jobs import NotifyBatch
 from tests import make
 from tests.receiver import Order, receiving

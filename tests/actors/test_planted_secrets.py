@@ -12,6 +12,7 @@ import pytest
 
 from actors import probes, senders
 from actors.senders import Undelivered
+from actors.senders.kit.context import opened
 from app.settings import Settings
 from schema.channels import PROVIDERS, ChannelConfig
 from schema.targets import TARGETS, Target
@@ -117,7 +118,7 @@ async def seen(one: Planted, tools: probes.Tools, port: int) -> str:
 
 @pytest.mark.parametrize("place", TOLD, ids=".".join)
 async def test_no_sender_error_contains_its_secret(tmp_path: Path, place: tuple[str, str]) -> None:
-    one, tools, said, heard = planted(*place, tmp_path), senders.tools.opened(), list[str](), list[bytes]()
+    one, tools, said, heard = planted(*place, tmp_path), opened(), list[str](), list[bytes]()
     async with parrot(heard) as port:
         for there in (port, 9):
             config: ChannelConfig = msgspec.convert(at_port(one, there), PROVIDERS[one.type])

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from actors.repairs import Repairs
+from actors.reconcile import Repairs
 from actors.schedule import IDLE_S, TICK_S, Ticker, batches
-from app import due, queue as queues
+from app import due_set as due, queue as queues
 from schema.jobs import CheckBatch, Plan
 from tests import make
 from tests.actors.queued import jobs_of

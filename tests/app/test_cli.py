@@ -11,9 +11,10 @@ import msgspec
 import pytest
 import redis
 
-from app import child, cli, nodes
+from app import cli, nodes
 from app.client.arguments import USAGE_EXIT
-from app.domain import vapid
+from app.domain.alerting import vapid
+from app.processes import child
 from app.settings import Settings
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

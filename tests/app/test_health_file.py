@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from app import health_file
 from app.settings import Settings
-from tests.app.test_child import until
+from tests.app.processes.test_child import until
 from tests.app.test_waiting import running
 from watchkeeper import health
 

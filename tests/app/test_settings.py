@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from app import envfile, settings as configuration
+from app import env_file as envfile, settings as configuration
+from app.env_vars import VARIABLES, Rate
 from app.settings import BadSettings
-from app.variables import VARIABLES, Rate
 
 OPERATE = Path(__file__).parents[2] / "docs" / "operate.md"
 ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|(?P<default>[^|]*)\|", re.MULTILINE)

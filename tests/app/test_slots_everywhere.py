@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from app import due, queue
-from app.domain.history import Beat, Era, Gap, review
-from app.due import Landing
+from app import due_set as due, queue
+from app.domain.history.completeness import Beat, Era, Gap, review
+from app.due_set import Landing
 from schema.jobs import Plan
 from tests import make
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from app import db, migrate
-from app.security import sealing
+from app.security.secrets import sealing
 from app.settings import Settings
-from app.store import channels, claims, deliveries, heartbeats, monitors
+from app.store.alerting import channels, delivery_claims as claims, delivery_queue as deliveries
+from app.store.transactions import monitors, results as heartbeats
 from schema.channels.terms import TOLD_BY_DEFAULT
 from schema.events import EventKind
 from schema.status import Status

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app import child
+from app.processes import child
 from app.settings import SQLITE_FILE
-from tests.app.test_child import until
+from tests.app.processes.test_child import until
 
 
 @contextmanager

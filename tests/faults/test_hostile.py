@@ -12,7 +12,7 @@ from bench.faults.hostile.encrypted import CONTEXTS
 from bench.faults.hostile.judgement import Beat, Memory, Punctuality, TargetsReport
 from bench.faults.hostile.kinds import KINDS
 from bench.faults.hostile.serve import serving
-from schema.messages import ANSWERED, MISSED, NO_ANSWER, NOT_CHECKED
+from schema.heartbeat_texts import ANSWERED, MISSED, NO_ANSWER, NOT_CHECKED
 from schema.status import Status
 from schema.targets import TARGETS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.security import sealing
+from app.security.secrets import sealing
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]

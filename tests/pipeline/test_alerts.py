@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import db, due
-from app.store import channels, escalations, incidents, monitors
+from app import db, due_set as due
+from app.store.alerting import channels
+from app.store.incidents import escalation_policies as escalations, incidents
+from app.store.transactions import monitors
 from schema.channels.terms import Grouping
 from schema.escalations import EscalationDraft, EscalationStep
 from schema.jobs import Plan

@@ -11,7 +11,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from app.api.crowd import STRANGERS_PER_ADDRESS
+from app.api.live.connection_limits import STRANGERS_PER_ADDRESS
 
 TOKEN = "the-installations-own-token-of-this-test"
 MEGABYTE = 1_048_576

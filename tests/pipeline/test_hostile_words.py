@@ -8,8 +8,8 @@ from itertools import dropwhile
 
 import pytest
 
-from app import db, due
-from app.store import monitors
+from app import db, due_set as due
+from app.store.transactions import monitors
 from schema.heartbeats import slot_of
 from schema.status import Status
 from schema.targets import Redis, Tcp

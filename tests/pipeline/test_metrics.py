@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.api.requests import METHODS
+from app.api.http.request_context import METHODS
 from schema.channels import PROVIDERS
 from tests.pipeline.waiting import until
 from tests.test_docs import column, section, text_of

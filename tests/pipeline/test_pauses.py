@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from app import db, due
-from app.api import aftermath
-from app.store import channels, monitors
+from app import db, due_set as due
+from app.api.monitoring import monitor_changes as aftermath
+from app.store.alerting import channels
+from app.store.transactions import monitors
 from schema.status import Status
 from schema.targets import Push
 from tests import make

@@ -5,8 +5,10 @@ import asyncio
 import msgspec
 import pytest
 
-from app import due, queue
-from app.store import channels, history, monitors
+from app import due_set as due, queue
+from app.store.alerting import channels
+from app.store.history import completeness as history
+from app.store.transactions import monitors
 from schema.jobs import Plan
 from schema.status import Status
 from tests import make

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from app import db
-from app.api import aftermath
-from app.store import channels, monitors
-from app.store.monitors import Changed
+from app.api.monitoring import monitor_changes as aftermath
+from app.store.alerting import channels
+from app.store.transactions import monitors
+from app.store.transactions.monitors import Changed
 from schema.heartbeats import slot_of
 from schema.monitors import Monitor
 from schema.status import Status

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app import cache, due
-from app.store import heartbeats, monitors
+from app import due_set as due, response_cache as cache
+from app.store.transactions import monitors, results as heartbeats
 from schema.monitors import MonitorPatch
 from schema.status import Status
 from tests import make

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app import cache, queue
+from app import queue, response_cache as cache
 from app.main import create_app
 from tests.app.api.people import ADMIN_TOKEN, calling
 from tests.seeds.example import API, added

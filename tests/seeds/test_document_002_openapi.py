@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from app.api import document
+from app.api.openapi import document
 from tests.seeds.example import API, covers, example
 
 

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from app import db, due, queue
-from app.api import document
-from app.store import events
+from app import db, due_set as due, queue
+from app.api.openapi import document
+from app.store.alerting import events
 from schema.events import Event, EventKind
 from tests.app.api.notifying import notifying
 from tests.receiver import receiving

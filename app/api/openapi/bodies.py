@@ -10,7 +10,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import Struct
 
-from app.api import body
+from app.api.http import bodies as body
 from app.api.openapi.schemas import Schemas
 from schema.assertions import Assertion
 from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig

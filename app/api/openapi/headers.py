@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.api import etags, idempotency, rates
+from app.api.http import etags, idempotency, rate_limits as rates
 from app.api.openapi.bodies import returned_by
 from schema.api_keys import IssuedApiKey
 from schema.checks import Check

@@ -7,7 +7,7 @@ import msgspec
 
 from app.domain.connections.options import FIELD, SQLSERVER, bare_name
 from app.domain.connections.uris import MOST_PORTS, Encryption, Login, host_of, login_of, truth
-from app.domain.invalid import InvalidField
+from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Sqlserver
 
 SCHEMES = ("sqlserver", "mssql")

@@ -9,7 +9,7 @@ import msgspec
 
 from app.domain.connections.options import FIELD, MYSQL, POSTGRES, REDIS
 from app.domain.connections.uris import Encryption, Login, host_of, login_of, place_of, truth
-from app.domain.invalid import InvalidField
+from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mysql, Postgres, Redis, SslMode
 
 POSTGRES_SCHEMES = ("postgresql", "postgres", "cockroachdb")

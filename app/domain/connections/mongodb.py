@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from app.domain.connections.options import FIELD, MONGODB
 from app.domain.connections.uris import MOST_PORTS, Encryption, decoded, host_of, truth
-from app.domain.invalid import InvalidField
+from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mongodb
 
 FORM = re.compile(r"(mongodb(?:\+srv)?)://(?:([^@/]*)@)?([^/?@]+)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL | re.IGNORECASE)

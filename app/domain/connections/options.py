@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
-from app.domain.invalid import InvalidField
+from app.domain.parsing.invalid_field import InvalidField
 
 FIELD = "connection_string"
 _BETWEEN = re.compile(r"[-_.\s]")

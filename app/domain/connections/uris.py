@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
-from app.domain import hosts
 from app.domain.connections.options import FIELD, Options
-from app.domain.invalid import InvalidField
+from app.domain.parsing import hosts
+from app.domain.parsing.invalid_field import InvalidField
 
 MOST_PORTS = 65_535
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(/[^?#]*)?(\?[^#]*)?(#.*)?", re.DOTALL)

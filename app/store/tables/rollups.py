@@ -13,7 +13,7 @@ HOUR_BITS = 20  # 119 years of hours since 2020
 
 
 class RollupRow(Table, tablename="rollups"):
-    """One stretch of one series, packed (`app.domain.packing`); `id` is `rollup_key(series, span, its beginning)`."""
+    """A period of a series, packed by `app.domain.history.rollup_codec`; `id` is `rollup_key(series, span, start)`."""
 
     id = BigInt(primary_key=True)
     data = Bytea()

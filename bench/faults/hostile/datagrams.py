@@ -9,7 +9,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-from actors.probes import ber
+from actors.probes.protocols import ber
 from bench.faults.hostile.scripts import NO_LENGTH, POISON, Answers, Kind, Script, computing, local, replying, value_is
 
 HEAD_BYTES = 12

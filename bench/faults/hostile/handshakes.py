@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.probes import ber, ldap_messages, tdswire
+from actors.probes.protocols import ber, ldap_messages, tds_wire as tdswire
 from bench.faults.hostile.databases import MYSQL_HELLO, NO_NUL, mysql_packet, postgres_error
 from bench.faults.hostile.encrypted import HELLO_AGAIN
 from bench.faults.hostile.scripts import ASKED_BYTES, Kind, Script, flooding, local

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from app.domain.phrases import one_line
-from schema.messages import MISSED, NOT_CHECKED, text_of
+from app.domain.text.formatting import one_line
+from schema.heartbeat_texts import MISSED, NOT_CHECKED, text_of
 from schema.status import Status
 
 LATE_MS = 2_000.0  # a healthy target is asked this soon after the due time, whatever others do

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from app import db
-from app.domain import slots
+from app.domain.schedule import slots
 from bench import processes, record, side
 from bench.faults.hostile import healthy, judgement
 from bench.faults.hostile.judgement import Beat, Memory, Punctuality, TargetsReport

@@ -3,7 +3,7 @@
 import struct
 from typing import Any
 
-from actors.probes import ber, ldap_messages
+from actors.probes.protocols import ber, ldap_messages
 from bench.faults.hostile.scripts import (
     NO_LENGTH,
     POISON,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from app.store import history
+from app.store.history import completeness as history
 from bench import record
 from bench.faults.report import History, Report
 from bench.faults.scene import SETTLED_S

@@ -4,9 +4,9 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.domain import fitting
+from app.domain.validation import structs as fitting
 from app.errors import Invalid
-from app.store import configs
+from app.store.monitoring import config_secrets as configs
 from schema.jobs import Outcome
 from schema.targets import TARGETS
 from tests import oddities

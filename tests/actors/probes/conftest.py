@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.probes import Tools, doubts, open_tools, outcome_of
+from actors.probes import Tools, open_tools, outcome_of
+from actors.probes.kit import stalls as doubts
 from app.settings import Settings
 from schema.jobs import Outcome
 from schema.proxies import ProxyConfig

@@ -10,9 +10,9 @@ from backports import zstd
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from actors.probes.body import Body
-from actors.probes.seen import Failed
-from schema.messages import NO_ANSWER
+from actors.probes.kit.bounded_body import Body
+from actors.probes.kit.result import Failed
+from schema.heartbeat_texts import NO_ANSWER
 from schema.status import Status
 from schema.targets import Http, Website
 from tests.actors.probes.target import answering, serving

@@ -6,8 +6,8 @@ import pytest
 
 from actors.probes import outcome_of
 from app import db
-from app.security import sealing
-from app.store import monitors
+from app.security.secrets import sealing
+from app.store.transactions import monitors
 from schema.status import Status
 from schema.targets import Group, GroupPolicy, Manual
 from schema.targets.composed import SaidStatus

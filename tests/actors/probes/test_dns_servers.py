@@ -10,7 +10,7 @@ import pytest
 from msgspec import ValidationError, convert
 
 from schema.assertions import Operator, Value
-from schema.messages import RESOLVED
+from schema.heartbeat_texts import RESOLVED
 from schema.status import Status
 from schema.targets import Dns, DnsTransport, RecordType
 from tests.actors.probes import certificates

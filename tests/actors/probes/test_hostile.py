@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.probes.body import READ_LIMIT_BYTES
-from schema.messages import NO_ANSWER
+from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
+from schema.heartbeat_texts import NO_ANSWER
 from schema.status import Status
 from schema.targets import Http, Tcp
 from tests.actors.probes.target import answering, dripping, flooding, redirecting, serving, silent

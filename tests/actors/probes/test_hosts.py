@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from actors.probes import open_tools, outcome_of
-from app.domain.hosts import native_address, with_wire_hosts
-from app.domain.validation import field_errors
-from app.security.names import Names
+from app.domain.config_rules import field_errors
+from app.domain.parsing.hosts import native_address, with_wire_hosts
+from app.security.network.resolver import Names
 from schema.proxies import Protocol, ProxyConfig
 from schema.status import Status
 from schema.targets import Domain, Http, KafkaProducer, Ping, Ssl, Tcp, WebSocket

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from actors.probes import Failed, Tools
-from actors.probes.body import bytes_of
-from actors.probes.http import walked
-from actors.probes.request import first
-from actors.probes.way import Way
+from actors.probes.http.request import first
+from actors.probes.http.session import Way
+from actors.probes.kit.bounded_body import bytes_of
+from actors.probes.types.http import walked
 from schema.status import Status
 from schema.targets import Http, Method
 from tests import oddities

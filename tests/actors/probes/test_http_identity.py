@@ -8,8 +8,8 @@ import pytest
 import spnego
 from hypothesis import given, strategies as st
 
-from actors.probes.oauth import Granted, granted_by
-from actors.probes.seen import Failed
+from actors.probes.http.oauth import Granted, granted_by
+from actors.probes.kit.result import Failed
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import ClientAuth, Ntlm, OAuth2

@@ -14,13 +14,15 @@ import msgspec
 import pytest
 from backports import zstd
 
-from actors.probes import ber, redaction
-from actors.probes.dns_messages import MOST_RECORDS, Stopped, message_of
-from actors.probes.seen import Seen
-from app import garbage
-from app.api import body as bodies
-from app.domain import foreign_json, hosts, json_query, ldap_filter, patterns
+from actors.probes.kit import redaction
+from actors.probes.kit.result import Seen
+from actors.probes.net.dns_messages import MOST_RECORDS, Stopped, message_of
+from actors.probes.protocols import ber
+from app import gc_tuning as garbage
+from app.api.http import bodies
 from app.domain.connections import ado, mongodb, options, uris
+from app.domain.parsing import hosts, ldap_filter, untrusted_json as foreign_json
+from app.domain.validation import json_query, regex as patterns
 from app.errors import Malformed
 from schema.monitors import MonitorPatch
 from schema.status import Status

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from actors import probes
 from actors.probes import PROBES, open_tools, outcome_of, probe_of
-from app.security.egress import Egress
-from app.security.names import Names, NamesUnavailable, NameUnknown
+from app.security.network.egress import Egress
+from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
 from schema.status import Status
 from schema.targets import TARGETS, Grpc, Http, Mongodb, Mysql, Ping, Rabbitmq, Ssh, Tcp
 from schema.targets.http import Ntlm

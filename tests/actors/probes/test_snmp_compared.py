@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.probes import snmp_messages as messages, usm
-from actors.probes.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
+from actors.probes.protocols import snmp_messages as messages, snmp_usm as usm
+from actors.probes.protocols.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
 from schema.jobs import Outcome
 from schema.status import Status
 from schema.targets import Snmp
 from tests import oddities
 from tests.actors.probes.servers_network import binary
 from tests.actors.probes.talker import Answers, datagrams
-from tests.actors.probes.test_snmp import USERS, at, server
+from tests.actors.probes.types.test_snmp import USERS, at, server
 
 __all__ = ["server"]  # a fixture
 

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.probes import hostkeys
+from actors.probes.protocols import ssh_host_keys as hostkeys
 from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities

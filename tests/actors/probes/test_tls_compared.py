@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from actors.probes import open_tools, outcome_of
-from app.security.names import Names
+from app.security.network.resolver import Names
 from schema.jobs import Outcome
 from schema.status import Status
 from schema.targets import Ssl, Tcp

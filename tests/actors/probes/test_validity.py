@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings as example_settings
 
 from actors.probes import Tools, open_tools, outcome_of
-from app.domain import fitting
+from app.domain.validation import structs as fitting
 from app.errors import Invalid
-from app.security.names import Names
+from app.security.network.resolver import Names
 from app.settings import Settings
-from app.store import configs as stored
+from app.store.monitoring import config_secrets as stored
 from schema.status import Status
 from schema.targets import TARGETS, Target
 from tests import make

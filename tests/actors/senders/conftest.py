@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.senders.tools import Tools, opened
+from actors.senders.kit.context import Tools, opened
 from tests.receiver import Receiver, receiving
 
 

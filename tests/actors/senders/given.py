@@ -7,7 +7,7 @@ import msgspec
 
 from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.events import EventKind
-from schema.notices import Message, Watched as Watched
+from schema.message import Message, Watched as Watched
 from schema.status import Status
 from tests.actors.senders import alarm_channels
 from tests.actors.senders.chats import CHATS, chats

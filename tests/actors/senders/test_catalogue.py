@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.senders import SENDERS
-from app.api.providers import APPRISE, Provider, catalogue
+from app.api.alerting.providers import APPRISE, Provider, catalogue
 from schema.channels import PROVIDERS
 from schema.services import services
 
@@ -26,7 +26,7 @@ def text_of(*parts: str) -> str:
 @cache
 def modules() -> dict[str, str]:
     """The senders' test modules that test something, this one aside."""
-    found = {one.name: one.read_text(encoding="utf-8") for one in Path(__file__).parent.glob("test_*.py")}
+    found = {one.name: one.read_text(encoding="utf-8") for one in Path(__file__).parent.rglob("test_*.py")}
     return {name: text for name, text in found.items() if name not in {Path(__file__).name, "test_docs.py"}}
 
 
@@ -50,7 +50,7 @@ def test_the_catalogue_has_a_row_for_every_provider_and_every_service() -> None:
 def test_a_provider_has_its_files(provider: str) -> None:
     config = PROVIDERS[provider]
     assert config.__module__ == f"schema.channels.{provider}"
-    assert SENDERS[config].__module__ == f"actors.senders.{provider}"
+    assert SENDERS[config].__module__ == f"actors.senders.providers.{provider}"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -83,7 +83,7 @@ def test_a_service_s_row_its_page_s_row_and_its_example_are_of_one_service(row: 
     _, _, name, fields, _ = line.split("|")
     assert name.strip() == f"[{row.name}]({row.setup})"
     assert re.findall(r"`(\w+)`(\\\*)?", fields) == [(one.name, r"\*" if one.secret else "") for one in row.fields]
-    examples = msgspec.json.decode(text_of("tests", "actors", "caged", "examples.json"))
+    examples = msgspec.json.decode(text_of("tests", "actors", "apprise_sandbox", "examples.json"))
     assert row.service in examples
     assert row.schemes
     assert row.templates

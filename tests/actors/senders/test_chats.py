@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.senders import discord, ntfy, send, slack, telegram
-from actors.senders.tools import Tools
+from actors.senders import send
+from actors.senders.kit.context import Tools
+from actors.senders.providers import discord, ntfy, slack, telegram
 from schema.events import EventKind
-from schema.notices import Message
+from schema.message import Message
 from schema.status import Status
 from tests.actors.senders import given
 from tests.actors.senders.given import channel

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.senders import Undelivered, send
-from actors.senders.tools import Tools
+from actors.senders.kit.context import Tools
 from bench.faults.hostile.handshakes import ENDLESS, agreeing
 from bench.faults.hostile.scripts import Kind, Script
 from bench.faults.hostile.serve import serving

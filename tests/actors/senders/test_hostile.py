@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders import (
+from actors.senders.kit.http import Request
+from actors.senders.kit.text_limits import fitted, fitted_to_link, utf8, utf16
+from actors.senders.providers import (
     google_chat,
     gotify,
     line,
@@ -22,10 +24,8 @@ from actors.senders import (
     wecom,
     whatsapp,
 )
-from actors.senders.lengths import fitted, fitted_to_link, utf8, utf16
-from actors.senders.post import Request
-from app.domain.words import one_line
-from schema.notices import Message
+from app.domain.text.message_text import one_line
+from schema.message import Message
 from tests.actors.senders import given
 from tests.actors.senders.chats import CHATS
 from tests.actors.senders.given import channel

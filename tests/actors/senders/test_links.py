@@ -5,8 +5,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from actors.senders import grafana_oncall, letters, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
-from app.domain.words import words_of
+from actors.senders.kit import email_body as letters
+from actors.senders.providers import grafana_oncall, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
+from app.domain.text.message_text import words_of
 from tests.actors.senders import given
 from tests.actors.senders.given import channel
 

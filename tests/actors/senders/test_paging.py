@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from actors.senders import Undelivered, opsgenie, send
-from actors.senders.tools import Tools
+from actors.senders import Undelivered, send
+from actors.senders.kit.context import Tools
+from actors.senders.providers import opsgenie
 from schema.events import EventKind
-from schema.notices import Message
+from schema.message import Message
 from schema.status import Status
 from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.given import channel

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from actors.senders import Undelivered, gotify, pushbullet, pushover, send
-from actors.senders.tools import Tools
+from actors.senders import Undelivered, send
+from actors.senders.kit.context import Tools
+from actors.senders.providers import gotify, pushbullet, pushover
 from schema.events import EventKind
-from schema.notices import Message
+from schema.message import Message
 from schema.status import Status
 from tests.actors.senders import chats, given
 from tests.actors.senders.given import channel

@@ -14,10 +14,10 @@ import structlog
 
 from actors import senders
 from actors.senders import Undelivered, send
-from actors.senders.tools import Tools, opened
+from actors.senders.kit.context import Tools, opened
 from schema.channels import PROVIDERS, ChannelConfig, Webhook
-from schema.limits import MASK
-from schema.notices import Message
+from schema.field_types import MASK
+from schema.message import Message
 from schema.settings import EgressPolicy
 from tests.actors.probes.talker import listening
 from tests.actors.senders import alarm_channels, given

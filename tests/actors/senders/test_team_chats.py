@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 import pytest
 
-from actors.senders import Undelivered, google_chat, matrix, mattermost, send, teams
-from actors.senders.tools import Tools
+from actors.senders import Undelivered, send
+from actors.senders.kit.context import Tools
+from actors.senders.providers import google_chat, matrix, mattermost, teams
 from schema.channels import GoogleChat
 from schema.events import EventKind
-from schema.notices import Message
+from schema.message import Message
 from schema.status import Status
 from tests.actors.senders import chats, given
 from tests.actors.senders.given import channel

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import time_machine
 
 from app import db
-from app.store import accounts, grants, sessions
+from app.store.identity import api_key_auth as grants, basic_auth as accounts, sessions
 from schema.status import Role
 from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from app.settings import Settings
-from app.store import accounts, grants, sessions
+from app.store.identity import api_key_auth as grants, basic_auth as accounts, sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 from litestar import Litestar
 
-from app import settings as configuration, welcome
+from app import settings as configuration, setup_token as welcome
 from app.main import create_app, furnish
-from app.pages.shelf import Shelf
+from app.pages.explorer_files import Shelf
 from app.settings import Settings
 
 Client = httpx.AsyncClient

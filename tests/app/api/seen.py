@@ -3,7 +3,9 @@
 from time import time
 from typing import Any
 
-from app.store import claims, heartbeats, series
+from app.store.alerting import delivery_claims as claims
+from app.store.monitoring import series
+from app.store.transactions import results as heartbeats
 from schema.status import Status
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from app import db
-from app.api import trail
-from app.security import ack_links
-from app.security.ack_links import AckLink
-from app.store import audit, channels, heartbeats, incidents, monitors, series
-from app.store.audit import AuditQuery
-from app.store.incidents import IncidentQuery
-from app.variables import Rate
+from app.api.http import audit_trail as trail
+from app.env_vars import Rate
+from app.security.auth import ack_links
+from app.security.auth.ack_links import AckLink
+from app.store.alerting import channels
+from app.store.audit import log as audit
+from app.store.audit.log import AuditQuery
+from app.store.incidents import incidents
+from app.store.incidents.incidents import IncidentQuery
+from app.store.monitoring import series
+from app.store.transactions import monitors, results as heartbeats
 from schema.incidents import EntryKind, IncidentStatus, IncidentStory
 from schema.monitors import Snapshot
 from tests import make
@@ -144,7 +148,7 @@ async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outag
     async def away(*_: object) -> None:
         raise TimeoutError("locked")
 
-    monkeypatch.setattr("app.store.answers.find", away)
+    monkeypatch.setattr("app.store.incidents.acknowledgements.find", away)
     page = await client.get(outage.path())
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     assert "<h1>That did not work</h1>" in page.text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.store import settings
+from app.store.system import settings
 from schema.settings import SettingPatch
 from schema.status import Role
 from tests.app.api.cast import signed_in

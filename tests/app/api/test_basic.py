@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from app.store import accounts, factors, users
+from app.store.identity import basic_auth as accounts, mfa as factors, users
 from tests.app.api.people import ADA, Client, Headers
 
 ME = "/api/v1/auth/me"
@@ -22,7 +22,7 @@ async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
     account = await users.named(ADA["email"])
     assert account is not None
     await factors.begin(account.id)
-    monkeypatch.setattr("app.security.totp.step_of", lambda *_: 1)
+    monkeypatch.setattr("app.security.credentials.totp.step_of", lambda *_: 1)
     fit = await factors.fit(account.id, "000000")
     assert fit is not None
     assert await factors.confirm(account.id, fit)

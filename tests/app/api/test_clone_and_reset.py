@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from app import due
-from app.store import heartbeats, incidents, monitors, readings
-from app.store.incidents import IncidentQuery
-from app.store.readings import HeartbeatQuery
+from app import due_set as due
+from app.store.history import heartbeats as readings
+from app.store.history.heartbeats import HeartbeatQuery
+from app.store.incidents import incidents
+from app.store.incidents.incidents import IncidentQuery
+from app.store.transactions import monitors, results as heartbeats
+from schema.field_types import MASK, NAME_LIMIT
 from schema.incidents import IncidentKind
-from schema.limits import MASK, NAME_LIMIT
 from schema.status import Status
 from schema.targets import Push
 from tests import make

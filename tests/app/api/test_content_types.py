@@ -8,9 +8,9 @@ import pytest
 from litestar import Litestar, Response, post
 
 from app.main import create_app
-from app.pages.bundle import ASSETS
-from app.security.policy import ADMIN
-from app.store import sessions
+from app.pages.explorer_bundle import ASSETS
+from app.security.auth.policy import ADMIN
+from app.store.identity import sessions
 from tests.app.api.people import ADMIN_TOKEN, Client, calling
 from tests.app.api.test_policy import at, routes_of
 

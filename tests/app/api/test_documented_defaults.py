@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.api import document, pings
-from app.store import monitors
+from app.api.monitoring import push_ingest as pings
+from app.api.openapi import document
+from app.store.transactions import monitors
 from schema.targets import Push
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN, Client

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from app import db
 from app.errors import Conflict, NoSuch, Stale, TooMany, Unavailable, Upstream
 from app.main import create_app
-from app.security.policy import ANYONE
+from app.security.auth.policy import ANYONE
 from app.settings import Settings
 from tests.app.api.people import Client, Headers, calling
 

@@ -8,8 +8,8 @@ import pyotp
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # no stubs among our dependencies
 
-from app.api import document, examples
-from app.api.examples import bodies, channels, ids, monitors
+from app.api.openapi import document, examples
+from app.api.openapi.examples import bodies, channels, ids, monitors
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.authenticator import Authenticator

@@ -8,13 +8,13 @@ import pytest
 from litestar import Litestar
 
 from app import db
-from app.api import trail
-from app.security import guesses
+from app.api.http import audit_trail as trail
+from app.security.limits import failed_logins as guesses
 from app.settings import Settings
-from app.store import audit, guesses as written
-from app.store.audit import AuditQuery
-from schema.attempts import Way
+from app.store.audit import failed_logins as written, log as audit
+from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
+from schema.login_attempts import Way
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
 from tests.app.api.sockets import talking
 

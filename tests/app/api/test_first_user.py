@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app import welcome
+from app import setup_token as welcome
 from app.settings import Settings
 from tests.app.api.people import ADA, Client, Headers, calling, served
 

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from litestar import Litestar
 
-from app.security.attempts import WIDE
+from app.security.limits.brute_force import WIDE
 from app.settings import Settings
 from tests.app.api.people import ADA, Client, Headers, bearer, calling, served
 

@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from app.api import body
+from app.api.http import bodies as body
 from tests import make
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client
 from tests.app.api.test_policy import routes_of

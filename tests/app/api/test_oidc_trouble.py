@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from app.env_vars import Rate
 from app.settings import Settings
-from app.variables import Rate
 from tests.app.api.people import Client, calling, served
 
 pytestmark = pytest.mark.either_engine

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import validate
 
-from app.api import document
-from app.api.openapi import parameters
+from app.api.openapi import document, parameters
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.people import ADA, Client, Headers, built

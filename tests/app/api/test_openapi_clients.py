@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import re2
 
-from app.api import document
+from app.api.openapi import document
 from tests.app.api.people import built
 
 Node = dict[str, Any]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app import clock
-from app.api.pings import AHEAD_MS, Address
+from app import clock_watch as clock
+from app.api.monitoring.push_ingest import AHEAD_MS, Address
 from app.errors import TooMany
 from tests import make
 

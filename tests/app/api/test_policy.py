@@ -12,10 +12,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from app import main
-from app.live.feeds import FEEDS
+from app.live.channels import FEEDS
 from app.main import create_app
-from app.security import policy
-from app.security.policy import Needs
+from app.security.auth import policy
+from app.security.auth.policy import Needs
 from app.settings import Settings
 from schema.status import Role
 from tests.app.api.cast import EVERYBODY, Person

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app.api import pings
-from schema.limits import MASK
+from app.api.monitoring import push_ingest as pings
+from schema.field_types import MASK
 from schema.status import Role
 from tests.app.api.cast import signed_in, with_key
 from tests.app.api.people import ADMIN_TOKEN, Client

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.security import projections
+from app.security.secrets import config_views as projections
 from schema.channels import PROVIDERS
-from schema.limits import MASK
+from schema.field_types import MASK
 from schema.status import Role
 from schema.targets import TARGETS
 from tests.app.api.cast import signed_in

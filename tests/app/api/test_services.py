@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.app.api.alerting.test_channels import PATH, added, api as api
 from tests.app.api.notifying import notifying
-from tests.app.api.test_channels import PATH, added, api as api
 from tests.receiver import receiving
 
 ROOT = Path(__file__).parents[3]

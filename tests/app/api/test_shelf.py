@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
-from app.pages import bundle, shelf
-from app.pages.shelf import Shelf
+from app.pages import explorer_bundle as bundle, explorer_files as shelf
+from app.pages.explorer_files import Shelf
 from tests.app.api.people import Client
 
 SPEC = "/api/v1/openapi.json"
@@ -113,4 +113,4 @@ def test_nothing_that_answers_requests_makes_the_document() -> None:
         for path in (root / folder).rglob("*.py")
         if "document.of(" in path.read_text()
     ]
-    assert callers == ["app/publish.py"]
+    assert callers == ["app/commands/build_explorer.py"]

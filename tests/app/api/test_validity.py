@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from app import db
-from app.domain import dialect
-from app.store import series
+from app.domain.compat import field_names as dialect
+from app.store.monitoring import series
 from schema.monitors import Unreadable
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN

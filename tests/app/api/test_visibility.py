@@ -14,12 +14,13 @@ from litestar.routes import HTTPRoute
 from msgspec import structs
 
 from app import live
-from app.api.queries import OPT
+from app.api.http.query_params import OPT
 from app.main import create_app
-from app.security.policy import VIEWER
+from app.security.auth.policy import VIEWER
 from app.settings import Settings
-from app.store import monitors, sessions
-from app.store.monitors import MonitorQuery
+from app.store.identity import sessions
+from app.store.transactions import monitors
+from app.store.transactions.monitors import MonitorQuery
 from schema.events import EventKind
 from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
 from tests.app.api.phone import Phone

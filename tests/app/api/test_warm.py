@@ -6,7 +6,8 @@ import pytest
 from litestar import Litestar
 
 from app import db
-from app.security import basic, passwords
+from app.security.auth import basic
+from app.security.credentials import passwords
 from schema.status import Role
 from tests.app.api.cast import (
     PASSWORD,

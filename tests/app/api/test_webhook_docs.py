@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders import webhook
+from actors.senders.providers import webhook
 from schema.channels import Webhook
 from schema.webhooks import WebhookDraft
 from tests.actors.senders import given

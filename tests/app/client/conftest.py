@@ -10,7 +10,8 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from msgspec import Struct
 
-from app import cache, child
+from app import response_cache as cache
+from app.processes import child
 from tests.app.api.conftest import application, database
 from tests.app.api.people import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn

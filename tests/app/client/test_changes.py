@@ -9,8 +9,10 @@ import pytest
 
 from app import cli
 from app.client import screen
-from app.store import incidents, monitor_rows, monitors
-from app.store.incidents import IncidentQuery
+from app.store.incidents import incidents
+from app.store.incidents.incidents import IncidentQuery
+from app.store.monitoring import rows as monitor_rows
+from app.store.transactions import monitors
 from schema.status import Status
 from tests.app.client.test_commands import added
 

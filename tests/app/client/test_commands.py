@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from app import child, due, live
+from app import due_set as due, live
 from app.client import screen
-from app.store import heartbeats, monitors
+from app.processes import child
+from app.store.transactions import monitors, results as heartbeats
 from tests import make
 from tests.pipeline.target import watched
 

@@ -23,7 +23,7 @@ from app.domain.connections.databases import (
 from app.domain.connections.mongodb import cluster_of
 from app.domain.connections.options import MONGODB, MYSQL, POSTGRES, REDIS, SQLSERVER
 from app.domain.connections.uris import Encryption, Login
-from app.domain.invalid import InvalidField
+from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mongodb, Mysql, Postgres, Redis, Sqlserver, SslMode
 
 

@@ -5,8 +5,8 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain import validation
-from app.domain.validation import web
+from app.domain import config_rules as validation
+from app.domain.config_rules import http as web
 from schema.targets import Http, Tcp, Website, WebSocket
 from schema.targets.http import Encoding, JsonLanguage
 from tests.actors.probes import certificates

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import queue as queues
-from app.live import press
+from app.live import publisher as press
 from app.live.hub import Hub
 from app.settings import Settings
 from tests.app.live.ears import Ear, Stoppable

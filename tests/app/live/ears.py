@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import embedded
+from app import embedded_valkey as embedded
 from app.live.hub import Hub
-from app.live.reader import Reader
+from app.live.subscriber import Reader
 from schema.events import Event, EventKind
 from schema.heartbeats import Heartbeat
 from schema.status import Status

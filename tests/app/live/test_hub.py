@@ -2,9 +2,9 @@ import asyncio
 from collections.abc import Callable
 
 from app import live, queue as queues
-from app.live import tape
+from app.live import replay_buffer as tape
 from app.live.hub import Hub
-from app.live.reader import Message
+from app.live.subscriber import Message
 from app.settings import Settings
 from tests.app.live.ears import ONE, TWO, Ear, Stoppable, beat, event
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.security import sealing
+from app.security.secrets import sealing
 from app.settings import Settings
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from app import db
-from app.domain import outages
-from app.domain.outages import Outage
-from app.store import channels, escalating, gates, heartbeats, monitors, series
-from app.store.gates import Candidate, Gate
-from app.store.heartbeats import Absorbed
+from app.domain.incidents import lifecycle as outages
+from app.domain.incidents.lifecycle import Outage
+from app.store.alerting import channels, suppression as gates
+from app.store.alerting.suppression import Candidate, Gate
+from app.store.monitoring import series
+from app.store.transactions import escalations as escalating, monitors, results as heartbeats
+from app.store.transactions.results import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
 from tests import make

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from app import db
-from app.store import channels, claims, heartbeats, monitors, series, settlements
-from app.store.claims import Claimed
-from app.store.settlements import Settled
+from app.store.alerting import channels, delivery_claims as claims, delivery_results as settlements
+from app.store.alerting.delivery_claims import Claimed
+from app.store.alerting.delivery_results import Settled
+from app.store.monitoring import series
+from app.store.transactions import monitors, results as heartbeats
 from schema.channels import ChannelConfig
 from schema.jobs import Outcome
 from schema.monitors import Snapshot

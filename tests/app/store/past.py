@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from app import db
-from app.domain.slots import slots_between
+from app.domain.schedule.slots import slots_between
 from app.store.tables.channels import ChannelRow
 from app.store.tables.events import DeliveryRow, EventRow
 from app.store.tables.heartbeats import SEEN_SHIFT, DetailRow, HeartbeatRow

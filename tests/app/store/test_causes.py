@@ -6,10 +6,11 @@ from contextvars import Context
 import pytest
 
 from app import db
-from app.domain.gates import NOT_TOLD, TOGETHER
-from app.security import sealing
-from app.store import channels, monitors
-from app.store.gates import Gate
+from app.domain.alerting.suppression import NOT_TOLD, TOGETHER
+from app.security.secrets import sealing
+from app.store.alerting import channels
+from app.store.alerting.suppression import Gate
+from app.store.transactions import monitors
 from schema.channels.terms import QuietHours
 from schema.monitors import MonitorPatch
 from schema.targets import Group

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from app import db, settings as configuration
-from app.security import sealing
-from app.store import audit
+from app.security.secrets import sealing
+from app.store.audit import log as audit
 from tests import make
 
 

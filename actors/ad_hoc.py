@@ -1,0 +1,58 @@
+"""Probes that are kept nowhere: looks once and tells whoever waits. Nothing here writes to the record."""
+
+import msgspec
+import structlog
+
+from actors.probes import Tools, outcome_of
+from app import queue
+from app.domain.parsing.hosts import with_wire_hosts
+from app.due_set import now_ms
+from app.security.secrets import sealing
+from schema.jobs import AdHocProbe, Outcome, Slot, reply_key
+from schema.monitors import Snapshot
+from schema.proxies import ProxyConfig
+from schema.status import Status
+from schema.targets import TARGETS, Target
+
+KEPT_S = 60  # an answer nobody fetched
+
+log = structlog.get_logger()
+
+
+async def answer(job: AdHocProbe, tools: Tools) -> None:
+    """Probe, and leave the outcome where it is waited for."""
+    outcome = await _outcome(job, tools)
+    key = reply_key(job.token)
+    async with queue.client().pipeline(transaction=True) as pipe:
+        pipe.rpush(key, msgspec.json.encode(outcome))
+        pipe.expire(key, KEPT_S)
+        await pipe.execute()
+
+
+async def _outcome(job: AdHocProbe, tools: Tools) -> Outcome:
+    slot = Slot(series=0, version=0, at_ms=now_ms(), early=True)
+    try:
+        target = sealing.unseal(job.sealed, TARGETS[job.type])
+        proxy = sealing.unseal(job.proxy, ProxyConfig) if job.proxy else None
+    except (sealing.Unopenable, KeyError, msgspec.ValidationError) as error:
+        log.warning("probe.unreadable", type=job.type, error=type(error).__name__)
+        return Outcome(0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version")
+    return await outcome_of(slot, _snapshot(target, job.timeout_ms, proxy), tools, detailed=True)
+
+
+def _snapshot(target: Target, timeout_ms: int, proxy: ProxyConfig | None) -> Snapshot:
+    """A monitor that is none: its target, its timeout and its way are all that a probe asks of it."""
+    return Snapshot(
+        series=0,
+        version=0,
+        monitor_id="",
+        name="",
+        target=with_wire_hosts(target),
+        interval_ms=timeout_ms,
+        timeout_ms=timeout_ms,
+        retry_ms=timeout_ms,
+        max_retries=0,
+        resend_interval=0,
+        upside_down=False,
+        proxy=proxy,
+    )

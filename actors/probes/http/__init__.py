@@ -1,0 +1,1 @@
+"""HTTP checks: request, session, authentication, timings, expectations."""

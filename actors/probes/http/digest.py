@@ -1,0 +1,140 @@
+"""HTTP Digest (RFC 7616; RFC 2617 for old devices): a challenge, and a proof in which there is no password."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from hashlib import md5, sha256
+from secrets import token_hex
+from typing import Any
+
+from msgspec import Struct
+
+from actors.probes.http.request import Request, with_header
+from actors.probes.http.session import Way
+from actors.probes.kit.http_response import Reply
+from actors.probes.kit.result import Failed
+from schema.targets.http import HttpDigestAuth
+
+UNAUTHORIZED = 401
+TRIES = 2  # the second one where a nonce has ended meanwhile
+HEADER_CHARS = 16_384  # of challenges
+HASHES: dict[str, Callable[[bytes], Any]] = {"MD5": lambda text: md5(text, usedforsecurity=False), "SHA-256": sha256}
+SESSION = "-SESS"
+_WORD = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?""")
+
+Ask = Callable[[Request, Way], Awaitable[Reply]]
+
+
+class Challenge(Struct, frozen=True):
+    """What a server wants to be proven.
+
+    algorithm    as the server writes it; empty: MD5, and not named in the answer
+    qop          what the proof covers: `auth`, `auth-int` (the body too), or nothing, as in RFC 2069
+    stale        the proof was right, and its nonce too old
+    """
+
+    realm: str
+    nonce: str
+    algorithm: str = ""
+    qop: str = ""
+    opaque: str | None = None
+    stale: bool = False
+    userhash: bool = False
+
+    @property
+    def hash_name(self) -> str:
+        """The algorithm's hash."""
+        return self.algorithm.upper().removesuffix(SESSION) or "MD5"
+
+
+async def answer_to(request: Request, way: Way, auth: HttpDigestAuth, ask: Ask) -> Reply:
+    """The answer to whoever can prove who we are; a server that asks for no proof has answered with its first one."""
+    answer = await ask(request, way)
+    for tries in range(TRIES):
+        challenge = _wanted(answer)
+        if challenge is None or (tries and not challenge.stale):
+            break
+        answer.close()
+        proof = proven(challenge, auth, request, token_hex(16))
+        answer = await ask(with_header(request, "Authorization", proof), way)
+    return answer
+
+
+def _wanted(answer: Reply) -> Challenge | None:
+    """The first challenge that we can answer, as the server prefers. Raises Failed where there are only others."""
+    if answer.status != UNAUTHORIZED:
+        return None
+    found = challenges(",".join(answer.headers.getall("WWW-Authenticate", ())))
+    known = [one for one in found if one.hash_name in HASHES]
+    if found and not known:
+        answer.close()
+        names = ", ".join(one.algorithm for one in found)
+        raise Failed(f"the server asks for Digest by {names[:80]}, and checks have MD5 and SHA-256", code=UNAUTHORIZED)
+    return known[0] if known else None
+
+
+def challenges(header: str) -> list[Challenge]:
+    """Every Digest challenge among those of other schemes."""
+    return [
+        Challenge(
+            realm=fields.get("realm", ""),
+            nonce=fields["nonce"],
+            algorithm=fields.get("algorithm", ""),
+            qop=_qop(fields.get("qop", "")),
+            opaque=fields.get("opaque"),
+            stale=fields.get("stale", "").lower() == "true",
+            userhash=fields.get("userhash", "").lower() == "true",
+        )
+        for scheme, fields in _schemes(header[:HEADER_CHARS])
+        if scheme == "digest" and "nonce" in fields
+    ]
+
+
+def _schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each scheme and its parameters: a word without a value begins the next one."""
+    scheme, fields = "", dict[str, str]()
+    for name, value in (found.groups() for found in _WORD.finditer(header)):
+        if value is None:
+            yield scheme, fields
+            scheme, fields = name.lower(), {}
+        else:
+            fields.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value)
+    yield scheme, fields
+
+
+def _qop(offered: str) -> str:
+    """What the proof covers, of what is offered: the least that does."""
+    words = [word.strip().lower() for word in offered.split(",")]
+    return next((one for one in ("auth", "auth-int") if one in words), "")
+
+
+def proven(challenge: Challenge, auth: HttpDigestAuth, request: Request, cnonce: str) -> str:
+    """The `Authorization` header that answers a challenge (RFC 7616, 3.4)."""
+
+    def hashed(*parts: str) -> str:
+        return str(HASHES[challenge.hash_name](":".join(parts).encode()).hexdigest())
+
+    uri, count, qop = request.url.raw_path_qs, "00000001", challenge.qop
+    secret = hashed(auth.username, challenge.realm, auth.password)
+    if challenge.algorithm.upper().endswith(SESSION):
+        secret = hashed(secret, challenge.nonce, cnonce)
+    body = HASHES[challenge.hash_name](request.body or b"").hexdigest()
+    asked = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
+    covered = (challenge.nonce, count, cnonce, qop, asked) if qop else (challenge.nonce, asked)
+    name = hashed(auth.username, challenge.realm) if challenge.userhash else auth.username
+    quoted = {"username": name, "realm": challenge.realm, "nonce": challenge.nonce, "uri": uri}
+    quoted["response"] = hashed(secret, *covered)
+    bare = {"algorithm": challenge.algorithm} if challenge.algorithm else {}
+    if challenge.opaque is not None:
+        quoted["opaque"] = challenge.opaque
+    if qop or challenge.algorithm.upper().endswith(SESSION):
+        quoted["cnonce"] = cnonce
+    if qop:
+        bare |= {"qop": qop, "nc": count}
+    if challenge.userhash:
+        bare["userhash"] = "true"
+    return f"Digest {', '.join([*map(_quoted, quoted.items()), *(f'{key}={value}' for key, value in bare.items())])}"
+
+
+def _quoted(field: tuple[str, str]) -> str:
+    value = field[1].replace("\\", "\\\\").replace('"', '\\"')
+    return f'{field[0]}="{value}"'

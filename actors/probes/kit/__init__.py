@@ -1,0 +1,1 @@
+"""What every probe uses: results, errors, bounded bodies, redaction."""

@@ -1,0 +1,20 @@
+"""How a conversation ends whose verdict stands: the goodbye is said, and changes nothing, whatever comes of it."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
+
+from actors.probes.kit.result import Failed
+
+GOODBYE_S = 0.25  # that the other side has to answer it; nobody waits for more
+
+
+async def say_goodbye(words: Coroutine[Any, Any, object], *errors: type[Exception]) -> None:
+    """Say it, and give the other side a moment to say it too.
+
+    errors    what a library raises when the other side does not, besides broken connections and Failed
+    """
+    with suppress(Failed, OSError, EOFError, TimeoutError, *errors):
+        async with asyncio.timeout(GOODBYE_S):
+            await words

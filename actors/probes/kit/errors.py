@@ -1,0 +1,61 @@
+"""Errors of the operating system and the network in our words: the target failed, or we did."""
+
+import errno
+import os
+import ssl
+from socket import gaierror
+
+from actors.probes.kit import expiring as sightings
+from actors.probes.kit.result import Failed, Unsure
+from app.security.network.resolver import NamesUnavailable, NameUnknown
+
+OURS = frozenset(
+    {
+        errno.EMFILE,  # this process is out of descriptors
+        errno.ENFILE,  # this machine is
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EADDRNOTAVAIL,  # out of ports, or no address of that family here
+        errno.EAFNOSUPPORT,
+        errno.ENETUNREACH,  # no route from here
+        errno.ENETDOWN,
+        errno.EMSGSIZE,  # a packet larger than our interface sends
+        errno.EACCES,  # a firewall of ours
+        errno.EPERM,
+    }
+)
+
+ROUTES = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+
+
+def of_system(error: OSError) -> Failed | Unsure:
+    """What an OSError of a connection means."""
+    if isinstance(error, NameUnknown):
+        return Failed(str(error.strerror))
+    if isinstance(error, NamesUnavailable):
+        return Unsure(str(error.strerror), network=True)
+    if isinstance(error, ssl.SSLError):
+        return of_tls(error)
+    if isinstance(error, gaierror):  # of an address with a zone: names are resolved elsewhere
+        return Failed("this machine has no way to that address: is its zone an interface here?")
+    words = _words(error).lower()
+    if error.errno in OURS:
+        return Unsure(f"could not ask: {words}", network=error.errno in ROUTES)
+    return Failed(words)
+
+
+def _words(error: OSError) -> str:
+    """The system's own; a connection that broke off has the same ones, whichever loop or library noticed, and when."""
+    if isinstance(error, ConnectionResetError | BrokenPipeError) or type(error) is ConnectionError:
+        return os.strerror(errno.ECONNRESET)
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+
+
+def of_tls(error: ssl.SSLError) -> Failed:
+    """What a broken handshake means; the certificate's fault is told apart."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == HAS_EXPIRED:
+            sightings.note(sightings.EXPIRED)
+        return Failed(f"certificate not valid: {error.verify_message}")
+    return Failed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")

@@ -1,0 +1,23 @@
+"""aiohttp's answer, which remembers the certificate: the connection may be gone before anybody looks."""
+
+from typing import Self
+
+import aiohttp
+from aiohttp.connector import Connection
+
+from schema.heartbeat_texts import LEAST_STATUS
+
+
+class Reply(aiohttp.ClientResponse):
+    """An answer; `certificate` is the leaf in DER, None without TLS."""
+
+    certificate: bytes | None = None
+
+    async def start(self, connection: Connection) -> Self:
+        """Read the head."""
+        if connection.transport and (tls := connection.transport.get_extra_info("ssl_object")):
+            self.certificate = tls.getpeercert(binary_form=True)
+        await super().start(connection)
+        if self.status < LEAST_STATUS:
+            raise aiohttp.ClientResponseError(self.request_info, self.history, status=0, message="Bad status code")
+        return self

@@ -1,0 +1,148 @@
+"""Counts what a library reads that connects by itself, and hangs up on a target that sends too much.
+
+One field of one row can be larger than a worker's memory, and so can what some stranger on the port calls a message.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Self, cast
+
+from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
+from actors.probes.kit.result import Failed
+from app.security.network.tls_limits import bounded
+
+PIECE_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
+READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
+TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
+Judge = Callable[[bytes], str]
+
+
+class Meter:
+    """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
+
+    def __init__(self) -> None:
+        self._left, self._refusal = READ_LIMIT_BYTES, TOO_MUCH
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._left < 0 and isinstance(error, Exception):
+            raise Failed(self._refusal) from error
+
+    def takes(self, n_bytes: int) -> bool:
+        """Whether so much more is within the limit."""
+        self._left -= max(n_bytes, READ_BYTES)
+        return self._left >= 0
+
+    def refuse(self, why: str) -> None:
+        """Take nothing more, for this reason."""
+        self._left, self._refusal = -1, why
+
+
+class MeteredLoop:
+    """The running loop, for a library that takes a loop and connects by it: every connection is counted.
+
+    It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
+    plain one's socket, and each of its protocols passes through the one place where they can be counted.
+
+    judge    makes, for each connection, what looks at all that comes before the library does: it says why that is
+             refused, or nothing
+    """
+
+    def __init__(self, meter: Meter, judge: Callable[[], Judge]) -> None:
+        self._loop, self._meter, self._judge = asyncio.get_running_loop(), meter, judge
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "start_tls":
+            raise AttributeError(name)
+        return getattr(self._loop, name)
+
+    async def create_connection(
+        self, factory: Callable[[], asyncio.Protocol], *args: Any, **options: Any
+    ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
+        """As the loop's own."""
+        if context := options.get("ssl"):
+            bounded(context)
+        made = await self._loop.create_connection(
+            lambda: _Counted(factory(), self._meter, self._judge()), *args, **options
+        )
+        transport, counted = cast("tuple[asyncio.BaseTransport, _Counted]", made)
+        return transport, counted.inner
+
+
+class _Counted(asyncio.Protocol):
+    """Passes everything on, until it was too much; what came at once in pieces, with turns for others between them."""
+
+    def __init__(self, inner: asyncio.Protocol, meter: Meter, judge: Judge) -> None:
+        self.inner, self._meter, self._judge = inner, meter, judge
+        self._loop, self._waiting = asyncio.get_running_loop(), bytearray()
+        self._lost: list[Exception | None] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._meter.takes(len(data)):
+            self._hang_up()
+        elif self._waiting or len(data) > PIECE_BYTES:
+            self._wait_with(data)
+        else:
+            self._pass_on(data)
+
+    def eof_received(self) -> bool | None:
+        """Nothing to keep open: the library hears of the end when the connection is lost."""
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop's call; what came before the end is read before it."""
+        if self._waiting:
+            self._lost.append(exc)
+        else:
+            self.inner.connection_lost(exc)
+
+    def _pass_on(self, piece: bytes) -> None:
+        if why := self._judge(piece):
+            self._meter.refuse(why)
+            self._hang_up()
+        else:
+            self.inner.data_received(piece)
+
+    def _hang_up(self) -> None:
+        self._waiting.clear()
+        self._transport.abort()
+
+    def _wait_with(self, data: bytes) -> None:
+        """Read nothing more before this is read."""
+        if not self._waiting:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._take)
+        self._waiting += data
+
+    def _take(self) -> None:
+        """Pass on one piece; the rest is for the next turn."""
+        piece = bytes(self._waiting[:PIECE_BYTES])
+        del self._waiting[:PIECE_BYTES]
+        try:
+            if piece:  # else it was refused meanwhile
+                self._pass_on(piece)
+        except Exception:  # as a transport has it when its protocol raises
+            self._hang_up()
+            raise
+        finally:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._waiting:
+            self._loop.call_soon(self._take)
+        elif self._lost:
+            self.inner.connection_lost(self._lost.pop())
+        elif not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()

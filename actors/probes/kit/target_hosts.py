@@ -1,0 +1,37 @@
+"""Where a target's checks lead: its hosts, read off its config. Pure."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from app.domain.monitoring import secret_destinations as whereabouts
+
+_WITH_PORT = re.compile(r"^(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):\d{1,5}$")
+_HOSTS = ("host", "nodes", "brokers")  # whose values name hosts without a scheme, too
+
+
+def hosts_of(config: Struct) -> Iterator[str]:
+    """Names and addresses, each once; none for what leads nowhere, such as a push monitor."""
+    yield from dict.fromkeys(host for path, value in whereabouts.of(config).items() for host in _hosts_in(path, value))
+
+
+def _hosts_in(path: str, value: object) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _hosts_in(path, one)
+    elif isinstance(value, str) and "://" in value:
+        yield from _of_address(value)
+    elif isinstance(value, str) and value and path.rpartition(".")[2] in _HOSTS:
+        found = _WITH_PORT.match(value)
+        yield found["six"] or found["host"] if found else value
+
+
+def _of_address(address: str) -> Iterator[str]:
+    try:
+        host = urlsplit(address).hostname
+    except ValueError:
+        return
+    if host:
+        yield host

@@ -1,0 +1,1 @@
+"""TLS, DNS, UDP and proxies."""

@@ -1,0 +1,135 @@
+"""All that a server's own certificate says. Pure; what the handshake thinks of it is told elsewhere."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.oid import NameOID
+from msgspec import Struct
+
+from actors.probes.kit.certificate import Certificate, certificate_of
+
+NAMES_KEPT, VALUE_KEPT = 100, 300  # in a detail; a certificate can have thousands
+KEPT_BYTES = 16_384  # of a certificate; one of 200 names has half of that
+WORDS = {
+    NameOID.COMMON_NAME: "commonName",
+    NameOID.ORGANIZATION_NAME: "organizationName",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "organizationalUnitName",
+    NameOID.COUNTRY_NAME: "countryName",
+    NameOID.STATE_OR_PROVINCE_NAME: "stateOrProvinceName",
+    NameOID.LOCALITY_NAME: "localityName",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+}
+
+
+class Leaf(Struct, frozen=True):
+    """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses.
+
+    is_unnamed    whether it has no alternative names, and is for its subject's common name therefore: as OpenSSL's
+                  clients have it, and browsers no more (RFC 9525)
+    """
+
+    short: Certificate
+    not_before: datetime
+    names: tuple[str, ...]
+    is_unnamed: bool
+    self_signed: bool
+    facts: dict[str, Any]
+
+    def covers(self, host: str) -> bool:
+        """Whether it is for this name or address (RFC 6125: a wildcard is the whole first label, and one label)."""
+        return any(_fits(one, host.rstrip(".").lower()) for one in self.names)
+
+
+def leaf_of(der: bytes) -> Leaf:
+    """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
+    return _kept(der) if len(der) <= KEPT_BYTES else _read(der)
+
+
+@lru_cache(maxsize=256)
+def _kept(der: bytes) -> Leaf:
+    return _read(der)
+
+
+def _read(der: bytes) -> Leaf:
+    read, short = x509.load_der_x509_certificate(der), certificate_of(der)
+    not_before, self_signed = read.not_valid_before_utc.astimezone(UTC), _is_self_signed(read)
+    names = _names(read)
+    unnamed = () if any(map(_is_host, names)) else _common_names(read)
+    facts = {
+        "not_before": _instant(not_before),
+        "not_after": _instant(short.not_after),
+        "subject": _parts(read.subject),
+        "issuer": _parts(read.issuer),
+        "version": read.version.value + 1,
+        "serial_number": f"{read.serial_number:X}",
+        "signature_algorithm": read.signature_hash_algorithm.name if read.signature_hash_algorithm else None,
+        "alternative_names": list(names[:NAMES_KEPT]),
+        "fingerprint_sha256": short.fingerprint,
+        "self_signed": self_signed,
+    }
+    return Leaf(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
+
+
+def _names(read: x509.Certificate) -> tuple[str, ...]:
+    """Subject alternative names, but for an address that is written as a name."""
+    try:
+        told = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    hosts: Sequence[str] = told.get_values_for_type(x509.DNSName)
+    return (
+        *(one.lower() for one in hosts if _is_host(one)),
+        *map(str, told.get_values_for_type(x509.IPAddress)),
+    )
+
+
+def _common_names(read: x509.Certificate) -> tuple[str, ...]:
+    """Those of the subject that may be hosts."""
+    found = [str(one.value).lower() for one in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return tuple(filter(_is_host, found))
+
+
+def _is_host(name: str) -> bool:
+    return not (_may_be_address(name) and _same_address(name, name))
+
+
+def _may_be_address(name: str) -> bool:
+    """Cheaper than an error for each of ten thousand names."""
+    return ":" in name or name.replace(".", "").isdigit()
+
+
+def _is_self_signed(read: x509.Certificate) -> bool:
+    if read.subject != read.issuer:
+        return False
+    try:
+        read.verify_directly_issued_by(read)
+    except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
+        return False
+    return True
+
+
+def _fits(name: str, host: str) -> bool:
+    if ":" in host or host.replace(".", "").isdigit():
+        return _same_address(name, host)
+    first, _, rest = host.partition(".")
+    return name == host or (bool(first and rest) and name == f"*.{rest}")
+
+
+def _same_address(one: str, other: str) -> bool:
+    try:
+        return ip_address(one) == ip_address(other)
+    except ValueError:
+        return False
+
+
+def _parts(name: x509.Name) -> dict[str, str]:
+    return {WORDS.get(one.oid, one.oid.dotted_string): str(one.value)[:VALUE_KEPT] for one in name}
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

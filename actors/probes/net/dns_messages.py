@@ -1,0 +1,133 @@
+"""DNS messages as they come: read within bounds, off the event loop, and asked for over plain UDP and TCP.
+
+dnspython takes up to five milliseconds for one record of 20 bytes, and whoever runs a zone chooses the records: the
+64 kB of one message would hold a worker for half a minute.
+"""
+
+import asyncio
+import struct
+from typing import Any
+
+from dns.asyncresolver import Resolver
+from dns.exception import DNSException, Timeout
+from dns.flags import QR
+from dns.message import Message, Truncated, from_wire
+from dns.nameserver import AddressAndPortNameserver
+
+from actors.probes.kit.result import Failed, Unsure
+from actors.probes.kit.threads import off_loop
+from actors.probes.net.udp import Line
+from app.security.network.egress import Refused
+
+MOST_RECORDS = 256  # of one answer, in all its sections
+PROMPT_BYTES = 512  # what the event loop reads itself: DNS as it was before EDNS
+_COUNTS = struct.Struct("!4H")
+COUNTS_AT = 4  # in the head: questions, then records of three sections
+
+
+class Stopped(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
+    """An answer that is final; `why` is what the probe says."""
+
+    def __init__(self, why: Failed | Unsure | Refused) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+async def message_of(wire: bytes, **options: Any) -> Message:
+    """What the library reads, whatever stands behind it. Raises its DNSException, Stopped for too many records."""
+    options["ignore_trailing"] = True
+    if len(wire) >= COUNTS_AT + _COUNTS.size and sum(_COUNTS.unpack_from(wire, COUNTS_AT)[1:]) > MOST_RECORDS:
+        raise Stopped(Failed(f"the name server's answer has more than {MOST_RECORDS} records"))
+    if len(wire) <= PROMPT_BYTES:
+        return from_wire(wire, **options)
+    return await off_loop(from_wire, wire, **options)
+
+
+def answers(reply: Message, request: Message) -> bool:
+    """Whether it is the answer to that: a server may leave the question out."""
+    if not reply.question and reply.flags & QR:
+        reply.question = request.question
+    return request.is_response(reply)
+
+
+class Plain(AddressAndPortNameserver):
+    """DNS over UDP, and over TCP what does not fit into a datagram."""
+
+    def kind(self) -> str:
+        """The library's call."""
+        return "Do53"
+
+    async def async_query(
+        self,
+        request: Message,
+        timeout: float,  # noqa: ASYNC109  # the library's call
+        source: str | None,  # noqa: ARG002  # the library's call
+        source_port: int,  # noqa: ARG002  # the library's call
+        max_size: bool,  # noqa: FBT001  # the library's call
+        *_: Any,
+        **__: Any,
+    ) -> Message:
+        """The library's call. Raises Truncated for what did not fit."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await (self._by_stream(request) if max_size else self._by_datagram(request))
+        except TimeoutError as late:
+            if late.errno:
+                raise
+            raise Timeout from late
+
+    async def _by_stream(self, request: Message) -> Message:
+        reader, writer = await asyncio.open_connection(self.address, self.port)
+        try:
+            reply = await message_of(await exchanged(reader, writer, request.to_wire()))
+        finally:
+            writer.transport.abort()
+        if not answers(reply, request):
+            raise Stopped(Failed("the name server answered something else"))
+        return reply
+
+    async def _by_datagram(self, request: Message) -> Message:
+        """The first datagram that answers; others are nobody's."""
+        loop = asyncio.get_running_loop()
+        transport, line = await loop.create_datagram_endpoint(Line, remote_addr=(self.address, self.port))
+        try:
+            line.send(request.to_wire())
+            while True:
+                if reply := await _answer_to(request, line):
+                    return reply
+        finally:
+            transport.close()
+
+
+async def _answer_to(request: Message, line: Line) -> Message | None:
+    """The next datagram, when it answers. A port that is closed just now is asked again, as a lost packet is."""
+    try:
+        wire = await line.receive()
+    except OSError:
+        return None
+    if wire[:2] != request.id.to_bytes(2, "big"):
+        return None
+    try:
+        reply = await message_of(wire, raise_on_truncation=True)
+    except Truncated as cut:
+        if answers(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
+            raise
+        return None
+    except DNSException:
+        return None
+    return reply if answers(reply, request) else None
+
+
+async def exchanged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:
+    """One question and its answer on a stream: each message has its length in front, in two bytes."""
+    writer.write(len(wire).to_bytes(2, "big") + wire)
+    return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+
+
+def bounded(resolver: Resolver) -> Resolver:
+    """The same resolver, whose servers are asked by us: the library would read their answers on the event loop."""
+    resolver.nameservers = [
+        Plain(one, resolver.nameserver_ports.get(one, resolver.port)) if isinstance(one, str) else one
+        for one in resolver.nameservers
+    ]
+    return resolver

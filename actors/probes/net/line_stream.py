@@ -1,0 +1,71 @@
+"""A conversation in lines, as mail servers have it: bounded, and encrypted from the start, half-way or never."""
+
+import ssl
+from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
+
+from actors.probes.kit.result import Failed
+from actors.probes.net.tls import days_left, encrypted
+
+HEARD_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
+HEARD_LINES = 10_000
+
+
+class Lines:
+    """What is said and heard on one connection.
+
+    context, name    how to shake hands, and what the certificate must be for
+    """
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter, context: ssl.SSLContext, name: str) -> None:
+        self._reader, self._writer = reader, writer
+        self._context, self._name = context, name
+        self._beneath: StreamWriter | None = None
+        self._heard, self._lines = 0, 0
+
+    async def line(self) -> str:
+        """The next line, without its end. Raises Failed when there is none, or no end to it."""
+        try:
+            raw = await self._reader.readuntil(b"\n")
+        except LimitOverrunError as error:
+            raise Failed("the server sent a line without end") from error
+        except IncompleteReadError as error:
+            raise Failed("the connection was closed in the middle of the conversation") from error
+        self._heard += len(raw)
+        self._lines += 1
+        if self._heard > HEARD_BYTES or self._lines > HEARD_LINES:
+            raise Failed("the server doesn't stop talking")
+        return raw.rstrip(b"\r\n").decode("utf-8", errors="replace")
+
+    async def say(self, line: str) -> None:
+        """Say one line."""
+        await self.say_all(line.encode() + b"\r\n")
+
+    async def say_all(self, text: bytes) -> None:
+        """Say it as it is."""
+        self._writer.write(text)
+        await self._writer.drain()
+
+    async def encrypt(self) -> None:
+        """Shake hands. What came before the handshake and was not read yet is forgotten: anybody could have said it."""
+        self._beneath = self._writer  # a writer that nobody holds closes its connection
+        self._reader, self._writer = await encrypted(self._writer, self._context, self._name)
+
+    @property
+    def own_address(self) -> str:
+        """Ours, as an address literal of SMTP (RFC 5321, 4.1.3)."""
+        address = str(self._writer.get_extra_info("sockname")[0]).partition("%")[0]
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+    @property
+    def address(self) -> str:
+        """The other side's."""
+        return str(self._writer.get_extra_info("peername")[0])
+
+    @property
+    def certificate_days(self) -> int | None:
+        """Until its certificate ends; None without TLS."""
+        return days_left(self._writer)
+
+    def leave(self) -> None:
+        """Hang up."""
+        self._writer.transport.abort()

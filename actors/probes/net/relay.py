@@ -1,0 +1,82 @@
+"""A way for a library that connects by itself: to a socket of ours, behind which everything is passed on.
+
+gRPC closes a connection only when all that it wants to send has left. A server that sends without end and reads nothing
+keeps it open for ever: one descriptor of the worker per check. Here both ends are ours, and end with the check.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from app import tasks
+from app.security.network.egress import Refused
+
+PIECE_BYTES = 65_536
+MOST_BYTES = 8_388_608  # that one connection brings: messages are bounded by less, what is between them is not
+CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of who connected, as Linux tells them
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Awaitable[Streams]]
+
+
+@asynccontextmanager
+async def relay(connect: Connect) -> AsyncIterator[str]:
+    """The address, in gRPC's words, of a socket that leads where `connect` does. Nobody but this process is let in."""
+    name = f"watchkeeper-{uuid4().hex}"
+    passing: set[asyncio.Task[None]] = set()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(_serve((reader, writer), connect))
+        passing.add(task)
+        task.add_done_callback(passing.discard)
+
+    server = await asyncio.start_unix_server(serve, f"\0{name}")
+    try:
+        yield f"unix-abstract:{name}"
+    finally:
+        server.close()
+        await tasks.end(*passing)
+
+
+async def _serve(ours: Streams, connect: Connect) -> None:
+    """Pass on between the library and the target until both have ended, or it was too much."""
+    theirs: Streams | None = None
+    try:
+        if _is_ourselves(ours[1].get_extra_info("socket")):
+            theirs = await connect()
+            await _both(_pour(ours[0], theirs[1]), _pour(theirs[0], ours[1], MOST_BYTES))
+    except (OSError, Refused):
+        pass  # the library learns of it by the end of its connection
+    finally:
+        for _, writer in filter(None, (ours, theirs)):
+            writer.transport.abort()
+
+
+def _is_ourselves(peer: socket.socket) -> bool:
+    pid, _, _ = CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
+    return bool(pid == os.getpid())
+
+
+async def _both(*pours: Awaitable[None]) -> None:
+    """Until both have ended. Raises what one of them did, and ends the other one then."""
+    running = [asyncio.ensure_future(one) for one in pours]
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await tasks.end(*running)
+    for one in done:
+        one.result()
+
+
+async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
+    left = most
+    while piece := await reader.read(PIECE_BYTES):
+        if left is not None and (left := left - len(piece)) < 0:
+            raise ConnectionAbortedError(f"more than {most} bytes")
+        writer.write(piece)
+        await writer.drain()
+    writer.write_eof()

@@ -1,0 +1,62 @@
+"""Questions over UDP: to one address that the policy allows, and nobody else is heard."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import cast
+
+from actors.probes.kit.context import Asked
+
+WAITING = 16  # datagrams that nobody has read yet; a flood is dropped beyond
+TRIES = 3  # of one question: a lost packet is the network's habit
+ASKING_SHARE = 0.9  # of the timeout
+
+
+class Line(asyncio.DatagramProtocol):
+    """A connected UDP socket."""
+
+    def __init__(self) -> None:
+        self._heard: asyncio.Queue[bytes | Exception] = asyncio.Queue(WAITING)
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop's call."""
+        self._transport = cast("asyncio.DatagramTransport", transport)  # the loop's own class is no subclass of it
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002  # the loop's call
+        """The loop's call; the socket is connected, so it is the one we asked."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._heard.put_nowait(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """The loop's call: what ICMP said of what we sent."""
+        with contextlib.suppress(asyncio.QueueFull):
+            self._heard.put_nowait(exc)
+
+    def send(self, data: bytes) -> None:
+        """Send one datagram."""
+        assert self._transport
+        self._transport.sendto(data)
+
+    async def receive(self) -> bytes:
+        """The next datagram. Raises OSError where the network says no."""
+        heard = await self._heard.get()
+        if isinstance(heard, Exception):
+            raise heard
+        return heard
+
+
+@contextlib.asynccontextmanager
+async def line_to(asked: Asked, host: str, port: int) -> AsyncIterator[Line]:
+    """A line to the address that the system prefers; raises as `Egress.addresses`, and OSError."""
+    address = (await asked.tools.egress.addresses(host))[0]
+    transport, line = await asyncio.get_running_loop().create_datagram_endpoint(Line, remote_addr=(address, port))
+    try:
+        yield line
+    finally:
+        transport.close()
+
+
+def share_of(asked: Asked) -> float:
+    """Seconds that one of several tries may take."""
+    return asked.snapshot.timeout_ms / 1000 * ASKING_SHARE / TRIES

@@ -1,0 +1,1 @@
+"""Wire protocols, bounded, one per file."""

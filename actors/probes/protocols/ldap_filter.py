@@ -1,0 +1,44 @@
+"""LDAP search filters as bytes (RFC 4511, 4.5.1.7). Pure."""
+
+from actors.probes.protocols.ber import element, octets
+from app.domain.parsing import ldap_filter
+from app.domain.parsing.ldap_filter import Combined, Compared, Filter, Matched, Present, Substrings
+
+_NESTED = {"&": 0xA0, "|": 0xA1, "!": 0xA2}
+_COMPARED = {"=": 0xA3, ">=": 0xA5, "<=": 0xA6, "~=": 0xA8}
+_PRESENT, _SUBSTRINGS, _MATCHED = 0x87, 0xA4, 0xA9
+_FIRST, _MIDDLE, _LAST = 0x80, 0x81, 0x82
+_RULE, _TYPE, _VALUE, _WITH_DN = 0x81, 0x82, 0x83, 0x84
+_TRUE = b"\xff"
+
+
+def encoded(text: str) -> bytes:
+    """The filter as it goes over the wire. Raises ValueError where it can't be read."""
+    return _written(ldap_filter.parsed(text))
+
+
+def _written(read: Filter) -> bytes:
+    match read:
+        case Combined(operator, parts):
+            return element(_NESTED[operator], *map(_written, parts))
+        case Present(attribute):
+            return octets(attribute, _PRESENT)
+        case Substrings(attribute, pieces):
+            return element(_SUBSTRINGS, octets(attribute), element(0x30, *_marked(pieces)))
+        case Compared(attribute, operator, value):
+            return element(_COMPARED[operator], octets(attribute), octets(value))
+        case Matched():
+            return _extensible(read)
+
+
+def _marked(pieces: list[bytes]) -> list[bytes]:
+    first, *middle, last = pieces
+    marked = [(first, _FIRST), *((one, _MIDDLE) for one in middle), (last, _LAST)]
+    return [octets(piece, tag) for piece, tag in marked if piece]
+
+
+def _extensible(read: Matched) -> bytes:
+    named = [(read.rule, _RULE), (read.attribute, _TYPE)]
+    parts = [octets(text, tag) for text, tag in named if text]
+    with_dn = [octets(_TRUE, _WITH_DN)] if read.with_dn else []
+    return element(_MATCHED, *parts, octets(read.value, _VALUE), *with_dn)

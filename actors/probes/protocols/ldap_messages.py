@@ -1,0 +1,118 @@
+"""The few LDAP messages that a check needs (RFC 4511), as bytes and back. Pure."""
+
+from msgspec import Struct
+
+from actors.probes.protocols.ber import ENUMERATED, OCTETS, SEQUENCE, element, elements, integer, number, octets
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+UNBIND = 0x42
+BIND, SEARCH, EXTENDED = 0x60, 0x63, 0x77
+BOUND, ENTRY, SEARCHED, ANSWERED = 0x61, 0x64, 0x65, 0x78
+SCOPES = {"base": 0, "one": 1, "sub": 2}
+FALSE = b"\0"
+BOOLEAN, SIMPLE, EXTENDED_NAME = 0x01, 0x80, 0x80
+OK, SIZE_LIMIT = 0, 4
+
+RESULTS = {
+    1: "operations error",
+    2: "protocol error",
+    3: "time limit exceeded",
+    7: "authentication method not supported",
+    8: "stronger authentication required",
+    10: "referral",
+    11: "administrative limit exceeded",
+    13: "confidentiality required: the server wants TLS",
+    32: "no such object",
+    34: "not a distinguished name",
+    48: "inappropriate authentication",
+    49: "invalid credentials",
+    50: "insufficient access rights",
+    51: "busy",
+    52: "unavailable",
+    53: "unwilling to perform",
+}
+
+
+class Result(Struct, frozen=True):
+    """How an operation ended."""
+
+    code: int
+    words: str
+
+    @property
+    def reason(self) -> str:
+        """In our words, and the server's behind them."""
+        usual = RESULTS.get(self.code, f"result {self.code}")
+        return f"{usual} ({self.words[:200]})" if self.words else usual
+
+
+class Entry(Struct, frozen=True):
+    """What a search found: a name, and values by attribute in lower case."""
+
+    name: str
+    values: dict[str, list[str]]
+
+
+def message(id_: int, operation: bytes) -> bytes:
+    """An envelope."""
+    return element(SEQUENCE, integer(id_), operation)
+
+
+def bind(name: str, password: str) -> bytes:
+    """A simple bind; two empty strings are nobody."""
+    return element(BIND, integer(3), octets(name), octets(password, SIMPLE))
+
+
+def start_tls() -> bytes:
+    """The wish to go on under TLS."""
+    return element(EXTENDED, octets(START_TLS, EXTENDED_NAME))
+
+
+def search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> bytes:
+    """A search.
+
+    wanted       the filter, encoded
+    attribute    the one to return; empty: none (`1.1`)
+    """
+    return element(
+        SEARCH,
+        octets(base),
+        integer(SCOPES[scope], ENUMERATED),
+        integer(0, ENUMERATED),  # aliases are not followed
+        integer(limit),
+        integer(0),  # our own deadline holds
+        element(BOOLEAN, FALSE),
+        wanted,
+        element(SEQUENCE, octets(attribute or "1.1")),
+    )
+
+
+def opened(data: bytes) -> tuple[int, int, bytes]:
+    """Message id, operation and its body. Raises ValueError."""
+    ((kind, inner),) = elements(data)
+    (id_tag, id_), (operation, body), *_ = elements(inner)
+    if kind != SEQUENCE or id_tag != 0x02:  # noqa: PLR2004  # INTEGER
+        raise ValueError("no LDAP message")
+    return number(id_), operation, body
+
+
+def result(body: bytes) -> Result:
+    """How an operation ended. Raises ValueError."""
+    (_, code), _, (tag, words), *_ = elements(body)
+    if tag != OCTETS:
+        raise ValueError("no LDAP result")
+    return Result(number(code), " ".join(words.decode("utf-8", errors="replace").split()))
+
+
+def entry(body: bytes) -> Entry:
+    """One entry. Raises ValueError."""
+    (_, name), (_, attributes) = elements(body)
+    values = {}
+    for _, attribute in elements(attributes):
+        (_, type_), (_, found) = elements(attribute)
+        values[_text(type_).lower()] = [_text(one) for _, one in elements(found)]
+    return Entry(_text(name), values)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")

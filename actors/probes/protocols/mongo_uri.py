@@ -1,0 +1,35 @@
+"""Where a MongoDB is: hosts of its config, or those that DNS has for the name in `mongodb+srv`."""
+
+import dns.asyncresolver
+import dns.exception
+import dns.resolver
+import msgspec
+
+from actors.probes.kit.result import Failed, Unsure
+from actors.probes.net.dns_messages import bounded
+from app.domain.connections.mongodb import MOST_HOSTS, Cluster, cluster_of
+from schema.targets import Mongodb
+
+
+async def found_cluster(target: Mongodb) -> Cluster:
+    """Raises InvalidField for a connection string that can't be read, Failed when DNS has no hosts for it."""
+    cluster = cluster_of(target)
+    if not cluster.service:
+        return cluster
+    return msgspec.structs.replace(cluster, hosts=await _published(cluster.hosts[0][0], cluster.service))
+
+
+async def _published(name: str, service: str) -> list[tuple[str, int]]:
+    """The hosts that DNS has for a name. They have to be of its own domain."""
+    try:
+        resolver = bounded(dns.asyncresolver.Resolver())
+        answer = await resolver.resolve(f"_{service}._tcp.{name}", "SRV", search=False)
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer) as error:
+        raise Failed(f"DNS has no hosts for {name}") from error
+    except (dns.exception.DNSException, OSError) as error:
+        raise Unsure(f"the hosts of {name} could not be looked up") from error
+    domain = "." + name.split(".", 1)[-1].lower()
+    hosts = [(str(one.target).rstrip(".").lower(), int(one.port)) for one in answer]
+    if not all(host.endswith(domain) for host, _ in hosts):
+        raise Failed(f"DNS names hosts for {name} that are of another domain")
+    return hosts[:MOST_HOSTS]

@@ -1,0 +1,182 @@
+"""What is said to a SQL Server, and what it answers: the words are the library's, the connection is ours.
+
+The library by itself blocks, connects where a server sends it, and believes every length that it reads. Here it is
+given whole, bounded replies and no connection: nothing waits in it, so a check can be cut off anywhere.
+"""
+
+import logging
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pytds import tds_base
+from pytds.tds_reader import ResponseMetadata, _TdsReader
+from pytds.tds_session import _TdsSession
+from pytds.tds_socket import _TdsSocket
+from pytds.tds_types import SerializerFactory
+from pytds.tds_writer import _TdsWriter
+
+from actors.probes.kit.result import Failed
+from actors.probes.protocols.tds_wire import NOT_TDS, PACKET_BYTES, REPLY, Wire
+from app.domain.connections.uris import Login
+
+MOST_PACKET_BYTES = 32_767  # what a server may ask for
+ENGLISH = 1033  # the language of its words
+VALUE_BYTES = 65_536
+PRODUCT = struct.Struct(">BBH")  # major, minor, build
+ROWS = (tds_base.TDS_ROW_TOKEN, tds_base.TDS_NBC_ROW_TOKEN)
+
+Item = TypeVar("Item")
+Row = tuple[Sequence[object] | None, list[str]]  # the first one, and what its columns are called
+
+logging.getLogger("pytds").setLevel(logging.CRITICAL)  # it tells queries; and what it warns of, a server could repeat
+
+
+class Reply(_TdsReader):  # type: ignore[misc]  # it carries no types
+    """A whole reply, read from its front and never beyond."""
+
+    def __init__(self, session: _TdsSession) -> None:
+        self._session, self._data, self._at = session, b"", 0
+
+    def feed(self, data: bytes) -> None:
+        """What is read next."""
+        self._data, self._at = data, 0
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes; fewer before the end. Not every loop of the library ends for a length that is a lie."""
+        if size < 0 or (size and self.stream_finished()):
+            raise tds_base.ClosedConnectionError
+        found = self._data[self._at : self._at + size]
+        self._at += len(found)
+        return found
+
+    def read_fast(self, size: int) -> tuple[bytes, int]:
+        """The same as a whole and a place in it."""
+        if size > len(self._data) - self._at:
+            raise tds_base.ClosedConnectionError
+        self._at += size
+        return self._data, self._at - size
+
+    def stream_finished(self) -> bool:
+        """Whether all was read."""
+        return self._at >= len(self._data)
+
+    def begin_response(self) -> ResponseMetadata:
+        """The reply has been fed."""
+        if self.stream_finished():
+            raise tds_base.ClosedConnectionError
+        return ResponseMetadata()
+
+
+class Packets(_TdsWriter):  # type: ignore[misc]  # it carries no types
+    """The library makes its buffer as large as a server asks for."""
+
+    @property
+    def bufsize(self) -> int:
+        """How large a packet may be."""
+        return len(self._buf)
+
+    @bufsize.setter
+    def bufsize(self, size: int) -> None:
+        if size > MOST_PACKET_BYTES:
+            raise tds_base.InterfaceError("packets larger than there are")
+        self._buf = bytearray(size)
+
+
+class Tokens(_TdsSession):  # type: ignore[misc]  # it carries no types
+    """Reads one row: of rows without columns a reply may have a million."""
+
+    rows = 0
+
+    def process_token(self, marker: int) -> Any:
+        """As the library, as far as one row."""
+        self.rows += marker in ROWS
+        if self.rows > 1:
+            raise tds_base.InterfaceError("rows that nobody asked for")
+        return super().process_token(marker)
+
+
+class Outlet:
+    """What the library takes for a socket: packets leave by it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def sendall(self, data: bytes) -> None:
+        """One packet."""
+        self._wire.say(bytes(data))
+
+    def close(self) -> None:
+        """The probe does that."""
+
+
+class Session:
+    """A conversation, from the sign-in on; each question waits for its whole reply."""
+
+    def __init__(self, wire: Wire, login: Login) -> None:
+        outlet, self._wire = Outlet(wire), wire
+        self._login = _introduction(login)
+        self._tds = _TdsSocket(sock=outlet, login=self._login, autocommit=True)
+        self._tokens = Tokens(self._tds, outlet, None, self._tds.env, PACKET_BYTES)
+        self._reply = self._tokens._reader = Reply(self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tds._main_session = self._tokens  # noqa: SLF001  # the library has no other way
+
+    @property
+    def version(self) -> str:
+        """What the server says that it is."""
+        major, minor, build = PRODUCT.unpack(struct.pack(">I", self._tds.product_version))
+        return f"{self._tds.product_name.rstrip(chr(0))} {major}.{minor}.{build}"
+
+    async def sign_in(self) -> tuple[str, int] | None:
+        """Raises Failed in the server's words; another host and port when it sends us there."""
+        await self._ask(lambda: self._tokens.tds7_send_login(self._login), self._signed_in)
+        route = self._tds.route
+        return (route["server"].partition("\\")[0], route["port"]) if route else None
+
+    def _signed_in(self) -> None:
+        if not self._tokens.process_login_tokens():
+            self._tokens.raise_db_exception()
+        self._tds.type_factory = SerializerFactory(self._tds.tds_version)
+
+    async def prepare(self, limit_ms: int) -> None:
+        """One row, no long values, no endless waiting for locks, and a transaction that nobody commits."""
+        words = (
+            f"SET ROWCOUNT 1; SET TEXTSIZE {VALUE_BYTES}; SET LOCK_TIMEOUT {limit_ms}; SET XACT_ABORT ON; "
+            "BEGIN TRANSACTION"
+        )
+        await self._ask(lambda: self._tokens.submit_plain_query(words), self._tokens.process_simple_request)
+
+    async def first(self, query: str) -> Row:
+        """The first row, None without one, and the names of its columns."""
+        return await self._ask(lambda: self._tokens.submit_plain_query(query), self._first)
+
+    def _first(self) -> Row:
+        self._tokens.begin_response()
+        if not self._tokens.find_result_or_done() or self._tokens.res_info is None:
+            return None, []
+        names = [str(one.column_name) for one in self._tokens.res_info.columns]
+        return self._tokens.fetchone(), names
+
+    async def _ask(self, say: Callable[[], None], read: Callable[[], Item]) -> Item:
+        """What is read from the reply. Raises Failed for a refusal, and for what is no answer."""
+        say()
+        self._reply.feed(await self._wire.message(REPLY))
+        try:
+            return read()
+        except tds_base.DatabaseError as error:
+            raise Failed(f"the server answered: {error.args[0]}") from error
+        except Exception as error:  # the library raises a bare one too for what it can't read
+            raise Failed(NOT_TDS) from error
+
+
+def _introduction(login: Login) -> tds_base._TdsLogin:
+    """Who asks, as the library wants it."""
+    made = tds_base._TdsLogin()  # noqa: SLF001  # the library's own connect() makes one and connects
+    made.client_host_name = made.app_name = made.library = "watchkeeper"
+    made.server_name = login.host[:128]
+    made.user_name, made.password, made.database = login.username or "sa", login.password, login.database
+    made.client_lcid = ENGLISH
+    made.option_flag2 = tds_base.TDS_ODBC_ON
+    made.bytes_to_unicode = True
+    return made

@@ -1,0 +1,93 @@
+"""Looks whether a gRPC server says that it serves, or what a method of it replies."""
+
+import logging
+import os
+from typing import Any
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each connection that fails
+
+import grpc
+
+from actors.probes.kit.context import Asked
+from actors.probes.kit.result import Failed, Seen
+from actors.probes.net.relay import Connect, Streams, relay
+from actors.probes.net.tls import context_of, days_left
+from actors.probes.protocols.grpc_calls import called, health_of
+from schema.heartbeat_texts import ANSWERED
+from schema.targets import Grpc
+
+# It logs a traceback for each word of a target that is not UTF-8.
+logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
+
+READ_LIMIT_BYTES = 1_000_000
+SHOWN = 300  # characters of a reply, in a detail
+SERVING = "SERVING"
+WORDS = {
+    grpc.StatusCode.UNIMPLEMENTED: "the server has no such service or method",
+    grpc.StatusCode.NOT_FOUND: "the server knows no service of that name",
+    grpc.StatusCode.UNAVAILABLE: "the server is there, and can't be spoken to",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "more than the limit, ours or the server's",
+}
+
+
+async def probe(target: Grpc, asked: Asked) -> Seen:
+    """Connect, over TLS where that is wanted, and have the library speak over this connection."""
+    streams = await _connected(target, asked)
+    try:
+        days = days_left(streams[1])
+        async with relay(_once(streams)) as place, _channel(target, place) as channel:
+            return await _look(target, channel, days, detailed=asked.detailed)
+    except grpc.aio.AioRpcError as error:
+        raise Failed(_meaning(error)) from error
+    finally:
+        streams[1].transport.abort()
+
+
+async def _connected(target: Grpc, asked: Asked) -> Streams:
+    """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
+    trust = context_of(target, asked.tools, protocols=("h2",)) if target.tls else None
+    return await asked.tools.egress.open_connection(target.host, target.port, ssl=trust)
+
+
+def _once(streams: Streams) -> Connect:
+    """Leads the library's first connection there; there is no second one."""
+    left = [streams]
+
+    async def connect() -> Streams:
+        if not left:
+            raise ConnectionResetError
+        return left.pop()
+
+    return connect
+
+
+def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
+    options: list[tuple[str, Any]] = [
+        ("grpc.default_authority", f"{target.host}:{target.port}"),
+        ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check
+        ("grpc.enable_retries", 0),
+        ("grpc.http2_scheme", "https" if target.tls else "http"),  # some servers compare it with their own
+        ("grpc.max_receive_message_length", READ_LIMIT_BYTES),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
+    ]
+    return grpc.aio.insecure_channel(place, options)
+
+
+async def _look(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> Seen:
+    if not target.method:
+        status = await health_of(channel, target.service)
+        if status != SERVING:
+            raise Failed(f"the server says {status}")
+        return Seen(code=ANSWERED, value=status, certificate_days=days, detail={"status": status} if detailed else None)
+    reply = await called(channel, target.method, target.body)
+    detail = {"reply": reply[:SHOWN]}
+    if target.keyword and (target.keyword in reply) is target.invert_keyword:
+        there = "" if target.invert_keyword else "not "
+        raise Failed(f"the keyword {target.keyword[:80]!r} is {there}in the reply", detail=detail)
+    return Seen(code=ANSWERED, value=reply, certificate_days=days, detail=detail if detailed else None)
+
+
+def _meaning(error: grpc.aio.AioRpcError) -> str:
+    code, details = error.code(), " ".join((error.details() or "").split())[:200]
+    return f"{WORDS.get(code, code.name)} ({details})" if details else WORDS.get(code, code.name)

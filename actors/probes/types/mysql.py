@@ -1,0 +1,181 @@
+"""Asks a MySQL or MariaDB one query that only reads.
+
+Read-only by construction: the query is prepared, which takes one statement and no end of a transaction, and runs in a
+read-only transaction. It travels as a hexadecimal value, so that no quoting rule of a server can split it.
+"""
+
+import contextlib
+import ssl
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import aiomysql
+from pymysql.constants import CLIENT, FIELD_TYPE
+from pymysql.err import MySQLError
+
+from actors.probes.kit.closing import say_goodbye
+from actors.probes.kit.context import Asked
+from actors.probes.kit.errors import of_system
+from actors.probes.kit.query_columns import value_of
+from actors.probes.kit.read_limit import TOO_MUCH, Meter
+from actors.probes.kit.result import Failed, Seen
+from actors.probes.kit.values import shown
+from actors.probes.net.tls import context_from
+from app.domain.connections.databases import mysql_encryption, mysql_login
+from app.domain.connections.uris import Login
+from app.domain.parsing.credential_encoding import in_utf8
+from schema.heartbeat_texts import ANSWERED
+from schema.targets import Mysql
+
+NOT_MYSQL = (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error)  # of what can't be read
+NO_GOODBYE = (MySQLError, *NOT_MYSQL)
+IN_THE_OPEN = "mysql_clear_password"  # by this name a server asks for the password as it is
+CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
+
+
+class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
+    """The library goes on without TLS when the server has none, sends a password as it is when asked, and reads on
+    whatever the size of a packet.
+    """
+
+    _ssl_context: ssl.SSLContext | None
+
+    def __init__(self, meter: Meter, *, insists: bool, **options: Any) -> None:
+        self._meter, self._insists = meter, insists
+        super().__init__(**options)
+
+    async def _read_bytes(self, num_bytes: int) -> Any:
+        if not self._meter.takes(num_bytes):
+            raise Failed(TOO_MUCH)
+        return await super()._read_bytes(num_bytes)
+
+    async def _request_authentication(self) -> None:
+        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+            if self._insists:
+                raise Failed("the server speaks no TLS")
+            self._ssl_context = None
+        self._refuse_open(str(self._server_auth_plugin))
+        await super()._request_authentication()
+
+    async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
+        self._refuse_open(plugin_name.decode("latin-1"))
+        return await super()._process_auth(plugin_name, auth_packet)
+
+    def close(self) -> None:
+        """Hang up at once: a farewell over TLS would first read all that is still on its way."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        super().close()
+
+    def _refuse_open(self, plugin: str) -> None:
+        if plugin == IN_THE_OPEN and not self._ssl_context:
+            raise Failed("the server wants the password unencrypted")
+
+
+async def probe(target: Mysql, asked: Asked) -> Seen:
+    """Connect, ask, take the first row's field that counts."""
+    login = mysql_login(target)
+    encryption = mysql_encryption(target, login)
+    tls = context_from(target, login.host, encryption)
+    addresses = await asked.tools.egress.addresses(login.host)
+    try:
+        connection = await _connected(addresses, login, tls, insists=encryption.insists)
+        row, columns, version = await _answer(connection, target.query, asked.snapshot.timeout_ms)
+    except MySQLError as error:
+        raise _meaning(error) from error
+    except OSError:  # among them a certificate's fault, which is a ValueError too
+        raise
+    except NOT_MYSQL as error:
+        raise Failed("the answer is not MySQL's protocol") from error
+    value = value_of(_numbered(row, columns), [one[0] for one in columns], target.column, target.query)
+    detail = {"value": shown(value), "server_version": version} if asked.detailed else None
+    return Seen(code=ANSWERED, detail=detail, value=value)
+
+
+async def _answer(
+    connection: Connection, query: str, timeout_ms: int
+) -> tuple[Sequence[object] | None, Sequence[Any], str]:
+    """The first row, its columns as the server describes them, and the server's version."""
+    try:
+        version = str(connection.get_server_info())
+        cursor = await connection.cursor(aiomysql.SSCursor)
+        for statement in statements(query, version, timeout_ms):
+            await cursor.execute(statement)
+        row, columns = await cursor.fetchone(), cursor.description or ()
+        await say_goodbye(_leave(connection, cursor), *NO_GOODBYE)
+    finally:
+        connection.close()
+    return row, columns, version
+
+
+def _numbered(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[object] | None:
+    """The row with its BIT fields as the numbers that they are; the library leaves their bytes."""
+    if not row:
+        return row
+    fields = zip(row, columns, strict=False)
+    return [
+        int.from_bytes(value, "big") if column[1] == FIELD_TYPE.BIT and isinstance(value, bytes) else value
+        for value, column in fields
+    ]
+
+
+async def _leave(connection: Connection, cursor: aiomysql.SSCursor) -> None:
+    await cursor.close()
+    await connection.ensure_closed()
+
+
+async def _connected(
+    addresses: Sequence[str], login: Login, tls: ssl.SSLContext | None, *, insists: bool
+) -> Connection:
+    """A connection to the first address that takes one."""
+    *others, last = addresses
+    for address in others:
+        with contextlib.suppress(MySQLError):
+            return await _signed_in(address, login, tls, insists=insists)
+    return await _signed_in(last, login, tls, insists=insists)
+
+
+async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None, *, insists: bool) -> Connection:
+    connection = Connection(
+        Meter(),
+        insists=insists,
+        host=address,
+        port=login.port,
+        user=login.username or "root",
+        password=in_utf8(login.password),
+        db=login.database or None,
+        charset="utf8mb4",
+        ssl=tls,
+        program_name="watchkeeper",
+    )
+    try:
+        await connection._connect()  # noqa: SLF001  # what the library's own connect() does after making its class
+    except BaseException:  # the library hangs up on errors only: a check's limit is none
+        connection.close()
+        raise
+    return connection
+
+
+def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
+    """What is said to the server, the query last. The two families have different names for a limit on time."""
+    limit = (
+        f"max_statement_time = {timeout_ms / 1000}" if "MariaDB" in version else f"max_execution_time = {timeout_ms}"
+    )
+    return (
+        f"SET SESSION {limit}, sql_select_limit = 1",
+        f"SET @watchkeeper = CONVERT(0x{query.encode().hex()} USING utf8mb4)",
+        "PREPARE watchkeeper FROM @watchkeeper",
+        "START TRANSACTION READ ONLY",
+        "EXECUTE watchkeeper",
+    )
+
+
+def _meaning(error: MySQLError) -> Exception:
+    """The server's word, or what happened on the way to it."""
+    if isinstance(error.__cause__, OSError):
+        return of_system(error.__cause__)
+    number, *words = error.args or (0,)
+    if number in CLIENT_SAYS or not words:
+        return Failed("the connection was closed without an answer")
+    return Failed(f"the server answered: {words[0]}")

@@ -1,0 +1,103 @@
+"""Looks whether a host answers ICMP echo, how often, and how evenly."""
+
+import asyncio
+from typing import Any
+
+from icmplib import (
+    AsyncSocket,
+    DestinationUnreachable,
+    ICMPLibError,
+    ICMPReply,
+    ICMPRequest,
+    ICMPv4Socket,
+    ICMPv6Socket,
+    SocketPermissionError,
+    TimeoutExceeded,
+)
+from icmplib.utils import unique_identifier
+
+from actors.probes.kit.context import Asked
+from actors.probes.kit.errors import of_system
+from actors.probes.kit.result import Failed, Seen, Unsure
+from actors.probes.net.ping_statistics import Echoes
+from app.domain.monitoring.values import exact
+from schema.assertions import Consequence
+from schema.heartbeat_texts import ANSWERED, NO_ANSWER
+from schema.status import Status
+from schema.targets import Ping
+
+TRIES = 3  # echo requests, spread over the timeout: one lost packet is the network's habit, not the host's failure
+ASKING_SHARE = 0.9  # of the timeout: the verdict comes before the deadline
+PAUSE_S = 0.1  # between two requests of a count: many devices answer only so many a second
+NOT_PERMITTED = (
+    "this worker may not send ICMP: let the kernel's net.ipv4.ping_group_range include its group, "
+    "or give it the capability CAP_NET_RAW"
+)
+
+
+async def probe(target: Ping, asked: Asked) -> Seen:
+    """Send echo requests, one after the other; without a count the first answer will do."""
+    address = (await asked.tools.egress.addresses(target.host))[0]
+    try:
+        with AsyncSocket(_socket_for(address)) as sock:
+            echoes = await _echoes(sock, address, target, asked)
+    except ICMPLibError as error:
+        raise _meaning(error) from error
+    return _judged(target, echoes, {"address": address, **echoes.facts()}, detailed=asked.detailed)
+
+
+async def _echoes(sock: AsyncSocket, address: str, target: Ping, asked: Asked) -> Echoes:
+    """What became of each request. One answer ends it when no count is asked for."""
+    tries = TRIES if target.count == 1 else target.count
+    share_s = asked.snapshot.timeout_ms / 1000 * ASKING_SHARE / tries
+    pause_s = min(PAUSE_S, share_s / 4)
+    name, rtts_ms = unique_identifier(), list[float | None]()
+    for sequence in range(tries):
+        request = ICMPRequest(address, name, sequence, payload_size=target.packet_size)
+        sock.send(request)
+        reply = await _reply_to(request, sock, share_s - pause_s)
+        rtts_ms.append(round((reply.time - request.time) * 1000, 3) if reply else None)
+        if reply and target.count == 1:
+            break
+        await asyncio.sleep(pause_s if sequence + 1 < tries else 0)
+    return Echoes(tuple(rtts_ms))
+
+
+def _judged(target: Ping, echoes: Echoes, facts: dict[str, Any], *, detailed: bool) -> Seen:
+    if not echoes.answered_ms:
+        raise Failed(f"no answer to {len(echoes.rtts_ms)} echo requests", code=NO_ANSWER)
+    if trouble := echoes.trouble(target.max_loss, target.max_jitter):
+        if target.otherwise is Consequence.DOWN:
+            raise Failed(trouble, detail=facts)
+        return Seen(Status.DEGRADED, 0, trouble, facts, value=exact(echoes.average_ms))
+    return Seen(code=ANSWERED, detail=facts if detailed else None, value=exact(echoes.average_ms))
+
+
+async def _reply_to(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:
+    """The answer, or None after `wait_s`. Raises icmplib's error for an answer that says no."""
+    try:
+        reply = await sock.receive(request, wait_s)
+    except TimeoutExceeded:
+        return None
+    reply.raise_for_status()
+    return reply
+
+
+def _socket_for(address: str) -> ICMPv4Socket | ICMPv6Socket:
+    """A datagram socket where the kernel lets us have one, else a raw one. Raises Unsure where neither."""
+    kind = ICMPv6Socket if ":" in address else ICMPv4Socket
+    for privileged in (False, True):
+        try:
+            return kind(privileged=privileged)
+        except SocketPermissionError:
+            continue
+    raise Unsure(NOT_PERMITTED)
+
+
+def _meaning(error: ICMPLibError) -> Failed | Unsure:
+    """The library keeps the system's error only as what it was raised in."""
+    if isinstance(error.__context__, OSError):
+        return of_system(error.__context__)
+    if isinstance(error, DestinationUnreachable):
+        return Failed(f"unreachable: {str(error).lower()}")
+    return Failed(str(error).lower())

@@ -1,0 +1,84 @@
+"""Looks whether the reports of a push monitor came in time. Asks nobody outside: reports come to the API."""
+
+from redis.exceptions import RedisError
+
+from actors.probes.kit.context import Asked
+from actors.probes.kit.result import Failed, Seen, Unsure
+from app import clock_watch as clock, interruptions, queue
+from app.db import TROUBLE
+from app.domain.monitoring import push_deadlines as reports
+from app.domain.monitoring.push_deadlines import Finding, Reports, Terms
+from app.errors import Unavailable
+from app.store.transactions import results as heartbeats
+from schema.heartbeat_texts import PUSHED, REPORTED, STARTED
+from schema.jobs import PUSHED_KEY, STARTED_KEY
+from schema.monitors import Snapshot
+from schema.status import Status
+from schema.targets import Push
+
+
+async def probe(target: Push, asked: Asked) -> Seen:
+    """Weigh what has come in up to the slot."""
+    snapshot, at_ms = asked.snapshot, asked.slot.at_ms
+    terms = terms_of(target, snapshot)
+    known = await reports_of(snapshot, reports.oldest_ms(terms, at_ms))
+    found = reports.find(known, terms, at_ms)
+    if found.status is Status.DOWN:
+        raise Failed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
+    return _seen(found)
+
+
+def _seen(found: Finding) -> Seen:
+    code = REPORTED if found.status is Status.UP else 0
+    return Seen(found.status, code, found.reason, look_ms=found.look_ms)
+
+
+def terms_of(target: Push, snapshot: Snapshot) -> Terms:
+    """When this monitor's reports are expected."""
+    grace_ms = None if target.grace is None else target.grace * 1000
+    return Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
+
+
+async def reports_of(snapshot: Snapshot, wanted_ms: int) -> Reports:
+    """What has come in.
+
+    wanted_ms    a report this new is believed from Redis; in every other case the record is read too, for Redis may
+                 have been emptied, and an outage needs a better witness
+    raises       Unsure when the record can't be read
+    """
+    report_ms, started_ms, away = await _remembered(snapshot.series)
+    if not report_ms or abs(report_ms) < wanted_ms:
+        try:
+            report_ms = max(report_ms, await _stored(snapshot.series, wanted_ms, PUSHED), key=abs)
+            started_ms = max(started_ms, abs(await _stored(snapshot.series, wanted_ms, STARTED)))
+        except (Unavailable, *TROUBLE) as error:
+            raise Unsure("our own database does not answer") from error
+    return Reports(report_ms, started_ms, snapshot.created_ms, away)
+
+
+async def _stored(series: int, since_ms: int, code: int) -> int:
+    return await heartbeats.newest_push(series, since_ms, code, until_ms=clock.now_ms() + clock.AHEAD_MS)
+
+
+async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none.
+
+    With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
+    """
+    own = tuple((one.from_ms, one.to_ms) for one in clock.watch.interruptions if one.lost_s >= clock.JUMP_S)
+    try:
+        async with queue.client().pipeline(transaction=False) as pipe:
+            pipe.hget(PUSHED_KEY, str(series))
+            pipe.hget(STARTED_KEY, str(series))
+            pipe.hgetall(interruptions.KEY)
+            report, started, noticed = await pipe.execute()
+    except (RedisError, OSError):
+        return 0, 0, own
+    others = tuple((one.from_ms, one.to_ms) for one in interruptions.of_day(noticed))
+    return _by_now(report), _by_now(started), tuple(one for one in (*own, *others) if one[1] > one[0])
+
+
+def _by_now(kept: bytes | None) -> int:
+    """What a clock that was ahead has noted came in by now."""
+    at_ms, now_ms = int(kept or 0), clock.now_ms()
+    return max(-now_ms, min(now_ms, at_ms)) if clock.is_ahead(abs(at_ms), now_ms) else at_ms

@@ -1,0 +1,200 @@
+"""Looks whether an SSH server greets, shows the right host key, and lets a user in."""
+
+import asyncio
+import warnings
+from typing import Any
+
+import asyncssh
+from asyncssh.saslprep import SASLPrepError
+
+from actors.probes.kit.context import Asked
+from actors.probes.kit.result import UNREADABLE, Failed, Seen, Unsure
+from actors.probes.protocols import ssh_host_keys as hostkeys
+from actors.probes.protocols.ssh_banner import banner_of
+from app.domain.monitoring.values import Untyped
+from schema.heartbeat_texts import ANSWERED, CONNECTED
+from schema.targets import Ssh
+
+warnings.filterwarnings("ignore", message="Diffie-Hellman over finite fields")  # old servers have nothing else
+asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
+KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses the prime, of any size
+NOBODY = "watchkeeper"  # never sent: without a login we leave once the key was seen
+
+
+class Witness(asyncssh.SSHClient):
+    """Remembers what the server showed.
+
+    expected    the fingerprint that its key must have; empty: any
+    enters      whether we log in afterwards
+    """
+
+    def __init__(self, expected: str, *, enters: bool) -> None:
+        self._expected, self._enters = expected, enters
+        self.connection: asyncssh.SSHClientConnection | None = None
+        self.fingerprint = self.algorithm = ""
+        self.is_proven = False
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """The library's call."""
+        self.connection = conn
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's call
+        """Go on only with the right key. Anybody can show it, for it is public; what comes next proves who has it."""
+        self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
+        if self.is_right and not self._enters:
+            self._leave_once_proven(key)
+        return self.is_right
+
+    def _leave_once_proven(self, key: asyncssh.SSHKey) -> None:
+        """The library asks the key whether the server signed with it; what it would do then is to log in."""
+        verify = key.verify
+
+        def verified(data: bytes, signature: bytes) -> bool:
+            self.is_proven = verify(data, signature)
+            return False  # for the library, the end of the key exchange
+
+        key.verify = verified  # type: ignore[assignment,method-assign]  # this key was made for this connection
+
+    @property
+    def is_right(self) -> bool:
+        """Whether a key was shown, and the expected one."""
+        return bool(self.fingerprint) and self._expected in {"", self.fingerprint}
+
+    @property
+    def offered(self) -> list[str]:
+        """The algorithms of host keys that the server knows, as it named them."""
+        return hostkeys.offered_in(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
+
+    @property
+    def banner(self) -> str:
+        """How the server introduced itself."""
+        return str(self.connection.get_extra_info("server_version", "")) if self.connection else ""
+
+
+async def probe(target: Ssh, asked: Asked) -> Seen:
+    """Read the banner; with a fingerprint shake hands too, with a user log in."""
+    if not target.fingerprint and not target.username:
+        return await _greeted(target, asked)
+    met = [_witness(target)]
+    await _met(target, asked, met[0], hostkeys.in_order(target.fingerprint))
+    if not met[0].is_right:
+        await _meet_others(target, asked, met)
+    if not met[-1].is_right:
+        raise Failed(_none_fits(target, met), detail=_facts(met[0]))
+    hostkeys.remember(target.fingerprint, met[-1].algorithm)
+    return Seen(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
+
+
+def _witness(target: Ssh) -> Witness:
+    return Witness(target.fingerprint, enters=bool(target.username))
+
+
+async def _meet_others(target: Ssh, asked: Asked, met: list[Witness]) -> None:
+    """Ask for the server's other keys, each by its kind, until one fits. Raises Failed for what comes after that."""
+    for kind in hostkeys.others(met[0].algorithm, met[0].offered):
+        met.append(_witness(target))
+        try:
+            await _met(target, asked, met[-1], hostkeys.ALGORITHMS[kind])
+        except (Failed, OSError):
+            if not met[-1].is_right:
+                return  # it lets nobody in so often; what was seen stands
+            raise
+        if met[-1].is_right:
+            return
+
+
+async def _met(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
+    """Have the witness see what a server shows that is asked for a key of one of these kinds. Raises Failed."""
+    try:
+        await _meet(target, asked, witness, algorithms)
+    except asyncssh.HostKeyNotVerifiable as error:
+        if not witness.fingerprint:
+            raise Failed("the server's host key can't be read", detail=_facts(witness)) from error
+        # else this is how we leave another key than the right one; who wants to know asks whether it is
+    except asyncssh.KeyExchangeFailed as error:
+        if not witness.is_proven:  # else this is how we leave before the login
+            raise _unproven(witness, error, target) from error
+    except (asyncssh.Error, asyncio.IncompleteReadError) as error:
+        raise _meaning(error, target) from error
+    finally:
+        if witness.connection:
+            witness.connection.abort()
+
+
+async def _greeted(target: Ssh, asked: Asked) -> Seen:
+    reader, writer = await asked.tools.egress.open_connection(target.host, target.port)
+    try:
+        banner = await banner_of(reader)
+    finally:
+        writer.transport.abort()
+    return Seen(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if asked.detailed else None)
+
+
+async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
+    """Shake hands, and log in where a user is named. Raises Failed for what the library can't read."""
+    keys, sock = _keys(target), await asked.tools.egress.socket_to(target.host, target.port)
+    try:
+        await asyncssh.connect(
+            target.host,
+            target.port,
+            sock=sock,
+            client_factory=lambda: witness,
+            config=None,  # the worker's own account has no part in it: no files, no agent, no keys
+            known_hosts=([], [], []),
+            kex_algs=KEY_EXCHANGES,
+            server_host_key_algs=algorithms,
+            agent_path=None,
+            client_keys=keys or None,
+            username=target.username or NOBODY,
+            password=target.password or None,
+            gss_host=None,
+            connect_timeout=None,  # one deadline holds for all of a check
+            login_timeout=asked.snapshot.timeout_ms / 1000 + 1,
+        )
+    except SASLPrepError:  # of the name that we log in with
+        raise
+    except UnicodeDecodeError as error:  # the standard has both in ASCII
+        raise Failed("the server's greeting, or a name it gives, is not ASCII") from error
+    except UNREADABLE as error:
+        raise Failed(f"a message of the server's can't be read ({type(error).__name__})") from error
+
+
+def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
+    try:
+        return [asyncssh.import_private_key(target.private_key)] if target.private_key else []
+    except asyncssh.KeyImportError as error:
+        raise Unsure("the private key can't be read: it must be OpenSSH or PEM, without a passphrase") from error
+
+
+def _unproven(witness: Witness, error: Exception, target: Ssh) -> Failed:
+    if witness.fingerprint:
+        return Failed(
+            "the server shows a host key that it does not have: somebody is in between", detail=_facts(witness)
+        )
+    return _meaning(error, target)
+
+
+def _facts(witness: Witness) -> dict[str, Any]:
+    return {"banner": witness.banner, "fingerprint": witness.fingerprint, "algorithm": witness.algorithm}
+
+
+def _none_fits(target: Ssh, met: list[Witness]) -> str:
+    keys = list(dict.fromkeys(one.fingerprint for one in met if one.fingerprint))
+    found = f"host key is {keys[0]}" if len(keys) == 1 else f"host keys are {', '.join(keys)}"
+    return f"the {found}, expected {target.fingerprint}"
+
+
+def _meaning(error: Exception, target: Ssh) -> Failed:
+    """What the library's error says of the server, in our words."""
+    match error:
+        case asyncssh.PermissionDenied():
+            return Failed(f"the login of {target.username[:80]} was refused")
+        case asyncssh.ConnectionLost():
+            return Failed("the connection was closed during the handshake")
+        case asyncssh.KeyExchangeFailed():
+            return Failed("no cipher, key exchange or host key in common")
+        case asyncssh.ProtocolNotSupported():
+            return Failed("the server doesn't speak SSH 2.0")
+        case asyncssh.Error(reason=reason):
+            return Failed(f"the handshake failed: {reason[:200].lower()}")
+    return Failed(f"the handshake failed ({type(error).__name__})")

@@ -1,0 +1,1 @@
+"""What every sender uses: requests, errors, limits, redaction."""

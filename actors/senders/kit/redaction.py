@@ -1,0 +1,77 @@
+"""Keeps a channel's secrets out of what is written about its deliveries. Pure."""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
+from urllib.parse import quote, unquote
+
+from msgspec import Meta, Struct
+
+from app.domain.text.message_text import one_line
+from app.security.secrets import config_views as projections
+from schema.field_types import MASK
+
+REASON_LIMIT = 300  # characters of a reason in the delivery log
+_TELLING = 8  # characters from which on a piece of a secret, such as of an address, gives it away
+_HOST = re.compile(r"^https?://[^/?#]*")
+_NAMES = ("username", "account_sid", "api_key_sid")
+_PAIR = re.compile(r"^\w+://([^/?#@:]*):([^/?#@]+)@")
+_SEPARATORS = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def redacted(reason: str, config: Struct) -> str:
+    """The reason with every secret of the channel masked, in whatever form it came back; one line, cut."""
+    for secret in sorted(set(_forms(config)), key=len, reverse=True):
+        reason = reason.replace(secret, MASK)
+    return one_line(reason.encode(errors="replace").decode(), REASON_LIMIT)  # SMTP replies may hold stray surrogates
+
+
+def _forms(config: Struct) -> Iterator[str]:
+    """Each secret as it stands, as it looks inside of an address, and as it crosses the wire in base64."""
+    for secret in _secrets(config):
+        yield from (secret, quote(secret, safe=""), _base64(secret))
+        yield from (piece for piece in _pieces(secret) if len(piece) >= _TELLING)
+        for name in _names(config):  # HTTP Basic, SMTP PLAIN
+            yield from (_base64(f"{name}:{secret}"), _base64(f"\0{name}\0{secret}"))
+        yield from _signed_in(secret)
+    yield from (one for one in projections.hidden_values(config) if len(one) >= _TELLING)
+
+
+def _names(config: Struct) -> Iterator[str]:
+    """What may stand beside a secret when somebody signs in."""
+    yield from (value for name in _NAMES if isinstance(value := getattr(config, name, ""), str))
+
+
+def _pieces(secret: str) -> Iterator[str]:
+    """Parts that give a secret away. Of an address: what follows its host, for the host may be told."""
+    rest = _HOST.sub("", secret)
+    yield from (rest, *_SEPARATORS.split(rest), *_SEPARATORS.split(unquote(rest)))
+
+
+def _signed_in(secret: str) -> Iterator[str]:
+    """The password of an address that holds a name and one, by itself and as HTTP Basic sends the pair."""
+    if found := _PAIR.match(secret):
+        name, password = map(unquote, found.groups())
+        yield from (password, quote(password, safe=""), _base64(password), _base64(f"{name}:{password}"))
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _secrets(config: Struct) -> Iterator[str]:
+    """Values of the fields marked secret, and every address: whoever has it can send."""
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name)
+        secret = _is_secret(hint)
+        if isinstance(value, dict):
+            yield from (one for one in value.values() if one and secret)
+        elif isinstance(value, str) and value and (secret or name == "url"):
+            yield value
+
+
+def _is_secret(hint: Any) -> bool:
+    """Whether the field is, or the values that it holds."""
+    marks = (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Meta))
+    return any((mark.extra or {}).get("secret") for mark in marks) or any(map(_is_secret, get_args(hint)))

@@ -1,0 +1,1 @@
+"""One notification provider per file."""

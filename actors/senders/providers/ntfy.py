@@ -1,0 +1,51 @@
+"""ntfy: a push message, published as JSON to the server's root."""
+
+import base64
+
+from actors.senders.kit.context import Tools
+from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.text_limits import fitted, utf8
+from app.domain.text.message_text import Mood, words_of
+from schema.channels import Ntfy
+from schema.message import Message
+
+TAGS = {
+    Mood.BAD: "red_circle",
+    Mood.GOOD: "green_circle",
+    Mood.WARNING: "yellow_circle",
+    Mood.NEUTRAL: "information_source",
+}
+CALM_PRIORITY = 3  # ntfy's default: good news need not wake anybody
+TEXT_LIMIT = 4_096  # bytes: ntfy makes an attachment of what is longer
+
+
+async def send(config: Ntfy, message: Message, tools: Tools) -> None:
+    """Publish the message."""
+    await post(render(config, message), tools.http, field_of("error"))
+
+
+def render(config: Ntfy, message: Message) -> Request:
+    """The publication. `sequence_id` is the delivery: a second attempt updates the first instead of ringing again."""
+    words = words_of(message, with_link=False)
+    urgent = words.mood in (Mood.BAD, Mood.WARNING)
+    body: dict[str, object] = {
+        "topic": config.topic,
+        "title": words.title,
+        "message": fitted(words.text, TEXT_LIMIT, utf8),
+        "priority": config.priority if urgent else min(config.priority, CALM_PRIORITY),
+        "tags": [TAGS[words.mood]],
+        "sequence_id": message.delivery_id,
+    }
+    button = {"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}
+    body |= {"actions": [button]} if message.ack_url else {}
+    return json_request(f"{config.server_url.rstrip('/')}/", body, _authorization(config))
+
+
+def _authorization(config: Ntfy) -> dict[str, str]:
+    """An access token, or name and password; the token wins."""
+    if config.token:
+        return {"Authorization": f"Bearer {config.token}"}
+    if config.username:
+        pair = base64.b64encode(f"{config.username}:{config.password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+    return {}

@@ -1,0 +1,60 @@
+"""Slack: a message to an incoming webhook."""
+
+import re
+
+from actors.senders.kit.context import Tools
+from actors.senders.kit.http import Request, json_request, post
+from actors.senders.kit.text_limits import fitted
+from app.domain.text.message_text import Mood, words_of
+from schema.channels import Slack
+from schema.message import Message
+
+EMOJI = {
+    Mood.BAD: ":red_circle:",
+    Mood.GOOD: ":large_green_circle:",
+    Mood.WARNING: ":large_yellow_circle:",
+    Mood.NEUTRAL: ":information_source:",
+}
+
+_WORD = re.compile(rb"[a-z_]{3,40}\s*")
+TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped, of a section's 3,000; a link needs some, too
+
+
+async def send(config: Slack, message: Message, tools: Tools) -> None:
+    """POST the message."""
+    await post(render(config, message), tools.http, _explain)
+
+
+def render(config: Slack, message: Message) -> Request:
+    """`text` is what notifications show; the blocks are what the channel shows."""
+    words = words_of(message, with_link=False)
+    plain = words.text
+    title, text = escaped(fitted(words.title, TITLE_LIMIT, _cost)), escaped(fitted(plain, TEXT_LIMIT, _cost))
+    text += f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
+    body: dict[str, object] = {
+        "text": f"{EMOJI[words.mood]} {title}\n{text}",
+        "blocks": [
+            {
+                "type": "section",
+                "text": {"type": "mrkdwn", "text": f"{EMOJI[words.mood]} *{title}*\n{text}", "verbatim": True},
+            },
+        ],
+        "unfurl_links": False,
+    }
+    body |= {"username": config.username} if config.username else {}
+    body |= {"channel": config.channel} if config.channel else {}
+    return json_request(config.webhook_url, body)
+
+
+def escaped(text: str) -> str:
+    """The three characters that Slack gives a meaning: no mention or link can be made without them."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _cost(text: str) -> int:
+    return len(escaped(text))
+
+
+def _explain(body: bytes) -> str:
+    """Slack answers an error with one word, such as `channel_not_found`."""
+    return body.decode().strip() if _WORD.fullmatch(body) else ""

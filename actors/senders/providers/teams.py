@@ -1,0 +1,44 @@
+"""Microsoft Teams: an Adaptive Card to a workflow that waits for a webhook."""
+
+from actors.senders.kit.context import Tools
+from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.text_limits import fitted
+from app.domain.text.message_text import Mood, words_of
+from schema.channels import Teams
+from schema.message import Message
+
+COLOURS = {Mood.BAD: "attention", Mood.GOOD: "good", Mood.WARNING: "warning", Mood.NEUTRAL: "default"}
+TEXT_LIMIT, LINES = 4_000, 40  # so that a card keeps below the 28 KB that Teams takes, however it is escaped
+VERSION = "1.4"  # what Teams shows on every device
+
+
+async def send(config: Teams, message: Message, tools: Tools) -> None:
+    """POST the card; workflows answer 202."""
+    await post(render(config, message), tools.http, field_of("error", "message"))
+
+
+def render(config: Teams, message: Message) -> Request:
+    """A message with one card as its attachment."""
+    card = _card(message)
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return json_request(config.webhook_url, {"type": "message", "attachments": [attachment]})
+
+
+def _card(message: Message) -> dict[str, object]:
+    words = words_of(message, with_link=False)
+    lines = fitted(words.text, TEXT_LIMIT).split("\n", LINES - 1)
+    title = {"text": words.title, "weight": "bolder", "size": "medium", "color": COLOURS[words.mood]}
+    card: dict[str, object] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": VERSION,
+        "msteams": {"width": "Full"},
+        "body": [_line(title), *(_line({"text": line}, spacing="none") for line in lines)],
+    }
+    button = {"type": "Action.OpenUrl", "title": "Acknowledge", "url": message.ack_url}
+    return card | ({"actions": [button]} if message.ack_url else {})
+
+
+def _line(run: dict[str, str], **properties: str) -> dict[str, object]:
+    """A line of plain text: unlike a TextBlock, a TextRun knows no markup, so nothing in it can link or mention."""
+    return {"type": "RichTextBlock", **properties, "inlines": [{"type": "TextRun", **run}]}

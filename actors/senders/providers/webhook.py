@@ -1,0 +1,90 @@
+"""Webhook: the event as JSON, signed. The same bytes on every attempt, so that a receiver can tell doubles."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from actors.senders.kit.context import Tools
+from actors.senders.kit.http import Request, post
+from schema.channels import Webhook
+from schema.message import Message
+
+OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection"})  # not the channel's
+NOTHING = (None, "")  # facts that an event does not have
+_ENCODER = msgspec.json.Encoder()
+
+
+class Body(Struct, frozen=True):
+    """The signature is the last member, and signs what stands before it."""
+
+    event: str
+    timestamp: str
+    data: dict[str, Any]
+    signature: str | UnsetType = UNSET
+
+
+async def send(config: Webhook, message: Message, tools: Tools) -> None:
+    """POST the event."""
+    await post(render(config, message), tools.hooks)
+
+
+def render(config: Webhook, message: Message) -> Request:
+    """The request; `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body.
+
+    While the channel has a secret of before, `X-Webhook-Signature-Previous` signs the raw body with that one.
+    """
+    body = Body(str(message.event), _rfc3339(message.at), _data(message))
+    if config.secret:
+        body = msgspec.structs.replace(body, signature=_signature(config.secret, _ENCODER.encode(body)))
+    raw = _ENCODER.encode(body)
+    headers = {
+        "Content-Type": "application/json",
+        "X-Webhook-Id": message.delivery_id,
+        "X-Webhook-Timestamp": body.timestamp,
+    }
+    for name, secret in (("", config.secret), ("-Previous", config.previous_secret)):
+        headers |= {f"X-Webhook-Signature{name}": _signature(secret, raw)} if secret else {}
+    return Request(config.url, raw, _own(config.headers) | headers)
+
+
+def _own(headers: dict[str, str]) -> dict[str, str]:
+    """The channel's headers, without those that would contradict ours."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name.lower() not in OURS and not name.lower().startswith("x-webhook-")
+    }
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def _data(message: Message) -> dict[str, Any]:
+    """What happened: the event's own facts, the usual ones in their usual form. What an event lacks is left out."""
+    usual = {
+        "delivery_id": message.delivery_id,
+        "monitor": message.monitor,
+        "status": message.status,
+        "msg": message.msg,
+        "started_at": _rfc3339(message.started_at) if message.started_at else "",
+        "duration": message.duration_s,
+        "ping": message.ping_ms,
+        "test": message.test or None,
+        "others": [_other(one) for one in message.others] or None,
+    }
+    known = usual | message.facts | {name: value for name, value in usual.items() if value not in NOTHING}
+    return {name: value for name, value in known.items() if value not in NOTHING}
+
+
+def _other(message: Message) -> Body:
+    """What is told together with it."""
+    return Body(str(message.event), _rfc3339(message.at), _data(message))
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

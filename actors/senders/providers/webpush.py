@@ -1,0 +1,91 @@
+"""Web push: a message to one browser, which alone can read it, by way of its maker's push service.
+
+Source: RFC 8030 (TTL, Urgency, Topic), RFC 8291 (encryption), RFC 8292 (VAPID: who we are).
+"""
+
+import os
+from hashlib import sha256
+from time import time
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from yarl import URL
+
+from actors.senders.kit.alert_actions import key_of
+from actors.senders.kit.context import Tools
+from actors.senders.kit.errors import Undelivered
+from actors.senders.kit.http import Request, post
+from actors.senders.kit.retry_after import json_of
+from actors.senders.kit.text_limits import fitted
+from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, SALT_BYTES, Once, encrypted
+from app.domain.alerting import vapid
+from app.domain.text.message_text import Mood, words_of
+from schema.channels import Webpush
+from schema.message import Message
+
+TOKEN_S = 43_200  # of the 24 hours that a push service accepts at most
+TOPIC_LENGTH = 32  # characters, of base64url (RFC 8030, 5.4)
+URGENCIES = {Mood.BAD: "high"}  # wakes a device that saves power; all else is "normal"
+_ENCODER = msgspec.json.Encoder()
+
+
+async def send(config: Webpush, message: Message, tools: Tools) -> None:
+    """Hand the message to the push service. 404 and 410 mean that the browser is subscribed no more."""
+    once = Once(ec.generate_private_key(ec.SECP256R1()), os.urandom(SALT_BYTES))
+    try:
+        request = render(config, message, once, int(time()))
+    except ValueError as error:
+        raise Undelivered("the subscription's keys are not what they should be", permanent=True) from error
+    await post(request, tools.http, _explain)
+
+
+def render(config: Webpush, message: Message, once: Once, now_s: int) -> Request:
+    """The request. While the browser is away, a later message with the same topic takes the place of an earlier one.
+
+    raises    ValueError when a key is none
+    """
+    headers = {
+        "Authorization": _authorization(config, now_s),
+        "Content-Encoding": "aes128gcm",
+        "Content-Type": "application/octet-stream",
+        "TTL": str(config.ttl),
+        "Urgency": URGENCIES.get(words_of(message).mood, "normal"),
+        "Topic": topic_of(message),
+    }
+    return Request(config.endpoint_url, encrypted(plain_of(message), config.p256dh, config.auth, once), headers)
+
+
+def plain_of(message: Message) -> bytes:
+    """What the browser's service worker gets; the text is cut when all of it is too much."""
+    words = words_of(message, with_link=False)
+    told = {
+        "title": words.title,
+        "body": "",
+        "tag": topic_of(message),
+        "event": message.event,
+        "timestamp": message.at,
+        "delivery_id": message.delivery_id,
+        "ack_url": message.ack_url,
+    }
+    text = words.text
+    cut = fitted(text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(told | {"body": body})))
+    return _ENCODER.encode(told | {"body": cut})
+
+
+def topic_of(message: Message) -> str:
+    """The same for everything about one outage."""
+    return vapid.written(sha256(key_of(message).encode()).digest())[:TOPIC_LENGTH]
+
+
+def _authorization(config: Webpush, now_s: int) -> str:
+    audience = str(URL(config.endpoint_url).origin())
+    claims = {"aud": audience, "exp": now_s + TOKEN_S, "sub": f"mailto:{config.contact}"}
+    token = jwt.encode(claims, vapid.private_key(config.private_key), "ES256")
+    return f"vapid t={token}, k={vapid.public_of(config.private_key)}"
+
+
+def _explain(body: bytes) -> str:
+    """Mozilla says `message`, Apple `reason`; the others answer with pages."""
+    answer = json_of(body)
+    return next((said for name in ("message", "reason") if isinstance(said := answer.get(name), str)), "")

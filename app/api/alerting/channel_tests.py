@@ -1,0 +1,49 @@
+"""Tests of channels: the notify stage sends, this process only asks and waits."""
+
+from contextlib import suppress
+from time import monotonic
+
+import structlog
+from redis.exceptions import RedisError
+
+from app import queue
+from app.errors import Unavailable, Upstream
+from app.store.alerting import channel_tests as trials
+from schema.events import Event
+from schema.jobs import NotifyBatch
+
+WAIT_S = 25  # longer than one send may take
+LOOK_S = 2  # between looks at the record, where the answer is even when Redis lost the reply
+DONE = {"sent", "dead"}
+
+log = structlog.get_logger()
+
+
+async def run(channel_id: str, request_id: str, event: Event | None = None) -> None:
+    """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when nobody sent it.
+
+    event    what to tell; None: that this is a test
+    """
+    delivery_id = await trials.add(channel_id, event or trials.example())
+    try:
+        await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
+        seen = await _settled(delivery_id)
+    except RedisError as error:
+        log.warning("channel.test_not_queued", channel=channel_id, error=type(error).__name__)
+        seen = await trials.outcome(delivery_id)
+    if seen.state not in DONE:
+        await trials.give_up(delivery_id)
+        raise Unavailable("No worker has sent the test in time.", retry_after_s=LOOK_S)
+    if seen.state == "dead":
+        raise Upstream(f"The test was not delivered: {seen.error}", reason=seen.error)
+
+
+async def _settled(delivery_id: str) -> trials.Outcome:
+    """The delivery's outcome as soon as it is settled, or as it is when the wait ends."""
+    until = monotonic() + WAIT_S
+    seen = await trials.outcome(delivery_id)
+    while seen.state not in DONE and monotonic() < until:
+        with suppress(TimeoutError):
+            await queue.client().blpop([f"wk:reply:{delivery_id}"], timeout=LOOK_S)
+        seen = await trials.outcome(delivery_id)
+    return seen

@@ -1,0 +1,150 @@
+"""Deliveries over HTTP: who was told what, who was not and why, and to tell it again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import structlog
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import UNSET, Meta, Struct
+from msgspec.structs import replace
+from redis.exceptions import RedisError
+
+from app import queue
+from app.api.http import pagination as lists
+from app.api.http.errors import request_id_of
+from app.api.http.pagination import Asked, Limit, Order, Page
+from app.api.http.rate_limits import RUNNING
+from app.errors import Invalid
+from app.security.auth.policy import OPERATOR, VIEWER
+from app.store.alerting import delivery_queries as delivery_list, delivery_resend as resends
+from app.store.alerting.delivery_queries import END_MS, DeliveryQuery
+from schema.deliveries import Delivery, DeliveryDetails, ResendDraft, Resent, State
+from schema.events import EventKind
+from schema.pagination import Pagination
+from schema.users import Principal
+
+log = structlog.get_logger()
+
+Sort = Literal["created_at", "event_at", "sent_at"]
+StateWord = Annotated[State | None, QueryParameter(name="state", description="How far they are.")]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest delivery.")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; deliveries made before then.")]
+
+
+class Deliveries(Struct, frozen=True, kw_only=True):
+    """The first deliveries, at most 1,000."""
+
+    deliveries: list[Delivery]
+    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+
+
+class DeliveryPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Delivery]
+    pagination: Pagination
+
+
+async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
+    principal: NamedDependency[Principal],
+    channel_id: FromQuery[UUID | None] = None,
+    monitor_id: FromQuery[UUID | None] = None,
+    incident_id: FromQuery[UUID | None] = None,
+    event: FromQuery[EventKind | None] = None,
+    how_far: StateWord = None,
+    since: Since = None,
+    until: Until = None,
+) -> DeliveryQuery:
+    """Which deliveries are asked for. Raises Invalid."""
+    return DeliveryQuery(
+        channel_id=_text(channel_id),
+        monitor_id=_text(monitor_id),
+        incident_id=_text(incident_id),
+        event=event,
+        state=how_far,
+        from_ms=_ms_of("from", since, 0),
+        to_ms=_ms_of("to", until, END_MS),
+        seen_by=principal.tags,
+    )
+
+
+async def asked(
+    wanted: NamedDependency[DeliveryQuery],
+    page: Page = None,
+    limit: Limit = None,
+    sort: FromQuery[Sort] = "created_at",
+    order: FromQuery[Order] = "desc",
+) -> Asked[DeliveryQuery]:
+    """The same, in which order, and which part of them."""
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = replace(wanted, sort=sort, descending=descending, limit=window.limit, skip=window.skip)
+    return Asked(query, window)
+
+
+class DeliveryController(Controller):
+    """Who was told what."""
+
+    path = "/deliveries"
+    tags = ("Deliveries",)
+    guards = (VIEWER,)
+
+    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(wanted), "asked": Provide(asked)})
+    async def browse(self, asked: NamedDependency[Asked[DeliveryQuery]]) -> Deliveries | DeliveryPage:
+        """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
+        found, total = await delivery_list.browse(asked.query), await delivery_list.count(asked.query)
+        if asked.window.page is None:
+            return Deliveries(deliveries=found, total=total)
+        return DeliveryPage(data=found, pagination=lists.numbers(asked.window, total))
+
+    @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUNNING)
+    async def resend_all(
+        self, data: JSONBody[ResendDraft], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> Resent:
+        """Send dead deliveries again, the oldest first, at most 1,000 at once; each under the id it had."""
+        query = DeliveryQuery(
+            channel_id=data.channel_id,
+            monitor_id=data.monitor_id,
+            incident_id=data.incident_id,
+            event=data.event,
+            seen_by=principal.tags,
+        )
+        found = await resends.dead_ones(query, () if data.ids is UNSET else data.ids)
+        await _send(found, request_id_of(request))
+        return Resent(sum(len(ids) for ids in found.values()))
+
+    @get("/{delivery_id:str}", operation_id="GetDelivery")
+    async def read(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetails:
+        """Read one delivery with its event and every try."""
+        return await delivery_list.read(str(delivery_id), principal.tags)
+
+    @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUNNING)
+    async def resend(
+        self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> Delivery:
+        """Send a delivery that is done once more, under the id it had: a receiver may take it for a double."""
+        found = await resends.again(str(delivery_id), principal.tags)
+        await _send({found.channel_id: [found.id]}, request_id_of(request))
+        return found
+
+
+async def _send(found: Mapping[str, Sequence[str]], request_id: str) -> None:
+    """Have workers told at once; when Redis is away, the sweeper finds what is stored."""
+    jobs = queue.notify_jobs({channel_id: list(ids) for channel_id, ids in found.items()})
+    try:
+        await queue.put(*(replace(job, request_id=request_id) for job in jobs))
+    except RedisError as error:
+        log.warning("delivery.not_queued", n=len(jobs), error=type(error).__name__)
+
+
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)
+
+
+def _ms_of(name: str, at: datetime | None, absent: int) -> int:
+    if at is not None and at.tzinfo is None:
+        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+    return absent if at is None else int(at.timestamp() * 1000)

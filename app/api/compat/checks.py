@@ -1,0 +1,171 @@
+"""Checks over HTTP: monitors as document 002 knows them. What is stored, and what follows from it, is a monitor's."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from app import response_cache as cache
+from app.api.compat.results import result_of
+from app.api.http import audit_trail as trail, etags, pagination as lists
+from app.api.http.audit_trail import Trail
+from app.api.http.pagination import Order, Window
+from app.api.http.rate_limits import RUNNING
+from app.api.monitoring import monitor_changes as aftermath, run_now as running
+from app.domain.compat import checks, field_names as dialect, plugins
+from app.domain.system import audit_destinations as destinations
+from app.security.auth import authorization as rights
+from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
+from app.security.secrets import config_views as projections
+from app.store.history import result_queries as results
+from app.store.monitoring import config_secrets as configs, optional_libraries as clients, proxies
+from app.store.system import settings
+from app.store.transactions import monitors
+from app.store.transactions.monitors import Changed, MonitorQuery
+from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
+from schema.heartbeat_texts import text_of
+from schema.jobs import Outcome
+from schema.monitors import Monitor
+from schema.pagination import pagination_of
+from schema.results import VERDICTS, Result
+from schema.status import Role
+from schema.users import Principal
+
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+async def asked(
+    principal: NamedDependency[Principal],
+    window: NamedDependency[Window],
+    enabled: FromQuery[bool | None] = None,
+    plugin_type: FromQuery[str | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> MonitorQuery:
+    """Which monitors the checks asked for are. Raises Invalid."""
+    return MonitorQuery(
+        active=enabled,
+        type=plugin_type and plugins.type_of(plugin_type),
+        sort=sort,
+        descending=order == "desc",
+        limit=window.limit,
+        offset=window.skip,
+        seen_by=principal.tags,
+    )
+
+
+async def shown(found: list[Monitor]) -> list[Check]:
+    """Monitors as checks, with all that their configs say."""
+    ran = await results.last_runs(one.id for one in found)
+    return [checks.check_of(one, ran.get(one.id)) for one in found]
+
+
+async def _listed(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
+    found, total = await monitors.browse(query)
+    found = projections.visible_to(principal, found)
+    pages = pagination_of(1, window.limit, total).pages
+    return Checks(checks=await shown(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
+
+
+async def _told(changed: Changed, *, status_code: int = 200) -> Response[Check]:
+    """What a change led to; its ETag is the monitor's."""
+    await aftermath.tell(changed)
+    (check,) = await shown([changed.monitor])
+    return Response(check, status_code=status_code, headers=etags.header_of(changed.monitor.version))
+
+
+async def require_ad_hoc(principal: Principal) -> None:
+    """Raise Forbidden for who may not run checks that are kept nowhere: the setting says who may."""
+    rights.require_role(principal, Role(await settings.read("checks.ad_hoc_role")))
+
+
+async def run_once(data: AdHocCheck, noted: Trail) -> Result:
+    """Run a check that is kept nowhere, and note in the trail where it connects. Raises Invalid, Unavailable."""
+    target, timeout_s = checks.target_of(data)
+    with checks.in_its_words(data.plugin_type):
+        clients.require(target)
+        target = configs.fresh(target)
+        proxy = await proxies.of(target)
+    noted.connects(destinations.of(target))
+    return _result_of(await running.ad_hoc(target, timeout_s, proxy))
+
+
+def _result_of(outcome: Outcome) -> Result:
+    return Result(
+        id=None,
+        check_id=None,
+        status=VERDICTS[outcome.seen],
+        message=outcome.message or text_of(outcome.code),
+        response_time=outcome.took_us / 1_000_000,
+        raw_data=dialect.facts_of(outcome.detail),
+        executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
+    )
+
+
+class CheckController(Controller):
+    """What is checked, how and when."""
+
+    path = "/checks"
+    tags = ("Checks",)
+    guards = (VIEWER,)
+    dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
+    async def browse(
+        self,
+        wanted: NamedDependency[MonitorQuery],
+        window: NamedDependency[Window],
+        principal: NamedDependency[Principal],
+    ) -> Checks:
+        """List checks, a page at a time."""
+        asked_by = (wanted, window, projections.sees_whole(principal))
+        return await cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
+
+    @post(operation_id="CreateCheck", guards=[ADMIN])
+    async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
+        """Add a check. Without a schedule it runs on demand only."""
+        draft = checks.draft_of(data)
+        with checks.in_its_words(data.plugin_type):
+            changed = await monitors.add(draft)
+        return await _told(changed, status_code=201)
+
+    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
+    async def run_ad_hoc(
+        self, data: JSONBody[AdHocCheck], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> Result:
+        """Run a check that is kept nowhere: a worker looks, and nothing is stored but where it connected, in the audit
+        log. The setting `checks.ad_hoc_role` keeps this for admins.
+        """
+        await require_ad_hoc(principal)
+        return await run_once(data, trail.of(request))
+
+    @get("/{check_id:str}", operation_id="GetCheck")
+    async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
+        """Read one check."""
+        found = projections.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
+        (check,) = await shown(found)
+        return Response(check, headers=etags.header_of(found[0].version))
+
+    @put("/{check_id:str}", operation_id="UpdateCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
+    async def change(
+        self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
+    ) -> Response[Check]:
+        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        monitor = await monitors.read(str(check_id))
+        patch = checks.patch_of(monitor, data)
+        with checks.in_its_words(monitor.type):
+            changed = await monitors.change(monitor.id, patch, version=version)
+        return await _told(changed)
+
+    @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
+    async def remove(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a check and its results."""
+        await aftermath.tell(await monitors.remove(str(check_id), version=version))
+
+    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
+    async def run(self, check_id: FromPath[UUID]) -> Result:
+        """Run a check now, through the ordinary pipeline, and answer with the stored result."""
+        return result_of(await running.stored(str(check_id)))

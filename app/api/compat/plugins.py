@@ -1,0 +1,31 @@
+"""Plugins over HTTP: monitor types as document 002 knows them."""
+
+from litestar import Controller, get
+from litestar.params import FromPath
+
+from app.domain.compat import plugins
+from app.errors import NoSuch
+from app.security.auth.policy import VIEWER
+from schema.plugins import Plugin, Plugins
+from schema.targets import TARGETS
+
+
+class PluginController(Controller):
+    """What can be checked, and what each kind of check takes."""
+
+    path = "/plugins"
+    tags = ("Plugins",)
+    guards = (VIEWER,)
+
+    @get(operation_id="ListPlugins", sync_to_thread=False)
+    def browse(self) -> Plugins:
+        """List every kind of check, with its required and optional config."""
+        return plugins.catalogue()
+
+    @get("/{plugin_name:str}", operation_id="GetPlugin", sync_to_thread=False)
+    def read(self, plugin_name: FromPath[str]) -> Plugin:
+        """Read about one kind of check, by its name or an alias."""
+        type_ = plugins.ALIASES.get(plugin_name, plugin_name)
+        if type_ not in TARGETS:
+            raise NoSuch("plugin", plugin_name)
+        return plugins.described(type_)

@@ -1,0 +1,149 @@
+"""Results over HTTP: heartbeats as document 002 knows them."""
+
+from datetime import UTC, datetime, timedelta
+from time import time
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec.structs import replace
+
+from app import response_cache as cache
+from app.api.http import pagination as lists
+from app.api.http.pagination import Window
+from app.domain.compat import field_names as dialect
+from app.errors import Invalid
+from app.security.auth.policy import VIEWER
+from app.store.history import heartbeats as readings, result_queries as results
+from app.store.history.heartbeats import COUNTED_MOST, DAY_MS, HeartbeatQuery
+from app.store.transactions import monitors
+from app.store.visibility import Seeing
+from schema.heartbeats import Heartbeat
+from schema.pagination import pagination_of
+from schema.results import VERDICTS, Period, Result, Results, Summary, Verdict, VerdictShare
+from schema.users import Principal
+
+DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
+TOO_LONG = "must be at most a day before `to_date` with a `status`, unless there is a `check_id`"
+
+FromDate = Annotated[
+    datetime | None, QueryParameter(description="ISO 8601; the oldest execution. Without a zone it is UTC.")
+]
+ToDate = Annotated[datetime | None, QueryParameter(description="ISO 8601; the newest execution.")]
+
+
+def result_of(beat: Heartbeat) -> Result:
+    """A heartbeat in document 002's words."""
+    return Result(
+        id=beat.id,
+        check_id=beat.monitor_id,
+        status=VERDICTS[beat.status],
+        message=beat.msg,
+        response_time=None if beat.ping is None else round(beat.ping / 1000, 6),
+        raw_data=dialect.facts_of(beat.detail),
+        executed_at=beat.time,
+    )
+
+
+async def asked(
+    principal: NamedDependency[Principal],
+    window: NamedDependency[Window],
+    status: FromQuery[Verdict | None] = None,
+    from_date: FromDate = None,
+    to_date: ToDate = None,
+) -> HeartbeatQuery:
+    """Which heartbeats the results asked for are."""
+    return HeartbeatQuery(
+        statuses=frozenset(one for one, verdict in VERDICTS.items() if verdict is status),
+        reach_ms=None if status is None else DAY_MS,  # a rare status of all checks may be nowhere near
+        from_ms=_ms_of(from_date),
+        to_ms=_ms_of(to_date),
+        limit=window.limit,
+        skip=window.skip,
+        seen_by=principal.tags,
+    )
+
+
+def _ms_of(at: datetime | None) -> int | None:
+    """Epoch milliseconds; an instant without a zone is UTC, None stays None."""
+    if at is None:
+        return None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+async def listed(query: HeartbeatQuery, window: Window) -> Results:
+    """A page in document 002's form. Raises Invalid."""
+    return await cache.through("results", (query, window), Results, lambda: _listed(query, window))
+
+
+async def _listed(query: HeartbeatQuery, window: Window) -> Results:
+    try:
+        found = [] if query.skip >= COUNTED_MOST else (await readings.browse(query))[0]
+        total = await readings.count(query)
+    except Invalid as refused:
+        raise Invalid.one("from_date", TOO_LONG) from refused
+    return Results(
+        results=[result_of(beat) for beat in found],
+        page=window.page or 1,
+        per_page=window.limit,
+        total=total,
+        pages=pagination_of(1, window.limit, total).pages,
+    )
+
+
+async def _summary(period: Period, seen_by: Seeing) -> Summary:
+    to_date = datetime.fromtimestamp(int(time()), UTC)
+    from_date = to_date - timedelta(days=DAYS[period])
+    window = range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000)
+    counts = await results.counted(window, seen_by)
+    total = sum(counts.values())
+    by_verdict = {verdict: sum(counts[one] for one in VERDICTS if VERDICTS[one] is verdict) for verdict in Verdict}
+    return Summary(
+        period=period,
+        from_date=from_date,
+        to_date=to_date,
+        total_checks=total,
+        statuses={
+            name: VerdictShare(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()
+        },
+    )
+
+
+class ResultController(Controller):
+    """What checks saw, newest first."""
+
+    path = "/results"
+    tags = ("Results",)
+    guards = (VIEWER,)
+    dependencies = {"window": Provide(lists.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListResults")
+    async def browse(
+        self,
+        wanted: NamedDependency[HeartbeatQuery],
+        window: NamedDependency[Window],
+        check_id: FromQuery[UUID | None] = None,
+    ) -> Results:
+        """List results of all checks, or of one. With a `status` and no `check_id` it looks back a day."""
+        return await listed(replace(wanted, monitor_id=check_id and str(check_id)), window)
+
+    @get("/summary", operation_id="GetResultSummary")
+    async def summary(self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day") -> Summary:
+        """Count the results of the last day, week (7 days) or month (30 days)."""
+        seen_by = principal.tags
+        return await cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
+
+    @get("/check/{check_id:str}", operation_id="ListCheckResults")
+    async def of_check(
+        self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
+    ) -> Results:
+        """List results of one check."""
+        await monitors.read(str(check_id), wanted.seen_by)
+        return await listed(replace(wanted, monitor_id=str(check_id)), window)
+
+    @get("/{result_id:str}", operation_id="GetResult")
+    async def read(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
+        """Read one result."""
+        return result_of(await results.read(result_id, principal.tags))

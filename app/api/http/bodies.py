@@ -1,0 +1,180 @@
+"""JSON bodies: decoded strictly, and *all* wrong fields named at once.
+
+Handlers take `data: JSONBody[MonitorDraft]`; the application sets `dto=Body` for every one. A struct whose variants
+are chosen by `type` (`VARIANTS`) is decoded as their union.
+"""
+
+import re
+from collections.abc import Generator
+from functools import cache
+from itertools import islice
+from typing import Any, ClassVar, Union
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.dto import AbstractDTO, DTOConfig
+from litestar.dto.data_structures import DTOFieldDefinition
+from litestar.exceptions import HTTPException
+from litestar.openapi.spec import Schema
+from litestar.typing import FieldDefinition
+
+from app.api.http import audit_trail as trail
+from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.validation import structs as fitting
+from app.errors import Invalid, Malformed
+from schema import channels, monitors
+from schema.errors import FieldError
+
+LIMIT_BYTES = 1_000_000
+MOST_POWERS = 1_000  # each takes msgspec microseconds: a body of nothing else would hold the API for seconds
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_POWER = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
+    monitors.MonitorDraft: monitors.DRAFTS,
+    channels.ChannelDraft: channels.DRAFTS,
+}
+
+
+class WrongContentType(HTTPException):
+    """The body is of a kind that this route does not read."""
+
+    status_code = 415
+
+
+def decoded(body: bytes, type_: Any) -> Any:
+    """A JSON text as `type_`; raises Malformed when it is no JSON, Invalid with every wrong field."""
+    body = _in_utf8(body)
+    if _has_many_powers(body):
+        raise Malformed(f"The body has more than {MOST_POWERS:,} numbers with an exponent, such as 1e30.")
+    try:
+        value = decoder(type_).decode(body)
+    except msgspec.ValidationError as error:
+        raise Invalid(fitting.faults(_raw(body), wire_type(type_)) or _other(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(_why(error)) from error
+    if b"\\u0000" in body and _NUL.search(body):
+        raise Invalid(fitting.unstorable_at(_raw(body)) or [FieldError("", fitting.UNSTORABLE_TEXT)])
+    return value
+
+
+@cache
+def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+    """One decoder per type."""
+    return msgspec.json.Decoder(wire_type(type_), strict=True)
+
+
+@cache
+def wire_type(type_: Any) -> Any:
+    """What is really on the wire: the union of a struct's variants, or the type itself."""
+    variants = VARIANTS.get(type_)
+    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # of as many as there are
+
+
+def _has_many_powers(body: bytes) -> bool:
+    if body.count(b"e") + body.count(b"E") <= MOST_POWERS:
+        return False
+    return next(islice(_POWER.finditer(body), MOST_POWERS, None), None) is not None
+
+
+def _in_utf8(body: bytes) -> bytes:
+    """Without a mark: files that Windows writes begin with one, and are posted as they are."""
+    try:
+        return foreign_json.in_utf8(body)
+    except ValueError as error:
+        raise Malformed(_why(error)) from error
+
+
+def _raw(body: bytes) -> Any:
+    try:
+        return foreign_json.decoded(body)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(_why(error)) from error
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "The body is nested too deeply."
+    return f"The body is not JSON: {error}"
+
+
+def _other(error: Exception) -> list[FieldError]:
+    return [FieldError("", str(error))]
+
+
+class Body(AbstractDTO[Any]):
+    """Litestar's seam for reading bodies, used for nothing else: what we return is encoded as it is."""
+
+    config: ClassVar[DTOConfig] = DTOConfig()
+    types: ClassVar[dict[str, Any]] = {}
+    accepts: ClassVar[frozenset[str]] = frozenset({"", JSON})
+
+    def decode_bytes(self, value: bytes) -> Any:
+        """Decode the body as what the handler's `data` says."""
+        content_type = content_type_of(self.asgi_connection)
+        if content_type not in self.accepts and not content_type.endswith("+json"):
+            raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
+        found = self._decoded(value, content_type)
+        trail.of(self.asgi_connection).sent(found)
+        return found
+
+    def _decoded(self, value: bytes, _: str) -> Any:
+        return decoded(value, self.types[self.asgi_connection.route_handler.handler_id])
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Note what this handler reads."""
+        del backend_cls
+        cls.types[handler_id] = field_definition.annotation
+
+    @classmethod
+    def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Schema:
+        """Nothing: `app.api.openapi` draws what is really on the wire."""
+        del field_definition, handler_id, schema_creator
+        return Schema()
+
+    @classmethod
+    def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:
+        """Never: replies need no help."""
+        del field_definition
+        return False
+
+    @classmethod
+    def generate_field_definitions(cls, model_type: type[Any]) -> Generator[DTOFieldDefinition, None, None]:
+        """None: structs are not copied into transfer models."""
+        del model_type
+        yield from ()
+
+    @classmethod
+    def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
+        """Never, for the same reason."""
+        del field_definition
+        return False
+
+
+class FormBody(Body):
+    """A body that may also come as a form: what OAuth2 clients send."""
+
+    accepts: ClassVar[frozenset[str]] = Body.accepts | {FORM}
+
+    def _decoded(self, value: bytes, content_type: str) -> Any:
+        if content_type != FORM:
+            return super()._decoded(value, content_type)
+        type_ = self.types[self.asgi_connection.route_handler.handler_id]
+        known = {one.encode_name for one in msgspec.structs.fields(type_)}
+        try:
+            pairs = parse_qsl(value.decode(), keep_blank_values=True, max_num_fields=50)
+        except ValueError as error:
+            raise Malformed("The form can't be read.") from error
+        fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
+        if found := fitting.unstorable_at(fields):
+            raise Invalid(found)
+        return fitting.fit(fields, type_)
+
+
+def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The media type without its parameters, lower case."""
+    return connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()

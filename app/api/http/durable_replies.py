@@ -1,0 +1,52 @@
+"""Between an answer and its sending: what has to be stored first. Wraps the whole application.
+
+An answer of a route that changes things is held back until its audit entry, and its copy for who asks twice, are
+stored. All others pass at once.
+"""
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseStartEvent
+
+from app.api.http import audit_trail as trail, idempotency, timeouts as deadlines
+
+
+def around(app: ASGIApp) -> ASGIApp:
+    """The application, whose answers wait for the record."""
+
+    async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        await app(scope, receive, _Held(scope, send))
+
+    return outermost
+
+
+class _Held:
+    """A `send` that keeps the beginning of an answer until its first part is there, and the record is made."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._start: HTTPResponseStartEvent | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._is_to_be_settled():
+            self._start = message
+            deadlines.lift(self._scope)  # there is an answer: nobody may be left without it because storing is slow
+            return
+        if self._start is not None and message["type"] == "http.response.body":
+            start, self._start = self._start, None
+            await self._settle(start, message["body"], whole=not message["more_body"])
+            await self._send(start)
+        await self._send(message)
+
+    def _is_to_be_settled(self) -> bool:
+        return trail.leaves_one(self._scope) or idempotency.holds_claim(self._scope)
+
+    async def _settle(self, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
+        if trail.leaves_one(self._scope):
+            await trail.settle(self._scope, start["status"], body)
+        if idempotency.holds_claim(self._scope):
+            await idempotency.settle(self._scope, start, body, whole=whole)

@@ -1,0 +1,115 @@
+"""Around every request: its id, the headers every reply has, one log line and two metrics at its end.
+
+Wraps the whole application, so that 404 and 405 are seen too. Never logs bodies, headers, queries or tokens.
+"""
+
+import re
+from functools import cache
+from itertools import product
+from random import getrandbits
+from time import perf_counter
+from typing import Any
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.status_codes import HTTP_400_BAD_REQUEST
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types.asgi_types import HTTPResponseStartEvent
+from prometheus_client import Counter, Histogram
+
+from app.api.http import rate_limits as rates, timeouts as deadlines
+
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages bring their own
+    "Permissions-Policy": "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",  # what other sites may show, such as a badge, says so itself
+    "Cache-Control": "no-store",
+}
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+QUIET = "quiet"  # `opt={QUIET: True}`: what the handler does leaves its own trace, so its line is for debugging
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # the client library's, without its odd ones
+
+REQUESTS = Counter("http_requests_total", "Total number of HTTP requests", ["method", "status"])
+FAILURES = ("500", "502", "503", "504")  # there from the start, at 0: `rate()` does not see the step from nothing to 1
+for _method, _status in product(sorted(METHODS), FAILURES):
+    REQUESTS.labels(_method, _status)
+LATENCY = Histogram("http_request_duration_seconds", "HTTP request latency", buckets=BUCKETS_S)
+
+log = structlog.get_logger()
+
+
+def around(app: ASGIApp) -> ASGIApp:
+    """The application, with all this around its HTTP side."""
+
+    async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        request_id = id_of(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await _handled(app, scope, receive, send, request_id)
+
+    return outermost
+
+
+def id_of(sent: str) -> str:
+    """The id that was sent, when it is sane; else a new one."""
+    return sent if SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
+
+
+async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    began, method = perf_counter(), str(scope.get("method", ""))
+    state: dict[str, Any] = scope.setdefault("state", {})
+    state["request_id"] = request_id
+    if method == "HEAD":  # RFC 9110 9.3.2: what GET would answer, without its body; Litestar knows no such thing
+        scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # an HTTP scope has one
+
+    async def headed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            standing = await rates.standing_of(scope)
+            state["status"] = message["status"]  # from here on nothing waits: whoever gives up now is too late
+            _add_headers(message, request_id, rates.headers_of(standing) if standing else [])
+        elif message["type"] == "http.response.body" and method == "HEAD":
+            message["body"] = b""
+        await send(message)
+
+    try:
+        await deadlines.hurried(scope, receive, headed, lambda timely: app(scope, timely, headed))
+    finally:
+        _tell(scope, method, state, perf_counter() - began)
+
+
+def _add_headers(message: HTTPResponseStartEvent, request_id: str, more: list[tuple[bytes, bytes]]) -> None:
+    headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
+    there = {name.lower() for name, _ in headers}
+    headers += [pair for pair in _RAW if pair[0] not in there]
+    message["headers"] = [*headers, *more, (b"x-request-id", request_id.encode("latin-1"))]
+
+
+@cache
+def _counter(method: str, status: int) -> Counter:
+    """The counter with these labels. The library takes a lock and makes a tuple to find it, for every request."""
+    return REQUESTS.labels(method, str(status))
+
+
+def _tell(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:
+    status = state.get("status", 499)  # the client left before the reply
+    _counter(method if method in METHODS else "OTHER", status).inc()
+    LATENCY.observe(took_s)
+    opt = getattr(scope.get("route_handler"), "opt", {})
+    tell = log.debug if opt.get(QUIET) and status < HTTP_400_BAD_REQUEST else log.info
+    tell(
+        "http.done",
+        method=method,
+        path=scope.get("path_template", "-"),
+        status=status,
+        took_ms=round(took_s * 1000, 1),
+        principal=getattr(state.get("principal"), "user_id", None),
+        code=state.get("error_code"),
+    )

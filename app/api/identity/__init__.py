@@ -1,0 +1,1 @@
+"""Sign-in, users, sessions, second factors, API keys: one controller per resource."""

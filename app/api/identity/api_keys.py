@@ -1,0 +1,117 @@
+"""API keys over HTTP: everybody has their own, admins see all, and a key is shown once."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.security.auth.policy import VIEWER
+from app.store.identity import api_keys
+from app.store.identity.api_keys import KeyQuery
+from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, IssuedApiKey
+from schema.pagination import Pagination
+from schema.users import Principal
+
+VERSIONED = {"refusals": [412]}
+AnyRequest = Request[Any, Any, Any]
+Sort = Literal["name", "created_at", "updated_at", "last_used_at"]
+
+
+class ApiKeys(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    api_keys: list[ApiKey]
+    total: int
+
+
+class ApiKeyPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[ApiKey]
+    pagination: Pagination
+
+
+async def asked(
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    user_id: FromQuery[UUID | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> Asked[KeyQuery]:
+    """Which keys are asked for."""
+    window, whose = lists.window_of(page, limit), str(user_id) if user_id else None
+    query = KeyQuery(q=q, user_id=whose, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
+    return Asked(query, window)
+
+
+class ApiKeyController(Controller):
+    """Keys for programs: each has a role, and may be narrowed to scopes, networks and a time."""
+
+    path = "/api-keys"
+    tags = ("API keys",)
+    guards = (VIEWER,)
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListApiKeys")
+    async def browse(
+        self, wanted: NamedDependency[Asked[KeyQuery]], principal: NamedDependency[Principal]
+    ) -> ApiKeys | ApiKeyPage:
+        """List one's own keys; an admin lists everybody's. Paged when `page` or `limit` is given."""
+        found, total = await api_keys.browse(wanted.query, principal)
+        if wanted.window.page is None:
+            return ApiKeys(api_keys=found, total=total)
+        return ApiKeyPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateApiKey")
+    async def add(
+        self, request: AnyRequest, data: JSONBody[ApiKeyDraft], principal: NamedDependency[Principal]
+    ) -> Response[IssuedApiKey]:
+        """Make a key. The reply is the only one that shows it; it can't go further than who makes it."""
+        made, secret = await api_keys.add(data, principal, request.app.state.scopes)
+        told = IssuedApiKey(**msgspec.structs.asdict(made), key=secret)
+        return Response(told, status_code=201, headers=etags.header_of(made.version))
+
+    @get("/{key_id:str}", operation_id="GetApiKey")
+    async def read(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
+        """Read one key, without its secret."""
+        return etags.tagged(await api_keys.read(str(key_id), principal))
+
+    @patch("/{key_id:str}", operation_id="UpdateApiKey", opt=VERSIONED)
+    async def change(
+        self,
+        request: AnyRequest,
+        key_id: FromPath[UUID],
+        data: JSONBody[ApiKeyPatch],
+        principal: NamedDependency[Principal],
+        version: NamedDependency[int | None],
+    ) -> Response[ApiKey]:
+        """Change what is mentioned; it holds within a second, for open WebSockets as well."""
+        known = request.app.state.scopes
+        return etags.tagged(await api_keys.change(str(key_id), data, principal, known, version=version))
+
+    @put("/{key_id:str}", operation_id="PutApiKey", opt=VERSIONED)
+    async def merge(
+        self,
+        request: AnyRequest,
+        key_id: FromPath[UUID],
+        data: JSONBody[ApiKeyPatch],
+        principal: NamedDependency[Principal],
+        version: NamedDependency[int | None],
+    ) -> Response[ApiKey]:
+        """Update an API key, as PATCH does: absent fields stay."""
+        known = request.app.state.scopes
+        return etags.tagged(await api_keys.change(str(key_id), data, principal, known, version=version))
+
+    @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
+    async def remove(
+        self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
+    ) -> None:
+        """Revoke a key: whoever shows it is refused within a second, and its WebSockets are closed."""
+        await api_keys.remove(str(key_id), principal, version=version)

@@ -1,0 +1,116 @@
+"""Invitations over HTTP: admins make and revoke them, guests accept them."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct, structs
+
+from app.api.http import pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.identity import login_response as arrivals
+from app.api.identity.auth import username_of
+from app.errors import Forbidden
+from app.security.auth.policy import ADMIN, ANYONE
+from app.security.credentials import common_passwords as strength, passwords
+from app.security.limits import brute_force as attempts
+from app.security.limits.client_ip import address_of
+from app.store.identity import invitations
+from app.store.identity.invitations import InvitationQuery
+from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, IssuedInvitation
+from schema.login_attempts import Proof
+from schema.pagination import Pagination
+from schema.users import Principal, SignedIn
+
+Sort = Literal["created_at", "expires_at", "email"]
+
+
+class Invitations(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    invitations: list[Invitation]
+    total: int
+
+
+class InvitationPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Invitation]
+    pagination: Pagination
+
+
+async def asked(
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    status: FromQuery[InvitationStatus | None] = None,
+    sort: FromQuery[Sort] = "created_at",
+    order: FromQuery[Order] = "desc",
+) -> Asked[InvitationQuery]:
+    """Which invitations are asked for."""
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = InvitationQuery(
+        q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.skip
+    )
+    return Asked(query, window)
+
+
+async def invite(draft: InvitationDraft, principal: Principal, state: State) -> IssuedInvitation:
+    """Keep a new invitation, and make the link that is shown this once."""
+    made, token = await invitations.add(draft, principal.user_id)
+    link = f"{state.settings.client_url.rstrip('/')}/invitation#{token}"
+    return IssuedInvitation(**structs.asdict(made), token=token, link=link)
+
+
+class InvitationController(Controller):
+    """Places held for people who choose their own password."""
+
+    path = "/invitations"
+    tags = ("Users",)
+
+    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(asked)})
+    async def browse(self, wanted: NamedDependency[Asked[InvitationQuery]]) -> Invitations | InvitationPage:
+        """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await invitations.browse(wanted.query)
+        if wanted.window.page is None:
+            return Invitations(invitations=found, total=total)
+        return InvitationPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
+    async def add(
+        self, data: JSONBody[InvitationDraft], state: State, principal: NamedDependency[Principal]
+    ) -> IssuedInvitation:
+        """Invite somebody. The link is shown this once, holds for seven days, and lets one person in."""
+        return await invite(data, principal, state)
+
+    @get("/{invitation_id:str}", operation_id="GetInvitation", guards=[ADMIN])
+    async def read(self, invitation_id: FromPath[UUID]) -> Invitation:
+        """Read one invitation, without its link."""
+        return await invitations.read(str(invitation_id))
+
+    @delete("/{invitation_id:str}", operation_id="RevokeInvitation", guards=[ADMIN], opt={"refusals": [409]})
+    async def revoke(self, invitation_id: FromPath[UUID]) -> None:
+        """Take an invitation back. One that was accepted can't be."""
+        await invitations.revoke(str(invitation_id))
+
+    @post("/accept", operation_id="AcceptInvitation", status_code=200, guards=[ANYONE], opt={"refusals": [403, 409]})
+    async def accept(self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]) -> Response[SignedIn]:
+        """Accept an invitation: choose a name and a password, and be signed in."""
+        email = await _guest_of(data.token, address_of(request))
+        username = data.username or username_of(email)
+        strength.require(data.password, username, email)
+        user = await invitations.accept(data.token, username, await passwords.hashed(data.password))
+        return await arrivals.begin(request, user)
+
+
+async def _guest_of(token: str, address: str) -> str:
+    """Whose invitation it is. Raises Forbidden; and LockedOut for who tries one after the other."""
+    await attempts.refuse_if_locked(Proof.LINK, address)
+    try:
+        return await invitations.guest_of(token)
+    except Forbidden:
+        await attempts.failed(Proof.LINK, address)
+        raise

@@ -1,0 +1,52 @@
+"""What somebody is given who has just signed in: tokens, and the two cookies of the same session."""
+
+from time import time
+from typing import Any
+
+from litestar import Request, Response
+
+from app.api.http import audit_trail as trail
+from app.domain.text.formatting import one_line
+from app.errors import Forbidden
+from app.security.auth import cookies, principals, tokens
+from app.security.limits.client_ip import address_of
+from app.store.identity import sessions
+from schema.users import SignedIn, User
+
+AnyRequest = Request[Any, Any, Any]
+MOST_AGENT = 200  # characters of a User-Agent that are kept
+
+
+def refuse_foreign(request: AnyRequest) -> None:
+    """Raise Forbidden for a page of somebody else's: it would sign a visitor in as whom it likes."""
+    if "Origin" in request.headers and not principals.is_same_origin(request):
+        raise Forbidden("Signing in is for our own pages, CLIENT_URL's, and programs: this `Origin` is none of them.")
+
+
+async def begin(request: AnyRequest, user: User, *, password_hash: str | None = None) -> Response[SignedIn]:
+    """Begin a session of the user, and answer with it.
+
+    password_hash   of the password they came with, if they did: it must be theirs still. Raises Unauthorized
+    """
+    agent = one_line(request.headers.get("User-Agent", ""), MOST_AGENT)
+    sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent, password_hash=password_hash)
+    return signed_in(request, user, sid, refresh)
+
+
+def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
+    """The reply to who is in: a fresh pair of tokens, and the cookies."""
+    trail.of(request).signs_in(user)
+    told = SignedIn(
+        access_token=tokens.access(user.id, sid, int(time())),
+        user=user,
+        refresh_token=refresh,
+        expires_in=tokens.ACCESS_S,
+    )
+    lives = {"max_age": tokens.REFRESH_S}
+    return Response(
+        told,
+        cookies=[
+            cookies.made(request, principals.COOKIE, tokens.cookie(sid), httponly=True, **lives),
+            cookies.made(request, principals.CSRF_COOKIE, tokens.csrf(sid), httponly=False, **lives),
+        ],
+    )

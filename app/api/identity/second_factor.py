@@ -1,0 +1,139 @@
+"""The second step of signing in: when it is asked for, the ticket between the steps, and where codes are judged."""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from litestar import Request, Response
+from msgspec import Struct
+
+from app.api.identity import login_response as arrivals
+from app.errors import Forbidden, Invalid, NoSuch, TwoFactorRequired, Unauthorized
+from app.security.credentials import passwords
+from app.security.limits import brute_force as attempts
+from app.security.limits.client_ip import address_of
+from app.security.secrets import signed_tokens as tickets
+from app.store.identity import mfa as factors, users
+from app.store.identity.users import Account
+from schema.login_attempts import Proof, Way
+from schema.users import Principal, SignedIn
+
+AnyRequest = Request[Any, Any, Any]
+Judged = TypeVar("Judged")
+KIND, TICKET_S = "second-step", 300  # time to find the telephone
+WRONG_CODE = "The code is wrong, or was used before."
+WRONG_PASSWORD = "The password is wrong."  # noqa: S105  # a sentence
+NOBODY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
+
+
+class Bearer(Struct, frozen=True):
+    """Who did the first step, and the login as it was typed there: by it failures are counted, and forgiven."""
+
+    account: Account
+    login: str
+
+
+async def demand(request: AnyRequest, bearer: Bearer, token: str | None) -> None:
+    """Let through whose password was right. Raises TwoFactorRequired for want of a code, Unauthorized for a bad one.
+
+    Of passwords guessed at once, the right one is not told apart by what is asked for next: LockedOut comes first.
+    """
+    account = bearer.account
+    has = await factors.of(account.id)
+    if not has.enabled:
+        return
+    await attempts.refuse_if_locked(Proof.PASSWORD, address_of(request), bearer.login)
+    if not token:
+        methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
+        ticket = tickets.issue(KIND, TICKET_S, sub=account.id, login=bearer.login, mark=_mark(account))
+        told: dict[str, Any] = {
+            "ticket": ticket,
+            "expires_in": TICKET_S,
+            "methods": [name for name, there in methods.items() if there],
+        }
+        raise TwoFactorRequired("A code of your authenticator app, a recovery code or a passkey is needed.", **told)
+    await prove(request, account.id, token)
+
+
+async def prove(request: AnyRequest, user_id: str, token: str) -> None:
+    """Take a code of a factor that is on, whatever it is for. Raises Unauthorized, LockedOut."""
+    if not await judged(request, user_id, token, factors.accept):
+        raise Unauthorized(WRONG_CODE)
+
+
+async def judged(
+    request: AnyRequest, user_id: str, token: str, judge: Callable[[str, str], Awaitable[Judged]]
+) -> Judged:
+    """What the judge says of a code. The one place where codes are tried, and counted. Raises LockedOut."""
+    guess = (Proof.CODE, address_of(request), user_id)
+    await attempts.refuse_if_locked(*guess)
+    if told := await judge(user_id, token):
+        await attempts.succeeded(*guess)
+    else:
+        await attempts.failed(*guess)
+    return told
+
+
+async def finish(request: AnyRequest, bearer: Bearer) -> Response[SignedIn]:
+    """Sign in who did both steps: only now the password's failures are forgiven, and the address is familiar."""
+    await attempts.succeeded(Proof.PASSWORD, address_of(request), bearer.login)
+    account = bearer.account
+    return await arrivals.begin(request, await users.read(account.id), password_hash=account.password_hash)
+
+
+async def bearer_of(ticket: str) -> Bearer:
+    """Whose password was right, and still is. Raises Unauthorized."""
+    told = tickets.opened(KIND, ticket)
+    account = await _account(str(told["sub"]))
+    if account is None or not account.active or _mark(account) != told["mark"]:
+        raise Unauthorized(tickets.BAD)
+    return Bearer(account, str(told["login"]))
+
+
+async def reproved(request: AnyRequest, principal: Principal, password: str) -> Account:
+    """The account of somebody signed in who says the password once more. Raises Forbidden, Unauthorized, LockedOut."""
+    account = await _account(principal.user_id) if principal.session_id is not None else None
+    if account is None:
+        raise Forbidden(NOBODY)
+    guess = (Proof.PASSWORD, address_of(request), account.username)
+    await attempts.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
+    if not await passwords.matches(password, account.password_hash):
+        await attempts.failed(*guess, way=Way.OWN_PASSWORD)
+        raise Unauthorized(WRONG_PASSWORD)
+    await attempts.succeeded(*guess)
+    return account
+
+
+async def prove_both(request: AnyRequest, principal: Principal, password: str | None, token: str | None) -> None:
+    """Want the password once more and, where there is a second factor, a code.
+
+    raises  Invalid (which of them is missing), Forbidden, Unauthorized, LockedOut
+    """
+    person(principal)
+    if password is None:
+        raise Invalid.one("password", "is required: the one you sign in with")
+    account = await reproved(request, principal, password)
+    if not (await factors.of(account.id)).enabled:
+        return
+    if not token:
+        raise Invalid.one("token", "is required: a one-time or recovery code")
+    await prove(request, account.id, token)
+
+
+def person(principal: Principal) -> str:
+    """The id of somebody who is signed in with a session. Raises Forbidden."""
+    if principal.session_id is None:
+        raise Forbidden(NOBODY)
+    return principal.user_id
+
+
+async def _account(user_id: str) -> Account | None:
+    try:
+        return await users.named((await users.read(user_id)).username)
+    except NoSuch:
+        return None
+
+
+def _mark(account: Account) -> str:
+    """Another one as soon as the password is."""
+    return sha256(account.password_hash.encode()).hexdigest()[:16]

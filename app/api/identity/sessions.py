@@ -1,0 +1,101 @@
+"""Sessions over HTTP, in document 003's shapes: one's own for everybody, everybody's for admins."""
+
+from typing import Annotated, Literal
+
+from litestar import Controller, delete, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import Struct
+
+from app.api.http import pagination as lists
+from app.api.http.pagination import Asked, Order, Window
+from app.security.auth.policy import VIEWER
+from app.store.identity import session_queries as session_list, sessions
+from app.store.identity.session_queries import SessionQuery
+from schema.pagination import Pagination
+from schema.sessions import Session
+from schema.status import Role
+from schema.users import Principal
+
+Sort = Literal["created", "last_accessed", "expires"]
+Of = Annotated[str | None, QueryParameter(max_length=64, description="Of this user only; for admins.")]
+All = Annotated[bool, QueryParameter(name="all", description="The one that asks, too.")]
+
+
+class Sessions(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    total: int
+    sessions: list[Session]
+
+
+class SessionPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Session]
+    pagination: Pagination
+
+
+async def asked(
+    principal: NamedDependency[Principal],
+    window: NamedDependency[Window],
+    active: FromQuery[bool | None] = None,
+    user_id: Of = None,
+    sort: FromQuery[Sort] = "last_accessed",
+    order: FromQuery[Order] = "desc",
+) -> Asked[SessionQuery]:
+    """Which sessions are asked for: those that one may see."""
+    query = SessionQuery(
+        user_id=_owner(principal) or user_id,
+        active=active,
+        sort=sort,
+        descending=order == "desc",
+        limit=window.limit,
+        offset=window.skip,
+    )
+    return Asked(query, window)
+
+
+class SessionController(Controller):
+    """Who is signed in, from where, and with what."""
+
+    path = "/sessions"
+    tags = ("Sessions",)
+    guards = (VIEWER,)
+
+    @get(operation_id="ListSessions", dependencies={"window": Provide(lists.part), "wanted": Provide(asked)})
+    async def browse(
+        self, wanted: NamedDependency[Asked[SessionQuery]], principal: NamedDependency[Principal]
+    ) -> Sessions | SessionPage:
+        """List one's own sessions, and as an admin everybody's: the last used first, ended ones too."""
+        found, total = await session_list.browse(wanted.query, principal.session_id)
+        if wanted.window.page is None:
+            return Sessions(total=total, sessions=found)
+        return SessionPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @get("/{session_id:str}", operation_id="GetSession")
+    async def read(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
+        """Read one session: of one's own, or as an admin anybody's."""
+        return await session_list.read(session_id, _owner(principal), principal.session_id)
+
+    @delete("/{session_id:str}", operation_id="DeleteSession")
+    async def end(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
+        """End a session: its tokens, its cookie and its sockets within a second."""
+        await session_list.read(session_id, _owner(principal), principal.session_id)
+        await sessions.end(session_id)
+
+    @delete(operation_id="DeleteSessions")
+    async def end_all(
+        self,
+        principal: NamedDependency[Principal],
+        user_id: Of = None,
+        everything: All = False,  # noqa: FBT002  # Litestar passes it by name
+    ) -> None:
+        """End one's own sessions, and as an admin everybody's; the one that asks only with `all=true`."""
+        keeping = None if everything else principal.session_id
+        await session_list.end_others(_owner(principal) or user_id, keeping)
+
+
+def _owner(principal: Principal) -> str | None:
+    """Whose sessions somebody may see; None for everybody's."""
+    return None if principal.role is Role.ADMIN else principal.user_id

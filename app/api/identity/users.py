@@ -1,0 +1,151 @@
+"""Users over HTTP: who may do what here. For admins."""
+
+import secrets
+from typing import Any, Literal
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api.http import audit_trail as trail, etags, pagination as lists
+from app.api.http.pagination import Asked, Order, Search, Window
+from app.api.identity import invitations
+from app.api.identity.auth import username_of
+from app.security.auth.policy import ADMIN
+from app.security.credentials import common_passwords as strength, passwords
+from app.store.identity import user_admin as roster
+from app.store.identity.user_admin import MemberQuery
+from schema.invitations import InvitationDraft, IssuedInvitation
+from schema.pagination import Pagination
+from schema.status import Role
+from schema.user_admin import ChangedMember, Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
+from schema.users import Principal
+
+ADDED, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
+CHANCE_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
+AnyRequest = Request[Any, Any, Any]
+Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
+
+
+class Users(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    users: list[Member]
+    total: int
+
+
+class UserPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Member]
+    pagination: Pagination
+
+
+async def asked(
+    window: NamedDependency[Window],
+    q: Search = None,
+    role: FromQuery[Role | None] = None,
+    active: FromQuery[bool | None] = None,
+    sort: FromQuery[Sort] = "username",
+    order: FromQuery[Order] = "asc",
+) -> Asked[MemberQuery]:
+    """Which users are asked for."""
+    query = MemberQuery(
+        q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip
+    )
+    return Asked(query, window)
+
+
+class UserController(Controller):
+    """Who may sign in, and as what."""
+
+    path = "/users"
+    tags = ("Users",)
+    guards = (ADMIN,)
+    dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListUsers")
+    async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:
+        """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await roster.browse(wanted.query)
+        if wanted.window.page is None:
+            return Users(users=found, total=total)
+        return UserPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateUser", opt=ADDED)
+    async def add(
+        self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
+    ) -> Response[Member | IssuedInvitation]:
+        """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
+        if data.password is None:
+            invitation = await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
+            return Response(invitation, status_code=201)
+        username = data.username or username_of(data.email)
+        strength.require(data.password, username, data.email)
+        member = await roster.add(username, data.email, data.role, await passwords.hashed(data.password))
+        return Response(member, status_code=201, headers=etags.header_of(member.version))
+
+    @get("/{user_id:str}", operation_id="GetUser")
+    async def read(self, user_id: FromPath[UUID]) -> Response[Member]:
+        """Read one user."""
+        return etags.tagged(await roster.read(str(user_id)))
+
+    @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
+    async def change(
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        data: JSONBody[MemberPatch],
+        version: NamedDependency[int | None],
+    ) -> Response[ChangedMember]:
+        """Change what is mentioned. Another role, or `active: false`, ends their sessions at once.
+
+        A lesser role, or `active: false`, also switches their API keys off, unless `keys` is `keep`.
+        """
+        return await _changed(request, str(user_id), data, version)
+
+    @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
+    async def merge(
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        data: JSONBody[MemberPatch],
+        version: NamedDependency[int | None],
+    ) -> Response[ChangedMember]:
+        """Update a user, as PATCH does: absent fields stay."""
+        return await _changed(request, str(user_id), data, version)
+
+    @post("/{user_id:str}/reset-password", operation_id="ResetUserPassword", status_code=200)
+    async def reset_password(
+        self, request: AnyRequest, user_id: FromPath[UUID], data: JSONBody[PasswordReset]
+    ) -> PasswordGiven:
+        """Give a user another password, the one that is sent or a new one. Ends their sessions at once.
+
+        Their API keys are switched off as well, unless `keys` is `keep`; invitations they sent are revoked.
+        """
+        member = await roster.read(str(user_id))
+        if data.password is not None:
+            strength.require(data.password, member.username, member.email)
+        made = None if data.password else secrets.token_urlsafe(CHANCE_BYTES)
+        hashed = await passwords.hashed(data.password or made or "")
+        revoked = await roster.set_password(member.id, hashed, keys=data.keys)
+        trail.of(request).change["keys_revoked"] = revoked
+        return PasswordGiven(password=made, keys_revoked=revoked)
+
+    @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
+    async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a user and their sessions. The last admin stays."""
+        await roster.remove(str(user_id), version=version)
+
+
+async def _changed(
+    request: AnyRequest, user_id: str, patch: MemberPatch, version: int | None
+) -> Response[ChangedMember]:
+    """Change a user, and note how many keys that switched off."""
+    member = await roster.change(user_id, patch, version=version)
+    if member.keys_revoked:
+        trail.of(request).change["keys_revoked"] = member.keys_revoked
+    return etags.tagged(member)

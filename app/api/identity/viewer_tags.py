@@ -1,0 +1,31 @@
+"""What a viewer sees, over HTTP: everything, or the monitors that bear one of their tags."""
+
+from uuid import UUID
+
+from litestar import Controller, get, put
+from litestar.params import FromPath, JSONBody
+
+from app.security.auth.policy import ADMIN
+from app.store.identity import api_key_auth as grants, basic_auth as accounts, sessions, viewer_tags
+from schema.tags import VisibleTags
+
+
+class VisibleTagController(Controller):
+    """What a viewer sees."""
+
+    path = "/users/{user_id:str}/visible-tags"
+    tags = ("Users",)
+    guards = (ADMIN,)
+
+    @get(operation_id="GetVisibleTags")
+    async def read(self, user_id: FromPath[UUID]) -> VisibleTags:
+        """Read the tags that a user sees by as a viewer; none of them: everything."""
+        return await viewer_tags.read(str(user_id))
+
+    @put(operation_id="UpdateVisibleTags", opt={"refusals": [409]})
+    async def put(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
+        """Have a viewer see only monitors that bear one of these tags; none of them: everything."""
+        changed = await viewer_tags.put(str(user_id), data.visible_tags)
+        for remembered in (sessions, grants, accounts):
+            remembered.forget()
+        return changed

@@ -1,0 +1,97 @@
+"""Escalations over HTTP: who is told next while nobody acknowledges."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.security.auth.policy import ADMIN, VIEWER
+from app.store.incidents import escalation_policies as escalations
+from app.store.incidents.escalation_policies import EscalationQuery
+from schema.escalations import Escalation, EscalationDraft, EscalationPatch
+from schema.pagination import Pagination
+from schema.users import Principal
+
+VERSIONED = {"refusals": [412]}
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+class Escalations(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    escalations: list[Escalation]
+    total: int
+
+
+class EscalationPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Escalation]
+    pagination: Pagination
+
+
+async def asked(
+    principal: NamedDependency[Principal],
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> Asked[EscalationQuery]:
+    """Which escalations are asked for."""
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = EscalationQuery(
+        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
+    )
+    return Asked(query, window)
+
+
+class EscalationController(Controller):
+    """Who is told next while nobody acknowledges."""
+
+    path = "/escalations"
+    tags = ("Escalations",)
+    guards = (VIEWER,)
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListEscalations")
+    async def browse(self, wanted: NamedDependency[Asked[EscalationQuery]]) -> Escalations | EscalationPage:
+        """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await escalations.browse(wanted.query)
+        if wanted.window.page is None:
+            return Escalations(escalations=found, total=total)
+        return EscalationPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateEscalation", guards=[ADMIN])
+    async def add(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
+        """Add an escalation. Monitors that name it use it from their next incident on."""
+        return etags.tagged(await escalations.add(data), status_code=201)
+
+    @get("/{escalation_id:str}", operation_id="GetEscalation")
+    async def read(self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Escalation]:
+        """Read one escalation."""
+        return etags.tagged(await escalations.read(str(escalation_id), principal.tags))
+
+    @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
+    async def change(
+        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
+    ) -> Response[Escalation]:
+        """Change what is mentioned; `steps` are replaced whole, and open incidents go on with the new ones."""
+        return etags.tagged(await escalations.change(str(escalation_id), data, version=version))
+
+    @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
+    async def merge(
+        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
+    ) -> Response[Escalation]:
+        """Update an escalation, as PATCH does: absent fields stay."""
+        return etags.tagged(await escalations.change(str(escalation_id), data, version=version))
+
+    @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
+    async def remove(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete an escalation; its monitors fall back to none."""
+        await escalations.remove(str(escalation_id), version=version)

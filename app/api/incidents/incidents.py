@@ -1,0 +1,201 @@
+"""Incidents over HTTP: outages and what people write down; acknowledged, annotated, resolved, and counted."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app import due_set as due
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page
+from app.api.incidents import incident_changes as tidings
+from app.errors import Invalid
+from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
+from app.store.incidents import incidents
+from app.store.incidents.incident_queries import END_MS
+from app.store.incidents.incidents import IncidentQuery
+from app.store.transactions import monitors
+from schema.incidents import (
+    Incident,
+    IncidentDraft,
+    IncidentFigures,
+    IncidentKind,
+    IncidentPatch,
+    IncidentStatus,
+    IncidentStory,
+    NoteDraft,
+    TimelineEntry,
+)
+from schema.pagination import Pagination
+from schema.users import Principal
+
+VERSIONED, CONFLICTING = {"refusals": [409, 412]}, {"refusals": [409]}
+Sort = Literal["started_at", "detected_at", "resolved_at", "title"]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; those that began then or later.")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; those that began before.")]
+
+
+class Incidents(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    incidents: list[Incident]
+    total: int
+
+
+class IncidentPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Incident]
+    pagination: Pagination
+
+
+async def wanted(
+    principal: NamedDependency[Principal],
+    status: FromQuery[IncidentStatus | None] = None,
+    kind: FromQuery[IncidentKind | None] = None,
+    since: Since = None,
+    until: Until = None,
+) -> IncidentQuery:
+    """Which incidents are asked for. Raises Invalid."""
+    return IncidentQuery(
+        status=status,
+        kind=kind,
+        from_ms=_ms_of("from", since, 0),
+        to_ms=_ms_of("to", until, END_MS),
+        seen_by=principal.tags,
+    )
+
+
+async def asked(
+    wanted: NamedDependency[IncidentQuery],
+    page: Page = None,
+    limit: Limit = None,
+    sort: FromQuery[Sort] = "started_at",
+    order: FromQuery[Order] = "desc",
+) -> Asked[IncidentQuery]:
+    """The same, in which order, and which part of them."""
+    window = lists.window_of(page, limit)
+    query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
+    return Asked(query, window)
+
+
+def _ms_of(name: str, at: datetime | None, absent: int) -> int:
+    if at is not None and at.tzinfo is None:
+        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+    return absent if at is None else int(at.timestamp() * 1000)
+
+
+async def _listed(asked: Asked[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
+    found, total = await incidents.browse(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
+    if asked.window.page is None:
+        return Incidents(incidents=found, total=total)
+    return IncidentPage(data=found, pagination=lists.numbers(asked.window, total))
+
+
+class IncidentController(Controller):
+    """Outages, and what people write down."""
+
+    tags = ("Incidents",)
+    guards = (VIEWER,)
+    dependencies = {  # noqa: RUF012  # Litestar's way
+        "version": Provide(etags.if_match),
+        "wanted": Provide(wanted),
+        "asked": Provide(asked),
+    }
+
+    @get("/incidents", operation_id="ListIncidents")
+    async def browse(
+        self, asked: NamedDependency[Asked[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
+    ) -> Incidents | IncidentPage:
+        """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        return await _listed(asked, monitor_id)
+
+    @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
+    async def of_monitor(
+        self, monitor_id: FromPath[UUID], asked: NamedDependency[Asked[IncidentQuery]]
+    ) -> Incidents | IncidentPage:
+        """Incidents of one monitor."""
+        await monitors.read(str(monitor_id), asked.query.seen_by)
+        return await _listed(asked, monitor_id)
+
+    @get("/incidents/metrics", operation_id="GetIncidentMetrics")
+    async def figures(
+        self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
+    ) -> IncidentFigures:
+        """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
+        return await incidents.figures(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due.now_ms())
+
+    @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
+    async def add(
+        self, data: JSONBody[IncidentDraft], principal: NamedDependency[Principal]
+    ) -> Response[IncidentStory]:
+        """Write an incident down. Outages of monitors write themselves."""
+        told = await incidents.add(data, principal.username)
+        await tidings.tell(told)
+        return etags.tagged(told.incident, status_code=201)
+
+    @get("/incidents/{incident_id:str}", operation_id="GetIncident")
+    async def read(self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[IncidentStory]:
+        """Read one incident with its timeline."""
+        return etags.tagged(await incidents.read(str(incident_id), principal.tags))
+
+    @patch("/incidents/{incident_id:str}", operation_id="UpdateIncident", guards=[OPERATOR], opt=VERSIONED)
+    async def change(
+        self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
+    ) -> Response[IncidentStory]:
+        """Change what is mentioned."""
+        return etags.tagged(await incidents.change(str(incident_id), data, version=version))
+
+    @put("/incidents/{incident_id:str}", operation_id="PutIncident", guards=[OPERATOR], opt=VERSIONED)
+    async def merge(
+        self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
+    ) -> Response[IncidentStory]:
+        """Update an incident, as PATCH does: absent fields stay."""
+        return etags.tagged(await incidents.change(str(incident_id), data, version=version))
+
+    @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
+    async def remove(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete an incident with its timeline. An outage that lasts can't be deleted."""
+        await incidents.remove(str(incident_id), version=version)
+
+    @post(
+        "/incidents/{incident_id:str}/acknowledge",
+        operation_id="AcknowledgeIncident",
+        guards=[OPERATOR],
+        status_code=200,
+        opt=CONFLICTING,
+    )
+    async def acknowledge(
+        self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
+    ) -> Response[IncidentStory]:
+        """Say that you look after it: reminders and escalation end. Once; who came first stays."""
+        told = await incidents.acknowledge(str(incident_id), principal.username)
+        await tidings.tell(told)
+        return etags.tagged(told.incident)
+
+    @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
+    async def add_note(
+        self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
+    ) -> TimelineEntry:
+        """Add a note to the timeline, also of an incident that is over."""
+        return await incidents.add_note(str(incident_id), data.text, principal.username)
+
+    @post(
+        "/incidents/{incident_id:str}/resolve",
+        operation_id="ResolveIncident",
+        guards=[OPERATOR],
+        status_code=200,
+        opt=CONFLICTING,
+    )
+    async def resolve(
+        self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
+    ) -> Response[IncidentStory]:
+        """End an incident that people wrote down. An outage ends with its monitor's recovery."""
+        told = await incidents.resolve(str(incident_id), principal.username)
+        await tidings.tell(told)
+        return etags.tagged(told.incident)

@@ -1,0 +1,114 @@
+"""One WebSocket as a line: JSON texts in, JSON texts out, both bounded."""
+
+import asyncio
+from time import monotonic
+from typing import Any
+
+import msgspec
+from litestar import WebSocket
+from litestar.exceptions import WebSocketDisconnect
+
+from app.api.http import bodies as body, errors as replies, request_context as requests
+from app.api.live.inbound_limits import Inflow
+from app.errors import Refusal, TooMany
+from app.security.limits.rejections import REFUSED
+from schema import ws_messages as frames
+from schema.ws_messages import Incoming, Outgoing
+
+Socket = WebSocket[Any, Any, Any]
+
+LONGEST_BYTES = 16_384  # a hundred channel names with room to spare
+BURST, PER_S = 60, 20  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
+FORGIVEN = 5  # messages beyond it, until the peer was quiet for long enough to have its whole burst again
+CLOSING_S = 2  # a peer that takes nothing any more is not waited for
+
+UNREADABLE, SIGNED_OUT, CROSS_SITE, FLOODED = 4400, 4401, 4403, 4429  # 4000 + the HTTP status that says the same
+TOO_LONG, RESTART, TRY_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
+
+_encoder = msgspec.json.Encoder()
+
+
+def _peer_of(socket: Socket) -> tuple[str, int]:
+    """The other end of the connection itself, whatever a proxy says of who is behind it."""
+    if not socket.client:  # a Unix socket
+        return "", 0
+    return socket.client.host.removeprefix("::ffff:"), int(socket.client.port)  # Granian has it as text
+
+
+class TooLong(Refusal):
+    """A message that we do not even look at."""
+
+    status, code = 413, "PAYLOAD_TOO_LARGE"
+
+
+class HangUp(Exception):  # noqa: N818  # an end, not an error of ours
+    """The line is to be closed, with a code and the reason as an error message before it."""
+
+    def __init__(self, code: int, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.code = code
+        self.refusal = refusal
+
+
+class Line:
+    """Reads and writes one accepted socket, and holds its rate of messages."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.inflow = Inflow(_peer_of(socket))
+        self.request_id = requests.id_of(socket.headers.get("X-Request-ID", ""))
+        self._tokens, self._filled_at, self._beyond = float(BURST), monotonic(), 0
+
+    async def read(self) -> Incoming:
+        """The next message. Raises a Refusal for one that is not understood, HangUp for one that is too long."""
+        event = await self.socket.receive()
+        if event["type"] != "websocket.receive":
+            raise WebSocketDisconnect(detail="gone")
+        self.inflow.handed_on()
+        text = (event.get("text") or "").encode() or event.get("bytes") or b""
+        if len(text) > LONGEST_BYTES:
+            raise HangUp(TOO_LONG, TooLong(f"A message may have {LONGEST_BYTES:,} bytes."))
+        await self._pace()
+        message: Incoming = body.decoded(text, Incoming)
+        return message
+
+    async def write(self, text: str) -> None:
+        """Send a text; waits for a peer that is slow."""
+        await self.socket.send({"type": "websocket.send", "text": text, "bytes": None})
+
+    async def say(self, frame: Outgoing) -> None:
+        """Send a message of ours."""
+        await self.write(_encoder.encode(frame).decode())
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Say why not; the line stays."""
+        await self.say(frames.Error(error=replies.error_of(refusal, self.request_id)))
+
+    async def hang_up(self, end: HangUp) -> None:
+        """Say why, and close; a peer that does not listen is left to the server."""
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self.refuse(end.refusal)
+                await self.socket.close(end.code, end.refusal.code)  # a reason has room for 123 bytes (RFC 6455 §5.5)
+        except TimeoutError:
+            return
+
+    async def _pace(self) -> None:
+        """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse.
+
+        raises  TooMany; HangUp for who goes on and on
+        """
+        now = monotonic()
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_S)
+        self._filled_at = now
+        if self._tokens >= 1:
+            self._beyond = 0 if self._tokens == BURST else self._beyond
+            self._tokens -= 1
+            return
+        REFUSED.labels("rate").inc()
+        self._beyond += 1
+        refusal = TooMany(f"More than {PER_S} messages per second.", retry_after_s=1)
+        if self._beyond > FORGIVEN:
+            raise HangUp(FLOODED, refusal)
+        await asyncio.sleep(1)
+        raise refusal

@@ -1,0 +1,1 @@
+"""Monitors, heartbeats, tags, proxies, push: one controller per resource."""

@@ -1,0 +1,104 @@
+"""One action on many monitors over HTTP: each by itself, with what came of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Any
+
+from litestar import Controller, Request, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from msgspec import UNSET
+from msgspec.structs import asdict
+
+from app.api.http import audit_trail as trail, errors as replies
+from app.api.http.timeouts import UNHURRIED
+from app.api.monitoring import monitor_changes as aftermath, push_ingest as pings
+from app.errors import Forbidden, Invalid, Refusal
+from app.security.auth.policy import OPERATOR
+from app.store.transactions import monitors
+from app.store.transactions.monitors import Changed, MonitorQuery
+from schema.bulk import MOST_MONITORS, Bulk, BulkItem, BulkResults, MonitorFilter
+from schema.status import Role
+from schema.users import Principal
+
+AnyRequest = Request[Any, Any, Any]
+Act = Callable[[str], Awaitable[Changed]]
+OF_OPERATORS = frozenset({"pause", "resume"})
+TOLD_TOGETHER = 50  # changes the schedule is told of at once
+NEEDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromkeys(
+    ("add_channels", "remove_channels"), "notification_channel_ids"
+)
+ONE_OF_TWO = "is required: either ids or a filter, and not both"
+
+
+def _act_of(bulk: Bulk) -> Act:
+    """What is done to each. Raises Invalid for an action without what it needs."""
+    if (needed := NEEDS.get(bulk.action)) and not getattr(bulk, needed):
+        raise Invalid.one(needed, f"is required for {bulk.action}")
+    tags, channels = bulk.tag_ids, bulk.notification_channel_ids
+    acts: dict[str, Act] = {
+        "pause": lambda one: monitors.set_active(one, False),
+        "resume": lambda one: monitors.set_active(one, True),
+        "delete": monitors.remove,
+        "reset": monitors.reset,
+        "add_tags": lambda one: monitors.relink(one, tags=tags),
+        "remove_tags": lambda one: monitors.relink(one, without_tags=tags),
+        "add_channels": lambda one: monitors.relink(one, channels=channels),
+        "remove_channels": lambda one: monitors.relink(one, without_channels=channels),
+    }
+    return acts[bulk.action]
+
+
+async def _ids_of(bulk: Bulk, principal: Principal) -> list[str]:
+    """The monitors that are meant. Raises Invalid."""
+    if (bulk.ids is UNSET) == (bulk.filter is UNSET):
+        raise Invalid.one("ids", ONE_OF_TWO)
+    if not isinstance(bulk.filter, MonitorFilter):
+        return list(dict.fromkeys(bulk.ids)) if isinstance(bulk.ids, list) else []
+    wanted = {name: value for name, value in asdict(bulk.filter).items() if value is not UNSET}
+    found, total = await monitors.browse(MonitorQuery(**wanted, seen_by=principal.tags))
+    if total > len(found):
+        raise Invalid.one("filter", f"holds for {total:,} monitors, and one request takes {MOST_MONITORS:,}: narrow it")
+    return [one.id for one in found]
+
+
+class BulkController(Controller):
+    """One action on many monitors."""
+
+    path = "/monitors/bulk"
+    tags = ("Monitors",)
+    guards = (OPERATOR,)
+    opt = {UNHURRIED: True}  # noqa: RUF012  # Litestar's way
+
+    @post(operation_id="BulkUpdateMonitors", status_code=200)
+    async def bulk(
+        self, data: JSONBody[Bulk], principal: NamedDependency[Principal], request: AnyRequest
+    ) -> BulkResults:
+        """Pause, resume, reset, delete, tag or link many monitors. Each is done or refused by itself, so 200 says
+        nothing of any of them: read `results`. `pause` and `resume` are for operators, the others for admins.
+        """
+        if data.action not in OF_OPERATORS and not principal.role.covers(Role.ADMIN):
+            raise Forbidden(
+                f"The action {data.action!r} needs the role admin; you are {principal.role}.", needs="admin"
+            )
+        act, ids = _act_of(data), await _ids_of(data, principal)
+        trail.of(request).change["monitors"] = ids
+        results = [one async for one in _each(ids, act, request)]
+        if data.action == "reset":
+            pings.forget()
+        failed = sum(not one.ok for one in results)
+        return BulkResults(results=results, done=len(results) - failed, failed=failed)
+
+
+async def _each(ids: Sequence[str], act: Act, request: AnyRequest) -> AsyncIterator[BulkItem]:
+    """Do it to one after the other; what follows a change follows some of them together."""
+    rest = iter(ids)
+    while part := list(islice(rest, TOLD_TOGETHER)):
+        changes: list[Changed] = []
+        for one in part:
+            try:
+                changes.append(await act(one))
+                yield BulkItem(id=one, ok=True)
+            except Refusal as refusal:
+                yield BulkItem(id=one, ok=False, error=replies.error_of(refusal, replies.request_id_of(request)))
+        await aftermath.tell(*changes)

@@ -1,0 +1,114 @@
+"""Heartbeats over HTTP: of one monitor, or of all."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, QueryParameter
+from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from app.api.http import pagination as lists
+from app.api.http.pagination import Asked, Limit, Page, StatusWord, Window
+from app.errors import Invalid
+from app.security.auth.policy import VIEWER
+from app.store.history import heartbeats as readings
+from app.store.history.heartbeats import HeartbeatQuery
+from app.store.transactions import monitors
+from schema.heartbeats import Heartbeat
+from schema.pagination import Pagination
+from schema.users import Principal
+
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=16, pattern="^[0-9a-f]+$", description="`next_cursor` of the page before.")
+]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest due time.")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; the newest due time.")]
+
+
+class Heartbeats(Struct, frozen=True, kw_only=True):
+    """The newest heartbeats, at most 1,000."""
+
+    heartbeats: list[Heartbeat]
+    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+    next_cursor: str | None
+
+
+class HeartbeatPage(Struct, frozen=True, kw_only=True):
+    """One page. A page that a cursor led to has no numbers."""
+
+    data: list[Heartbeat]
+    pagination: Pagination | UnsetType = UNSET
+    next_cursor: str | None
+
+
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+    principal: NamedDependency[Principal],
+    page: Page = None,
+    limit: Limit = None,
+    status: FromQuery[StatusWord | None] = None,
+    important: FromQuery[bool | None] = None,
+    since: Since = None,
+    until: Until = None,
+    cursor: Cursor = None,
+) -> Asked[HeartbeatQuery]:
+    """Which heartbeats are asked for. Raises Invalid."""
+    window = lists.window_of(page, limit)
+    if cursor is not None and window.skip:
+        raise Invalid.one("page", "must not be given with a `cursor`")
+    query = HeartbeatQuery(
+        statuses=lists.statuses_of(status),
+        important=important,
+        from_ms=_ms_of("from", since),
+        to_ms=_ms_of("to", until),
+        cursor=cursor,
+        limit=window.limit,
+        skip=window.skip,
+        seen_by=principal.tags,
+    )
+    return Asked(query, window)
+
+
+def _ms_of(name: str, at: datetime | None) -> int | None:
+    """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
+    if at is not None and at.tzinfo is None:
+        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+    return None if at is None else int(at.timestamp() * 1000)
+
+
+async def listed(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
+    """The answer in the form that was asked for. Raises Invalid."""
+    found, more = await readings.browse(query)
+    if query.cursor is not None:
+        return HeartbeatPage(data=found, next_cursor=more)
+    total = await readings.count(query)
+    if window.page is None:
+        return Heartbeats(heartbeats=found, total=total, next_cursor=more)
+    return HeartbeatPage(data=found, pagination=lists.numbers(window, total), next_cursor=more)
+
+
+class HeartbeatController(Controller):
+    """What was seen, newest first."""
+
+    tags = ("Heartbeats",)
+    guards = (VIEWER,)
+    dependencies = {"wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
+
+    @get("/heartbeats", operation_id="ListHeartbeats")
+    async def browse(
+        self,
+        wanted: NamedDependency[Asked[HeartbeatQuery]],
+        monitor_id: FromQuery[UUID | None] = None,
+    ) -> Heartbeats | HeartbeatPage:
+        """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
+        return await listed(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
+
+    @get("/monitors/{monitor_id:str}/heartbeats", operation_id="ListMonitorHeartbeats")
+    async def of_monitor(
+        self, monitor_id: FromPath[UUID], wanted: NamedDependency[Asked[HeartbeatQuery]]
+    ) -> Heartbeats | HeartbeatPage:
+        """Heartbeats of one monitor."""
+        await monitors.read(str(monitor_id), wanted.query.seen_by)
+        return await listed(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)

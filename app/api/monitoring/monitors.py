@@ -1,0 +1,195 @@
+"""Monitors over HTTP: what is watched, how often, and who is told."""
+
+from typing import TYPE_CHECKING, Literal, cast
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search, StatusWord, TagWord
+from app.api.http.rate_limits import RUNNING
+from app.api.monitoring import monitor_changes as aftermath, push_ingest as pings, run_now as running
+from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
+from app.security.secrets import config_views as projections
+from app.store.transactions import monitors
+from app.store.transactions.monitors import MonitorQuery
+from schema.heartbeats import Heartbeat
+from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
+from schema.pagination import Pagination
+from schema.targets import TARGETS, Push
+from schema.targets.composed import ManualState
+from schema.users import Principal
+
+VERSIONED = {"refusals": [409, 412]}
+Sort = Literal["name", "created_at", "updated_at", "status"]
+if TYPE_CHECKING:
+    MonitorType = str
+else:
+    MonitorType = Literal[tuple(TARGETS)]  # every type there is; only the running program knows them
+
+
+class Monitors(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    monitors: list[Monitor]
+    total: int
+
+
+class MonitorPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Monitor]
+    pagination: Pagination
+
+
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+    principal: NamedDependency[Principal],
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    type: FromQuery[MonitorType | None] = None,  # noqa: A002  # its name on the wire
+    active: FromQuery[bool | None] = None,
+    status: FromQuery[StatusWord | None] = None,
+    tag: TagWord = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> Asked[MonitorQuery]:
+    """Which monitors are asked for."""
+    window = lists.window_of(page, limit)
+    query = MonitorQuery(
+        q=q,
+        type=type,
+        active=active,
+        status=lists.status_of(status),
+        tag=tag,
+        sort=sort,
+        descending=order == "desc",
+        limit=window.limit,
+        offset=window.skip,
+        seen_by=principal.tags,
+    )
+    return Asked(query, window)
+
+
+def _address_of(monitor_id: str, token: str) -> PushAddress:
+    return PushAddress(id=monitor_id, token=token, path=f"/api/v1/push/{token}")
+
+
+class MonitorController(Controller):
+    """What is watched, how often, and who is told."""
+
+    path = "/monitors"
+    tags = ("Monitors",)
+    guards = (VIEWER,)
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListMonitors")
+    async def browse(
+        self, wanted: NamedDependency[Asked[MonitorQuery]], principal: NamedDependency[Principal]
+    ) -> Monitors | MonitorPage:
+        """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await monitors.browse(wanted.query)
+        found = projections.visible_to(principal, found)
+        if wanted.window.page is None:
+            return Monitors(monitors=found, total=total)
+        return MonitorPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateMonitor", guards=[ADMIN])
+    async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
+        """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
+        changed = await monitors.add(data)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor, status_code=201)
+
+    @get("/{monitor_id:str}", operation_id="GetMonitor")
+    async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
+        """Read one monitor, with where it stands."""
+        (monitor,) = projections.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
+        return etags.tagged(monitor)
+
+    @patch("/{monitor_id:str}", operation_id="UpdateMonitor", guards=[ADMIN], opt=VERSIONED)
+    async def change(
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
+    ) -> Response[Monitor]:
+        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        changed = await monitors.change(str(monitor_id), data, version=version)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
+    async def merge(
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
+    ) -> Response[Monitor]:
+        """Update a monitor, as PATCH does: absent fields stay."""
+        changed = await monitors.change(str(monitor_id), data, version=version)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
+    async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a monitor and its history."""
+        await aftermath.tell(await monitors.remove(str(monitor_id), version=version))
+
+    @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
+    async def pause(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+        """Stop checking. Takes effect within a second."""
+        changed = await monitors.set_active(str(monitor_id), False)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/resume", operation_id="ResumeMonitor", guards=[OPERATOR], status_code=200)
+    async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+        """Check again, the first time at once."""
+        changed = await monitors.set_active(str(monitor_id), True)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
+    async def clone(self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None) -> Response[Monitor]:
+        """Add a copy with the same config, secrets included, and the same channels, tags and parents. A push monitor's
+        copy has a token of its own, which only this reply shows.
+        """
+        changed = await monitors.clone(str(monitor_id), data.name if data else None)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor, status_code=201)
+
+    @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
+    async def reset(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> Response[Monitor]:
+        """Begin the history anew: heartbeats and figures so far are gone for good, incidents stay, and one that lasts
+        ends. Checks go on, the next one at once.
+        """
+        changed = await monitors.reset(str(monitor_id), version=version)
+        pings.forget()
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @put("/{monitor_id:str}/status", operation_id="SetMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
+    async def say(self, monitor_id: FromPath[UUID], data: JSONBody[ManualState]) -> Response[Monitor]:
+        """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
+        changed = await monitors.say(str(monitor_id), data)
+        await aftermath.tell(changed)
+        return etags.tagged(changed.monitor)
+
+    @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
+          opt={"refusals": [409]})  # fmt: skip
+    async def show_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
+        """Show where a monitor of type `push` is reported to. Recorded in the audit log, so it is no GET."""
+        return _address_of(str(monitor_id), await monitors.push_token(str(monitor_id)))
+
+    @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
+          opt=VERSIONED)  # fmt: skip
+    async def rotate_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
+        """Make a new push token, and show it. The one before it ends within two seconds."""
+        changed = await monitors.rotate_token(str(monitor_id), version=version)
+        pings.forget()
+        await aftermath.tell(changed)
+        config = cast(Push, changed.monitor.config)
+        return _address_of(changed.monitor.id, config.token)
+
+    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUNNING)
+    async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
+        """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
+        return await running.stored(str(monitor_id))

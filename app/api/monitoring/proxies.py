@@ -1,0 +1,112 @@
+"""Proxies over HTTP: ways out that checks may take instead of the direct one."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.monitoring import monitor_changes as aftermath
+from app.security.auth.policy import ADMIN, VIEWER
+from app.store.monitoring import proxies
+from app.store.monitoring.proxies import ProxyQuery
+from schema.pagination import Pagination
+from schema.proxies import Protocol, Proxy, ProxyDraft, ProxyPatch
+from schema.users import Principal
+
+VERSIONED, USED = {"refusals": [412]}, {"refusals": [409, 412]}
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+class Proxies(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    proxies: list[Proxy]
+    total: int
+
+
+class ProxyPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Proxy]
+    pagination: Pagination
+
+
+async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+    principal: NamedDependency[Principal],
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    protocol: FromQuery[Protocol | None] = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> Asked[ProxyQuery]:
+    """Which proxies are asked for."""
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = ProxyQuery(
+        q=q,
+        protocol=protocol,
+        sort=sort,
+        descending=descending,
+        limit=window.limit,
+        offset=window.skip,
+        seen_by=principal.tags,
+    )
+    return Asked(query, window)
+
+
+class ProxyController(Controller):
+    """Ways out that checks may take."""
+
+    path = "/proxies"
+    tags = ("Proxies",)
+    guards = (VIEWER,)
+    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListProxies")
+    async def browse(self, wanted: NamedDependency[Asked[ProxyQuery]]) -> Proxies | ProxyPage:
+        """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await proxies.browse(wanted.query)
+        if wanted.window.page is None:
+            return Proxies(proxies=found, total=total)
+        return ProxyPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateProxy", guards=[ADMIN])
+    async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
+        """Add a proxy. Its password is never shown again."""
+        return etags.tagged(await proxies.add(data), status_code=201)
+
+    @get("/{proxy_id:str}", operation_id="GetProxy")
+    async def read(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
+        """Read one proxy."""
+        return etags.tagged(await proxies.read(str(proxy_id), principal.tags))
+
+    @patch("/{proxy_id:str}", operation_id="UpdateProxy", guards=[ADMIN], opt=VERSIONED)
+    async def change(
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+    ) -> Response[Proxy]:
+        """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check.
+
+        It can't move while monitors send secrets through it that it can read: 409 names them.
+        """
+        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
+        await aftermath.replan(monitor_ids)
+        return etags.tagged(proxy)
+
+    @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
+    async def merge(
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+    ) -> Response[Proxy]:
+        """Update a proxy, as PATCH does: absent fields stay."""
+        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
+        await aftermath.replan(monitor_ids)
+        return etags.tagged(proxy)
+
+    @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=USED)
+    async def remove(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a proxy that no monitor goes through."""
+        await proxies.remove(str(proxy_id), version=version)

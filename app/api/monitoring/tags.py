@@ -1,0 +1,99 @@
+"""Tags over HTTP: words to find monitors by, and to say which of them a viewer sees."""
+
+from typing import Literal
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import Struct
+
+from app import response_cache as cache
+from app.api.http import etags, pagination as lists
+from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.security.auth.policy import ADMIN, VIEWER
+from app.store.monitoring import tags
+from app.store.monitoring.tags import TagQuery
+from schema.pagination import Pagination
+from schema.tags import Tag, TagDraft, TagPatch
+from schema.users import Principal
+
+VERSIONED = {"refusals": [409, 412]}
+Sort = Literal["name", "created_at", "updated_at"]
+
+
+class Tags(Struct, frozen=True, kw_only=True):
+    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+
+    tags: list[Tag]
+    total: int
+
+
+class TagPage(Struct, frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: list[Tag]
+    pagination: Pagination
+
+
+async def asked(
+    principal: NamedDependency[Principal],
+    page: Page = None,
+    limit: Limit = None,
+    q: Search = None,
+    sort: FromQuery[Sort] = "name",
+    order: FromQuery[Order] = "asc",
+) -> Asked[TagQuery]:
+    """Which tags are asked for."""
+    window, descending = lists.window_of(page, limit), order == "desc"
+    query = TagQuery(
+        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
+    )
+    return Asked(query, window)
+
+
+class TagController(Controller):
+    """Words to find monitors by."""
+
+    path = "/tags"
+    tags = ("Tags",)
+    guards = (VIEWER,)
+    dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListTags", dependencies={"wanted": Provide(asked)})
+    async def browse(self, wanted: NamedDependency[Asked[TagQuery]]) -> Tags | TagPage:
+        """List tags: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        found, total = await tags.browse(wanted.query)
+        if wanted.window.page is None:
+            return Tags(tags=found, total=total)
+        return TagPage(data=found, pagination=lists.numbers(wanted.window, total))
+
+    @post(operation_id="CreateTag", guards=[ADMIN])
+    async def add(self, data: JSONBody[TagDraft]) -> Response[Tag]:
+        """Add a tag. A name that another one has is refused, in whatever case."""
+        return etags.tagged(await tags.add(data), status_code=201)
+
+    @get("/{tag_id:str}", operation_id="GetTag")
+    async def read(self, tag_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Tag]:
+        """Read one tag."""
+        return etags.tagged(await tags.read(str(tag_id), principal.tags))
+
+    @patch("/{tag_id:str}", operation_id="UpdateTag", guards=[ADMIN], opt=VERSIONED)
+    async def change(
+        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
+    ) -> Response[Tag]:
+        """Change what is mentioned."""
+        return etags.tagged(await tags.change(str(tag_id), data, version=version))
+
+    @put("/{tag_id:str}", operation_id="PutTag", guards=[ADMIN], opt=VERSIONED)
+    async def merge(
+        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
+    ) -> Response[Tag]:
+        """Update a tag, as PATCH does: absent fields stay."""
+        return etags.tagged(await tags.change(str(tag_id), data, version=version))
+
+    @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
+    async def remove(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+        """Delete a tag that no viewer sees by, and take it off its monitors."""
+        await tags.remove(str(tag_id), version=version)
+        await cache.drop()

@@ -1,0 +1,13 @@
+"""Examples of the OpenAPI document, by operation. Each body here is posted to the API by a test, and is taken."""
+
+from typing import Any
+
+from app.api.openapi.examples import bodies, channels, documented, monitors
+
+SENT: dict[str, Any] = {**bodies.SENT, **documented.SENT}
+RETURNED = documented.RETURNED
+BY_TYPE: dict[str, dict[str, Any]] = {  # one of several, by its `type`
+    "CreateMonitor": monitors.drafts(),
+    "CreateChannel": channels.drafts(),
+    "TestChannelDraft": channels.drafts(),
+}

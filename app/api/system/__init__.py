@@ -1,0 +1,1 @@
+"""Health, settings, audit log."""

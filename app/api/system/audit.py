@@ -1,0 +1,146 @@
+"""The audit log over HTTP: admins look, and take it with them."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Controller, get
+from litestar.di import NamedDependency, Provide
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
+from msgspec import Meta, Struct, UnsetType
+from msgspec.structs import replace
+
+from app.api.http import pagination as lists
+from app.api.http.audit_actions import AUDITED
+from app.api.http.pagination import Asked, Limit, Page
+from app.api.openapi.bodies import ALSO
+from app.errors import Invalid
+from app.security.auth.policy import ADMIN
+from app.store.audit import log as audit
+from app.store.audit.log import END_MS, AuditQuery
+from schema.audit import AuditEntry, AuditOutcome
+from schema.pagination import Pagination
+
+MOST_EXPORTED = 100_000
+COLUMNS = AuditEntry.__struct_fields__
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+
+Word = Annotated[str | None, QueryParameter(max_length=150)]
+Cursor = Annotated[
+    int | None, QueryParameter(ge=1, le=2**62, description="`next_cursor` of the page before: what is older.")
+]
+Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest entry.")]
+Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; entries before then.")]
+Format = Literal["ndjson", "csv"]
+MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
+IN_EITHER_FORM = {AUDITED: True, ALSO: [MEDIA["csv"]]}
+EXPORTED = {200: ResponseSpec(str, media_type=MEDIA["ndjson"], description="A line for each entry.")}
+
+
+class AuditLog(Struct, frozen=True, kw_only=True):
+    """The newest entries, at most 1,000."""
+
+    entries: list[AuditEntry]
+    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+    next_cursor: int | None
+
+
+class AuditPage(Struct, frozen=True, kw_only=True):
+    """One page. A page that a cursor led to has no numbers."""
+
+    data: list[AuditEntry]
+    pagination: Pagination | UnsetType = msgspec.UNSET
+    next_cursor: int | None
+
+
+async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
+    actor: Word = None,
+    action: Word = None,
+    resource: Word = None,
+    resource_id: Word = None,
+    outcome: FromQuery[AuditOutcome | None] = None,
+    since: Since = None,
+    until: Until = None,
+) -> AuditQuery:
+    """Which entries are asked for. Raises Invalid."""
+    return AuditQuery(
+        actor=actor,
+        action=action,
+        resource=resource,
+        resource_id=resource_id,
+        outcome=outcome,
+        from_ms=_ms_of("from", since, 0),
+        to_ms=_ms_of("to", until, END_MS),
+    )
+
+
+async def asked(
+    wanted: NamedDependency[AuditQuery], page: Page = None, limit: Limit = None, cursor: Cursor = None
+) -> Asked[AuditQuery]:
+    """The same, and which part of them. Raises Invalid."""
+    window = lists.window_of(page, limit)
+    if cursor is not None and window.skip:
+        raise Invalid.one("page", "must not be given with a `cursor`")
+    return Asked(replace(wanted, before=cursor or END_MS, limit=window.limit, skip=window.skip), window)
+
+
+class AuditController(Controller):
+    """Who changed what, or tried to."""
+
+    path = "/audit"
+    tags = ("Audit",)
+    guards = (ADMIN,)
+    dependencies = {"wanted": Provide(wanted)}  # noqa: RUF012  # Litestar's way
+
+    @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(asked)})
+    async def browse(self, asked: NamedDependency[Asked[AuditQuery]]) -> AuditLog | AuditPage:
+        """List changes and attempts, newest first. `actor` is an id or a user name."""
+        found, more = await audit.browse(asked.query)
+        if asked.query.before != END_MS:
+            return AuditPage(data=found, next_cursor=more)
+        total = await audit.count(asked.query)
+        if asked.window.page is None:
+            return AuditLog(entries=found, total=total, next_cursor=more)
+        return AuditPage(data=found, pagination=lists.numbers(asked.window, total), next_cursor=more)
+
+    @get("/export", operation_id="ExportAudit", opt=IN_EITHER_FORM, responses=EXPORTED)
+    async def export(
+        self,
+        wanted: NamedDependency[AuditQuery],
+        form: Annotated[Format, QueryParameter(name="format", description="One line for each entry.")] = "ndjson",
+    ) -> Stream:
+        """Take the log with you, newest first, at most 100,000 entries: go on with `to`. Is itself recorded."""
+        named = {"Content-Disposition": f'attachment; filename="audit.{form}"'}
+        return Stream(_lines(wanted, form), media_type=MEDIA[form], headers=named)
+
+
+def _ms_of(name: str, at: datetime | None, absent: int) -> int:
+    if at is not None and at.tzinfo is None:
+        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+    return absent if at is None else int(at.timestamp() * 1000)
+
+
+async def _lines(query: AuditQuery, form: Format) -> AsyncIterator[bytes]:
+    if form == "csv":
+        yield _row(COLUMNS)
+    async for entry in audit.told(query, MOST_EXPORTED):
+        yield _row(_cells(entry)) if form == "csv" else msgspec.json.encode(entry) + b"\n"
+
+
+def _cells(entry: AuditEntry) -> list[str]:
+    """An entry as cells that no spreadsheet takes for formulas."""
+    told: dict[str, Any] = msgspec.to_builtins(entry)
+    told["change"] = msgspec.json.encode(entry.change).decode()
+    texts = [str(told[name]) for name in COLUMNS]
+    return [f"'{text}" if text.startswith(FORMULAS) else text for text in texts]
+
+
+def _row(cells: Any) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()

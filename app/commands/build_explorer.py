@@ -1,0 +1,51 @@
+"""python -m app.commands.build_explorer FOLDER: makes the files of the API explorers for this version, and ends.
+
+They appear all at once, under their version's name; the oldest versions go. `app.pages.explorer_files` runs this.
+"""
+
+import gzip
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from app import settings
+from app.api.openapi import document
+from app.main import create_app
+from app.pages import explorer_bundle as bundle, explorer_files as shelf
+
+
+def main() -> int:
+    """Make the files; returns an exit code."""
+    place = Path(sys.argv[1])
+    place.mkdir(parents=True, exist_ok=True)
+    folder = place / shelf.version()
+    with tempfile.TemporaryDirectory(dir=place, prefix="making-") as made_in:
+        fresh = Path(made_in) / "files"
+        fresh.mkdir(mode=0o755)
+        for name, content in {**bundle.assets(), bundle.SPEC_FILE: text(Path(made_in))}.items():
+            (fresh / name).write_bytes(content)
+            if name not in bundle.UNPACKED:
+                (fresh / f"{name}{shelf.PACKED}").write_bytes(gzip.compress(content, mtime=0))
+        try:
+            fresh.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+    _forget_old(place)
+    return 0
+
+
+def text(place: Path) -> bytes:
+    """The document. It depends on no setting: these are the defaults."""
+    return document.of(create_app(settings.read({"DATA_DIR": str(place / "data")}, place)))
+
+
+def _forget_old(place: Path) -> None:
+    found = [one for one in place.iterdir() if one.is_dir() and not one.name.startswith("making-")]
+    for one in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)[shelf.KEPT :]:
+        shutil.rmtree(one, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""`watchkeeper doctor`: does this installation work, is that process alive, is the history whole."""
+
+import socket
+import time
+from datetime import UTC, datetime
+
+import msgspec
+from redis.exceptions import RedisError
+
+from app import db, embedded_valkey as embedded, migrate, nodes, queue, settings as configuration
+from app.settings import BadSettings, Settings
+from app.store.history import completeness as history
+from app.store.system import future_instants as ahead
+
+HOW_TO_START = "`watchkeeper up` starts everything"
+
+
+async def findings(settings: Settings, role: str | None) -> list[str]:
+    """What is wrong, a line each; empty when all is well.
+
+    role  also look for a living process of that role on this machine
+    """
+    found = await trouble_with_database(settings)
+    if migrate.is_missing(settings):  # nothing was ever started here
+        return found
+    if not found:
+        found = await _trouble_with_clock(settings)
+    return [*found, *await _trouble_with_processes(settings, role)]
+
+
+async def trouble_with_database(settings: Settings) -> list[str]:
+    """Why its database can't be used, in one line; empty when it can."""
+    try:
+        await migrate.require(settings)
+    except migrate.Away as error:
+        return [f"database: it does not answer: {error}"]
+    except BadSettings as bad:
+        return [f"database: {line}" for line in bad.lines]
+    return []
+
+
+async def history_report(settings: Settings, settle_s: int) -> history.HistoryReport:
+    """Missing and doubled slots.
+
+    settle_s  slots younger than this may still be on their way
+    """
+    await db.start(settings, connections=2)
+    try:
+        return await history.report(int(time.time() * 1000), settle_s * 1000)
+    finally:
+        await db.stop()
+
+
+def as_json(report: history.HistoryReport) -> str:
+    """The report for programs."""
+    return msgspec.json.encode(report).decode()
+
+
+async def _trouble_with_clock(settings: Settings) -> list[str]:
+    """What lies in the future: a clock is wrong, or was."""
+    now_ms, found = int(time.time() * 1000), list[str]()
+    await db.start(settings, connections=2)
+    try:
+        beats, names = await ahead.beats(now_ms), await ahead.marks(now_ms)
+    finally:
+        await db.stop()
+    if beats.series:
+        until = datetime.fromtimestamp(beats.until_ms / 1000, UTC)
+        words = f"{beats.series} monitors have heartbeats in the future, up to {until:%Y-%m-%d %H:%M:%S} UTC"
+        found.append(f"clock: {words}")
+    if names:
+        found.append(f"clock: checkpoints in the future: {', '.join(names)}")
+    return found
+
+
+async def _trouble_with_processes(settings: Settings, role: str | None) -> list[str]:
+    if settings.redis_embedded and not embedded.answers(configuration.socket_of(settings.redis_url)):
+        return [f"not running: nothing answers at {configuration.socket_of(settings.redis_url)}; {HOW_TO_START}"]
+    await queue.start(settings)
+    try:
+        alive = await nodes.alive()
+    except (RedisError, OSError) as error:
+        return [f"redis: {migrate.one_line(error)}"]
+    finally:
+        await queue.stop()
+    if not alive:
+        return [f"not running: no process has given a sign; {HOW_TO_START}"]
+    if role and not any(node.role == role and node.host == socket.gethostname() for node in alive):
+        return [f"{role}: no such process has given a sign on this machine"]
+    return []

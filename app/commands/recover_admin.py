@@ -1,0 +1,49 @@
+"""Commands for who has the machine but not the door: a lost admin, and keys that somebody may have seen."""
+
+import secrets
+
+from app import db, settings as configuration
+from app.errors import NoSuch
+from app.security.credentials import passwords
+from app.security.secrets import sealing
+from app.settings import Settings
+from app.store.identity import mfa as factors, signing_keys, user_admin as roster, users
+from schema.status import Role
+from schema.user_admin import KeysAfter, MemberPatch
+
+CHANCE_BYTES = 15  # 120 bits in 20 characters
+
+
+async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
+    """Let a user in again, as an admin with a new password and no second factor.
+
+    Their sessions end, and their API keys are switched off: somebody else may have made them.
+
+    returns  user name, password, and how many keys there were
+
+    login    e-mail address or user name
+    raises   NoSuch
+    """
+    password = secrets.token_urlsafe(CHANCE_BYTES)
+    await db.start(settings, connections=2)
+    try:
+        account = await users.named(login)
+        if account is None:
+            raise NoSuch("user", login)
+        await roster.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
+        hashed = await passwords.hashed(password)
+        revoked = await roster.set_password(account.id, hashed, keys=KeysAfter.REVOKE)
+        await factors.remove_all(account.id)
+    finally:
+        await db.stop()
+    return account.username, password, revoked
+
+
+async def rotate_signing_key(settings: Settings) -> str:
+    """Make a new signing key; returns its id. Running processes sign with it within seconds, nobody is signed out."""
+    sealing.prepare(configuration.with_secret_key(settings))
+    await db.start(settings, connections=2)
+    try:
+        return await signing_keys.rotate()
+    finally:
+        await db.stop()

@@ -1,0 +1,152 @@
+"""Commands for who looks after an installation. Each imports only what it needs, and returns its exit code."""
+
+import argparse
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+
+from app import settings as configuration
+from app.settings import BadSettings, Settings
+
+TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
+WAIT_S = 2.0  # between two tries to reach a database that is away
+Command = Callable[[Settings, argparse.Namespace], int]
+
+
+def on_database(command: Command) -> Command:
+    """A command that needs the database, of this version: whatever is wrong with it is one line. Raises BadSettings."""
+
+    @wraps(command)
+    def checked(settings: Settings, chosen: argparse.Namespace) -> int:
+        import asyncio
+
+        from app import db, migrate
+
+        try:
+            asyncio.run(migrate.require(settings))
+            return command(settings, chosen)
+        except (migrate.Away, *db.TROUBLE) as error:
+            print(f"watchkeeper: the database does not answer: {migrate.one_line(error)}", file=sys.stderr)
+            return TRY_AGAIN_EXIT
+        except sqlite3.DatabaseError as error:
+            if type(error) is not sqlite3.DatabaseError:  # its subclasses are bugs of ours
+                raise
+            raise BadSettings([f"DB_NAME: {settings.db_path} can't be used: {error}"]) from error
+
+    return checked
+
+
+def migrate(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Bring the database up to this version. With `--wait`, a database that is away is waited for, and said once."""
+    import asyncio
+
+    from app import migrate
+
+    said = False
+    while True:
+        try:
+            applied = asyncio.run(migrate.run(settings))
+            break
+        except migrate.Away as error:
+            if not said:
+                print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr, flush=True)
+            if not chosen.wait:
+                return TRY_AGAIN_EXIT
+            said = True
+            time.sleep(WAIT_S)
+    print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
+    return 0
+
+
+@on_database
+def rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Seal everything that is stored with a new key."""
+    from app.commands import rotate_key as rotation
+
+    try:
+        print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
+    except rotation.Unfinished as found:
+        print(f"watchkeeper: {found}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Say what is wrong; 1 if anything is."""
+    import asyncio
+
+    from app import file_permissions as exposure
+    from app.commands import doctor
+
+    if chosen.history:
+        return _history(settings, chosen)
+    found = asyncio.run(doctor.findings(settings, chosen.role))
+    noted = [f"note: {line}" for line in exposure.open_to_others(settings)]  # no reason to have a container restarted
+    print("\n".join([*found, *noted]) or "all well")
+    return 1 if found else 0
+
+
+@on_database
+def _history(settings: Settings, chosen: argparse.Namespace) -> int:
+    import asyncio
+
+    from app.commands import doctor
+
+    report = asyncio.run(doctor.history_report(settings, chosen.settle))
+    flaws = f"missing {report.missing}, doubled {report.doubled}"
+    text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
+    print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
+    return 1 if report.missing or report.doubled else 0
+
+
+@on_database
+def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
+    """Let a lost admin in again."""
+    import asyncio
+
+    from app import errors
+    from app.commands import recover_admin as recovery
+
+    try:
+        name, password, revoked = asyncio.run(recovery.recover_admin(settings, chosen.login))
+    except errors.NoSuch as error:
+        print(f"watchkeeper: {error}", file=sys.stderr)
+        return 1
+    print(f"{name} is an admin with the password {password}\nshown this once: sign in and change it")
+    if revoked:
+        print(f"API keys that were switched off: {revoked}")
+    return 0
+
+
+@on_database
+def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
+    """Have a new key sign tokens."""
+    import asyncio
+
+    from app.commands import recover_admin as recovery
+
+    print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
+    return 0
+
+
+@on_database
+def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
+    """Walk the audit log; 1 when somebody changed it."""
+    import asyncio
+
+    from app.commands import audit_verify as auditor
+
+    found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
+    print(auditor.told(found), flush=True)
+    return 1 if found.flaw else 0
+
+
+def webpush_key(_: Settings, __: argparse.Namespace) -> int:
+    """Make a pair of keys for web push; nothing is kept."""
+    from app.domain.alerting import vapid
+
+    private = vapid.made()
+    print(f"private_key           {private}\napplicationServerKey  {vapid.public_of(private)}")
+    return 0

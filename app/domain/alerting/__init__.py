@@ -1,0 +1,1 @@
+"""Who is alerted and when: routing, suppression, digests, backoff, circuit breaker. Pure."""

@@ -1,0 +1,1 @@
+"""Document 002's field names, schedules and plugins. Pure."""

@@ -1,0 +1,24 @@
+"""Schedules in words: "every 5 minutes" is an interval of 300 seconds, and the other way round. Pure."""
+
+import re
+
+UNITS_S = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+EVERY = re.compile(r"every (?:([0-9]{1,7}) )?(second|minute|hour|day)s?", re.IGNORECASE)
+CRON_FIELDS = 5
+LEAST_S, MOST_S = 5, 2_678_400  # as `schema.field_types.Interval`
+
+
+def interval_of(text: str) -> int | None:
+    """Seconds between two runs; None when the text is no "every …" within the limits."""
+    found = EVERY.fullmatch(" ".join(text.split()))
+    if found is None:
+        return None
+    seconds = int(found.group(1) or 1) * UNITS_S[found.group(2).lower()]
+    return seconds if LEAST_S <= seconds <= MOST_S else None
+
+
+def text_of(interval_s: int) -> str:
+    """How people say it, in the largest unit that comes out even."""
+    unit = next(name for name, length_s in UNITS_S.items() if interval_s % length_s == 0)
+    count = interval_s // UNITS_S[unit]
+    return f"every {count} {unit}{'' if count == 1 else 's'}"

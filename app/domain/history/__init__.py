@@ -1,0 +1,1 @@
+"""Uptime, completeness, rollups and latency histograms. Pure."""

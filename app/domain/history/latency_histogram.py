@@ -1,0 +1,41 @@
+"""How long checks took, as a histogram whose buckets grow by a tenth: percentiles that can be merged. Pure.
+
+The buckets, the error and the merges are DDSketch's; its library stores an hour of 180 checks in 1,045 bytes, we in 19
+(`app.domain.history.rollup_codec`), and a dict of two integers needs no library.
+"""
+
+from collections.abc import Mapping
+from math import log
+
+GROWTH = 1.1  # a bucket's end over its beginning
+ERROR = (GROWTH - 1) / (GROWTH + 1)  # of a percentile, relative: 4.8 %
+_SCALE = 1 / log(GROWTH)
+
+Sketch = dict[int, int]  # bucket → how many checks
+
+
+def bucket_of(took_us: int) -> int:
+    """The bucket of a latency in microseconds; below 1 µs counts as 1 µs."""
+    return int(log(took_us) * _SCALE) if took_us > 1 else 0
+
+
+def latency_us(bucket: int) -> float:
+    """The latency a bucket stands for: never further than `ERROR` from any it holds."""
+    return float(GROWTH**bucket * (1 + ERROR))
+
+
+def merge(into: Sketch, more: Mapping[int, int]) -> None:
+    """Add what `more` holds; the order of merges makes no difference."""
+    for bucket, count in more.items():
+        into[bucket] = into.get(bucket, 0) + count
+
+
+def percentile_us(sketch: Mapping[int, int], share: float) -> float | None:
+    """The latency that `share` (0 to 1) of the checks did not exceed: 0 the least, 1 the greatest. None: no checks."""
+    rank = share * (sum(sketch.values()) - 1)
+    passed = 0
+    for bucket in sorted(sketch):
+        passed += sketch[bucket]
+        if passed > rank:
+            return latency_us(bucket)
+    return None

@@ -1,0 +1,1 @@
+"""Password strength, limits of API keys, roles from OpenID claims. Pure."""

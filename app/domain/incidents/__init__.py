@@ -1,0 +1,1 @@
+"""When incidents open, change and close. Pure."""

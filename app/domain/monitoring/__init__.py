@@ -1,0 +1,1 @@
+"""How a check result becomes a state; values, groups, dependencies, push reports. Pure."""

@@ -1,0 +1,1 @@
+"""Reads what comes from outside: JSON, charsets, hosts, URLs, PEM, filters. Bounded and pure."""

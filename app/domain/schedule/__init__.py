@@ -1,0 +1,1 @@
+"""Due slots and cron. Pure."""

@@ -1,0 +1,1 @@
+"""Egress rules, self checks, destinations for the audit log. Pure."""

@@ -1,0 +1,1 @@
+"""Message texts: titles, details, digests, templates. Pure."""

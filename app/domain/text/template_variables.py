@@ -1,0 +1,169 @@
+"""What a template can name: the same for every channel and every event. Pure.
+
+What a message does not have is nil, so that `{% if ack_url %}` is false. Everything is plain JSON on single lines: a
+monitor's name or a target's answer can't add lines that look like ours.
+"""
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from app.domain.text.details import lasted_s, name_of
+from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, length_of, one_line, roughly
+from app.domain.text.message_text import words_of
+from schema.message import Message
+from schema.previews import Variable
+from schema.status import Status
+
+MOST_OF_A_GROUP, MOST_FACTS, DEPTH = 50, 50, 4
+OPEN_ENDED = frozenset({"data", "group"})
+
+# Peekaping's signs and colours, so that templates made for it look the same here
+_ICONS = {Status.DOWN: "❌", Status.UP: "✅", Status.PENDING: "⏳", Status.MAINTENANCE: "🚧", Status.DEGRADED: "⚠️"}
+_COLOURS = {
+    Status.DOWN: 0xEF4444, Status.UP: 0x22C55E, Status.PENDING: 0xA855F7, Status.MAINTENANCE: 0x3B82F6,
+    Status.DEGRADED: 0xF59E0B,
+}  # fmt: skip
+_NO_ICON, _NO_COLOUR = "❔", 0x6B7280
+
+_MEANINGS = {
+    "event": "the event's name, such as `monitor.down`",
+    "title": "our own title",
+    "text": "our own text, some lines",
+    "name": "the monitor's name; the certificate's or the domain's for what expires",
+    "monitor": "the monitor, as it was when the event happened",
+    "monitor.id": "its id",
+    "monitor.name": "its name",
+    "monitor.type": "its type, such as `http`",
+    "status": "DOWN, UP, PENDING, MAINTENANCE, DEGRADED or UNKNOWN",
+    "status_code": "the same as a number, from 0 to 5",
+    "status_icon": "the same as a sign",
+    "status_color": "the same as a colour, a number",
+    "msg": "what the check saw, or who reports it says",
+    "ping": "the answer's time in milliseconds",
+    "at": "when it happened",
+    "time": "the same",
+    "started_at": "when the outage began",
+    "duration": "the outage's length in seconds, so far while it lasts",
+    "duration_words": "the same in words",
+    "reminder": "true when the outage was told before",
+    "test": "true when somebody pressed *test*",
+    "late": "seconds that this message comes late; nil when it is in time",
+    "late_words": "the same in words",
+    "ack_url": "where to acknowledge the outage",
+    "incident": "the outage",
+    "incident.id": "its id: the same on down, reminders and up",
+    "incident.title": "its title, where the event tells one",
+    "days": "until it expires",
+    "expires_at": "when it expires",
+    "group": "what else is told in this message: a list, each with these names but `group`",
+    "data": "everything that the event holds",
+    "heartbeat": "the check, as Peekaping names it",
+    "heartbeat.status": "the same as `status_code`",
+    "heartbeat.msg": "the same as `msg`",
+    "heartbeat.ping": "the same as `ping`",
+    "heartbeat.time": "the same as `at`",
+    "heartbeat.duration": "the same as `duration`",
+}
+NAMES = frozenset(_MEANINGS)
+
+
+def values_of(message: Message) -> dict[str, Any]:
+    """Every name with its value for this message; `message`'s own title and text are not read."""
+    plain = msgspec.structs.replace(message, title="", text="")
+    group = [_single(one) for one in islice(message.others, MOST_OF_A_GROUP)]
+    return _single(plain, with_others=True) | {"group": group}
+
+
+def described(message: Message) -> list[Variable]:
+    """Every name with its meaning, and what it is for this message."""
+    values = values_of(message)
+    return [Variable(name=name, description=text, example=_found(values, name)) for name, text in _MEANINGS.items()]
+
+
+def _found(values: Any, name: str) -> Any:
+    for step in name.split("."):
+        values = values[step]
+    return values
+
+
+def _single(message: Message, *, with_others: bool = False) -> dict[str, Any]:
+    words = words_of(message if with_others else msgspec.structs.replace(message, title="", text="", others=()))
+    facts = _plain(message.facts, DEPTH)
+    return {
+        "event": str(message.event),
+        "title": words.title,
+        "text": words.text,
+        "name": facts.get("name") or name_of(message) or None,
+        "monitor": _monitor(message),
+        "reminder": message.reminder,
+        "test": message.test,
+        "late": message.late_s,
+        "late_words": None if message.late_s is None else roughly(message.late_s),
+        "ack_url": message.ack_url or None,
+        "incident": _incident(message, facts),
+        "days": facts.get("days"),
+        "expires_at": facts.get("expires_at"),
+        "data": facts,
+        **_standing(message),
+        **_check(message),
+    }
+
+
+def _monitor(message: Message) -> dict[str, str] | None:
+    if message.monitor is None:
+        return None
+    return {"id": message.monitor.id, "name": name_of(message), "type": one_line(message.monitor.type, NAME_LIMIT)}
+
+
+def _incident(message: Message, facts: dict[str, Any]) -> dict[str, Any] | None:
+    told = facts.get("incident")
+    title = told.get("title") if isinstance(told, dict) else None
+    return {"id": message.incident_id, "title": title} if message.incident_id else None
+
+
+def _standing(message: Message) -> dict[str, Any]:
+    status = message.status
+    if status is None:
+        return dict.fromkeys(("status", "status_code", "status_icon", "status_color"))
+    return {
+        "status": status.name,
+        "status_code": int(status),
+        "status_icon": _ICONS.get(status, _NO_ICON),
+        "status_color": _COLOURS.get(status, _NO_COLOUR),
+    }
+
+
+def _check(message: Message) -> dict[str, Any]:
+    at, lasted = _rfc3339(message.at), lasted_s(message)
+    check = {
+        "msg": one_line(message.msg, TEXT_LIMIT) or None,
+        "ping": message.ping_ms,
+        "time": at,
+        "duration": lasted,
+    }
+    status = None if message.status is None else int(message.status)
+    return check | {
+        "at": at,
+        "started_at": None if message.started_at is None else _rfc3339(message.started_at),
+        "duration_words": None if lasted is None else length_of(lasted),
+        "heartbeat": {**check, "status": status},
+    }
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """The value with every text on one line, and no more of it than a message can use."""
+    if isinstance(value, str):
+        return one_line(value, TEXT_LIMIT)
+    if isinstance(value, dict):
+        inner = islice(value.items(), MOST_FACTS) if depth else ()
+        return {one_line(str(name), NAME_LIMIT): _plain(one, depth - 1) for name, one in inner}
+    if isinstance(value, list | tuple):
+        return [_plain(one, depth - 1) for one in value[:MOST_FACTS]] if depth else []
+    return value if isinstance(value, bool | int | float) else None
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

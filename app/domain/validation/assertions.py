@@ -1,0 +1,129 @@
+"""Weighs assertions against what a check saw. Pure.
+
+Values compare as what they are (`app/domain/monitoring/values.py`). An assertion on a fact that the response
+does not have (no value, no certificate) does not hold.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from app.domain.monitoring.values import ABSENT, Scalar, order_of, text_of
+from schema.assertions import (
+    Assertion,
+    CertificateDays,
+    Comparison,
+    Consequence,
+    Operator,
+    ResponseTime,
+    Value,
+)
+from schema.status import Status
+
+_ORDER: dict[Operator, Callable[[int, int], bool]] = {
+    Operator.EQUALS: operator.eq,
+    Operator.LESS: operator.lt,
+    Operator.LESS_OR_EQUAL: operator.le,
+    Operator.MORE: operator.gt,
+    Operator.MORE_OR_EQUAL: operator.ge,
+}
+PATTERNS = frozenset({Operator.MATCHES, Operator.MATCHES_NOT})
+SHOWN = 80  # characters of a value in a sentence
+MATCHED_BYTES = 65_536  # of a value that a pattern is held against
+_WORDS = {
+    Operator.CONTAINS: "does not contain",
+    Operator.CONTAINS_NOT: "contains",
+    Operator.MATCHES: "does not match",
+    Operator.MATCHES_NOT: "matches",
+}
+
+
+class Facts(Struct, frozen=True):
+    """What assertions can be about."""
+
+    took_s: float
+    value: Scalar = ABSENT
+    certificate_days: float | None = None
+
+
+def weigh(assertions: Sequence[Assertion], facts: Facts) -> tuple[Status, str]:
+    """The status that the assertions leave a passing answer, and the words for it; UP and nothing when all hold."""
+    worst, words = Status.UP, ""
+    for one in assertions:
+        reason = _objection(one, facts)
+        if reason and (worst is Status.UP or one.otherwise is Consequence.DOWN):
+            down = one.otherwise is Consequence.DOWN
+            worst, words = (Status.DOWN if down else Status.DEGRADED), reason
+            if down:
+                break
+    return worst, words
+
+
+def is_costly(operators: Sequence[tuple[Operator, str]], value: Scalar) -> bool:
+    """Whether the patterns among these operators and what they expect take longer than the event loop can wait."""
+    wanted = [expected for how, expected in operators if how in PATTERNS]
+    if not wanted or value is ABSENT:
+        return False
+    from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
+
+    size = min(MATCHED_BYTES, 4 * len(text_of(value)))
+    return sum(patterns.cost(one, size) for one in wanted) > patterns.PROMPT_COST
+
+
+def _objection(one: Assertion, facts: Facts) -> str:
+    """Why an assertion does not hold; empty when it does."""
+    match one:
+        case ResponseTime():
+            return "" if facts.took_s <= one.within else f"took {facts.took_s:.3g} s, more than {one.within:g} s"
+        case CertificateDays():
+            return _certificate(one, facts.certificate_days)
+        case Value():
+            return objection_to(facts.value, one.operator, one.expected, one.compare)
+
+
+def _certificate(one: CertificateDays, days: float | None) -> str:
+    if days is None:
+        return "there is no certificate to look at"
+    return "" if days >= one.at_least else f"the certificate ends in {days:.0f} days, before {one.at_least}"
+
+
+def objection_to(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
+    """Why the value does not stand in that relation to what was expected; empty when it does."""
+    if value is ABSENT:
+        return "there is no value to look at"
+    words = unmet(value, how, expected, comparison)
+    return f"{str(text_of(value))[:SHOWN]!r} {words}" if words else ""
+
+
+def unmet(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
+    """The same without the value in front: `is not == 'ok'`."""
+    if compares(value, how, expected, comparison):
+        return ""
+    words = f"{_WORDS.get(how, f'is not {how}')} {expected[:SHOWN]!r}"
+    if how in _ORDER and how is not Operator.EQUALS and order_of(value, expected, comparison) is None:
+        return f"{words}: they have no order"
+    return words
+
+
+def compares(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> bool:
+    """Whether the value stands in that relation to what was expected. Raises ValueError for a pattern that is none."""
+    if value is ABSENT:
+        return False
+    match how:
+        case Operator.CONTAINS | Operator.CONTAINS_NOT:
+            return (expected in text_of(value)) is (how is Operator.CONTAINS)
+        case Operator.MATCHES | Operator.MATCHES_NOT:
+            return _matches(text_of(value), expected) is (how is Operator.MATCHES)
+        case Operator.DIFFERS:
+            return order_of(value, expected, comparison) != 0
+        case _:
+            order = order_of(value, expected, comparison)
+            return order is not None and _ORDER[how](order, 0)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether the text has a part that fits, as far as we look."""
+    from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
+
+    return patterns.found(pattern, patterns.in_utf8(text[:MATCHED_BYTES])[:MATCHED_BYTES])

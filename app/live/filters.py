@@ -1,0 +1,71 @@
+"""What a channel shows of its source's messages, the text or one monitor's part of it; and of whom it tells. Pure.
+
+A heartbeats message is decoded only when somebody follows a monitor, or sees some monitors only.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from app.live.channels import HEARTBEATS, MONITOR, monitor_channel
+from app.live.subscriber import Message
+from schema.heartbeats import Heartbeat
+from schema.ws_messages import HeartbeatFrame
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(HeartbeatFrame)
+
+
+class Subject(Struct, frozen=True):
+    """What an event is about; all of its message that decides who is shown it."""
+
+    event: str
+    monitor_id: str | None = None
+
+
+_subjects = msgspec.json.Decoder(Subject)
+
+
+def subject_of(text: str) -> Subject:
+    """What an event's message is about."""
+    return _subjects.decode(text)
+
+
+def of_monitors(text: str, monitor_ids: Collection[str]) -> str:
+    """A heartbeats message without other monitors' heartbeats; empty when none is left."""
+    frame = _decoder.decode(text)
+    beats = [beat for beat in frame.data if beat.monitor_id in monitor_ids]
+    if len(beats) == len(frame.data):
+        return text
+    return _encoder.encode(replace(frame, data=beats)).decode() if beats else ""
+
+
+def of_source(source: str, seq: int, text: bytes, followed: Collection[str]) -> Iterator[Message]:
+    """One message for each followed channel that this text says something to."""
+    if source in followed:
+        yield Message(source, seq, text.decode())
+    if source == HEARTBEATS and any(channel.startswith(MONITOR) for channel in followed):
+        for channel, excerpt in _by_monitor(text, followed).items():
+            yield Message(channel, seq, excerpt)
+
+
+def of_channel(channel: str, text: bytes) -> str:
+    """What one channel shows of one text; empty when nothing."""
+    if not channel.startswith(MONITOR):
+        return text.decode()
+    return _by_monitor(text, {channel}).get(channel, "")
+
+
+def _by_monitor(text: bytes, followed: Collection[str]) -> dict[str, str]:
+    frame = _decoder.decode(text)
+    parts: defaultdict[str, list[Heartbeat]] = defaultdict(list)
+    for beat in frame.data:
+        if (channel := monitor_channel(beat.monitor_id)) in followed:
+            parts[channel].append(beat)
+    return {
+        channel: _encoder.encode(replace(frame, channel=channel, data=beats)).decode()
+        for channel, beats in parts.items()
+    }

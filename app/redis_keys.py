@@ -1,0 +1,95 @@
+"""The keys we use in Redis and their types: what is of another type is somebody else's, and would stop us for good."""
+
+from collections.abc import Iterable
+
+from app import interruptions, metrics, nodes, queue, self_checks
+from app.due_set import PARTITIONS
+from app.live import channels as feeds, replay_buffer as tape
+from schema.jobs import PUSHED_KEY, STARTED_KEY
+
+# The due set: built anew from the database as a whole when any of it is damaged.
+DUE_SET: dict[str, str] = {
+    **{f"wk:due:{part}": "zset" for part in range(PARTITIONS)},
+    "wk:plan": "hash",
+    "wk:ahead": "hash",
+    "wk:held": "hash",
+    "wk:slot": "hash",
+    "wk:flight": "zset",
+    "wk:gaps": "hash",
+    "wk:stale_at": "zset",
+    "wk:built": "string",
+}
+_QUEUES = sorted(set(queue.QUEUES.values()))
+_OTHERS: dict[str, str] = {
+    "wk:waiting": "hash",
+    "wk:results": "hash",
+    "wk:lost": "string",
+    self_checks.KEY: "string",
+    "wk:wake:schedule": "list",
+    PUSHED_KEY: "hash",
+    STARTED_KEY: "hash",
+    "wk:cutoff": "hash",
+    "wk:lifesign": "string",
+    "wk:leader": "string",
+    "wk:cache:edition": "string",
+    metrics.KEY: "hash",
+    interruptions.KEY: "hash",
+    tape.COUNTERS: "hash",
+    **{tape.tape_key(source): "stream" for source in feeds.SOURCES},
+    f"{queue.NAMESPACE}:__heartbeats__": "zset",
+}
+_QUEUED: dict[str, str] = {
+    key: type_
+    for name in _QUEUES
+    for key, type_ in (
+        (queue.wake_key(name), "list"),
+        (f"{queue.NAMESPACE}:{name}", "list"),
+        (f"{queue.NAMESPACE}:{name}.msgs", "hash"),
+        (f"{queue.NAMESPACE}:{name}.DQ", "list"),
+        (f"{queue.NAMESPACE}:{name}.DQ.msgs", "hash"),
+        (f"{queue.NAMESPACE}:{name}.XQ", "zset"),
+        (f"{queue.NAMESPACE}:{name}.XQ.msgs", "hash"),
+    )
+}
+TYPES: dict[str, str] = {**DUE_SET, **_OTHERS, **_QUEUED}
+PREFIXES: dict[str, str] = {  # keys that are named after something; looked for among all there are, so more seldom
+    nodes.KEY: "string",
+    "wk:runs:": "zset",
+    "wk:rate:": "hash",
+    "wk:reply:": "list",
+    f"{queue.NAMESPACE}:__acks__.": "set",
+}
+PAGE = 500
+
+
+async def remove_wrong() -> list[str]:
+    """Remove keys of a wrong type; returns their names. Raises RedisError.
+
+    Without one of the due set, the set is no longer whole: the next claim says so.
+    """
+    wrong = await _wrong_of(TYPES)
+    if wrong:
+        gone = [*wrong, *(["wk:built"] if DUE_SET.keys() & set(wrong) else [])]
+        await queue.client().delete(*gone)
+    return wrong
+
+
+async def remove_wrong_named() -> list[str]:
+    """The same for keys that are named after something."""
+    removed: list[str] = []
+    for prefix, type_ in PREFIXES.items():
+        names = [key.decode() async for key in queue.client().scan_iter(match=f"{prefix}*", count=PAGE)]
+        for start in range(0, len(names), PAGE):
+            removed += await _wrong_of(dict.fromkeys(names[start : start + PAGE], type_))
+    if removed:
+        await queue.client().delete(*removed)
+    return removed
+
+
+async def _wrong_of(types: dict[str, str]) -> list[str]:
+    async with queue.client().pipeline(transaction=False) as pipe:
+        for key in types:
+            pipe.type(key)
+        found: Iterable[bytes] = await pipe.execute()
+    there = zip(types.items(), found, strict=True)
+    return [key for (key, type_), real in there if real.decode() not in (type_, "none")]

@@ -1,0 +1,198 @@
+"""Guessing made slow: how often a password, a code, a key or a link may be wrong before the next try has to wait.
+
+Three limits, each over BRUTEFORCE_WINDOW; who is over one of them waits for BRUTEFORCE_LOCKOUT:
+
+an account from an address      BRUTEFORCE_MAX_ATTEMPTS
+an account from anywhere        `wide` times as many; not for addresses it proved itself from within 90 days
+an address with any account     WIDE times as many; not for accounts that proved themselves from it
+
+So nobody is locked out for good by somebody else: an owner's usual address is bound by its own mistakes only, and
+tries that are refused count for nothing. Words and times are the same whether there is such an account.
+The counts are rows of the database (`app.store.identity.login_failures`): right without Redis, and on every node alike.
+
+A caller asks three things, around its proof:
+
+    await attempts.refuse_if_locked(Proof.PASSWORD, address, login)
+    if not await passwords.matches(...):
+        await attempts.failed(Proof.PASSWORD, address, login)
+        raise Unauthorized(WRONG)
+    await attempts.succeeded(Proof.PASSWORD, address, login)
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from time import time
+from typing import Protocol
+
+from msgspec import Struct
+
+from app.errors import TooMany
+from app.security.limits import failed_logins as guesses
+from app.security.limits.client_ip import place_of
+from app.security.limits.rejections import REFUSED
+from app.security.secrets import sealing
+from app.settings import Settings
+from schema.login_attempts import Attempt, Failures, Proof, Tally, Way
+
+DAY_MS = 86_400_000  # how fresh the memory of a familiar address is kept: at most a write a day
+WIDE = 5  # people behind one address, and typing errors of one person on many devices
+WAIT = "There were too many failed attempts: wait before the next one."
+
+
+class Ledger(Protocol):
+    """Where failures are kept: `app.store.identity.login_failures`, since this room lies below the store."""
+
+    async def tally(self, attempt: Attempt, window_ms: int, until_ms: int) -> Tally: ...  # noqa: D102  # said there
+    async def add(self, attempt: Attempt, now_ms: int, until_ms: int) -> None: ...  # noqa: D102  # said there
+    async def forgive(self, attempt: Attempt) -> None: ...  # noqa: D102  # said there
+    async def befriend(self, attempt: Attempt, now_ms: int) -> None: ...  # noqa: D102  # said there
+
+
+class Rule(Struct, frozen=True):
+    """How one kind of proof is guarded.
+
+    wide    times the limit that an account may fail from all addresses together
+    slow    times the window and the lock-out
+    """
+
+    wide: int = WIDE
+    slow: int = 1
+
+
+# Six digits are guessed sooner than a password, and who gets as far as a code knows the password: nobody else is
+# locked out by being stricter. 20 in 15 minutes find a code with three valid ones at a time in some 170 days.
+RULES = {Proof.CODE: Rule(wide=1, slow=15)}
+
+
+# what a proof usually came by
+WAYS = {Proof.PASSWORD: Way.LOGIN, Proof.CODE: Way.CODE, Proof.KEY: Way.API_KEY, Proof.LINK: Way.INVITATION}
+
+
+class Limits(Struct, frozen=True):
+    """BRUTEFORCE_*, with times in milliseconds."""
+
+    attempts: int
+    window_ms: int
+    lockout_ms: int
+
+
+class LockedOut(TooMany):
+    """Too many guesses; nobody says whose."""
+
+
+_limits = Limits(20, 60_000, 60_000)
+_ledger: Ledger | None = None
+
+
+def prepare(settings: Settings, ledger: Ledger) -> None:
+    """Take the limits and the place where failures are kept; before anything else here."""
+    global _limits, _ledger  # noqa: PLW0603  # one set per process, as with the keys of `sealing`
+    _limits = Limits(
+        settings.bruteforce_max_attempts,
+        settings.bruteforce_window_s * 1_000,
+        settings.bruteforce_lockout_s * 1_000,
+    )
+    _ledger = ledger
+
+
+async def refuse_if_locked(proof: Proof, address: str, account: str = "", *, way: Way | None = None) -> None:
+    """Let a proof be tried, or raise LockedOut. One read, before anything dear is done.
+
+    proof       what kind of proof it is; kinds don't count against each other
+    address     the client's, by `addresses.address_of`
+    account     what the client calls itself, as it was typed; or an id, where it is known already; empty for
+                credentials that name nobody, such as API keys: then the address alone counts
+    way         by what it came, where the proof alone does not say
+    """
+    attempt = attempt_of(proof, address, account)
+    tally = await _tally(attempt)
+    with _noted(way or WAYS[proof], address, account):
+        _refuse_from(attempt, tally, at=_limits.attempts)
+
+
+async def failed(proof: Proof, address: str, account: str = "", *, way: Way | None = None) -> None:
+    """Count a proof that was wrong, and have it recorded; the caller then says so.
+
+    raises  LockedOut instead, when others failed meanwhile: of any number at once no more are answered than allowed
+    """
+    attempt = attempt_of(proof, address, account)
+    guesses.note(way or WAYS[proof], address, account)
+    now_ms, rule = _now_ms(), RULES.get(proof, Rule())
+    until_ms = now_ms + (_limits.window_ms + _limits.lockout_ms) * rule.slow
+    await _kept().add(attempt, now_ms, until_ms)
+    tally = await _tally(attempt)
+    with _noted(way or WAYS[proof], address, account):
+        _refuse_from(attempt, tally, at=_limits.attempts + 1)
+
+
+async def succeeded(proof: Proof, address: str, account: str) -> None:
+    """Take a proof that was right: its failures are forgiven, and the address is familiar from now on.
+
+    Writes only when there is something new to write. Not for credentials that name nobody.
+    raises  LockedOut, when others failed meanwhile: of guesses that came at once, the right one is not told apart
+    """
+    attempt = attempt_of(proof, address, account)
+    tally = await _tally(attempt)
+    _refuse_from(attempt, tally, at=_limits.attempts)
+    if tally.pair.count:
+        await _kept().forgive(attempt)
+    if _now_ms() - tally.familiar_ms > DAY_MS:
+        await _kept().befriend(attempt, _now_ms())
+
+
+@contextmanager
+def _noted(way: Way, address: str, account: str) -> Iterator[None]:
+    """Have it recorded that somebody is locked out."""
+    try:
+        yield
+    except LockedOut:
+        guesses.note(way, address, account, locked=True)
+        raise
+
+
+def attempt_of(proof: Proof, address: str, account: str) -> Attempt:
+    """What is counted: the account as a fingerprint, the address without the part that its owner may choose."""
+    name = account.strip().lower().encode()
+    who = blake2b(name, key=sealing.derived("attempts"), digest_size=16).hexdigest() if name else ""
+    return Attempt(proof, who, place_of(address))
+
+
+async def _tally(attempt: Attempt) -> Tally:
+    slow = RULES.get(attempt.proof, Rule()).slow
+    return await _kept().tally(attempt, _limits.window_ms * slow, _now_ms() + _limits.lockout_ms)
+
+
+def _refuse_from(attempt: Attempt, tally: Tally, *, at: int) -> None:
+    """Raise LockedOut when a limit is reached; `at` is that of the pair, and one above it for who was counted."""
+    lockout_ms = _limits.lockout_ms * RULES.get(attempt.proof, Rule()).slow
+    own = at - _limits.attempts
+    ends = [
+        one.newest_ms + lockout_ms
+        for one, times in _counted(attempt, tally)
+        if one.count >= _limits.attempts * times + own
+    ]
+    left_ms = max(ends, default=0) - _now_ms()
+    if left_ms > 0:
+        REFUSED.labels("locked").inc()
+        raise LockedOut(WAIT, retry_after_s=-(-left_ms // 1_000))
+
+
+def _counted(attempt: Attempt, tally: Tally) -> Iterator[tuple[Failures, int]]:
+    """Which failures bind this attempt, and how many times the limit each may have."""
+    if attempt.account:
+        yield tally.pair, 1
+    if attempt.account and not tally.familiar_ms:
+        yield tally.account, RULES.get(attempt.proof, Rule()).wide
+    if not tally.familiar_ms:
+        yield tally.address, WIDE
+
+
+def _kept() -> Ledger:
+    if _ledger is None:
+        raise RuntimeError("attempts.prepare(settings, ledger) was not called")
+    return _ledger
+
+
+def _now_ms() -> int:
+    return int(time() * 1_000)

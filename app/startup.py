@@ -1,0 +1,30 @@
+"""What the API does before it serves: reads the signing keys, and sees to the set-up token."""
+
+import sys
+
+import structlog
+
+from app import db, setup_token as welcome
+from app.settings import Settings
+from app.store.identity import signing_keys, users
+
+log = structlog.get_logger()
+
+
+async def take(settings: Settings) -> None:
+    """Take them. A database that is not there yet, or not migrated, is left for later: `/ready` says so meanwhile."""
+    try:
+        await signing_keys.load()
+        await _prepare_setup(settings)
+    except (*db.TROUBLE, *db.UNMIGRATED) as error:
+        log.warning("api.starts_unprepared", reason=type(error).__name__)
+
+
+async def _prepare_setup(settings: Settings) -> None:
+    """While there is no user yet, make the token, and show it unless `up` does."""
+    if await users.exist():
+        welcome.forget(settings)
+        return
+    welcome.token(settings)
+    if settings.log_file is None:
+        sys.stderr.write(f"{'setup':<10} {welcome.line(settings)}\n")  # for a person, not for the log

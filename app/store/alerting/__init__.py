@@ -1,0 +1,1 @@
+"""Outbox, deliveries and channels."""

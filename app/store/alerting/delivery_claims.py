@@ -1,0 +1,124 @@
+"""Claims: the right to send deliveries, taken in one transaction, after asking what may go now.
+
+A channel's row is locked meanwhile, so two workers decide about one channel one after the other. A claim looks at the
+whole family of what it is asked for (same channel, same monitor): a recovery makes an untold outage needless.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.domain.alerting.collapsing import GROUPED, Open
+from app.store.alerting import channels, open_deliveries as openings, suppression as gates
+from app.store.alerting.channels import OpenChannel
+from app.store.alerting.dispatch_plan import LEASE_MS, Decided, Gates, decide
+from app.store.alerting.open_deliveries import Channel
+from schema.events import Event
+
+GIVE_UP_MS = 24 * 3_600_000  # unless the setting says otherwise
+TOGETHER = 2_000  # deliveries in one message
+
+_json = msgspec.json.Encoder()
+_IS_FREE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending' AND lease_ms <= ?1))"
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """The right to send one message, until the lease ends.
+
+    since_ms    from when its age counts
+    again       it may have arrived before
+    others      what the same message tells as well, oldest first
+    """
+
+    id: str
+    channel: OpenChannel
+    event: Event
+    attempts: int
+    created_ms: int
+    since_ms: int
+    again: bool = False
+    others: tuple["Claimed", ...] = ()
+
+
+async def claim(ids: Sequence[str], now_ms: int, ask: Gates = gates.of, give_up_ms: int = GIVE_UP_MS) -> list[Claimed]:
+    """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
+    async with db.writing():
+        locked = await openings.channels_of(ids)
+        found = await openings.families_of(ids, now_ms)
+        won: list[Claimed] = []
+        for channel in locked:
+            ours = [one for one in found if one.channel_id == channel.id]
+            if any(one.is_free and one.course == GROUPED for one in ours):
+                ids = [*ids, *await openings.grouped_of(channel.id, now_ms, TOGETHER)]
+                ours = [one for one in await openings.families_of(ids, now_ms) if one.channel_id == channel.id]
+            decided = await decide(channel, ours, now_ms, ask, give_up_ms)
+            await _note(decided)
+            won += await _take(channel, ours, decided, now_ms)
+    return won
+
+
+async def _note(decided: Decided) -> None:
+    """Write down who waits and who does not go."""
+    waits = [[id_, *wait] for id_, wait in decided.wait.items()]
+    if waits:
+        await db.rows(
+            "UPDATE deliveries SET state = 'pending', lease_ms = 0, next_at_ms = CAST(each.value->>1 AS BIGINT),"
+            " course = each.value->>2, error = each.value->>3, since_ms = CASE WHEN each.value->>2 = 'gated'"
+            " THEN CAST(each.value->>1 AS BIGINT) ELSE since_ms END FROM {each:1} WHERE deliveries.id = each.value->>0",
+            _json.encode(waits).decode(),
+        )
+    drops = [[id_, *drop] for id_, drop in decided.drop.items()]
+    if drops:
+        await db.rows(
+            "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_ms = 0, carrier_id = NULL"
+            " FROM {each:1} WHERE deliveries.id = each.value->>0",
+            _json.encode(drops).decode(),
+        )
+
+
+async def _take(channel: Channel, found: Sequence[Open], decided: Decided, now_ms: int) -> list[Claimed]:
+    """Claim what goes; whoever rides along stands with its carrier."""
+    if not decided.send:
+        return []
+    rows = [[id_, carrier if carrier != id_ else None] for id_, carrier in decided.send.items()]
+    won: Any = await db.rows(
+        "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2, carrier_id = each.value->>1,"
+        " course = CASE WHEN course = 'resent' THEN course ELSE '' END FROM {each:3}"
+        f" WHERE deliveries.id = each.value->>0 AND {_IS_FREE} RETURNING deliveries.id, attempts",
+        now_ms,
+        now_ms + LEASE_MS,
+        _json.encode(rows).decode(),
+    )
+    attempts = {row["id"]: row["attempts"] for row in won}
+    if not attempts:
+        return []
+    opened = channels.open_of(channel.row)
+    taken = [
+        _claimed(one, opened, attempts[one.id])
+        for one in sorted(found, key=lambda one: one.at_ms)
+        if one.id in attempts
+    ]
+    riders: dict[str, list[Claimed]] = {}
+    for one in taken:
+        if (carrier := decided.send[one.id]) != one.id:
+            riders.setdefault(carrier, []).append(one)
+    return [
+        msgspec.structs.replace(one, others=tuple(riders.get(one.id, ())))
+        for one in taken
+        if decided.send[one.id] == one.id
+    ]
+
+
+def _claimed(one: Open, channel: OpenChannel, attempts: int) -> Claimed:
+    return Claimed(
+        id=one.id,
+        channel=channel,
+        event=one.event,
+        attempts=attempts,
+        created_ms=one.created_ms,
+        since_ms=one.since_ms,
+        again=one.bound or one.unsure,
+    )

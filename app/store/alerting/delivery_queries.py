@@ -1,0 +1,151 @@
+"""Deliveries as they are read: newest first unless asked otherwise, by who sees their monitors."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.domain.alerting import suppression as gates
+from app.errors import NoSuch
+from app.store import visibility as sight
+from app.store.monitoring.rows import moment
+from app.store.sql import listed
+from app.store.visibility import Seeing
+from schema.deliveries import Attempt, Delivery, DeliveryDetails
+from schema.events import EventKind
+
+MOST_COUNTED = 100_000
+END_MS = 2**62
+SORTS = {"created_at": "d.created_ms", "event_at": "d.at_ms", "sent_at": "COALESCE(d.sent_ms, 0)"}
+
+_FROM = (
+    " FROM deliveries d JOIN events e ON e.id = d.event_id"
+    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR d.channel_id = CAST(?1 AS TEXT))"
+    " AND (CAST(?2 AS TEXT) IS NULL OR d.monitor_id = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
+    " AND (CAST(?4 AS TEXT) IS NULL OR e.kind = CAST(?4 AS TEXT))"
+    " AND (CAST(?5 AS TEXT) IS NULL OR d.state = CAST(?5 AS TEXT))"
+    f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {sight.of_monitors('d.monitor_id', 8)}"
+)
+_COLUMNS = (
+    "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
+    " d.next_at_ms, d.error, d.carrier_id, d.created_ms, d.sent_ms"
+)
+_ONE = (
+    f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
+    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    f" WHERE d.id = ?1 AND {sight.of_monitors('d.monitor_id', 2)}"
+)
+_NO_TEST = (
+    f" AND CAST(?9 AS TEXT) IS NOT NULL AND e.kind <> '{EventKind.TEST.value}' AND e.data NOT LIKE '%\"test\":true%'"
+)
+_TRIES = "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
+
+
+class DeliveryQuery(Struct, frozen=True, kw_only=True):
+    """Which deliveries, in which order.
+
+    from_ms, to_ms    when they were made: the first included, the second not
+    sort              one of `SORTS`
+    """
+
+    channel_id: str | None = None
+    monitor_id: str | None = None
+    incident_id: str | None = None
+    event: EventKind | None = None
+    state: str | None = None
+    from_ms: int = 0
+    to_ms: int = END_MS
+    sort: str = "created_at"
+    descending: bool = True
+    limit: int = 20
+    skip: int = 0
+    seen_by: Seeing = None
+
+
+async def browse(query: DeliveryQuery) -> list[Delivery]:
+    """The deliveries asked for."""
+    way = "DESC" if query.descending else "ASC"
+    order = f" ORDER BY {SORTS[query.sort]} {way}, d.id {way} LIMIT ?9 OFFSET {query.skip:d}"
+    found = await db.rows(_COLUMNS + _FROM + order, *_arguments(query), query.limit)
+    return [_delivery(row, query.seen_by) for row in found]
+
+
+async def count(query: DeliveryQuery) -> int:
+    """How many there are, counted up to `MOST_COUNTED`."""
+    chosen = f"SELECT 1 AS one{_FROM} LIMIT {MOST_COUNTED}"
+    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
+    return int(row["n"])
+
+
+async def read(delivery_id: str, seen_by: Seeing = None) -> DeliveryDetails:
+    """One delivery with its event and its tries. Raises NoSuch."""
+    found = await db.rows(_ONE, delivery_id, sight.argument(seen_by))
+    if not found:
+        raise NoSuch("delivery", delivery_id)
+    tries = [_attempt(row) for row in await db.rows(_TRIES, delivery_id)]
+    return DeliveryDetails(
+        delivery=_delivery(found[0], seen_by), data=msgspec.json.decode(found[0]["data"]), tries=tries
+    )
+
+
+async def dead_ids(query: DeliveryQuery, among: Sequence[str], most: int) -> list[str]:
+    """Ids of dead deliveries, the oldest first.
+
+    among    empty: all but tests, whose answer nobody waits for any more
+    """
+    dead = msgspec.structs.replace(query, state="dead")
+    chosen = " AND d.id IN (SELECT value->>0 FROM {each:9})" if among else _NO_TEST
+    order = f" ORDER BY d.created_ms, d.id LIMIT {most:d}"
+    found = await db.rows("SELECT d.id" + _FROM + chosen + order, *_arguments(dead), listed(among))
+    return [row["id"] for row in found]
+
+
+def _arguments(query: DeliveryQuery) -> tuple[Any, ...]:
+    return (
+        query.channel_id,
+        query.monitor_id,
+        query.incident_id,
+        query.event and query.event.value,
+        query.state,
+        query.from_ms,
+        query.to_ms,
+        sight.argument(query.seen_by),
+    )
+
+
+def _delivery(row: Any, seen_by: Seeing) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        event_id=row["event_id"],
+        event=EventKind(row["kind"]),
+        event_at=_instant(row["at_ms"]),
+        channel_id=row["channel_id"],
+        monitor_id=row["monitor_id"],
+        incident_id=row["incident_id"],
+        state=row["state"],
+        attempts=row["attempts"],
+        next_attempt_at=moment(row["next_at_ms"] if row["state"] == "pending" else None),
+        error=row["error"] if seen_by is None else gates.without_names(row["error"]),
+        carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
+        created_at=_instant(row["created_ms"]),
+        sent_at=moment(row["sent_ms"]),
+    )
+
+
+def _attempt(row: Any) -> Attempt:
+    return Attempt(
+        attempt=row["attempt"],
+        at=_instant(row["at_ms"]),
+        took=row["took_ms"] / 1000,
+        state=row["state"],
+        error=row["error"],
+    )
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,0 +1,46 @@
+"""Events that are facts about our own things: stored in the transaction that made them true, told after it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from msgspec import Struct
+
+from app import db
+from app.store.alerting import outbox
+from schema.events import Event, EventKind
+from schema.monitors import Monitor
+
+
+class Told(Struct, frozen=True):
+    """An event that is stored, and what is owed for it: channel id -> delivery ids."""
+
+    event: Event
+    deliveries: dict[str, list[str]]
+
+
+def of_monitor(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
+    """Something was done to a monitor."""
+    return Event(
+        id=str(uuid4()),
+        event=kind,
+        at=datetime.fromtimestamp(at_ms / 1000, UTC),
+        monitor_id=monitor.id,
+        data={"monitor": {"id": monitor.id, "name": monitor.name, "type": monitor.type}},
+    )
+
+
+async def add(kind: EventKind, data: dict[str, Any], at_ms: int) -> Told:
+    """Something about ourselves became true: stored at once, in a transaction of its own."""
+    event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(at_ms / 1000, UTC), data=data)
+    async with db.writing():
+        return Told(event, await keep([event], at_ms))
+
+
+async def keep(events: Sequence[Event], at_ms: int) -> dict[str, list[str]]:
+    """Store events and who must be told of them; inside of the caller's transaction.
+
+    returns    channel id -> delivery ids, to be queued after the commit
+    """
+    return await outbox.owe(events, at_ms) if events else {}

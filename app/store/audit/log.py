@@ -1,0 +1,111 @@
+"""The audit log: entries are added and read, never changed. `app.store.audit.chain` chains them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.store.audit import chain
+from schema.audit import AuditEntry, AuditOutcome, Deed
+
+MOST_COUNTED = 100_000
+BATCH = 500  # entries of one read while exporting
+
+_WANTED = (
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR actor_id = CAST(?1 AS TEXT) OR actor = CAST(?1 AS TEXT))"
+    " AND (CAST(?2 AS TEXT) IS NULL OR action = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS TEXT) IS NULL OR resource = CAST(?3 AS TEXT))"
+    " AND (CAST(?4 AS TEXT) IS NULL OR resource_id = CAST(?4 AS TEXT))"
+    " AND (CAST(?5 AS TEXT) IS NULL OR outcome = CAST(?5 AS TEXT))"
+    " AND at_ms >= ?6 AND at_ms < ?7"
+)
+_PAGE = f"SELECT * FROM audit{_WANTED} AND seq < ?8 ORDER BY seq DESC LIMIT ?9"
+END_MS = 2**62
+
+
+class AuditQuery(Struct, frozen=True, kw_only=True):
+    """Which entries; newest first.
+
+    actor    id or user name
+    before   entries with lower numbers only: where the page before ended
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    outcome: AuditOutcome | None = None
+    from_ms: int = 0
+    to_ms: int = END_MS
+    before: int = END_MS
+    limit: int = 20
+    skip: int = 0
+
+
+async def record(deed: Deed, *, at_ms: int | None = None) -> None:
+    """Add an entry, in a transaction of its own: what was refused is recorded, too.
+
+    at_ms  None for now
+    """
+    await record_all([deed], at_ms=at_ms)
+
+
+async def record_all(deeds: Sequence[Deed], *, at_ms: int | None = None) -> None:
+    """Add some entries in one transaction."""
+    async with db.writing():
+        for deed in deeds:
+            fields = msgspec.structs.asdict(deed)
+            fields["change"] = msgspec.json.encode(deed.change).decode()
+            fields["outcome"] = deed.outcome.value
+            fields["at_ms"] = int(time() * 1000) if at_ms is None else at_ms
+            await chain.append(await chain.locked(), fields)
+
+
+async def browse(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
+    """The entries asked for, and where the next page begins."""
+    found = await _page(query, query.limit + 1)
+    more = found[query.limit - 1].seq if len(found) > query.limit else None
+    return found[: query.limit], more
+
+
+async def count(query: AuditQuery) -> int:
+    """How many there are, counted up to `MOST_COUNTED`."""
+    chosen = f"SELECT 1 AS one FROM audit{_WANTED} LIMIT {MOST_COUNTED}"
+    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
+    return int(row["n"])
+
+
+async def told(query: AuditQuery, most: int) -> AsyncIterator[AuditEntry]:
+    """The same entries one after another, however many, up to `most`."""
+    left, before = most, query.before
+    while left > 0:
+        part = await _page(msgspec.structs.replace(query, before=before, skip=0), min(BATCH, left))
+        for entry in part:
+            yield entry
+        if len(part) < min(BATCH, left):
+            return
+        left, before = left - len(part), part[-1].seq
+
+
+async def _page(query: AuditQuery, limit: int) -> list[AuditEntry]:
+    skipping = f" OFFSET {query.skip:d}" if query.skip else ""
+    return [_entry(row) for row in await db.rows(_PAGE + skipping, *_arguments(query), query.before, limit)]
+
+
+def _arguments(query: AuditQuery) -> tuple[Any, ...]:
+    outcome = query.outcome and query.outcome.value
+    return (query.actor, query.action, query.resource, query.resource_id, outcome, query.from_ms, query.to_ms)
+
+
+def _entry(row: Any) -> AuditEntry:
+    fields = {name: row[name] for name in AuditEntry.__struct_fields__ if name not in {"at", "change", "outcome"}}
+    return AuditEntry(
+        **fields,
+        at=datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
+        change=msgspec.json.decode(row["change"]),
+        outcome=AuditOutcome(row["outcome"]),
+    )

@@ -1,0 +1,1 @@
+"""Heartbeats and what is derived from them: queries, gaps, rollups, retention."""

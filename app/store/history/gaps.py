@@ -1,0 +1,53 @@
+"""Gaps: due slots that nobody checked. A few are unknown heartbeats, one each; many are one row."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from app import db
+from app.domain.schedule import slots
+from app.store.tables.heartbeats import EARLY, SEEN_SHIFT
+from schema.heartbeat_texts import MISSED
+from schema.heartbeats import key_of
+from schema.jobs import Gap
+from schema.status import Status
+
+FEW = 20  # slots: a worker that was killed, not a service that was off
+
+_json = msgspec.json.Encoder()
+
+
+async def keep(gaps: Sequence[Gap]) -> None:
+    """Store gaps, inside of the caller's transaction. Twice is the same as once."""
+    few = [gap for gap in gaps if gap.interval_ms and gap.to_ms - gap.from_ms < FEW * gap.interval_ms]
+    many = [gap for gap in gaps if gap not in few]
+    await _keep_slots([row for gap in few for row in _rows_of(gap)])
+    if many:
+        await db.rows(
+            "INSERT INTO gaps (series, from_ms, to_ms, reason) SELECT CAST(value->>0 AS BIGINT),"
+            " CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT), value->>3"
+            " FROM {each:1} WHERE TRUE ON CONFLICT (series, from_ms) DO NOTHING",
+            _json.encode([(gap.series, gap.from_ms, gap.to_ms, gap.reason) for gap in many]).decode(),
+        )
+
+
+def _rows_of(gap: Gap) -> Iterable[tuple[int, int]]:
+    """(key, flags) of each slot: the first may be a retry or a run-now, the others are the grid's."""
+    grid = slots.slots_between(gap.series, gap.interval_ms, gap.from_ms, gap.to_ms + 1)
+    unknown = Status.UNKNOWN << SEEN_SHIFT
+    if gap.from_ms not in grid:
+        yield key_of(gap.series, gap.from_ms), unknown | EARLY
+    for at_ms in grid:
+        yield key_of(gap.series, at_ms), unknown
+
+
+async def _keep_slots(rows: Sequence[tuple[int, int]]) -> None:
+    if rows:
+        await db.rows(
+            "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
+            " CAST(?2 AS SMALLINT), CAST(value->>1 AS SMALLINT), 0, CAST(?3 AS SMALLINT)"
+            " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
+            _json.encode(rows).decode(),
+            int(Status.UNKNOWN),
+            MISSED,
+        )

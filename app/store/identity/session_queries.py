@@ -1,0 +1,104 @@
+"""Sessions as people see them: whose, from where, with what, since when."""
+
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+from msgspec import Struct
+
+from app import db
+from app.domain.identity.user_agents import device_of
+from app.errors import NoSuch
+from app.store.identity import sessions
+from schema.sessions import Session, SessionData
+
+SORTS = {"created": "s.created_ms", "last_accessed": "s.last_accessed_ms", "expires": "s.expires_ms"}
+MOST = 1_000  # sessions in one answer
+
+_FROM = " FROM sessions s JOIN users u ON u.id = s.user_id"
+_GOING_ON = "s.ended_ms IS NULL AND s.expires_ms > CAST(?2 AS BIGINT) AND u.active"
+_WANTED = (
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR s.user_id = CAST(?1 AS TEXT))"
+    f" AND (CAST(?3 AS INTEGER) IS NULL OR CAST(({_GOING_ON}) AS INTEGER) = CAST(?3 AS INTEGER))"
+)
+
+
+class SessionQuery(Struct, frozen=True, kw_only=True):
+    """Which sessions, in which order.
+
+    user_id    None for everybody's
+    active     whether they go on; None for those that ended, too
+    sort       one of `SORTS`
+    """
+
+    user_id: str | None
+    active: bool | None = None
+    sort: str = "last_accessed"
+    descending: bool = True
+    limit: int = MOST
+    offset: int = 0
+
+
+async def browse(query: SessionQuery, current: str | None) -> tuple[list[Session], int]:
+    """The sessions asked for, and how many there are in all.
+
+    current    the one that asks
+    """
+    wanted = (query.user_id, int(time() * 1000), None if query.active is None else int(query.active))
+    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, s.id"
+    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_WANTED}", *wanted)
+    found = await db.rows(
+        f"SELECT s.*, u.username, u.active{_FROM}{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5",
+        *wanted,
+        query.limit,
+        query.offset,
+    )
+    return [_session(row, current) for row in found], int(counted[0]["n"])
+
+
+async def read(session_id: str, owner: str | None, current: str | None) -> Session:
+    """One session; somebody else's is no session at all. Raises NoSuch.
+
+    owner    whose it has to be; None for anybody's
+    """
+    found = await db.rows(
+        f"SELECT s.*, u.username, u.active{_FROM}"
+        " WHERE s.id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR s.user_id = CAST(?2 AS TEXT))",
+        session_id,
+        owner,
+    )
+    if not found:
+        raise NoSuch("session", session_id)
+    return _session(found[0], current)
+
+
+async def end_others(owner: str | None, keeping: str | None) -> None:
+    """End every session, of one user or of everybody, except `keeping`."""
+    await db.rows(
+        "UPDATE sessions SET ended_ms = ?1 WHERE ended_ms IS NULL AND id <> ?2"
+        " AND (CAST(?3 AS TEXT) IS NULL OR user_id = CAST(?3 AS TEXT))",
+        int(time() * 1000),
+        keeping or "",
+        owner,
+    )
+    sessions.forget()
+
+
+def _session(row: Any, current: str | None) -> Session:
+    expires = _instant(row["expires_ms"])
+    return Session(
+        id=row["id"],
+        user_id=row["user_id"],
+        created=_instant(row["created_ms"]),
+        last_accessed=_instant(row["last_accessed_ms"]),
+        expires=expires,
+        active=row["ended_ms"] is None and bool(row["active"]) and expires > datetime.now(UTC),
+        current=row["id"] == current,
+        data=SessionData(
+            user_id=row["user_id"], username=row["username"], ip=row["ip"], device=device_of(row["agent"])
+        ),
+    )
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,0 +1,141 @@
+"""Sessions: one row per sign-in; access token, refresh token and cookie are its faces and end with it.
+
+Whose a session is, is remembered for a second: so a warm path does no SQL, and an end takes effect within one.
+"""
+
+from contextlib import suppress
+from time import monotonic, time
+from uuid import uuid4
+
+from app import db
+from app.errors import Unauthorized
+from app.security.auth import tokens
+from app.store.identity import viewer_tags
+from schema.status import Role
+from schema.users import Principal
+
+REMEMBERED_S = 1.0  # how long an ended session may still be believed by another process
+REMEMBERED = 10_000  # holders; beyond it all are forgotten, which costs one query each
+TOUCH_MS = 60_000  # `last_accessed` is right to the minute: a write per request would be the dearest part of it
+
+_HOLDER = """
+SELECT s.id, s.last_accessed_ms, u.id AS user_id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
+WHERE s.id = ?1 AND s.ended_ms IS NULL AND s.expires_ms > ?2 AND u.active
+"""
+_ROTATE = """
+UPDATE sessions SET refresh_hash = ?3, last_accessed_ms = ?4, expires_ms = ?5
+WHERE id = ?1 AND refresh_hash = ?2 AND ended_ms IS NULL AND expires_ms > ?4 RETURNING user_id
+"""
+
+_START = """
+INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent)
+SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS BIGINT), CAST(?5 AS BIGINT),
+       CAST(?6 AS TEXT), CAST(?7 AS TEXT)
+FROM users u WHERE u.id = ?2 AND u.active AND u.password_hash = COALESCE(CAST(?8 AS TEXT), u.password_hash)
+"""
+CHANGED = "The account or its password was changed meanwhile: sign in again."
+
+_holders: dict[str, tuple[float, Principal | None]] = {}
+
+
+async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None = None) -> tuple[str, str]:
+    """Sign in: (session id, refresh token).
+
+    A reset password or a demotion ends sessions; one that begins meanwhile waits for it (PostgreSQL: FOR SHARE; SQLite
+    has one writer), and then finds that the account has changed.
+
+    password_hash   of the password that was shown: it must be the user's still
+    raises          Unauthorized (switched off, gone, or another password by now)
+    """
+    sid, now_ms = str(uuid4()), _now_ms()
+    token = tokens.refresh(sid)
+    await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
+    begun = await db.rows(
+        f"{_START} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
+        sid,
+        user_id,
+        tokens.hash_of(token),
+        now_ms,
+        now_ms + tokens.REFRESH_S * 1000,
+        ip,
+        agent[:200],
+        password_hash,
+    )
+    if not begun:
+        raise Unauthorized(CHANGED)
+    return sid, token
+
+
+async def rotate(token: str) -> tuple[str, str, str]:
+    """Trade a refresh token for the next: (session id, user id, new token).
+
+    raises  Unauthorized; and a token that was already traded ends the session, since one of two holders stole it
+    """
+    sid, now_ms = tokens.sid_of_refresh(token), _now_ms()
+    fresh = tokens.refresh(sid)
+    won = await db.rows(
+        _ROTATE, sid, tokens.hash_of(token), tokens.hash_of(fresh), now_ms, now_ms + tokens.REFRESH_S * 1000
+    )
+    if won:
+        return sid, won[0]["user_id"], fresh
+    await end(sid)
+    raise Unauthorized("The refresh token was used before or its session has ended: sign in again.")
+
+
+async def end(sid: str) -> None:
+    """Sign out: both faces end at once, here now and in other processes within a second."""
+    await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, _now_ms())
+    _holders.pop(sid, None)
+
+
+async def end_others(user_id: str, *, keep: str | None = None) -> None:
+    """End every session of a user but one; what they may do, or sign in with, has changed."""
+    await db.rows(
+        "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
+        user_id,
+        keep or "",
+        _now_ms(),
+    )
+    forget()
+
+
+async def holder_of(sid: str) -> Principal | None:
+    """Whose session this is, or None when it is over; at most a second old."""
+    seen_at, holder = _holders.get(sid, (-REMEMBERED_S, None))
+    if monotonic() - seen_at < REMEMBERED_S:
+        return holder
+    asked_at = monotonic()
+    holder = await _holder_in_store(sid)
+    if len(_holders) >= REMEMBERED:
+        _holders.clear()
+    _holders[sid] = (asked_at, holder)
+    return holder
+
+
+def forget() -> None:
+    """Ask the store about every session again; for a change of users, and for tests."""
+    _holders.clear()
+
+
+async def _holder_in_store(sid: str) -> Principal | None:
+    now_ms = _now_ms()
+    found = await db.rows(_HOLDER, sid, now_ms)
+    if not found:
+        return None
+    row = found[0]
+    if now_ms - row["last_accessed_ms"] > TOUCH_MS:
+        with suppress(*db.TROUBLE):  # a busy database must not turn a read into a refusal; the next minute writes it
+            await db.rows("UPDATE sessions SET last_accessed_ms = ?2 WHERE id = ?1", sid, now_ms)
+    role = Role(row["role"])
+    return Principal(
+        user_id=row["user_id"],
+        username=row["username"],
+        role=role,
+        via="session",
+        session_id=row["id"],
+        tags=await viewer_tags.of(row["user_id"], role),
+    )
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)

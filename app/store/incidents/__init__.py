@@ -1,0 +1,1 @@
+"""Incidents, timelines, escalation policies."""

@@ -1,0 +1,198 @@
+"""Outages: incidents that monitors open and resolve, in the transactions that store what happened to the monitors."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from app import db
+from app.domain.incidents import lifecycle as outages
+from app.domain.incidents.lifecycle import FOLLOWED, Line, Outage
+from app.store.alerting import outbox
+from app.store.incidents import timeline as timelines
+from app.store.sql import listed
+from schema.events import Event, EventKind
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
+from schema.incidents import EntryKind
+from schema.monitors import Monitor
+from schema.status import Status
+
+# what ends an outage that nobody watches any more, and the timeline's word for it
+ENDS = {EventKind.MONITOR_PAUSED: "The monitor was paused.", EventKind.MONITOR_DELETED: "The monitor was deleted."}
+GOES_ON = "It is down, and goes on to be."
+# a failing check since the monitor was changed, so that a pause that has just ended proves nothing
+_WITHOUT = (
+    "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
+    " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms,"
+    " EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic'"
+    " AND i.started_ms >= s.failing_since_ms) AS again, s.no"
+    f" FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE s.status = {Status.DOWN:d} AND s.location = ''"
+    " AND s.told_ms IS NOT NULL AND s.failing_since_ms IS NOT NULL AND m.active AND NOT EXISTS (SELECT 1"
+    " FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic' AND i.resolved_ms IS NULL)"
+    f" AND EXISTS (SELECT 1 FROM heartbeats h WHERE h.status = {Status.DOWN:d}"
+    f" AND h.id >= s.no * {1 << SERIES_SHIFT} + m.updated_ms - {EPOCH_MS} AND h.id < (s.no + 1) * {1 << SERIES_SHIFT})"
+)
+_ITS = (
+    "SELECT i.id, i.monitor_id, i.title, i.started_ms, i.detected_ms, i.acknowledged_ms, i.resolved_ms"
+    " FROM {each:1} JOIN incidents i ON i.monitor_id = each.value->>0 AND i.kind = 'automatic'"
+)
+# two statements in one: each has an index, their "or" has none
+_KNOWN = f"{_ITS} AND i.resolved_ms IS NULL UNION {_ITS} AND i.started_ms = CAST(each.value->>1 AS BIGINT)"
+
+_json = msgspec.json.Encoder()
+
+
+async def follow(events: Sequence[Event], now_ms: int) -> list[Event]:
+    """Open and resolve what these events of monitors say; inside of the caller's transaction, which holds their series.
+
+    returns  the events that go on, each with its incident, and those of the incidents
+    """
+    asked = [(e.monitor_id, outages.started_ms_of(e)) for e in events if e.event in FOLLOWED and e.monitor_id]
+    if not asked:
+        return list(events)
+    done = outages.followed(events, await _known(asked))
+    await _open(list(done.opened.values()), now_ms)
+    await _resolve(list(done.resolved.values()), now_ms)
+    await timelines.write(done.lines)
+    return done.events
+
+
+async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list[Event]:
+    """Resolve the open incident of a monitor that is watched no more; inside of the caller's transaction.
+
+    kinds    what was done to the monitor; nothing happens unless it was paused or deleted
+    returns  what the caller has to store and to tell
+    """
+    kind = next((kind for kind in kinds if kind in ENDS), None)
+    return [] if kind is None else await abandon(monitor, kind, ENDS[kind], now_ms)
+
+
+async def abandon(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> list[Event]:
+    """Resolve the open incident of a monitor whose outage nobody will see the end of; the same otherwise.
+
+    kind  the event that ended it
+    why   the timeline's sentence for it
+    """
+    await _hold([monitor.id])
+    known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
+    over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
+    await _resolve(over, now_ms)
+    await timelines.write(Line(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
+    watched = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
+    return [outages.abandoned(one, now_ms, kind, monitor=watched, msg=why) for one in over]
+
+
+async def mend(now_ms: int) -> list[Event]:
+    """Open what is down without an incident: since before there were any, or after a pause that it outlasted."""
+    likely = await db.rows(_WITHOUT)
+    if not likely:
+        return []
+    async with db.writing():
+        held = {row["id"] for row in likely}
+        await _hold(held)
+        # a second statement: it sees what the lock was waited for
+        found = [row for row in await db.rows(_WITHOUT) if row["id"] in held]
+        opened = [
+            Outage(
+                id=str(uuid4()),
+                monitor_id=row["id"],
+                title=outages.title_of(row["name"]),
+                started_ms=row["started_ms"],
+                detected_ms=now_ms,
+            )
+            for row in found
+        ]
+        await _open(opened, now_ms)
+        await timelines.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
+        events = [event for one, row in zip(opened, found, strict=True) for event in _gone_on(one, row, now_ms)]
+        await _tell_anew([row["no"] for row in found if row["again"]], now_ms)
+        await outbox.owe(events, now_ms)
+    return events
+
+
+def _gone_on(outage: Outage, row: Any, now_ms: int) -> list[Event]:
+    """Whoever was told that the pause ended it hears that it goes on; what nobody heard an end of is not told again."""
+    facts = {
+        "monitor": {"id": row["id"], "name": row["name"], "type": row["type"]},
+        "msg": GOES_ON,
+        "status": int(Status.DOWN),
+        "started_at": outages.instant_of(outage.started_ms),
+    }
+    kinds = [EventKind.MONITOR_DOWN] * bool(row["again"]) + [EventKind.INCIDENT_OPENED]
+    return [outages.told(kind, outage, now_ms, **facts) for kind in kinds]
+
+
+async def _tell_anew(series: Sequence[int], now_ms: int) -> None:
+    """People are told of these outages now: what is held back of that is found by this time."""
+    if series:
+        await db.rows(
+            "UPDATE series SET told_ms = ?2 WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+            _json.encode([[no] for no in series]).decode(),
+            now_ms,
+        )
+
+
+async def _hold(monitor_ids: Collection[str]) -> None:
+    """Have nobody else open or resolve for these monitors: series before incidents, as who absorbs outcomes has it."""
+    if not db.is_sqlite():
+        chosen = "SELECT no FROM series WHERE monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY no FOR UPDATE"
+        await db.rows(chosen, listed(monitor_ids))
+
+
+async def _known(asked: Collection[tuple[str, int]]) -> list[Outage]:
+    """(monitor, beginning of an outage) → the monitors' open incidents, and those of these outages."""
+    found = await db.rows(_KNOWN, _json.encode(sorted(asked)).decode())
+    return [
+        Outage(
+            id=row["id"],
+            monitor_id=row["monitor_id"],
+            title=row["title"],
+            started_ms=row["started_ms"],
+            detected_ms=row["detected_ms"],
+            is_acknowledged=row["acknowledged_ms"] is not None,
+            resolved_ms=row["resolved_ms"],
+        )
+        for row in found
+    ]
+
+
+async def _open(opened: Sequence[Outage], now_ms: int) -> None:
+    """Store new incidents; those of monitors with an escalation begin to wait for its first step."""
+    if not opened:
+        return
+    waiting = await _escalations_of({str(one.monitor_id) for one in opened if one.resolved_ms is None})
+    rows = []
+    for one in opened:
+        escalation_id, after_s = waiting.get(str(one.monitor_id), (None, 0))
+        escalate_ms = None if escalation_id is None or one.resolved_ms is not None else now_ms + after_s * 1000
+        times = (one.started_ms, one.detected_ms, one.resolved_ms)
+        rows.append((one.id, one.monitor_id, one.title, *times, escalation_id, escalate_ms))
+    await db.rows(
+        "INSERT INTO incidents (id, monitor_id, title, started_ms, detected_ms, resolved_ms, escalation_id,"
+        " escalate_ms, created_ms, updated_ms) SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT),"
+        " CAST(value->>4 AS BIGINT), CAST(value->>5 AS BIGINT), value->>6, CAST(value->>7 AS BIGINT),"
+        " CAST(?2 AS BIGINT), CAST(?2 AS BIGINT) FROM {each:1}",
+        _json.encode(rows).decode(),
+        now_ms,
+    )
+
+
+async def _escalations_of(monitor_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """Monitor → its escalation, and the seconds before the first step."""
+    found = await db.rows(
+        "SELECT m.id AS monitor_id, x.id, x.steps FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
+        " JOIN escalations x ON x.id = m.escalation_id",
+        listed(sorted(monitor_ids)),
+    )
+    return {row["monitor_id"]: (row["id"], msgspec.json.decode(row["steps"])[0]["after"]) for row in found}
+
+
+async def _resolve(over: Sequence[Outage], now_ms: int) -> None:
+    if over:
+        await db.rows(
+            "UPDATE incidents SET resolved_ms = CAST(each.value->>1 AS BIGINT), escalate_ms = NULL,"
+            " version = version + 1, updated_ms = ?2 FROM {each:1} WHERE incidents.id = each.value->>0",
+            _json.encode([(one.id, one.resolved_ms) for one in over]).decode(),
+            now_ms,
+        )

@@ -1,0 +1,109 @@
+"""Incidents asked for: lists of them, and how they went, each a statement or two however many there are."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from app import db
+from app.store import visibility as sight
+from app.store.incidents.incident_rows import ALL, incident_of, seen
+from app.store.visibility import Seeing
+from schema.incidents import Incident, IncidentFigures, IncidentKind, IncidentStatus
+
+SORTS = {
+    "started_at": "i.started_ms",
+    "detected_at": "i.detected_ms",
+    "resolved_at": "COALESCE(i.resolved_ms, 9007199254740991)",  # what lasts ends after everything else
+    "title": "lower(i.title)",
+}
+MOST = 1_000  # incidents in one answer
+END_MS = 2**62
+
+_STATUS = (
+    "CASE WHEN i.resolved_ms IS NOT NULL THEN 'resolved' WHEN i.acknowledged_ms IS NOT NULL THEN 'acknowledged'"
+    " ELSE 'open' END"
+)
+_WANTED = (
+    f" WHERE (CAST(?1 AS TEXT) IS NULL OR {_STATUS} = CAST(?1 AS TEXT))"
+    " AND (CAST(?2 AS TEXT) IS NULL OR i.monitor_id = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS TEXT) IS NULL OR i.kind = CAST(?3 AS TEXT))"
+    f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {seen(6)}"
+)
+# the middle one, or the mean of the two in the middle: SQLite has no percentiles
+_MIDDLE = "WHERE place * 2 IN (n, n + 1, n + 2)"
+_FIGURES = (
+    "WITH chosen AS (SELECT i.* FROM incidents i {wanted}),"
+    " answered AS (SELECT {answered} AS ms, row_number() OVER (ORDER BY {answered}) AS place, count(*) OVER () AS n"
+    " FROM chosen WHERE acknowledged_ms IS NOT NULL),"
+    " ended AS (SELECT {ended} AS ms, row_number() OVER (ORDER BY {ended}) AS place, count(*) OVER () AS n"
+    " FROM chosen WHERE resolved_ms IS NOT NULL)"
+    " SELECT (SELECT count(*) FROM chosen) AS found, (SELECT count(*) FROM answered) AS answered,"
+    " (SELECT count(*) FROM ended) AS ended, (SELECT avg(ms) FROM answered) AS mtta,"
+    " (SELECT avg(ms) FROM answered {middle}) AS mtta_median, (SELECT avg(ms) FROM ended) AS mttr,"
+    " (SELECT avg(ms) FROM ended {middle}) AS mttr_median,"
+    " (SELECT max(COALESCE(resolved_ms, CAST(?7 AS BIGINT)) - started_ms) FROM chosen) AS longest"
+).format(
+    wanted=_WANTED,
+    answered="(acknowledged_ms - detected_ms)",
+    ended="(resolved_ms - started_ms)",
+    middle=_MIDDLE,
+)
+
+
+class IncidentQuery(Struct, frozen=True, kw_only=True):
+    """Which incidents, in which order.
+
+    from_ms, to_ms  those that began in between, the end left out
+    sort            one of `SORTS`
+    seen_by         as in `app.store.visibility`
+    """
+
+    status: IncidentStatus | None = None
+    monitor_id: str | None = None
+    kind: IncidentKind | None = None
+    from_ms: int = 0
+    to_ms: int = END_MS
+    sort: str = "started_at"
+    descending: bool = True
+    limit: int = MOST
+    offset: int = 0
+    seen_by: Seeing = None
+
+
+async def browse(query: IncidentQuery) -> tuple[list[Incident], int]:
+    """The incidents asked for, and how many there are in all."""
+    wanted, order = _arguments(query), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, i.id"
+    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_WANTED}", *wanted)
+    found = await db.rows(f"{ALL}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
+    return [incident_of(row) for row in found], int(counted[0]["n"])
+
+
+async def figures(query: IncidentQuery, now_ms: int) -> IncidentFigures:
+    """How the incidents asked for went."""
+    (row,) = await db.rows(_FIGURES, *_arguments(query), now_ms)
+    return IncidentFigures(
+        count=row["found"],
+        open=row["found"] - row["ended"],
+        acknowledged=row["answered"],
+        resolved=row["ended"],
+        mtta=_seconds(row["mtta"]),
+        mtta_median=_seconds(row["mtta_median"]),
+        mttr=_seconds(row["mttr"]),
+        mttr_median=_seconds(row["mttr_median"]),
+        longest=_seconds(row["longest"]),
+    )
+
+
+async def open_count() -> int:
+    """Incidents that are not resolved."""
+    return int((await db.rows("SELECT count(*) AS n FROM incidents WHERE resolved_ms IS NULL"))[0]["n"])
+
+
+def _arguments(query: IncidentQuery) -> tuple[Any, ...]:
+    status, kind = query.status and query.status.value, query.kind and query.kind.value
+    return (status, query.monitor_id, kind, query.from_ms, query.to_ms, sight.argument(query.seen_by))
+
+
+def _seconds(ms: Any) -> float | None:
+    """PostgreSQL's averages are decimals."""
+    return None if ms is None else max(0.0, round(float(ms) / 1000, 3))

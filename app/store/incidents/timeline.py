@@ -1,0 +1,73 @@
+"""Timelines: what happened in an incident. Who was told when is read from the deliveries, and written nowhere else."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from app import db
+from app.domain.alerting import suppression as gates
+from app.domain.incidents.lifecycle import Line, instant_of
+from app.store.visibility import Seeing
+from schema.incidents import EntryKind, TimelineEntry
+
+MOST = 2_000  # entries of one incident; its beginning is what people look for
+
+_json = msgspec.json.Encoder()
+_TOLD = {"sent": EntryKind.NOTIFIED, "dead": EntryKind.UNDELIVERED, "suppressed": EntryKind.SUPPRESSED}
+
+
+async def write(lines: Iterable[Line]) -> None:
+    """Add entries; inside of the caller's transaction."""
+    rows = list(lines)
+    if rows:
+        await db.rows(
+            "INSERT INTO incident_entries (incident_id, at_ms, kind, text, author) SELECT value->>0,"
+            " CAST(value->>1 AS BIGINT), value->>2, value->>3, value->>4 FROM {each:1}",
+            _json.encode(rows).decode(),
+        )
+
+
+async def of(incident_id: str, seen_by: Seeing = None) -> list[TimelineEntry]:
+    """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
+    written = await db.rows(
+        f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MOST}",
+        incident_id,
+    )
+    told = [_telling(row, seen_by) for row in await _deliveries(incident_id)]
+    entries = [*map(_entry, written), *told]
+    return sorted(entries, key=lambda entry: entry.at)[:MOST]
+
+
+async def _deliveries(incident_id: str) -> Any:
+    """What people were told, or were not; a program's subscription is nobody."""
+    return await db.rows(
+        "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_at_ms) AS at_ms"
+        " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
+        " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
+        f" ORDER BY at_ms, d.id LIMIT {MOST}",
+        incident_id,
+    )
+
+
+def shown(line: Line) -> TimelineEntry:
+    """An entry that was just written."""
+    return TimelineEntry(at=instant_of(line.at_ms), kind=line.kind, text=line.text, author=line.author)
+
+
+def _entry(row: Any) -> TimelineEntry:
+    return TimelineEntry(
+        at=instant_of(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"]
+    )
+
+
+def _telling(row: Any, seen_by: Seeing) -> TimelineEntry:
+    reason = row["error"] if seen_by is None else gates.without_names(row["error"])
+    return TimelineEntry(
+        at=instant_of(row["at_ms"]),
+        kind=_TOLD[row["state"]],
+        text=reason if row["state"] != "sent" else "",
+        channel_id=row["channel_id"],
+        channel=row["name"],
+        event=row["kind"],
+    )

@@ -1,0 +1,1 @@
+"""What is monitored: rows, series, state, tags, groups, dependencies, proxies."""

@@ -1,0 +1,80 @@
+"""Members of groups: where they stand, and that no group holds itself."""
+
+from collections.abc import Collection, Sequence
+
+from app import db
+from app.domain.alerting import suppression as gates
+from app.domain.monitoring import groups
+from app.errors import Invalid
+from app.store.monitoring.rows import config_of
+from app.store.sql import listed
+from schema.errors import FieldError
+from schema.status import Status
+from schema.targets import Group, Target
+from schema.targets.composed import GroupAlerts
+
+UNKNOWN = "must be the id of a monitor that exists"
+GROUPS_LOCK = 5_201_401  # a number of ours; held until the transaction ends
+CYCLE = "would make the group a member of itself"
+
+_SPEAKING = (
+    "SELECT id, name, type, config FROM monitors WHERE type = 'group' AND active"
+    """ AND (config LIKE '%"alerts":"group"%' OR config LIKE '%"alerts":"members"%') ORDER BY name"""
+)
+
+
+async def statuses(ids: Sequence[str]) -> list[Status]:
+    """Where these monitors stand; those that are deleted or paused are left out."""
+    found = await db.rows(
+        "SELECT s.status FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
+        " WHERE m.active AND m.id IN (SELECT value->>0 FROM {each:1})",
+        listed(ids),
+    )
+    return [Status(row["status"]) for row in found]
+
+
+async def told_by_others(monitor_ids: Collection[str]) -> dict[str, str]:
+    """Whose outages their group tells, or their members do: monitor id -> who, in words."""
+    found = await db.rows(_SPEAKING)
+    told: dict[str, str] = {}
+    for row in found:
+        config = config_of(row)
+        if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
+            told |= dict.fromkeys(
+                set(config.members) & set(monitor_ids), f"{gates.BY_GROUP}{row['name']!r} tells of it"
+            )
+        elif row["id"] in monitor_ids:
+            told[row["id"]] = gates.BY_MEMBERS
+    return told
+
+
+async def refuse_impossible(monitor_id: str, config: Target, old: Target | None = None) -> None:
+    """Raise Invalid for members that do not exist, unless they were there before, and for a group within itself."""
+    if not isinstance(config, Group):
+        return
+    before = old.members if isinstance(old, Group) else []
+    strangers = await _strangers(set(config.members) - set(before) - {monitor_id})
+    wrong = [_at(number, UNKNOWN) for number, one in enumerate(config.members) if one in strangers]
+    looping = groups.holds(monitor_id, config.members, await _groups())
+    if looping is not None:
+        wrong.append(_at(config.members.index(looping), CYCLE))
+    if wrong:
+        raise Invalid(wrong)
+
+
+def _at(number: int, message: str) -> FieldError:
+    return FieldError(f"config.members.{number}", message)
+
+
+async def _strangers(ids: Collection[str]) -> set[str]:
+    found = await db.rows("SELECT id FROM monitors WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids))
+    return set(ids) - {row["id"] for row in found}
+
+
+async def _groups() -> dict[str, list[str]]:
+    """The members of every group; one change at a time, so that two can't close a circle together."""
+    if not db.is_sqlite():
+        await db.rows("SELECT pg_advisory_xact_lock(?1)", GROUPS_LOCK)
+    found = await db.rows("SELECT id, type, config FROM monitors WHERE type = 'group'")
+    configs = {row["id"]: config_of(row) for row in found}
+    return {id_: config.members for id_, config in configs.items() if isinstance(config, Group)}

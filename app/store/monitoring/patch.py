@@ -1,0 +1,60 @@
+"""What a patch makes of a stored monitor: its whole definition, and what was done to it. No statement is run here."""
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from app.errors import Invalid
+from app.store.monitoring import config_secrets as configs, optional_libraries as clients, rows as monitor_rows
+from schema.events import EventKind
+from schema.monitors import MonitorDraft, MonitorPatch
+from schema.targets import Push, Target
+
+
+def merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
+    """The whole definition after the patch. Raises Invalid."""
+    old = monitor_rows.draft_of(row)
+    fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    if fields.pop("type", row["type"]) != row["type"]:
+        raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
+    if "config" in fields:
+        clients.require(old.config)
+        fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
+    fields |= _with_one_schedule(old, fields)
+    if "timeout" not in fields:
+        fields["timeout"] = timeout_of(row)
+    return msgspec.structs.replace(old, **fields)
+
+
+def timeout_of(row: Any) -> float | None:
+    """The timeout that somebody chose, seconds; None for the usual one, which follows the interval."""
+    is_usual = row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"])
+    return None if is_usual else row["timeout_ms"] / 1000
+
+
+def kinds_of(row: Any, patch: MonitorPatch) -> list[EventKind]:
+    """What a patch does to a monitor: none, when it only repeats whether it is active."""
+    mentioned = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    kinds = [EventKind.MONITOR_UPDATED] if mentioned - {"active", "type"} else []
+    if "active" in mentioned and bool(row["active"]) is not patch.active:
+        kinds.append(EventKind.MONITOR_RESUMED if patch.active else EventKind.MONITOR_PAUSED)
+    return kinds
+
+
+def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, Any]:
+    """An interval takes the place of a cron expression, and the other way round. Raises Invalid."""
+    if fields.get("interval") and "cron" not in fields:
+        return {"cron": None}
+    if fields.get("cron") and "interval" not in fields:
+        return {"interval": None}
+    if old.cron and not fields.get("cron", old.cron) and "interval" not in fields:
+        raise Invalid.one("interval", "is required when `cron` is taken away; null: on demand only")
+    return {}
+
+
+def _with_old_token(config: Target, old: Target) -> Target:
+    """A push monitor keeps its address unless a new one is given."""
+    if isinstance(config, Push) and isinstance(old, Push) and not config.token:
+        return msgspec.structs.replace(config, token=old.token)
+    return config

@@ -1,0 +1,43 @@
+"""Which monitors bear which tags."""
+
+from collections.abc import Iterable, Sequence
+
+from app import db
+from app.errors import Invalid
+from app.store import visibility as sight
+from app.store.sql import listed
+from app.store.visibility import Seeing
+from schema.errors import FieldError
+from schema.tags import TagLabel
+
+UNKNOWN = "must be the id of a tag that exists"
+
+
+async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, list[TagLabel]]:
+    """Tags by monitor, in the order of their names; monitors without any are absent."""
+    found = await db.rows(
+        "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
+        f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {sight.of_tags('t.id', 2)}"
+        " ORDER BY b.monitor_id, t.folded",
+        listed(monitor_ids),
+        sight.argument(seen_by),
+    )
+    labels: dict[str, list[TagLabel]] = {}
+    for row in found:
+        labels.setdefault(row["monitor_id"], []).append(TagLabel(id=row["id"], name=row["name"], color=row["color"]))
+    return labels
+
+
+async def put(monitor_id: str, tag_ids: Sequence[str]) -> None:
+    """Have a monitor bear exactly these. Raises Invalid for tags that do not exist."""
+    await db.rows("DELETE FROM monitor_tags WHERE monitor_id = ?1", monitor_id)
+    made = await db.rows(
+        "INSERT INTO monitor_tags (monitor_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
+        " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
+        monitor_id,
+        listed(tag_ids),
+    )
+    known = {row["tag_id"] for row in made}
+    unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
+    if unknown:
+        raise Invalid([FieldError(f"tag_ids.{number}", UNKNOWN) for number in unknown])

@@ -1,0 +1,148 @@
+"""Tags: kept, changed, listed. No two have one name, in whatever case."""
+
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from app import db
+from app.errors import Conflict, NoSuch, Stale
+from app.store import visibility as sight
+from app.store.sql import containing
+from app.store.tables.tags import TagRow
+from app.store.visibility import Seeing
+from schema.tags import Tag, TagDraft, TagPatch
+
+SORTS = {"name": "t.folded", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
+MOST = 1_000  # tags in one answer
+LOCK = 5_201_417  # a number of ours; held until the transaction ends
+
+_COUNTED = "SELECT count(*) AS n FROM tags t"
+_ALL = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
+_WANTED = (
+    f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {sight.of_tags('t.id', 2)}"
+)
+
+
+class TagQuery(Struct, frozen=True, kw_only=True):
+    """Which tags, in which order.
+
+    q        part of the name, without regard to case
+    sort     one of `SORTS`
+    seen_by  as in `app.store.visibility`
+    """
+
+    q: str | None = None
+    sort: str = "name"
+    descending: bool = False
+    limit: int = MOST
+    offset: int = 0
+    seen_by: Seeing = None
+
+
+def folded(name: str) -> str:
+    """A name without regard to case."""
+    return name.casefold()
+
+
+async def hold() -> None:
+    """Have other changes of tags wait until this transaction ends: so no two can have one name, or go while in use."""
+    if not db.is_sqlite():
+        await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
+
+
+async def add(draft: TagDraft) -> Tag:
+    """Keep a new tag. Raises Conflict."""
+    now, id_ = _now_ms(), str(uuid4())
+    async with db.writing():
+        await hold()
+        await _refuse_taken(draft.name, id_)
+        await TagRow.insert(TagRow(id=id_, created_ms=now, updated_ms=now, **_columns_of(draft)))
+        return await read(id_)
+
+
+async def read(tag_id: str, seen_by: Seeing = None) -> Tag:
+    """One tag. Raises NoSuch."""
+    return _tag_of(await _row(tag_id, seen_by))
+
+
+async def change(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
+    """Apply what the patch mentions. Raises NoSuch, Stale, Conflict."""
+    async with db.writing():
+        await hold()
+        row = await _row(tag_id)
+        _refuse_stale(row, version)
+        draft = _merged(row, patch)
+        await _refuse_taken(draft.name, tag_id)
+        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": _now_ms()}
+        await TagRow.update(values).where(TagRow.id == tag_id)
+        return await read(tag_id)
+
+
+async def remove(tag_id: str, *, version: int | None = None) -> None:
+    """Delete a tag, and take it off its monitors. Raises NoSuch, Stale, Conflict while viewers see by it."""
+    async with db.writing():
+        await hold()
+        _refuse_stale(await _row(tag_id), version)
+        counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
+        if viewers := int(counted[0]["n"]):
+            raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
+        await db.rows("DELETE FROM tags WHERE id = ?1", tag_id)
+
+
+async def browse(query: TagQuery) -> tuple[list[Tag], int]:
+    """The tags asked for, and how many there are in all."""
+    wanted = (containing(query.q and folded(query.q)), sight.argument(query.seen_by))
+    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, t.id"
+    counted = await db.rows(_COUNTED + _WANTED, *wanted)
+    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset)
+    return [_tag_of(row) for row in found], int(counted[0]["n"])
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
+
+
+async def _row(tag_id: str, seen_by: Seeing = None) -> Any:
+    chosen = f"{_ALL} WHERE t.id = ?1 AND {sight.of_tags('t.id', 2)}"
+    found = await db.rows(chosen, tag_id, sight.argument(seen_by))
+    if not found:
+        raise NoSuch("tag", tag_id)
+    return found[0]
+
+
+def _tag_of(row: Any) -> Tag:
+    return Tag(
+        id=row["id"],
+        name=row["name"],
+        color=row["color"],
+        description=row["description"],
+        monitors=row["monitors"],
+        version=row["version"],
+        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
+        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+    )
+
+
+def _columns_of(draft: TagDraft) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(draft), "folded": folded(draft.name)}
+
+
+def _merged(row: Any, patch: TagPatch) -> TagDraft:
+    """The whole definition after the patch."""
+    old = TagDraft(name=row["name"], color=row["color"], description=row["description"])
+    fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    return msgspec.structs.replace(old, **fields)
+
+
+async def _refuse_taken(name: str, tag_id: str) -> None:
+    if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", folded(name), tag_id):
+        raise Conflict(f"There is a tag {name!r} already.", field="name")
+
+
+def _refuse_stale(row: Any, version: int | None) -> None:
+    if version is not None and version != row["version"]:
+        raise Stale(f"The tag is at version {row['version']} by now: read it again.", version=row["version"])

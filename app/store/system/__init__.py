@@ -1,0 +1,1 @@
+"""Settings, checkpoints, idempotency, key rotation."""

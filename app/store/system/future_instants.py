@@ -1,0 +1,193 @@
+"""Instants that lie in the future, because a clock was ahead: counted, and set right where somebody waits for them.
+
+What happened is not rewritten: heartbeats and attempts keep the time they were stored with. Moved is what would hold an
+alert, a check or a person back for as long as the clock was ahead. Doing it again changes nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from app import db
+from app.clock_watch import AHEAD_MS
+from app.domain.alerting.circuit_breaker import own_rest_s
+from app.domain.history.completeness import Era
+from app.store.alerting.dispatch_plan import LEASE_MS
+from app.store.monitoring import series
+from app.store.sql import listed
+from schema.heartbeat_texts import PUSHED
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
+
+_BEATS = (
+    "SELECT s.no, (SELECT max(h.id) FROM heartbeats h WHERE h.id > s.no * ?1 + ?2 AND h.id < (s.no + 1) * ?1)"
+    " - s.no * ?1 AS newest FROM series s WHERE s.deleted_ms IS NULL"
+)
+_ERAS = (
+    "SELECT s.no, m.* FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE EXISTS"
+    " (SELECT 1 FROM eras e WHERE e.series = s.no AND e.from_ms > ?1)"
+)
+_RESTING = (
+    "SELECT c.id, c.failures, c.rests_until_ms FROM channels c WHERE c.rests_until_ms > ?1 AND (c.trouble_ms > ?1"
+    " OR EXISTS (SELECT 1 FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id"
+    " WHERE d.channel_id = c.id AND a.at_ms > ?1))"
+)
+_OPEN = "state IN ('pending', 'sending')"
+_TRIED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
+# What waits for its hour is asked again, and waits again if it must; what was called for again waits for a check.
+_WAITING = (
+    f"UPDATE deliveries SET next_at_ms = ?2 WHERE {_OPEN} AND state = 'pending' AND next_at_ms > ?1"
+    f" AND (created_ms > ?1 OR reopened_ms > ?1 OR EXISTS ({_TRIED})"
+    " OR (course IN ('gated', 'grouped') AND reopened_ms IS NULL)) RETURNING id"
+)
+_SENDING = f"UPDATE deliveries SET lease_ms = ?2 WHERE {_OPEN} AND state = 'sending' AND lease_ms > ?1 RETURNING id"
+_ESCALATING = (
+    "SELECT i.id, i.step, i.escalate_ms, x.steps FROM incidents i JOIN escalations x ON x.id = i.escalation_id"
+    " WHERE i.escalate_ms > ?1 AND i.resolved_ms IS NULL"
+)
+_PUSHED = (
+    "SELECT s.no FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE m.type = 'push' AND m.active AND EXISTS"
+    " (SELECT 1 FROM heartbeats h WHERE h.id > s.no * ?1 + ?2 AND h.id < (s.no + 1) * ?1 AND h.code = ?3)"
+)
+
+
+class Beats(msgspec.Struct, frozen=True):
+    """Heartbeats in the future: of how many series, and until when; epoch milliseconds."""
+
+    series: int = 0
+    until_ms: int = 0
+
+
+async def beats(now_ms: int) -> Beats:
+    """Which heartbeats lie in the future; an index look-up a series."""
+    found = await db.rows(_BEATS, 1 << SERIES_SHIFT, _relative(now_ms + AHEAD_MS))
+    ahead = [row["newest"] + EPOCH_MS for row in found if row["newest"] is not None]
+    return Beats(len(ahead), max(ahead, default=0))
+
+
+async def marks(now_ms: int) -> list[str]:
+    """Names of checkpoints that lie in the future."""
+    found = await db.rows("SELECT name FROM marks WHERE at_ms > ?1 ORDER BY name", now_ms + AHEAD_MS)
+    return [row["name"] for row in found]
+
+
+async def reports(now_ms: int) -> list[int]:
+    """Series of push monitors with reports in the future: nobody knows when they came in, only that they did by now."""
+    found = await db.rows(_PUSHED, 1 << SERIES_SHIFT, _relative(now_ms + AHEAD_MS), PUSHED)
+    return [row["no"] for row in found]
+
+
+async def set_right(now_ms: int) -> int:
+    """Move what somebody waits for; returns how many rows."""
+    ahead_ms = now_ms + AHEAD_MS
+    async with db.writing():
+        moved = len(await db.rows(_WAITING, ahead_ms, now_ms))
+        moved += len(await db.rows(_SENDING, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
+        moved += await _date_back(now_ms)
+        moved += await _end_rests(now_ms)
+        moved += await _escalate(now_ms)
+        moved += await _begin_eras(now_ms)
+        moved += await _change_now(now_ms)
+        moved += await _end_gaps(now_ms)
+    return moved
+
+
+def _relative(at_ms: int) -> int:
+    return max(0, at_ms - EPOCH_MS)
+
+
+async def _date_back(now_ms: int) -> int:
+    """Open deliveries go in the order of their events: what is new must not overtake those that seem newer still."""
+    found = await db.rows(
+        "SELECT e.id, e.at_ms FROM events e WHERE e.at_ms > ?1 AND EXISTS"
+        f" (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.{_OPEN}) ORDER BY e.at_ms",
+        now_ms + AHEAD_MS,
+    )
+    if not found:
+        return 0
+    rows = [(row["id"], now_ms - len(found) + place) for place, row in enumerate(found)]
+    for table, key in (("events", "id"), ("deliveries", "event_id")):
+        await db.rows(
+            f"UPDATE {table} SET at_ms = CAST(each.value->>1 AS BIGINT) FROM {{each:1}}"
+            f" WHERE {table}.{key} = each.value->>0",
+            _pairs(rows),
+        )
+    return len(found)
+
+
+async def _end_rests(now_ms: int) -> int:
+    """A channel rests no longer than by the failures it had; from now, since nobody knows since when."""
+    found = await db.rows(_RESTING, now_ms + AHEAD_MS)
+    ids = [
+        row["id"] for row in found if row["rests_until_ms"] > now_ms + AHEAD_MS + own_rest_s(row["failures"]) * 1_000
+    ]
+    if ids:
+        await db.rows(
+            "UPDATE channels SET rests_until_ms = ?2 WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids), now_ms
+        )
+    return len(ids)
+
+
+async def _escalate(now_ms: int) -> int:
+    """No step waits longer than it says."""
+    rows = []
+    for row in await db.rows(_ESCALATING, now_ms + AHEAD_MS):
+        steps = msgspec.json.decode(row["steps"])
+        latest_ms = now_ms + steps[row["step"] % len(steps)]["after"] * 1_000 if steps else now_ms
+        if row["escalate_ms"] > latest_ms + AHEAD_MS:
+            rows.append((row["id"], latest_ms))
+    if rows:
+        await db.rows(
+            "UPDATE incidents SET escalate_ms = CAST(each.value->>1 AS BIGINT) FROM {each:1}"
+            " WHERE incidents.id = each.value->>0",
+            _pairs(rows),
+        )
+    return len(rows)
+
+
+async def _begin_eras(now_ms: int) -> int:
+    """What was changed by a clock that was ahead is in force from now on."""
+    found = await db.rows(_ERAS, now_ms + AHEAD_MS)
+    in_force = await _eras_at([row["no"] for row in found], now_ms)
+    begun = 0
+    for row in found:
+        era = series.era_of(row, now_ms)
+        if (in_force.get(row["no"]) or (0,))[1:] != era[1:]:
+            await series.begin_era([row["no"]], era)
+            begun += 1
+    return begun
+
+
+async def _eras_at(numbers: Sequence[int], at_ms: int) -> dict[int, Era]:
+    found: Any = await db.rows(
+        "SELECT e.* FROM eras e WHERE e.from_ms <= ?2 AND e.series IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
+        " ORDER BY e.from_ms",
+        listed(numbers),
+        at_ms,
+    )
+    return {row["series"]: Era(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]) for row in found}
+
+
+async def _change_now(now_ms: int) -> int:
+    """A monitor was changed by now; what waits for its first report since waits from now on."""
+    moved = await db.rows(
+        "UPDATE monitors SET updated_ms = ?2, version = version + CASE WHEN type = 'push' THEN 1 ELSE 0 END,"
+        " created_ms = CASE WHEN created_ms > ?2 THEN CAST(?2 AS BIGINT) ELSE created_ms END"
+        " WHERE updated_ms > ?1 RETURNING id",
+        now_ms + AHEAD_MS,
+        now_ms,
+    )
+    return len(moved)
+
+
+async def _end_gaps(now_ms: int) -> int:
+    """No gap reaches into the future: what is due there will be checked, and history must see it when it is not."""
+    ahead_ms = now_ms + AHEAD_MS
+    removed = await db.rows("DELETE FROM gaps WHERE from_ms > ?1 RETURNING from_ms", ahead_ms)
+    ended = await db.rows("UPDATE gaps SET to_ms = ?2 WHERE to_ms > ?1 RETURNING from_ms", ahead_ms, now_ms)
+    return len(removed) + len(ended)
+
+
+def _pairs(rows: Sequence[tuple[str, int]]) -> str:
+    """Rows as `{each:1}` unfolds them."""
+    return msgspec.json.encode(rows).decode()

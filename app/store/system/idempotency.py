@@ -1,0 +1,104 @@
+"""Requests that carry an `Idempotency-Key`: who was first, and what was answered. Kept for a day, replies sealed."""
+
+from enum import Enum
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.security.secrets import sealing
+
+KEPT_MS = 86_400_000
+LEASE_MS = 900_000  # longer than any request runs, a batch 600 s; after a crash the key is free again
+MOST_BYTES = 64_000  # of a reply; of a larger one only its status is kept
+CHUNK = 2_000  # rows removed in one transaction
+RUNNING = 0  # a status no reply has
+
+_CLAIM = """INSERT INTO idempotency (id, body_hash, status, reply, lease_ms, expires_ms)
+VALUES (?1, ?2, 0, '', ?3, ?4)
+ON CONFLICT (id) DO UPDATE SET body_hash = excluded.body_hash, status = 0, reply = '',
+    lease_ms = excluded.lease_ms, expires_ms = excluded.expires_ms
+WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_ms <= ?5
+    OR idempotency.lease_ms > ?3 + 60000))
+RETURNING id"""
+_LOOK = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id = ?1"
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """The right to carry a request out.
+
+    id        who, where and with which key, as a hash
+    lease_ms  until when; also tells this claim from a later one
+    """
+
+    id: str
+    lease_ms: int
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A reply as it was given."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Other(Enum):
+    """Why a request is neither carried out nor answered with a stored reply."""
+
+    BODY = "another body"
+    RUNNING = "still running"
+    LARGE = "done, and its reply was not kept"
+
+
+async def claim(id_: str, body_hash: str, now_ms: int) -> Claim | Kept | Other:
+    """Whether this request is the first with its key; else what was answered to that one, or why not."""
+    lease_ms = now_ms + LEASE_MS
+    if await db.rows(_CLAIM, id_, body_hash, lease_ms, now_ms + KEPT_MS, now_ms):
+        return Claim(id=id_, lease_ms=lease_ms)
+    found = await db.rows(_LOOK, id_)
+    if not found:  # given up between the two
+        return Other.RUNNING
+    row = found[0]
+    if row["body_hash"] != body_hash:
+        return Other.BODY
+    if row["status"] == RUNNING:
+        return Other.RUNNING
+    return _opened(row["reply"]) if row["reply"] else Other.LARGE
+
+
+async def keep(claimed: Claim, reply: Kept) -> None:
+    """Store the reply, sealed: it may hold what is shown only once. One that is too large leaves its status."""
+    text = sealing.shut(msgspec.json.encode(reply).decode()) if len(reply.body) <= MOST_BYTES else ""
+    await db.rows(
+        "UPDATE idempotency SET status = ?3, reply = ?4 WHERE id = ?1 AND lease_ms = ?2",
+        claimed.id,
+        claimed.lease_ms,
+        reply.status,
+        text,
+    )
+
+
+async def give_up(claimed: Claim) -> None:
+    """Nothing came of it: the key is free for another try."""
+    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_ms = ?2", claimed.id, claimed.lease_ms)
+
+
+async def forget(now_ms: int) -> None:
+    """Remove what is older than a day."""
+    while True:
+        gone = await db.rows(
+            "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_ms <= ?1 LIMIT ?2)"
+            " RETURNING id",
+            now_ms,
+            CHUNK,
+        )
+        if len(gone) < CHUNK:
+            return
+
+
+def _opened(reply: str) -> Kept | Other:
+    try:
+        return msgspec.json.decode(sealing.open_(reply), type=Kept)
+    except sealing.Unopenable:
+        return Other.LARGE

@@ -1,0 +1,378 @@
+"""Monitors: kept, changed, listed. A change, its era in the schedule's history and its events are one transaction.
+
+Nothing here talks to Redis: who calls puts `Changed.plans` into the due set and tells `Changed.events` afterwards.
+"""
+
+from collections.abc import Sequence
+from time import time
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from app import db
+from app.domain.history.completeness import Era
+from app.domain.schedule.slots import is_scheduled
+from app.errors import Conflict, NoSuch, Stale
+from app.store import visibility as sight
+from app.store.alerting import events
+from app.store.incidents import escalation_policies as escalations, incident_lifecycle as outages, incidents
+from app.store.monitoring import (
+    channel_links as links,
+    config_secrets as configs,
+    dependencies,
+    groups as members,
+    optional_libraries as clients,
+    patch as patches,
+    proxies,
+    rows as monitor_rows,
+    series,
+    tag_links as monitor_tags,
+    tags,
+)
+from app.store.monitoring.series import SEEN, plans, pushed, snapshots
+from app.store.sql import containing
+from app.store.tables.monitors import MonitorRow
+from app.store.visibility import Seeing
+from schema.events import Event, EventKind
+from schema.field_types import NAME_LIMIT
+from schema.jobs import Plan
+from schema.monitors import Monitor, MonitorDraft, MonitorPatch
+from schema.status import Status
+from schema.targets import Push, Target
+from schema.targets.composed import ManualState
+
+__all__ = [
+    "SORTS",
+    "Changed",
+    "MonitorQuery",
+    "add",
+    "browse",
+    "change",
+    "clone",
+    "plans",
+    "push_token",
+    "pushed",
+    "read",
+    "relink",
+    "remove",
+    "reset",
+    "rotate_token",
+    "say",
+    "set_active",
+    "snapshots",
+]
+
+SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
+MOST = 1_000  # monitors in one answer
+COPY = " (copy)"  # behind the name of a copy
+FORGOTTEN = "The monitor's history was reset."
+
+_WANTED = (
+    " WHERE s.location = ''"
+    " AND (CAST(?1 AS TEXT) IS NULL OR lower(m.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
+    " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
+    " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
+    " AND (CAST(?5 AS TEXT) IS NULL OR m.id IN (SELECT b.monitor_id FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
+    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {sight.of_tags('t.id', 6)}))"
+    f" AND {sight.of_monitors('m.id', 6)}"
+)
+_COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
+
+
+class MonitorQuery(Struct, frozen=True, kw_only=True):
+    """Which monitors, in which order.
+
+    q        part of the name, without regard to case
+    tag      id or name of a tag they bear
+    sort     one of `SORTS`
+    seen_by  as in `app.store.visibility`
+    """
+
+    q: str | None = None
+    type: str | None = None
+    active: bool | None = None
+    status: Status | None = None
+    tag: str | None = None
+    sort: str = "name"
+    descending: bool = False
+    limit: int = MOST
+    offset: int = 0
+    seen_by: Seeing = None
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """What a change led to.
+
+    plans       what the due set must hold from now on
+    dropped     series that it must not hold any more
+    deliveries  channel id -> ids of deliveries to be sent
+    """
+
+    monitor: Monitor
+    events: list[Event]
+    plans: list[Plan]
+    dropped: list[int]
+    deliveries: dict[str, list[str]] = {}
+
+
+async def add(draft: MonitorDraft) -> Changed:
+    """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
+    now, id_ = _now_ms(), str(uuid4())
+    clients.require(draft.config)
+    target = monitor_rows.with_token(configs.fresh(draft.config))
+    columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
+    async with db.writing():
+        await escalations.require(draft.escalation_id)
+        await _refuse_taken(columns["push_key"], id_)
+        await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
+        await proxies.use(id_, target)
+        await members.refuse_impossible(id_, target)
+        await series.begin_era([await series.add(id_)], series.era_of(columns, now))
+        if draft.notification_channel_ids is None:
+            await links.add_default(id_)
+        else:
+            await links.put(id_, draft.notification_channel_ids)
+        await monitor_tags.put(id_, draft.tag_ids)
+        await dependencies.put(id_, draft.parent_ids)
+        return _with_open_token(await _changed(id_, now, [EventKind.MONITOR_CREATED]), target)
+
+
+async def read(monitor_id: str, seen_by: Seeing = None) -> Monitor:
+    """One monitor. Raises NoSuch, also for one that is not seen."""
+    (monitor,) = await _shown([await _row(monitor_id, seen_by=seen_by)], seen_by)
+    return monitor
+
+
+async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> Changed:
+    """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid, Conflict."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        return await _apply(row, patch, now)
+
+
+async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001  # reads as the state it asks for
+    """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
+    return await change(monitor_id, MonitorPatch(active=active))
+
+
+async def say(monitor_id: str, said: ManualState) -> Changed:
+    """Set what a manual monitor is. Raises NoSuch, Conflict for a monitor of another type."""
+    row = await _row(monitor_id)
+    if row["type"] != "manual":
+        raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
+    return await change(monitor_id, MonitorPatch(config=msgspec.to_builtins(said)))
+
+
+async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Delete a monitor and its links; its history goes later, by housekeeping. Raises NoSuch, Stale."""
+    now = _now_ms()
+    async with db.writing():
+        _refuse_stale(await _row(monitor_id, lock=True), version)
+        gone = await _changed(monitor_id, now, [EventKind.MONITOR_DELETED])
+        numbers = await series.of(monitor_id)
+        await dependencies.reopen([monitor_id], now)
+        await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
+        await series.retire(monitor_id, now)
+        await series.begin_era(numbers, Era(now, 0))
+    return msgspec.structs.replace(gone, plans=[], dropped=numbers)
+
+
+async def relink(
+    monitor_id: str,
+    *,
+    tags: Sequence[str] = (),
+    without_tags: Sequence[str] = (),
+    channels: Sequence[str] = (),
+    without_channels: Sequence[str] = (),
+) -> Changed:
+    """Add and remove tags and channels by id, and keep the others. Raises NoSuch, Invalid."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        (shown,) = await _shown([row])
+        labels = [one.id for one in shown.tags]
+        wanted = _with_and_without(labels, tags, without_tags)
+        linked = _with_and_without(shown.notification_channel_ids, channels, without_channels)
+        patch = MonitorPatch(
+            tag_ids=UNSET if wanted == labels else wanted,
+            notification_channel_ids=UNSET if linked == shown.notification_channel_ids else linked,
+        )
+        return await _apply(row, patch, now)
+
+
+async def clone(monitor_id: str, name: str | None = None) -> Changed:
+    """Add a monitor like this one, with all it is linked to; a push monitor's copy has a token of its own.
+
+    name    None: the same with " (copy)" behind it
+    raises  NoSuch, Invalid for what is stored and could not be saved today
+    """
+    row = await _row(monitor_id)
+    (shown,) = await _shown([row])
+    draft = monitor_rows.draft_of(row)
+    config = draft.config
+    return await add(
+        msgspec.structs.replace(
+            draft,
+            name=name or f"{draft.name[: NAME_LIMIT - len(COPY)]}{COPY}",
+            config=msgspec.structs.replace(config, token="") if isinstance(config, Push) else config,
+            timeout=patches.timeout_of(row),
+            notification_channel_ids=shown.notification_channel_ids,
+            tag_ids=[one.id for one in shown.tags],
+            parent_ids=shown.parent_ids,
+        )
+    )
+
+
+async def reset(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Begin a monitor's history anew; what there was is removed by housekeeping.
+
+    Its incidents stay; one that lasts ends. Raises NoSuch, Stale.
+    """
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        ended = await outages.abandon((await _shown([row]))[0], EventKind.MONITOR_UPDATED, FORGOTTEN, now)
+        numbers = await series.of(monitor_id)
+        await dependencies.reopen([monitor_id], now)
+        await series.begin_era(numbers, Era(now, 0))
+        await series.begin_era([await series.begin_anew(monitor_id, now)], series.era_of(row, now))
+        await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
+        changed = await _changed(monitor_id, now, [EventKind.MONITOR_UPDATED], ended)
+    return msgspec.structs.replace(changed, dropped=[*changed.dropped, *numbers])
+
+
+async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
+    """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
+    tag = query.tag and tags.folded(query.tag)
+    wanted = (containing(query.q), query.type, query.active, query.status, tag, sight.argument(query.seen_by))
+    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
+    counted = await db.rows(_COUNTED + _WANTED, *wanted)
+    found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
+    return await _shown(found, query.seen_by), int(counted[0]["n"])
+
+
+async def push_token(monitor_id: str) -> str:
+    """A push monitor's token, open. Raises NoSuch, Conflict for a monitor of another type."""
+    return _push_of(await _row(monitor_id)).token
+
+
+async def rotate_token(monitor_id: str, *, version: int | None = None) -> Changed:
+    """Give a push monitor another token, open in what is returned; the old one ends. Raises NoSuch, Stale, Conflict."""
+    now = _now_ms()
+    async with db.writing():
+        row = await _row(monitor_id, lock=True)
+        _refuse_stale(row, version)
+        target = msgspec.structs.replace(_push_of(row), token=monitor_rows.new_token())
+        changed = await _apply(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
+        return _with_open_token(changed, target)
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
+
+
+async def _shown(found: Sequence[Any], seen_by: Seeing = None) -> list[Monitor]:
+    """Rows as they are returned; of the tags and monitors they name, those that are seen."""
+    ids = [row["id"] for row in found]
+    channels, labels = await links.of(ids), await monitor_tags.of(ids, seen_by)
+    parents = await dependencies.of(ids, seen_by)
+    tied = [(row, *(many.get(row["id"], ()) for many in (channels, labels, parents))) for row in found]
+    shown = [monitor_rows.monitor_of(*one) for one in tied]
+    return await sight.narrowed(shown, seen_by)
+
+
+async def _row(monitor_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
+    """A monitor's columns with its series'. Raises NoSuch."""
+    locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
+    chosen = f"{SEEN} WHERE s.location = '' AND m.id = ?1 AND {sight.of_monitors('m.id', 2)}{locked}"
+    found = await db.rows(chosen, monitor_id, sight.argument(seen_by))
+    if not found:
+        raise NoSuch("monitor", monitor_id)
+    return found[0]
+
+
+def _with_and_without(ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
+    return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
+
+
+def _refuse_stale(row: Any, version: int | None) -> None:
+    if version is not None and version != row["version"]:
+        raise Stale(f"The monitor is at version {row['version']} by now: read it again.", version=row["version"])
+
+
+async def _refuse_taken(push_key: str | None, monitor_id: str) -> None:
+    """Two monitors with one push token could not be told apart."""
+    if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
+        raise Conflict("Another monitor has this push token.", field="config.token")
+
+
+async def _apply(row: Any, patch: MonitorPatch, now: int) -> Changed:
+    """Store what a patch makes of a locked monitor. Inside of `writing` only. Raises Invalid, Conflict."""
+    monitor_id = row["id"]
+    draft = patches.merged(row, patch)
+    columns = monitor_rows.columns_of(draft)
+    kinds = patches.kinds_of(row, patch)
+    if kinds:
+        await escalations.require(draft.escalation_id)
+        await _refuse_taken(columns["push_key"], monitor_id)
+        await _write(row, columns, now)
+        await proxies.use(monitor_id, draft.config)
+        await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
+    if patch.notification_channel_ids is not UNSET:
+        await links.put(monitor_id, patch.notification_channel_ids)
+    if patch.tag_ids is not UNSET:
+        await monitor_tags.put(monitor_id, patch.tag_ids)
+    if patch.parent_ids is not UNSET:
+        await dependencies.put(monitor_id, patch.parent_ids)
+    if patch.parent_ids is not UNSET or patch.active is not UNSET:
+        await dependencies.reopen([monitor_id], now)
+    return await _changed(monitor_id, now, kinds)
+
+
+def _push_of(row: Any) -> Push:
+    """A push monitor's config, its token open. Raises Conflict for a monitor of another type."""
+    target = monitor_rows.config_of(row)
+    if not isinstance(target, Push):
+        raise Conflict(f"A monitor of type {row['type']} has no push token.")
+    return target
+
+
+def _with_open_token(changed: Changed, target: Target) -> Changed:
+    """The same, for the one who made the token: it is masked in everything that is read later."""
+    shown = changed.monitor.config
+    if not (isinstance(shown, Push) and isinstance(target, Push)):
+        return changed
+    config = msgspec.structs.replace(shown, token=target.token)
+    return msgspec.structs.replace(changed, monitor=msgspec.structs.replace(changed.monitor, config=config))
+
+
+async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
+    """Store a changed definition as the next version, and its era when it is due otherwise than before."""
+    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
+    await MonitorRow.update(values).where(MonitorRow.id == row["id"])
+    if (era := series.era_of(columns, now_ms)) != series.era_of(row, now_ms):
+        await series.begin_era(await series.of(row["id"]), era)
+
+
+async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()) -> Changed:
+    """Read what is stored now, and store the events of what was done to it, behind those that came before."""
+    row = await _row(monitor_id)
+    (monitor,) = await _shown([row])
+    ended = [*before, *await incidents.end(monitor, kinds, now_ms)]
+    told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
+    deliveries = await events.keep([*ended, *told], now_ms)
+    plan = monitor_rows.plan_of(row)
+    scheduled = monitor.active and is_scheduled(plan)
+    return Changed(
+        monitor=monitor,
+        events=[*ended, *told],
+        plans=[plan] if scheduled else [],
+        dropped=[] if scheduled else [plan.series],
+        deliveries=deliveries,
+    )

@@ -1,0 +1,76 @@
+"""Stores a batch of results so that none of them keeps the others from being stored.
+
+A transaction that fails for its data is run again in halves, until the result that it fails for is alone. That one is
+stored as *unknown*, in our own words, and logged once. Databases that are away, and bugs that hit every result alike,
+still fail: whoever holds the batch tries it again.
+"""
+
+from collections.abc import Mapping
+from itertools import chain
+
+import structlog
+from redis.exceptions import RedisError
+
+from app import db
+from app.domain.parsing import sanitize as plain
+from app.store.transactions import results as heartbeats
+from app.store.transactions.results import Absorbed
+from schema.jobs import Gap, Outcome, ResultBatch
+from schema.monitors import Snapshot
+
+log = structlog.get_logger()
+
+Part = tuple[list[Outcome], list[Gap]]
+
+
+async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
+    """Store a batch, as `heartbeats.absorb` does. Raises `db.TROUBLE`, and what fails for one stand-in alone."""
+    try:
+        return await heartbeats.absorb(batch, snapshots, now_ms)
+    except (RedisError, *db.TROUBLE):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with the data of one result
+        log.warning("ingest.split", n=len(batch.outcomes), n_gaps=len(batch.gaps), error=type(error).__name__)
+        return await _absorb_in_parts(batch, snapshots, now_ms, error)
+
+
+async def _absorb_in_parts(
+    batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int, error: Exception
+) -> Absorbed:
+    """The batch in halves, older slots first; one result alone by what stands for it."""
+    if len(batch.outcomes) + len(batch.gaps) > 1:
+        parts = [await absorb(ResultBatch(*part), snapshots, now_ms) for part in _halves(batch)]
+        return _together(parts)
+    if batch.gaps:
+        log.error("ingest.gap_refused", series=batch.gaps[0].series, exc_info=error)
+        return Absorbed([], [], {})
+    (outcome,) = batch.outcomes
+    log.error("ingest.result_refused", monitor_id=_monitor_of(outcome, snapshots), exc_info=error)
+    return await heartbeats.absorb(ResultBatch([plain.stand_in(outcome, error)]), snapshots, now_ms)
+
+
+def _halves(batch: ResultBatch) -> list[Part]:
+    """Gaps apart from results; of either kind two halves."""
+    if batch.gaps and batch.outcomes:
+        return [(batch.outcomes, []), ([], batch.gaps)]
+    outcomes, gaps = sorted(batch.outcomes, key=lambda one: one.at_ms), batch.gaps
+    middle = max(len(outcomes), len(gaps)) // 2
+    return [(outcomes[:middle], gaps[:middle]), (outcomes[middle:], gaps[middle:])]
+
+
+def _together(parts: list[Absorbed]) -> Absorbed:
+    deliveries: dict[str, list[str]] = {}
+    for part in parts:
+        for channel, ids in part.deliveries.items():
+            deliveries.setdefault(channel, []).extend(ids)
+    return Absorbed(
+        list(chain.from_iterable(part.kept for part in parts)),
+        list(chain.from_iterable(part.events for part in parts)),
+        deliveries,
+        list(chain.from_iterable(part.looks for part in parts)),
+    )
+
+
+def _monitor_of(outcome: Outcome, snapshots: Mapping[int, Snapshot]) -> str:
+    known = snapshots.get(outcome.series)
+    return known.monitor_id if known else ""

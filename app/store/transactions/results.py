@@ -1,0 +1,246 @@
+"""Heartbeats: outcomes are absorbed in one transaction a batch, and the same slot twice has the effect of once.
+
+A batch is a handful of statements however many outcomes it holds: lock and read where its series stand, decide,
+write heartbeats, standings, events and deliveries. Redelivery is harmless because only outcomes that are newer
+than the newest stored heartbeat of their series are weighed; the others are kept and change no state.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+
+from app import db
+from app.domain.monitoring import upside_down
+from app.domain.monitoring.judge import Rules, Standing, Verdict, judge
+from app.store.alerting import expiry_notices as expiries, outbox
+from app.store.history import gaps
+from app.store.incidents import incidents
+from app.store.monitoring import dependencies, state as standing_rows
+from app.store.monitoring.dependencies import Look
+from app.store.monitoring.state import Newest
+from app.store.system import settings
+from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
+from schema.events import Event
+from schema.heartbeat_texts import NOT_CHECKED, NOTES, PUSHED
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
+from schema.jobs import Outcome, ResultBatch
+from schema.monitors import Snapshot
+from schema.status import Status
+
+# A slot that was given up may have had a result all the same, which waited for the database: the result is the truth.
+_REPLACE = (
+    "UPDATE SET status = excluded.status, flags = excluded.flags, took_us = excluded.took_us, code = excluded.code"
+    f" WHERE heartbeats.code = {NOT_CHECKED} AND excluded.code <> {NOT_CHECKED}"
+)
+
+_json = msgspec.json.Encoder()
+
+
+class Kept(Struct, frozen=True):
+    """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one.
+
+    late_status    what a late one comes to by itself
+    """
+
+    outcome: Outcome
+    verdict: Verdict | None
+    late_status: Status = Status.UNKNOWN
+
+    @property
+    def status(self) -> Status:
+        """The heartbeat's status."""
+        return self.verdict.status if self.verdict else self.late_status
+
+
+class Absorbed(Struct, frozen=True):
+    """What one batch changed.
+
+    kept        heartbeats that are new
+    deliveries  channel id -> ids of deliveries to be sent
+    looks       series to be checked soon, for what others' outages and recoveries mean to them
+    """
+
+    kept: list[Kept]
+    events: list[Event]
+    deliveries: dict[str, list[str]]
+    looks: list[Look] = []
+
+
+async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
+    """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
+    known = [one for one in batch.outcomes if one.series in snapshots]
+    ending = await _ending(known, snapshots)
+    async with db.writing():
+        await gaps.keep(batch.gaps)
+        if not known:
+            return Absorbed([], [], {})
+        standings, newest = await standing_rows.of(sorted({one.series for one in known}), now_ms)
+        before = dict(standings)
+        kept = _weigh(known, snapshots, (standings, newest), now_ms)
+        await _keep(kept, {no for no, one in newest.items() if one.disordered})
+        await standing_rows.move({no: one for no, one in standings.items() if one is not before[no]})
+        await standing_rows.keep_order(newest)
+        events = [
+            event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
+        ]
+        events = await incidents.follow(events, now_ms)
+        events += await expiries.record(ending)
+        deliveries = await outbox.owe(events, now_ms)
+        looks = await dependencies.after(events, now_ms)
+    expiries.remember(ending)
+    return Absorbed(kept, events, deliveries, looks)
+
+
+async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) -> list[expiries.Sighting]:
+    """Certificates and domains that end soon enough for a notice."""
+    if not any(one.ends for one in outcomes):
+        return []
+    return expiries.near(outcomes, snapshots, await settings.read("expiry.notify_days"))
+
+
+def _weigh(
+    outcomes: Iterable[Outcome],
+    snapshots: Mapping[int, Snapshot],
+    so_far: tuple[dict[int, Standing], dict[int, Newest]],
+    now_ms: int,
+) -> list[Kept]:
+    """Judge outcomes in the order of their slots; what is not newer than the newest judged one is kept unjudged."""
+    (standings, newest), kept = so_far, list[Kept]()
+    for one in sorted(outcomes, key=lambda outcome: outcome.at_ms):
+        standing = standings.get(one.series)
+        if standing is None:
+            continue  # deleted while it was being checked
+        key = key_of(one.series, one.at_ms)
+        if key <= newest[one.series].before(one.at_ms, now_ms):
+            kept.append(Kept(one, None, _late(one, snapshots[one.series])))
+            continue
+        verdict = _verdict(standing, one, snapshots[one.series])
+        standings[one.series] = verdict.standing
+        newest[one.series].move(key, now_ms)
+        kept.append(Kept(one, verdict))
+    return kept
+
+
+def _late(one: Outcome, snapshot: Snapshot) -> Status:
+    turns = snapshot.upside_down and one.code not in NOTES
+    return upside_down.INVERTED.get(one.seen, one.seen) if turns else one.seen
+
+
+def _verdict(standing: Standing, one: Outcome, snapshot: Snapshot) -> Verdict:
+    """What an outcome leads to; a note (a start, a log) repeats the status and moves nothing."""
+    if one.code in NOTES:
+        return Verdict(standing.status, standing)
+    return judge(standing, one.seen, one.at_ms, _rules_of(snapshot), in_maintenance=False)
+
+
+def _rules_of(snapshot: Snapshot) -> Rules:
+    return Rules(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
+
+
+async def _keep(kept: list[Kept], disordered: Collection[int]) -> None:
+    """Write heartbeats and the details of those that matter; late ones that change nothing leave the list.
+
+    disordered  series where a heartbeat may lie at a slot already that was not due yet when it was stored
+    """
+    judged = [one for one in kept if one.verdict]
+    late = _once([one for one in kept if not one.verdict])
+    await _displace([one for one in judged if one.outcome.series in disordered])
+    await _insert(judged)
+    if late:
+        fresh = await _insert(late, _REPLACE)
+        kept[:] = judged + [one for one in late if key_of(one.outcome.series, one.outcome.at_ms) in fresh]
+    details = [row for one in kept if (row := _detail_of(one))]
+    if details:
+        await db.rows(
+            "INSERT INTO details (id, message, detail) SELECT CAST(value->>0 AS BIGINT), value->>1, value->>2"
+            " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
+            _json.encode(details).decode(),
+        )
+
+
+async def _displace(judged: Iterable[Kept]) -> None:
+    """Make room: what a clock that was ahead stored at these slots is not what happened at them."""
+    keys = [[key_of(one.outcome.series, one.outcome.at_ms)] for one in judged]
+    if keys:
+        for table in ("details", "heartbeats"):
+            await db.rows(
+                f"DELETE FROM {table} WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {{each:1}})",
+                _json.encode(keys).decode(),
+            )
+
+
+def _once(late: Iterable[Kept]) -> list[Kept]:
+    """One of each slot, a result rather than that there was none: a statement can't write a row twice."""
+    found: dict[int, Kept] = {}
+    for one in late:
+        key = key_of(one.outcome.series, one.outcome.at_ms)
+        if key not in found or found[key].outcome.code == NOT_CHECKED:
+            found[key] = one
+    return list(found.values())
+
+
+async def _insert(kept: Iterable[Kept], where_stored: str = "NOTHING") -> set[int]:
+    rows = [_row_of(one) for one in kept]
+    if not rows:
+        return set()
+    done = await db.rows(
+        "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
+        " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER),"
+        " CAST(value->>4 AS INTEGER)"
+        f" FROM {{each:1}} WHERE TRUE ON CONFLICT (id) DO {where_stored} RETURNING id",
+        _json.encode(rows).decode(),
+    )
+    return {row["id"] for row in done}
+
+
+def _row_of(kept: Kept) -> tuple[int, ...]:
+    one, important = kept.outcome, bool(kept.verdict and kept.verdict.important)
+    flags = (IMPORTANT if important else 0) | (EARLY if one.early else 0) | (one.seen << SEEN_SHIFT)
+    return key_of(one.series, one.at_ms), kept.status, flags, min(one.took_us, 2_147_483_647), one.code
+
+
+def _detail_of(kept: Kept) -> tuple[int, str, str] | None:
+    """Words and facts of a heartbeat that somebody will ask about; an everyday "200 OK" has none."""
+    one = kept.outcome
+    if not (one.message or one.detail):
+        return None
+    if kept.status is Status.UP and not one.early and not (kept.verdict and kept.verdict.important):
+        return None
+    detail = _json.encode(one.detail).decode() if one.detail else ""
+    return key_of(one.series, one.at_ms), one.message, detail
+
+
+def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
+    """Heartbeats as people and programs see them, for the live channels."""
+    return [
+        Heartbeat(
+            id=f"{key_of(one.outcome.series, one.outcome.at_ms):x}",
+            monitor_id=snapshots[one.outcome.series].monitor_id,
+            status=one.status,
+            raw_status=one.outcome.seen,
+            time=datetime.fromtimestamp(one.outcome.at_ms / 1000, UTC),
+            ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
+            msg=upside_down.message_of(one.status, one.outcome.seen, one.outcome.message, one.outcome.code),
+            important=bool(one.verdict and one.verdict.important),
+        )
+        for one in kept
+    ]
+
+
+async def newest_push(series: int, since_ms: int, code: int = PUSHED, *, until_ms: int | None = None) -> int:
+    """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none.
+
+    until_ms  later ones were stored by a clock that was ahead; None: they count
+    """
+    found = await db.rows(
+        "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
+        key_of(series, max(since_ms, EPOCH_MS)),
+        (series + 1) << SERIES_SHIFT if until_ms is None else key_of(series, until_ms),
+        code,
+    )
+    if not found:
+        return 0
+    at_ms, seen = slot_of(found[0]["id"])[1], found[0]["flags"] >> SEEN_SHIFT
+    return -at_ms if seen == Status.DOWN else at_ms

@@ -1,0 +1,137 @@
+"""A dead router is not an outage of the world: what could not be asked is unknown, what stands beside us is judged."""
+
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from actors.probes import Tools, open_tools, outcome_of
+from actors.probes.kit.connectivity import MANY, Uplink
+from actors.probes.kit.target_hosts import hosts_of
+from app.security.network.egress import Egress
+from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
+from app.settings import Settings
+from schema.proxies import Protocol, ProxyConfig
+from schema.status import Status
+from schema.targets import Http, Ping, Postgres, Push, Rabbitmq, Tcp
+from tests import make
+
+OUTSIDE = Http(url="http://shop.example/")  # a name that has no address
+
+
+def lookup(host: str) -> tuple[str, ...]:
+    if host == "shop.example":
+        raise NameUnknown(socket.EAI_NONAME, "the name shop.example has no address")
+    if host == "lost.example":
+        raise NamesUnavailable(socket.EAI_AGAIN, "the name lost.example could not be resolved")
+    return {"nas.example": ("192.168.1.5",), "both.example": ("1.1.1.1", "10.0.0.1")}.get(host, (host,))
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
+    made: list[Tools] = []
+
+    async def make_them(*anchors: tuple[str, int]) -> Tools:
+        made.append(await open_tools(replace(settings, uplink_anchors=anchors), names=Names(lookup)))
+        return made[-1]
+
+    yield make_them
+    for one in made:
+        await one.close()
+
+
+async def seen(target, tools: Tools, **slot) -> tuple[Status, str]:
+    outcome = await outcome_of(make.slot(**slot), make.snapshot(target), tools)
+    return outcome.seen, outcome.message
+
+
+async def test_a_failure_outside_is_unknown_while_no_anchor_answers(tools_with, free_port) -> None:
+    status, message = await seen(OUTSIDE, await tools_with(("127.0.0.1", free_port)))
+    assert status is Status.UNKNOWN
+    assert message.startswith("our own network is gone: no anchor can be reached (the name shop.example")
+
+
+async def test_it_is_down_while_one_anchor_answers(tools_with, free_port, listening) -> None:
+    tools = await tools_with(("127.0.0.1", free_port), ("127.0.0.1", listening))
+    assert (await seen(OUTSIDE, tools))[0] is Status.DOWN
+
+
+async def test_it_is_down_without_anchors(tools_with) -> None:
+    assert (await seen(OUTSIDE, await tools_with()))[0] is Status.DOWN
+
+
+async def test_what_stands_in_our_own_network_is_judged_as_ever(tools_with, free_port) -> None:
+    tools = await tools_with(("127.0.0.1", free_port))
+    assert (await seen(Tcp(host="127.0.0.1", port=free_port), tools))[0] is Status.DOWN
+
+
+@pytest.mark.parametrize(("host", "outside"), [("1.1.1.1", True), ("nas.example", False), ("both.example", False)])
+async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
+    tools = await tools_with(("127.0.0.1", free_port))
+    assert await tools.uplink.is_to_blame(make.snapshot(Ping(host=host))) is outside
+
+
+async def test_through_a_proxy_the_proxys_place_counts(tools_with, free_port) -> None:
+    tools = await tools_with(("127.0.0.1", free_port))
+    near = make.snapshot(OUTSIDE, proxy=ProxyConfig(protocol=Protocol.HTTP, host="nas.example", port=8080))
+    assert not await tools.uplink.is_to_blame(near)
+
+
+async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
+    monkeypatch.setattr("actors.probes.kit.connectivity.PATIENCE_S", 0.05)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for one in fillers:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        tools = await tools_with(full.getsockname())
+        assert await tools.uplink.gone()
+        for one in fillers:
+            one.close()
+
+
+async def test_many_who_ask_at_once_ask_the_anchors_once() -> None:
+    asked: list[str] = []
+
+    class Counting(Egress):
+        async def socket_to(self, host: str, _port: int) -> socket.socket:
+            asked.append(host)
+            raise ConnectionRefusedError
+
+    names = Names(lookup)
+    uplink = Uplink(Counting(names), names, [("anchor.example", 443)])
+    assert await uplink.gone()
+    assert await uplink.gone()
+    assert asked == ["anchor.example"]
+    names.close()
+
+
+async def test_several_monitors_that_names_of_ours_kept_us_from_asking_look_like_no_network(tools_with) -> None:
+    tools = await tools_with()
+    for series in range(1, MANY + 1):
+        assert not await tools.uplink.looks_gone()
+        assert (await seen(Http(url="http://lost.example/"), tools, series=series))[0] is Status.UNKNOWN
+    assert await tools.uplink.looks_gone()
+
+
+@pytest.mark.parametrize(
+    ("target", "hosts"),
+    [
+        (Http(url="https://a.example:8443/x?y=http://b.example"), ["a.example"]),
+        (Tcp(host="::1", port=9), ["::1"]),
+        (Postgres(connection_string="postgres://u:p@db.example:5432/x"), ["db.example"]),
+        (Rabbitmq(nodes=["http://a.eu:1", "http://b.eu:1"], username="u", password="p"), ["a.eu", "b.eu"]),
+        (Push(), []),
+    ],
+)  # fmt: skip
+def test_where_a_target_leads(target, hosts) -> None:
+    assert list(hosts_of(target)) == hosts

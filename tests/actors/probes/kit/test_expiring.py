@@ -1,0 +1,85 @@
+"""What a check met that expires soon is in its outcome, whatever came of the check."""
+
+import pytest
+
+from actors.probes.kit import expiring as sightings
+from schema.jobs import Ends
+from schema.status import Status
+from schema.targets import Http, Mail, Ssl, Tcp
+from schema.targets.mail import MailProtocol, MailSecurity
+from tests.actors.probes import certificates
+from tests.actors.probes.talker import saying, talking
+from tests.actors.probes.target import answering, serving
+from tests.actors.probes.types.test_domain import asking, ends_in, rdap, told
+
+SILENT = saying(b"", then_hanging=True)
+
+
+def ends_of(outcome) -> Ends:
+    assert outcome.ends is not None
+    return outcome.ends
+
+
+async def test_a_certificate_is_known_by_its_fingerprint(check, tmp_path):
+    async with talking(SILENT, tls=certificates.served(tmp_path, days=40)) as port:
+        seen = ends_of(await check(Ssl(host="127.0.0.1", port=port)))
+        again = await check(Ssl(host="127.0.0.1", port=port))
+    fingerprint = certificates.fingerprint(tmp_path)
+    assert (seen.kind, seen.identity) == ("certificate", fingerprint)
+    assert (seen.name, seen.issuer) == ("CN=the target", "CN=Tests' authority")
+    assert again.ends == seen
+
+
+async def test_one_that_ends_far_from_now_is_left_out(check, tmp_path):
+    async with talking(SILENT, tls=certificates.served(tmp_path, days=120)) as port:
+        assert (await check(Ssl(host="127.0.0.1", port=port))).ends is None
+
+
+@pytest.mark.parametrize("days", [5, -2])
+async def test_a_failing_check_has_met_one_all_the_same(check, tmp_path, days):
+    async with talking(SILENT, tls=certificates.served(tmp_path, days=days)) as port:
+        outcome = await check(Ssl(host="127.0.0.1", port=port))
+    assert outcome.seen is Status.DOWN
+    assert ends_of(outcome).identity == certificates.fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("200 OK", True), ("500 Broken", True), ("200 OK", False)])
+async def test_an_address_is_looked_at_when_that_was_asked_for(check, tmp_path, status, wanted):
+    async with serving(answering(status=status), tls=certificates.served(tmp_path, days=20)) as target:
+        outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=wanted))
+    assert (outcome.ends is not None) is wanted
+
+
+async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, tmp_path):
+    async with serving(answering(), tls=certificates.served(tmp_path, days=-2)) as target:
+        outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
+    assert (outcome.seen, outcome.ends) == (Status.DOWN, sightings.EXPIRED)
+
+
+async def test_a_certificate_of_nobody_we_trust_is_no_expired_one(check, tmp_path):
+    tls = certificates.served(tmp_path, days=20, signer=certificates.stranger())
+    async with serving(answering(), tls=tls) as target:
+        outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
+    assert (outcome.seen, outcome.ends) == (Status.DOWN, None)
+
+
+async def test_a_check_without_tls_meets_none(check):
+    async with talking(SILENT) as port:
+        assert (await check(Tcp(host="127.0.0.1", port=port))).ends is None
+
+
+async def test_a_mail_server_shows_one(check, tmp_path):
+    words = saying(b"+OK ready\r\n+OK\r\n.\r\n+OK\r\n", then_hanging=True)
+    async with talking(words, tls=certificates.served(tmp_path, days=20)) as port:
+        outcome = await check(Mail(host="127.0.0.1", port=port, protocol=MailProtocol.POP3, security=MailSecurity.TLS))
+    assert ends_of(outcome).identity == certificates.fingerprint(tmp_path)
+
+
+async def test_a_domain_is_known_by_its_name_and_its_date(check):
+    async with rdap(told(20)) as (url, _):
+        near = ends_of(await check(asking(url, domain="shop.example")))
+    async with rdap(told(3)) as (url, _):
+        down = await check(asking(url))
+    assert (near.kind, near.identity) == ("domain", f"shop.example {ends_in(20)[:10]}")
+    assert (near.name, near.issuer) == ("shop.example", "Names Ltd")
+    assert (down.seen, ends_of(down).identity) == (Status.DOWN, f"shop.example {ends_in(3)[:10]}")

@@ -1,0 +1,100 @@
+"""What a worker could not hear because it stood still is unknown, never down, and looked at again at once."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from actors.probes import Tools, outcome_of
+from actors.probes.kit import stalls as doubts
+from app import clock_watch as clock
+from schema.jobs import Outcome
+from schema.status import Status
+from schema.targets import Tcp
+from tests import make
+
+STILL_S = 1.5
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Nothing was doubted before."""
+    doubts._looks.clear()
+    yield
+    doubts._looks.clear()
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def stand_still(after_s: float) -> None:
+    """Have the loop notice nothing for a while, as a process that is stopped."""
+    asyncio.get_running_loop().call_later(after_s, time.sleep, STILL_S)
+
+
+async def looked(tools: Tools, target: Tcp, *, series: int = 1, timeout_ms: int = 1_000) -> Outcome:
+    """One check of a series."""
+    return await outcome_of(
+        make.slot(series=series), make.snapshot(target, series=series, timeout_ms=timeout_ms), tools
+    )
+
+
+async def test_a_limit_that_rings_late_is_our_fault(tools, silent):
+    stand_still(0.1)
+    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"))
+    assert outcome.seen is Status.UNKNOWN
+    assert "stood still" in outcome.message
+    assert abs(outcome.look_ms - clock.now_ms()) < 60_000
+
+
+async def test_a_limit_that_rings_in_time_is_the_targets(tools, silent):
+    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"), timeout_ms=3_000)
+    assert (outcome.seen, outcome.look_ms) == (Status.DOWN, 0)
+
+
+async def test_any_failure_while_we_stood_still_is_doubted(tools, free_port):
+    ticking = asyncio.create_task(clock.watch.keep(lambda _: None))
+    await asyncio.sleep(0)
+    stand_still(0)
+    outcome = await looked(tools, Tcp(host="127.0.0.1", port=free_port), timeout_ms=5_000)
+    ticking.cancel()
+    assert outcome.seen is Status.UNKNOWN
+
+
+async def test_an_answer_that_came_all_the_same_counts(tools, silent):
+    ticking = asyncio.create_task(clock.watch.keep(lambda _: None))
+    await asyncio.sleep(0)
+    stand_still(0)
+    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent), timeout_ms=5_000)
+    ticking.cancel()
+    assert outcome.seen is Status.UP
+
+
+async def test_a_worker_that_is_always_slow_is_not_kept_busy(tools, silent):
+    seen = []
+    for _ in range(doubts.LOOKS + 2):
+        stand_still(0.1)
+        seen.append(await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220")))
+    assert [bool(one.look_ms) for one in seen] == [True] * doubts.LOOKS + [False] * 2
+    assert {one.seen for one in seen} == {Status.UNKNOWN}
+
+
+async def test_a_limit_that_rang_in_time_is_the_targets_however_long_the_end_takes():
+    limit = clock.Limit(0.05)
+    with pytest.raises(TimeoutError):
+        await ends_slowly(limit)
+    assert limit.late_s < 2
+
+
+async def ends_slowly(limit: clock.Limit) -> None:
+    async with limit:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(2)

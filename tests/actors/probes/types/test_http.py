@@ -1,0 +1,201 @@
+"""How an HTTP address is looked at."""
+
+import gzip
+import zlib
+
+import pytest
+
+from actors.probes.http.expectations import accepted
+from schema.heartbeat_texts import text_of
+from schema.status import Status
+from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method, Website
+from schema.targets.http import Encoding
+from tests.actors.probes.target import answering, redirecting, serving
+
+UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("codes", "inside", "outside"),
+    [
+        (("204",), {204}, {200, 203, 205}),
+        (("2XX",), {200, 299}, {199, 300}),
+        (("4xx", "200"), {200, 400, 499}, {201, 500}),
+        (("200-299",), {200, 250, 299}, {199, 300}),
+        (("301-301",), {301}, {302}),
+    ],
+)
+def test_a_code_a_class_and_a_range_say_which_answers_are_good(codes, inside, outside):
+    assert inside <= accepted(codes)
+    assert not outside & accepted(codes)
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "seen"),
+    [
+        ("200 OK", ["2XX"], UP),
+        ("204 No Content", ["2XX"], UP),
+        ("404 Not Found", ["2XX"], DOWN),
+        ("404 Not Found", ["404"], UP),
+        ("503 Service Unavailable", ["200-299", "301"], DOWN),
+    ],
+)
+async def test_the_status_decides_and_is_the_message(check, status, codes, seen):
+    async with serving(answering(b"", status=status)) as target:
+        outcome = await check(Http(url=target.url(), accepted_statuscodes=codes))
+    assert outcome.seen is seen
+    assert text_of(outcome.code) == status
+    assert outcome.message == ("" if seen is UP else f"{status}, expected {', '.join(codes)}")
+
+
+@pytest.mark.parametrize(
+    ("keyword", "invert", "seen"),
+    [("grüße", False, UP), ("gone", False, DOWN), ("gone", True, UP), ("grüße", True, DOWN)],
+)
+@pytest.mark.parametrize(
+    ("packed", "headers"),
+    [
+        (lambda raw: raw, "Content-Type: text/plain; charset=utf-8\r\n"),
+        (gzip.compress, "Content-Encoding: gzip\r\n"),
+        (lambda raw: gzip.compress(raw[:3]) + gzip.compress(raw[3:]), "Content-Encoding: GZIP\r\n"),
+        (zlib.compress, "Content-Encoding: deflate\r\n"),
+        (lambda raw: zlib.compress(raw, wbits=-15), "Content-Encoding: deflate\r\n"),
+        (lambda raw: raw.decode().encode("latin-1"), "Content-Type: text/html; charset=ISO-8859-1\r\n"),
+        (lambda raw: raw, "Content-Type: text/html; charset=punycode\r\n"),
+    ],
+)
+async def test_words_are_found_however_the_body_is_packed(check, packed, headers, keyword, invert, seen):
+    async with serving(answering(packed("viele grüße".encode()), headers=headers)) as target:
+        outcome = await check(Http(url=target.url(), keyword=keyword, invert_keyword=invert))
+    assert (outcome.seen, outcome.code) == (seen, 200)
+
+
+async def test_a_slow_answer_is_degraded(check):
+    async with serving(answering(after_s=0.05)) as target:
+        outcome = await check(Http(url=target.url(), degraded_after=0.01))
+        swift = await check(Http(url=target.url(), degraded_after=4.0))
+    assert (outcome.seen, swift.seen) == (DEGRADED, UP)
+    assert "later than 0.01 s" in outcome.message
+
+
+@pytest.mark.parametrize("method", list(Method))
+async def test_method_headers_and_body_arrive_as_written(check, method):
+    async with serving(answering()) as target:
+        wanted = Http(url=target.url("/a?b=c"), method=method, headers={"X-One": "1", "User-Agent": "me"}, body="words")
+        outcome = await check(wanted)
+    (head,) = target.heads
+    assert outcome.seen is UP
+    assert head.startswith(f"{method} /a?b=c HTTP/1.1\r\n")
+    assert {"X-One: 1", "User-Agent: me", "Content-Length: 5"} <= set(head.split("\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("auth", "line"),
+    [
+        (HttpBasicAuth(username="ann", password="pä"), "Authorization: Basic YW5uOnDDpA=="),
+        (HttpBearerAuth(token="t0ken"), "Authorization: Bearer t0ken"),
+    ],
+)
+async def test_credentials_are_sent(check, auth, line):
+    async with serving(answering()) as target:
+        await check(Http(url=target.url(), auth=auth))
+    assert line in target.heads[0]
+
+
+async def test_credentials_and_own_headers_stay_with_the_host_they_were_meant_for(check):
+    async with serving(answering(), host="localhost") as stranger, serving(redirecting(stranger.url("/x"))) as target:
+        headers = {"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept-Language": "de"}
+        outcome = await check(Http(url=target.url(), headers=headers, auth=HttpBearerAuth(token="s3cret")))
+    assert outcome.seen is UP
+    assert target.heads[0].count("s3cret") == 2
+    assert "s3cret" not in stranger.heads[0]
+    assert "Cookie" not in stranger.heads[0]
+    assert "Accept-Language: de" in stranger.heads[0]
+
+
+async def test_a_redirect_is_the_answer_when_none_may_be_followed(check):
+    async with serving(redirecting("/next")) as target:
+        outcome = await check(Http(url=target.url(), max_redirects=0, accepted_statuscodes=["302"]))
+    assert (outcome.seen, outcome.code, len(target.heads)) == (UP, 302, 1)
+
+
+@pytest.mark.parametrize("allowed", [1, 3])
+async def test_endless_redirects_end_at_the_limit(check, allowed):
+    async with serving(redirecting("/again")) as target:
+        outcome = await check(Http(url=target.url(), max_redirects=allowed))
+    assert (outcome.seen, outcome.message) == (DOWN, f"more than {allowed} redirects")
+    assert len(target.heads) == allowed + 1
+
+
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "gopher://127.0.0.1/", "http://[bad/"])
+async def test_a_redirect_to_no_http_address_is_a_failure(check, location):
+    async with serving(redirecting(location)) as target:
+        outcome = await check(Http(url=target.url()))
+    assert (outcome.seen, outcome.message) == (DOWN, "redirected to something that is no http address")
+
+
+async def test_detail_is_kept_for_those_who_look_and_for_failures(check):
+    headers = "X-Kind: web\r\nSet-Cookie: session=abc\r\n" + "".join(f"X-{n}: {'v' * 400}\r\n" for n in range(60))
+    async with serving(answering(headers=headers)) as target:
+        plain = await check(Http(url=target.url()))
+        asked = await check(Http(url=target.url()), detailed=True)
+        early = await check(Http(url=target.url()), early=True)
+    assert plain.detail is None
+    assert list(asked.detail) == list(early.detail) == ["status_code", "headers", "timings"]
+    assert asked.detail["headers"] == early.detail["headers"]
+    assert asked.detail["headers"] | {"X-Kind": "web", "Set-Cookie": "********"} == asked.detail["headers"]
+    assert len(asked.detail["headers"]) == 40
+    assert max(map(len, asked.detail["headers"].values())) == 300
+
+
+@pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nX-Injected: b"}, {"X Bad\n": "a"}])
+async def test_a_request_that_can_not_be_written_is_not_the_targets_failure(check, headers):
+    async with serving(answering()) as target:
+        outcome = await check(Http(url=target.url(), headers=headers))
+    assert outcome.seen is Status.UNKNOWN
+    assert target.heads == []
+
+
+async def test_an_address_with_an_impossible_port_is_not_the_targets_failure(check):
+    assert (await check(Http(url="http://127.0.0.1:99999/"))).seen is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("path", ["/x?type=application%2Fgzip&sig=a%3D%2C%27", "/%41%2F", "/a/../b?", "/?a[]=%zz"])
+@pytest.mark.parametrize("kind", [Http, Website])
+async def test_an_address_is_asked_as_it_was_configured(check, kind, path):
+    async with serving(answering()) as target:
+        assert (await check(kind(url=target.url(path)))).seen is UP
+    assert target.heads[0].split(" ", 2)[1] == path.replace("%zz", "%25zz")
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        (b"/caf\xe9", "/caf%E9"),
+        ("/café".encode(), "/caf%C3%A9"),
+        (b"/x%2Fy?sig=%41%3d", "/x%2Fy?sig=%41%3d"),
+        (b"/a b", "/a%20b"),
+    ],
+)
+async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
+    async def script(head, writer):
+        if head.startswith(b"GET / "):
+            writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(script) as target:
+        assert (await check(Http(url=target.url()))).seen is UP
+    assert target.heads[1].split(" ", 2)[1] == asked
+
+
+@pytest.mark.parametrize("method", [Method.POST, Method.PUT, Method.PATCH, Method.DELETE])
+@pytest.mark.parametrize("encoding", [None, Encoding.JSON])
+async def test_a_request_without_a_body_says_nothing_of_its_type(check, method, encoding):
+    async with serving(answering()) as target:
+        assert (await check(Http(url=target.url(), method=method, encoding=encoding))).seen is UP
+        assert (await check(Website(url=target.url(), method=method))).seen is UP
+        own = Http(url=target.url(), method=method, headers={"Content-Type": "text/x"})
+        assert (await check(own)).seen is UP
+    kinds = [[line for line in head.split("\r\n") if line.lower().startswith("content-type")] for head in target.heads]
+    assert kinds == [[], [], ["Content-Type: text/x"]]

@@ -1,0 +1,264 @@
+"""How mail servers are looked at: Dovecot, aiosmtpd, and some that are none."""
+
+import tracemalloc
+from functools import partial
+from typing import Any
+
+import dns.message
+import dns.rrset
+import pytest
+from msgspec import ValidationError, convert
+
+from actors.probes.protocols.smtp import stuffed, written
+from schema.assertions import CertificateDays, Operator, Value
+from schema.heartbeat_texts import ANSWERED
+from schema.status import Status
+from schema.targets import Mail, MailProtocol, MailSecurity
+from tests.actors.probes import certificates
+from tests.actors.probes.changing import survives
+from tests.actors.probes.nameserver import naming
+from tests.actors.probes.servers_mail import Letterbox, dovecot, posting, wrong_name
+from tests.actors.probes.talker import flooding, saying, talking
+
+__all__ = ["dovecot"]
+UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
+SMTP, IMAP, POP3 = MailProtocol
+LOGIN = {"username": "watch", "password": 'ri ght"'}
+BOTH = pytest.mark.parametrize("protocol", [IMAP, POP3])
+
+
+def asking(port, protocol=SMTP, **changes):
+    return Mail(**{"host": "127.0.0.1", "protocol": protocol, "port": port, **changes})
+
+
+@BOTH
+async def test_a_mailbox_server_greets_and_says_what_it_can(check, dovecot, protocol):
+    outcome = await check(asking(dovecot[protocol], protocol), detailed=True)
+    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert "Dovecot" in outcome.detail["welcome_message"]
+    assert "IMAP4REV1" in outcome.detail["capabilities"] or "STLS" in outcome.detail["capabilities"]
+    assert "authenticated" not in outcome.detail
+
+
+@BOTH
+@pytest.mark.parametrize("security", MailSecurity)
+async def test_messages_are_counted_after_a_login(check, dovecot, protocol, security):
+    port = dovecot[f"{protocol}s" if security is MailSecurity.TLS else protocol]
+    two = Value(operator=Operator.EQUALS, expected="2")
+    outcome = await check(asking(port, protocol, security=security, assertions=[two], **LOGIN), detailed=True)
+    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.detail["authenticated"], outcome.detail["mailbox_message_count"]) == (True, 2)
+
+
+@BOTH
+async def test_a_wrong_password_is_down_and_not_told(check, dovecot, protocol):
+    outcome = await check(asking(dovecot[protocol], protocol, username="watch", password="wr{3}ong"))
+    assert outcome.seen is DOWN
+    assert outcome.message.startswith("the login was refused: ")
+    assert "wr{3}ong" not in f"{outcome.message} {outcome.detail}"
+
+
+async def test_smtp_says_what_it_can(check, tmp_path):
+    async with posting(starttls=certificates.served(tmp_path)) as port:
+        outcome = await check(asking(port), detailed=True)
+    assert (outcome.seen, outcome.detail["ehlo_code"], outcome.detail["ehlo_message"]) == (UP, 250, "box.test")
+    assert (outcome.detail["supports_tls"], "SIZE" in outcome.detail["extensions"]) == (True, True)
+    assert outcome.detail["protocol"] == "smtp"
+
+
+@pytest.mark.parametrize("security", MailSecurity)
+@pytest.mark.parametrize("lacking", [[], ["PLAIN"]])
+async def test_smtp_lets_a_user_in(check, tmp_path, security, lacking):
+    tls = certificates.served(tmp_path)
+    encryption: dict[str, Any] = {"tls": {"tls": tls}, "starttls": {"starttls": tls}, "none": {}}[security]
+    async with posting(**encryption, auth_exclude_mechanism=lacking) as port:
+        right = await check(asking(port, security=security, username="watch", password="right"), detailed=True)
+        wrong = await check(asking(port, security=security, username="watch", password="wrong"))
+    assert (right.seen, right.message, right.detail["authenticated"]) == (UP, "", True)
+    assert (wrong.seen, wrong.message[:28]) == (DOWN, "the login was refused: 535 5")
+
+
+async def test_a_message_is_sent_as_it_was_written(check):
+    box, text = Letterbox(), ".hidden dot\n.\nÄ message"
+    async with posting(box) as port:
+        outcome = await check(
+            asking(port, test_send=True, from_email="a@box.test", to_email="b@box.test", message=text), detailed=True
+        )
+    (letter,) = box.letters
+    assert (outcome.seen, outcome.detail["test_send_success"]) == (UP, True)
+    assert (letter.mail_from, letter.rcpt_tos) == ("a@box.test", ["b@box.test"])
+    assert b"Subject: Watchkeeper test\r\n" in letter.content
+
+
+def test_a_line_of_one_dot_does_not_end_a_message():
+    target = asking(25, from_email="a@box.test", to_email="b@box.test", message=".\n..\nlast")
+    assert stuffed(written(target)).endswith(b"\r\n..\r\n...\r\nlast\r\n")
+
+
+async def test_a_recipient_who_does_not_live_here_is_down(check):
+    async with posting() as port:
+        outcome = await check(asking(port, test_send=True, from_email="a@box.test", to_email="nobody@box.test"))
+    assert (outcome.seen, outcome.message) == (DOWN, "the recipient was refused: 550 5.1.1 no such mailbox")
+
+
+@pytest.mark.parametrize("security", [MailSecurity.TLS, MailSecurity.STARTTLS])
+async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tmp_path, security):
+    context = wrong_name(tmp_path)
+    serving: dict[str, Any] = {"tls": context} if security is MailSecurity.TLS else {"starttls": context}
+    async with posting(**serving) as port:
+        strict = await check(asking(port, security=security))
+        lenient = await check(asking(port, security=security, ignore_tls_errors=True))
+    assert strict.seen is DOWN
+    assert strict.message.startswith("certificate not valid: IP address mismatch")
+    assert lenient.seen is UP
+
+
+async def test_a_certificate_may_have_to_last(check, tmp_path):
+    async with posting(starttls=certificates.served(tmp_path, days=5)) as port:
+        lasting = [CertificateDays(at_least=30)]
+        outcome = await check(asking(port, security=MailSecurity.STARTTLS, assertions=lasting))
+    assert outcome.seen is DEGRADED
+
+
+async def test_one_that_does_not_offer_what_is_needed_is_down(check):
+    async with posting(auth_require_tls=True) as port:
+        plain = await check(asking(port, security=MailSecurity.STARTTLS))
+        closed = await check(asking(port, username="watch", password="right"))
+    assert (plain.seen, plain.message) == (DOWN, "the server does not offer STARTTLS")
+    assert (closed.seen, closed.message) == (DOWN, "the server offers no login that we know: none at all")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words", "message"),
+    [
+        (SMTP, b"554 no service\r\n", "the server does not greet: 554 no service"),
+        (SMTP, b"SSH-2.0-OpenSSH_9\r\n", "the answer is not SMTP: 'SSH-2.0-OpenSSH_9'"),
+        (SMTP, b"220 box\r\n421-\r\n421 busy\r\n", "EHLO was refused: 421 busy"),
+        (IMAP, b"* BYE busy\r\n", "the server does not greet: busy"),
+        (IMAP, b"220 ready\r\n", "the answer is not IMAP: '220 ready'"),
+        (IMAP, b"* OK hi\r\nw BAD what\r\n", "its capabilities can't be asked for: BAD what"),
+        (POP3, b"-ERR busy\r\n", "the server does not greet: busy"),
+        (POP3, b"\xff\x00\r\n", "the answer is not POP3: '\ufffd\\x00'"),
+        (POP3, b"+OK " + b"x" * 70_000, "the server sent a line without end"),
+    ],
+)
+async def test_what_is_no_mail_server_is_down(check, protocol, words, message):
+    async with talking(saying(words, then_hanging=True)) as port:
+        outcome = await check(asking(port, protocol))
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [
+        (SMTP, b"220-" + b"x" * 60 + b"\r\n"),
+        (IMAP, b"* OK " + b"x" * 60 + b"\r\n"),
+        (POP3, b"+OK " + b"x" * 60 + b"\r\n"),
+    ],
+)
+async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, words):
+    async with talking(saying(words * 60_000, then_hanging=True)) as port:
+        tracemalloc.start()
+        outcome = await check(asking(port, protocol))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (outcome.seen, outcome.message) == (DOWN, "the server doesn't stop talking")
+    assert peak < 12_000_000
+
+
+async def hanging_up(reader, writer):
+    writer.write(b"220 box\r\n")
+    await reader.readline()
+
+
+async def test_silence_and_noise_are_down(check, free_port):
+    async with talking(hanging_up) as port:
+        closed = await check(asking(port))
+    assert (closed.seen, closed.message) == (DOWN, "the connection was closed in the middle of the conversation")
+    async with talking(saying(b"", then_hanging=True)) as port:
+        silent = await check(asking(port), timeout_ms=200)
+    async with talking(flooding) as port:
+        noise = await check(asking(port))
+    refused = await check(asking(free_port))
+    messages = ["no answer within 0.2 s", "the server sent a line without end", "connection refused"]
+    assert [one.message for one in (silent, noise, refused)] == messages
+
+
+async def test_what_came_before_the_handshake_counts_for_nothing(check):
+    words = b"220 box\r\n250-box\r\n250 STARTTLS\r\n220 go\r\n250-box\r\n250 AUTH PLAIN\r\n235 come in\r\n221 bye\r\n"
+    async with talking(saying(words, then_hanging=True)) as port:
+        outcome = await check(
+            asking(port, security=MailSecurity.STARTTLS, username="watch", password="right"), timeout_ms=300
+        )
+    assert outcome.seen is DOWN
+    assert outcome.message.startswith(("no answer", "TLS failed"))
+
+
+@pytest.fixture
+def machine_asks(monkeypatch):
+    """Makes the machine's own resolver one on loopback, at the port given."""
+
+    def at(port):
+        def configured(resolver, _):
+            resolver.nameservers, resolver.port = ["127.0.0.1"], port
+
+        monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", configured)
+
+    return at
+
+
+def exchanging(*exchanges):
+    def answer(query):
+        reply = dns.message.make_response(query)
+        if exchanges:
+            reply.answer.append(dns.rrset.from_text("shop.test.", 60, "IN", "MX", *exchanges))
+        return reply
+
+    return answer
+
+
+async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
+    async with posting() as port, naming(exchanging("20 other.test.", "10 localhost.")) as names:
+        machine_asks(names)
+        outcome = await check(asking(port, host="shop.test", resolve_mx=True), detailed=True)
+    assert (outcome.seen, outcome.message) == (UP, "")
+    assert outcome.detail["mx_records"] == ["10 localhost", "20 other.test"]
+    assert outcome.detail["hostname_used"] == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "host", "seen", "message"),
+    [
+        ((), "localhost", UP, ""),
+        (("0 .",), "shop.test", DOWN, "shop.test takes no mail (its MX is a dot)"),
+        (("10 169.254.169.254.",), "shop.test", UNKNOWN, "169.254.169.254 is a cloud metadata address: refused"),
+    ],
+)
+async def test_a_domain_may_take_its_mail_itself_or_none(check, machine_asks, exchanges, host, seen, message):
+    async with posting() as port, naming(exchanging(*exchanges)) as names:
+        machine_asks(names)
+        outcome = await check(asking(port, host=host, resolve_mx=True))
+    assert (outcome.seen, outcome.message) == (seen, message)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"username": "a"},
+        {"username": "a\r\nQUIT", "password": "b"},
+        {"test_send": True},
+        {"test_send": True, "from_email": "a@b", "to_email": "a@b>\r\nDATA"},
+        {"subject": "a\r\nBcc: c@d"},
+        {"protocol": "imap", "resolve_mx": True},
+    ],
+)
+def test_a_target_that_would_say_something_else_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        convert({"type": "mail", "host": "box.test", "protocol": "smtp", **wrong}, Mail)
+
+
+async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, dovecot):
+    for protocol in (IMAP, POP3):
+        await survives(check, dovecot[protocol], partial(asking, protocol=protocol, **LOGIN))
+    async with posting() as port:
+        await survives(check, port, asking)

@@ -1,0 +1,181 @@
+"""How a port is looked at, and what is made of its answer."""
+
+import asyncio
+import tracemalloc
+
+import pytest
+import redis
+from msgspec.structs import replace
+
+from schema.assertions import CertificateDays, Operator, Value
+from schema.heartbeat_texts import ANSWERED, CONNECTED, NO_ANSWER
+from schema.status import Status
+from schema.targets import Tcp
+from tests.actors.probes import certificates
+from tests.actors.probes.talker import flooding, saying, talking
+
+UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
+
+
+async def echoing(reader, writer):
+    writer.write(await reader.readline())
+    await writer.drain()
+
+
+@pytest.fixture
+async def cache(valkey, free_port):
+    """A port of the tests' own Valkey."""
+    with redis.Redis.from_url(valkey) as client:
+        client.config_set("port", free_port)
+        yield free_port
+        client.config_set("port", 0)
+
+
+async def test_a_real_server_says_what_it_should(check, cache):
+    told = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
+    other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"), timeout_ms=4_000)
+    assert (told.seen, told.code) == (UP, ANSWERED)
+    assert told.detail == {"address": "127.0.0.1", "answer": "+PONG\r\n"}
+    assert (other.seen, other.message) == (DOWN, "'+PONG' is not in the answer")
+    assert other.detail["answer"].startswith("-ERR")
+
+
+async def test_without_anything_to_say_a_connection_is_enough(check):
+    async with talking(saying(b"hello")) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port), detailed=True)
+    assert (outcome.seen, outcome.code, outcome.detail) == (UP, CONNECTED, {"address": "127.0.0.1"})
+
+
+async def test_nobody_listening_is_down(check, free_port):
+    for target in (Tcp(host="127.0.0.1", port=free_port), Tcp(host="127.0.0.1", port=free_port, expect="x")):
+        outcome = await check(target)
+        assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+
+
+async def test_words_that_come_in_pieces_are_found(check):
+    async def in_pieces(reader, writer):
+        for piece in (b"220 re", b"a", b"dy\r\n"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+        await reader.read()
+
+    async with talking(in_pieces) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, expect="ready"))
+    assert outcome.seen is UP
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (saying(b""), "the connection was closed without an answer"),
+        (saying(b"421 too busy", then_hanging=True), "'220' is not in the answer"),
+        (saying(b"", then_hanging=True), "no answer within 0.3 s"),
+        (saying(b"\xff\xfe\x00"), "'220' is not in the answer"),
+    ],
+)
+async def test_what_was_heard_is_told_apart(check, script, message):
+    async with talking(script) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, expect="220"), timeout_ms=300)
+    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
+
+
+async def test_an_answer_without_end_is_read_as_far_as_a_megabyte(check):
+    async with talking(flooding) as port:
+        tracemalloc.start()
+        outcome = await check(Tcp(host="127.0.0.1", port=port, expect="needle"))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (outcome.seen, outcome.message) == (DOWN, "'needle' is not in the answer")
+    assert peak < 12_000_000
+
+
+@pytest.mark.parametrize(
+    ("pieces", "target", "seen"),
+    [
+        ([b"count", b" 42\n"], {"assertions": [Value(operator=Operator.CONTAINS, expected="42")]}, UP),
+        ([b"count ", b"4", b"2\n"], {"assertions": [Value(operator=Operator.MATCHES, expected="^count 42\\n$")]}, UP),
+        ([b"220 ", b"mx ready", b" ok\n"], {"expect": "220", "assertions": [Value(expected="220 mx ready ok\n")]}, UP),
+        ([b"caf\xc3", b"\xa9"], {"assertions": [Value(expected="caf\u00e9")]}, UP),
+        ([b"count", b" 41\n"], {"assertions": [Value(operator=Operator.CONTAINS, expected="42")]}, DOWN),
+    ],
+)
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target, seen, is_open):
+    """Each piece is sent when the one before was read: nothing depends on how long that takes."""
+
+    async def script(reader, writer):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        if is_open:
+            await reader.read()
+
+    async with talking(script) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, **target), timeout_ms=30_000 if seen is UP else 1_500)
+    assert outcome.seen is seen
+
+
+async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
+    """More of them than are looked at one by one: all of them count all the same."""
+
+    async def script(reader, writer):
+        for _ in range(5_000):
+            writer.write(b"a")
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.write(b"!")
+
+    async with talking(script) as port:
+        ended = Value(operator=Operator.MATCHES, expected="^a{1000}a*!$")
+        outcome = await check(Tcp(host="127.0.0.1", port=port, assertions=[ended]))
+    assert (outcome.seen, outcome.message) == (UP, "")
+
+
+@pytest.mark.parametrize(("sent", "seen"), [("7\n", UP), ("12\n", DOWN)])
+async def test_the_answer_is_a_value_to_compare(check, sent, seen):
+    fewer = Value(operator=Operator.LESS, expected="10")
+    async with talking(echoing) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, send=sent, assertions=[fewer]))
+    assert outcome.seen is seen
+
+
+@pytest.mark.parametrize(
+    ("days", "address", "message"),
+    [
+        (90, "127.0.0.1", ""),
+        (-1, "127.0.0.1", "certificate not valid: certificate has expired"),
+        (90, "127.0.0.2", "certificate not valid: IP address mismatch"),
+    ],
+)
+async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tmp_path, days, address, message):
+    served = certificates.served(tmp_path, days=days, address=address)
+    async with talking(echoing, tls=served) as port:
+        target = Tcp(host="127.0.0.1", port=port, send="hello\n", expect="hello", tls=True)
+        strict = await check(target)
+        lenient = await check(replace(target, ignore_tls_errors=True))
+    assert strict.seen is (DOWN if message else UP)
+    assert strict.message.startswith(message)
+    assert lenient.seen is UP
+
+
+@pytest.mark.parametrize(("days", "seen"), [(30, UP), (29, DEGRADED)])
+async def test_a_certificate_may_have_to_last(check, tmp_path, days, seen):
+    async with talking(saying(b""), tls=certificates.served(tmp_path, days=days)) as port:
+        target = Tcp(host="127.0.0.1", port=port, tls=True, assertions=[CertificateDays(at_least=30)])
+        assert (await check(target)).seen is seen
+
+
+async def test_a_server_that_speaks_no_tls_is_down(check):
+    async with talking(saying(b"220 plain as day\r\n", then_hanging=True)) as port:
+        outcome = await check(Tcp(host="127.0.0.1", port=port, tls=True))
+    assert outcome.seen is DOWN
+    assert outcome.message.startswith("TLS failed:")
+
+
+async def test_metadata_is_out_of_reach_with_words_too(check):
+    outcome = await check(Tcp(host="169.254.169.254", port=80, send="GET / HTTP/1.0\r\n\r\n", expect="200"))
+    assert outcome.seen is Status.UNKNOWN
+    assert outcome.message.endswith("refused")

@@ -1,0 +1,105 @@
+"""What services that page are to do about a message, and what they know it by."""
+
+from datetime import timedelta
+
+import pytest
+
+from actors.senders.kit.alert_actions import Alarm, Deed, alarms_of, key_of, severity_of
+from actors.senders.providers.pagerduty import SEVERITIES
+from app.domain.text.message_text import Mood
+from schema.events import EventKind
+from schema.message import Message
+from tests.actors.senders import given
+
+INCIDENT = "3b1f"
+
+
+def deeds(message: Message) -> list[Deed]:
+    return [one.deed for one in alarms_of(message)]
+
+
+@pytest.mark.parametrize("event", EventKind)
+def test_every_event_has_its_deed(event: EventKind) -> None:
+    (*before, last) = deeds(given.message(event=event))
+    assert before == []
+    mild = {"created", "updated", "deleted", "paused", "resumed", "started", "ended", "succeeded", "restarted"}
+    mild |= {"node_left", "leader_elected", "rebalanced", "test"}
+    good = {"up", "resolved", "node_joined", "recovered"}
+    name = str(event).partition(".")[2]
+    assert last is (
+        Deed.NEWS
+        if name in mild
+        else Deed.CLOSE
+        if name in good
+        else Deed.ACKNOWLEDGE
+        if name == "acknowledged"
+        else Deed.OPEN
+    )
+
+
+def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
+    test = given.message(event=EventKind.TEST, test=True)
+    assert deeds(test) == [Deed.OPEN, Deed.CLOSE]
+    assert key_of(test) == f"watchkeeper-test-{test.delivery_id}"
+    assert key_of(given.message(test=True, incident_id=INCIDENT)) == key_of(test)
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        (given.message(incident_id=INCIDENT), INCIDENT),
+        (given.message(incident_id=INCIDENT, reminder=True), INCIDENT),
+        (given.message(event=EventKind.MONITOR_UP, incident_id=INCIDENT), INCIDENT),
+        (given.message(event=EventKind.INCIDENT_ACKNOWLEDGED, monitor=None, incident_id=INCIDENT), INCIDENT),
+        (given.message(), given.SHOP.id),
+        (given.message(event=EventKind.MONITOR_UP), given.SHOP.id),
+        (given.message(event=EventKind.CERTIFICATE_EXPIRING), f"{given.SHOP.id}-certificate"),
+        (given.message(event=EventKind.DOMAIN_EXPIRING), f"{given.SHOP.id}-domain"),
+        (given.message(event=EventKind.BACKEND_DOWN, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
+        (given.message(event=EventKind.BACKEND_UP, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
+        (given.message(event=EventKind.SCHEDULE_LAG, monitor=None), "system-schedule_lag"),
+        (
+            given.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "system.schedule_lag"}),
+            "system-schedule_lag",
+        ),
+        (given.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "disk_full"}), "system-disk_full"),
+        (given.message(event=EventKind.DEPLOYMENT_FAILED, monitor=None), "deployment-" + given.message().delivery_id),
+    ],
+)
+def test_beginning_and_end_share_a_key(message: Message, key: str) -> None:
+    assert key_of(message) == f"watchkeeper-{key}"
+
+
+def test_a_key_is_never_longer_than_services_take() -> None:
+    assert len(key_of(given.message(incident_id="x" * 999))) == 255
+
+
+def test_what_is_told_together_is_done_one_by_one_the_oldest_first() -> None:
+    down = given.message(incident_id="a", delivery_id="1")
+    other = given.message(incident_id="b", delivery_id="2", at=given.AT + timedelta(seconds=1))
+    up = given.message(
+        event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), others=(other, down)
+    )
+    told = alarms_of(up)
+    assert [(one.deed, one.key) for one in told] == [
+        (Deed.OPEN, "watchkeeper-a"),
+        (Deed.OPEN, "watchkeeper-b"),
+        (Deed.CLOSE, "watchkeeper-a"),
+    ]
+    assert [one.message.others for one in told] == [(), (), ()]
+    assert told[0] == Alarm(Deed.OPEN, "watchkeeper-a", down)
+
+
+@pytest.mark.parametrize(
+    ("mood", "worst", "severity"),
+    [
+        (Mood.BAD, "critical", "critical"),
+        (Mood.BAD, "info", "info"),
+        (Mood.WARNING, "critical", "warning"),
+        (Mood.WARNING, "info", "info"),
+        (Mood.NEUTRAL, "critical", "info"),
+        (Mood.GOOD, "error", "info"),
+    ],
+)
+def test_nothing_is_more_severe_than_an_outage(mood: Mood, worst: str, severity: str) -> None:
+    assert severity_of(mood, worst, SEVERITIES) == severity

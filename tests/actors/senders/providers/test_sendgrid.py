@@ -1,0 +1,84 @@
+"""E-mail through SendGrid."""
+
+import json
+
+import pytest
+
+from actors.senders import Undelivered, send
+from actors.senders.kit.context import Tools
+from tests.actors.senders import alarm_channels, given
+from tests.actors.senders.given import channel
+from tests.receiver import Order, Receiver
+
+TITLE = "Shop <b>&</b> *bar* is down"
+TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+ACK = "https://watch.example/a/1?t=2&u=3"
+
+
+async def test_a_letter_is_handed_over(receiver: Receiver, tools: Tools) -> None:
+    receiver.answer(Order(status=202, body=""))
+    await send(channel("sendgrid", receiver.url), given.message(incident_id="3b1f", ack_url=ACK), tools)
+    (arrival,) = receiver.arrivals
+    body = json.loads(arrival.body)
+    html = body["content"][1].pop("value")
+    assert (arrival.method, arrival.path) == ("POST", "/v3/mail/send")
+    assert arrival.headers["Authorization"] == f"Bearer {alarm_channels.SENDGRID_KEY}"
+    assert body == {
+        "personalizations": [{"to": [{"email": "ops@home.example"}]}],
+        "from": {"email": "watch@home.example"},
+        "subject": TITLE,
+        "content": [
+            {"type": "text/plain", "value": f"{TITLE}\n\n{TEXT}\n\nAcknowledge: {ACK}\n"},
+            {"type": "text/html"},
+        ],
+        "headers": {
+            "Message-ID": f"<{given.message().delivery_id}@home.example>",
+            "Auto-Submitted": "auto-generated",
+            "In-Reply-To": "<incident.3b1f@home.example>",
+            "References": "<incident.3b1f@home.example>",
+        },
+        "custom_args": {"delivery_id": given.message().delivery_id, "event": "monitor.down"},
+        "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
+    }
+    assert "<b>" not in html
+    assert '<a href="https://watch.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
+
+
+async def test_nobody_is_named_twice(receiver: Receiver, tools: Tools) -> None:
+    config = channel(
+        "sendgrid", receiver.url, to=["a@x.example", "A@x.example"], cc=["a@x.example"], bcc=["b@x.example"]
+    )
+    await send(config, given.message(), tools)
+    assert json.loads(receiver.arrivals[0].body)["personalizations"] == [
+        {"to": [{"email": "a@x.example"}], "bcc": [{"email": "b@x.example"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "permanent"),
+    [
+        (
+            403,
+            '{"errors":[{"message":"The from address does not match","field":"from","help":null},{"message":"and"}]}',
+            "answered 403 Forbidden: The from address does not match; and",
+            True,
+        ),
+        (401, '{"errors":["no such key",7]}', "answered 401 Unauthorized: no such key", True),
+        (401, '{"errors":"what"}', "answered 401 Unauthorized", True),
+        (413, "<html>", "answered 413 Request Entity Too Large", True),
+        (
+            429,
+            '{"errors":[{"message":"too many requests"}]}',
+            "answered 429 Too Many Requests: too many requests",
+            False,
+        ),
+        (503, "", "answered 503 Service Unavailable", False),
+    ],
+)
+async def test_its_errors_say_what_is_wrong(
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+) -> None:
+    receiver.answer(Order(status=status, body=body))
+    with pytest.raises(Undelivered) as failed:
+        await send(channel("sendgrid", receiver.url), given.message(), tools)
+    assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

@@ -1,0 +1,189 @@
+"""Webhooks: document 003's body, signed."""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given as for_any, strategies as st
+
+from actors.senders import message_of, send
+from actors.senders.kit.context import Tools
+from actors.senders.kit.errors import Undelivered
+from actors.senders.providers import webhook
+from schema.channels import Webhook
+from schema.events import Event, EventKind
+from schema.status import Status
+from tests.actors.senders import given
+from tests.receiver import Receiver
+
+SECRET = "s3cr3t-signing-key"
+DOCS = Path(__file__).parents[4] / "docs" / "channels" / "webhook.md"
+UP = given.message(
+    event=EventKind.MONITOR_UP,
+    status=Status.UP,
+    msg="200 OK",
+    started_at=given.AT - timedelta(seconds=192),
+    duration_s=192,
+    ping_ms=12.5,
+)
+
+
+def signed(secret: str, raw: bytes) -> str:
+    return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+
+
+def verifier() -> tuple[Callable[[bytes, str], bool], str]:
+    """The docs' own verifier."""
+    code = re.search(r"```python\n(.*?def is_genuine.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert code, "the page has a verifier"
+    room: dict[str, Any] = {}
+    exec(code.group(1), room)
+    return room["is_genuine"], code.group(1)
+
+
+async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+    (arrival,) = receiver.arrivals
+    body = json.loads(arrival.body)
+    assert list(body) == ["event", "timestamp", "data", "signature"]
+    assert (body["event"], body["timestamp"]) == ("monitor.up", "2026-11-22T12:00:00Z")
+    assert body["data"] == {
+        "delivery_id": UP.delivery_id,
+        "monitor": {"id": given.SHOP.id, "name": given.SHOP.name, "type": "http"},
+        "status": 1,
+        "msg": "200 OK",
+        "started_at": "2026-11-22T11:56:48Z",
+        "duration": 192,
+        "ping": 12.5,
+    }
+
+
+async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert (arrival.method, arrival.path, arrival.id) == ("POST", "/hook", UP.delivery_id)
+    assert arrival.headers["Content-Type"] == "application/json"
+    assert arrival.headers["User-Agent"] == "Watchkeeper"
+    assert arrival.headers["X-Webhook-Timestamp"] == "2026-11-22T12:00:00Z"
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
+
+
+async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, tools: Tools) -> None:
+    for _ in range(2):
+        await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+    first, second = receiver.arrivals
+    assert (first.id, first.body, first.headers) == (second.id, second.body, second.headers)
+
+
+def test_the_signature_signs_the_compact_json_of_the_rest() -> None:
+    body = json.loads(webhook.render(Webhook(url="http://a.example", secret=SECRET), UP).body)
+    signature = body.pop("signature")
+    rest = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    assert signature == signed(SECRET, rest)
+
+
+def test_without_a_secret_there_is_no_signature_anywhere() -> None:
+    request = webhook.render(Webhook(url="http://a.example"), UP)
+    assert "signature" not in json.loads(request.body)
+    assert "X-Webhook-Signature" not in request.headers
+
+
+@for_any(name=st.text(), msg=st.text(), duration=st.floats(0, 1e9), secret=st.text(min_size=1))
+def test_the_verifier_of_the_docs_agrees_whatever_is_in_the_message(
+    name: str, msg: str, duration: float, secret: str
+) -> None:
+    is_genuine, _ = verifier()
+    shop = given.Watched(id="1", name=name, type="http")
+    message = given.message(monitor=shop, msg=msg, duration_s=round(duration, 3))
+    raw = webhook.render(Webhook(url="http://a.example", secret=secret), message).body
+    assert is_genuine(raw, secret)
+    assert not is_genuine(raw, secret + "x")
+
+
+def test_the_verifier_of_the_docs_has_six_lines_and_sees_a_changed_body() -> None:
+    is_genuine, code = verifier()
+    raw = webhook.render(Webhook(url="http://a.example", secret=SECRET), UP).body
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith("import")]) <= 6
+    assert not is_genuine(raw.replace(b'"status":1', b'"status":0'), SECRET)
+
+
+async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(receiver: Receiver, tools: Tools) -> None:
+    own = {"Authorization": "Bearer abc", "user-agent": "mine", "x-webhook-id": "forged", "CONTENT-TYPE": "text/plain"}
+    await send(Webhook(url=receiver.url, headers=own), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert (arrival.headers["Authorization"], arrival.headers["User-Agent"]) == ("Bearer abc", "mine")
+    assert (arrival.id, arrival.headers["Content-Type"]) == (UP.delivery_id, "application/json")
+
+
+@pytest.mark.parametrize("headers", [{"X-A": "b\r\nX-Evil: c"}, {"X-A\r\nX-Evil": "b"}, {"": "b"}, {"X A": "b"}])
+async def test_a_header_can_not_smuggle_another_one(headers: dict[str, str], receiver: Receiver, tools: Tools) -> None:
+    with pytest.raises(Undelivered, match="characters that headers can't have") as failed:
+        await send(Webhook(url=receiver.url, headers=headers), UP, tools)
+    assert failed.value.permanent
+    assert receiver.arrivals == []
+
+
+async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Receiver, tools: Tools) -> None:
+    at = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
+    facts = {"backend": "app-1", "error": "Health check failed"}
+    event = Event(id="e1", event=EventKind.BACKEND_DOWN, at=at, data=facts)
+    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_of(event, "d1"), tools)
+    body = json.loads(receiver.arrivals[0].body)
+    assert list(body) == ["event", "timestamp", "data", "signature"]
+    assert (body["event"], body["timestamp"]) == ("backend.down", "2025-08-09T12:00:00Z")
+    assert body["data"] == facts | {"delivery_id": "d1"}
+    rest = {name: body[name] for name in ("event", "timestamp", "data")}
+    assert body["signature"] == signed("webhook-secret", json.dumps(rest, separators=(",", ":")).encode())
+
+
+def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> None:
+    stored = {"monitor": {"id": "m1", "name": "Shop", "type": "http"}, "status": 0, "msg": "", "duration": 192.0}
+    stored |= {"ping": 0.1 + 0.2, "incident": {"id": "i1"}, "reminder": True, "delivery_id": "forged", "gone": None}
+    message = message_of(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
+    assert json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"] == {
+        "delivery_id": "d1",
+        "monitor": {"id": "m1", "name": "Shop", "type": "http"},
+        "status": 0,
+        "duration": 192,
+        "ping": 0.3,
+        "incident": {"id": "i1"},
+        "reminder": True,
+    }
+
+
+def test_what_is_told_together_is_all_there() -> None:
+    first = given.message(delivery_id="d0")
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(others=(first,))).body)["data"]
+    (other,) = data["others"]
+    assert (other["event"], other["timestamp"], other["data"]["delivery_id"]) == (
+        "monitor.down",
+        "2026-11-22T12:00:00Z",
+        "d0",
+    )
+    assert list(other) == ["event", "timestamp", "data"]
+
+
+async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET, previous_secret="the one before"), UP, tools)
+    (arrival,) = receiver.arrivals
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
+    assert arrival.headers["X-Webhook-Signature-Previous"] == signed("the one before", arrival.body)
+    is_genuine, _ = verifier()
+    assert is_genuine(arrival.body, SECRET)
+
+
+async def test_otherwise_there_is_one_signature(receiver: Receiver, tools: Tools) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+    assert "X-Webhook-Signature-Previous" not in receiver.arrivals[0].headers
+
+
+def test_facts_that_an_event_lacks_are_left_out() -> None:
+    message = given.message(event=EventKind.TEST, monitor=None, status=None, msg="hello", started_at=None, test=True)
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"]
+    assert data == {"delivery_id": message.delivery_id, "msg": "hello", "test": True}

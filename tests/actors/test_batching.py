@@ -1,0 +1,168 @@
+"""The flusher hands on in groups: at once when it matters, never losing what waits."""
+
+import asyncio
+from itertools import chain
+
+from actors.batching import HURRY_S, Flusher
+
+
+class Away(Exception):  # noqa: N818  # what a sink that is away raises
+    pass
+
+
+def flusher(sink, **changes) -> Flusher[int]:
+    made = Flusher(sink, **{"every_s": 30.0, "most": 10, "patient_with": (Away,), **changes})
+    made.start()
+    return made
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_what_matters_takes_everything_that_waits_along():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group))
+    made.add(1)
+    made.add(2, at_once=True)
+    await until(lambda: groups == [[1, 2]])
+    await made.close()
+
+
+async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made.add(1, at_once=True)
+    await until(lambda: groups == [[1]])
+    for number in (2, 3):
+        made.add(number, at_once=True)
+        await asyncio.sleep(2 * HURRY_S)
+    assert groups == [[1]]
+    await made.close()  # waits for no company
+    assert groups == [[1], [2, 3]]
+
+
+async def test_a_full_group_waits_for_no_pace():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made.add(0, at_once=True)
+    await until(lambda: groups == [[0]])
+    for number in range(10):
+        made.add(number)
+    await until(lambda: groups == [[0], [*range(10)]])
+    await made.close()
+
+
+async def test_an_everyday_item_waits_for_company():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group), every_s=0.05)
+    made.add(1)
+    made.add(2)
+    await until(lambda: groups == [[1, 2]])
+    await made.close()
+
+
+async def test_a_group_is_never_larger_than_wanted():
+    groups: list[list[int]] = []
+    made = flusher(lambda group: _note(groups, group))
+    for number in range(25):
+        made.add(number)
+    await made.close()
+    assert [len(group) for group in groups] == [10, 10, 5]
+
+
+async def test_nothing_is_lost_while_the_sink_is_away():
+    groups, tries = [], []
+
+    async def sink(group):
+        tries.append(1)
+        if len(tries) < 3:
+            raise Away
+        groups.append(group)
+
+    made = flusher(sink, every_s=0.01)
+    made.add(1)
+    await until(lambda: groups == [[1]])
+    await made.close()
+
+
+async def test_beyond_its_limit_the_oldest_go_and_are_counted():
+    groups: list[list[int]] = []
+    made: Flusher[int] = Flusher(lambda group: _note(groups, group), every_s=9, most=10, patient_with=())
+    made.kept = 3
+    for number in range(5):
+        made.add(number)
+    made.start()
+    await made.close()
+    assert (groups, made.dropped) == ([[2, 3, 4]], 2)
+
+
+async def _note(groups, group):
+    groups.append(group)
+
+
+def refusing(bad: set[int], groups: list[list[int]]):
+    """A sink that refuses a group for what is in it."""
+
+    async def sink(group):
+        if bad & set(group):
+            raise ValueError("one of them can't be written")
+        groups.append(group)
+
+    return sink
+
+
+async def test_an_item_that_cannot_be_handed_on_keeps_no_other_one_back():
+    groups: list[list[int]] = []
+    made = flusher(refusing({3, 7}, groups), most=100)
+    for number in range(10):
+        made.add(number)
+    await made.close()
+    assert sorted(chain(*groups)) == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert made.dropped == 2
+
+
+async def test_what_stands_for_an_item_is_handed_on_in_its_place():
+    groups: list[list[int]] = []
+    made = flusher(refusing({3}, groups), replace=lambda item, _: item + 100)
+    for number in (2, 3, 4):
+        made.add(number)
+    await made.close()
+    assert ([*chain(*groups)], made.dropped) == ([2, 103, 4], 0)
+
+
+async def test_a_stand_in_that_is_refused_too_is_dropped_and_the_next_ones_arrive():
+    groups: list[list[int]] = []
+    made = flusher(refusing({3}, groups), replace=lambda item, _: item, every_s=0.01)
+    made.add(3)
+    await until(lambda: made.dropped == 1)
+    made.add(4)
+    await made.close()
+    assert groups == [[4]]
+
+
+async def test_the_end_does_not_wait_for_a_sink_that_never_comes_back():
+    async def sink(_group):
+        raise Away
+
+    made = flusher(sink, every_s=0.01)
+    made.add(1)
+    await made.close(within_s=0.05)
+    assert made.oldest_s() > 0
+
+
+async def test_how_long_the_oldest_item_waits_is_known():
+    gate = asyncio.Event()
+
+    async def sink(_group):
+        await gate.wait()
+
+    made = flusher(sink, every_s=0.01)
+    assert made.oldest_s() == 0
+    made.add(1)
+    await until(lambda: made.oldest_s() > 0.1)
+    gate.set()
+    await until(lambda: made.oldest_s() == 0)
+    await made.close()

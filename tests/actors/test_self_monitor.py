@@ -1,0 +1,216 @@
+"""The product says of itself what is wrong, once, and when it is over; whoever looks, and however often it restarts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from actors import result_backlog as waiting_results, uplink_status as cutoff, watchdog_ping as lifesign
+from actors.ingest import Clerk
+from actors.self_monitor import SelfWatch
+from actors.snapshots import Snapshots
+from app import db, due_set as due, nodes, queue as queues, self_checks
+from app.domain.system.self_checks import LOOKS
+from app.security.secrets import sealing
+from app.settings import Settings
+from app.store.alerting import channels
+from app.store.transactions import monitors
+from schema.events import EventKind
+from tests import make
+
+
+@pytest.fixture
+async def ground(store: Settings, queue: Settings) -> Settings:
+    sealing.prepare(store)
+    await due.built()
+    return store
+
+
+async def has_worker(*names: str) -> None:
+    for name in names or ("one",):
+        node = nodes.Node(id=name, role="worker", pid=1, host="h", started_at=nodes.this("worker").started_at)
+        await queues.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.LIFE_S)
+
+
+async def look(*watches: SelfWatch, times: int = LOOKS) -> None:
+    for _ in range(times):
+        for one in watches:
+            await one.look()
+
+
+async def told() -> list[tuple[str, str]]:
+    rows = await db.rows("SELECT kind, data FROM events WHERE kind LIKE 'system.%' ORDER BY at_ms, id")
+    return [(row["kind"], msgspec.json.decode(row["data"])["what"]) for row in rows]
+
+
+async def test_all_is_well(ground):
+    await has_worker()
+    await look(SelfWatch(ground))
+    assert await told() == []
+
+
+async def test_a_missing_worker_is_told_once_and_its_return_too(ground):
+    watch = SelfWatch(ground)
+    await look(watch, times=5)
+    assert await told() == [("system.no_worker", "no_worker")]
+    await has_worker()
+    await look(watch, times=5)
+    assert await told() == [("system.no_worker", "no_worker"), ("system.recovered", "no_worker")]
+
+
+async def test_two_who_look_tell_once(ground):
+    await look(SelfWatch(ground), SelfWatch(ground), times=4)
+    assert await told() == [("system.no_worker", "no_worker")]
+
+
+async def test_a_restart_tells_nothing_again_and_forgets_nothing(ground):
+    await look(SelfWatch(ground))
+    await look(SelfWatch(ground))
+    assert await told() == [("system.no_worker", "no_worker")]
+    await has_worker()
+    await look(SelfWatch(ground))
+    (recovered,) = await db.rows("SELECT data FROM events WHERE kind = 'system.recovered'")
+    assert msgspec.json.decode(recovered["data"])["duration"] >= 0
+
+
+async def test_the_second_time_is_told_as_well(ground):
+    watch = SelfWatch(ground)
+    for _ in range(2):
+        await look(watch)
+        await has_worker()
+        await look(watch)
+        await queues.client().flushall()
+        await due.built()
+    assert [kind for kind, _ in await told()] == ["system.no_worker", "system.recovered"] * 2
+
+
+async def test_a_schedule_that_lags_is_told(ground):
+    await has_worker()
+    plan = (await monitors.add(make.monitor())).plans[0]
+    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await look(SelfWatch(ground))
+    assert await told() == [("system.schedule_lag", "schedule_lag")]
+
+
+async def test_workers_without_a_way_out_are_named(ground):
+    await has_worker("north", "south")
+    await cutoff.say("north", cut_off=True)
+    await look(SelfWatch(ground))
+    (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.network_gone'")
+    assert "north" in msgspec.json.decode(row["data"])["msg"]
+
+
+async def test_who_has_a_way_out_again_or_is_gone_is_not_named(ground):
+    await cutoff.say("north", cut_off=True)
+    await cutoff.say("north", cut_off=False)
+    await queues.client().hset(cutoff.KEY, "long-gone", 1)
+    assert await cutoff.workers() == []
+    assert await queues.client().hlen(cutoff.KEY) == 0
+
+
+async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_path):
+    await has_worker()
+    await look(SelfWatch(replace(ground, db_type="postgres", data_dir=tmp_path / "not" / "yet")))
+    assert await told() == []
+
+
+async def lost(ground: Settings, times: int = 3) -> None:
+    """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
+    plan = (await monitors.add(make.monitor())).plans[0]
+    await due.put([plan], first_at_ms=due.now_ms())
+    await due.claim(10)
+    for _ in range(times):
+        await queues.client().zadd("wk:flight", {str(plan.series): 1})
+        await due.overdue(10)
+
+
+async def test_slots_that_are_lost_look_after_look_are_said(ground):
+    await has_worker()
+    watch = SelfWatch(ground)
+    await watch.look()
+    for _ in range(LOOKS):
+        await lost(ground)
+        await watch.look()
+    assert await told() == [("system.results_lost", "results_lost")]
+    await look(watch)
+    assert ("system.recovered", "results_lost") in await told()
+
+
+async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground):
+    await has_worker()
+    await lost(ground)
+    await look(SelfWatch(ground))
+    assert await told() == []
+
+
+async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
+    await has_worker()
+    await queues.client().zadd("wk:stale_at", {"7": due.now_ms() - 1, "8": due.now_ms() + 60_000})
+    await look(SelfWatch(ground))
+    (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.results_lost'")
+    assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
+
+
+async def test_results_that_a_worker_can_not_hand_on_are_said(ground):
+    await has_worker()
+    await waiting_results.report("one", 12.0)
+    await waiting_results.report("two", 0.0)
+    await look(SelfWatch(ground))
+    assert await told() == [("system.results_lost", "results_lost")]
+    await waiting_results.report("one", 0.0)
+    await look(SelfWatch(ground))
+    assert ("system.recovered", "results_lost") in await told()
+
+
+async def test_a_worker_that_reports_no_more_is_forgotten(ground):
+    await queues.client().hset(waiting_results.KEY, "gone", msgspec.json.encode((1.0, 99.0)))
+    assert await waiting_results.oldest_s() == 0
+    assert await queues.client().hlen(waiting_results.KEY) == 0
+
+
+async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
+    await has_worker()
+    channel = await channels.add(make.channel())
+    monitor = (await monitors.add(make.monitor(notification_channel_ids=[channel.id]))).plans[0]
+    await Clerk(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
+    assert await lifesign.all_is_well()
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due.now_ms() - 60_000)
+    await look(SelfWatch(ground))
+    assert await told() == [("system.alerts_stuck", "alerts_stuck")]
+    assert not await lifesign.all_is_well()
+    await db.rows("UPDATE deliveries SET state = 'sent'")
+    await look(SelfWatch(ground))
+    assert await lifesign.all_is_well()
+
+
+@asynccontextmanager
+async def refusing_writes() -> AsyncIterator[None]:
+    """A database that lets nobody note what began."""
+    refuse, allow = (
+        ("CREATE TRIGGER t BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'no writes'); END", "DROP TRIGGER t")
+        if db.is_sqlite()
+        else ("ALTER TABLE marks ADD CONSTRAINT t CHECK (at_ms = 0)", "ALTER TABLE marks DROP CONSTRAINT t")
+    )
+    await db.rows(refuse)
+    try:
+        yield
+    finally:
+        await db.rows(allow)
+
+
+async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_seen_all_the_same(ground):
+    await has_worker()
+    await queues.client().zadd("wk:stale_at", {"7": 1})
+    watch = SelfWatch(ground)
+    async with refusing_writes():
+        await look(watch, times=LOOKS - 1)
+        with pytest.raises(Exception, match=r"no writes|violates"):
+            await watch.look()
+    assert await told() == []
+    assert await self_checks.lasting() == {EventKind.RESULTS_LOST}
+    assert not await lifesign.all_is_well()
+    await queues.client().delete("wk:stale_at")
+    await look(watch)
+    assert await self_checks.lasting() == set()

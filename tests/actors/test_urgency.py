@@ -1,0 +1,46 @@
+"""What may change what people are told leaves at once; what stays as it is has time."""
+
+import msgspec
+import pytest
+
+from actors import urgency as news
+from actors.urgency import News
+from schema.monitors import Snapshot
+from schema.status import Status
+from schema.targets import Tcp
+
+SNAPSHOT = Snapshot(
+    series=1, version=1, monitor_id="m", name="n", target=Tcp(host="h", port=1), interval_ms=20_000,
+    timeout_ms=5_000, retry_ms=20_000, max_retries=0, resend_interval=0, upside_down=False,
+)  # fmt: skip
+UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEGRADED
+
+
+@pytest.mark.parametrize(
+    ("retries", "seen", "hurried"),
+    [
+        (0, [UP, UP, UP], []),
+        (0, [DOWN, DOWN, DOWN, UP, UP], [0, 3]),
+        (2, [DOWN, DOWN, DOWN, DOWN, DOWN], [0, 1, 2]),
+        (1, [DOWN, UP, DOWN, DOWN, DOWN], [0, 1, 2, 3]),
+        (0, [DEGRADED, DEGRADED, DOWN, DOWN, DEGRADED, UP], [0, 2, 4, 5]),
+        (0, [UNKNOWN, UNKNOWN, DOWN, UP], [0, 2, 3]),
+    ],
+)
+def test_a_change_and_each_retry_is_news(retries: int, seen: list[Status], hurried: list[int]) -> None:
+    told, snapshot = News(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
+    assert [no for no, one in enumerate(seen) if told.is_news(one, snapshot)] == hurried
+
+
+def test_each_series_has_news_of_its_own() -> None:
+    told = News()
+    assert told.is_news(DOWN, SNAPSHOT)
+    assert told.is_news(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))
+    assert not told.is_news(DOWN, SNAPSHOT)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(news, "KNOWN_MOST", 2)
+    told = News()
+    assert all(told.is_news(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
+    assert told.is_news(DOWN, SNAPSHOT), "forgotten, so it hurries once more"

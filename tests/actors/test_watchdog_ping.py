@@ -1,0 +1,88 @@
+"""The dead man's switch: asked while all is well, silent otherwise."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors import watchdog_ping as lifesign
+from actors.senders.kit.context import Tools, opened
+from app import due_set as due, queue as queues, tasks
+from app.security.secrets import sealing
+from app.settings import Settings
+from app.store.transactions import monitors
+from schema.settings import EgressPolicy
+from tests import make
+from tests.receiver import Order, Receiver, receiving
+
+
+@pytest.fixture
+async def ground(store: Settings, queue: Settings) -> Settings:
+    sealing.prepare(store)
+    await due.built()
+    return store
+
+
+@pytest.fixture
+async def elsewhere() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+async def tools() -> AsyncIterator[Tools]:
+    kit = opened()
+    yield kit
+    await kit.close()
+
+
+async def given(tools: Tools, url: str, *nodes: str, to: Receiver | None = None) -> None:
+    """Workers give their first sign of life; the next one would come after ten seconds.
+
+    to  who is asked by one of them
+    """
+    giving = [asyncio.create_task(lifesign.keep_giving(node, url, 10, tools.hooks)) for node in nodes]
+    if to is not None:
+        await to.arrived(1)
+    await asyncio.sleep(0.2)
+    await tasks.end(*giving)
+
+
+async def test_it_is_given_while_all_is_well(ground, tools, elsewhere):
+    await given(tools, f"{elsewhere.url}/ping/4711", "one", to=elsewhere)
+    (arrival,) = elsewhere.arrivals
+    assert (arrival.method, arrival.path) == ("GET", "/ping/4711")
+
+
+async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
+    await given(tools, elsewhere.url, "one", "two", "three", to=elsewhere)
+    assert len(elsewhere.arrivals) == 1
+
+
+async def test_nothing_is_asked_without_an_address(ground, tools):
+    await asyncio.wait_for(lifesign.keep_giving("one", "", 1, tools.hooks), 5)
+    assert await queues.client().get(lifesign.HOLDER) is None
+
+
+async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
+    plan = (await monitors.add(make.monitor())).plans[0]
+    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await given(tools, elsewhere.url, "one")
+    assert elsewhere.arrivals == []
+
+
+@pytest.mark.parametrize("order", [Order(status=500), Order(status=302, headers={"Location": "/elsewhere"})])
+async def test_an_answer_that_is_none_hurts_nobody(ground, tools, elsewhere, order):
+    elsewhere.answer(order)
+    await lifesign.give(elsewhere.url, tools.hooks)
+    assert len(elsewhere.arrivals) == 1
+
+
+async def test_nobody_there_hurts_nobody(ground, tools, free_port):
+    await lifesign.give(f"http://127.0.0.1:{free_port}/", tools.hooks)
+
+
+async def test_it_goes_through_the_door(ground, tools, elsewhere):
+    tools.hooks_egress.follow(EgressPolicy(private=False))
+    await lifesign.give(elsewhere.url, tools.hooks)
+    assert elsewhere.arrivals == []

@@ -1,0 +1,151 @@
+"""Channels over HTTP: their secrets stay inside, and a test goes the way every message goes."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app import db
+from schema.channels import PROVIDERS
+from tests import make
+from tests.app.api.notifying import notifying
+from tests.app.api.people import ADMIN_TOKEN
+from tests.receiver import Order, receiving
+
+PATH = "/api/v1/notification-channels"
+NOBODY = f"{PATH}/00000000-0000-0000-0000-000000000000"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+TELEGRAM = {"name": "bot", "type": "telegram", "config": {"bot_token": "sesame", "chat_id": "7"}}
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update(CARRIER)
+    return client
+
+
+async def added(api, sent) -> dict[str, Any]:
+    reply = await api.post(PATH, json=sent)
+    assert reply.status_code == 201, reply.text
+    thing: dict[str, Any] = reply.json()
+    return thing
+
+
+async def test_a_channel_is_added_read_changed_and_removed(api):
+    channel = await added(api, TELEGRAM)
+    at = f"{PATH}/{channel['id']}"
+    assert (await api.get(at)).json() == channel
+    assert (await api.patch(at, json={"active": False})).json()["active"] is False
+    assert (await api.put(at, json={"name": "Bob"})).json()["active"] is False
+    assert (await api.delete(at)).status_code == 204
+    assert (await api.get(at)).status_code == 404
+
+
+async def test_no_reply_shows_a_secret_and_the_mask_keeps_it(api):
+    at = f"{PATH}/{(await added(api, TELEGRAM))['id']}"
+    read = (await api.get(at)).json()
+    assert read["config"]["bot_token"] == "********"
+    replies = [await api.put(at, json={"config": read["config"]}), await api.get(PATH), await api.get(f"{PATH}?page=1")]
+    assert [reply.status_code for reply in replies] == [200, 200, 200]
+    assert all("sesame" not in reply.text for reply in replies)
+
+
+async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+    await added(api, TELEGRAM)
+    await added(api, make.channel_json())
+    whole, paged = (await api.get(PATH)).json(), (await api.get(f"{PATH}?limit=1&order=desc")).json()
+    assert ([one["name"] for one in whole["notification_channels"]], whole["total"]) == (["bot", "ops"], 2)
+    assert ([one["name"] for one in paged["data"]], paged["pagination"]["pages"]) == (["ops"], 2)
+    found = (await api.get(f"{PATH}?type=telegram&q=BO&active=true")).json()
+    assert [one["name"] for one in found["notification_channels"]] == ["bot"]
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        ({"events": ["monitor.down", "monitor.downn"]}, "events.1"),
+        ({"events": ["weather.*"]}, "events.0"),
+        ({"quiet_hours": {"since": "22:00", "until": "22:00"}}, "quiet_hours.until"),
+        ({"quiet_hours": {"since": "22:00", "until": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
+        ({"quiet_hours": {"since": "22:00", "until": "07:00", "but": ["weather.*"]}}, "quiet_hours.but.0"),
+    ],
+)
+async def test_terms_that_could_never_hold_are_refused(api, terms, field):
+    at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
+    for reply in (await api.post(PATH, json=make.channel_json(**terms)), await api.patch(at, json=terms)):
+        assert reply.status_code == 422
+        assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+
+
+async def test_a_copy_that_is_too_old_does_not_overwrite(api):
+    at, tag = f"{PATH}/{(await added(api, TELEGRAM))['id']}", {"If-Match": '"1"'}
+    assert (await api.patch(at, json={"name": "second"}, headers=tag)).headers["ETag"] == '"2"'
+    assert (await api.patch(at, json={"name": "third"}, headers=tag)).status_code == 412
+    assert (await api.delete(at, headers=tag)).status_code == 412
+
+
+async def test_the_catalogue_names_every_field_of_every_provider(api):
+    rows = (await api.get(f"{PATH}/providers")).json()["providers"]
+    found = {one["type"]: one["fields"] for one in rows if not one["service"]}
+    assert list(found) == list(PROVIDERS)
+    for name, config in PROVIDERS.items():
+        assert [one["name"] for one in found[name]] == [one.encode_name for one in msgspec.structs.fields(config)]
+    assert [one["name"] for one in found["ntfy"] if one["secret"]] == ["password", "token"]
+    assert [one["name"] for one in found["smtp"] if one["required"]] == ["host", "sender", "to"]
+    assert found["webhook"][2] | {"description": ""} == {
+        "name": "headers", "type": "object", "required": False, "secret": True, "description": "", "default": {},
+        "choices": [],
+    }  # fmt: skip
+
+
+async def test_a_test_arrives_and_says_so(api, application):
+    async with receiving() as receiver, notifying(application.state.settings):
+        sent = make.channel_json(config={"url": receiver.url}, active=False)
+        at = f"{PATH}/{(await added(api, sent))['id']}"
+        reply = await api.post(f"{at}/test")
+    assert (reply.status_code, reply.json()["ok"]) == (200, True)
+    assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
+
+
+async def test_a_test_that_is_refused_tells_why_and_is_not_tried_again(api, application):
+    async with receiving() as receiver, notifying(application.state.settings):
+        receiver.answer(Order(status=500))
+        at = f"{PATH}/{(await added(api, make.channel_json(config={'url': receiver.url})))['id']}"
+        reply = await api.post(f"{at}/test")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "BAD_GATEWAY")
+    assert "500" in reply.json()["error"]["message"]
+    assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
+
+
+@pytest.mark.parametrize(("answer", "status"), [(200, 200), (404, 502)])
+async def test_a_config_is_tested_without_being_kept(api, application, answer, status):
+    async with receiving() as receiver, notifying(application.state.settings):
+        receiver.answer(Order(status=answer))
+        reply = await api.post(f"{PATH}/test", json=make.channel_json(config={"url": receiver.url, "secret": "sesame"}))
+    assert (reply.status_code, len(receiver.arrivals)) == (status, 1)
+    assert await db.rows("SELECT id FROM channels") == []
+    assert await db.rows("SELECT id FROM deliveries") == []
+
+
+async def test_a_test_nobody_sends_is_given_up(api, monkeypatch):
+    monkeypatch.setattr("app.api.alerting.channel_tests.WAIT_S", 0.2)
+    at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
+    reply = await api.post(f"{at}/test")
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "2")
+    assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
+
+
+@pytest.mark.parametrize(("method", "act"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")])
+async def test_what_does_not_exist_is_refused_by_its_name(api, method, act):
+    reply = await api.request(method, NOBODY + act, **({"json": {}} if method == "PATCH" else {}))
+    assert reply.status_code == 404
+    assert reply.json()["error"]["details"]["resource"] == "notification-channel"
+
+
+async def test_a_viewer_looks_and_touches_nothing(client, viewer):
+    at = f"{PATH}/{(await client.post(PATH, json=TELEGRAM, headers=CARRIER)).json()['id']}"
+    client.headers.update(viewer)
+    assert [(await client.get(path)).status_code for path in (PATH, at, f"{PATH}/providers")] == [200, 200, 200]
+    replies = [await client.post(path, json=TELEGRAM) for path in (PATH, f"{PATH}/test")]
+    replies += [await client.post(f"{at}/test"), await client.delete(at), await client.patch(at, json={})]
+    assert {reply.status_code for reply in replies} == {403}

@@ -1,0 +1,77 @@
+"""Templates over HTTP: tried out, refused with their place, kept; and every name that they can use."""
+
+from typing import Any
+
+import pytest
+
+from app.domain.alerting import sample_events
+from app.domain.text import template_variables as bindings
+from schema.events import EventKind
+from tests import make
+from tests.app.api.people import ADMIN_TOKEN
+
+PATH = "/api/v1/notification-channels"
+BAD = {"title": "{{ name", "text": "a\n{{ name | shout }}"}
+FAULTS = [
+    {"field": "templates.title", "message": "line 1: {{ is not closed: }} is missing"},
+    {"field": "templates.text", "message": "line 2: there is no filter 'shout'"},
+]
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update({"Authorization": f"Bearer {ADMIN_TOKEN}"})
+    return client
+
+
+async def previewed(api, **body: Any) -> dict[str, Any]:
+    reply = await api.post(f"{PATH}/preview", json=body)
+    assert reply.status_code == 200, reply.text
+    told: dict[str, Any] = reply.json()
+    return told
+
+
+async def test_a_preview_says_what_a_message_would_say(api):
+    own = {"title": "{{ status_icon }} {{ name }}", "text": "{{ msg }} for {{ duration_words }}"}
+    assert await previewed(api, templates=own) == {
+        "title": "❌ Shop", "text": "503 Service Unavailable for 3 min 12 s", "warnings": [],
+    }  # fmt: skip
+
+
+async def test_a_preview_without_templates_shows_our_own_words(api):
+    told = await previewed(api, templates={}, event="certificate.expiring")
+    assert told["title"] == "The certificate of shop.example.com expires in 7 days"
+    assert told["text"].startswith("It ends on 2025-08-16 12:00:00 UTC.")
+
+
+async def test_a_preview_warns_of_names_that_nobody_gives_and_of_what_fails(api):
+    told = await previewed(api, templates={"title": "{{ hostname }}{{ days }}!", "text": "{{ days | divided_by: 0 }}"})
+    assert told["title"] == "!"
+    assert told["warnings"] == [
+        "there is no variable hostname",
+        "templates.text: line 1: divided_by: can't divide by 0",
+    ]
+
+
+async def test_a_preview_refuses_what_no_channel_could_keep(api):
+    reply = await api.post(f"{PATH}/preview", json={"templates": BAD})
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"]) == (422, FAULTS)
+
+
+async def test_a_channel_keeps_no_template_that_can_not_be_read(api):
+    refused = await api.post(PATH, json=make.channel_json(templates=BAD))
+    assert (refused.status_code, refused.json()["error"]["details"]["fields"]) == (422, FAULTS)
+    kept = await api.post(PATH, json=make.channel_json(templates={"title": "{{ name }}"}))
+    assert kept.json()["templates"] == {"title": "{{ name }}", "text": ""}
+    at = f"{PATH}/{kept.json()['id']}"
+    changed = await api.patch(at, json={"templates": {"text": "{% for i in (1..999999) %}{% endfor %}"}})
+    assert (changed.status_code, (await api.get(at)).json()["version"]) == (422, 1)
+    assert changed.json()["error"]["details"]["fields"][0]["message"].startswith("line 1: it takes too long")
+
+
+async def test_every_name_is_told_with_its_meaning_and_an_example(api):
+    told = (await api.get(f"{PATH}/variables")).json()["variables"]
+    assert {one["name"] for one in told} == bindings.NAMES
+    examples = {one["name"]: one["example"] for one in told}
+    assert (examples["monitor.name"], examples["ping"]) == ("Shop", 41.6)
+    assert examples["data"] == sample_events.of(EventKind.MONITOR_DOWN).data

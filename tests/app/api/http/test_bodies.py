@@ -1,0 +1,138 @@
+"""Bodies are read strictly, and everything that is wrong is named at once."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.api.http import bodies as body
+from app.domain.validation import structs as fitting
+from app.errors import Invalid, Malformed
+from schema.channels import ChannelDraft
+from schema.monitors import MonitorDraft, MonitorPatch
+from schema.targets import TARGETS, Http
+from tests import make
+
+
+def wrong(sent: Any, type_: Any) -> dict[str, str]:
+    """field → message of everything that is refused."""
+    with pytest.raises(Invalid) as refused:
+        body.decoded(msgspec.json.encode(sent), type_)
+    return {one.field: one.message for one in refused.value.fields}
+
+
+def test_a_draft_becomes_the_variant_its_type_says() -> None:
+    draft = body.decoded(msgspec.json.encode(make.monitor_json()), MonitorDraft)
+    assert isinstance(draft, MonitorDraft)
+    assert isinstance(draft.config, Http)
+
+
+def test_all_wrong_fields_are_named_at_once_with_dotted_paths() -> None:
+    config = {"url": "ftp://x", "headers": {"X": 1}, "accepted_statuscodes": ["200", "9"], "colour": "red"}
+    sent = make.monitor_json(config=config, interval=4, max_retries=-1, intervall=60) | {"name": ""}
+    assert set(wrong(sent, MonitorDraft)) == {
+        "name",
+        "interval",
+        "max_retries",
+        "intervall",
+        "config.url",
+        "config.headers.X",
+        "config.accepted_statuscodes.1",
+        "config.colour",
+    }
+
+
+def test_a_missing_field_is_named_with_what_it_must_be() -> None:
+    found = wrong({"type": "http", "config": {}}, MonitorDraft)
+    assert found["name"].startswith("is required: must be text of 1 to 150 characters")
+    assert set(found) == {"name", "config.url"}
+
+
+@pytest.mark.parametrize("type_", ["gopher", None, 7])
+def test_an_unknown_type_is_answered_with_the_known_ones(type_: Any) -> None:
+    found = wrong({"type": type_, "name": "x", "config": {}}, MonitorDraft)
+    assert found == {"type": f"must be one of: {', '.join(TARGETS)}"}
+
+
+def test_a_type_that_is_not_said_is_asked_for() -> None:
+    assert list(wrong({"name": "x"}, ChannelDraft)) == ["type"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("interval", "60", "must be a whole number from 5 to 2678400"),
+        ("interval", 60.5, "must be a whole number from 5 to 2678400"),
+        ("active", "true", "must be true or false"),
+        ("active", 1, "must be true or false"),
+        ("timeout", 0, "must be a number above 0 to 600 or null"),
+        ("notification_channel_ids", "x", "must be a list of at most 100 items or null"),
+        ("name", ["x"], "must be text of 1 to 150 characters"),
+    ],
+)
+def test_nothing_is_converted_and_the_message_says_what_would_be_right(field: str, value: Any, told: str) -> None:
+    message = wrong(make.monitor_json(**{field: value}), MonitorDraft)[field]
+    assert message.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("auth", "fields"),
+    [
+        ({"method": "telepathy"}, {"config.auth.method"}),
+        ({"method": "basic", "username": 1, "passwort": "x"}, {"config.auth.username", "config.auth.passwort"}),
+        ({"method": "bearer"}, {"config.auth.token"}),
+        ("basic", {"config.auth"}),
+    ],
+)
+def test_a_choice_inside_is_followed_by_its_own_tag(auth: Any, fields: set[str]) -> None:
+    sent = make.monitor_json(config={"url": "http://127.0.0.1/", "auth": auth})
+    assert set(wrong(sent, MonitorDraft)) == fields
+
+
+def test_the_type_may_be_repeated_inside_and_must_agree() -> None:
+    config = {"url": "http://127.0.0.1/", "type": "tcp"}
+    assert wrong(make.monitor_json(config=config), MonitorDraft) == {"config.type": "must be one of: http"}
+
+
+def test_a_name_that_is_nearly_right_is_suggested() -> None:
+    assert wrong({"intervall": 60}, MonitorPatch)["intervall"].endswith("did you mean 'interval'?")
+
+
+@pytest.mark.parametrize("sent", [[], "x", 1, None])
+def test_a_body_that_is_no_object_is_refused(sent: Any) -> None:
+    assert wrong(sent, MonitorPatch) == {"": "must be an object"}
+
+
+def test_text_that_no_database_keeps_is_refused_behind_whatever_number_of_others() -> None:
+    assert wrong({"config": {"a": [[]] * 5_000 + ["\0"]}}, MonitorPatch) == {"": fitting.UNSTORABLE_TEXT}
+    assert body.decoded(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
+
+
+def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
+    config = {"url": "http://a.test", "accepted_statuscodes": ["200"] * 5_000 + [1]}
+    found = wrong({"type": "http", "name": "x", "config": config}, MonitorDraft)
+    assert found == {"": "Expected `str`, got `int` - at `$.config.accepted_statuscodes[5000]`"}
+
+
+def test_numbers_that_are_slow_to_read_are_few() -> None:
+    with pytest.raises(Malformed, match="more than 1,000 numbers with an exponent"):
+        body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
+    assert body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0] == 1e300
+
+
+def test_text_that_no_database_keeps_is_refused() -> None:
+    assert list(wrong({"config": {"keyword": "a\0b"}, "name": "x\0"}, MonitorPatch)) == ["config.keyword", "name"]
+
+
+@pytest.mark.parametrize("sent", [b"{", b"", b"{'a': 1}", b'{"a":"\\ud800"}', b"\xff\xfe", b"NaN", b'{"a":1e999}'])
+def test_what_is_no_json_is_malformed(sent: bytes) -> None:
+    with pytest.raises(Malformed):
+        body.decoded(sent, dict[str, Any])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:pass@host/", "file:///etc/passwd", "javascript:alert(1)", "http://", "//host/", "gopher://host/"],
+)
+def test_an_address_with_credentials_or_a_strange_scheme_is_refused(url: str) -> None:
+    assert list(wrong(make.monitor_json(config={"url": url}), MonitorDraft)) == ["config.url"]

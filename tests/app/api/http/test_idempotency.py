@@ -1,0 +1,198 @@
+"""A POST that is sent twice with one `Idempotency-Key` is carried out once, and answered twice."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from litestar import Litestar, post
+from litestar.params import JSONBody
+
+from app import db
+from app.api.http.idempotency import REPLAYED
+from app.errors import TooMany, Unavailable, Upstream
+from app.main import create_app
+from app.security.auth.policy import ADMIN, ANYONE
+from app.store.audit import log as audit
+from app.store.audit.log import AuditQuery
+from app.store.identity import sessions
+from app.store.system import idempotency
+from tests import make
+from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
+
+PATH = "/api/v1/proxies"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+PROXY = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "sesame"}
+SHOWN_ONCE = "pk_shown-once"
+
+
+def keyed(key: str = "order-7", **more: str) -> Headers:
+    return {**CARRIER, "Idempotency-Key": key, **more}
+
+
+class Wish(msgspec.Struct):
+    wanted: str = "nothing"
+
+
+class Gate:
+    """A route that does as it is told, and counts."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.opened, self.entered = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, wanted: str) -> dict[str, Any]:
+        self.calls += 1
+        if wanted == "wait":
+            self.entered.set()
+            await self.opened.wait()
+        if wanted == "fail":
+            raise Unavailable("Not now.")
+        if wanted == "break":
+            raise Upstream("It is done here, and not there.")
+        if wanted == "crash":
+            raise ZeroDivisionError
+        if wanted == "flood":
+            raise TooMany("Slowly.", retry_after_s=1)
+        return {"calls": self.calls, "secret": SHOWN_ONCE, "much": "x" * 70_000 if wanted == "much" else ""}
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def application(database, gate: Gate) -> Litestar:
+    sessions.forget()
+
+    @post("/api/v1/gate", guards=[ADMIN], operation_id="OpenGate")
+    async def handler(data: JSONBody[Wish]) -> dict[str, Any]:
+        return await gate.answer(data.wanted)
+
+    @post("/api/v1/auth/gate", guards=[ADMIN], operation_id="OpenOther")
+    async def apart() -> dict[str, Any]:
+        return await gate.answer("")
+
+    @post("/api/v1/open", guards=[ANYONE], operation_id="OpenDoor")
+    async def opened() -> dict[str, Any]:
+        return await gate.answer("")
+
+    settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN)
+    return create_app(settings, extra=[handler, apart, opened])
+
+
+async def test_the_second_of_two_equal_requests_gets_the_first_ones_reply(client: Client) -> None:
+    first = await client.post(PATH, json=PROXY, headers=keyed())
+    second = await client.post(PATH, json=PROXY, headers=keyed())
+    assert (first.status_code, REPLAYED in first.headers) == (201, False)
+    assert (second.status_code, second.headers[REPLAYED], second.content) == (201, "true", first.content)
+    assert (second.headers["ETag"], second.headers["Content-Type"]) == (
+        first.headers["ETag"],
+        first.headers["Content-Type"],
+    )
+    assert second.headers["X-Request-ID"] != first.headers["X-Request-ID"]
+    assert (await client.get(PATH, headers=CARRIER)).json()["total"] == 1
+    assert await audit.count(AuditQuery()) == 1
+
+
+async def test_the_same_key_with_another_body_is_refused_by_its_name(client: Client) -> None:
+    await client.post(PATH, json=PROXY, headers=keyed())
+    reply = await client.post(PATH, json={**PROXY, "port": 1}, headers=keyed())
+    assert (reply.status_code, reply.json()["error"]["details"]["key"]) == (409, "order-7")
+
+
+async def test_keys_are_apart_by_caller_and_by_address(client: Client, gate: Gate, admin: Headers) -> None:
+    for headers in (keyed(), {**keyed(), **admin}):
+        assert REPLAYED not in (await client.post("/api/v1/gate", json={}, headers=headers)).headers
+    await client.post("/api/v1/gate", json={}, headers=keyed("another"))
+    assert gate.calls == 3
+    assert (await client.post(PATH, json=PROXY, headers=keyed())).status_code == 201
+
+
+async def test_a_request_that_still_runs_is_not_started_again(client: Client, gate: Gate) -> None:
+    first = asyncio.create_task(client.post("/api/v1/gate", json={"wanted": "wait"}, headers=keyed()))
+    await gate.entered.wait()
+    second = await client.post("/api/v1/gate", json={"wanted": "wait"}, headers=keyed())
+    assert (second.status_code, second.headers["Retry-After"]) == (409, "2")
+    gate.opened.set()
+    assert ((await first).status_code, gate.calls) == (201, 1)
+
+
+@pytest.mark.parametrize("wanted", ["fail", "flood"])
+async def test_what_came_to_nothing_is_tried_again(client: Client, gate: Gate, wanted: str) -> None:
+    for _ in range(2):
+        reply = await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed())
+        assert REPLAYED not in reply.headers
+    assert gate.calls == 2
+
+
+async def test_a_refusal_is_repeated(client: Client) -> None:
+    first, second = [await client.post(PATH, json={"name": ""}, headers=keyed()) for _ in range(2)]
+    assert (first.status_code, second.status_code, second.content) == (422, 422, first.content)
+    assert second.headers[REPLAYED] == "true"
+
+
+async def test_a_reply_that_is_too_large_is_not_kept_and_nothing_is_done_twice(client: Client, gate: Gate) -> None:
+    first, second = [await client.post("/api/v1/gate", json={"wanted": "much"}, headers=keyed()) for _ in range(2)]
+    assert (first.status_code, second.status_code, gate.calls) == (201, 409, 1)
+    assert "not kept" in second.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é".encode("latin-1"), "k" * 256])
+async def test_a_key_that_is_none_is_refused_in_clear_words(client: Client, key: Any) -> None:
+    reply = await client.post(PATH, json=PROXY, headers={**CARRIER, "Idempotency-Key": key})
+    (field,) = reply.json()["error"]["details"]["fields"]
+    assert (reply.status_code, field["field"]) == (422, "Idempotency-Key")
+    assert "visible ASCII" in field["message"]
+
+
+async def test_signing_in_and_pushing_know_no_keys(client: Client, gate: Gate) -> None:
+    for _ in range(2):
+        await client.post("/api/v1/auth/gate", headers=keyed())
+    assert gate.calls == 2
+
+
+async def test_what_needs_nobody_knows_no_keys_whoever_sends_it(client: Client, gate: Gate) -> None:
+    for _ in range(2):
+        assert REPLAYED not in (await client.post("/api/v1/open", headers=keyed())).headers
+    assert gate.calls == 2
+
+
+@pytest.mark.parametrize(("wanted", "status"), [("break", 502), ("crash", 500)])
+async def test_what_failed_halfway_is_not_done_twice(client: Client, gate: Gate, wanted: str, status: int) -> None:
+    first, second = [await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed()) for _ in range(2)]
+    assert (first.status_code, second.status_code, second.content) == (status, status, first.content)
+    assert (gate.calls, second.headers[REPLAYED]) == (1, "true")
+
+
+async def test_what_is_shown_once_does_not_lie_in_the_database(client: Client) -> None:
+    reply = await client.post("/api/v1/gate", json={}, headers=keyed())
+    assert SHOWN_ONCE in reply.text
+    (row,) = await db.rows("SELECT * FROM idempotency")
+    assert SHOWN_ONCE not in str(dict(row))
+    assert row["reply"].startswith("sealed:")
+
+
+async def test_a_key_is_free_again_after_a_day_or_a_crash(store) -> None:
+    assert isinstance(await idempotency.claim("a", "body", 0), idempotency.Claim)
+    assert await idempotency.claim("a", "body", 1) is idempotency.Other.RUNNING
+    assert isinstance(await idempotency.claim("a", "body", idempotency.LEASE_MS), idempotency.Claim)
+    assert isinstance(await idempotency.claim("a", "other", idempotency.KEPT_MS * 2), idempotency.Claim)
+    await idempotency.forget(idempotency.KEPT_MS * 3)
+    assert list(await db.rows("SELECT id FROM idempotency")) == []
+
+
+async def test_of_many_at_once_one_is_carried_out(client: Client) -> None:
+    monitor = make.monitor_json()
+    replies = await asyncio.gather(*(client.post("/api/v1/monitors", json=monitor, headers=keyed()) for _ in range(8)))
+    assert {reply.status_code for reply in replies} <= {201, 409}
+    assert (await client.get("/api/v1/monitors", headers=CARRIER)).json()["total"] == 1
+
+
+async def test_without_redis_keys_work_all_the_same(database, gate: Gate) -> None:
+    app = create_app(replace(database, api_admin_token=ADMIN_TOKEN, redis_url="unix:///nowhere/valkey.sock"))
+    async with calling(app) as client:
+        first, second = [await client.post(PATH, json=PROXY, headers=keyed()) for _ in range(2)]
+    assert (first.status_code, second.content, second.headers[REPLAYED]) == (201, first.content, "true")

@@ -1,0 +1,121 @@
+"""Rate limits through the front door: whose they are, what they say, and what they leave alone."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from time import time
+from typing import Any
+
+import pytest
+from litestar import Litestar
+
+from app.env_vars import Rate
+from app.settings import Settings
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
+
+pytestmark = pytest.mark.either_engine
+
+SignUp = Callable[..., Awaitable[dict[str, Any]]]
+ME, LOGIN, MONITORS = "/api/v1/auth/me", "/api/v1/auth/login", "/api/v1/monitors"
+READ, WRITE, AUTH = 5, 2, 8
+TOLD = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+
+
+@pytest.fixture
+def application(database: Settings) -> Litestar:
+    """The application with narrow limits."""
+    narrow = replace(
+        database,
+        registration_open=True,
+        api_admin_token=ADMIN_TOKEN,
+        rate_limit_auth=Rate(AUTH, 3_600),
+        rate_limit_read=Rate(READ, 3_600),
+        rate_limit_write=Rate(WRITE, 3_600),
+    )
+    return served(narrow)
+
+
+async def codes(client: Client, times: int, path: str = ME, headers: Headers | None = None) -> list[int]:
+    return [(await client.get(path, headers=headers)).status_code for _ in range(times)]
+
+
+async def test_every_reply_says_how_much_is_left_and_until_when(client: Client, admin: Headers) -> None:
+    replies = [await client.get(ME, headers=admin) for _ in range(2)]
+    assert [reply.headers["X-RateLimit-Limit"] for reply in replies] == [str(READ)] * 2
+    assert [reply.headers["X-RateLimit-Remaining"] for reply in replies] == [str(READ - 1), str(READ - 2)]
+    assert time() - 1 < int(replies[-1].headers["X-RateLimit-Reset"]) < time() + 3_600
+
+
+async def test_beyond_the_limit_one_is_told_how_long_to_wait(client: Client, admin: Headers) -> None:
+    assert await codes(client, READ + 1, headers=admin) == [200] * READ + [429]
+    reply = await client.get(ME, headers=admin)
+    error = reply.json()["error"]
+    assert (error["code"], error["message"]) == ("RATE_LIMITED", "API rate limit exceeded")
+    assert reply.headers["Retry-After"] == str(error["retry_after"])
+    assert 1 <= error["retry_after"] <= 3_600 // READ
+    assert reply.headers["X-RateLimit-Remaining"] == "0"
+
+
+async def test_principals_do_not_use_up_each_others_limits(client: Client, admin: Headers, viewer: Headers) -> None:
+    await codes(client, READ + 1, headers=admin)
+    assert await codes(client, 1, headers=viewer) == [200]
+
+
+async def test_sessions_of_one_person_share_a_limit(client: Client, signed_up: SignUp) -> None:
+    one, other = bearer(await signed_up()), bearer(await signed_up())
+    assert await codes(client, READ, headers=one) == [200] * READ
+    assert await codes(client, 1, headers=other) == [429]
+
+
+async def test_reading_and_changing_are_counted_apart(client: Client, admin: Headers) -> None:
+    changes = [await client.patch(ME, json={"username": "lovelace"}, headers=admin) for _ in range(WRITE + 1)]
+    assert [reply.status_code for reply in changes] == [200] * WRITE + [429]
+    assert await codes(client, 1, headers=admin) == [200]
+
+
+async def test_nobody_is_counted_by_address(client: Client) -> None:
+    assert await codes(client, READ + 1) == [401] * READ + [429]
+    assert await codes(client, 1, headers={"X-API-Key": ADMIN_TOKEN}) == [200]
+
+
+async def test_bad_credentials_are_counted_by_address(client: Client) -> None:
+    guesses = [(await client.get(ME, headers={"X-API-Key": f"guess {number}"})).status_code for number in range(READ)]
+    assert [*guesses, *await codes(client, 1)] == [401] * READ + [429]
+
+
+async def test_signing_in_has_a_limit_of_its_own_whatever_credential_comes_with_it(client: Client) -> None:
+    for number in range(AUTH + 1):
+        headers = {"Authorization": f"Bearer old{number}"}
+        reply = await client.post(LOGIN, json={**ADA, "email": f"user{number}@example.org"}, headers=headers)
+    assert reply.status_code == 429
+    assert reply.json()["error"]["details"] == {"limit": AUTH}
+    assert await codes(client, 1) == [401]
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/v1/health", "/api/v1/ready", "/api/v1/push/x"])
+async def test_what_machines_ask_all_day_has_no_limit(client: Client, path: str) -> None:
+    replies = [await client.get(path) for _ in range(READ + 2)]
+    assert {reply.status_code for reply in replies} <= {200, 404, 503}
+    assert not [name for reply in replies for name in TOLD if name in reply.headers]
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/nothing"), ("DELETE", ME), ("GET", "/api/v1/version")])
+async def test_replies_that_no_handler_gave_have_the_headers_too(client: Client, method: str, path: str) -> None:
+    reply = await client.request(method, path)
+    assert set(TOLD) <= {name.title().replace("Ratelimit", "RateLimit") for name in reply.headers}
+
+
+async def test_limits_hold_without_redis(database: Settings) -> None:
+    away = replace(database, rate_limit_read=Rate(READ, 3_600), redis_url="redis://127.0.0.1:9/0")
+    async with calling(served(away)) as client:
+        assert await codes(client, READ + 1) == [401] * READ + [429]
+
+
+async def test_a_limit_can_be_switched_off(database: Settings) -> None:
+    async with calling(served(replace(database, rate_limit_read=None))) as client:
+        reply = await client.get(ME)
+    assert not [name for name in TOLD if name in reply.headers]
+
+
+def test_limits_are_on_when_nothing_is_set(settings: Settings) -> None:
+    limits = (settings.rate_limit_auth, settings.rate_limit_read, settings.rate_limit_write, settings.rate_limit_run)
+    assert None not in limits

@@ -1,0 +1,224 @@
+"""Signing in at a real OpenID provider: `just oidc-provider` installs it, the tests run it."""
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import aiohttp
+import httpx
+import pytest
+
+from app import db
+from app.settings import Settings
+from app.store.identity import sessions
+from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling, served
+
+ROOT = Path(__file__).parents[4]
+DIRECTORY = Path(os.environ.get("OIDC_PROVIDER", ROOT / ".venv" / "oidc-provider"))
+AUTH = "/api/v1/auth"
+CALLBACK = f"{HOME}{AUTH}/oidc/callback"
+WANTS_JSON = {"Accept": "application/json"}
+
+MISSING = shutil.which("node") is None or not (DIRECTORY / "node_modules" / "oidc-provider").exists()
+HOW_TO_GET_IT = "there is no oidc-provider: `just oidc-provider` installs it, with node and npm"
+pytestmark = pytest.mark.skipif(MISSING, reason=HOW_TO_GET_IT)  # a server of node.js, which not every machine has
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    """A provider of this module."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    script = Path(__file__).with_name("provider.mjs")
+    command = ["node", str(script), str(DIRECTORY), str(port), CALLBACK]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert server.stdout is not None
+    try:
+        assert any("ready" in line for line in server.stdout), "the provider ended at its start"
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+@pytest.fixture
+def knows(database: Settings, issuer: str) -> Settings:
+    """Settings that name the provider."""
+    sessions.forget()
+    return replace(
+        database,
+        registration_open=True,
+        oidc_issuer=issuer,
+        oidc_client_id="watchkeeper",
+        oidc_client_secret="a secret: 100% + more",
+        oidc_role_claim="realm.roles",
+        oidc_admin_values=("wk-admins", "root"),
+        oidc_operator_values=("wk-operators",),
+        oidc_auto_create=True,
+    )
+
+
+@pytest.fixture
+async def client(knows: Settings) -> AsyncIterator[Client]:
+    async with calling(served(knows)) as one:
+        yield one
+
+
+async def go(client: Client, name: str) -> str:
+    """Leave for the provider, sign in there as somebody and agree; the address one is sent back to."""
+    reply = await client.get(f"{AUTH}/oidc/start")
+    assert reply.status_code == 302, reply.text
+    url = reply.headers["Location"]
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        while not url.startswith(HOME):
+            url = await _stepped(browser, url, name)
+    return str(url)
+
+
+async def _stepped(browser: aiohttp.ClientSession, url: str, name: str) -> str:
+    """Follow one redirect, or fill in the form that is shown."""
+    answer = await browser.get(url, allow_redirects=False)
+    if answer.status == 200:
+        page = await answer.text()
+        found = re.search(r'name="prompt" value="(\w+)"', page)
+        assert found, page
+        form = {"prompt": found.group(1), "login": name, "password": "anything"}
+        action = re.search(r'action="([^"]+)"', page)
+        assert action, page
+        answer = await browser.post(
+            answer.url.join(type(answer.url)(action.group(1))), data=form, allow_redirects=False
+        )
+    assert answer.status in {302, 303}, await answer.text()
+    return str(answer.url.join(type(answer.url)(answer.headers["Location"], encoded=True)))
+
+
+async def sign_in(client: Client, name: str) -> httpx.Response:
+    reply = await client.get(await go(client, name), headers=WANTS_JSON)
+    client.cookies.clear()
+    return reply
+
+
+async def local(client: Client, **changes: Any) -> dict[str, Any]:
+    """Somebody with a password here, signed in."""
+    await client.post(f"{AUTH}/register", json={**ADA, **SETUP, **changes})
+    told: dict[str, Any] = (await client.post(f"{AUTH}/login", json={**ADA, **changes})).json()
+    client.cookies.clear()
+    return told
+
+
+async def test_somebody_new_gets_an_account_a_role_and_a_cookie(client: Client) -> None:
+    reply = await client.get(await go(client, "ada"))
+    assert (reply.status_code, reply.headers["Location"]) == (302, "http://localhost:3000")
+    assert "oidc_sign_in" not in client.cookies
+    me = (await client.get(f"{AUTH}/me")).json()
+    assert (me["username"], me["email"], me["role"]) == ("ada_l", "ada@example.org", "admin")
+
+
+async def test_callers_that_want_json_get_tokens(client: Client) -> None:
+    told = (await sign_in(client, "ada")).json()
+    assert (await client.get(f"{AUTH}/me", headers=bearer(told))).json()["id"] == told["user"]["id"]
+
+
+async def test_the_same_person_is_the_same_user_the_next_time(client: Client) -> None:
+    first, second = (await sign_in(client, "ada")).json(), (await sign_in(client, "ada")).json()
+    assert first["user"] == second["user"]
+
+
+async def test_each_person_has_the_role_that_the_provider_says(client: Client) -> None:
+    roles = [(await sign_in(client, name)).json()["user"]["role"] for name in ("ada", "bob", "carl")]
+    assert roles == ["admin", "operator", "viewer"]
+
+
+async def test_the_role_is_set_at_each_sign_in_and_ends_older_sessions(client: Client) -> None:
+    await sign_in(client, "ada")
+    before = (await sign_in(client, "bob")).json()
+    assert (await client.get(f"{AUTH}/me", headers=bearer(before))).status_code == 200
+    await db.rows("UPDATE users SET role = 'viewer' WHERE username = 'bob'")
+    after = (await sign_in(client, "bob")).json()
+    assert after["user"]["role"] == "operator"
+    assert (await client.get(f"{AUTH}/me", headers=bearer(before))).status_code == 401
+    assert (await client.get(f"{AUTH}/me", headers=bearer(after))).status_code == 200
+
+
+async def test_a_verified_address_leads_to_the_account_that_has_it_and_ends_its_password(client: Client) -> None:
+    before = await local(client)
+    told = (await sign_in(client, "ada")).json()
+    assert told["user"]["id"] == before["user"]["id"]
+    assert (await client.get(f"{AUTH}/me", headers=bearer(before))).status_code == 401
+    assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 401
+
+
+async def test_an_address_that_nobody_verified_leads_nowhere(client: Client) -> None:
+    await local(client)
+    reply = await sign_in(client, "mallory")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["carl", "bob", "nobody"])
+async def test_the_first_user_is_an_admin_with_an_address_or_nobody(client: Client, name: str) -> None:
+    reply = await sign_in(client, name)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
+
+
+async def test_a_switched_off_account_stays_outside(client: Client) -> None:
+    await sign_in(client, "ada")
+    await db.rows(f"UPDATE users SET active = {'0' if db.is_sqlite() else 'FALSE'}")
+    assert (await sign_in(client, "ada")).status_code == 403
+
+
+async def test_strangers_get_no_account_unless_it_is_said_so(knows: Settings) -> None:
+    async with calling(served(replace(knows, oidc_auto_create=False))) as client:
+        await local(client, email="boss@example.org")
+        assert (await sign_in(client, "ada")).status_code == 403
+
+
+async def test_an_answer_is_good_once_and_only_for_the_browser_that_asked(client: Client) -> None:
+    back = await go(client, "ada")
+    mine = dict(client.cookies)
+    client.cookies.clear()
+    assert (await client.get(back)).status_code == 401
+    client.cookies.update(mine)
+    other = re.sub(r"state=[^&]+", "state=another", back)
+    assert (await client.get(other)).status_code == 401
+    assert (await client.get(re.sub(r"iss=[^&]+", "iss=http%3A%2F%2Fevil.example", back))).status_code == 401
+    assert (await client.get(back)).status_code == 302
+    client.cookies.clear()
+    client.cookies.update(mine)
+    assert (await client.get(back)).status_code == 401  # the provider takes a code once
+
+
+async def test_who_says_no_at_the_provider_is_told_so(client: Client, issuer: str) -> None:
+    away = dict(parse_qsl(urlsplit((await client.get(f"{AUTH}/oidc/start")).headers["Location"]).query))
+    told = {"state": away["state"], "iss": issuer, "error": "access_denied"}
+    reply = await client.get(f"{AUTH}/oidc/callback", params=told)
+    assert reply.status_code == 401
+    assert reply.json()["error"]["message"].endswith("access_denied.")
+
+
+async def test_the_provider_is_asked_with_state_nonce_and_a_hashed_verifier(client: Client) -> None:
+    replies = [await client.get(f"{AUTH}/oidc/start") for _ in range(2)]
+    first, second = (dict(parse_qsl(urlsplit(one.headers["Location"]).query)) for one in replies)
+    assert first["code_challenge_method"] == "S256"
+    assert not {first[name] for name in ("state", "nonce", "code_challenge")} & set(second.values())
+    assert "HttpOnly" in replies[0].headers["Set-Cookie"]
+
+
+async def test_two_who_come_as_the_same_new_person_are_one_user(client: Client) -> None:
+    asked = []
+    for _ in range(2):
+        back = await go(client, "ada")
+        asked.append((back, {**WANTS_JSON, "Cookie": f"oidc_sign_in={client.cookies['oidc_sign_in']}"}))
+        client.cookies.clear()
+    replies = await asyncio.gather(*(client.get(back, headers=headers) for back, headers in asked))
+    assert len({reply.json()["user"]["id"] for reply in replies}) == 1

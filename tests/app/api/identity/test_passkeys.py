@@ -1,0 +1,230 @@
+"""Passkeys through the front door, with an authenticator that really signs."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from copy import copy
+from typing import Any
+
+import pytest
+
+from app import db
+from app.security.limits import failed_logins as guesses
+from schema.login_attempts import Guess, Way
+from tests.app.api.authenticator import PRESENT, Authenticator, text_of
+from tests.app.api.people import ADA, HOME, Client, Headers, bearer
+
+SignUp = Callable[..., Awaitable[dict[str, Any]]]
+AUTH = "/api/v1/auth"
+PASSKEYS = f"{AUTH}/passkeys"
+PASSWORD = {"password": ADA["password"]}
+PAGE = {"Origin": HOME}
+
+
+async def prepared(client: Client, headers: Headers) -> dict[str, Any]:
+    reply = await client.post(f"{PASSKEYS}/options", json=PASSWORD, headers={**headers, **PAGE})
+    assert reply.status_code == 200, reply.text
+    options: dict[str, Any] = reply.json()["public_key"]
+    return options
+
+
+async def register(client: Client, headers: Headers, device: Authenticator, name: str = "Key") -> dict[str, Any]:
+    told = {"name": name, "credential": device.create(await prepared(client, headers))}
+    reply = await client.post(PASSKEYS, json=told, headers={**headers, **PAGE})
+    assert reply.status_code == 201, reply.text
+    added: dict[str, Any] = reply.json()
+    return added
+
+
+async def ticket(client: Client) -> str:
+    reply = await client.post(f"{AUTH}/login", json=ADA)
+    assert reply.json()["error"]["code"] == "TWO_FACTOR_REQUIRED", reply.text
+    found: str = reply.json()["error"]["details"]["ticket"]
+    return found
+
+
+async def challenged(client: Client) -> tuple[str, dict[str, Any]]:
+    """A ticket, and the options for its second step."""
+    mine = await ticket(client)
+    reply = await client.post(f"{PASSKEYS}/login/options", json={"ticket": mine}, headers=PAGE)
+    assert reply.status_code == 200, reply.text
+    return mine, reply.json()["public_key"]
+
+
+async def sign_in(client: Client, mine: str, credential: dict[str, Any], origin: str = HOME) -> tuple[int, Any]:
+    told = {"ticket": mine, "credential": credential}
+    reply = await client.post(f"{PASSKEYS}/login", json=told, headers={"Origin": origin})
+    client.cookies.clear()
+    return reply.status_code, reply.json()
+
+
+@pytest.fixture
+def device() -> Authenticator:
+    return Authenticator(HOME)
+
+
+async def test_who_has_a_passkey_signs_in_with_password_and_passkey(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    added = await register(client, admin, device)
+    assert (added["passkey"]["site"], added["passkey"]["transports"]) == ("watchkeeper.test", ["internal"])
+    mine, options = await challenged(client)
+    status, told = await sign_in(client, mine, device.get(options))
+    assert status == 200, told
+    me = (await client.get(f"{AUTH}/me", headers=bearer(told))).json()
+    assert me["two_factor"] == {"enabled": True, "totp": False, "passkeys": 1, "recovery_codes": 10}
+
+
+async def test_the_first_one_comes_with_recovery_codes_the_second_without(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    codes = (await register(client, admin, device))["recovery_codes"]
+    assert (await register(client, admin, Authenticator(HOME), "Second"))["recovery_codes"] is None
+    reply = await client.post(f"{AUTH}/login", json={**ADA, "token": codes[0]})
+    assert reply.status_code == 200
+
+
+async def test_registering_ends_the_other_sessions(
+    client: Client, admin: Headers, signed_up: SignUp, device: Authenticator
+) -> None:
+    other = bearer(await signed_up())
+    await register(client, admin, device)
+    assert (await client.get(f"{AUTH}/me", headers=other)).status_code == 401
+    assert (await client.get(f"{AUTH}/me", headers=admin)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rp_id": "evil.example"}, {"challenge": text_of(b"x" * 32)}, {"flags": 0}],
+    ids=lambda one: next(iter(one)),
+)
+async def test_an_answer_to_something_else_is_refused(
+    client: Client, admin: Headers, device: Authenticator, wrong: dict[str, Any]
+) -> None:
+    await register(client, admin, device)
+    mine, options = await challenged(client)
+    assert (await sign_in(client, mine, device.get(options, **wrong)))[0] == 401
+
+
+async def test_a_key_that_only_says_somebody_is_there_is_enough(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    await register(client, admin, device)
+    mine, options = await challenged(client)
+    assert (await sign_in(client, mine, device.get(options, flags=PRESENT)))[0] == 200
+
+
+async def test_an_answer_made_on_another_page_is_refused(client: Client, admin: Headers, device: Authenticator) -> None:
+    await register(client, admin, device)
+    mine, options = await challenged(client)
+    device.origin = "http://evil.example"
+    signed = device.get(options)
+    assert (await sign_in(client, mine, signed))[0] == 401
+    assert (await sign_in(client, mine, signed, "http://evil.example"))[0] == 403
+
+
+async def test_another_devices_signature_is_refused(client: Client, admin: Headers, device: Authenticator) -> None:
+    await register(client, admin, device)
+    guesses.forget()
+    mine, options = await challenged(client)
+    stranger = Authenticator(HOME)
+    assert (await sign_in(client, mine, stranger.get(options)))[0] == 401
+    mine, options = await challenged(client)
+    stranger.credential_id = device.credential_id
+    assert (await sign_in(client, mine, stranger.get(options)))[0] == 401
+    me = (await client.get("/api/v1/auth/me", headers=admin)).json()["id"]
+    assert guesses.due(0.0, everything=True) == [(Guess(Way.PASSKEY, "127.0.0.1", me, locked=False), 2)]
+
+
+async def test_a_challenge_is_answered_once(client: Client, admin: Headers, device: Authenticator) -> None:
+    await register(client, admin, device)
+    mine, options = await challenged(client)
+    signed = device.get(options)
+    replies = await asyncio.gather(*(sign_in(client, mine, signed) for _ in range(4)))
+    assert sorted(status for status, _ in replies) == [200, 401, 401, 401]
+
+
+async def test_a_challenge_ends_after_five_minutes(client: Client, admin: Headers, device: Authenticator) -> None:
+    await register(client, admin, device)
+    mine, options = await challenged(client)
+    await db.rows("UPDATE challenges SET expires_ms = expires_ms - 300001")
+    assert (await sign_in(client, mine, device.get(options)))[0] == 401
+
+
+async def test_a_copied_key_is_found_by_its_count(client: Client, admin: Headers, device: Authenticator) -> None:
+    await register(client, admin, device)
+    clone = copy(device)
+    for one, expected in ((device, 200), (clone, 401), (device, 200)):
+        mine, options = await challenged(client)
+        assert (await sign_in(client, mine, one.get(options)))[0] == expected
+
+
+async def test_a_passkey_of_another_site_is_not_asked_for(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    await register(client, admin, device)
+    await db.rows("UPDATE passkeys SET rp_id = 'elsewhere.test'")
+    reply = await client.post(f"{PASSKEYS}/login/options", json={"ticket": await ticket(client)}, headers=PAGE)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_registration_wants_the_password_our_page_and_a_host_with_a_name(client: Client, admin: Headers) -> None:
+    async def status(told: Headers, headers: Headers) -> int:
+        return (await client.post(f"{PASSKEYS}/options", json=told, headers={**admin, **headers})).status_code
+
+    assert await status({"password": "wrong"}, PAGE) == 401
+    assert await status(PASSWORD, {"Origin": "https://evil.example"}) == 403
+    assert await status(PASSWORD, {"Origin": "http://127.0.0.1", "Host": "127.0.0.1"}) == 409
+    assert await status(PASSWORD, {"Origin": "http://localhost:3000"}) == 200  # CLIENT_URL
+
+
+async def test_what_was_not_asked_for_is_not_registered(client: Client, admin: Headers, device: Authenticator) -> None:
+    options = await prepared(client, admin)
+    told = {"name": "Key", "credential": device.create({**options, "challenge": text_of(b"x" * 32)})}
+    refused = await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})
+    assert refused.json()["error"]["details"]["fields"][0]["field"] == "credential"
+    told["credential"] = device.create(options)
+    again = await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})
+    assert again.status_code == 401  # the challenge was for one try
+
+
+async def test_one_device_is_registered_once_and_offered_as_known(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    await register(client, admin, device)
+    options = await prepared(client, admin)
+    assert [one["id"] for one in options["excludeCredentials"]] == [text_of(device.credential_id)]
+    told = {"name": "Again", "credential": device.create(options)}
+    assert (await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})).status_code == 409
+
+
+async def test_passkeys_are_listed_named_and_removed_but_for_the_last(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    first = (await register(client, admin, device, "First"))["passkey"]["id"]
+    second = (await register(client, admin, Authenticator(HOME), "Second"))["passkey"]["id"]
+    renamed = await client.patch(f"{PASSKEYS}/{second}", json={"name": "Telephone"}, headers=admin)
+    listed = (await client.get(PASSKEYS, headers=admin)).json()
+    page = (await client.get(PASSKEYS, params={"limit": 1, "page": 2}, headers=admin)).json()
+    assert [one["name"] for one in listed["passkeys"]] == ["First", "Telephone"]
+    assert (listed["total"], page["data"], page["pagination"]["pages"]) == (2, [renamed.json()], 2)
+    assert (await client.delete(f"{PASSKEYS}/{first}", headers=admin)).status_code == 204
+    assert (await client.delete(f"{PASSKEYS}/{second}", headers=admin)).status_code == 409
+
+
+async def test_nobody_touches_another_ones_passkeys(
+    client: Client, admin: Headers, viewer: Headers, device: Authenticator
+) -> None:
+    id_ = (await register(client, admin, device))["passkey"]["id"]
+    assert (await client.patch(f"{PASSKEYS}/{id_}", json={"name": "Mine"}, headers=viewer)).status_code == 404
+    assert (await client.delete(f"{PASSKEYS}/{id_}", headers=viewer)).status_code == 404
+    assert (await client.get(PASSKEYS, headers=viewer)).json() == {"passkeys": [], "total": 0}
+
+
+async def test_passkeys_go_with_everything_when_the_second_factor_is_switched_off(
+    client: Client, admin: Headers, device: Authenticator
+) -> None:
+    codes = (await register(client, admin, device))["recovery_codes"]
+    told = {**PASSWORD, "token": codes[0]}
+    assert (await client.post(f"{AUTH}/2fa/disable", json=told, headers=admin)).status_code == 204
+    assert (await client.get(PASSKEYS, headers=admin)).json()["total"] == 0
+    assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 200

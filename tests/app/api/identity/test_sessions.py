@@ -1,0 +1,128 @@
+"""Sessions over HTTP: seen by whose they are and by admins, and over when they are ended."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from app.store.identity import sessions as store
+from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
+
+PATH, ME, LOGIN = "/api/v1/sessions", "/api/v1/auth/me", "/api/v1/auth/login"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+BOB = {"email": "bob@example.org"}
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+SignUp = Callable[..., Awaitable[dict[str, Any]]]
+
+
+async def again(client: Client, agent: str = FIREFOX, **changes: str) -> dict[str, Any]:
+    """Another sign-in of Ada."""
+    reply = await client.post(LOGIN, json={**ADA, **changes}, headers={"User-Agent": agent})
+    client.cookies.clear()
+    told: dict[str, Any] = reply.json()
+    return told
+
+
+async def listed(client: Client, told: dict[str, Any], question: str = "") -> list[dict[str, Any]]:
+    reply = await client.get(f"{PATH}?{question}", headers=bearer(told))
+    found: list[dict[str, Any]] = reply.json()["sessions"]
+    assert reply.json()["total"] == len(found)
+    return found
+
+
+async def test_the_shapes_are_those_of_document_003(client: Client, signed_up: SignUp) -> None:
+    told = await signed_up()
+    reply = (await client.get(f"{PATH}?active=true", headers=bearer(told))).json()
+    assert {"total", "sessions"} == set(reply)
+    assert {"id", "user_id", "created", "last_accessed"} <= set(reply["sessions"][0])
+    one = (await client.get(f"{PATH}/{reply['sessions'][0]['id']}", headers=bearer(told))).json()
+    assert {"id", "created", "last_accessed", "expires", "data"} <= set(one)
+    assert {"user_id", "ip"} <= set(one["data"])
+    assert one["data"]["user_id"] == told["user"]["id"]
+    page = (await client.get(f"{PATH}?page=1&limit=50&sort=created&order=desc", headers=bearer(told))).json()
+    assert (page["data"], page["pagination"]["total"]) == ([one], 1)
+
+
+async def test_a_session_says_with_what_and_from_where_it_was_begun(client: Client, signed_up: SignUp) -> None:
+    first = await signed_up()
+    second = await again(client)
+    found = await listed(client, second, "sort=created&order=desc")
+    assert [(one["current"], one["data"]["device"]) for one in found] == [
+        (True, "Firefox on Linux"),
+        (False, "python-httpx"),
+    ]
+    assert {one["data"]["ip"] for one in found} == {"127.0.0.1"}
+    assert {one["user_id"] for one in found} == {first["user"]["id"]}
+
+
+async def test_others_see_their_own_sessions_and_admins_everybodys(client: Client, signed_up: SignUp) -> None:
+    ada, bob = await signed_up(), await signed_up(**BOB)
+    assert {one["data"]["username"] for one in await listed(client, ada)} == {"ada", "bob"}
+    assert {one["data"]["username"] for one in await listed(client, bob)} == {"bob"}
+    assert {one["data"]["username"] for one in await listed(client, bob, f"user_id={ada['user']['id']}")} == {"bob"}
+    assert len(await listed(client, ada, f"user_id={bob['user']['id']}")) == 1
+
+
+async def test_somebody_elses_session_is_none_at_all_and_goes_on(client: Client, signed_up: SignUp) -> None:
+    ada, bob = await signed_up(), await signed_up(**BOB)
+    (session,) = await listed(client, ada, f"user_id={ada['user']['id']}")
+    for verb in (client.get, client.delete):
+        reply = await verb(f"{PATH}/{session['id']}", headers=bearer(bob))
+        assert (reply.status_code, reply.json()["error"]["details"]["resource"]) == (404, "session")
+    assert (await client.get(ME, headers=bearer(ada))).status_code == 200
+
+
+async def test_a_session_that_is_ended_lets_nobody_in_and_is_told_as_ended(client: Client, signed_up: SignUp) -> None:
+    ada, bob = await signed_up(), await signed_up(**BOB)
+    (session,) = await listed(client, bob)
+    assert (await client.delete(f"{PATH}/{session['id']}", headers=bearer(ada))).status_code == 204
+    assert (await client.get(ME, headers=bearer(bob))).status_code == 401
+    assert session["id"] not in {one["id"] for one in await listed(client, ada, "active=true")}
+    ended = await listed(client, ada, "active=false")
+    assert [(one["id"], one["active"]) for one in ended] == [(session["id"], False)]
+
+
+@pytest.mark.parametrize(("question", "left"), [("", 200), ("?all=true", 401)])
+async def test_ending_all_keeps_the_one_that_asks_unless_all_is_said(
+    client: Client, signed_up: SignUp, question: str, left: int
+) -> None:
+    ada, bob = await signed_up(), await signed_up(**BOB)
+    other = await again(client, **BOB)
+    assert (await client.delete(f"{PATH}{question}", headers=bearer(bob))).status_code == 204
+    codes = [(await client.get(ME, headers=bearer(one))).status_code for one in (ada, other, bob)]
+    assert codes == [200, 401, left]
+
+
+async def test_an_admin_ends_everybodys_sessions(client: Client, signed_up: SignUp) -> None:
+    ada, bob = await signed_up(), await signed_up(**BOB)
+    assert (await client.delete(PATH, headers=bearer(ada))).status_code == 204
+    codes = [(await client.get(ME, headers=bearer(one))).status_code for one in (ada, bob)]
+    assert codes == [200, 401]
+
+
+async def test_an_admin_ends_all_sessions_of_one_user(client: Client, signed_up: SignUp) -> None:
+    ada, bob, eve = await signed_up(), await signed_up(**BOB), await signed_up(email="eve@example.org")
+    reply = await client.delete(f"{PATH}?user_id={bob['user']['id']}", headers=CARRIER)
+    assert reply.status_code == 204
+    codes = [(await client.get(ME, headers=bearer(one))).status_code for one in (ada, bob, eve)]
+    assert codes == [200, 401, 200]
+
+
+async def test_what_another_process_ended_is_over_when_it_is_next_asked_about(
+    client: Client, signed_up: SignUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = await signed_up()
+    (session,) = await listed(client, told)
+    remembered = dict(store._holders)
+    await store.end(session["id"])
+    store._holders.update(remembered)  # as a process that has not heard of it
+    monkeypatch.setattr(store, "REMEMBERED_S", 0.0)  # and whose second has passed
+    assert (await client.get(ME, headers=bearer(told))).status_code == 401
+
+
+@pytest.mark.parametrize("question", ["active=maybe", "sort=colour", "order=up", "colour=red", "page=0", "limit=101"])
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(client: Client, question: str) -> None:
+    reply = await client.get(f"{PATH}?{question}", headers=CARRIER)
+    assert reply.status_code == 422
+    assert reply.json()["error"]["details"]["fields"][0]["field"] == question.partition("=")[0]

@@ -1,0 +1,242 @@
+"""Monitors over HTTP: who may do what, what is shown, and what the schedule hears of it."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app import due_set as due, queue
+from app.domain.schedule import slots
+from app.main import create_app
+from app.store.transactions import monitors, results as heartbeats
+from schema.jobs import CheckBatch
+from schema.targets import HttpBearerAuth
+from tests import make
+from tests.actors.queued import jobs_of
+from tests.app.api.people import ADMIN_TOKEN, calling
+
+PATH = "/api/v1/monitors"
+NOBODY = f"{PATH}/00000000-0000-0000-0000-000000000000"
+CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+SECRET = {"url": "http://127.0.0.1:9/", "auth": {"method": "bearer", "token": "sesame"}}
+
+
+@pytest.fixture
+def api(client):
+    client.headers.update(CARRIER)
+    return client
+
+
+async def added(api, **changes) -> dict[str, Any]:
+    reply = await api.post(PATH, json=make.monitor_json(**changes))
+    assert reply.status_code == 201, reply.text
+    thing: dict[str, Any] = reply.json()
+    return thing
+
+
+async def work() -> None:
+    """What scheduler and worker do with the next due slot, once somebody waits for it."""
+    await due.built()
+    async with asyncio.timeout(20):
+        while not await queue.client().hlen("wk:waiting"):
+            await asyncio.sleep(0.01)
+        while not (claim := await due.claim(10)).slots:
+            await asyncio.sleep(0.01)
+    slot = claim.slots[0]
+    known = {one.series: one for one in await monitors.snapshots([slot.series])}
+    seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
+    await heartbeats.absorb(make.results(seen), known, due.now_ms())
+    await due.land([due.Landing(slot.series, slot.at_ms)])
+
+
+async def test_a_monitor_is_added_read_changed_and_removed(api):
+    monitor = await added(api, name="home")
+    at = f"{PATH}/{monitor['id']}"
+    assert (await api.get(at)).json() == monitor
+    changed = await api.patch(at, json={"name": "house", "interval": 30})
+    assert changed.json() == {
+        **monitor,
+        "name": "house",
+        "interval": 30,
+        "version": 2,
+        "updated_at": changed.json()["updated_at"],
+    }
+    assert (await api.delete(at)).status_code == 204
+    assert (await api.get(at)).status_code == 404
+
+
+async def test_put_merges_as_patch_does(api):
+    monitor = await added(api)
+    changed = (await api.put(f"{PATH}/{monitor['id']}", json={"max_retries": 2})).json()
+    assert (changed["name"], changed["max_retries"], changed["config"]) == (monitor["name"], 2, monitor["config"])
+
+
+async def test_what_was_read_can_be_sent_back_with_its_masks(api):
+    monitor = await added(api, config=SECRET)
+    assert monitor["config"]["auth"]["token"] == "********"
+    sent = {name: monitor[name] for name in ("name", "type", "config", "interval", "notification_channel_ids")}
+    assert (await api.put(f"{PATH}/{monitor['id']}", json=sent)).status_code == 200
+    (plan,) = await monitors.plans()
+    assert (await monitors.snapshots([plan.series]))[0].target == make.http(auth=HttpBearerAuth(token="sesame"))
+
+
+async def test_no_reply_shows_a_secret(api):
+    monitor = await added(api, config=SECRET)
+    at = f"{PATH}/{monitor['id']}"
+    replies = [await api.get(PATH), await api.get(f"{PATH}?limit=5"), await api.get(at)]
+    replies += [await api.patch(at, json={"name": "x"}), await api.post(f"{at}/pause"), await api.delete(at)]
+    assert all("sesame" not in reply.text for reply in replies)
+
+
+async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+    for name in "abc":
+        await added(api, name=name)
+    whole = (await api.get(PATH)).json()
+    paged = (await api.get(PATH, params={"page": 2, "limit": 2, "sort": "name"})).json()
+    assert ([one["name"] for one in whole["monitors"]], whole["total"]) == (["a", "b", "c"], 3)
+    assert [one["name"] for one in paged["data"]] == ["c"]
+    assert paged["pagination"] == {"page": 2, "limit": 2, "total": 3, "pages": 2, "has_next": False, "has_prev": True}
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("q=WE", ["web"]),
+        ("type=push", ["job"]),
+        ("active=false", ["off"]),
+        ("status=unknown&order=desc", ["web", "off", "job"]),
+    ],
+)
+async def test_a_list_is_filtered_and_sorted_as_asked(api, asked, found):
+    await added(api, name="web")
+    await added(api, name="job", type_="push")
+    await added(api, name="off", active=False)
+    assert [one["name"] for one in (await api.get(f"{PATH}?{asked}")).json()["monitors"]] == found
+
+
+async def test_a_copy_that_is_too_old_does_not_overwrite(api):
+    first = await api.get(f"{PATH}/{(await added(api))['id']}")
+    tag, at = {"If-Match": first.headers["ETag"]}, f"{PATH}/{first.json()['id']}"
+    second = await api.patch(at, json={"name": "second"}, headers=tag)
+    assert second.headers["ETag"] != first.headers["ETag"]
+    for refused in (await api.patch(at, json={"name": "third"}, headers=tag), await api.delete(at, headers=tag)):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+    assert (await api.get(at)).json()["name"] == "second"
+    assert (await api.delete(at, headers={"If-Match": "*"})).status_code == 204
+
+
+async def test_a_new_monitor_is_due_at_once_and_a_paused_one_is_not_due(api):
+    monitor = await added(api)
+    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    paused = await api.post(f"{PATH}/{monitor['id']}/pause")
+    assert (paused.json()["active"], await due.oldest_due_ms(), await due.planned()) == (False, 0, {})
+    resumed = await api.post(f"{PATH}/{monitor['id']}/resume")
+    assert resumed.json()["active"]
+    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    await api.delete(f"{PATH}/{monitor['id']}")
+    assert await due.planned() == {}
+
+
+async def test_a_push_monitor_is_looked_at_from_its_first_slot_on(api):
+    began_ms = due.now_ms()
+    await added(api, type_="push", interval=60)
+    first_ms = slots.next_slot(1, 60_000, began_ms)
+    assert await due.oldest_due_ms() in {first_ms, first_ms + 60_000}  # the slot may have passed meanwhile
+
+
+async def test_a_run_answers_with_the_heartbeat_that_was_stored(api):
+    monitor = await added(api)
+    run, _ = await asyncio.gather(api.post(f"{PATH}/{monitor['id']}/run"), work())
+    assert run.status_code == 200, run.text
+    assert (run.json()["monitor_id"], run.json()["status"], run.json()["msg"]) == (monitor["id"], 1, "200 OK")
+    assert (await api.get(f"{PATH}/{monitor['id']}/heartbeats")).json()["heartbeats"] == [run.json()]
+    assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == 1
+
+
+@pytest.mark.parametrize("act", ["", "/pause", "/resume", "/run"])
+async def test_what_does_not_exist_is_refused_by_its_name(api, act):
+    reply = await (api.post(NOBODY + act) if act else api.get(NOBODY))
+    assert reply.status_code == 404
+    assert reply.json()["error"]["details"] == {"resource": "monitor", "id": NOBODY.rpartition("/")[2]}
+
+
+async def test_a_viewer_looks_and_touches_nothing(client, viewer):
+    at = f"{PATH}/{(await client.post(PATH, json=make.monitor_json(), headers=CARRIER)).json()['id']}"
+    client.headers.update(viewer)
+    assert [(await client.get(path)).status_code for path in (PATH, at, f"{at}/heartbeats")] == [200, 200, 200]
+    replies = [await client.post(f"{at}/{act}") for act in ("pause", "resume", "run")]
+    replies += [await client.delete(at), await client.patch(at, json={}), await client.put(at, json={})]
+    replies += [await client.post(PATH, json=make.monitor_json())]
+    assert {reply.status_code for reply in replies} == {403}
+
+
+async def test_changes_are_stored_while_redis_is_away(database, tmp_path):
+    away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock", api_admin_token=ADMIN_TOKEN)
+    async with calling(create_app(away)) as api:
+        api.headers.update(CARRIER)
+        at = f"{PATH}/{(await added(api))['id']}"
+        assert (await api.post(f"{at}/pause")).json()["active"] is False
+        assert (await api.delete(at)).status_code == 204
+
+
+async def test_a_cron_monitor_waits_for_its_minute(api):
+    monitor = await added(api, cron="0 3 1 1 *", timezone="Europe/Berlin")
+    assert (monitor["interval"], monitor["cron"], monitor["timezone"]) == (None, "0 3 1 1 *", "Europe/Berlin")
+    assert await due.oldest_due_ms() > due.now_ms() + 60_000
+    back = await api.put(f"{PATH}/{monitor['id']}", json={k: monitor[k] for k in ("interval", "cron", "timezone")})
+    assert (back.status_code, back.json()["cron"]) == (200, "0 3 1 1 *")
+
+
+async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
+    monitor = await added(api, interval=None)
+    assert (await due.oldest_due_ms(), await due.planned()) == (0, {})
+    running = asyncio.create_task(api.post(f"{PATH}/{monitor['id']}/run"))
+    async with asyncio.timeout(20):
+        while not (jobs := await jobs_of(CheckBatch)):
+            await asyncio.sleep(0.01)
+    (slot,) = jobs[0].slots
+    known = {one.series: one for one in await monitors.snapshots([slot.series])}
+    seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
+    await heartbeats.absorb(make.results(seen), known, due.now_ms())
+    await due.land([due.Landing(slot.series, slot.at_ms)])
+    assert (await running).json()["status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"cron": "0 3 * * *", "interval": 60}, "cron"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "timezone"),
+        ({"interval": 4}, "interval"),
+    ],
+)
+async def test_a_schedule_that_can_not_be_is_refused_by_its_field(api, fields, wrong):
+    reply = await api.post(PATH, json=make.monitor_json(**fields))
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)
+
+
+async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_once(api):
+    monitor = await added(api, type_="manual", interval=3_600)
+    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down", "message": "burst pipe"})
+    assert (reply.status_code, reply.json()["config"]) == (
+        200,
+        {"type": "manual", "status": "down", "message": "burst pipe"},
+    )
+    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    refused = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
+    assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
+
+
+async def test_nobody_says_what_a_checked_monitor_is(api):
+    monitor = await added(api)
+    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_a_group_within_itself_is_refused_by_its_member(api):
+    inner = await added(api, type_="group", config={"members": [(await added(api))["id"]]})
+    outer = await added(api, type_="group", config={"members": [inner["id"]]})
+    reply = await api.patch(f"{PATH}/{inner['id']}", json={"config": {"members": [outer["id"]]}})
+    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.members.0")

@@ -1,0 +1,115 @@
+"""Health says what is, and stays readable when Redis or the database is not there."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import db, metrics, nodes
+from app.settings import Settings
+from app.store.system import system_alerts as troubles
+from schema.events import EventKind
+from tests.app.api.people import Client, calling, served
+
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+async def alone(database: Settings) -> AsyncIterator[Client]:
+    """The API without Redis."""
+    async with calling(served(replace(database, redis_url=NOWHERE))) as one:
+        yield one
+
+
+async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: Client) -> None:
+    reply = await client.get("/health")
+    assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
+    assert reply.json()["checks"] | {"disk_space": "", "memory": ""} == {
+        "database": "ok",
+        "redis": "ok",
+        "disk_space": "",
+        "memory": "",
+        "clock": "ok",
+        "scheduler": "none",
+        "workers": "none",
+        "schedule": "ok",
+        "queue": "ok",
+        "results": "ok",
+        "alerts": "ok",
+        "network": "ok",
+    }
+
+
+async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> None:
+    async with db.writing():
+        await troubles.begin(EventKind.RESULTS_LOST, 1_000)
+    assert (await client.get("/health")).json()["checks"]["results"] == "lost"
+    async with db.writing():
+        await troubles.end(EventKind.RESULTS_LOST, 1_000)
+    assert (await client.get("/health")).json()["checks"]["results"] == "ok"
+
+
+async def test_without_redis_we_are_degraded_and_go_on_serving(alone: Client) -> None:
+    reply = await alone.get("/health")
+    assert (reply.status_code, reply.json()["checks"]["redis"]) == (200, "lost")
+    assert (await alone.get("/ready")).json()["ready"] is True
+    assert (await alone.get("/api/v1/health")).json()["redis_available"] is False
+    assert (await alone.get("/metrics")).status_code == 200
+
+
+async def test_without_the_database_we_are_unhealthy_and_not_ready(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "_engine", _Lost())
+    replies = [await client.get(path) for path in ("/health", "/ready")]
+    assert [reply.status_code for reply in replies] == [503, 503]
+    monkeypatch.undo()
+
+
+async def test_before_the_migrations_we_are_not_ready(settings: Settings, tmp_path: Path) -> None:
+    blank = replace(settings, db_type="sqlite", db_path=str(tmp_path / "blank.sqlite3"))
+    async with calling(served(blank)) as client:
+        assert (await client.get("/ready")).status_code == 503
+
+
+async def test_while_stopping_we_are_not_ready(client: Client, application: Litestar) -> None:
+    application.state.draining = True
+    assert (await client.get("/ready")).json()["ready"] is False
+
+
+async def test_the_api_says_that_it_runs(client: Client) -> None:
+    told = (await client.get("/api/v1/health")).json()
+    assert (told["status"], told["redis_available"], told["cache_enabled"]) == ("ok", True, True)
+
+
+async def test_requests_are_counted_by_method_and_status(client: Client) -> None:
+    await client.get("/api/v1/nothing")
+    page = (await client.get("/metrics")).text
+    counted = next(one for one in text_string_to_metric_families(page) if one.name == "http_requests")
+    labels = [sample.labels | {"node": ""} for sample in counted.samples]
+    assert {"method": "GET", "status": "404", "node": ""} in labels
+    assert "http_request_duration_seconds_bucket" in page
+
+
+async def test_the_page_merges_what_other_nodes_published(client: Client) -> None:
+    await metrics.publish_once("worker-x-1")
+    page = (await client.get("/metrics")).text
+    assert page.count("# TYPE http_requests_total counter") == 1
+    assert 'node="worker-x-1"' in page
+    assert f'node="{nodes.node_id("api")}"' in page
+
+
+async def test_a_node_is_alive_while_it_says_so(client: Client) -> None:
+    assert [one.role for one in await nodes.alive()] == ["api"]
+
+
+class _Lost:
+    """An engine whose database went away."""
+
+    engine_type = "sqlite"
+
+    def __getattr__(self, _: str) -> None:
+        raise OSError("gone")

@@ -1,0 +1,55 @@
+"""When an end is worth a notice, and how many days there are left."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain.alerting.expiry import DAY_MS, days_left, passed
+
+USUAL = [30, 14, 7, 3, 1, 0]
+ENDS = 40 * DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "reached", "days"),
+    [
+        (31 * DAY_MS, [], 31),
+        (30 * DAY_MS + 1, [], 31),
+        (30 * DAY_MS, [30], 30),
+        (14 * DAY_MS + 1, [30], 15),
+        (14 * DAY_MS, [14, 30], 14),
+        (5 * DAY_MS, [7, 14, 30], 5),
+        (DAY_MS, [1, 3, 7, 14, 30], 1),
+        (1, [1, 3, 7, 14, 30], 1),
+        (0, [0, 1, 3, 7, 14, 30], 0),
+        (-1, [0, 1, 3, 7, 14, 30], 0),
+        (-3 * DAY_MS, [0, 1, 3, 7, 14, 30], -3),
+    ],
+)
+def test_a_threshold_is_reached_when_so_many_days_are_left(left_ms, reached, days):
+    assert passed(ENDS, ENDS - left_ms, USUAL) == reached
+    assert days_left(ENDS, ENDS - left_ms) == days
+
+
+def test_without_thresholds_nothing_is_said():
+    assert passed(0, ENDS, []) == []
+
+
+@given(
+    steps=st.lists(st.integers(0, 20 * DAY_MS), max_size=30),
+    thresholds=st.lists(st.integers(0, 90), max_size=6),
+)
+def test_time_only_tightens(steps, thresholds):
+    at_ms, before = -60 * DAY_MS, set[int]()
+    for step in steps:
+        at_ms += step
+        now = passed(ENDS, at_ms, thresholds)
+        assert before <= set(now)
+        assert now == sorted(set(now))
+        assert all(days_left(ENDS, at_ms) <= days for days in now)
+        before = set(now)
+
+
+@given(left_ms=st.integers(-400 * DAY_MS, 400 * DAY_MS), threshold=st.integers(0, 90))
+def test_the_days_that_are_told_are_within_the_threshold_that_tells_them(left_ms, threshold):
+    is_reached = passed(ENDS, ENDS - left_ms, [threshold]) == [threshold]
+    assert is_reached == (days_left(ENDS, ENDS - left_ms) <= threshold)

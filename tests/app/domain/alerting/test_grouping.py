@@ -1,0 +1,53 @@
+"""The first messages go one by one; what is more within the time waits until there is room."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain.alerting import grouping
+from app.domain.alerting.grouping import Room, room
+from schema.channels.terms import Grouping, Terms
+
+NOW = 1_000_000
+THREE = Grouping(burst=3, within=30)
+
+
+@pytest.mark.parametrize(
+    ("told_ms", "free", "until_ms"),
+    [
+        ([], 3, NOW + 30_000),
+        ([NOW], 2, NOW + 30_000),
+        ([NOW, NOW - 10_000, NOW - 20_000], 0, NOW + 10_000),
+        ([NOW, NOW - 10_000, NOW - 30_000], 1, NOW + 30_000),  # the oldest is out of the window
+        ([NOW, NOW, NOW, NOW - 20_000], 0, NOW + 30_000),
+    ],
+)
+def test_a_burst_is_told_at_once_and_the_rest_when_the_window_ends(told_ms, free, until_ms):
+    assert room(THREE, told_ms, NOW) == Room(free, until_ms)
+
+
+def test_a_burst_of_none_always_waits():
+    assert room(Grouping(burst=0, within=60), [], NOW) == Room(0, NOW + 60_000)
+
+
+@given(
+    st.builds(Grouping, burst=st.integers(0, 50), within=st.integers(1, 3_600)),
+    st.lists(st.integers(0, NOW)).map(sorted),
+)
+def test_nobody_waits_longer_than_the_window(terms, told_ms):
+    found = room(terms, told_ms[::-1], NOW)
+    assert 0 <= found.free <= terms.burst
+    assert NOW < found.until_ms <= NOW + terms.within * 1000
+
+
+@pytest.mark.parametrize(
+    ("type_", "own", "told"),
+    [
+        ("slack", None, grouping.USUAL),
+        ("smtp", None, grouping.USUAL),
+        ("webhook", None, None),
+        ("pagerduty", None, None),
+        ("webhook", THREE, THREE),
+    ],
+)
+def test_people_are_told_in_groups_and_programs_one_by_one(type_, own, told):
+    assert grouping.of(type_, Terms(grouping=own)) == told

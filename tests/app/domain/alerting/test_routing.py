@@ -1,0 +1,127 @@
+"""Who is told: patterns, and what ties a channel to a monitor."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain.alerting import routing
+from app.domain.alerting.routing import Audience, Listener
+from schema.channels.terms import TOLD_BY_DEFAULT
+from schema.events import EventKind
+
+DOWN, LAG = EventKind.MONITOR_DOWN, EventKind.SCHEDULE_LAG
+KINDS = st.sampled_from(EventKind)
+PATTERNS = st.sampled_from(["*", "monitor.*", "system.*", *map(str, EventKind)])
+LISTENERS = st.lists(
+    st.builds(
+        Listener,
+        id=st.sampled_from("abcdef"),
+        events=st.lists(PATTERNS, min_size=1, max_size=3).map(tuple),
+        is_webhook=st.booleans(),
+        is_default=st.booleans(),
+        all_monitors=st.booleans(),
+    ),
+    unique_by=lambda one: one.id,
+    max_size=6,
+)
+TIED = st.none() | st.sets(st.sampled_from("abcdefgh"))
+SUBJECT = st.none() | st.sampled_from("abc")
+
+
+def listener(id_: str = "ops", *events: str, **changes) -> Listener:
+    return Listener(id=id_, events=events or TOLD_BY_DEFAULT, **changes)
+
+
+def ids(listeners, kind=DOWN, **about) -> list[str]:
+    return [one.id for one in Audience(listeners).of(kind, **about)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind", "is_meant"),
+    [
+        ("*", "monitor.down", True),
+        ("monitor.*", "monitor.down", True),
+        ("monitor.down", "monitor.down", True),
+        ("monitor.down", "monitor.up", False),
+        ("monitor.*", "channel.test", False),
+        ("monitor.d*", "monitor.down", False),
+        ("monitor", "monitor.down", False),
+        ("mon.*", "monitor.down", False),
+    ],
+)
+def test_a_pattern_is_a_name_or_the_names_before_a_dot_or_everything(pattern, kind, is_meant):
+    assert routing.matches((pattern,), kind) is is_meant
+
+
+def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
+    assert routing.strangers(["monitor.down", "monitor.downn", "*", "weather.*", "incident.*"]) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("one", "tied", "is_told"),
+    [
+        (listener(), {"ops"}, True),  # linked, by a tag, or told of the incident before
+        (listener(), {"dev"}, False),
+        (listener(all_monitors=True), set(), True),
+        (listener("ops", "monitor.up"), {"ops"}, False),
+        (listener("ops", "monitor.up", all_monitors=True), {"ops"}, False),
+        (listener(is_default=True), set(), False),  # default means: new monitors are linked to it
+    ],
+)
+def test_of_a_monitor_who_is_tied_to_it_and_wants_it_is_told(one, tied, is_told):
+    assert bool(ids([one], tied=tied)) is is_told
+
+
+def test_of_what_has_no_monitor_who_names_it_is_told():
+    assert ids([listener("a"), listener("b", "deployment.*")], EventKind.DEPLOYMENT_FAILED) == ["b"]
+
+
+def test_the_test_of_a_channel_is_nobody_elses():
+    assert ids([listener("a", "*", all_monitors=True)], EventKind.TEST) == []
+
+
+@pytest.mark.parametrize(
+    ("listeners", "told"),
+    [
+        ([listener("a"), listener("b", "system.*")], ["b"]),
+        ([listener("a"), listener("b", is_default=True)], ["b"]),
+        ([listener("a"), listener("b")], ["a", "b"]),
+        ([listener("a"), listener("hook", "*", is_webhook=True)], ["hook", "a"]),  # a program is nobody's pager
+        ([listener("hook", "monitor.*", is_webhook=True)], []),
+        ([listener("a", "*"), listener("hook", "*", is_webhook=True)], ["a", "hook"]),
+    ],
+)
+def test_our_own_troubles_reach_somebody_even_if_nobody_asked(listeners, told):
+    assert ids(listeners, LAG) == told
+
+
+@pytest.mark.parametrize(
+    ("listeners", "told"),
+    [
+        ([listener("broken", "*"), listener("b")], ["b"]),
+        ([listener("broken", is_default=True), listener("b")], ["b"]),
+        ([listener("broken", "*")], []),
+    ],
+)
+def test_a_channel_is_not_told_that_it_does_not_work(listeners, told):
+    assert ids(listeners, EventKind.CHANNEL_FAILING, subject="broken") == told
+
+
+@given(LISTENERS, KINDS, TIED, SUBJECT)
+def test_nobody_is_told_twice_or_of_themselves(listeners, kind, tied, subject):
+    told = ids(listeners, kind, tied=tied, subject=subject)
+    assert len(told) == len(set(told))
+    assert subject not in told
+
+
+@given(LISTENERS, KINDS.filter(lambda kind: kind is not EventKind.TEST), TIED)
+def test_of_a_monitor_exactly_those_are_told_who_want_it_and_are_tied_or_everywhere(listeners, kind, tied):
+    told = ids(listeners, kind, tied=tied or set())
+    wanting = {one.id for one in listeners if routing.matches(one.events, kind)}
+    everywhere = {one.id for one in listeners if one.all_monitors}
+    assert set(told) == wanting & (everywhere | (tied or set()))
+
+
+@given(LISTENERS, SUBJECT)
+def test_our_own_troubles_always_reach_a_person_if_there_is_one(listeners, subject):
+    people = {one.id for one in listeners if not one.is_webhook and one.id != subject}
+    assert bool(people & set(ids(listeners, LAG, subject=subject))) is bool(people)

@@ -1,0 +1,150 @@
+"""May a delivery go now: quiet hours, delays, what a monitor hangs on, groups."""
+
+from typing import Any
+
+import pytest
+
+from app.domain.alerting import suppression as gates
+from app.domain.alerting.suppression import Case, Gate, Outage
+from schema.channels.terms import QuietHours, Terms
+from schema.events import EventKind
+from tests import make
+
+NOW, SECOND = make.NOW_MS, 1_000
+DOWN, UP = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP
+SEND = Gate()
+ALWAYS = QuietHours(since="00:00", until="23:59", timezone="UTC")
+NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
+
+
+def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Gate:
+    terms = Terms(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
+    return gates.gate(Case(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
+
+
+def why(kind: EventKind = DOWN, **about) -> str:
+    found = gate(kind, **about)
+    return found.reason if found.action == "suppress" else f"({found.action})"
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_nothing_known_against_it_it_goes(kind):
+    assert gate(kind) == SEND
+
+
+@pytest.mark.parametrize("kind", [one for one in EventKind if one is not EventKind.TEST])
+def test_in_quiet_hours_everything_waits_until_they_end(kind):
+    assert gate(kind, quiet_hours=ALWAYS) == Gate("wait", NIGHT_ENDS, "quiet hours")
+
+
+def test_a_test_is_somebody_waiting_for_it():
+    assert gate(EventKind.TEST, quiet_hours=ALWAYS) == SEND
+
+
+@pytest.mark.parametrize(
+    ("but", "kind", "goes"),
+    [
+        (["monitor.down"], DOWN, True),
+        (["monitor.*"], UP, True),
+        (["incident.*"], DOWN, False),
+        (["*"], EventKind.DISK_FULL, True),
+    ],
+)
+def test_what_a_channel_named_is_told_in_quiet_hours(but, kind, goes):
+    quiet = QuietHours(since="00:00", until="23:59", but=but)
+    assert (gate(kind, quiet_hours=quiet) == SEND) is goes
+
+
+@pytest.mark.parametrize(("after_ms", "action"), [(0, "wait"), (59_999, "wait"), (60_000, "send"), (600_000, "send")])
+def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after_ms, action):
+    found = gate(delay=60, now_ms=NOW + after_ms)
+    assert found.action == action
+    assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
+
+
+@pytest.mark.parametrize(("ended_s", "reason"), [(59, gates.IN_TIME), (60, "(send)"), (90, "(send)")])
+def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
+    assert why(delay=60, ended_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
+
+
+def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
+    assert gate(UP, delay=60) == SEND
+    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW)) == SEND
+    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW + SECOND)).until_ms == NOW + SECOND
+
+
+def test_a_clock_that_is_behind_delays_nothing():
+    assert gate(now_ms=NOW - SECOND) == SEND
+
+
+@pytest.mark.parametrize("kind", gates.ALARMS)
+def test_behind_something_that_is_down_nothing_alarms(kind):
+    assert why(kind, behind="Router") == "behind 'Router', which is down"
+
+
+def test_a_recovery_is_told_though_something_above_is_down():
+    assert gate(UP, behind="Router") == SEND
+
+
+def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
+    assert why(behind="Router", quiet_hours=ALWAYS, delay=60) == "behind 'Router', which is down"
+
+
+@pytest.mark.parametrize(
+    ("now_s", "held_s", "expected"),
+    [
+        (0, 30, Gate("wait", NOW + gates.LOOK_MS, "what it hangs on is being checked")),
+        (29.5, 30, Gate("wait", NOW + 30 * SECOND, "what it hangs on is being checked")),
+        (30, 30, SEND),
+    ],
+)
+def test_an_outage_waits_for_checks_of_what_it_hangs_on_but_not_for_long(now_s, held_s, expected):
+    assert gate(now_ms=NOW + round(now_s * SECOND), held_ms=NOW + held_s * SECOND) == expected
+
+
+def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
+    assert gate(reminder=True, held_ms=NOW + SECOND) == SEND
+    assert gate(EventKind.INCIDENT_ESCALATED, held_ms=NOW + SECOND) == SEND
+
+
+def test_of_several_waits_the_longest_counts():
+    assert gate(delay=60, held_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
+    assert gate(delay=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
+
+
+def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
+    assert why(group="its group 'Shop' tells of it") == "its group 'Shop' tells of it"
+
+
+@pytest.mark.parametrize(
+    ("outage", "reason"), [(Outage(silent=True), gates.NOT_TOLD), (Outage(), "(send)"), (Outage(sent_ms=NOW), "(send)")]
+)
+def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
+    assert why(UP, outage=outage) == reason
+
+
+def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
+    assert gate(reopened_ms=NOW) == SEND
+    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == gates.TOGETHER
+    assert gate(reopened_ms=NOW, ended_ms=NOW + gates.CALLED_MS + 1) == SEND  # an outage of its own, told late
+    assert gate(ended_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
+
+
+@pytest.mark.parametrize(
+    ("outage", "ended_ms", "reason"),
+    [
+        (Outage(sent_ms=NOW + SECOND), None, gates.TOLD_MEANWHILE),  # the first down waited, and is read by now
+        (Outage(sent_ms=NOW - SECOND), None, "(send)"),
+        (Outage(silent=True), NOW + SECOND, gates.NOT_TOLD),
+        (Outage(silent=True), None, "(send)"),
+    ],
+)
+def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
+    assert why(reminder=True, outage=outage, ended_ms=ended_ms) == reason
+
+
+def test_what_may_have_been_read_is_not_taken_back():
+    against: dict[str, Any] = {"behind": "Router", "group": "its group", "held_ms": NOW + SECOND, "delay": 60}
+    assert gate(is_final=True, **against) == SEND
+    assert gate(UP, is_final=True, outage=Outage(silent=True)) == SEND
+    assert gate(is_final=True, quiet_hours=ALWAYS).action == "wait"

@@ -1,0 +1,51 @@
+"""A key goes no further than who hands it out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.domain.identity import api_key_limits as key_terms
+from app.domain.identity.api_key_limits import Terms
+from schema.status import Role
+
+MAY, JUNE = datetime(2027, 5, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)
+
+
+def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> Terms:
+    found, wrong = key_terms.networks_of(networks)
+    assert not wrong
+    narrowed = None if scopes is None else frozenset(scopes)
+    return Terms(**{"role": Role.VIEWER, "networks": found, "scopes": narrowed, **changes})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "fields"),
+    [
+        (terms(), terms(), []),
+        (terms(role=Role.OPERATOR), terms(), ["role"]),
+        (terms(), terms(role=Role.ADMIN), []),
+        (terms(scopes=("monitors:read",)), terms(), []),
+        (terms(scopes=("monitors:read",)), terms(scopes=("monitors:write",)), []),  # who writes may read
+        (terms(scopes=("monitors:write",)), terms(scopes=("monitors:read",)), ["scopes"]),
+        (terms(), terms(scopes=("monitors:read",)), ["scopes"]),
+        (terms(scopes=()), terms(scopes=()), []),
+        (terms(expires_at=MAY), terms(expires_at=JUNE), []),
+        (terms(expires_at=JUNE), terms(expires_at=MAY), ["expires_at"]),
+        (terms(), terms(expires_at=MAY), ["expires_at"]),
+        (terms(expires_at=MAY), terms(), []),
+        (terms(("10.1.0.0/16",)), terms(("10.0.0.0/8", "::1")), []),
+        (terms(("10.1.0.0/16", "::1")), terms(("10.0.0.0/8", "::1")), []),
+        (terms(("10.0.0.0/7",)), terms(("10.0.0.0/8",)), ["networks"]),
+        (terms(("::/0",)), terms(("0.0.0.0/0",)), ["networks"]),
+        (terms(), terms(("10.0.0.0/8",)), ["networks"]),
+    ],
+)
+def test_what_goes_further_is_named_field_by_field(wanted: Terms, most: Terms, fields: list[str]) -> None:
+    assert [one.field for one in key_terms.excess(wanted, most)] == fields
+
+
+def test_networks_take_their_usual_form_and_strangers_are_named() -> None:
+    found, wrong = key_terms.networks_of(["10.1.2.3/8", " 10.0.0.0/8", "192.0.2.7", "moon", "10.0.0.0/33"])
+    assert [str(one) for one in found] == ["10.0.0.0/8", "192.0.2.7/32"]
+    assert [one.field for one in wrong] == ["networks.3", "networks.4"]

@@ -1,0 +1,57 @@
+"""What a provider's claims mean here."""
+
+from typing import Any
+
+import pytest
+
+from app.domain.identity.oidc_claims import person, role_of, username_of
+from schema.status import Role
+
+BASE = {"iss": "https://login.example.org", "sub": "7"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "path", "role"),
+    [
+        ({"roles": ["boss"]}, "roles", Role.ADMIN),
+        ({"roles": "boss"}, "roles", Role.ADMIN),
+        ({"roles": ["help", "boss"]}, "roles", Role.ADMIN),
+        ({"roles": ["help"]}, "roles", Role.OPERATOR),
+        ({"roles": ["Boss"]}, "roles", Role.VIEWER),
+        ({"roles": [7, None]}, "roles", Role.VIEWER),
+        ({}, "roles", Role.VIEWER),
+        ({"realm_access": {"roles": ["boss"]}}, "realm_access.roles", Role.ADMIN),
+        ({"https://example.org/roles": ["boss"]}, "https://example.org/roles", Role.ADMIN),
+        ({"realm_access": "boss"}, "realm_access.roles", Role.VIEWER),
+    ],
+)
+def test_the_highest_role_that_a_claim_gives_counts(claims: dict[str, Any], path: str, role: Role) -> None:
+    assert role_of(claims, path, ("boss",), ("help",)) is role
+
+
+def test_where_no_value_means_a_role_the_provider_has_no_say() -> None:
+    assert role_of({"roles": ["boss"]}, "roles", (), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("email_verified", "verified"), [(True, True), (False, False), ("true", False), (1, False), (None, False)]
+)
+def test_an_address_is_verified_when_the_provider_says_so_in_so_many_words(
+    email_verified: Any, *, verified: bool
+) -> None:
+    found = person({**BASE, "email": "Ada@Example.org", "email_verified": email_verified}, None)
+    assert (found.email, found.verified) == ("ada@example.org", verified)
+
+
+@pytest.mark.parametrize("email", [None, 7, "", "ada", "a b@example.org", "a" * 250 + "@example.org"])
+def test_what_is_no_address_is_none(email: Any) -> None:
+    found = person({**BASE, "email": email, "email_verified": True}, None)
+    assert (found.email, found.verified) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [("Ada L", "ada_l"), ("ada@example.org", "ada"), ("a:/b", "a_b"), ("@", "user"), ("x" * 99, "x" * 50)],
+)
+def test_user_names_are_made_of_what_the_provider_says(told: str, name: str) -> None:
+    assert username_of(told) == name

@@ -1,0 +1,41 @@
+"""Passwords that everybody tries are told apart from those that nobody does."""
+
+import pytest
+
+from app.domain.identity.password_strength import COMMON, OWN_NAME, PATTERN, weakness
+
+KNOWN = frozenset({"1q2w3e4r5t", "iloveyou123", "enterprise"})
+NAMES = ("ada", "lovelace@example.org")
+
+
+@pytest.mark.parametrize(
+    ("password", "why"),
+    [
+        ("1q2w3e4r5t", COMMON),
+        ("ILoveYou123", COMMON),
+        ("3nterpri$e", COMMON),
+        ("Password2026!", COMMON),
+        ("!!p4ssw0rd!!", COMMON),
+        ("Summer-2026", COMMON),
+        ("abcdefghijkl", COMMON),
+        ("9876543210", COMMON),
+        ("aaaaaaaaaaaa", PATTERN),
+        ("1212121212", PATTERN),
+        ("lovelace@example.org", OWN_NAME),
+        ("Lovelace12", OWN_NAME),
+        ("lovelacelovelace", OWN_NAME),
+        ("correct horse", None),
+        ("your_password", None),
+        ("seven green boats", None),
+        ("lovelace never met a green whale", None),
+        ("adamant-quilt-77", None),
+        ("kV8!s0q2Lw", None),
+    ],
+)
+def test_a_weak_password_is_told_why(password: str, why: str | None) -> None:
+    assert weakness(password, KNOWN, NAMES) == why
+
+
+@pytest.mark.parametrize("why", [COMMON, PATTERN])
+def test_what_would_be_right_is_said(why: str) -> None:
+    assert "three or four words" in why

@@ -1,0 +1,274 @@
+"""A monitor's changes of mind, as tables of checks and as properties of any course of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain.monitoring.judge import Rules, Standing, Verdict, judge
+from schema.events import EventKind
+from schema.status import Status
+
+STEP_MS = 1_000
+SEEN = {"+": Status.UP, "~": Status.DEGRADED, "-": Status.DOWN, "?": Status.UNKNOWN}
+SHORT = {
+    Status.UP: "U",
+    Status.DOWN: "D",
+    Status.PENDING: "P",
+    Status.MAINTENANCE: "M",
+    Status.DEGRADED: "G",
+    Status.UNKNOWN: "?",
+}
+
+
+class Check(NamedTuple):
+    """What was seen, and whether inside a window."""
+
+    seen: Status
+    hidden: bool
+
+
+def checks_of(course: str) -> list[Check]:
+    """`+` up, `~` degraded, `-` down, `?` unknown; in [ ] inside a maintenance window."""
+    hidden, checks = False, []
+    for sign in course:
+        if sign in "[]":
+            hidden = sign == "["
+        else:
+            checks.append(Check(SEEN[sign], hidden))
+    return checks
+
+
+def verdicts_of(checks: Iterable[Check], rules: Rules) -> list[Verdict]:
+    standing, verdicts = Standing(), []
+    for number, check in enumerate(checks, 1):
+        verdicts.append(judge(standing, check.seen, number * STEP_MS, rules, in_maintenance=check.hidden))
+        standing = verdicts[-1].standing
+    return verdicts
+
+
+def told(verdicts: Sequence[Verdict]) -> str:
+    """v down, ^ up, r a reminder, . nothing."""
+    return "".join(
+        "." if one.tells is None else "^" if one.tells is EventKind.MONITOR_UP else "v" if one.important else "r"
+        for one in verdicts
+    )
+
+
+@pytest.mark.parametrize(
+    ("course", "max_retries", "statuses", "expected"),
+    [
+        ("+++", 0, "UUU", "..."),
+        ("-", 0, "D", "v"),  # a new monitor that is down
+        ("-", 1, "P", "."),
+        ("---", 2, "PPD", "..v"),
+        ("+-+--", 2, "UPUPP", "....."),  # a passing check forgives
+        ("-+", 0, "DU", "v^"),
+        ("--++", 0, "DDUU", "v.^."),
+        ("-~~", 0, "DGG", "v^."),  # slow is a recovery
+        ("+~+", 0, "UGU", "..."),
+        ("~-", 0, "GD", ".v"),
+        ("+?+", 0, "U?U", "..."),
+        ("-?-", 0, "D?D", "v.."),  # one outage, told once
+        ("-?+", 0, "D?U", "v.^"),
+        ("-?-", 1, "P?D", "..v"),  # unknown neither forgives nor counts
+        ("-???", 1, "P???", "...."),
+        ("?-", 0, "?D", ".v"),
+        ("???", 0, "???", "..."),
+        ("+[--]-", 0, "UMMD", "...v"),  # still down when the window ends
+        ("+[--]+", 0, "UMMU", "...."),
+        ("-[-+]+", 0, "DMMU", "v..^"),  # the recovery is told after the window
+        ("-[+]-", 0, "DMD", "v.."),  # people never heard that it was up
+        ("-[-]-", 0, "DMD", "v.."),
+        ("[-]-", 1, "MD", ".v"),  # failing checks of the window count
+        ("[-]-", 2, "MP", ".."),
+        ("-[+]-", 1, "PMP", "..."),
+        ("-[?]-", 1, "PMD", "..v"),
+        ("[?]", 0, "M", "."),
+        ("[-----]+-", 2, "MMMMMUP", "......."),
+    ],
+)
+def test_a_course_of_checks_leads_to_statuses_and_tellings(course, max_retries, statuses, expected):
+    verdicts = verdicts_of(checks_of(course), Rules(max_retries=max_retries))
+    assert "".join(SHORT[one.status] for one in verdicts) == statuses
+    assert told(verdicts) == expected
+
+
+@pytest.mark.parametrize(
+    ("course", "resend", "expected"),
+    [
+        ("-----", 0, "v...."),
+        ("-----", 1, "vrrrr"),
+        ("-------", 3, "v..r..r"),
+        ("--?--", 3, "v...r"),  # unknown is no failing check
+        ("--[--]--", 3, "v....r"),  # nor is one that a window hides
+        ("--+--", 2, "v.^v."),  # a new outage counts anew
+    ],
+)
+def test_a_reminder_comes_after_every_n_further_failing_checks(course, resend, expected):
+    assert told(verdicts_of(checks_of(course), Rules(resend_interval=resend))) == expected
+
+
+@pytest.mark.parametrize(
+    ("course", "statuses", "expected"),
+    [("-", "U", "."), ("+", "D", "v"), ("~", "D", "v"), ("?", "?", "."), ("+-", "DU", "v^"), ("+?~-", "D?DU", "v..^")],
+)
+def test_upside_down_swaps_passing_and_failing_and_leaves_unknown(course, statuses, expected):
+    verdicts = verdicts_of(checks_of(course), Rules(upside_down=True))
+    assert "".join(SHORT[one.status] for one in verdicts) == statuses
+    assert told(verdicts) == expected
+
+
+@pytest.mark.parametrize(
+    ("course", "max_retries", "started"),
+    [
+        ("+--", 1, [None, None, 2]),
+        ("+---+", 2, [None, None, None, 2, 2]),
+        ("+-?-+", 1, [None, None, None, 2, 2]),
+        ("-[+-]+", 0, [1, None, None, 1]),  # the whole outage, across the window
+        ("+[--]-", 0, [None, None, None, 2]),
+        ("-+-", 0, [1, 1, 3]),
+    ],
+)
+def test_an_outage_starts_with_its_first_failing_check(course, max_retries, started):
+    verdicts = verdicts_of(checks_of(course), Rules(max_retries=max_retries))
+    assert [one.started_ms and one.started_ms // STEP_MS for one in verdicts] == started
+
+
+@pytest.mark.parametrize(
+    ("course", "since"),
+    [("+++", [1, 1, 1]), ("+--", [1, 2, 2]), ("--?-", [1, 1, 3, 1]), ("-[-]-+", [1, 2, 1, 4]), ("+~~", [1, 2, 2])],
+)
+def test_a_status_knows_since_when_it_holds_and_down_since_the_outage_began(course, since):
+    standings = [one.standing for one in verdicts_of(checks_of(course), Rules())]
+    assert [one.since_ms // STEP_MS for one in standings if one.since_ms] == since
+
+
+def test_retries_hold_since_the_first_of_them_and_are_counted():
+    standings = [one.standing for one in verdicts_of(checks_of("+--"), Rules(max_retries=5))]
+    assert [(one.status, one.since_ms, one.retries) for one in standings[1:]] == [
+        (Status.PENDING, 2_000, 1),
+        (Status.PENDING, 2_000, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("course", "noted"),
+    [
+        ("+~~+", [None, EventKind.MONITOR_DEGRADED, None, None]),
+        ("+??-", [None, EventKind.MONITOR_UNKNOWN, None, None]),
+        ("?", [None]),  # nothing was known before either
+        ("~", [EventKind.MONITOR_DEGRADED]),
+        ("-~", [None, None]),  # a recovery is told as one
+    ],
+)
+def test_becoming_degraded_or_unknown_is_noted_once(course, noted):
+    assert [one.notes for one in verdicts_of(checks_of(course), Rules())] == noted
+
+
+@pytest.mark.parametrize("course", ["++", "~~", "--", "??", "-?+[++]++", "[++]", "[---]", "-[-]", "+[?]"])
+def test_when_nothing_changes_the_same_standing_comes_back(course):
+    rules = Rules()
+    *_, last = checks_of(course)
+    before = verdicts_of(checks_of(course), rules)[-1].standing
+    assert judge(before, last.seen, 99_000, rules, in_maintenance=last.hidden).standing is before
+
+
+def test_a_lower_limit_of_retries_holds_from_the_next_check_on():
+    patient = verdicts_of(checks_of("--"), Rules(max_retries=9))[-1].standing
+    verdict = judge(patient, Status.DOWN, 3_000, Rules(max_retries=1), in_maintenance=False)
+    assert (verdict.status, verdict.tells, verdict.started_ms) == (Status.DOWN, EventKind.MONITOR_DOWN, 1_000)
+
+
+courses = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.booleans()), max_size=60)
+rules_of_any_owner = st.builds(Rules, st.integers(0, 4), st.integers(0, 4), st.booleans())
+in_the_open = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.just(value=False)), max_size=60)
+
+
+def fails(check: Check, rules: Rules) -> bool:
+    passing = (Status.UP, Status.DEGRADED)
+    return check.seen in passing if rules.upside_down else check.seen is Status.DOWN
+
+
+@given(courses, rules_of_any_owner)
+def test_people_hear_down_and_up_in_turn_beginning_with_down(checks, rules):
+    boundaries = told(verdicts_of(checks, rules)).replace(".", "").replace("r", "")
+    assert boundaries == ("v^" * len(boundaries))[: len(boundaries)]
+
+
+@given(courses, rules_of_any_owner)
+def test_a_reminder_comes_only_while_people_believe_it_is_down(checks, rules):
+    believed_down = False
+    for sign in told(verdicts_of(checks, rules)).replace(".", ""):
+        assert sign != "r" or believed_down
+        believed_down = sign != "^"
+
+
+@given(courses, rules_of_any_owner)
+def test_down_needs_more_failing_checks_in_a_row_than_retries(checks, rules):
+    streak = 0
+    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
+        if check.seen is not Status.UNKNOWN:
+            streak = streak + 1 if fails(check, rules) else 0
+        if verdict.tells is EventKind.MONITOR_DOWN:
+            assert streak > rules.max_retries or not verdict.important
+
+
+@given(courses, rules_of_any_owner)
+def test_nobody_is_told_inside_a_window_or_of_our_own_fault(checks, rules):
+    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
+        if check.hidden or check.seen is Status.UNKNOWN:
+            assert verdict.tells is None
+            assert verdict.status is (Status.MAINTENANCE if check.hidden else Status.UNKNOWN)
+
+
+@given(courses, rules_of_any_owner)
+def test_leaving_out_what_we_could_not_check_changes_no_telling(checks, rules):
+    known = [check for check in checks if check.seen is not Status.UNKNOWN]
+    assert told(verdicts_of(known, rules)).replace(".", "") == told(verdicts_of(checks, rules)).replace(".", "")
+
+
+@given(in_the_open, rules_of_any_owner)
+def test_reminders_are_every_nth_failing_check_after_the_first_telling(checks, rules):
+    further = 0
+    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
+        if verdict.important:
+            further = 0
+        elif verdict.status is Status.DOWN and fails(check, rules):
+            further += 1
+            due = rules.resend_interval > 0 and further % rules.resend_interval == 0
+            assert (verdict.tells is EventKind.MONITOR_DOWN) is due
+
+
+@given(courses, rules_of_any_owner)
+def test_after_every_course_people_believe_what_the_last_open_check_showed(checks, rules):
+    settling = [Check(Status.UP if not rules.upside_down else Status.DOWN, hidden=False)]
+    verdicts = verdicts_of([*checks, *settling], rules)
+    assert verdicts[-1].standing == Standing(Status.UP, verdicts[-1].standing.since_ms)
+    assert told(verdicts).replace(".", "").replace("r", "")[-1:] in {"", "^"}
+
+
+@given(courses, rules_of_any_owner)
+def test_the_standing_says_what_the_heartbeat_says(checks, rules):
+    for verdict in verdicts_of(checks, rules):
+        assert verdict.standing.status == verdict.status
+        assert (verdict.standing.told_ms is not None) <= (verdict.standing.failing_since_ms is not None)
+
+
+@given(courses, rules_of_any_owner)
+def test_what_is_told_is_important_unless_it_is_a_reminder_and_has_a_start(checks, rules):
+    for number, verdict in enumerate(verdicts_of(checks, rules), 1):
+        assert not verdict.important or verdict.tells is not None
+        assert (verdict.started_ms is None) is (verdict.tells is None)
+        assert verdict.started_ms is None or STEP_MS <= verdict.started_ms <= number * STEP_MS
+
+
+@pytest.mark.parametrize("before", ["", "+", "-", "+-", "?"])
+def test_being_late_is_shown_and_neither_counts_nor_forgives_nor_tells(before):
+    standing = verdicts_of(checks_of(before), Rules())[-1].standing if before else Standing()
+    verdict = judge(standing, Status.PENDING, 9_000, Rules(), in_maintenance=False)
+    assert (verdict.status, verdict.tells, verdict.important) == (Status.PENDING, None, False)
+    assert (verdict.standing.told_ms, verdict.standing.retries) == (standing.told_ms, standing.retries)
+    after = judge(verdict.standing, Status.DOWN, 10_000, Rules(), in_maintenance=False)
+    assert (after.tells is EventKind.MONITOR_DOWN) == (standing.told_ms is None)

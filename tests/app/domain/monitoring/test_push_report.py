@@ -1,0 +1,34 @@
+"""Whatever a report says, its state is clear or it is refused; nothing else refuses it."""
+
+from typing import Any
+
+from hypothesis import given, strategies as st
+
+from app.domain.monitoring import push_report
+from app.errors import Invalid
+from schema.heartbeat_texts import PUSHED
+from schema.status import Status
+
+WORDS = st.one_of(st.sampled_from(["up", "down", "UP", " down ", "", "ok", "1"]), st.text(max_size=10))
+SIGNALS = st.one_of(st.sampled_from(["", "start", "log", "fail", "0", "1", "-1", "done"]), st.text(max_size=12))
+
+
+@given(SIGNALS, st.lists(WORDS, max_size=3), st.text(), st.text(), st.text(), st.binary())
+def test_a_report_is_taken_or_its_state_is_not_clear(signal, statuses, msg, ping, rid, body):
+    report = read(signal, statuses, msg, ping, rid, body)
+    if report is None:
+        assert push_report.read("", ["down"], msg, ping, rid).status is Status.DOWN  # nothing else refuses it
+        return
+    assert report.took_ms >= 0
+    if report.code == PUSHED and "down" in {word.strip().lower() for word in statuses}:
+        assert report.status is Status.DOWN
+
+
+def read(*words: Any) -> push_report.Report | None:
+    """None for what is refused."""
+    try:
+        return push_report.read(*words)
+    except Invalid as error:
+        if {one.field for one in error.fields} <= {"status", "signal"}:
+            return None
+        raise

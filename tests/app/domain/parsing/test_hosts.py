@@ -1,0 +1,80 @@
+"""Hosts as people write them become hosts as they are asked for, or words that say what is wrong."""
+
+import pytest
+from hypothesis import given, strategies as st
+
+from app.domain.parsing.hosts import LONGEST, usable_host, wire_host
+
+
+@pytest.mark.parametrize(
+    ("text", "wire"),
+    [
+        ("example.org", "example.org"),
+        ("example.org.", "example.org."),
+        ("Db_1.lan", "Db_1.lan"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("127.1", "127.1"),
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("BÜCHER.test", "xn--bcher-kva.test"),
+        ("straße.test", "xn--strae-oqa.test"),
+        ("пример.test", "xn--e1afmkfd.test"),
+        ("日本。test", "xn--wgv71a.test"),
+        ("💩.la", "xn--ls8h.la"),
+        ("::1", "::1"),
+        ("[::1]", "::1"),
+        ("::", "::"),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+        ("[2001:DB8::7]", "2001:DB8::7"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("fe80::1%25eth0", "fe80::1%eth0"),
+        ("[fe80::1%25en0.100]", "fe80::1%en0.100"),
+        ("fe80::1%25", "fe80::1%25"),
+        ("fe80::1%2", "fe80::1%2"),
+    ],
+)
+def test_a_host_is_read_as_people_write_it(text, wire):
+    assert wire_host(text) == usable_host(text) == wire
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it is empty"),
+        ("https://example.org", "without what stands before ://"),
+        ("example.org:443", "without a port"),
+        ("192.0.2.1:443", "without a port"),
+        ("[::1]:443", "without a port"),
+        ("example.org/path", "'/' can't be part of one"),
+        ("user@example.org", "'@' can't be part of one"),
+        ("two words", "' ' can't be part of one"),
+        ("a..b", "nothing between two of its dots"),
+        (".a", "nothing between two of its dots, or before the first"),
+        ("a" * 64, "at most 63 characters each"),
+        ("a." * 200, "at most 253 characters"),
+        ("a$b", "'$' can't be part of one"),
+        ("a%b", "'%' can't be part of one"),
+        ("[example.org]", "brackets around nothing but an IPv6 address"),
+        ("1:2:3", "this is not an IPv6 address"),
+        ("fe80::1%", "this is not an IPv6 address"),
+        ("fe80::1%a b", "this is not an IPv6 address"),
+        ("a\u202eb", "letters that no host name can have"),
+        ("\u00ad", "letters that no host name can have"),
+    ],
+)
+def test_what_is_no_host_is_refused_with_a_reason(text, words):
+    with pytest.raises(ValueError, match=r"^must (be|have) ") as refused:
+        wire_host(text)
+    assert words in str(refused.value)
+    assert usable_host(text) == text
+
+
+@given(st.text(max_size=300) | st.text("ab-_.:[]%ßü0123456789", max_size=40))
+def test_what_is_taken_is_ascii_and_stays_as_it_is(text):
+    try:
+        wire = wire_host(text)
+    except ValueError:
+        return
+    assert wire.isascii()
+    assert len(wire.partition("%")[0]) <= LONGEST
+    assert wire_host(wire) == wire
+    assert not set(wire) & set(" \r\n\t/@?#[]")

@@ -1,0 +1,270 @@
+"""What people read."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given as for_any, strategies as st
+
+from app.domain.alerting import sample_events
+from app.domain.alerting.messages import message_of
+from app.domain.text.message_text import Mood, length_of, one_line, words_of
+from schema.events import EventKind
+from schema.message import Message
+from schema.status import Status
+from tests.actors.senders import given
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "said"),
+    [
+        (0, "less than a second"),
+        (0.4, "less than a second"),
+        (1, "1 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (192, "3 min 12 s"),
+        (3_600, "1 h"),
+        (3_605, "1 h"),
+        (7_500, "2 h 5 min"),
+        (86_400 + 4 * 3_600, "1 d 4 h"),
+        (40 * 86_400 + 59, "40 d"),
+    ],
+)
+def test_a_length_is_said_in_its_two_largest_units(duration_s: float, said: str) -> None:
+    assert length_of(duration_s) == said
+
+
+def test_a_recovery_says_how_long_the_outage_was() -> None:
+    words = words_of(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
+    assert words.title.endswith(" is up")
+    assert words.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
+
+
+def test_a_recovery_that_is_slow_says_so() -> None:
+    words = words_of(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
+    assert words.title.endswith(" is up, but degraded")
+
+
+def test_an_outage_says_since_when_and_why() -> None:
+    assert words_of(given.message()).text == (
+        "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
+    )
+
+
+def test_a_reminder_says_how_long_it_has_lasted() -> None:
+    words = words_of(given.message(at=given.AT + timedelta(minutes=10)))
+    assert words.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
+
+
+@pytest.mark.parametrize(
+    ("event", "title", "text"),
+    [
+        (EventKind.MONITOR_DEGRADED, "Shop is degraded", "slow\n"),
+        (EventKind.MONITOR_UNKNOWN, "Shop could not be checked", "The fault is on our side"),
+        (EventKind.MONITOR_PAUSED, "Shop was paused", "slow\n"),
+    ],
+)
+def test_every_event_of_a_monitor_names_it(event: EventKind, title: str, text: str) -> None:
+    shop = given.Watched(id="1", name="Shop", type="http")
+    words = words_of(given.message(event=event, monitor=shop, msg="slow", started_at=None))
+    assert words.title == title
+    assert words.text.startswith(text)
+
+
+def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
+    words = words_of(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
+    assert words.title == "Watchkeeper is behind its schedule"
+    assert words.text == "12 s late\n2026-11-22 12:00:00 UTC"
+
+
+def test_a_test_message_says_that_the_channel_works() -> None:
+    words = words_of(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
+    assert words.title == "Test message from Watchkeeper"
+    assert words.text.startswith("This channel works.\n")
+
+
+def test_a_real_event_sent_as_a_test_is_marked() -> None:
+    assert words_of(given.message(test=True)).title.startswith("[Test] ")
+
+
+def test_the_response_time_is_told_when_there_is_one() -> None:
+    assert words_of(given.message(ping_ms=41.6)).text.endswith(" · 42 ms")
+
+
+def example(kind: EventKind, **changes: Any) -> Message:
+    return msgspec.structs.replace(message_of(sample_events.of(kind), "1"), **changes)
+
+
+SAID = {
+    EventKind.MONITOR_DOWN: ("Shop is down", Mood.BAD, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s."),
+    EventKind.MONITOR_UP: ("Shop is up", Mood.GOOD, "It was down for 3 min 12 s."),
+    EventKind.MONITOR_DEGRADED: ("Shop is degraded", Mood.WARNING, "answered after 2.1 s"),
+    EventKind.MONITOR_UNKNOWN: ("Shop could not be checked", Mood.WARNING, "The fault is on our side, or on the way"),
+    EventKind.MONITOR_CREATED: ("Shop was created", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_UPDATED: ("Shop was changed", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_DELETED: ("Shop was deleted", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_PAUSED: ("Shop was paused", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_RESUMED: ("Shop was resumed", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.CERTIFICATE_EXPIRING: (
+        "The certificate of shop.example.com expires in 7 days",
+        Mood.WARNING,
+        "It ends on 2025-08-16 12:00:00 UTC.\nMonitor: Shop\n",
+    ),
+    EventKind.DOMAIN_EXPIRING: (
+        "The domain example.com expires in 30 days", Mood.WARNING, "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
+    ),
+    EventKind.INCIDENT_OPENED: ("New incident: Shop is down", Mood.BAD, "2025-08-09 12:00:00 UTC"),
+    EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: Shop is down", Mood.NEUTRAL, "By ann."),
+    EventKind.INCIDENT_ESCALATED: ("Shop is down: nobody has acknowledged for 15 min", Mood.BAD, "2025-08-09"),
+    EventKind.INCIDENT_RESOLVED: ("Resolved: Shop is down", Mood.GOOD, "It lasted 3 min 12 s."),
+    EventKind.MAINTENANCE_STARTED: (
+        "Maintenance began: Database upgrade", Mood.NEUTRAL, "Until 2025-08-09 13:00:00 UTC.",
+    ),
+    EventKind.MAINTENANCE_ENDED: ("Maintenance is over: Database upgrade", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.BACKEND_DOWN: ("Backend app-1 is down", Mood.BAD, "Health check failed"),
+    EventKind.BACKEND_UP: ("Backend app-1 is up", Mood.GOOD, "2025-08-09 12:00:00 UTC"),
+    EventKind.BACKEND_RESTARTED: ("Backend app-1 was restarted", Mood.WARNING, "Restarts so far: 1."),
+    EventKind.RECOVERY_EXHAUSTED: (
+        "Backend app-1 stays down: restarts did not help", Mood.BAD, "Restarts so far: 3.\nHealth check failed",
+    ),
+    EventKind.DEPLOYMENT_STARTED: ("Deployment of shop began", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of shop succeeded", Mood.GOOD, "It took 42 s."),
+    EventKind.DEPLOYMENT_FAILED: (
+        "Deployment of shop failed", Mood.BAD, "It took 17 s.\nthe image could not be pulled",
+    ),
+    EventKind.NODE_JOINED: ("Node node-3 joined", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.NODE_LEFT: ("Node node-3 left", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.NODE_FAILED: ("Node node-3 is gone", Mood.BAD, "2025-08-09 12:00:00 UTC"),
+    EventKind.LEADER_ELECTED: ("Node node-3 leads now", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.REBALANCED: ("The schedule was divided anew", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.SCHEDULE_LAG: ("Watchkeeper is behind its schedule", Mood.WARNING, "checks are 34 s late"),
+    EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Mood.WARNING, "a job waits for 61 s"),
+    EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Mood.BAD, "no worker for 30 s"),
+    EventKind.CHANNEL_FAILING: ("The channel On call fails", Mood.BAD, "answered 404 Not Found"),
+    EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD, "4 % of 40 GB are free"),
+    EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD, "no name can be resolved"),
+    EventKind.RESULTS_LOST: (
+        "Checks bring no results",
+        Mood.BAD,
+        "results of checks do not arrive: 12 checks brought none",
+    ),
+    EventKind.ALERTS_STUCK: (
+        "Alerts are not sent",
+        Mood.BAD,
+        "an alert was due 42 s ago, and nobody has sent it",
+    ),
+    EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD, "the clock of worker-a-1 moved by -3600 s"),
+    EventKind.RECOVERED: ("Watchkeeper keeps its schedule again", Mood.GOOD, "checks are on time"),
+    EventKind.TEST: ("Test message from Watchkeeper", Mood.NEUTRAL, "This is a test: the channel works."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_event_is_said_in_words(kind: EventKind) -> None:
+    title, mood, text = SAID[kind]
+    words = words_of(example(kind))
+    assert (words.title, words.mood) == (title, mood)
+    assert words.text.startswith(text)
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_an_event_that_holds_nothing_has_words_all_the_same(kind: EventKind) -> None:
+    words = words_of(Message(delivery_id="1", event=kind, at=given.AT))
+    assert words.text.endswith("2026-11-22 12:00:00 UTC")
+    assert str(kind) not in words.title
+    assert not re.search(r"[{}]|None| {2}|: $|: for", words.title)
+
+
+def test_a_reminder_is_one_in_its_title() -> None:
+    again = given.message(at=given.AT + timedelta(hours=3), reminder=True)
+    assert words_of(again).title.endswith(" is still down, for 3 h")
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "mood"),
+    [
+        ({"days": 1, "expires_at": "2026-11-23T14:00:00Z"}, "expires in 1 day", Mood.WARNING),
+        ({"days": 0, "expires_at": "2026-11-22T18:00:00Z"}, "expires today", Mood.WARNING),
+        ({"days": 0, "expires_at": "2026-11-22T12:00:00Z"}, "has expired", Mood.BAD),
+        ({"days": -3}, "has expired", Mood.BAD),
+        ({"expires_at": "2026-11-25T13:00:00+00:00"}, "expires in 3 days", Mood.WARNING),
+        ({"expires_at": "next week"}, "expires soon", Mood.WARNING),
+    ],
+)
+def test_what_ends_says_when_and_that_it_has(facts: dict[str, Any], said: str, mood: Mood) -> None:
+    words = words_of(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
+    assert (words.title, words.mood) == (f"The domain a.example {said}", mood)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("system.channel_failing", "The channel On call works again"),
+        ("disk_full", "Watchkeeper's disk has room again"),
+        ("another", "A trouble of Watchkeeper's is over"),
+    ],
+)
+def test_a_trouble_that_is_over_is_named(what: str, said: str) -> None:
+    facts = {"what": what, "channel": {"id": "7", "name": "On call"}}
+    assert words_of(given.message(event=EventKind.RECOVERED, facts=facts)).title == said
+
+
+def test_an_incident_without_a_monitor_is_not_called_down() -> None:
+    facts = {"incident": {"id": "7", "title": "Fire drill"}}
+    words = words_of(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
+    assert words.title == "New incident: Fire drill"
+    assert words.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
+
+
+def test_what_comes_late_says_so_first() -> None:
+    assert words_of(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
+
+
+def test_where_to_acknowledge_is_the_last_line_unless_the_provider_has_a_button() -> None:
+    linked = given.message(ack_url="https://wk.example/ack/1")
+    assert words_of(linked).text.splitlines()[-1] == "Acknowledge: https://wk.example/ack/1"
+    assert "https" not in words_of(linked, with_link=False).text
+
+
+def test_a_channel_s_own_words_take_the_place_of_ours() -> None:
+    words = words_of(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
+    assert (words.title, words.text, words.mood) == ("Uh oh", "Look.", Mood.BAD)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "name", "title"]), inner),
+    max_leaves=5,
+)
+FACTS = [
+    "after", "backend", "by", "channel", "days", "ends_at", "error", "expires_at", "incident", "lag", "maintenance",
+    "name", "node_id", "note", "parent", "project", "restarts", "title", "what",
+]  # fmt: skip
+
+
+@for_any(st.sampled_from(EventKind), st.text(), st.text(), st.dictionaries(st.sampled_from(FACTS), JSON))
+def test_a_title_is_one_line_whatever_an_event_holds(
+    kind: EventKind, name: str, msg: str, facts: dict[str, Any]
+) -> None:
+    shop = given.Watched(id="1", name=name, type="http")
+    words = words_of(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
+    assert len(words.title.splitlines()) == 1
+    assert len(words.title) <= 200
+    assert "\x00" not in words.title
+    assert len(words.text.split("\n")) <= 4
+
+
+def test_a_name_with_braces_is_only_a_name() -> None:
+    odd = given.Watched(id="1", name="{monitor.__class__} {{ 7 | times: 7 }}", type="http")
+    assert words_of(given.message(monitor=odd)).title == "{monitor.__class__} {{ 7 | times: 7 }} is down"
+
+
+def test_what_turns_text_around_is_taken_out() -> None:
+    assert one_line("a\u202egpj.exe\u2066b", 50) == "a gpj.exe b"
+
+
+def test_a_long_text_is_cut_visibly() -> None:
+    assert one_line("abcdef", 4) == "abc…"

@@ -1,0 +1,233 @@
+"""A channel's own words: what they can say, what they can't reach, and what happens when they fail."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given as for_any, strategies as st
+
+from app.domain.alerting import sample_events
+from app.domain.alerting.messages import message_of
+from app.domain.text import template_variables as bindings, templates
+from schema.channels.terms import Templates
+from schema.events import EventKind
+from schema.message import Message
+from schema.status import Status
+from tests.actors.senders import given
+
+
+def said(text: str, message: Message | None = None) -> str:
+    rendering = templates.rendering_of(Templates(text=text), message or given.message())
+    assert rendering.troubles == []
+    return rendering.message.text
+
+
+def faults(text: str) -> list[str]:
+    return [f"{one.field}: {one.message}" for one in templates.faults(Templates(title=text))]
+
+
+def troubles(text: str, message: Message | None = None) -> list[str]:
+    return templates.rendering_of(Templates(text=text), message or given.message()).troubles
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ name }} is {{ status }}: {{ msg }}", "Shop <b>&</b> *bar* is DOWN: 503 Service Unavailable"),
+        ("{% if ack_url %}{{ ack_url }}{% else %}nothing to do{% endif %}", "nothing to do"),
+        ("{{ status_icon }} {{ monitor.type | upcase }} {{ status_code }}", "❌ HTTP 0"),
+        ("{{ at | date: '%H:%M', 'Europe/Berlin' }} {{ at }}", "13:00 2026-11-22T12:00:00Z"),
+        ("{{ title }}{% if reminder %}, still{% endif %}", "Shop <b>&</b> *bar* is down"),
+        ("{{ heartbeat.msg }} {{ time }}", "503 Service Unavailable 2026-11-22T12:00:00Z"),
+        ("{{ nobody.knows.this }}x", "x"),
+        ("{{ days | default: 'no end' }}", "no end"),
+        ("{{ monitor | json }}", '{"id":"6d1c","name":"Shop <b>&</b> *bar*","type":"http"}'),
+        ("{{ msg | replace: '503', '500' | truncate: 10 }}", "500 Ser..."),
+    ],
+)
+def test_a_template_says_what_it_is_told_to(text: str, words: str) -> None:
+    assert said(text) == words
+
+
+def test_the_others_of_a_group_have_the_same_names() -> None:
+    blog = given.message(monitor=given.Watched(id="2", name="Blog", type="dns"), duration_s=192.0)
+    whole = given.message(others=(blog,))
+    assert said(
+        "{{ group.size }}: {% for one in group %}{{ one.name }} {{ one.duration_words }}{% endfor %}", whole
+    ) == ("1: Blog 3 min 12 s")
+
+
+def test_a_title_stays_one_line() -> None:
+    message = templates.rendered(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message())
+    assert message.title == "a b c Shop <b>&</b> *bar*"
+    assert message.text == ""
+
+
+def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
+    assert templates.rendered(Templates(), given.message()) == given.message()
+
+
+def test_who_has_no_templates_does_not_load_their_reader() -> None:
+    code = (
+        "import sys; from app.api import previews; from app.store import channels; from app.domain import templates;"
+        "from schema.channels.terms import Templates; templates.rendered(Templates(), None);"
+        "previews.variables(); print('liquid' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
+
+
+INJECTIONS = [
+    "{{ 7 | times: 7 }}",
+    "{% include '/etc/passwd' %}",
+    "{{ data }}",
+    "{% endif %}{% for i in (1..100000000) %}x{% endfor %}",
+    "{{ monitor.__class__.__mro__[1].__subclasses__ }}",
+    "{% raw %}",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) -> None:
+    odd = given.message(monitor=given.Watched(id="1", name=text, type="http"), msg=text, facts={"error": text})
+    assert said("{{ name }}|{{ msg }}|{{ data.error }}|{{ name | append: '' }}", odd) == "|".join([text] * 4)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "name.__class__", "name['__class__']", "monitor.__dict__", "group.append", "data.keys", "data['__init__']",
+        "monitor.items", "forloop.__class__", "now", "today", "ping.real", "name.format", "self", "environment",
+    ],
+)  # fmt: skip
+def test_nothing_of_python_can_be_reached(path: str) -> None:
+    assert said(f"[{{{{ {path} }}}}]") == "[]"
+    assert said(f"{{% assign it = {path} %}}{{% for one in it %}}{{{{ one }}}}{{% endfor %}}.") == "."
+
+
+@pytest.mark.parametrize("tag", ["include", "render", "extends", "tablerow", "macro"])
+def test_no_other_template_or_file_can_be_drawn_in(tag: str) -> None:
+    assert faults(f"{{% {tag} '/etc/passwd' %}}") == [
+        f"templates.title: line 1: {{% {tag} %}} is no tag that can stand here"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("ok\n{{ name | shout }}", "line 2: there is no filter 'shout'"),
+        ("{% if name %}x", "{% if %} is not closed: {% endif %} is missing"),
+        ("\n\n{{ name", "line 3: {{ is not closed: }} is missing"),
+        ("a\n{% endfor %}", "line 2: {% endfor %} closes nothing that is open here"),
+        ("a\n{{ a b }}", "line 2: can't be read: expected end of expression, found word"),
+        ("a\nb {{ }}", "line 2: can't be read: expected a primitive expression, found end of expression"),
+        ("{% raw %}{{ name }}", "line 1: {% raw %} is not closed"),
+        ("{% if a %}" * 30 + "{% endif %}" * 30, "line 1: it is nested too deep"),
+        ("{{ a" + " " * 60 + "}}", "line 1: a tag has a gap of more than 50 spaces"),
+        ("{{ " + "(" * 1_100 + "}}", "line 1: a tag has more than 1,000 characters"),
+    ],
+)
+def test_what_is_wrong_with_a_template_is_said_with_its_place(text: str, fault: str) -> None:
+    assert faults(text) == [f"templates.title: {fault}"]
+
+
+@pytest.mark.parametrize("text", ["{% raw %}{{ {% endraw %}", "{% doc %} {{ {% enddoc %}", "{% # note %}", "}} %}", ""])
+def test_braces_that_mean_nothing_are_no_fault(text: str) -> None:
+    assert faults(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for i in (1..100000000) %}{% endfor %}",
+        "{% for i in (1..300) %}{% for j in (1..300) %}{% endfor %}{% endfor %}",
+        "{% for i in (1..1000) %}{% endfor %}" * 100,
+        "{% for i in (1..400) %}{% if " + "1 == 2 or " * 9 + "1 == 2 %}{% endif %}{% endfor %}",
+        "{% for i in (1..99999999999999999999999999) reversed %}{% endfor %}",
+        "{{ 'xxxxxxxxxx'" + " | replace: 'x', 'xxxxxxxxxx'" * 30 + " }}",
+        "{{ text | replace: '', text | replace: '', text }}",
+        "{% assign a = 'x' %}{% for i in (1..40) %}{% assign a = a | append: a %}{% endfor %}",
+        "{% assign a = 7 %}{% for i in (1..40) %}{% assign a = a | times: a %}{% endfor %}",
+        "{{ (1..1000000000) | join: name }}",
+        "{% assign a = (1..150) | join: '' | split: '' %}" + "{{ a | uniq | size }}" * 100,
+        "{% for i in (1..1000) %}{% capture a %}{{ a }}{{ text }}{% endcapture %}{% endfor %}",
+    ],
+)
+def test_what_costs_too_much_is_refused_and_never_carried_out(text: str) -> None:
+    assert len(faults(text)) == len(troubles(text)) == 1
+
+
+@pytest.mark.parametrize("text", ["{" * 4_000, "{{" + " " * 3_990, "{% if" + " " * 3_990 + "%}", "{%" * 2_000])
+def test_what_would_keep_the_reader_busy_is_refused_before_it_is_read(text: str) -> None:
+    assert faults(text)
+
+
+def test_a_long_text_is_cut() -> None:
+    text = said("{% for i in (1..100) %}" + "x" * 180 + "{% endfor %}")
+    assert len(text) == 4_000
+    assert text.endswith("x…")
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("a\n{{ 7 | divided_by: 0 }}", "templates.text: line 2: divided_by: can't divide by 0"),
+        ("{{ at | date: '%H', 'Mars' }}", "templates.text: line 1: date: there is no time zone Mars"),
+        ("{{ at | date: '%H', '../../etc/passwd' }}", "templates.text: line 1: date: there is no time zone"),
+        ("{{ '1e999' | ceil }}", "templates.text: it can't be carried out (OverflowError)"),
+        ("{{ name | nothing }}", "templates.text: line 1: there is no filter 'nothing'"),
+    ],
+)
+def test_what_fails_while_sending_falls_back_to_our_words_and_says_why(text: str, trouble: str) -> None:
+    rendering = templates.rendering_of(Templates(title="own", text=text), given.message())
+    assert (rendering.message.title, rendering.message.text) == ("own", "")
+    assert rendering.troubles[0].startswith(trouble)
+
+
+def test_names_that_nobody_gives_are_doubted() -> None:
+    known = "{{ monitor.name.size }}{{ data.any.thing }}{{ group[0].name }}{% assign a = 1 %}{{ a }}"
+    text = known + "{{ monitor.nam }}{{ foo }}"
+    assert templates.doubts(Templates(title=text, text="{{ foo }}")) == [
+        "there is no variable monitor.nam",
+        "there is no variable foo",
+    ]
+
+
+def test_every_name_is_documented() -> None:
+    def names(values: dict[str, Any], before: str = "") -> set[str]:
+        found = {before + name for name in values}
+        for name, value in values.items():
+            if isinstance(value, dict) and name not in bindings.OPEN_ENDED:
+                found |= names(value, f"{before}{name}.")
+        return found
+
+    message = message_of(sample_events.of(EventKind.MONITOR_DOWN), "1")
+    assert names(bindings.values_of(message)) == bindings.NAMES
+    assert [one.name for one in bindings.described(message)] == sorted(
+        bindings.NAMES, key=list(bindings.NAMES).index
+    ) or ({one.name for one in bindings.described(message)} == bindings.NAMES)
+
+
+@pytest.mark.parametrize("kind", list(EventKind))
+def test_every_event_can_be_told_in_a_channel_s_own_words(kind: EventKind) -> None:
+    message = message_of(sample_events.of(kind), "1")
+    own = Templates(title="{{ event }}: {{ title }}", text="{{ name }} {{ status }} {{ text }}")
+    rendering = templates.rendering_of(own, message)
+    assert rendering.troubles == []
+    assert rendering.message.title.startswith(f"{kind}: ")
+
+
+PIECES = st.sampled_from([
+    "{{", "}}", "{%", "%}", " if ", " endif ", " for i in (1..9) ", " endfor ", " name ", "|", " upcase", ":", "'", '"',
+    " assign a = ", " raw ", " endraw ", "[", "]", ".", "-", "\n", "\x00", " 7 ", " times", " split", "(", ")", ",",
+])  # fmt: skip
+
+
+@for_any(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=60), st.text(max_size=30))
+def test_no_template_can_do_more_than_fail(text: str, name: str) -> None:
+    odd = given.message(monitor=given.Watched(id="1", name=name, type="http"), msg=name, status=Status.UP)
+    templates.faults(Templates(title=text, text=text))
+    message = templates.rendering_of(Templates(title=text, text=text), odd).message
+    assert len(message.title.splitlines()) <= 1
+    assert not set(message.text) & {"\x00", "\r", "\u202e", "\u2028"}
+    assert len(message.text) <= 4_000

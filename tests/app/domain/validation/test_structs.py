@@ -1,0 +1,166 @@
+"""A value fits, or everything that is wrong with it is named."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, strategies as st
+from msgspec import inspect as types
+
+from app.domain.validation import structs as fitting, wording
+from app.errors import Invalid
+from schema.channels import PROVIDERS, ChannelPatch
+from schema.errors import FieldError
+from schema.field_types import Interval, Name, Port
+from schema.monitors import DRAFTS, MonitorPatch
+from schema.targets import TARGETS, Http, MailSecurity, Target
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["type", "name", "config", "url", "host", "port", "interval", "auth", "method", "headers", "x"])
+OBJECTS = st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON, max_size=4), max_size=6)
+
+
+@pytest.mark.parametrize("type_", [MonitorPatch, ChannelPatch, DRAFTS["http"], Target], ids=str)
+@given(value=OBJECTS | JSON)
+def test_something_is_named_exactly_when_the_value_does_not_fit(type_: Any, value: Any) -> None:
+    try:
+        msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        assert fitting.faults(value, type_)
+    else:
+        assert fitting.faults(value, type_) == []
+
+
+def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
+    with pytest.raises(Invalid) as refused:
+        fitting.fit({"url": 1, "body": 2}, Http, "config")
+    assert [one.field for one in refused.value.fields] == ["config.url", "config.body"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "told"),
+    [
+        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks: 5 s to 31 days."),
+        (Port, "must be a whole number from 1 to 65535"),
+        (Name, "must be text of 1 to 150 characters: A name people recognise."),
+        (MailSecurity, "must be one of none, starttls, tls"),
+        (bool | None, "must be true or false or null"),
+        (list[int], "must be a list"),
+        (dict[str, int], "must be an object"),
+    ],
+)
+def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
+    assert wording.wanted(type_) == told
+
+
+@pytest.mark.parametrize(
+    ("type_", "config", "field", "words"),
+    [
+        ("http", {"url": "example.org"}, "url", "must begin with http:// or https://"),
+        ("http", {"url": "ftp://example.org"}, "url", "must begin with http:// or https://"),
+        ("http", {"url": "https://me:secret@example.org/"}, "url", "must have no user name and password in it"),
+        ("http", {"url": "https://example.org/a b"}, "url", "must have no blanks and line ends in it"),
+        ("http", {"url": "https:///path"}, "url", "must have a host behind ://"),
+        ("http", {"url": "http:/"}, "url", "must be text of 8 to 2048 characters"),
+        ("websocket", {"url": "https://example.org"}, "url", "must begin with ws:// or wss://"),
+        ("domain", {"domain": "example.org", "rdap_url": "https://a.test/?b"}, "rdap_url", "nothing behind its path"),
+        (
+            "dns",
+            {"host": "a", "transport": "https", "resolver_url": "http://a.test"},
+            "resolver_url",
+            "begin with https://",
+        ),
+        (
+            "http",
+            {"url": "http://a.test", "accepted_statuscodes": ["ok"]},
+            "accepted_statuscodes.0",
+            "must have another form",
+        ),
+        ("domain", {"domain": "example"}, "domain", "must have another form"),
+        ("domain", {"domain": "exam ple.org"}, "domain", "must not have ' ' in it"),
+        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "A host and a port"),
+        ("kafka-producer", {"brokers": ["a:1"], "topic": "a/b", "message": "b"}, "topic", "must not have '/' in it"),
+        (
+            "docker",
+            {"container": "a", "daemon": "http://a"},
+            "daemon",
+            "must have another form: Where the Docker Engine",
+        ),
+        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: Of the host key"),
+        ("mail", {"host": "a", "protocol": "smtp", "from_email": "me"}, "from_email", "must have another form: Sender"),
+        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Part of the push address"),
+    ],
+)
+def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:
+    (found,) = fitting.faults(config, TARGETS[type_])
+    assert (found.field, words in found.message) == (field, True), found
+
+
+def is_formed(info: types.Type) -> bool:
+    """Whether a type is a text with a pattern."""
+    if isinstance(info, types.Metadata):
+        return is_formed(info.type)
+    if isinstance(info, types.UnionType):
+        return any(map(is_formed, info.types))
+    return isinstance(info, types.StrType) and bool(info.pattern)
+
+
+FORMED = [
+    (f"{name}.{one.name}", one.type)
+    for name, kind in {**TARGETS, **PROVIDERS}.items()
+    for one in msgspec.structs.fields(kind)
+    if is_formed(types.type_info(one.type))
+]
+
+
+@pytest.mark.parametrize(("place", "type_"), FORMED)
+def test_a_wrong_form_is_not_called_a_wrong_length(place: str, type_: Any) -> None:
+    texts = [sign * length for sign in ("\u2028", "\x01") for length in (1, 8, 32)]
+    assert any("characters" not in wording.unfit(type_, text) for text in texts), place
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\udfff"])
+def test_a_text_that_no_database_keeps_is_found_wherever_it_stands(text: str) -> None:
+    value = {"a": ["fine", {"b": text}], text: "ä€😀"}
+    assert [one.field for one in fitting.unstorable_at(value)] == ["a.1.b", ""]
+    assert fitting.unstorable_at({"a": ["\x01\uffff", None, 1]}) == []
+
+
+MANY: list[tuple[Any, Any]] = [
+    ({f"field{number}": 1 for number in range(5_000)}, MonitorPatch),
+    ({"headers": {f"h{number}": 1 for number in range(5_000)}}, Http),
+    ({"assertions": [{}] * 5_000}, Http),
+    ([1] * 5_000, list[str]),
+]
+
+
+@pytest.mark.parametrize(("value", "type_"), MANY, ids=["unknown", "an object", "structs", "a list"])
+def test_what_is_named_is_bounded_however_much_is_wrong(value: Any, type_: Any) -> None:
+    assert len(fitting.faults(value, type_)) == fitting.MOST_FAULTS
+
+
+def test_no_more_parts_are_looked_at_than_take_a_moment(monkeypatch) -> None:
+    looked_at = []
+
+    def fits(value: Any, _: Any) -> bool:
+        looked_at.append(value)
+        return isinstance(value, int)
+
+    monkeypatch.setattr(fitting, "_fits", fits)
+    assert fitting.faults([[1] * 9, *[1] * 2_000_000, "wrong"], list[int]) == [
+        FieldError("0", "must be a whole number")
+    ]
+    assert len(looked_at) <= fitting.MOST_PARTS
+
+
+def test_texts_that_no_database_keeps_are_looked_for_among_the_first_parts() -> None:
+    assert len(fitting.unstorable_at(["\0"] * 5_000)) == fitting.MOST_FAULTS
+    assert fitting.unstorable_at([*[[]] * fitting.MOST_PARTS, "\0"]) == []
+    deep: list[Any] = ["\0"]
+    for _ in range(2_000):
+        deep = [deep]
+    assert len(fitting.unstorable_at(deep)) == 1

@@ -1,0 +1,157 @@
+"""`watchkeeper up`, whole: it starts, heals what is killed, and stops in order."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import setup_token as welcome
+from app.processes import child, supervisor as parent
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
+
+
+class Up:
+    """A running `up`, with what it has said."""
+
+    def __init__(self, directory: Path, environ: dict[str, str]) -> None:
+        self._said = directory / "said"
+        self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
+        with self._said.open("w") as said:
+            ours = child.environment({"PATH": os.environ["PATH"], **environ})
+            self.process = subprocess.Popen(child.ours("up"), cwd=directory, env=ours, stdout=said, stderr=said)
+
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def pids(self) -> dict[str, int]:
+        """The newest of each name."""
+        return {name: int(pid) for name, pid in LINE.findall(self.said())}
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def until(self, true: Callable[[], bool], within_s: float = 40) -> None:
+        deadline = time.monotonic() + within_s
+        while not true():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def up(tmp_path: Path, environ: dict[str, str]) -> Iterator[Up]:
+    """The embedded default, ready."""
+    ours = {
+        name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_HOST", "SERVER_PORT", "MODE"}
+    }
+    one = Up(tmp_path, ours)
+    one.until(lambda: "\nready " in one.said())
+    yield one
+    if one.process.poll() is None:
+        one.process.kill()
+    one.process.wait()
+
+
+def runs(pid: int) -> bool:
+    return Path(f"/proc/{pid}/exe").exists()
+
+
+def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path: Path) -> None:
+    first = up.pids()
+    assert set(first) == {"valkey", "api", "scheduler", "worker"}
+    assert up.is_ready()
+    for pid in first.values():
+        os.kill(pid, signal.SIGKILL)
+    up.until(lambda: not set(up.pids().values()) & set(first.values()) and len(up.pids()) == 4)
+    up.until(up.is_ready)
+    up.process.send_signal(signal.SIGTERM)
+    assert up.process.wait(timeout=45) == 0
+    assert up.said().rstrip().endswith("everything")
+    assert not any(runs(pid) for pid in up.pids().values())
+    assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
+
+
+def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
+    token = (tmp_path / "data" / welcome.FILE).read_text().strip()
+    assert up.said().count(f'"setup_token": "{token}"') == 1
+    assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
+
+
+def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = [data, *data.rglob("*")]
+    assert {"watchkeeper.sqlite3", "watchkeeper.sqlite3-wal", "watchkeeper.sqlite3-shm"} <= {one.name for one in made}
+    assert {"watchkeeper.log", "watchkeeper.lock", "secret.key", "valkey.log"} <= {one.name for one in made}
+    assert [one for one in made if one.lstat().st_mode & 0o077] == []
+    assert "open to others" not in up.said()
+
+
+def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    (tmp_path / "data").chmod(0o755)
+    one = Up(tmp_path, {name: environ[name] for name in ("DATA_DIR", "SERVER_PORT", "MODE")})
+    try:
+        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.said())
+        one.until(lambda: "\nready " in one.said())
+        assert [file for file in (tmp_path / "data").rglob("*") if file.lstat().st_mode & 0o077] == []
+    finally:
+        one.process.send_signal(signal.SIGTERM)
+        one.process.wait()
+
+
+def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tmp_path: Path) -> None:
+    first, file = up.pids(), tmp_path / "data" / "logs" / "watchkeeper.log"
+    shutil.rmtree(file.parent)
+    os.kill(first["worker"], signal.SIGKILL)
+    up.until(lambda: file.exists() and "worker.started" in file.read_text())
+    assert up.is_ready()
+    again = up.pids()
+    assert {name for name, pid in again.items() if pid != first[name]} == {"worker"}
+    assert file.samefile(f"/proc/{again['worker']}/fd/1")  # what it prints besides is not lost, either
+
+
+def test_a_terminal_that_goes_away_ends_nobody() -> None:
+    script = "import sys; from app import parent; sys.stdin.read(); parent.say('a', 'b'); parent.say('c', 'd')"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    _, said = process.communicate(b"")
+    assert (process.returncode, said) == (0, b"")
+
+
+def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
+    pids = up.pids().values()
+    up.process.kill()
+    up.process.wait()
+    deadline = time.monotonic() + 20
+    while any(runs(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
+)
+def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
+    assert parent.url_of(replace(settings, server_host=host, server_port=80)) == url

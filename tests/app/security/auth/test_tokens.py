@@ -1,0 +1,63 @@
+"""What a session shows at the door is ours, in time, and of the right kind."""
+
+from time import time
+
+import pytest
+
+from app.errors import Unauthorized
+from app.security.auth import tokens
+from app.security.secrets import sealing
+from app.settings import Settings
+
+SID = "6f0f3a0e-1111-4222-8333-944455556666"
+
+
+def now_s() -> int:
+    return int(time())
+
+
+def test_an_access_token_names_its_session() -> None:
+    assert tokens.sid_of_access(tokens.access("user", SID, now_s())) == SID
+
+
+def test_an_access_token_expires() -> None:
+    with pytest.raises(Unauthorized, match="expired"):
+        tokens.sid_of_access(tokens.access("user", SID, now_s() - tokens.ACCESS_S - 1))
+
+
+def test_refresh_tokens_and_cookies_name_their_session() -> None:
+    assert tokens.sid_of_refresh(tokens.refresh(SID)) == SID
+    assert tokens.sid_of_cookie(tokens.cookie(SID)) == SID
+    assert tokens.refresh(SID) != tokens.refresh(SID)
+
+
+@pytest.mark.parametrize("token", ["", "x", f"{SID}.x", f"{SID}.", "a.b.c", "\u00e4.\u00e4", "."])
+def test_what_we_did_not_sign_is_refused_everywhere(token: str) -> None:
+    for read in (tokens.sid_of_access, tokens.sid_of_refresh, tokens.sid_of_cookie):
+        with pytest.raises(Unauthorized):
+            read(token)
+
+
+def test_one_kind_of_token_is_no_other_kind() -> None:
+    with pytest.raises(Unauthorized):
+        tokens.sid_of_cookie(tokens.refresh(SID))
+    with pytest.raises(Unauthorized):
+        tokens.sid_of_refresh(tokens.cookie(SID))
+
+
+def test_the_csrf_token_belongs_to_one_session() -> None:
+    assert tokens.is_csrf(SID, tokens.csrf(SID))
+    assert not tokens.is_csrf(SID, tokens.csrf("another"))
+    assert not tokens.is_csrf(SID, "")
+
+
+def test_another_installations_tokens_are_refused(keys: Settings) -> None:
+    token = tokens.access("user", SID, now_s())
+    sealing.prepare(_Other())  # type: ignore[arg-type]  # the one setting it reads
+    with pytest.raises(Unauthorized):
+        tokens.sid_of_access(token)
+
+
+class _Other:
+    api_secret_key = "the secret of somebody else"
+    api_secret_key_previous = ""

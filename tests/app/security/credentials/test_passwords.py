@@ -1,0 +1,25 @@
+"""Passwords are kept as argon2id, and nobody's password matches nothing."""
+
+import pytest
+
+from app.security.credentials import passwords
+
+
+async def test_a_password_matches_its_hash_and_no_other() -> None:
+    stored = await passwords.hashed("correct horse")
+    assert stored.startswith("$argon2id$")
+    assert await passwords.matches("correct horse", stored)
+    assert not await passwords.matches("correct hors", stored)
+
+
+async def test_the_same_password_is_never_hashed_alike() -> None:
+    assert await passwords.hashed("again") != await passwords.hashed("again")
+
+
+@pytest.mark.parametrize("guess", ["", "nobody has this password", "x"])
+async def test_nobody_has_no_password(guess: str) -> None:
+    assert not await passwords.matches(guess, None)
+
+
+async def test_a_hash_that_is_none_matches_nothing() -> None:
+    assert not await passwords.matches("x", "not a hash")

@@ -1,0 +1,190 @@
+"""Guessing gets slow, from one address or many; and nobody is locked out for good by somebody else."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from dataclasses import replace
+
+import pytest
+import time_machine
+
+from app import db
+from app.security.limits import brute_force as attempts
+from app.security.limits.brute_force import RULES, WIDE, LockedOut
+from app.security.secrets import sealing
+from app.settings import Settings
+from app.store.identity import login_failures as ledger
+from schema.login_attempts import Proof
+
+MOST, WINDOW_S, LOCKOUT_S = 4, 60, 90
+HOME, ELSEWHERE = "198.51.100.7", "203.0.113.9"
+ADA = "ada@example.org"
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(1_795_000_000, tick=False) as coordinates:
+        yield coordinates
+
+
+@pytest.fixture(autouse=True)
+def rules(store: Settings) -> None:
+    sealing.prepare(store)
+    short = replace(store, bruteforce_max_attempts=MOST, bruteforce_window_s=WINDOW_S, bruteforce_lockout_s=LOCKOUT_S)
+    attempts.prepare(short, ledger)
+
+
+async def guess(address: str, account: str = ADA, proof: Proof = Proof.PASSWORD) -> None:
+    """Somebody tries something wrong, and is told so or has to wait."""
+    await attempts.refuse_if_locked(proof, address, account)
+    await attempts.failed(proof, address, account)
+
+
+async def told(tries: Awaitable[None]) -> str:
+    """`wrong`, or for how many seconds one has to wait."""
+    try:
+        await tries
+    except LockedOut as refusal:
+        return str(refusal.retry_after_s)
+    return "wrong"
+
+
+async def test_who_fails_as_often_as_allowed_waits_for_the_lockout(clock: time_machine.Traveller) -> None:
+    assert [await told(guess(HOME)) for _ in range(MOST + 1)] == ["wrong"] * MOST + [str(LOCKOUT_S)]
+    clock.shift(LOCKOUT_S - 1)
+    assert await told(guess(HOME)) == "1"
+    clock.shift(1)
+    assert await told(guess(HOME)) == "wrong"
+
+
+async def test_tries_that_are_refused_do_not_prolong_the_wait(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST):
+        await guess(HOME)
+    for _ in range(LOCKOUT_S):
+        assert await told(guess(HOME)) != "wrong"
+        clock.shift(1)
+    assert await told(guess(HOME)) == "wrong"
+
+
+async def test_the_window_slides(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST - 1):
+        await guess(HOME)
+        clock.shift(WINDOW_S // 2)
+    assert [await told(guess(HOME)) for _ in range(MOST)] == ["wrong"] * 3 + [str(LOCKOUT_S)]
+
+
+async def test_a_wait_binds_the_account_from_this_address_only(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST):
+        await guess(HOME)
+    assert await told(guess(ELSEWHERE)) == "wrong"
+    assert await told(guess(HOME, "bob@example.org")) == "wrong"
+
+
+async def test_whatever_the_case_it_is_the_same_account(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST):
+        await guess(HOME, " ADA@Example.org")
+    assert await told(guess(HOME)) != "wrong"
+
+
+async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> None:
+    answers = await asyncio.gather(*(told(guess(HOME)) for _ in range(40)))
+    assert answers.count("wrong") <= MOST
+
+
+async def test_a_right_guess_among_many_at_once_is_not_told_apart_once_the_limit_is_reached() -> None:
+    await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # all were admitted before the first was known as wrong
+    for _ in range(MOST):
+        await attempts.failed(Proof.PASSWORD, HOME, ADA)
+    with pytest.raises(LockedOut):
+        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+
+
+async def test_a_right_one_forgives_the_wrong_ones_before_it(clock: time_machine.Traveller) -> None:
+    for _ in range(3):
+        for _ in range(MOST - 1):
+            await guess(HOME)
+        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    assert await told(guess(HOME)) == "wrong"
+
+
+async def test_an_account_guessed_from_many_addresses_is_closed_to_strangers(clock: time_machine.Traveller) -> None:
+    answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE + 1)]
+    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
+
+
+async def test_its_owner_gets_in_meanwhile_from_where_they_got_in_before(clock: time_machine.Traveller) -> None:
+    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    for _ in range(10):
+        answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE + 1)]
+        assert answers[-1] == str(LOCKOUT_S)
+        await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)
+        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+        clock.shift(LOCKOUT_S)
+
+
+async def test_a_familiar_address_still_has_its_own_limit(clock: time_machine.Traveller) -> None:
+    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    assert [await told(guess(HOME)) for _ in range(MOST + 1)][-1] == str(LOCKOUT_S)
+
+
+async def test_an_address_that_guesses_at_many_accounts_has_to_wait(clock: time_machine.Traveller) -> None:
+    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    answers = [await told(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE + 1)]
+    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
+    await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # who shares that address and is known goes on
+
+
+async def test_many_at_once_from_many_addresses_are_counted_together() -> None:
+    answers = await asyncio.gather(*(told(guess(f"192.0.2.{number}")) for number in range(40)))
+    assert answers.count("wrong") <= MOST * WIDE
+
+
+async def test_addresses_of_one_ipv6_network_are_one(clock: time_machine.Traveller) -> None:
+    answers = [await told(guess(f"2001:db8::{number:x}")) for number in range(1, MOST + 2)]
+    assert answers[-1] == str(LOCKOUT_S)
+    assert await told(guess("2001:db8:0:1::1")) == "wrong"
+
+
+async def test_kinds_of_proof_are_counted_apart(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST):
+        await guess(HOME)
+    assert await told(guess(HOME, proof=Proof.CODE)) == "wrong"
+
+
+async def test_codes_are_guarded_more_strictly_than_passwords(clock: time_machine.Traveller) -> None:
+    answers = [await told(guess(f"192.0.2.{number}", proof=Proof.CODE)) for number in range(MOST + 1)]
+    assert answers == ["wrong"] * MOST + [str(LOCKOUT_S * RULES[Proof.CODE].slow)]
+
+
+async def test_keys_name_nobody_and_bind_their_address(clock: time_machine.Traveller) -> None:
+    answers = [await told(guess(HOME, "", Proof.KEY)) for _ in range(MOST * WIDE + 1)]
+    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
+    assert await told(guess(ELSEWHERE, "", Proof.KEY)) == "wrong"
+
+
+async def test_a_clock_that_was_put_back_locks_nobody_out_for_long(clock: time_machine.Traveller) -> None:
+    for _ in range(MOST):
+        await guess(HOME)
+    clock.shift(-3_600)
+    assert await told(guess(HOME)) == "wrong"
+
+
+async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Traveller) -> None:
+    await guess(HOME, "hunter2, typed into the wrong field")
+    assert "hunter2" not in str([dict(row) for row in await db.rows("SELECT * FROM attempts")])
+
+
+async def test_a_success_without_anything_new_writes_nothing(clock: time_machine.Traveller) -> None:
+    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    first = [dict(row) for row in await db.rows("SELECT * FROM familiar")]
+    clock.shift(3_600)
+    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    assert [dict(row) for row in await db.rows("SELECT * FROM familiar")] == first
+
+
+async def test_failures_are_forgotten_when_they_count_for_nothing(clock: time_machine.Traveller) -> None:
+    await guess(HOME)
+    await attempts.succeeded(Proof.PASSWORD, ELSEWHERE, ADA)
+    now_ms = 1_795_000_000_000
+    assert await ledger.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000) == 0
+    assert await ledger.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000 + 1) == 1
+    assert await ledger.forget(now_ms + ledger.FAMILIAR_MS + 1) == 1

@@ -1,0 +1,151 @@
+"""Rate limits: shared by all processes, paid for with few questions to Redis, and there without it."""
+
+import asyncio
+from time import time
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisGone
+
+from app import queue as queues
+from app.env_vars import Rate
+from app.security.limits.rate_limits import PARTS, Rates, Standing
+from app.settings import Settings
+
+
+class Counting:
+    """Redis, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def eval(self, *args: Any) -> Any:
+        self.asked += 1
+        return await queues.client().eval(*args)
+
+
+class Hanging:
+    """A Redis that takes the question and never answers."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def eval(self, *_: Any) -> Any:
+        self.asked += 1
+        await asyncio.Event().wait()
+
+
+class Gone:
+    """A Redis nobody can reach, until it is back."""
+
+    def __init__(self) -> None:
+        self.is_back = False
+
+    async def eval(self, *args: Any) -> Any:
+        if self.is_back:
+            return await queues.client().eval(*args)
+        raise RedisGone
+
+
+async def taken(rates: Rates, times: int, who: str = "ada") -> list[Standing]:
+    found = [await rates.take("read", who) for _ in range(times)]
+    return [one for one in found if one is not None]
+
+
+def fitting(standings: list[Standing]) -> int:
+    return sum(not one.wait_s for one in standings)
+
+
+@pytest.fixture
+async def redis(queue: Settings) -> Counting:
+    return Counting()
+
+
+async def test_a_full_bucket_is_spent_to_the_last_token_and_no_further(redis: Counting) -> None:
+    rates = Rates({"read": Rate(50, 3_600)}, lambda: redis)
+    told = await taken(rates, 55)
+    assert fitting(told) == 50
+    assert [one.remaining for one in told[:50]] == list(range(49, -1, -1))
+    assert 1 <= told[-1].wait_s <= 3_600 // 50
+
+
+async def test_many_at_once_get_no_more_than_one_after_the_other(redis: Counting) -> None:
+    rates = Rates({"read": Rate(50, 3_600)}, lambda: redis)
+    told = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
+    assert sum(map(fitting, told)) == 50
+
+
+async def test_processes_share_a_bucket(redis: Counting) -> None:
+    one, other = (Rates({"read": Rate(50, 3_600)}, lambda: redis) for _ in range(2))
+    told = [standing for _ in range(60) for rates in (one, other) for standing in await taken(rates, 1)]
+    assert fitting(told) == 50
+
+
+async def test_redis_is_asked_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
+    rates = Rates({"read": Rate(10_000, 3_600)}, lambda: redis)
+    assert fitting(await taken(rates, 5_000)) == 5_000
+    assert redis.asked <= 10 + PARTS  # doubling from 1 to 1,000, then a tenth at a time
+
+
+async def test_who_is_refused_does_not_ask_redis_each_time(redis: Counting) -> None:
+    rates = Rates({"read": Rate(2, 3_600)}, lambda: redis)
+    await taken(rates, 3)
+    asked = redis.asked
+    assert fitting(await taken(rates, 100)) == 0
+    assert redis.asked == asked
+
+
+async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> None:
+    rates = Rates({"read": Rate(1, 3_600), "write": Rate(1, 3_600)}, lambda: redis)
+    await taken(rates, 2)
+    assert fitting(await taken(rates, 1, "bob")) == 1
+    assert (await rates.take("write", "ada")) is not None
+
+
+async def test_a_group_without_a_limit_counts_nothing(redis: Counting) -> None:
+    assert await Rates({"read": None}, lambda: redis).take("read", "ada") is None
+    assert redis.asked == 0
+
+
+async def test_tokens_come_back_with_time(redis: Counting) -> None:
+    rates = Rates({"read": Rate(20, 1)}, lambda: redis)
+    await taken(rates, 25)
+    async with asyncio.timeout(10):
+        while not fitting(await taken(rates, 1)):
+            await asyncio.sleep(0.05)
+
+
+async def test_the_reset_is_when_the_bucket_is_full_again(redis: Counting) -> None:
+    rates = Rates({"read": Rate(10, 1_000)}, lambda: redis)
+    told = await taken(rates, 10)
+    assert time() + 900 < told[-1].reset_s < time() + 1_001
+
+
+async def test_without_redis_each_process_counts_by_itself(redis: Counting) -> None:
+    gone = Gone()
+    rates = Rates({"read": Rate(50, 3_600)}, lambda: gone)
+    assert fitting(await taken(rates, 60)) == 50
+
+
+async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
+    gone = Gone()
+    rates = Rates({"read": Rate(50, 3_600)}, lambda: gone, rest_s=0.0)
+    await taken(rates, 5)
+    gone.is_back = True
+    await taken(rates, 40)
+    assert await queues.client().exists("wk:rate:read:ada")
+
+
+async def test_a_redis_that_hangs_is_asked_once_and_then_left_alone() -> None:
+    hanging = Hanging()
+    rates = Rates({"read": Rate(1_000, 3_600)}, lambda: hanging)
+    for number in range(20):
+        await taken(rates, 20, f"user{number}")
+    assert hanging.asked == 1
+
+
+async def test_what_is_remembered_of_callers_is_bounded(redis: Counting) -> None:
+    rates = Rates({"read": Rate(5, 3_600)}, lambda: redis, most=10)
+    for number in range(50):
+        await taken(rates, 1, f"user{number}")
+    assert len(rates._leases) <= 10

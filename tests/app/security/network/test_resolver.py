@@ -1,0 +1,106 @@
+"""Names to addresses."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from app.security.network.resolver import NAMING, Names, NamesUnavailable, NameUnknown, by_system, literal
+
+
+class Counting:
+    """A resolver that says how often it was asked, and waits until it may answer."""
+
+    def __init__(self, *, failing=False):
+        self.asked, self.may_answer, self._failing = [], threading.Event(), failing
+        self.may_answer.set()
+
+    def __call__(self, host):
+        self.asked.append(host)
+        self.may_answer.wait(5)
+        if self._failing:
+            raise NamesUnavailable(socket.EAI_AGAIN, "nobody answers")
+        return ("192.0.2.1",)
+
+
+@pytest.fixture
+def open_names():
+    made = []
+
+    def make(lookup, **options):
+        made.append(Names(lookup, **options))
+        return made[-1]
+
+    yield make
+    for names in made:
+        names.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("2001:DB8::0:1", "2001:db8::1")]
+    + [(name, "") for name in ("localhost", "127.1", "0x7f000001", "2130706433", "127.000.0.1", "1.2.3.4.", "")],
+)
+def test_only_usual_forms_are_addresses_already(host, own):
+    assert literal(host) == own
+
+
+def test_the_system_knows_this_host_by_name_and_numbers_in_disguise():
+    assert "127.0.0.1" in by_system("localhost")
+    assert by_system("0x7f.1") == ("127.0.0.1",)
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "a..b", "bad_\N{SNOWMAN}name." + "b" * 70])
+def test_what_is_no_name_is_unknown(host):
+    with pytest.raises(NameUnknown):
+        by_system(host)
+
+
+async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_names):
+    lookup = Counting()
+    names, forgetful = open_names(lookup), open_names(lookup, kept_s=0)
+    assert await names.addresses("a") == await names.addresses("a") == ("192.0.2.1",)
+    assert lookup.asked == ["a"]
+    await forgetful.addresses("a")
+    await forgetful.addresses("a")
+    assert lookup.asked == ["a", "a", "a"]
+
+
+async def test_many_who_ask_at_once_ask_once(open_names):
+    lookup = Counting()
+    names = open_names(lookup)
+    await asyncio.gather(*(names.addresses("a") for _ in range(50)))
+    assert lookup.asked == ["a"]
+
+
+async def test_a_failure_is_told_to_all_and_not_kept(open_names):
+    lookup = Counting(failing=True)
+    names = open_names(lookup)
+    told = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
+    assert {type(one) for one in told} == {NamesUnavailable}
+    with pytest.raises(NamesUnavailable):
+        await names.addresses("a")
+    assert lookup.asked == ["a", "a"]
+
+
+async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_first(open_names):
+    lookup = Counting()
+    names = open_names(lookup, most=2)
+    for host in ("a", "b", "c", "b", "a"):
+        await names.addresses(host)
+    assert lookup.asked == ["a", "b", "c", "a"]
+
+
+async def test_one_who_gives_up_leaves_the_answer_to_the_others(open_names):
+    lookup = Counting()
+    lookup.may_answer.clear()
+    names = open_names(lookup)
+    hurried, patient = (asyncio.create_task(names.addresses("a")) for _ in range(2))
+    await asyncio.sleep(0)
+    hurried.cancel()
+    with pytest.raises(asyncio.CancelledError) as cut:
+        await hurried
+    assert NAMING in cut.value.__notes__
+    lookup.may_answer.set()
+    assert await patient == ("192.0.2.1",)

@@ -1,0 +1,157 @@
+"""What tries say of their channel: it rests, it is probed, it is paused, and others are told."""
+
+import msgspec
+import pytest
+
+from app import db
+from app.domain.alerting.circuit_breaker import Answer
+from app.errors import NoSuch
+from app.security.secrets import sealing
+from app.store.alerting import channel_health, channel_tests as trials, channels, delivery_queue as deliveries
+from app.store.alerting.channel_health import Counts
+from app.store.alerting.delivery_results import Settled
+from app.store.alerting.dispatch_plan import LEASE_MS
+from schema.channels import ChannelPatch
+from tests.app.store.owing import NOW, Owing, claimed, owing, settled, state
+
+SOON = NOW + 1_000
+REST = 30_000
+
+
+@pytest.fixture(autouse=True)
+def sealed(store) -> None:
+    sealing.prepare(store)
+
+
+async def failing(count: int, answer: Answer = Answer.BUSY, *, asked_s: float = 0, error: str = "answered 500"):
+    """A channel whose first messages failed like this; the others wait."""
+    owed = await owing(8)
+    ids = [await owed.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(8)]
+    await claimed(ids[:count])
+    after = "pending" if answer is Answer.BUSY else "dead"
+    await settled(
+        *(Settled(id_, 1, after, error, SOON, answer=answer, asked_s=asked_s) for id_ in ids[:count]), now_ms=NOW
+    )
+    return owed, ids
+
+
+async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
+    owed, ids = await failing(5)
+    assert await claimed(ids, NOW + REST - 1) == []
+    assert await deliveries.due(NOW + REST - 1) == {}
+    assert await channel_health.count(NOW) == Counts(1, 0)
+    health = (await channels.read(owed.channel_id)).health
+    assert (health.failures, health.reason) == (5, "answered 500")
+
+
+async def test_after_the_rest_one_delivery_goes_as_the_probe_and_its_success_frees_the_others():
+    owed, ids = await failing(5)
+    later = NOW + REST
+    assert owed.channel_id in await deliveries.due(later)
+    assert await claimed(ids, later) == [ids[0]]
+    assert await claimed(ids, later) == []
+    freed = await settled(Settled(ids[0], 2, "sent", answer=Answer.TAKEN), now_ms=later)
+    assert freed == {owed.channel_id: ids[1:]}
+    assert await claimed(ids, later) == ids[1:]
+    assert (await channels.read(owed.channel_id)).health.state == "ok"
+
+
+async def test_a_probe_that_fails_doubles_the_rest():
+    _, ids = await failing(5)
+    later = NOW + REST
+    await claimed(ids, later)
+    await settled(Settled(ids[0], 2, "pending", "answered 500", later, answer=Answer.BUSY), now_ms=later)
+    assert await claimed(ids, later + 2 * REST - 1) == []
+    assert len(await claimed(ids, later + 2 * REST)) == 1
+
+
+async def test_a_probe_whose_worker_was_killed_is_followed_by_another():
+    _, ids = await failing(5)
+    await claimed(ids, NOW + REST)
+    assert len(await claimed(ids, NOW + REST + LEASE_MS)) == 1
+
+
+async def test_a_channel_that_asks_for_time_gets_it_at_once():
+    _, ids = await failing(1, asked_s=90)
+    assert await claimed(ids, NOW + 89_999) == []
+    assert await claimed(ids, NOW + 90_000) == [ids[0]]
+
+
+async def test_success_opens_at_once_what_would_wait_longer():
+    owed, ids = await failing(5)
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1 WHERE id = ?2", NOW + 10 * REST, ids[1])
+    await claimed(ids, NOW + REST)
+    freed = await settled(Settled(ids[0], 2, "sent", answer=Answer.TAKEN), now_ms=NOW + REST)
+    assert ids[1] in freed[owed.channel_id]
+
+
+@pytest.mark.parametrize(("count", "answer"), [(3, Answer.BARRED), (1, Answer.GONE)])
+async def test_a_channel_that_refuses_for_good_is_paused_and_what_waits_is_dead(count, answer):
+    owed, ids = await failing(count, answer, error="answered 401")
+    assert await state(ids[7]) == ("dead", 0, "the channel is paused: answered 401")
+    health = (await channels.read(owed.channel_id)).health
+    assert (health.state, health.reason) == ("paused", "answered 401")
+    assert await channel_health.count(NOW) == Counts(0, 1)
+
+
+async def test_two_refusals_pause_nothing():
+    _, ids = await failing(2, Answer.BARRED)
+    assert await claimed(ids) == ids[2:]
+
+
+async def test_that_a_channel_is_paused_is_an_event_with_its_name():
+    owed, _ = await failing(3, Answer.BARRED, error="answered 401")
+    (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.channel_failing'")
+    told = msgspec.json.decode(row["data"])
+    assert told["channel"] == {"id": owed.channel_id, "name": "ops", "type": "webhook"}
+    assert told["msg"] == "The channel ops is paused: answered 401"
+
+
+async def test_a_new_delivery_to_a_paused_channel_is_listed_as_dead():
+    owed, _ = await failing(3, Answer.BARRED, error="answered 401")
+    up = await owed.up(3, at_ms=NOW + 60_000)
+    assert await claimed([up], NOW + 60_000) == []
+    assert await state(up) == ("dead", 0, "the channel is paused: answered 401")
+
+
+async def resumed(owed: Owing) -> None:
+    await channel_health.resume(owed.channel_id)
+
+
+async def reconfigured(owed: Owing) -> None:
+    await channels.change(owed.channel_id, ChannelPatch(config={"url": "http://127.0.0.1:9/other"}))
+
+
+async def tried_out(owed: Owing) -> None:
+    test = await trials.add(owed.channel_id, trials.example())
+    assert len(await claimed([test], 2 * NOW)) == 1  # somebody tries whether it works by now
+    await settled(Settled(test, 1, "sent", answer=Answer.TAKEN))
+
+
+@pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
+async def test_a_paused_channel_is_told_again_once_somebody_mended_it(mended):
+    owed, _ = await failing(3, Answer.BARRED)
+    await mended(owed)
+    assert (await channels.read(owed.channel_id)).health.state == "ok"
+    up = await owed.up(3, at_ms=NOW + 60_000)
+    assert await claimed([up], NOW + 60_000) == [up]
+
+
+async def test_another_name_mends_nothing():
+    owed, _ = await failing(3, Answer.BARRED)
+    await channels.change(owed.channel_id, ChannelPatch(name="other"))
+    assert (await channels.read(owed.channel_id)).health.state == "paused"
+
+
+async def test_a_channel_that_is_not_there_can_not_be_resumed():
+    with pytest.raises(NoSuch):
+        await channel_health.resume("nobody")
+
+
+async def test_what_was_stored_while_a_settlement_waited_for_its_turn_goes_after_it():
+    owed = await owing()
+    down = await owed.down()
+    await claimed([down])
+    up = await owed.up(now_ms=NOW + 20)
+    assert await claimed([up], NOW + 20) == []  # its elder is on its way
+    assert await settled(Settled(down, 1, "sent", answer=Answer.TAKEN), now_ms=NOW + 10) == {owed.channel_id: [up]}

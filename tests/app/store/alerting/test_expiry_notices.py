@@ -1,0 +1,171 @@
+"""A certificate's end is told at each threshold, once, whatever is checked, restarted or renewed meanwhile."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from app import db
+from app.domain.alerting.expiry import DAY_MS
+from app.security.secrets import sealing
+from app.store.alerting import expiry_notices as expiries, webhooks
+from app.store.monitoring import series
+from app.store.system import settings
+from app.store.transactions import monitors, results as heartbeats
+from schema.events import EventKind
+from schema.jobs import Ends
+from schema.settings import SettingPatch
+from schema.webhooks import WebhookDraft
+from tests import make
+
+NOW, STEP = make.NOW_MS, make.MINUTE_MS
+ENDS_MS = NOW + 40 * DAY_MS
+LEAF = Ends("certificate", "ab12", "CN=shop.example", "CN=An Authority", ENDS_MS)
+EXPIRED = Ends("certificate", "", "", "", 0)
+
+
+@pytest.fixture(autouse=True)
+def fresh(store):
+    sealing.prepare(store)
+    settings.forget()
+    expiries.forget()
+
+
+@pytest.fixture
+async def known():
+    """Two monitors."""
+    numbers = [plan.series for name in ("one", "two") for plan in (await monitors.add(make.monitor(name=name))).plans]
+    return {one.series: one for one in await series.snapshots(numbers)}
+
+
+async def seen(known, *left_days: float, ends: Ends = LEAF, no: int | None = None, **changes):
+    """Check when so many days are left, one check after the other: the days that were told."""
+    told = []
+    for days in left_days:
+        at_ms = ENDS_MS - round(days * DAY_MS)
+        outcome = make.outcome(series=no or min(known), at_ms=at_ms, ends=ends, **changes)
+        events = (await heartbeats.absorb(make.results(outcome), known, at_ms)).events
+        told += [event.data["days"] for event in events if event.event is EventKind.CERTIFICATE_EXPIRING]
+    return told
+
+
+async def test_each_threshold_is_told_once_on_its_way_to_the_end(known):
+    days = [45, 30.5, 30, 29, 14.2, 13.9, 13, 7, 6, 2.9, 1, 0.5, 0, -1, -20]
+    assert await seen(known, *days) == [30, 14, 7, 3, 1, 0]
+
+
+async def test_who_comes_late_hears_of_it_once(known):
+    assert await seen(known, 5, 4.5, 4) == [5]
+    assert [row["days"] for row in await db.rows("SELECT days FROM expiries ORDER BY days")] == [7, 14, 30]
+    assert await seen(known, 3) == [3]
+
+
+async def test_one_that_has_ended_already_is_told_once(known):
+    assert await seen(known, -2, -3) == [-2]
+
+
+async def test_a_restart_tells_nothing_again(known):
+    assert await seen(known, 20) == [20]
+    expiries.forget()
+    assert await seen(known, 19) == []
+
+
+async def test_a_certificate_that_is_on_record_costs_no_statement(known, monkeypatch):
+    assert await seen(known, 20) == [20]
+    asked: list[str] = []
+    real = db.rows
+
+    async def listening(sql, *args):
+        asked.append(sql)
+        return await real(sql, *args)
+
+    monkeypatch.setattr(db, "rows", listening)
+    assert await seen(known, 19, 18) == []
+    assert asked
+    assert not [sql for sql in asked if "expiries" in sql]
+
+
+async def test_a_renewed_certificate_begins_anew(known):
+    assert await seen(known, 10, 9) == [10]
+    renewed = msgspec.structs.replace(LEAF, identity="cd34")
+    assert await seen(known, 8, 7, ends=renewed) == [8, 7]
+
+
+async def test_two_monitors_of_one_certificate_are_told_each(known):
+    first, second = known
+    assert await seen(known, 10, no=first) == [10]
+    assert await seen(known, 9, no=second) == [9]
+
+
+async def test_an_end_is_told_although_the_handshake_shows_no_certificate_any_more(known):
+    assert await seen(known, 1) == [1]
+    assert await seen(known, -0.5, -1, ends=EXPIRED) == [0]
+    renewed = Ends("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
+    assert await seen(known, -60, ends=renewed) == [30]
+    assert await seen(known, -90.5, ends=EXPIRED) == [0]
+
+
+async def test_an_expired_one_that_nobody_ever_saw_is_the_monitors_failure_and_no_notice(known):
+    assert await seen(known, 3, ends=EXPIRED) == []
+
+
+async def test_another_certificates_fault_is_not_the_end_of_ours(known):
+    assert await seen(known, 20) == [20]
+    assert await seen(known, 19, ends=EXPIRED) == []
+
+
+async def test_the_notice_says_what_ends_and_when(known):
+    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - 7 * DAY_MS, ends=LEAF)
+    (event,) = (await heartbeats.absorb(make.results(outcome), known, NOW)).events
+    snapshot = known[min(known)]
+    assert event.monitor_id == snapshot.monitor_id
+    assert event.data == {
+        "monitor": {"id": snapshot.monitor_id, "name": "one", "type": "http"},
+        "name": "CN=shop.example",
+        "expires_at": datetime.fromtimestamp(ENDS_MS / 1000, UTC),
+        "days": 7,
+        "issuer": "CN=An Authority",
+        "fingerprint": "ab12",
+    }
+
+
+async def test_a_domain_is_told_by_its_own_event_and_again_when_it_was_prolonged(known):
+    told = []
+    for year, left in ((1, 10), (1, 9), (2, 8)):
+        ends = Ends("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
+        outcome = make.outcome(series=min(known), at_ms=ENDS_MS - left * DAY_MS, ends=ends)
+        told += (await heartbeats.absorb(make.results(outcome), known, NOW)).events
+    assert [(one.event, one.data["days"]) for one in told] == [("domain.expiring", 10), ("domain.expiring", 8)]
+    assert (told[0].data["name"], told[0].data["registrar"]) == ("shop.example", "Names Ltd")
+
+
+async def test_which_days_are_told_is_a_setting(known):
+    await settings.put("expiry.notify_days", SettingPatch(value=[60, 2]))
+    assert await seen(known, 59, 30, 14, 2, 1, -1) == [59, 2]
+    await settings.put("expiry.notify_days", SettingPatch(value=[]))
+    assert await seen(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
+
+
+async def test_what_was_not_committed_is_told_the_next_time(known, monkeypatch):
+    async def broken(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.store.alerting.outbox.owe", broken)
+        with pytest.raises(OSError, match="the disk is gone"):
+            await seen(known, 10)
+    assert await seen(known, 9) == [9]
+
+
+async def test_who_subscribed_is_owed_the_notice(known):
+    hook = await webhooks.add(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
+    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, ends=LEAF)
+    absorbed = await heartbeats.absorb(make.results(outcome), known, NOW)
+    assert list(absorbed.deliveries) == [hook.id]
+
+
+async def test_with_its_monitor_all_is_forgotten(known):
+    assert await seen(known, 10) == [10]
+    await monitors.remove(known[min(known)].monitor_id)
+    assert await db.rows("SELECT * FROM expiries") == []
+    assert await seen(known, 5) == []

@@ -1,0 +1,170 @@
+"""The outbox stores events with the deliveries they call for, in a fixed number of statements."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app import db
+from app.security.secrets import sealing
+from app.store.alerting import channels, outbox
+from app.store.monitoring import tags
+from app.store.transactions import monitors
+from schema.channels import ChannelPatch
+from schema.events import Event, EventKind
+from schema.tags import TagDraft
+from tests import make
+
+NOW = make.NOW_MS
+DOWN, UP, LAG = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.SCHEDULE_LAG
+END = EventKind.INCIDENT_RESOLVED
+
+
+@pytest.fixture(autouse=True)
+def sealed(store):
+    sealing.prepare(store)
+
+
+async def channel(name: str = "ops", **changes: Any) -> str:
+    return (await channels.add(make.channel(name=name, **changes))).id
+
+
+async def monitor(*linked: str, **changes: Any) -> str:
+    draft = make.monitor(notification_channel_ids=list(linked), **changes)
+    return (await monitors.add(draft)).monitor.id
+
+
+async def webhook(*patterns: str) -> str:
+    id_ = await channel("hook", events=list(patterns), all_monitors=True)
+    await db.rows("UPDATE channels SET kind = 'webhook' WHERE id = ?1", id_)
+    return id_
+
+
+def event(kind: EventKind = DOWN, monitor_id: str | None = None, **data: Any) -> Event:
+    at = datetime.fromtimestamp(NOW / 1000, UTC)
+    return Event(id=str(uuid4()), event=kind, at=at, monitor_id=monitor_id, data=data)
+
+
+async def owe(*events: Event) -> dict[str, list[str]]:
+    async with db.writing():
+        return await outbox.owe(events, NOW)
+
+
+async def told(*events: Event) -> set[str]:
+    return set(await owe(*events))
+
+
+async def test_an_event_is_stored_with_the_incident_it_belongs_to():
+    one = event(monitor_id="m", incident={"id": "i"}, msg="refused")
+    assert await owe(one) == {}
+    (row,) = await db.rows("SELECT * FROM events")
+    assert (row["id"], row["kind"], row["monitor_id"], row["incident_id"]) == (one.id, "monitor.down", "m", "i")
+    assert (row["at_ms"], row["created_ms"]) == (NOW, NOW)
+
+
+async def test_nothing_is_stored_of_nothing():
+    assert await owe() == {}
+
+
+async def test_channels_are_told_that_are_linked_or_share_a_tag_or_want_all_monitors():
+    shop = (await tags.add(TagDraft(name="shop"))).id
+    linked, tagged, everywhere = await channel(), await channel(tag_ids=[shop]), await channel(all_monitors=True)
+    await channel()
+    one = await monitor(linked, tag_ids=[shop])
+    assert await told(event(monitor_id=one)) == {linked, tagged, everywhere}
+
+
+async def test_a_channel_that_is_tied_thrice_is_told_once():
+    shop = (await tags.add(TagDraft(name="shop"))).id
+    thrice = await channel(tag_ids=[shop], all_monitors=True)
+    (ids,) = (await owe(event(monitor_id=await monitor(thrice, tag_ids=[shop])))).values()
+    assert len(ids) == 1
+
+
+async def test_a_channel_that_is_switched_off_is_not_told():
+    assert await told(event(monitor_id=await monitor(await channel(active=False)))) == set()
+
+
+async def test_what_a_paused_channel_misses_is_owed_so_that_it_is_listed():
+    paused = await channel()
+    await db.rows("UPDATE channels SET paused_ms = 1 WHERE id = ?1", paused)
+    assert await told(event(monitor_id=await monitor(paused))) == {paused}
+
+
+async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more():
+    linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
+    one = await monitor(linked)
+    await owe(event(monitor_id=one, incident={"id": "i"}))
+    await monitors.remove(one)  # its links are gone
+    assert await told(event(END, one, incident={"id": "i"})) == set()
+    assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
+
+
+async def test_a_channel_is_told_what_its_patterns_name():
+    downs, everything = await channel(events=["monitor.down"]), await channel(events=["*"])
+    one = await monitor(downs, everything)
+    assert await told(event(monitor_id=one)) == {downs, everything}
+    assert await told(event(EventKind.MONITOR_DEGRADED, one)) == {everything}
+
+
+@pytest.mark.parametrize(
+    ("state", "hears"), [("sent", True), ("pending", True), ("suppressed", False), ("dead", False)]
+)
+async def test_whoever_was_told_of_an_incident_hears_its_end(state, hears):
+    linked, escalated = await channel(), await channel(events=["*"])
+    one = await monitor(linked)
+    first = event(monitor_id=one, incident={"id": "i"})
+    await owe(first)
+    await db.rows(
+        "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, state, at_ms, next_at_ms, created_ms)"
+        " VALUES ('d', ?1, ?2, ?3, ?4, ?5, ?5, ?5)",
+        *(first.id, escalated, one, state, NOW),
+    )
+    assert await told(event(UP, one, incident={"id": "another"})) == {linked}
+    assert (escalated in await told(event(UP, one, incident={"id": "i"}))) is hears
+
+
+async def test_webhooks_hear_of_all_monitors_what_they_registered_for():
+    hook = await webhook("monitor.*", "deployment.failed")
+    one = await monitor()
+    assert await told(event(EventKind.MONITOR_UPDATED, one)) == {hook}
+    assert await told(event(EventKind.DEPLOYMENT_FAILED)) == {hook}
+    assert await told(event(EventKind.DEPLOYMENT_STARTED)) == set()
+
+
+async def test_our_own_troubles_go_to_the_default_channels_or_to_all():
+    one, hook = await channel(), await webhook("*")
+    assert await told(event(LAG)) == {one, hook}
+    usual = await channel(is_default=True)
+    assert await told(event(LAG)) == {usual, hook}
+    asked = await channel(events=["system.*"])
+    assert await told(event(LAG)) == {asked, hook}
+
+
+async def test_a_failing_channel_is_told_of_through_another():
+    failing, other = await channel(is_default=True), await channel()
+    assert await told(event(EventKind.CHANNEL_FAILING, channel={"id": failing})) == {other}
+
+
+async def test_changed_terms_hold_for_the_next_event():
+    one = await channel()
+    watched = await monitor(one)
+    await channels.change(one, ChannelPatch(events=["monitor.up"]))
+    assert await told(event(monitor_id=watched)) == set()
+
+
+async def test_many_outages_take_as_many_statements_as_one(monkeypatch):
+    linked = await channel()
+    ids = [await monitor(linked) for _ in range(5)]
+    statements, rows = [], db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    await owe(event(monitor_id=ids[0], incident={"id": "i"}))
+    few = len(statements)
+    owed = await owe(*(event(monitor_id=id_, incident={"id": id_}) for id_ in ids * 20))
+    assert (len(statements) - few, len(owed[linked])) == (few, 100)

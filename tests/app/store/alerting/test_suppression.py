@@ -1,0 +1,172 @@
+"""Gates find out what speaks against a delivery, for a batch of them at a time."""
+
+from time import time
+from typing import Any
+
+import pytest
+
+from app import db
+from app.domain.alerting.suppression import IN_TIME, NOT_TOLD, TOLD_MEANWHILE
+from app.security.secrets import sealing
+from app.store.alerting import suppression as gates
+from app.store.alerting.suppression import Candidate, Gate
+from app.store.transactions import monitors
+from schema.channels.terms import QuietHours
+from schema.events import EventKind
+from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
+
+SECOND = 1_000
+SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
+BEHIND_ROUTER = "monitor.down: behind 'Router', which is down"
+
+
+@pytest.fixture(autouse=True)
+def sealed(store):
+    sealing.prepare(store)
+
+
+async def webhook() -> str:
+    id_ = await channel(events=["*"])
+    await db.rows("UPDATE channels SET kind = 'webhook' WHERE id = ?1", id_)
+    return id_
+
+
+async def test_nothing_is_asked_of_nothing():
+    assert await gates.of([], NOW) == {}
+
+
+async def test_a_delivery_whose_channel_is_gone_is_left_to_the_sender():
+    stranger = Candidate("d", "e", "gone", "m", EventKind.MONITOR_DOWN, NOW, NOW)
+    assert await gates.of([stranger], NOW) == {"d": Gate()}
+
+
+async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
+    await channel()
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + STEP)
+    assert await settled(NOW + STEP) == [SENT_DOWN, SENT_UP]
+
+
+async def test_quiet_hours_hold_for_what_has_no_monitor_too():
+    ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
+    assert (await gates.of([lag], NOW))["d"].action == "wait"
+
+
+@pytest.mark.parametrize(
+    ("recovery_ms", "told"),
+    [
+        (59 * SECOND, [f"monitor.down: {IN_TIME}", f"monitor.up: {NOT_TOLD}"]),
+        (61 * SECOND, [SENT_DOWN, SENT_UP]),
+    ],
+)
+async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_end(recovery_ms, told):
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + recovery_ms)
+    assert await settled(NOW + 70 * SECOND) == told
+
+
+async def test_the_next_outage_is_not_the_last_one():
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    await passes(one, NOW + SECOND)
+    await settled(NOW + STEP)
+    await fails(one, NOW + 2 * STEP)
+    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
+    await passes(one, NOW + 4 * STEP)
+    assert await settled(NOW + 4 * STEP) == [SENT_UP]
+
+
+async def test_a_webhook_is_told_every_fact():
+    hook = await webhook()
+    router = await monitor("Router")
+    await fails(router)
+    await fails(await monitor("web", router), NOW + SECOND)
+    told = await settled(NOW + SECOND)
+    assert (set(told), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
+
+
+async def test_what_was_tried_is_not_taken_back():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(one)
+    await db.rows("UPDATE deliveries SET attempts = 1")
+    await fails(router)
+    assert (await asked())[one, "monitor.down"] == Gate()
+
+
+async def test_reminders_of_a_night_are_one_message_in_the_morning():
+    await channel()
+    one = await monitor("web", resend_interval=1)
+    await fails(one)
+    await fails(one, NOW + STEP)
+    await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE at_ms = ?1", NOW, NOW + 2 * STEP)
+    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {TOLD_MEANWHILE}"]
+    await fails(one, NOW + 3 * STEP)
+    assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
+
+
+async def test_the_end_of_an_outage_that_another_message_tells_is_told():
+    await channel()
+    one = await monitor()
+    await fails(one)
+    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'told together with the recovery'")
+    await passes(one, NOW + STEP)
+    assert await settled(NOW + STEP) == [SENT_UP]
+
+
+async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
+    await channel(delay=60)
+    one = await monitor()
+    await fails(one)
+    assert await settled() == ["monitor.down: it must last before it is told"]
+    await passes(one, NOW + 30 * SECOND)
+    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_TOLD}"]
+    assert await settled(NOW + STEP) == [f"monitor.down: {IN_TIME}"]
+
+
+async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
+    ops = await channel()
+    ids = [await monitor(f"web {number}") for number in range(6)]
+    for id_ in ids:
+        await fails(id_)
+    statements, rows = [], db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    found = await db.rows("SELECT id, event_id, monitor_id FROM deliveries")
+    candidates = [
+        Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found
+    ]
+    statements.clear()
+    await gates.of(candidates, NOW)
+    assert len(statements) == 4
+
+
+async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
+    ops = await channel(delay=600)
+    one = await monitor()
+    await fails(one)
+    await escalated(one, ops, NOW + STEP)
+    waits = "monitor.down: it must last before it is told"
+    assert await settled(NOW + STEP) == [waits, "incident.escalated: send"]
+    await passes(one, NOW + 2 * STEP)
+    assert await settled(NOW + 2 * STEP) == [SENT_UP]
+
+
+async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
+    await channel(delay=600)
+    one = await monitor()
+    now_ms = int(time() * 1000)
+    await fails(one, now_ms - STEP)
+    await monitors.set_active(one, active=False)
+    told = await settled(now_ms + SECOND)
+    assert told == [f"monitor.down: {IN_TIME}", f"incident.resolved: {NOT_TOLD}"]

@@ -1,0 +1,185 @@
+"""What is too old goes, what is still needed stays, and a deleted monitor leaves nothing."""
+
+import pytest
+
+from app import db
+from app.domain.incidents.lifecycle import Line
+from app.store.history import completeness as history, retention, rollups
+from app.store.history.retention import Keep
+from app.store.incidents import timeline as timelines
+from app.store.system import checkpoints as marks
+from app.store.tables.heartbeats import IMPORTANT
+from schema.heartbeats import slot_of
+from schema.incidents import EntryKind
+from schema.status import Status
+from tests.app.store import past
+from tests.app.store.past import DAY, HOUR, START
+
+NOW = START + 3 * DAY
+KEEP = Keep(beats_days=1, hours_days=2, days_days=30)
+
+
+async def kept(table="heartbeats"):
+    """Series and instants of what is left."""
+    return [slot_of(row["id"]) for row in await db.rows(f"SELECT id FROM {table} ORDER BY id")]
+
+
+async def count(table):
+    return (await db.rows(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
+
+
+async def roll_all(now_ms):
+    while await rollups.advance(now_ms):
+        pass
+
+
+@pytest.fixture
+async def three_days(store):
+    """Two series that were checked every five minutes for three days, and rolled up."""
+    for no in (1, 2):
+        await past.series(no, (START, 5 * past.MINUTE))
+        await past.beats(no, past.slots(no, START, NOW, 5 * past.MINUTE))
+    await roll_all(NOW)
+
+
+async def test_old_heartbeats_go_and_young_ones_stay(three_days):
+    await retention.prune(NOW, KEEP)
+    assert {series for series, _ in await kept()} == {1, 2}
+    assert min(at_ms for _, at_ms in await kept()) >= NOW - DAY
+    assert await count("heartbeats") == 2 * 288
+
+
+async def test_nothing_goes_before_it_is_rolled_up(three_days):
+    await marks.move(marks.ROLLED, START + 5 * HOUR)
+    await retention.prune(NOW, KEEP)
+    early = [series for series, at_ms in await kept() if at_ms < START + 4 * HOUR]
+    assert early == [1, 2]  # the newest of the rolled ones; the fifth hour will be rolled once more
+
+
+async def test_without_any_rollup_nothing_goes(store):
+    await past.series(1)
+    await past.beats(1, past.slots(1, START, START + HOUR))
+    assert await retention.prune(NOW, KEEP) == 0
+
+
+async def test_the_history_is_whole_after_pruning(three_days):
+    await retention.prune(NOW, KEEP)
+    found = await history.report(NOW, HOUR)
+    assert (found.missing, found.doubled) == (0, 0)
+    assert found.slots > 500
+
+
+async def test_important_heartbeats_stay_longer_with_their_words(store):
+    await past.series(1)
+    first, second, *_, last = past.slots(1, START + 5 * HOUR, NOW - 3 * HOUR)
+    await past.beats(1, [first], Status.DOWN, IMPORTANT)
+    await past.beats(1, [second, last], Status.DOWN)
+    await past.details(1, [first, second])
+    await roll_all(NOW)
+    await retention.prune(NOW, Keep(beats_days=1, hours_days=10))
+    assert await kept() == [(1, first), (1, last)]
+    assert await kept("details") == [(1, first)]
+    await retention.prune(NOW, Keep(beats_days=1, hours_days=2))
+    assert (await kept(), await kept("details")) == ([(1, last)], [])
+
+
+async def test_the_newest_heartbeat_stays_however_old_it_is(store):
+    await past.series(1, (START, 31 * DAY))
+    await past.beats(1, [START + HOUR, START + 2 * HOUR])
+    await roll_all(NOW)
+    await retention.prune(NOW, KEEP)
+    assert await kept() == [(1, START + 2 * HOUR)]
+
+
+async def test_hours_go_before_days(three_days):
+    await retention.prune(NOW, KEEP)
+    hours = await rollups.read([1], 0, range(START, NOW))
+    days = await rollups.read([1], 1, range(START, NOW))
+    assert min(hours[1]) == START + DAY
+    assert list(days[1]) == [START, START + DAY]
+    await retention.prune(NOW + 40 * DAY, KEEP)
+    assert await count("rollups") == 0
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 288, 289])
+async def test_chunks_of_any_size_remove_the_same(three_days, monkeypatch, chunk):
+    monkeypatch.setattr(retention, "CHUNK", chunk)
+    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    await marks.move(marks.ROLLED, NOW - 20 * HOUR)
+    await retention.prune(NOW - 20 * HOUR, KEEP)
+    left = [at_ms for series, at_ms in await kept() if series == 1]
+    assert left == past.slots(1, START + 28 * HOUR, NOW, 5 * past.MINUTE)
+
+
+async def test_pruning_again_removes_nothing(three_days):
+    assert await retention.prune(NOW, KEEP) > 0
+    assert await retention.prune(NOW, KEEP) == 0
+
+
+async def test_the_mark_of_what_may_be_gone_never_moves_back(three_days):
+    await retention.prune(NOW, KEEP)
+    before = await marks.read(marks.PRUNED)
+    await retention.prune(NOW, Keep(beats_days=365))
+    assert await marks.read(marks.PRUNED) == before
+
+
+@pytest.mark.parametrize("state", ["sent", "dead", "suppressed"])
+async def test_old_deliveries_go_with_their_events_and_every_try(store, state):
+    for number in range(retention.EVENTS + 1):
+        await past.event(f"old {number}", START)
+    await past.delivery("d", "old 0")
+    await db.rows("UPDATE deliveries SET state = ?1", state)
+    await db.rows(
+        "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state) VALUES ('d', 1, 1, 1, 'x')"
+    )
+    await retention.prune(NOW, KEEP)
+    assert [await count(table) for table in ("events", "deliveries", "delivery_attempts")] == [0, 0, 0]
+
+
+async def test_old_events_go_unless_somebody_is_still_to_be_told(store):
+    await past.event("old", START)
+    await past.event("open", START)
+    await past.event("new", NOW - HOUR)
+    await past.delivery("d", "open")
+    await retention.prune(NOW, KEEP)
+    left = await db.rows("SELECT id FROM events ORDER BY id")
+    assert [row["id"] for row in left] == ["new", "open"]
+
+
+async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
+    for id_, ended_ms in (("old", START), ("open", None), ("new", NOW - HOUR)):
+        await db.rows(
+            "INSERT INTO incidents (id, title, started_ms, detected_ms, resolved_ms, created_ms, updated_ms)"
+            " VALUES (?1, 'x', ?2, ?2, ?3, ?2, ?2)",
+            id_,
+            START,
+            ended_ms,
+        )
+        await timelines.write([Line(id_, START, EntryKind.NOTE, "seen")])
+    await retention.prune(NOW, KEEP)
+    left = await db.rows("SELECT i.id FROM incidents i JOIN incident_entries e ON e.incident_id = i.id ORDER BY i.id")
+    assert [row["id"] for row in left] == ["new", "open"]
+    assert await count("incident_entries") == 2
+
+
+async def test_eras_stay_as_far_as_heartbeats_reach_back(three_days):
+    await past.series(3, (START, 60_000), (START + HOUR, 0), (START + 2 * HOUR, 60_000), (NOW - HOUR, 30_000))
+    await retention.prune(NOW, KEEP)
+    assert [era.from_ms for era in (await history.eras_of([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
+
+
+async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days):
+    await past.details(1, past.slots(1, START, START + HOUR, 5 * past.MINUTE))
+    await past.gap(1, START, START + HOUR)
+    await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 1", NOW - HOUR)
+    before = {table: await count(table) for table in ("heartbeats", "rollups", "eras", "series")}
+    assert await retention.forget_deleted(NOW) == 1
+    after = {table: await count(table) for table in before}
+    assert after == {table: n // 2 for table, n in before.items()}
+    assert (await count("details"), await count("gaps")) == (0, 0)
+    assert {series for series, _ in await kept()} == {2}
+
+
+async def test_a_monitor_that_was_just_deleted_waits_for_its_last_results(store):
+    await past.series(1, deleted_ms=NOW - 1_000)
+    assert await retention.forget_deleted(NOW) == 0

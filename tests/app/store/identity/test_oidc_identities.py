@@ -1,0 +1,101 @@
+"""People of a provider become users here, on the database at hand."""
+
+import asyncio
+
+import pytest
+
+from app import db
+from app.domain.identity.oidc_claims import Person
+from app.errors import Conflict, Forbidden
+from app.security.secrets import sealing
+from app.settings import Settings
+from app.store.identity import mfa as factors, oidc_identities as identities, sessions, users
+from schema.status import Role
+
+
+@pytest.fixture(autouse=True)
+def opened(store: Settings) -> Settings:
+    sealing.prepare(store)
+    sessions.forget()
+    return store
+
+
+def someone(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ada@example.org") -> Person:
+    return Person(
+        issuer="https://login.example.org", subject=subject, email=email, verified=True, username="ada", role=role
+    )
+
+
+async def admit(person: Person, *, may_add: bool = True) -> str:
+    return await identities.admit(person, may_add=may_add, spare_hash="spare")
+
+
+async def role(user_id: str) -> Role:
+    return (await users.read(user_id)).role
+
+
+async def test_of_many_who_come_at_once_as_one_person_one_is_added() -> None:
+    assert len(set(await asyncio.gather(*(admit(someone()) for _ in range(6))))) == 1
+    assert len(await db.rows("SELECT id FROM users")) == 1
+
+
+async def test_the_last_admin_stays_one_whatever_the_provider_says() -> None:
+    ada = await admit(someone())
+    await admit(someone(role=Role.VIEWER))
+    assert await role(ada) is Role.ADMIN
+    await admit(someone("8", email="bob@example.org"))
+    await admit(someone(role=Role.VIEWER))
+    assert await role(ada) is Role.VIEWER
+
+
+async def test_a_provider_without_a_say_leaves_the_role() -> None:
+    ada = await admit(someone())
+    await admit(someone(role=None))
+    assert await role(ada) is Role.ADMIN
+
+
+async def test_an_account_is_linked_to_one_person_only() -> None:
+    await admit(someone())
+    with pytest.raises(Conflict):
+        await admit(someone("8"))
+
+
+async def test_a_user_name_that_is_taken_is_told_apart() -> None:
+    await admit(someone())
+    bob = await users.read(await admit(someone("8", email="bob@example.org")))
+    assert bob.username.startswith("ada-")
+
+
+async def test_nobody_is_added_unless_it_is_said_so() -> None:
+    with pytest.raises(Forbidden, match="no account"):
+        await admit(someone(), may_add=False)
+    assert not await users.exist()
+
+
+async def local() -> str:
+    """Ada's account of her own, with a password."""
+    return (await users.register("ada", "ada@example.org", "hash", is_open=True)).id
+
+
+async def test_a_link_ends_every_other_way_into_the_account() -> None:
+    ada = await local()
+    sid, _ = await sessions.start(ada, ip="", agent="")
+    await factors.begin(ada)
+    await db.rows(
+        "INSERT INTO api_keys (id, user_id, name, prefix, hash, role, networks, active, created_ms, updated_ms)"
+        " VALUES ('1', ?1, 'backdoor', 'wk_', 'hash', 'admin', '[]', (1 = 1), 1, 1)",
+        ada,
+    )
+    assert await admit(someone()) == ada
+    assert await sessions.holder_of(sid) is None
+    assert [await db.rows(f"SELECT user_id FROM {table}") for table in ("api_keys", "totp")] == [[], []]
+
+
+async def test_an_account_with_a_second_factor_is_not_linked() -> None:
+    ada = await local()
+    await factors.begin(ada)
+    await db.rows("UPDATE totp SET active_ms = 1")
+    with pytest.raises(Conflict, match="second factor"):
+        await admit(someone())
+    assert await db.rows("SELECT user_id FROM identities") == []
+    assert [row["password_hash"] for row in await db.rows("SELECT password_hash FROM users")] == ["hash"]

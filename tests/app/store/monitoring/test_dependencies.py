@@ -1,0 +1,225 @@
+"""Dependencies as they are stored, and what an outage of one monitor changes for others."""
+
+from typing import Any
+
+import pytest
+
+from app import db
+from app.errors import Invalid
+from app.security.secrets import sealing
+from app.store.monitoring import dependencies, tags
+from app.store.transactions import monitors
+from schema.monitors import MonitorPatch
+from schema.tags import TagDraft
+from tests.app.store.outages import NOW, STEP, channel, fails, monitor, passes, settled
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+SECOND = 1_000
+
+
+@pytest.fixture(autouse=True)
+def sealed(store):
+    sealing.prepare(store)
+
+
+async def hang(monitor_id: str, *parents: str) -> list[str]:
+    patch = MonitorPatch(parent_ids=list(parents))
+    return (await monitors.change(monitor_id, patch)).monitor.parent_ids
+
+
+async def refused(act) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as error:
+        await act
+    return [(one.field, one.message) for one in error.value.fields]
+
+
+async def states(monitor_id: str) -> list[tuple[str, int]]:
+    rows = await db.rows("SELECT state, next_at_ms FROM deliveries WHERE monitor_id = ?1 ORDER BY at_ms", monitor_id)
+    return [(row["state"], row["next_at_ms"]) for row in rows]
+
+
+async def times_of_looks(looks) -> dict[str, int]:
+    found = await db.rows("SELECT m.name, s.no FROM monitors m JOIN series s ON s.monitor_id = m.id")
+    names = {row["no"]: row["name"] for row in found}
+    return {names[look.plan.series]: look.at_ms for look in looks}
+
+
+async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_else():
+    router, mail = await monitor("Router"), await monitor("mail")
+    one = await monitor("web", router)
+    assert (await monitors.read(one)).parent_ids == [router]
+    await monitors.change(one, MonitorPatch(name="shop"))
+    assert (await monitors.read(one)).parent_ids == [router]
+    assert await hang(one, mail) == [mail]
+    assert await hang(one) == []
+
+
+async def test_what_does_not_exist_is_refused_and_nothing_is_stored():
+    router = await monitor("Router")
+    assert await refused(monitor("web", router, NOBODY)) == [("parent_ids.1", dependencies.UNKNOWN)]
+    assert len((await monitors.browse(monitors.MonitorQuery()))[0]) == 1
+
+
+async def test_a_circle_is_refused_with_the_way_round_it():
+    router = await monitor("Router")
+    switch = await monitor("Switch", router)
+    one = await monitor("web", switch)
+    why = "would hang the monitor on itself: "
+    assert await refused(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
+    assert await refused(hang(one, one)) == [("parent_ids", why + "web → web")]
+    assert (await monitors.read(router)).parent_ids == []
+
+
+async def test_the_same_parent_twice_is_the_same_as_once():
+    router = await monitor("Router")
+    assert await hang(await monitor(), router, router) == [router]
+
+
+async def test_who_is_deleted_is_nobodys_parent():
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await monitors.remove(router)
+    assert (await monitors.read(one)).parent_ids == []
+
+
+async def test_of_parents_only_those_are_shown_that_are_seen():
+    shop = (await tags.add(TagDraft(name="shop"))).id
+    seen, hidden = await monitor("Router", tag_ids=[shop]), await monitor("Vault")
+    one = await monitor("web", seen, hidden, tag_ids=[shop])
+    assert (await monitors.read(one, frozenset([shop]))).parent_ids == [seen]
+    assert sorted((await monitors.read(one)).parent_ids) == sorted([seen, hidden])
+
+
+async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
+    router = await monitor("Router")
+    ids = [await monitor("web", router), await monitor("mail", await monitor("Switch", router))]
+    assert await dependencies.common_parent(ids) == "Router"
+    assert await dependencies.common_parent([*ids, await monitor("alone")]) is None
+
+
+async def test_parents_that_were_not_checked_since_are_checked_at_once():
+    router, new, paused = await monitor("Router"), await monitor("New"), await monitor("Paused", active=False)
+    await passes(router, NOW - 30 * SECOND)
+    absorbed = await fails(await monitor("web", router, new, paused))
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW, "New": NOW}
+
+
+async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second_later():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await passes(router, NOW - SECOND // 2)
+    absorbed = await fails(one)
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW + SECOND}
+    assert await settled() == ["monitor.down: what it hangs on is being checked"]
+    await fails(router, NOW + SECOND)
+    assert await settled(NOW + SECOND) == ["monitor.down: behind 'Router', which is down", "monitor.down: send"]
+
+
+async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
+    await channel()
+    router = await monitor("Router")
+    await passes(router, NOW - SECOND)
+    absorbed = await fails(await monitor("web", router))
+    assert await times_of_looks(absorbed.looks) == {"Router": NOW}
+    await passes(router, NOW)
+    assert await settled() == ["monitor.down: send"]
+
+
+async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_asks_for_none():
+    router = await monitor("Router")
+    one = await monitor("web", router, resend_interval=1)
+    await passes(router, NOW - STEP)
+    assert (await fails(one)).looks
+    assert (await fails(one, NOW + STEP)).looks == []
+    await fails(router, NOW + 2 * STEP)
+    await passes(one, NOW + 3 * STEP)
+    assert (await fails(one, NOW + 4 * STEP)).looks == []
+
+
+async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
+    await channel()
+    router = await monitor("Router")
+    down, back = await monitor("down", router), await monitor("back", router)
+    deep = await monitor("deep", down)
+    for id_ in (router, down, back, deep):
+        await fails(id_)
+    await settled()
+    await passes(back, NOW + STEP)
+    await settled(NOW + STEP)
+    await passes(router, NOW + 2 * STEP)
+    due = NOW + 2 * STEP + 76 * SECOND  # an interval of 60 s and a timeout of 16 s
+    assert [one for one, _ in await states(back)] == ["suppressed", "suppressed"]
+    assert await states(down) == await states(deep) == [("pending", due)]
+    told = {"monitor.up: send", "monitor.down: send", "monitor.down: behind 'down', which is down"}
+    assert set(await settled(due)) == told
+
+
+async def test_what_waits_for_two_is_held_back_by_the_other_again():
+    await channel()
+    one_way, other_way = await monitor("One"), await monitor("Other")
+    web = await monitor("web", one_way, other_way)
+    for id_ in (one_way, other_way, web):
+        await fails(id_)
+    await settled()
+    await passes(one_way, NOW + STEP)
+    assert await settled(NOW + 5 * STEP) == ["monitor.down: behind 'Other', which is down", "monitor.up: send"]
+    assert [state for state, _ in await states(web)] == ["suppressed"]
+
+
+async def test_a_rare_child_is_checked_when_its_parent_is_back_and_called_for_within_minutes():
+    await channel()
+    router = await monitor("Router")
+    nightly, often = await monitor("nightly", router, interval=86_400), await monitor("often", router)
+    for id_ in (router, nightly, often):
+        await fails(id_)
+    await settled()
+    absorbed = await passes(router, NOW + STEP)
+    assert await times_of_looks(absorbed.looks) == {"nightly": NOW + STEP}
+    assert await states(nightly) == [("pending", NOW + STEP + 300 * SECOND)]
+
+
+@pytest.mark.parametrize("released", ["paused", "deleted", "untied"])
+async def test_what_is_held_back_is_called_for_when_it_hangs_on_nothing_any_more(released):
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await settled()
+    if released == "paused":
+        await monitors.set_active(router, active=False)
+    elif released == "deleted":
+        await monitors.remove(router)
+    else:
+        await hang(one)
+    assert [state for state, _ in await states(one)] == ["pending"]
+
+
+async def test_what_was_suppressed_for_another_reason_stays_so():
+    await channel()
+    router = await monitor("Router")
+    one = await monitor("web", router)
+    await fails(router)
+    await fails(one)
+    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'an admin said so'")
+    await passes(router, NOW + STEP)
+    assert [state for state, _ in await states(one)] == ["suppressed"]
+
+
+async def test_a_check_that_changes_nothing_costs_no_statement_for_what_it_hangs_on(monkeypatch: pytest.MonkeyPatch):
+    await channel()
+    alone = await monitor("alone")
+    child = await monitor("web", alone)
+    statements, rows = [], db.rows
+
+    async def counted(sql: str, *args: Any) -> Any:
+        statements.append(sql)
+        return await rows(sql, *args)
+
+    monkeypatch.setattr(db, "rows", counted)
+    await passes(alone)
+    few = len(statements)
+    await passes(child)
+    assert len(statements) == 2 * few
+    assert not any("dependencies" in sql or "channels" in sql for sql in statements)

@@ -1,0 +1,68 @@
+"""Members of groups as they are stored: where they stand, and what is refused."""
+
+import pytest
+
+from app import db
+from app.errors import Invalid
+from app.security.secrets import sealing
+from app.store.monitoring import groups as members
+from app.store.transactions import monitors
+from schema.monitors import MonitorPatch
+from schema.status import Status
+from schema.targets import Group
+from tests import make
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def sealed(store):
+    sealing.prepare(store)
+
+
+async def web(**changes) -> str:
+    return (await monitors.add(make.monitor(**changes))).monitor.id
+
+
+async def group(*ids: str) -> str:
+    return (await monitors.add(make.monitor(Group(members=list(ids))))).monitor.id
+
+
+async def change(id_: str, *ids: str) -> None:
+    await monitors.change(id_, MonitorPatch(config={"members": list(ids)}))
+
+
+async def refused(act) -> list[str]:
+    with pytest.raises(Invalid) as error:
+        await act
+    return [one.field for one in error.value.fields]
+
+
+async def test_members_count_as_they_stand_without_the_paused_and_the_deleted():
+    up, paused, gone = await web(), await web(active=False), await web()
+    await db.rows("UPDATE series SET status = 1")
+    await monitors.remove(gone)
+    assert await members.statuses([up, paused, gone]) == [Status.UP]
+
+
+async def test_a_member_that_does_not_exist_is_refused_and_nothing_is_stored():
+    one = await web()
+    assert await refused(group(one, NOBODY)) == ["config.members.1"]
+    assert len((await monitors.browse(monitors.MonitorQuery(type="group")))[0]) == 0
+
+
+async def test_a_member_that_was_deleted_may_stay_in_the_list():
+    one, other = await web(), await web()
+    id_ = await group(one, other)
+    await monitors.remove(other)
+    await change(id_, one, other)
+    assert await refused(change(id_, one, NOBODY)) == ["config.members.1"]
+
+
+async def test_a_group_within_itself_is_refused_at_any_depth():
+    one = await web()
+    inner = await group(one)
+    outer = await group(inner)
+    assert await refused(change(inner, one, inner)) == ["config.members.1"]
+    assert await refused(change(inner, one, outer)) == ["config.members.1"]
+    await change(outer, inner, one)

@@ -1,0 +1,216 @@
+"""Outcomes are absorbed once, in one transaction, and lead to events and deliveries."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from app import db
+from app.security.secrets import sealing
+from app.store.alerting import channels, delivery_claims as claims
+from app.store.alerting.dispatch_plan import LEASE_MS
+from app.store.history import heartbeats as readings
+from app.store.monitoring import series
+from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions.results import Absorbed
+from schema.events import EventKind
+from schema.heartbeat_texts import LOGGED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
+from schema.jobs import Outcome
+from schema.monitors import Snapshot
+from schema.status import Status
+from tests import make
+
+NOW = make.NOW_MS
+STEP = make.MINUTE_MS
+
+
+@pytest.fixture
+async def known(store) -> dict[int, Snapshot]:
+    """Two monitors, each linked to one channel."""
+    sealing.prepare(store)
+    channel = await channels.add(make.channel())
+    numbers = []
+    for name in ("one", "two"):
+        changed = await monitors.add(make.monitor(name=name, notification_channel_ids=[channel.id]))
+        numbers += [plan.series for plan in changed.plans]
+    return {one.series: one for one in await series.snapshots(numbers)}
+
+
+async def absorb(known: dict[int, Snapshot], *outcomes: Outcome, **batch) -> Absorbed:
+    return await heartbeats.absorb(make.results(*outcomes, **batch), known, NOW)
+
+
+async def count(table: str) -> int:
+    return (await db.rows(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
+
+
+async def test_an_outage_is_told_once_and_its_end_once(known):
+    no = min(known)
+    told = [
+        [event.event for event in (await absorb(known, outcome)).events]
+        for outcome in (
+            make.down(series=no, at_ms=NOW),
+            make.down(series=no, at_ms=NOW + STEP),
+            make.outcome(series=no, at_ms=NOW + 2 * STEP),
+            make.outcome(series=no, at_ms=NOW + 3 * STEP),
+        )
+    ]
+    began = [EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED]
+    assert told == [began, [], [EventKind.MONITOR_UP, EventKind.INCIDENT_RESOLVED], []]
+    assert await count("deliveries") == 2
+
+
+async def test_redelivery_changes_nothing(known):
+    batch = [make.down(series=no, at_ms=NOW) for no in known]
+    first, second = await absorb(known, *batch), await absorb(known, *batch)
+    assert (len(first.kept), len(first.events)) == (2, 4)
+    assert second == Absorbed([], [], {})
+    assert (await count("heartbeats"), await count("events") - 2, await count("deliveries")) == (2, 4, 2)
+
+
+async def test_the_recovery_knows_the_length_of_the_outage(known):
+    no = min(known)
+    await absorb(known, make.down(series=no, at_ms=NOW))
+    event, _ = (await absorb(known, make.outcome(series=no, at_ms=NOW + 5 * STEP))).events
+    assert event.data["duration"] == 5 * STEP / 1000
+
+
+async def test_a_late_outcome_is_kept_and_changes_no_state(known):
+    no = min(known)
+    await absorb(known, make.outcome(series=no, at_ms=NOW + STEP))
+    late = await heartbeats.absorb(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
+    assert [one.status for one in late.kept] == [Status.DOWN]
+    assert late.events == []
+    assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []
+
+
+async def test_a_result_that_waited_replaces_the_slot_that_was_given_up(known):
+    no = min(known)
+    given_up = make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN, code=NOT_CHECKED)
+    result = make.outcome(series=no, at_ms=NOW, took_us=7_000, code=200)
+    for _ in range(2):
+        for one in (given_up, result):
+            await absorb(known, one)
+    (row,) = await db.rows("SELECT status, took_us, code FROM heartbeats")
+    assert tuple(row.values()) == (Status.UP, 7_000, 200)
+
+
+async def test_outcomes_of_one_batch_are_judged_in_the_order_of_their_slots(known):
+    no = min(known)
+    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW + STEP), make.down(series=no, at_ms=NOW))
+    told = [event.event for event in absorbed.events if event.event.startswith("monitor.")]
+    assert told == [EventKind.MONITOR_DOWN, EventKind.MONITOR_UP]
+
+
+async def test_an_everyday_heartbeat_has_no_details_and_an_outage_has(known):
+    no = min(known)
+    await absorb(known, make.outcome(series=no, at_ms=NOW, message="fine", code=0))
+    assert await count("details") == 0
+    await absorb(known, make.down(series=no, at_ms=NOW + STEP, detail={"status_code": 503}))
+    (row,) = await db.rows("SELECT message, detail FROM details")
+    assert (row["message"], row["detail"]) == ("connection refused", '{"status_code":503}')
+
+
+async def test_unknown_is_never_down(known):
+    no = min(known)
+    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN))
+    assert [one.status for one in absorbed.kept] == [Status.UNKNOWN]
+    assert absorbed.deliveries == {}
+
+
+async def test_a_paused_channel_is_owed_nothing(known):
+    await db.rows("UPDATE channels SET active = false")
+    absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
+    assert len(absorbed.events) == 2
+    assert absorbed.deliveries == {}
+
+
+async def test_an_outcome_of_a_deleted_monitor_is_dropped(known):
+    absorbed = await absorb(known, make.down(series=999, at_ms=NOW))
+    assert absorbed.kept == []
+
+
+async def test_gaps_are_kept_once(known):
+    no = min(known)
+    for _ in range(2):
+        await absorb(known, gaps=[make.gap(series=no, from_ms=NOW)])
+    assert await count("gaps") == 1
+
+
+async def test_the_same_batch_from_two_workers_at_once_has_the_effect_of_one(known):
+    batch = [make.down(series=no, at_ms=NOW) for no in known]
+    done = await asyncio.gather(*(absorb(known, *batch) for _ in range(4)))
+    assert sum(len(one.events) for one in done) == 4
+    assert await count("deliveries") == 2
+
+
+async def test_a_claimed_delivery_is_nobody_elses(known):
+    absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
+    ((_, ids),) = absorbed.deliveries.items()
+    assert len(await claims.claim(ids, NOW)) == 1
+    assert await claims.claim(ids, NOW) == []
+    assert len(await claims.claim(ids, NOW + LEASE_MS)) == 1
+
+
+@pytest.mark.parametrize("code", [STARTED, LOGGED])
+async def test_a_note_repeats_the_status_and_moves_nothing(known, code):
+    no = min(known)
+    await absorb(known, make.down(series=no, at_ms=NOW))
+    (before,) = await db.rows("SELECT * FROM series WHERE no = ?1", no)
+    note = make.outcome(series=no, at_ms=NOW + 5, seen=Status.UNKNOWN, code=code, early=True)
+    absorbed = await absorb(known, note)
+    assert [one.status for one in absorbed.kept] == [Status.DOWN]
+    assert (absorbed.events, absorbed.deliveries) == ([], {})
+    assert await db.rows("SELECT * FROM series WHERE no = ?1", no) == [before]
+
+
+async def test_the_newest_push_is_found_by_its_kind(known):
+    no = min(known)
+    pushed = make.outcome(series=no, at_ms=NOW + 1, code=PUSHED, early=True)
+    started = make.outcome(series=no, at_ms=NOW + 2, seen=Status.UNKNOWN, code=STARTED, early=True)
+    await absorb(known, pushed, started, make.outcome(series=no, at_ms=NOW + 3))
+    assert await heartbeats.newest_push(no, NOW) == NOW + 1
+    assert await heartbeats.newest_push(no, 0, STARTED) == NOW + 2
+    assert await heartbeats.newest_push(no, NOW + 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "words"),
+    [
+        (make.outcome(), Status.DOWN, "answered, and should not: 200 OK"),
+        (make.outcome(seen=Status.DEGRADED, message="slow"), Status.DOWN, "answered, and should not: slow"),
+        (make.down(), Status.UP, "failed, as it should: connection refused"),
+        (make.outcome(seen=Status.UNKNOWN, code=0, message="no route"), Status.UNKNOWN, "no route"),
+    ],
+)
+@pytest.mark.parametrize("late", [False, True])
+async def test_upside_down_the_message_says_what_it_means(known, outcome, status, words, late):
+    """In the list, live, and in what people are alerted with; a heartbeat that comes late too."""
+    no = min(known)
+    turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
+    one = msgspec.structs.replace(outcome, series=no, at_ms=NOW + STEP, early=True)
+    before = make.outcome(
+        series=no,
+        at_ms=NOW + 2 * STEP if late else NOW,
+        seen=Status.UP if status is Status.UP else Status.DOWN,
+    )
+    await heartbeats.absorb(make.results(before), turned, NOW + 2 * STEP)
+    absorbed = await heartbeats.absorb(make.results(one), turned, NOW + 2 * STEP)
+    assert [(beat.status, beat.msg) for beat in heartbeats.shown(absorbed.kept, turned)] == [(status, words)]
+    listed = await readings.read(no, NOW + STEP)
+    assert listed
+    assert (listed.status, listed.msg) == (status, words)
+    alerts = [event.data["msg"] for event in absorbed.events if event.event.startswith("monitor.")]
+    assert alerts == ([] if late else [words])
+
+
+async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
+    no = min(known)
+    turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
+    for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
+        at_ms = NOW + number * STEP
+        await heartbeats.absorb(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
+    listed = await readings.read(no, NOW + STEP)
+    assert listed
+    assert listed.msg == "failed, as it should: no answer within the timeout"
+    assert await count("details") == 0
