@@ -6,7 +6,7 @@ import sys
 SETTLED = """
 import gc
 kept = [[] for _ in range(1_000)]
-from app import garbage
+from app import gc_tuning as garbage
 garbage.hold()
 assert not gc.isenabled()
 garbage.settle()

@@ -75,7 +75,7 @@ async def test_odd_bytes_keep_no_healthy_monitor_from_being_recorded(ground, spa
 
 BROKEN = """
 import os, sys
-from actors import waiting_results, worker
+from actors import worker; from actors import result_backlog as waiting_results
 from app import settings
 async def report(*_): raise ValueError("a bug of ours")
 waiting_results.report = report

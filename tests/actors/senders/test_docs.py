@@ -40,7 +40,7 @@ def test_every_provider_has_a_page_a_row_a_sender_and_a_file() -> None:
     assert sorted(listed()) == sorted(PROVIDERS)
     assert set(SENDERS) == set(PROVIDERS.values())
     assert all(page_of(provider).startswith(f"# {provider}\n") for provider in PROVIDERS)
-    assert all((ROOT / "actors" / "senders" / f"{provider}.py").is_file() for provider in PROVIDERS)
+    assert all((ROOT / "actors" / "senders" / "providers" / f"{provider}.py").is_file() for provider in PROVIDERS)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

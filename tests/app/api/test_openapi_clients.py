@@ -31,7 +31,7 @@ DUMP = """
 import sys
 from pathlib import Path
 from app import settings
-from app.api import document
+from app.api.openapi import document
 from tests.app.api.people import built
 from app.main import create_app
 place = Path(sys.argv[1])

@@ -15,7 +15,7 @@ from app.processes.child import Child
 
 ORPHANING = """
 import os, sys, time
-from app.child import Child
+from app.processes.child import Child
 print(Child("nap", ["sleep", "600"], dict(os.environ), None).start(), flush=True)
 time.sleep(600)
 """

@@ -259,7 +259,7 @@ async def test_metadata_is_out_of_reach(check):
 
 FAILING = """
 import asyncio
-from actors.probes import grpc
+from actors.probes.types import grpc
 from schema.targets import Grpc
 
 async def hang_up(reader, writer):

@@ -16,7 +16,7 @@ WITHOUT_RIGHTS = """
 import asyncio, os
 from types import SimpleNamespace
 from actors.probes import open_tools, outcome_of
-from actors.probes import ping
+from actors.probes.types import ping
 from schema.targets import Ping
 from tests import make
 

@@ -70,7 +70,9 @@ def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
 
 def test_who_has_no_templates_does_not_load_their_reader() -> None:
     code = (
-        "import sys; from app.api import previews; from app.store import channels; from app.domain import templates;"
+        "import sys; from app.api.alerting import template_preview as previews;"
+        "from app.store.alerting import channels;"
+        "from app.domain.text import templates;"
         "from schema.channels.terms import Templates; templates.rendered(Templates(), None);"
         "previews.variables(); print('liquid' in sys.modules)"
     )
