@@ -8,13 +8,13 @@ import asyncio
 
 from redis.exceptions import RedisError
 
-from actors import ad_hoc as adhoc, worker_metrics as gauges
+from actors import ad_hoc, worker_metrics
 from actors.batching import Flusher
 from actors.probes import Tools, outcome_of
 from actors.snapshots import Snapshots
 from actors.urgency import News
 from app import queue
-from app.domain.parsing import sanitize as plain
+from app.domain.parsing import sanitize
 from schema.jobs import AdHocProbe, CheckBatch, Outcome, ResultBatch, Slot
 from schema.monitors import Snapshot
 
@@ -31,7 +31,7 @@ class Floor:
         self._running: set[asyncio.Task[None]] = set()
         self._news = News()
         self._outcomes: Flusher[Outcome] = Flusher(
-            _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError), replace=plain.stand_in
+            _hand_on, every_s=FLUSH_S, most=GROUP, patient_with=(RedisError, OSError), replace=sanitize.stand_in
         )
 
     def open(self) -> None:
@@ -57,7 +57,7 @@ class Floor:
 
     async def _try(self, job: AdHocProbe) -> None:
         try:
-            await adhoc.answer(job, self._tools)
+            await ad_hoc.answer(job, self._tools)
         finally:
             self._room.release()
 
@@ -66,7 +66,7 @@ class Floor:
             outcome = await outcome_of(slot, snapshot, self._tools)
         finally:
             self._room.release()
-        gauges.checked(outcome)
+        worker_metrics.checked(outcome)
         self._outcomes.add(outcome, at_once=self._news.is_news(outcome.seen, snapshot) or slot.early)
 
     def oldest_result_s(self) -> float:

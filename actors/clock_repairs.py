@@ -5,10 +5,10 @@ from time import monotonic
 
 import structlog
 
-from app import clock_watch as clock, interruptions, queue
+from app import clock_watch, interruptions, queue
 from app.clock_watch import RECENT_S
-from app.store.system import future_instants as ahead
-from app.store.transactions import results as heartbeats
+from app.store.system import future_instants
+from app.store.transactions import results
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
 log = structlog.get_logger()
@@ -31,11 +31,11 @@ class ClockRepairs:
 
     async def set_right(self) -> None:
         """Set right what lies in the future."""
-        now_ms = clock.now_ms()
-        moved = await ahead.set_right(now_ms)
-        beats, marks = await ahead.beats(now_ms), await ahead.marks(now_ms)
+        now_ms = clock_watch.now_ms()
+        moved = await future_instants.set_right(now_ms)
+        beats, marks = await future_instants.beats(now_ms), await future_instants.marks(now_ms)
         if beats.series:
-            await self._receive(await ahead.reports(now_ms), now_ms)
+            await self._receive(await future_instants.reports(now_ms), now_ms)
         if beats.series or marks:
             until_s = max(0, beats.until_ms - now_ms) // 1_000
             self.note(f"{beats.series} monitors have heartbeats up to {until_s} s in the future: the clock was ahead")
@@ -54,8 +54,8 @@ class ClockRepairs:
         for no in series:
             for key in (PUSHED_KEY, STARTED_KEY):
                 kept = int(await queue.client().hget(key, str(no)) or 0)
-                if clock.is_ahead(abs(kept), now_ms):
+                if clock_watch.is_ahead(abs(kept), now_ms):
                     await queue.client().hset(key, str(no), -now_ms if kept < 0 else now_ms)
                 elif not kept and key == PUSHED_KEY:
-                    stored = await heartbeats.newest_push(no, now_ms, until_ms=None)
+                    stored = await results.newest_push(no, now_ms, until_ms=None)
                     await queue.client().hset(key, str(no), -now_ms if stored < 0 else now_ms)

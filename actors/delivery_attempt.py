@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors import senders
 from actors.senders import Undelivered
-from app.domain.alerting import backoff as patience
+from app.domain.alerting import backoff
 from app.domain.alerting.circuit_breaker import Answer
 from app.domain.text import templates
 from app.security.auth import ack_links
@@ -37,7 +37,7 @@ def message_of(claimed: Claimed, now_ms: int, base: str, behind: str = "") -> Me
     message = _told(claimed, behind)
     return replace(
         message,
-        late_s=patience.lateness_s(round(claimed.event.at.timestamp() * 1000), now_ms),
+        late_s=backoff.lateness_s(round(claimed.event.at.timestamp() * 1000), now_ms),
         ack_url=_ack_url(claimed, message, base),
         others=tuple(_told(one, behind) for one in reversed(claimed.others)),
     )
@@ -80,7 +80,7 @@ def _of_rider(carrier: Settled, rider: Claimed, *, again: bool) -> Settled:
     own = replace(carrier, id=rider.id, attempts=rider.attempts, answer=None)
     if not again:
         return own
-    wait_s = patience.delay_s(rider.attempts, None, random.random())  # noqa: S311  # spreads retries
+    wait_s = backoff.delay_s(rider.attempts, None, random.random())  # noqa: S311  # spreads retries
     return replace(own, state="pending", next_at_ms=own.at_ms + own.took_ms + int(wait_s * 1000), answered=True)
 
 
@@ -99,14 +99,14 @@ def _failure_of(claimed: Claimed, failed: Undelivered, timing: Timing, give_up_a
         "dead",
         failed.reason,
         answer=None if failed.ours else answer_of(failed),
-        asked_s=min(failed.retry_after_s or 0.0, patience.RETRY_AFTER_LIMIT_S),
+        asked_s=min(failed.retry_after_s or 0.0, backoff.RETRY_AFTER_LIMIT_S),
         answered=failed.answered and not claimed.again,
     )
     age_s = (ended_ms - claimed.since_ms) / 1000
-    if patience.is_hopeless(age_s, give_up_after_s, permanent=failed.permanent):
-        gave_up = patience.given_up(give_up_after_s, failed.reason)
+    if backoff.is_hopeless(age_s, give_up_after_s, permanent=failed.permanent):
+        gave_up = backoff.given_up(give_up_after_s, failed.reason)
         return result if failed.permanent else replace(result, error=gave_up)
-    wait_s = patience.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311  # spreads retries
+    wait_s = backoff.delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311  # spreads retries
     return replace(result, state="pending", next_at_ms=ended_ms + int(wait_s * 1000))
 
 

@@ -10,14 +10,14 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from app import clock_watch as clock, db, queue
+from app import clock_watch, db, queue
 from app.settings import Settings
 from app.store.alerting import webhooks
 from app.store.audit import chain
 from app.store.history import retention, rollups
 from app.store.history.retention import Keep
-from app.store.identity import login_failures as attempts
-from app.store.system import idempotency, secret_rotation as reseal
+from app.store.identity import login_failures
+from app.store.system import idempotency, secret_rotation
 from app.store.tables.rollups import DAY_MS
 
 LEADER = "wk:leader"
@@ -66,7 +66,7 @@ async def _round(token: str, keep: Keep | None = None) -> None:
 
 def _is_in_doubt() -> bool:
     """Whether a clock jumped lately: what it says is too old may be all there is."""
-    jumped_s = clock.watch.jumped_s
+    jumped_s = clock_watch.watch.jumped_s
     in_doubt = jumped_s is not None and time.monotonic() - jumped_s < DOUBT_S
     if in_doubt:
         log.info("housekeeping.waiting", reason="the clock jumped")
@@ -91,10 +91,10 @@ async def tidy(now_ms: int, keep: Keep | None = None) -> None:
     hours = await rollups.advance(now_ms)
     pruned = await retention.prune(now_ms, keep) if hours else 0
     forgotten = await retention.forget_deleted(now_ms)
-    await attempts.forget(now_ms)
+    await login_failures.forget(now_ms)
     await idempotency.forget(now_ms)
     await webhooks.forget_secrets(now_ms)
-    await reseal.push_tokens()
+    await secret_rotation.push_tokens()
     pruned += await chain.forget(now_ms - keep.audit_days * DAY_MS)
     if hours or forgotten:
         took_ms = round((time.perf_counter() - began) * 1_000)

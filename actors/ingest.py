@@ -13,11 +13,11 @@ from time import perf_counter
 import structlog
 from redis.exceptions import RedisError
 
-from actors import worker_metrics as gauges
+from actors import worker_metrics
 from actors.snapshots import Snapshots
-from app import due_set as due, live, queue, response_cache as cache
+from app import due_set, live, queue, response_cache
 from app.store.monitoring.dependencies import Look
-from app.store.transactions import result_isolation as isolation, results as heartbeats
+from app.store.transactions import result_isolation, results
 from app.store.transactions.results import Absorbed, Kept
 from schema.heartbeat_texts import INVENTED, NOTES
 from schema.jobs import Plan, ResultBatch
@@ -63,8 +63,8 @@ class Clerk:
         with _shared(taken, mine):
             if stored:
                 await _tell(*stored)
-                gauges.INGESTED.inc(len(stored[1].kept))
-                gauges.INGEST_TOOK.observe(perf_counter() - began)
+                worker_metrics.INGESTED.inc(len(stored[1].kept))
+                worker_metrics.INGEST_TOOK.observe(perf_counter() - began)
         for one in taken:
             if not one.done.done():
                 one.done.set_result(None)
@@ -83,7 +83,7 @@ class Clerk:
         outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
         batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
         known = await self._snapshots.of_series({one.series: one.version for one in outcomes})
-        return batch, await isolation.absorb(batch, known, due.now_ms()), known
+        return batch, await result_isolation.absorb(batch, known, due_set.now_ms()), known
 
 
 @contextmanager
@@ -101,11 +101,11 @@ def _shared(taken: Sequence[Waiting], mine: Waiting) -> Iterator[None]:
 
 async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapshot]) -> None:
     await queue.put(*queue.notify_jobs(absorbed.deliveries))
-    await cache.drop()  # before landing: who waits for a check reads the results next
+    await response_cache.drop()  # before landing: who waits for a check reads the results next
     retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.kept}
-    await due.land(
+    await due_set.land(
         [
-            due.Landing(
+            due_set.Landing(
                 one.series,
                 one.at_ms,
                 one.look_ms or retries.get((one.series, one.at_ms), 0),
@@ -115,20 +115,20 @@ async def _tell(batch: ResultBatch, absorbed: Absorbed, known: dict[int, Snapsho
         ]
     )
     await _look_at(absorbed.looks)
-    await due.forget_gaps(batch.gaps)
+    await due_set.forget_gaps(batch.gaps)
     try:
-        await live.publish(heartbeats.shown(absorbed.kept, known), absorbed.events)
+        await live.publish(results.shown(absorbed.kept, known), absorbed.events)
     except RedisError as error:
         log.warning("live.not_published", error=type(error).__name__)
 
 
 async def _look_at(looks: Iterable[Look]) -> None:
     """Have these checked, each not later than it should be."""
-    now_ms, plans = due.now_ms(), dict[int, list[Plan]]()
+    now_ms, plans = due_set.now_ms(), dict[int, list[Plan]]()
     for one in looks:
         plans.setdefault(max(now_ms, one.at_ms), []).append(one.plan)
     for at_ms, many in plans.items():
-        await due.put(many, first_at_ms=at_ms)
+        await due_set.put(many, first_at_ms=at_ms)
 
 
 def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
@@ -137,6 +137,6 @@ def _retry_at_ms(kept: Kept, known: dict[int, Snapshot]) -> int:
         return 0
     snapshot = known[kept.outcome.series]
     if kept.status is Status.PENDING:
-        return max(due.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
+        return max(due_set.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
     # We could not tell whether a report came in time; the next slot of a nightly job would be a day away.
-    return due.now_ms() + BLIND_MS if isinstance(snapshot.target, Push) else 0
+    return due_set.now_ms() + BLIND_MS if isinstance(snapshot.target, Push) else 0

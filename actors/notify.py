@@ -11,10 +11,10 @@ from time import perf_counter, time
 import structlog
 from redis.exceptions import RedisError
 
-from actors import delivery_attempt as tries, worker_metrics as gauges
+from actors import delivery_attempt, worker_metrics
 from actors.senders import LIMIT_S, Tools, Undelivered, send
-from app import clock_watch as clock, db, due_set as due, queue
-from app.store.alerting import delivery_claims as claims, delivery_results as settlements
+from app import clock_watch, db, due_set, queue
+from app.store.alerting import delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import Claimed
 from app.store.alerting.delivery_results import Settled
 from app.store.monitoring import dependencies
@@ -78,8 +78,8 @@ class Desk:
     async def _round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send side by side, settle. Returns what became free by it."""
         # A clock that was set ahead makes nothing old: what would be given up for its age is tried on.
-        give_up_s = await settings.read("delivery.give_up_after") * 3_600 + clock.watch.ahead_s()
-        claimed = await claims.claim(ids, due.now_ms(), give_up_ms=int(give_up_s * 1000))
+        give_up_s = await settings.read("delivery.give_up_after") * 3_600 + clock_watch.watch.ahead_s()
+        claimed = await delivery_claims.claim(ids, due_set.now_ms(), give_up_ms=int(give_up_s * 1000))
         if not claimed:
             return []
         tried = await asyncio.gather(*(self._send(one, give_up_s) for one in claimed))
@@ -93,7 +93,7 @@ class Desk:
 
     async def _send(self, claimed: Claimed, give_up_s: float) -> list[Settled]:
         """One message: how the try went for each delivery that it tells."""
-        began, began_ms, failed = perf_counter(), due.now_ms(), None
+        began, began_ms, failed = perf_counter(), due_set.now_ms(), None
         try:
             message = await self._message(claimed, began_ms)
             await send(claimed.channel.config, message, self._tools, limit_s=self._limit_s)
@@ -105,17 +105,17 @@ class Desk:
             log.exception("notify.not_rendered", delivery=claimed.id)
             failed = Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
         else:
-            gauges.TOLD.observe(max(0.0, time() - claimed.created_ms / 1000))
+            worker_metrics.TOLD.observe(max(0.0, time() - claimed.created_ms / 1000))
         took_ms = round((perf_counter() - began) * 1000)
-        return tries.results_of(claimed, failed, tries.Timing(began_ms, took_ms), give_up_s)
+        return delivery_attempt.results_of(claimed, failed, delivery_attempt.Timing(began_ms, took_ms), give_up_s)
 
     async def _message(self, claimed: Claimed, now_ms: int) -> Message:
         """What goes out, in the channel's own words if it has some."""
         behind = await _behind(claimed) if claimed.others else ""
-        message = tries.message_of(claimed, now_ms, self._base, behind)
+        message = delivery_attempt.message_of(claimed, now_ms, self._base, behind)
         if claimed.channel.terms.templates == Templates():
             return message
-        return await asyncio.to_thread(tries.in_own_words, claimed, message)  # its first use loads a library
+        return await asyncio.to_thread(delivery_attempt.in_own_words, claimed, message)  # its first use loads a library
 
     async def close(self, within_s: float) -> None:
         """Let rounds that are under way end; what still waits is found by the sweeper."""
@@ -138,7 +138,7 @@ async def _settle(results: list[Settled], type_: str) -> dict[str, list[str]]:
     """Write down how the tries went; a locked database is waited for, since what was sent must not go out again."""
     for attempt in range(1, TRIES_TO_SETTLE + 1):
         try:
-            freed = await settlements.settle(results, due.now_ms())
+            freed = await delivery_results.settle(results, due_set.now_ms())
             break
         except db.TROUBLE as error:
             log.warning("notify.not_settled", n=len(results), attempt=attempt, error=type(error).__name__)
@@ -146,7 +146,7 @@ async def _settle(results: list[Settled], type_: str) -> dict[str, list[str]]:
                 raise
             await asyncio.sleep(0.5 * attempt)
     for one in results:
-        gauges.NOTIFIED.labels(state=one.state if one.state != "pending" else "failed", type=type_).inc()
+        worker_metrics.NOTIFIED.labels(state=one.state if one.state != "pending" else "failed", type=type_).inc()
         log.info("notify.settled", delivery=one.id, state=one.state, attempt=one.attempts, reason=one.error)
     return freed
 

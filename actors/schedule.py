@@ -19,8 +19,8 @@ from actors.reconcile import Repairs
 from actors.self_monitor import SelfWatch
 from app import (
     db,
-    due_set as due,
-    gc_tuning as garbage,
+    due_set,
+    gc_tuning,
     health_file,
     interruptions,
     metrics,
@@ -58,9 +58,9 @@ class Ticker:
 
     async def tick(self) -> float:
         """Claim once. Returns the seconds until the next slot is due."""
-        if due.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
+        if due_set.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
             return IDLE_S
-        claim = await due.claim(LIMIT)
+        claim = await due_set.claim(LIMIT)
         if claim.lost:
             await self._repairs.rebuild()
             return 0.0
@@ -69,7 +69,7 @@ class Ticker:
             await self._repairs.store_gaps(claim.gaps)
         if not claim.next_due_ms:
             return IDLE_S
-        return (claim.next_due_ms - due.now_ms()) / 1000
+        return (claim.next_due_ms - due_set.now_ms()) / 1000
 
     async def step(self) -> None:
         """Tick, then sleep until the next due time, or until somebody asks for a check now."""
@@ -143,7 +143,7 @@ async def run(settings: Settings) -> None:
     sealing.prepare(settings)
     await db.start(settings)
     await queue.start(settings)
-    garbage.settle()
+    gc_tuning.settle()
     failed = asyncio.Event()
 
     def fail() -> None:

@@ -14,12 +14,12 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from actors import result_backlog as waiting_results, scheduler_metrics as punctuality, uplink_status as cutoff
-from app import db, due_set as due, interruptions, live, nodes, queue, self_checks
+from actors import result_backlog, scheduler_metrics, uplink_status
+from app import db, due_set, interruptions, live, nodes, queue, self_checks
 from app.domain.system.self_checks import Patience, Signs, troubles_of
 from app.settings import Settings
-from app.store.alerting import delivery_queue as deliveries, outbox
-from app.store.system import system_alerts as troubles
+from app.store.alerting import delivery_queue, outbox
+from app.store.system import system_alerts
 from schema.events import Event, EventKind
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class SelfWatch:
         found = troubles_of(await self._signs())
         await self_checks.publish(kind for kind in found if kind in self._found)
         self._found = frozenset(found)
-        lasting = await troubles.lasting()
+        lasting = await system_alerts.lasting()
         begun, ended = self._patience.weighed(found, lasting)
         for kind in begun:
             await _tell_begin(kind, found[kind])
@@ -51,8 +51,8 @@ class SelfWatch:
     async def _signs(self) -> Signs:
         ages = {name: await queue.age_s(name) for name in queue.QUEUES.values()}
         slowest = max(ages, key=lambda name: ages[name])
-        overdue_s = await deliveries.overdue_ms(due.now_ms()) / 1000
-        punctuality.DUE_DELIVERY.set(overdue_s)
+        overdue_s = await delivery_queue.overdue_ms(due_set.now_ms()) / 1000
+        scheduler_metrics.DUE_DELIVERY.set(overdue_s)
         disk = await asyncio.to_thread(shutil.disk_usage, self._place)
         return Signs(
             lag_s=await lag_s(),
@@ -60,21 +60,21 @@ class SelfWatch:
             queue_s=ages[slowest],
             workers=sum(node.role == "worker" for node in await nodes.alive()),
             lost=await self._newly_lost(),
-            stale=len(await due.stale()),
-            waiting_s=await waiting_results.oldest_s(),
+            stale=len(await due_set.stale()),
+            waiting_s=await result_backlog.oldest_s(),
             overdue_s=overdue_s,
             free=disk.free,
             size=disk.total,
-            cut_off=tuple(await cutoff.workers()),
+            cut_off=tuple(await uplink_status.workers()),
             jumps=await _jumps(),
             ahead=self._ahead(),
         )
 
     async def _newly_lost(self) -> int:
         """Slots that were lost since the look before; Redis may have been made anew meanwhile."""
-        lost = await due.lost_slots()
+        lost = await due_set.lost_slots()
         before, self._lost = lost if self._lost is None else self._lost, lost
-        punctuality.LOST.set(lost)
+        scheduler_metrics.LOST.set(lost)
         return max(0, lost - before)
 
 
@@ -94,16 +94,16 @@ def _there(place: Path) -> Path:
 
 async def lag_s() -> float:
     """How far the earliest due time has passed."""
-    oldest_ms = await due.oldest_due_ms()
-    lag = max(0.0, (due.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
-    punctuality.SCHEDULE_LAG.set(lag)
+    oldest_ms = await due_set.oldest_due_ms()
+    lag = max(0.0, (due_set.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
+    scheduler_metrics.SCHEDULE_LAG.set(lag)
     return lag
 
 
 async def _tell_begin(kind: EventKind, sentence: str) -> None:
-    now_ms = due.now_ms()
+    now_ms = due_set.now_ms()
     async with db.writing():
-        if not await troubles.begin(kind, now_ms):
+        if not await system_alerts.begin(kind, now_ms):
             return
         event, owed = await _stored(kind, {"what": _name(kind), "msg": sentence}, now_ms)
     log.warning("self.trouble_began", what=_name(kind), reason=sentence)
@@ -111,7 +111,7 @@ async def _tell_begin(kind: EventKind, sentence: str) -> None:
 
 
 async def _tell_end(kind: EventKind, since_ms: int) -> None:
-    now_ms = due.now_ms()
+    now_ms = due_set.now_ms()
     began = datetime.fromtimestamp(since_ms / 1000, UTC)
     data = {
         "what": _name(kind),
@@ -120,7 +120,7 @@ async def _tell_end(kind: EventKind, since_ms: int) -> None:
         "duration": (now_ms - since_ms) / 1000,
     }
     async with db.writing():
-        if not await troubles.end(kind, since_ms):
+        if not await system_alerts.end(kind, since_ms):
             return
         event, owed = await _stored(EventKind.RECOVERED, data, now_ms)
     log.info("self.trouble_ended", what=_name(kind), took_ms=now_ms - since_ms)

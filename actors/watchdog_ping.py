@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from actors.senders.kit.http import USER_AGENT
 from actors.senders.kit.network_errors import trouble
-from app import db, due_set as due, queue, self_checks
+from app import db, due_set, queue, self_checks
 from app.domain.parsing.web_url import web_url
 from app.domain.system.self_checks import BLINDING, LAG_S, QUEUE_S
 from app.errors import Unavailable
@@ -39,8 +39,8 @@ async def all_is_well() -> bool:
     """Whether checks run in time. Raises RedisError, and Unavailable for the database."""
     await db.ping()
     await db.require_writable()
-    oldest_ms = await due.oldest_due_ms()
-    lag_s = (due.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
+    oldest_ms = await due_set.oldest_due_ms()
+    lag_s = (due_set.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     waits_s = max([await queue.age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > LAG_S or waits_s > QUEUE_S:
         log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(waits_s, 1))

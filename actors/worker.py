@@ -20,17 +20,17 @@ from redis.exceptions import RedisError
 from actors import (
     broker,
     probes,
-    result_backlog as waiting_results,
+    result_backlog,
     senders,
-    uplink_status as cutoff,
-    watchdog_ping as lifesign,
+    uplink_status,
+    watchdog_ping,
 )
 from actors.check import Floor
 from actors.egress_reload import Policies
 from actors.ingest import Clerk
 from actors.notify import Desk
 from actors.snapshots import Snapshots
-from app import db, gc_tuning as garbage, health_file, interruptions, metrics, migrate, nodes, queue, tasks
+from app import db, gc_tuning, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security.auth import ack_links
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -74,14 +74,14 @@ class Stages:
             "metrics": metrics.publish(node),
             "clock": interruptions.keep(node),
             "policies": policies.keep(),
-            "uplink": cutoff.keep_saying(node, self._probes.uplink.looks_gone),
-            "results": waiting_results.keep_reporting(node, self.floor.oldest_result_s),
+            "uplink": uplink_status.keep_saying(node, self._probes.uplink.looks_gone),
+            "results": result_backlog.keep_reporting(node, self.floor.oldest_result_s),
         }
         if settings.health_file:
             beside["health"] = health_file.keep(settings.health_file)
         if settings.life_sign_url:
             sign = (settings.life_sign_url, settings.life_sign_every_s, self._senders.hooks)
-            beside["lifesign"] = lifesign.keep_giving(node, *sign)
+            beside["lifesign"] = watchdog_ping.keep_giving(node, *sign)
         self._beside = [tasks.lasting(work, name) for name, work in beside.items()]
 
     async def close(self) -> None:
@@ -108,7 +108,7 @@ class Resources(Middleware):
         except BaseException:
             self._fail()
             raise
-        garbage.settle()
+        gc_tuning.settle()
 
     def after_worker_shutdown(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
         """Close."""

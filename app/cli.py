@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from app import file_permissions as exposure, settings as configuration
+from app import file_permissions, settings as configuration
 from app.client import arguments
 from app.client.arguments import Commands, Parser
 from app.commands import upkeep
@@ -28,7 +28,7 @@ SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
     chosen = arguments_of(sys.argv[1:] if words is None else words)
-    before = os.umask(exposure.UMASK)
+    before = os.umask(file_permissions.UMASK)
     try:
         if chosen.is_client:
             return int(chosen.run(chosen))
@@ -126,9 +126,9 @@ class _Version(argparse.Action):
     """Prints the version. Looked up only when asked for."""
 
     def __call__(self, *_: object) -> NoReturn:
-        from app import version as versions
+        from app import version
 
-        print(f"watchkeeper {versions.OURS}")
+        print(f"watchkeeper {version.OURS}")
         raise SystemExit(0)
 
 
@@ -136,14 +136,14 @@ def _enter(settings: Settings, process: str) -> Settings:
     """What every process that serves does first."""
     import structlog
 
-    from app import gc_tuning as garbage, log
+    from app import gc_tuning, log
 
-    garbage.hold()
+    gc_tuning.hold()
     os.environ["TZ"] = settings.tz
     time.tzset()
     _allow_open_files()
     log.configure(settings, process)
-    for line in exposure.open_to_others(settings):
+    for line in file_permissions.open_to_others(settings):
         structlog.get_logger().warning("files.open_to_others", reason=line)
     return configuration.with_secret_key(settings)
 
@@ -159,17 +159,17 @@ def _allow_open_files() -> None:
 
 
 def _up(settings: Settings, chosen: argparse.Namespace) -> int:
-    from app.processes import supervisor as parent
+    from app.processes import supervisor
 
-    return parent.run(settings, os.environ, verbose=chosen.verbose)
+    return supervisor.run(settings, os.environ, verbose=chosen.verbose)
 
 
 def _api(settings: Settings, _: argparse.Namespace) -> int:
     settings = _enter(settings, "api")  # first: what is imported here is most of the start
 
-    from app.processes import server as serve
+    from app.processes import server
 
-    return serve.run(settings)
+    return server.run(settings)
 
 
 def _schedule(settings: Settings, _: argparse.Namespace) -> int:

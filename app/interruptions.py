@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from app import clock_watch as clock, queue, tasks
+from app import clock_watch, queue, tasks
 from app.clock_watch import JUMP_S, RECENT_S, Interruption
 
 KEY = "wk:clock"  # hash: node → what it noticed, as JSON
@@ -50,7 +50,7 @@ async def keep(node: str) -> None:
     # No task group: it cancels its tasks once, and redis-py can swallow that.
     publishing = tasks.lasting(_publish(node, news), "clock.publish")
     try:
-        await clock.watch.keep(notice)
+        await clock_watch.watch.keep(notice)
     finally:
         await tasks.end(publishing)
 
@@ -60,7 +60,7 @@ async def _publish(node: str, news: asyncio.Event) -> None:
         await news.wait()
         news.clear()
         try:
-            await publish_signs(node, [one for one in clock.watch.interruptions if _is_worth_it(one)])
+            await publish_signs(node, [one for one in clock_watch.watch.interruptions if _is_worth_it(one)])
         except (RedisError, OSError) as error:
             log.warning("clock.not_published", error=type(error).__name__)
             news.set()
@@ -74,7 +74,7 @@ def _is_worth_it(one: Interruption) -> bool:
 async def publish_signs(node: str, found: list[Interruption]) -> None:
     """Publish what a process noticed. Raises RedisError."""
     signs = [Sign(one.from_ms, one.to_ms, round(one.jump_s, 3)) for one in found[-MOST:]]
-    await queue.client().hset(KEY, node, msgspec.json.encode(Noticed(clock.now_ms(), signs)))
+    await queue.client().hset(KEY, node, msgspec.json.encode(Noticed(clock_watch.now_ms(), signs)))
 
 
 def of_day(raw: dict[bytes, bytes]) -> list[Sign]:
@@ -84,7 +84,7 @@ def of_day(raw: dict[bytes, bytes]) -> list[Sign]:
 
 def _since(raw: dict[bytes, bytes], age_s: float) -> dict[str, Noticed]:
     told = {field.decode(): msgspec.json.decode(text, type=Noticed) for field, text in raw.items()}
-    now_ms = clock.now_ms()
+    now_ms = clock_watch.now_ms()
     return {node: one for node, one in told.items() if abs(now_ms - one.at_ms) < age_s * 1_000}
 
 
@@ -100,4 +100,4 @@ async def recent() -> dict[str, list[Sign]]:
 async def jump_s() -> float:
     """The largest recent jump of any of our clocks, in seconds; 0.0 for none. Raises RedisError."""
     jumps = [one.jump_s for signs in (await recent()).values() for one in signs if one.is_jump]
-    return max([*jumps, clock.watch.jump_s()], key=abs)
+    return max([*jumps, clock_watch.watch.jump_s()], key=abs)

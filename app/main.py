@@ -22,9 +22,9 @@ from app import (
     nodes,
     queue,
     settings as configuration,
-    startup as first_steps,
+    startup,
     tasks,
-    version as versions,
+    version,
 )
 from app.api.alerting.channels import ChannelController
 from app.api.alerting.deliveries import DeliveryController
@@ -35,15 +35,15 @@ from app.api.compat.plugins import PluginController
 from app.api.compat.results import ResultController
 from app.api.http import (
     bodies as body,
-    durable_replies as settling,
-    errors as replies,
-    hsts as encryption,
+    durable_replies,
+    errors,
+    hsts,
     idempotency,
     options,
-    query_params as queries,
-    rate_limits as rates,
-    request_context as requests,
-    timeouts as deadlines,
+    query_params,
+    rate_limits,
+    request_context,
+    timeouts,
 )
 from app.api.identity.api_keys import ApiKeyController
 from app.api.identity.auth import AuthController
@@ -72,14 +72,14 @@ from app.api.system.settings import SettingController
 from app.pages import ack, explorer
 from app.pages.explorer_files import Shelf
 from app.security.auth import keyring, policy, principals
-from app.security.limits import brute_force as attempts
+from app.security.limits import brute_force
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.audit import failed_logins as guesses
+from app.store.audit import failed_logins
 from app.store.identity import (
-    api_key_auth as grants,
-    basic_auth as accounts,
-    login_failures as failures,
+    api_key_auth,
+    basic_auth,
+    login_failures,
     sessions,
     signing_keys,
 )
@@ -125,9 +125,9 @@ ROOTS: list[Any] = [
 # how `app.security.auth.principals` asks the store, which lies above it
 HOLDERS = {
     "holder_of": sessions.holder_of,
-    "grant_of": grants.of_key,
-    "grant_by_id": grants.of_id,
-    "known_as": accounts.known_as,
+    "grant_of": api_key_auth.of_key,
+    "grant_by_id": api_key_auth.of_id,
+    "known_as": basic_auth.known_as,
 }
 RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
 EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", idempotency.REPLAYED, *RATES]
@@ -157,18 +157,18 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         return_dto=None,
         dependencies={"principal": Provide(principal_of)},
         before_request=admitted,
-        exception_handlers=replies.HANDLERS,
+        exception_handlers=errors.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
         cors_config=_cors(found),
-        openapi_config=overview.config(versions.OURS),
+        openapi_config=overview.config(version.OURS),
         plugins=[bodies.Blanks()],
         logging_config=None,
     )
-    queries.declare(app)
+    query_params.declare(app)
     options.declare(app)
     policy.declare(app)
-    rates.declare(app)
-    app.asgi_handler = encryption.around(settling.around(requests.around(app.asgi_handler)))
+    rate_limits.declare(app)
+    app.asgi_handler = hsts.around(durable_replies.around(request_context.around(app.asgi_handler)))
     furnish(app, found)
     return app
 
@@ -177,21 +177,21 @@ def furnish(app: Litestar, settings: Settings) -> None:
     """Have the application run by these settings, but for CLIENT_URL's origin, which it is made with."""
     found = configuration.with_secret_key(settings)
     sealing.prepare(found)
-    attempts.prepare(found, failures)
+    brute_force.prepare(found, login_failures)
     shelf = Shelf(found.data_dir / "explorer")
     app.state.update(
-        {"settings": found, "draining": False, "rates": rates.of(found), "crowd": Crowd(found), "shelf": shelf}
+        {"settings": found, "draining": False, "rates": rate_limits.of(found), "crowd": Crowd(found), "shelf": shelf}
     )
 
 
 async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """What every request passes before its handler; a reply is one that was given before."""
     handler = request.route_handler
-    deadlines.unhurried(request, handler)
-    await rates.within(request, handler)
-    queries.refuse_unstorable(request)
+    timeouts.unhurried(request, handler)
+    await rate_limits.within(request, handler)
+    query_params.refuse_unstorable(request)
     await policy.enforce(request)
-    await queries.refuse_unknown(request)
+    await query_params.refuse_unknown(request)
     return await idempotency.begin(request)
 
 
@@ -209,7 +209,7 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
         stack.push_async_callback(db.stop)
         await queue.start(settings)
         stack.push_async_callback(queue.stop)
-        await first_steps.take(settings)
+        await startup.take(settings)
         stack.callback(keyring.use, ())
         stack.push_async_callback(tasks.end, *_beside(settings))
         stack.push_async_callback(app.state.shelf.end)
@@ -223,8 +223,8 @@ def _beside(settings: Settings) -> list[Task[None]]:
         tasks.lasting(nodes.register("api", settings), "node"),
         tasks.lasting(metrics.publish(nodes.node_id("api")), "metrics"),
         tasks.lasting(interruptions.keep(nodes.node_id("api")), "clock"),
-        tasks.lasting(grants.keep_uses_forever(), "key_uses"),
-        tasks.lasting(guesses.keep_forever(), "guesses"),
+        tasks.lasting(api_key_auth.keep_uses_forever(), "key_uses"),
+        tasks.lasting(failed_logins.keep_forever(), "guesses"),
         tasks.lasting(signing_keys.follow(), "signing_keys"),
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from app import interruptions, metrics, nodes, queue, self_checks
 from app.due_set import PARTITIONS
-from app.live import channels as feeds, replay_buffer as tape
+from app.live import channels, replay_buffer
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
 # The due set: built anew from the database as a whole when any of it is damaged.
@@ -34,8 +34,8 @@ _OTHERS: dict[str, str] = {
     "wk:cache:edition": "string",
     metrics.KEY: "hash",
     interruptions.KEY: "hash",
-    tape.COUNTERS: "hash",
-    **{tape.tape_key(source): "stream" for source in feeds.SOURCES},
+    replay_buffer.COUNTERS: "hash",
+    **{replay_buffer.tape_key(source): "stream" for source in channels.SOURCES},
     f"{queue.NAMESPACE}:__heartbeats__": "zset",
 }
 _QUEUED: dict[str, str] = {

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from app import queue, version as versions
+from app import queue, version
 
 EDITION = "wk:cache:edition"
 KEPT_S = 30  # an answer whose drop got lost with its writer
@@ -30,7 +30,7 @@ _rests_until = 0.0
 
 def key_of(name: str, asked: Any) -> str:
     """Where an answer lies. Another version of the program may answer differently."""
-    return f"wk:cache:{versions.OURS}:{name}:{sha256(_asked_encoder.encode(asked)).hexdigest()[:32]}"
+    return f"wk:cache:{version.OURS}:{name}:{sha256(_asked_encoder.encode(asked)).hexdigest()[:32]}"
 
 
 async def through(name: str, asked: Any, type_: type[T], make: Callable[[], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from redis.exceptions import RedisError
 
 from app import queue
-from app.store.system import system_alerts as troubles
+from app.store.system import system_alerts
 from schema.events import EventKind
 
 KEY = "wk:troubles"  # names of what the last looks found, in one text; gone when nobody looks any more
@@ -22,7 +22,7 @@ async def publish(kinds: Iterable[EventKind]) -> None:
 
 async def lasting() -> set[EventKind]:
     """What is wrong now. Raises what the database raises; without Redis it knows what was alerted."""
-    return {*await troubles.lasting(), *await _seen()}
+    return {*await system_alerts.lasting(), *await _seen()}
 
 
 async def _seen() -> set[EventKind]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from app import env_file as envfile
+from app import env_file
 from app.env_vars import VARIABLES, Rate, Variable
 
 BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
@@ -183,23 +183,23 @@ def _with_secrets(found: Mapping[str, str], root: Path, bad: list[str]) -> dict[
             bad.append(f"{at}: {name} is set as well; set one of them")
             continue
         try:
-            read[name] = envfile.read_secret(root / found[at])
+            read[name] = env_file.read_secret(root / found[at])
         except OSError as error:
             bad.append(f"{at}: {root / found[at]} can't be read: {error.strerror}")
-        except envfile.NoSecret as error:
+        except env_file.NoSecret as error:
             bad.append(f"{at}: {root / found[at]} {error}")
     return read
 
 
 def _file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
     try:
-        return envfile.read(path)
+        return env_file.read(path)
     except FileNotFoundError:
         if must_exist:
             bad.append(f"SECRETS_FILE: there is no file {path}")
     except OSError as error:
         bad.append(f"{path}: can't be read: {error.strerror}")
-    except envfile.BadLine as error:
+    except env_file.BadLine as error:
         bad.append(f"{path}: {error}")
     return {}
 

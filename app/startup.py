@@ -4,7 +4,7 @@ import sys
 
 import structlog
 
-from app import db, setup_token as welcome
+from app import db, setup_token
 from app.settings import Settings
 from app.store.identity import signing_keys, users
 
@@ -23,8 +23,8 @@ async def take(settings: Settings) -> None:
 async def _prepare_setup(settings: Settings) -> None:
     """While there is no user yet, make the token, and show it unless `up` does."""
     if await users.exist():
-        welcome.forget(settings)
+        setup_token.forget(settings)
         return
-    welcome.token(settings)
+    setup_token.token(settings)
     if settings.log_file is None:
-        sys.stderr.write(f"{'setup':<10} {welcome.line(settings)}\n")  # for a person, not for the log
+        sys.stderr.write(f"{'setup':<10} {setup_token.line(settings)}\n")  # for a person, not for the log

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from app import db
-from app.store.transactions import results as heartbeats
+from app.store.transactions import results
 from schema.jobs import Outcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -21,7 +21,7 @@ async def fill(series: Sequence[int], first_ms: int, slots: int) -> int:
     """Absorb so many slots of each series, from `first_ms` on; returns how many heartbeats that were."""
     chance = random.Random(7)
     for batch in _batches(series, first_ms, slots, chance):
-        await heartbeats.absorb(batch, {one.series: _snapshot(one.series) for one in batch.outcomes}, 0)
+        await results.absorb(batch, {one.series: _snapshot(one.series) for one in batch.outcomes}, 0)
     return len(series) * slots
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from schema import draft_unions as drafts
+from schema import draft_unions
 from schema.escalations import EscalationId
 from schema.field_types import Cron, Interval, Name, Text, Timeout, Timezone, Uuid
 from schema.proxies import ProxyConfig
@@ -138,4 +138,4 @@ class Snapshot(Struct, frozen=True):
     timezone: str = "UTC"
 
 
-DRAFTS = drafts.by_type(MonitorDraft, "Monitor", TARGETS)
+DRAFTS = draft_unions.by_type(MonitorDraft, "Monitor", TARGETS)

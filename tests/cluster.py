@@ -13,7 +13,7 @@ from threading import Thread
 import asyncpg
 import pytest
 
-from app import settings as configuration
+from app import settings
 from app.settings import Settings
 
 SCRIPT = Path(__file__).parents[1] / ".ci" / "postgres"
@@ -28,7 +28,7 @@ class Cluster:
         exports = subprocess.run([SCRIPT, "start", place], check=True, capture_output=True, text=True).stdout
         environ = dict(re.findall(r"(DB_\w+)=(\S+)", exports))
         self.environ = {**environ, "DATA_DIR": str(place / "data"), "API_SECRET_KEY": "a key for tests, long enough"}
-        self.settings: Settings = configuration.read(self.environ, place)
+        self.settings: Settings = settings.read(self.environ, place)
 
     async def restart(self, how: str) -> None:
         """`fast` or `immediate`; returns when it lets people in again."""

@@ -22,9 +22,9 @@ import redis
 from hypothesis.internal.conjecture import providers
 
 from app import (
-    clock_watch as clock,
+    clock_watch,
     db,
-    embedded_valkey as embedded,
+    embedded_valkey,
     migrate,
     queue as queues,
     settings as configuration,
@@ -105,7 +105,7 @@ def nothing_left() -> Iterator[None]:
     A jump of the clock, of a test that travelled in time; a closed client, which connects again on a loop that ends.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "watch", clock.Watch())
+        patch.setattr(clock_watch, "watch", clock_watch.Watch())
         patch.setattr(queues, "_client", None)
         yield
 
@@ -115,7 +115,7 @@ def valkey() -> Iterator[str]:
     """A Valkey of this test process, as a unix:// address."""
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as place:  # short: socket paths are limited
         listen = Path(place) / "valkey.sock"
-        server = subprocess.Popen(embedded.command(Path(place), listen, durable=False))
+        server = subprocess.Popen(embedded_valkey.command(Path(place), listen, durable=False))
         try:
             _until_it_answers(server, listen)
             yield f"unix://{listen}"
@@ -126,7 +126,7 @@ def valkey() -> Iterator[str]:
 
 def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
     for _ in range(500):
-        if embedded.answers(listen):
+        if embedded_valkey.answers(listen):
             return
         assert server.poll() is None, "Valkey ended at its start"
         time.sleep(0.02)

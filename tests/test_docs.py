@@ -16,10 +16,10 @@ import actors
 import app
 from app import errors
 from app.api.http import errors as replies
-from app.api.live import connection as line
+from app.api.live import connection
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_of
-from app.domain.text import liquid as sandbox, template_variables as bindings
+from app.domain.text import liquid, template_variables
 from schema import targets
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft
@@ -120,17 +120,24 @@ def test_every_setting_has_its_row() -> None:
 
 def test_every_variable_of_templates_has_its_row_and_its_meaning() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", section(text_of("templates.md"), "Variables"), re.MULTILINE)
-    told = bindings.described(message_of(sample_events.of(EventKind.MONITOR_DOWN), "1"))
+    told = template_variables.described(message_of(sample_events.of(EventKind.MONITOR_DOWN), "1"))
     assert rows == [(one.name, one.description) for one in told]
 
 
 def test_every_filter_of_ours_has_its_row() -> None:
-    assert column(section(text_of("templates.md"), "Tags and filters"), 1) == sorted(sandbox.OURS)
+    assert column(section(text_of("templates.md"), "Tags and filters"), 1) == sorted(liquid.OURS)
 
 
 def test_every_close_code_has_its_row() -> None:
     rows = re.findall(r"^\| (\d{4}) \|", text_of("live.md"), re.MULTILINE)
-    named = {line.UNREADABLE, line.SIGNED_OUT, line.RESTART, line.TRY_LATER, line.TOO_LONG, line.FLOODED}
+    named = {
+        connection.UNREADABLE,
+        connection.SIGNED_OUT,
+        connection.RESTART,
+        connection.TRY_LATER,
+        connection.TOO_LONG,
+        connection.FLOODED,
+    }
     assert {int(code) for code in rows} == named
 
 

@@ -17,7 +17,7 @@ from apprise.manager_plugins import NotificationManager
 from apprise.plugins import details
 from apprise.plugins.base import NotifyBase
 
-from actors.apprise_sandbox import docs_page as page
+from actors.apprise_sandbox import docs_page
 from actors.apprise_sandbox.send import schemes_of
 from schema.services import FILE, Service, ServiceField, Value
 
@@ -153,4 +153,4 @@ def _plain(value: Any) -> Value | None:
 if __name__ == "__main__":
     found = catalogue()
     FILE.write_bytes(written(found))
-    page.FILE.write_text(page.page_of(found), encoding="utf-8")
+    docs_page.FILE.write_text(docs_page.page_of(found), encoding="utf-8")

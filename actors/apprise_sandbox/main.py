@@ -2,7 +2,7 @@
 
 import sys
 
-from actors.apprise_sandbox import requests_adapter as transport, restrictions as bars, send as tell
+from actors.apprise_sandbox import requests_adapter, restrictions, send
 from actors.apprise_sandbox.pipe import Line
 from actors.apprise_sandbox.protocol import Broken, Order
 
@@ -10,13 +10,13 @@ from actors.apprise_sandbox.protocol import Broken, Order
 def main(descriptor: int) -> None:
     """Carry out orders, one after the other, until there are no more."""
     line = Line(descriptor)
-    bars.limit()
-    transport.install(line)
+    restrictions.limit()
+    requests_adapter.install(line)
     _prepare()
-    bars.shut()
+    restrictions.shut()
     try:
         while isinstance(order := line.take(), Order):
-            line.give(tell.carry_out(order))
+            line.give(send.carry_out(order))
     except Broken:
         return
 

@@ -7,7 +7,7 @@ from typing import Any
 from apprise import Apprise, AppriseAsset
 from apprise.plugins.base import NotifyBase
 
-from actors.apprise_sandbox import restrictions as bars
+from actors.apprise_sandbox import restrictions
 from actors.apprise_sandbox.protocol import Done, Order
 
 LINES, LINE = 5, 500  # of Apprise's log, newest kept; characters of each
@@ -44,14 +44,14 @@ def carry_out(order: Order) -> Done:
     lines = Lines()
     logger = logging.getLogger("apprise")
     logger.addHandler(lines)
-    bars.held.clear()
+    restrictions.held.clear()
     try:
         done = _told(order)
     except Exception as error:  # noqa: BLE001  # a hundred services, none of them ours
         done = Done(fault=f"Apprise failed ({type(error).__name__})")
     finally:
         logger.removeHandler(lines)
-    return Done(done.sent, done.fault, done.targets, lines.kept, list(dict.fromkeys(bars.held)))
+    return Done(done.sent, done.fault, done.targets, lines.kept, list(dict.fromkeys(restrictions.held)))
 
 
 def _told(order: Order) -> Done:

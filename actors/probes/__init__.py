@@ -9,7 +9,7 @@ from typing import Any, cast
 import structlog
 from msgspec.structs import replace
 
-from actors.probes.kit import expiring as sightings, stalls as doubts
+from actors.probes.kit import expiring, stalls
 from actors.probes.kit.bounded_body import UNENDED
 from actors.probes.kit.connectivity import GONE
 from actors.probes.kit.context import Asked, Tools, open_tools
@@ -18,8 +18,8 @@ from actors.probes.kit.redaction import masked
 from actors.probes.kit.result import Failed, Seen, Unsure
 from actors.probes.kit.threads import WORKING, off_loop
 from app.clock_watch import Limit
-from app.domain import config_rules as validation
-from app.domain.parsing import sanitize as plain
+from app.domain import config_rules
+from app.domain.parsing import sanitize
 from app.domain.parsing.invalid_field import InvalidField
 from app.domain.text.formatting import cut
 from app.domain.validation.assertions import Facts, is_costly, weigh
@@ -109,7 +109,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     detailed    keep what a person wants to see of a passing check too; early slots always do
     """
     probe = _ready(type(snapshot.target))  # before the clock starts: its first import takes a while
-    met = sightings.begin()
+    met = expiring.begin()
     asked = Asked(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     limit = Limit(snapshot.timeout_ms / 1000)
@@ -117,7 +117,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
     took_us = (perf_counter_ns() - began_ns) // 1000
     if not _is_plain(seen, snapshot):
         seen = await _described(seen, snapshot, took_us)
-    seen = doubts.weighed(seen, slot.series, limit)
+    seen = stalls.weighed(seen, slot.series, limit)
     return Outcome(
         slot.series,
         snapshot.version,
@@ -130,7 +130,7 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
         seen.detail,
         slot.early,
         seen.look_ms,
-        _plain_ends(sightings.soonest(met)) if met else None,
+        _plain_ends(expiring.soonest(met)) if met else None,
     )
 
 
@@ -138,7 +138,7 @@ def _is_plain(seen: Seen, snapshot: Snapshot) -> bool:
     """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
     if seen.message or seen.detail or getattr(snapshot.target, "assertions", None):
         return False
-    return plain.code(seen.code) == seen.code
+    return sanitize.code(seen.code) == seen.code
 
 
 async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
@@ -154,7 +154,11 @@ async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
 
 async def _plain(seen: Seen, snapshot: Snapshot) -> Seen:
     """Words and facts as everything behind us can take them, without secrets."""
-    code, words, detail = plain.code(seen.code), plain.sentence(seen.message, RAW_LIMIT), plain.facts(seen.detail)
+    code, words, detail = (
+        sanitize.code(seen.code),
+        sanitize.sentence(seen.message, RAW_LIMIT),
+        sanitize.facts(seen.detail),
+    )
     if code != seen.code and not words:
         words = f"answered {seen.code}"
     return await masked(replace(seen, code=code, message=words, detail=detail), snapshot)
@@ -164,8 +168,8 @@ def _plain_ends(one: Ends | None) -> Ends | None:
     """What expires, with its names made plain."""
     if one is None:
         return None
-    identity, name, issuer = (plain.sentence(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
-    return Ends(one.kind, identity, name, issuer, plain.instant_ms(one.ends_ms))
+    identity, name, issuer = (sanitize.sentence(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
+    return Ends(one.kind, identity, name, issuer, sanitize.instant_ms(one.ends_ms))
 
 
 async def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
@@ -222,7 +226,7 @@ async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
         said = of_system(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _seen(_ours(error, asked.snapshot))
-    return _seen(said) if doubts.lost_s(limit) else await _weighed(said, asked)
+    return _seen(said) if stalls.lost_s(limit) else await _weighed(said, asked)
 
 
 async def _weighed(said: Failed | Unsure, asked: Asked) -> Seen:
@@ -252,7 +256,7 @@ def _unusable(error: InvalidField) -> Unsure:
 def _invalid(snapshot: Snapshot) -> Unsure | None:
     """What of the config would be refused today, where we are the ones who can't ask."""
     try:
-        wrong = next(iter(validation.field_errors(snapshot.target)), None)
+        wrong = next(iter(config_rules.field_errors(snapshot.target)), None)
     except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
         return None
     return _unusable(InvalidField(wrong.field, wrong.message)) if wrong else None

@@ -36,7 +36,7 @@ from actors.senders.providers import (
     wecom,
     whatsapp,
 )
-from app import clock_watch as clock
+from app import clock_watch
 from app.domain.alerting.messages import message_of
 from schema.channels import (
     Apprise,
@@ -110,7 +110,7 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
 
     raises    Undelivered, with the channel's secrets masked; nothing else
     """
-    limit = clock.Limit(limit_s)
+    limit = clock_watch.Limit(limit_s)
     try:
         async with limit:
             await SENDERS[type(config)](config, message, tools)
@@ -125,9 +125,9 @@ async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s
         raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 
 
-def _doubted(failed: Undelivered, limit: clock.Limit) -> Undelivered:
+def _doubted(failed: Undelivered, limit: clock_watch.Limit) -> Undelivered:
     """The same; ours, when we noticed nothing for too long within the limit to know how the send went."""
-    lost_s = max(clock.watch.lost_s(limit.began_s), limit.late_s)
+    lost_s = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
     failed.ours = lost_s > STILL_S and not failed.answered
     return failed
 

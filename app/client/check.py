@@ -10,7 +10,7 @@ import msgspec
 from app.client import ERROR, EXITS, SUCCESS
 from app.client.screen import as_json, progress, say, table
 from app.client.server import Refused, Server
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 
 AT_ONCE = 10  # checks of one request; between requests the bar moves
 TIMEOUT_S = 120  # of one request
@@ -54,7 +54,7 @@ def read(file: str) -> list[dict[str, Any]]:
     """Checks from a file, `-` for what is piped in: a JSON list of {plugin_type, config}. Raises Refused."""
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return foreign_json.decoded_as(text, list[dict[str, Any]])
+        return untrusted_json.decoded_as(text, list[dict[str, Any]])
     except OSError as error:
         raise Refused(f"{file} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # of msgspec's errors, too

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 
 PATIENCE_S = 660  # longer than the longest check may take
 
@@ -47,7 +47,7 @@ class Server:
         try:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
                 body = await reply.read()
-                told = foreign_json.decoded(body) if body else None
+                told = untrusted_json.decoded(body) if body else None
         except (aiohttp.ClientError, OSError) as error:
             raise Refused(f"{self.url} can't be asked: {why(error)}") from error
         except (ValueError, RecursionError) as error:

@@ -12,21 +12,21 @@ from pathlib import Path
 from app import settings
 from app.api.openapi import document
 from app.main import create_app
-from app.pages import explorer_bundle as bundle, explorer_files as shelf
+from app.pages import explorer_bundle, explorer_files
 
 
 def main() -> int:
     """Make the files; returns an exit code."""
     place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
-    folder = place / shelf.version()
+    folder = place / explorer_files.version()
     with tempfile.TemporaryDirectory(dir=place, prefix="making-") as made_in:
         fresh = Path(made_in) / "files"
         fresh.mkdir(mode=0o755)
-        for name, content in {**bundle.assets(), bundle.SPEC_FILE: text(Path(made_in))}.items():
+        for name, content in {**explorer_bundle.assets(), explorer_bundle.SPEC_FILE: text(Path(made_in))}.items():
             (fresh / name).write_bytes(content)
-            if name not in bundle.UNPACKED:
-                (fresh / f"{name}{shelf.PACKED}").write_bytes(gzip.compress(content, mtime=0))
+            if name not in explorer_bundle.UNPACKED:
+                (fresh / f"{name}{explorer_files.PACKED}").write_bytes(gzip.compress(content, mtime=0))
         try:
             fresh.rename(folder)
         except OSError:
@@ -43,7 +43,7 @@ def text(place: Path) -> bytes:
 
 def _forget_old(place: Path) -> None:
     found = [one for one in place.iterdir() if one.is_dir() and not one.name.startswith("making-")]
-    for one in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)[shelf.KEPT :]:
+    for one in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)[explorer_files.KEPT :]:
         shutil.rmtree(one, ignore_errors=True)
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import msgspec
 from redis.exceptions import RedisError
 
-from app import db, embedded_valkey as embedded, migrate, nodes, queue, settings as configuration
+from app import db, embedded_valkey, migrate, nodes, queue, settings as configuration
 from app.settings import BadSettings, Settings
-from app.store.history import completeness as history
-from app.store.system import future_instants as ahead
+from app.store.history import completeness
+from app.store.system import future_instants
 
 HOW_TO_START = "`watchkeeper up` starts everything"
 
@@ -39,19 +39,19 @@ async def trouble_with_database(settings: Settings) -> list[str]:
     return []
 
 
-async def history_report(settings: Settings, settle_s: int) -> history.HistoryReport:
+async def history_report(settings: Settings, settle_s: int) -> completeness.HistoryReport:
     """Missing and doubled slots.
 
     settle_s  slots younger than this may still be on their way
     """
     await db.start(settings, connections=2)
     try:
-        return await history.report(int(time.time() * 1000), settle_s * 1000)
+        return await completeness.report(int(time.time() * 1000), settle_s * 1000)
     finally:
         await db.stop()
 
 
-def as_json(report: history.HistoryReport) -> str:
+def as_json(report: completeness.HistoryReport) -> str:
     """The report for programs."""
     return msgspec.json.encode(report).decode()
 
@@ -61,7 +61,7 @@ async def _trouble_with_clock(settings: Settings) -> list[str]:
     now_ms, found = int(time.time() * 1000), list[str]()
     await db.start(settings, connections=2)
     try:
-        beats, names = await ahead.beats(now_ms), await ahead.marks(now_ms)
+        beats, names = await future_instants.beats(now_ms), await future_instants.marks(now_ms)
     finally:
         await db.stop()
     if beats.series:
@@ -74,7 +74,7 @@ async def _trouble_with_clock(settings: Settings) -> list[str]:
 
 
 async def _trouble_with_processes(settings: Settings, role: str | None) -> list[str]:
-    if settings.redis_embedded and not embedded.answers(configuration.socket_of(settings.redis_url)):
+    if settings.redis_embedded and not embedded_valkey.answers(configuration.socket_of(settings.redis_url)):
         return [f"not running: nothing answers at {configuration.socket_of(settings.redis_url)}; {HOW_TO_START}"]
     await queue.start(settings)
     try:

@@ -7,7 +7,7 @@ from app.errors import NoSuch
 from app.security.credentials import passwords
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.identity import mfa as factors, signing_keys, user_admin as roster, users
+from app.store.identity import mfa, signing_keys, user_admin, users
 from schema.status import Role
 from schema.user_admin import KeysAfter, MemberPatch
 
@@ -30,10 +30,10 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
         account = await users.named(login)
         if account is None:
             raise NoSuch("user", login)
-        await roster.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
+        await user_admin.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
         hashed = await passwords.hashed(password)
-        revoked = await roster.set_password(account.id, hashed, keys=KeysAfter.REVOKE)
-        await factors.remove_all(account.id)
+        revoked = await user_admin.set_password(account.id, hashed, keys=KeysAfter.REVOKE)
+        await mfa.remove_all(account.id)
     finally:
         await db.stop()
     return account.username, password, revoked

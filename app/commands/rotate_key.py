@@ -14,7 +14,7 @@ from app import db, nodes, queue, settings as configuration
 from app.processes import preflight
 from app.security.secrets import sealing
 from app.settings import KEY_FILE, BadSettings, Settings
-from app.store.system import secret_rotation as reseal
+from app.store.system import secret_rotation
 
 NO_NEW_KEY = (
     "API_SECRET_KEY_PREVIOUS: must be the old key, and API_SECRET_KEY the new one, in every process: set both,"
@@ -86,7 +86,7 @@ async def _left(known: Settings) -> int:
     sealing.prepare(known)
     await db.start(known)
     try:
-        return await reseal.left()
+        return await secret_rotation.left()
     finally:
         await db.stop()
 
@@ -95,8 +95,8 @@ async def _sealed_anew(known: Settings) -> int:
     sealing.prepare(known)
     await db.start(known)
     try:
-        done = await reseal.everything()
-        if stale := await reseal.left():
+        done = await secret_rotation.everything()
+        if stale := await secret_rotation.left():
             raise Unfinished(f"{stale} rows can't be opened with either key; the old key must stay known")
     finally:
         await db.stop()

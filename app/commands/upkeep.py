@@ -63,11 +63,11 @@ def migrate(settings: Settings, chosen: argparse.Namespace) -> int:
 @on_database
 def rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
     """Seal everything that is stored with a new key."""
-    from app.commands import rotate_key as rotation
+    from app.commands import rotate_key
 
     try:
-        print(f"rotate-key {rotation.run(settings, forget=chosen.forget)}", flush=True)
-    except rotation.Unfinished as found:
+        print(f"rotate-key {rotate_key.run(settings, forget=chosen.forget)}", flush=True)
+    except rotate_key.Unfinished as found:
         print(f"watchkeeper: {found}", file=sys.stderr)
         return 1
     return 0
@@ -77,13 +77,15 @@ def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
     """Say what is wrong; 1 if anything is."""
     import asyncio
 
-    from app import file_permissions as exposure
+    from app import file_permissions
     from app.commands import doctor
 
     if chosen.history:
         return _history(settings, chosen)
     found = asyncio.run(doctor.findings(settings, chosen.role))
-    noted = [f"note: {line}" for line in exposure.open_to_others(settings)]  # no reason to have a container restarted
+    noted = [
+        f"note: {line}" for line in file_permissions.open_to_others(settings)
+    ]  # no reason to have a container restarted
     print("\n".join([*found, *noted]) or "all well")
     return 1 if found else 0
 
@@ -107,10 +109,10 @@ def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     import asyncio
 
     from app import errors
-    from app.commands import recover_admin as recovery
+    from app.commands import recover_admin
 
     try:
-        name, password, revoked = asyncio.run(recovery.recover_admin(settings, chosen.login))
+        name, password, revoked = asyncio.run(recover_admin.recover_admin(settings, chosen.login))
     except errors.NoSuch as error:
         print(f"watchkeeper: {error}", file=sys.stderr)
         return 1
@@ -125,9 +127,9 @@ def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
     """Have a new key sign tokens."""
     import asyncio
 
-    from app.commands import recover_admin as recovery
+    from app.commands import recover_admin
 
-    print(f"key {asyncio.run(recovery.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
+    print(f"key {asyncio.run(recover_admin.rotate_signing_key(settings))} signs in a few seconds; nobody is signed out")
     return 0
 
 
@@ -136,10 +138,10 @@ def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
     """Walk the audit log; 1 when somebody changed it."""
     import asyncio
 
-    from app.commands import audit_verify as auditor
+    from app.commands import audit_verify
 
-    found = asyncio.run(auditor.verify(configuration.with_secret_key(settings)))
-    print(auditor.told(found), flush=True)
+    found = asyncio.run(audit_verify.verify(configuration.with_secret_key(settings)))
+    print(audit_verify.told(found), flush=True)
     return 1 if found.flaw else 0
 
 

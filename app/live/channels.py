@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from app.errors import Forbidden, Invalid, Refusal
-from app.security.auth import authorization as rights
+from app.security.auth import authorization
 from schema.status import Role
 from schema.users import Principal
 
@@ -80,7 +80,7 @@ def require(principal: Principal, channel: str, known: Sequence[Feed] = FEEDS) -
     if not principal.role.covers(feed.least):
         message = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
         raise Forbidden(message, needs=str(feed.least))
-    rights.require_scope(principal, feed.scopes)
+    authorization.require_scope(principal, feed.scopes)
 
 
 def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:

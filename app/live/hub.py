@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app import tasks
-from app.live import filters as excerpts, replay_buffer as tape
+from app.live import filters, replay_buffer
 from app.live.channels import HEARTBEATS, SOURCES, feed_of
 from app.live.coalescing import Bundle
 from app.live.fair_wakeup import Waker
@@ -72,7 +72,7 @@ class Hub:
             if seq > last + 1:
                 yield Message(channel, seq - 1)
             last = seq
-            if excerpt := excerpts.of_channel(channel, text):
+            if excerpt := filters.of_channel(channel, text):
                 yield Message(channel, seq, excerpt)
         if last < upto:
             yield Message(channel, upto)
@@ -80,13 +80,13 @@ class Hub:
     async def _kept(self, source: str, since: int) -> AsyncIterator[tuple[int, bytes]]:
         """The tape; it ends early when Redis goes away, which the caller sees as a hole."""
         try:
-            async for entry in tape.since(self._redis, source, since):
+            async for entry in replay_buffer.since(self._redis, source, since):
                 yield entry
         except (RedisError, OSError) as error:
             log.warning("live.replay_cut", source=source, reason=type(error).__name__)
 
     async def _listen(self) -> None:
-        async with aclosing(SteadyPubSub(self._redis, tape.wire_of(self._redis)).messages()) as messages:
+        async with aclosing(SteadyPubSub(self._redis, replay_buffer.wire_of(self._redis)).messages()) as messages:
             async for message in messages:
                 try:
                     await self._take(message)
@@ -107,7 +107,7 @@ class Hub:
     async def _catch_up(self) -> None:
         """Hear from the tape what was missed; what it no longer holds is lost. Redis away: tried again later."""
         try:
-            for source, newest in (await tape.settle(self._redis, self._heard)).items():
+            for source, newest in (await replay_buffer.settle(self._redis, self._heard)).items():
                 await self._hear_until(source, newest)
             self._settled.set()
         except (RedisError, OSError) as error:
@@ -115,7 +115,7 @@ class Hub:
 
     async def _hear_until(self, source: str, newest: int) -> None:
         if source in self._heard and self._heard[source] < newest:
-            async for seq, text in tape.since(self._redis, source, self._heard[source]):
+            async for seq, text in replay_buffer.since(self._redis, source, self._heard[source]):
                 self._hear(source, seq, text)
             self._lose_until(source, newest)
         self._heard.setdefault(source, newest)
@@ -132,7 +132,7 @@ class Hub:
             self._tell(source, seq, text)
 
     def _tell(self, source: str, seq: int, text: bytes) -> None:
-        for message in excerpts.of_source(source, seq, text, self._readers):
+        for message in filters.of_source(source, seq, text, self._readers):
             self._offer(message)
 
     def _lose_until(self, source: str, seq: int) -> None:

@@ -10,7 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from app import queue
-from app.live import replay_buffer as tape
+from app.live import replay_buffer
 from app.live.channels import EVENTS, HEARTBEATS, INCIDENTS
 from app.live.replay_buffer import Entry
 from schema.events import Event
@@ -39,7 +39,7 @@ async def publish(beats: Sequence[Heartbeat] = (), events: Sequence[Event] = ())
     holes = [Entry(source, step=count) for source, count in untold.items()]
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await tape.append(queue.client(), [*holes, *entries])
+            await replay_buffer.append(queue.client(), [*holes, *entries])
     except (RedisError, OSError) as error:
         _untold.update(untold)
         _untold.update(entry.source for entry in entries)

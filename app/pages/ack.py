@@ -16,17 +16,17 @@ from litestar.params import FromPath
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
-from app import due_set as due
-from app.api.http import audit_trail as trail, errors as replies, query_params as queries, rate_limits as rates
-from app.api.incidents import incident_changes as tidings
+from app import due_set
+from app.api.http import audit_trail, errors, query_params, rate_limits
+from app.api.incidents import incident_changes
 from app.domain.text.message_text import instant_of
 from app.errors import Conflict, NoSuch
 from app.security.auth import ack_links
 from app.security.auth.ack_links import AckLink
 from app.security.auth.policy import ANYONE
-from app.security.limits import failed_logins as guesses
+from app.security.limits import failed_logins
 from app.security.limits.client_ip import address_of
-from app.store.incidents import acknowledgements as answers
+from app.store.incidents import acknowledgements
 from app.store.incidents.acknowledgements import Asked
 from schema.errors import ErrorReply
 from schema.incidents import Incident
@@ -44,7 +44,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 # counted by address like signing in; some mail programs add parameters of their own to what they open
-OPEN = {rates.RATE: rates.AUTH, queries.ANY: True}
+OPEN = {rate_limits.RATE: rate_limits.AUTH, query_params.ANY: True}
 BUTTON = '<form method="post"><button type="submit">Acknowledge</button></form>'
 FORGED = ("This link is not complete", "It is not one of ours, or a part of it is missing. Copy all of it.")
 EXPIRED = ("This link has expired", "A link is good for seven days. Sign in to see how it stands.")
@@ -74,7 +74,7 @@ def _on_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any
     return told
 
 
-ON_PAGE: ExceptionHandlersMap = {kind: _on_page(usual) for kind, usual in replies.HANDLERS.items()}
+ON_PAGE: ExceptionHandlersMap = {kind: _on_page(usual) for kind, usual in errors.HANDLERS.items()}
 
 
 @get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN, exception_handlers=ON_PAGE)
@@ -96,15 +96,15 @@ async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> 
     """Acknowledge, and say so. Pressed twice it is done once."""
     try:
         link = _link(token, request)
-        trail.of(request).resource_id = link.incident_id
-        trail.of(request).change["channel_id"] = link.channel_id
+        audit_trail.of(request).resource_id = link.incident_id
+        audit_trail.of(request).change["channel_id"] = link.channel_id
         asked = await _asked(link)
-        told = await answers.acknowledge(asked)
+        told = await acknowledgements.acknowledge(asked)
     except Unusable as found:
         return _page(found.status, *found.told)
     except (Conflict, NoSuch):  # it is over, or was deleted this very moment
         return await _seen(token, request)
-    await tidings.tell(told)
+    await incident_changes.tell(told)
     return _standing(Asked(told.incident, asked.channel))
 
 
@@ -119,15 +119,15 @@ def _link(token: str, request: Request[Any, Any, Any]) -> AckLink:
     try:
         return ack_links.opened(token)
     except ack_links.Forged as error:
-        guesses.note(Way.ACK_LINK, address_of(request))
+        failed_logins.note(Way.ACK_LINK, address_of(request))
         raise Unusable(NOT_FOUND, FORGED) from error
 
 
 async def _asked(link: AckLink) -> Asked:
-    if link.ends_ms <= due.now_ms():
+    if link.ends_ms <= due_set.now_ms():
         raise Unusable(NO_MORE, EXPIRED)
     try:
-        return await answers.find(link.incident_id, link.channel_id)
+        return await acknowledgements.find(link.incident_id, link.channel_id)
     except NoSuch as error:
         raise Unusable(NO_MORE, GONE) from error
 

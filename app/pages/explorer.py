@@ -7,7 +7,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from app.api.http.timeouts import UNHURRIED
-from app.pages import explorer_files as shelf
+from app.pages import explorer_files
 from app.pages.explorer_bundle import SPEC_FILE
 from app.security.auth.policy import ANYONE
 
@@ -75,7 +75,7 @@ async def front() -> Redirect:
 @get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def openapi(request: AnyRequest) -> Response[bytes]:
     """The document both explorers show."""
-    return await shelf.reply(request, SPEC_FILE, ASKING)
+    return await explorer_files.reply(request, SPEC_FILE, ASKING)
 
 
 @get("/explorer/start.js", guards=[ANYONE], include_in_schema=False)
@@ -87,7 +87,7 @@ async def start() -> Response[str]:
 @get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A file of the explorers."""
-    return await shelf.reply(request, name, LASTING)
+    return await explorer_files.reply(request, name, LASTING)
 
 
 HANDLERS = [swagger, redoc, front, openapi, start, asset]

@@ -22,7 +22,7 @@ import app
 import schema
 from app import tasks, version as versions
 from app.errors import NoSuch, Unavailable
-from app.pages import explorer_bundle as bundle
+from app.pages import explorer_bundle
 from app.processes import child
 
 LIMIT_S = 120.0  # a busy, slow machine needs about 10
@@ -39,7 +39,7 @@ def version() -> str:
     """What the files are made of, as a digest of it: our own code, and the package with the explorers."""
     ours = [path for one in (app, schema) for path in sorted(Path(str(one.__file__)).parent.rglob("*.py"))]
     digest = sha256(versions.OURS.encode())
-    for path in (*ours, *bundle.SOURCES):
+    for path in (*ours, *explorer_bundle.SOURCES):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -101,10 +101,10 @@ async def _run(command: list[str]) -> tuple[int | None, bytes]:
 
 async def reply(request: Request[Any, Any, Any], name: str, caching: str) -> Response[bytes]:
     """One of the files, packed for whoever takes that; 304 for whoever has it. Raises NoSuch, Unavailable."""
-    if name not in bundle.TYPES:
+    if name not in explorer_bundle.TYPES:
         raise NoSuch("file", name)
     folder = await request.app.state.shelf.ready()
-    packed = name not in bundle.UNPACKED and takes_gzip(request.headers.get("Accept-Encoding", ""))
+    packed = name not in explorer_bundle.UNPACKED and takes_gzip(request.headers.get("Accept-Encoding", ""))
     tag = f'"{folder.name}{"-gzip" if packed else ""}"'
     headers = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": caching}
     if tag in known(request.headers.get("If-None-Match", "")):
@@ -112,7 +112,7 @@ async def reply(request: Request[Any, Any, Any], name: str, caching: str) -> Res
     if packed:
         headers["Content-Encoding"] = "gzip"
     content = await asyncio.to_thread((folder / f"{name}{PACKED if packed else ''}").read_bytes)
-    return Response(content, media_type=bundle.TYPES[name], headers=headers)
+    return Response(content, media_type=explorer_bundle.TYPES[name], headers=headers)
 
 
 def takes_gzip(accept: str) -> bool:

@@ -10,7 +10,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from app import gc_tuning as garbage, tasks
+from app import gc_tuning, tasks
 from app.main import create_app
 from app.settings import Settings
 
@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     app = create_app(settings)
-    garbage.settle()
+    gc_tuning.settle()
     server = Server(
         app,
         address=settings.server_host,

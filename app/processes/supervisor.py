@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-from app import embedded_valkey as embedded, file_permissions as exposure, log_file as logfile, setup_token as welcome
+from app import embedded_valkey, file_permissions, log_file, setup_token
 from app.processes import child, preflight
 from app.processes.child import Child
 from app.settings import BadSettings, Settings, socket_of
@@ -71,7 +71,7 @@ class Parent:
             code = self._migrated()
             if code == 0:
                 say("logs", "here" if self._output is None else str(self._log))
-                for line in exposure.open_to_others(self._settings):
+                for line in file_permissions.open_to_others(self._settings):
                     say("warning", line)
                 self._look_after()
         finally:
@@ -84,26 +84,26 @@ class Parent:
     def _valkey_child(self) -> Child:
         listen, directory = socket_of(self._settings.redis_url), self._settings.data_dir / "valkey"
         try:
-            embedded.prepare(directory, listen)
-            self._mender = embedded.Mender(directory, listen)
-            return Child("valkey", embedded.command(directory, listen), self._environ, self._output)
+            embedded_valkey.prepare(directory, listen)
+            self._mender = embedded_valkey.Mender(directory, listen)
+            return Child("valkey", embedded_valkey.command(directory, listen), self._environ, self._output)
         except OSError as error:
             raise BadSettings([f"DATA_DIR: {error.filename} can't be used: {error.strerror}"]) from error
-        except embedded.NoValkey as error:
+        except embedded_valkey.NoValkey as error:
             raise BadSettings([f"REDIS_HOST: {error}"]) from error
 
     def _open_log(self) -> int:
         try:
-            return logfile.open_log(self._log)
+            return log_file.open_log(self._log)
         except OSError as error:
             raise BadSettings([f"LOG_FILE: {self._log} can't be written to: {error.strerror}"]) from error
 
     def _renew_log(self) -> None:
         """Give children the file that is there now: theirs may have been rotated away, or removed."""
-        if self._output is None or logfile.is_at(self._output, self._log):
+        if self._output is None or log_file.is_at(self._output, self._log):
             return
         try:
-            fresh = logfile.open_log(self._log)
+            fresh = log_file.open_log(self._log)
         except OSError as error:
             say("logs", f"{self._log} can't be written to: {error.strerror}")
             return
@@ -203,7 +203,7 @@ class Parent:
         if self._ready or not is_ready(self._settings):
             return
         self._ready = True
-        if self._output is not None and (line := welcome.line(self._settings)):
+        if self._output is not None and (line := setup_token.line(self._settings)):
             say("setup", line)
         say("ready", f"{url_of(self._settings)} after {time.monotonic() - self._began_at:.1f} s")
 

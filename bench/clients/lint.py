@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from app import settings as configuration
+from app import settings
 from app.api.openapi import document
 from app.main import create_app
 from bench.clients import tools
@@ -26,7 +26,7 @@ RULES = ("redocly.yaml", ".redocly.lint-ignore.yaml")
 def written(folder: Path) -> Path:
     """The document as a file, in lines that a place can be found by."""
     place = folder / "openapi.json"
-    app = create_app(configuration.read({"DATA_DIR": str(folder)}, folder))
+    app = create_app(settings.read({"DATA_DIR": str(folder)}, folder))
     place.write_bytes(msgspec.json.format(document.of(app), indent=1))
     return place
 

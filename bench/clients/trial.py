@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from app import setup_token as welcome
+from app import setup_token
 from bench import ground
 from bench.clients import page
 from bench.clients.generators import Generator
@@ -62,7 +62,7 @@ class World(Struct):
         """What a program is given."""
         return {
             "WATCHKEEPER_URL": f"http://127.0.0.1:{self.installed.port}",
-            "SETUP_TOKEN": (self.installed.folder / "data" / welcome.FILE).read_text(encoding="ascii").strip(),
+            "SETUP_TOKEN": (self.installed.folder / "data" / setup_token.FILE).read_text(encoding="ascii").strip(),
             "EMAIL": ADMIN["email"],
             "PASSWORD": ADMIN["password"],
             "WATCHED_URL": self.target.url("/t/1"),

@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from schema import draft_unions as drafts
+from schema import draft_unions
 from schema.channels.apprise import Apprise
 from schema.channels.discord import Discord
 from schema.channels.google_chat import GoogleChat
@@ -161,4 +161,4 @@ class Channel(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-DRAFTS = drafts.by_type(ChannelDraft, "Channel", PROVIDERS)
+DRAFTS = draft_unions.by_type(ChannelDraft, "Channel", PROVIDERS)

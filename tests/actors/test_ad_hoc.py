@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from actors import ad_hoc as adhoc, probes
-from app import queue as queues
+from actors import ad_hoc, probes
+from app import queue
 from app.security.secrets import sealing
 from schema.jobs import AdHocProbe, Outcome
 from schema.proxies import Protocol, ProxyConfig
@@ -29,8 +29,8 @@ async def tools(queue):
 async def answered(tools, **changes) -> Outcome:
     sealed = sealing.seal(Tcp(host="127.0.0.1", port=9))
     job = AdHocProbe(**{"type": "tcp", "sealed": sealed, "timeout_ms": 2_000, "token": "t", **changes})
-    await adhoc.answer(job, tools)
-    return msgspec.json.decode(await queues.reply("t", 1) or b"", type=Outcome)
+    await ad_hoc.answer(job, tools)
+    return msgspec.json.decode(await queue.reply("t", 1) or b"", type=Outcome)
 
 
 async def test_what_was_seen_is_told_to_whoever_waits(tools):
@@ -65,5 +65,5 @@ async def test_it_goes_through_the_proxy_that_came_along(tools, microsocks):
 
 
 async def test_an_answer_that_nobody_fetches_does_not_stay(tools):
-    await adhoc.answer(AdHocProbe("tcp", sealing.seal(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), tools)
-    assert 0 < await queues.client().ttl("wk:reply:left") <= adhoc.KEPT_S
+    await ad_hoc.answer(AdHocProbe("tcp", sealing.seal(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), tools)
+    assert 0 < await queue.client().ttl("wk:reply:left") <= ad_hoc.KEPT_S

@@ -15,7 +15,7 @@ from actors.probes import Tools, open_tools, outcome_of
 from app import db
 from app.security.secrets import sealing
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.heartbeats import key_of
 from schema.jobs import Outcome
 from schema.monitors import Snapshot
@@ -175,7 +175,7 @@ def kept(database) -> Iterator[Keep]:
     async def keep(known: dict[int, Snapshot], odd: Outcome, at_ms: int) -> list[Any]:
         first, second = sorted(known)
         batch = [structs.replace(odd, series=first, at_ms=at_ms), make.outcome(series=second, at_ms=at_ms)]
-        await heartbeats.absorb(make.results(*batch), known, at_ms)
+        await results.absorb(make.results(*batch), known, at_ms)
         keys = [key_of(one.series, one.at_ms) for one in batch]
         return await db.rows(
             "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN details d ON d.id = h.id"

@@ -12,11 +12,11 @@ import time_machine
 
 from actors import senders
 from actors.notify import Desk
-from app import db, due_set as due
+from app import db, due_set
 from app.security.secrets import sealing
-from app.store.alerting import channel_health, channels, delivery_queue as deliveries
+from app.store.alerting import channel_health, channels, delivery_queue
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.jobs import NotifyBatch
 from schema.monitors import Snapshot
 from tests import make
@@ -41,13 +41,13 @@ class Hour:
         """That much of it."""
         for _ in range(0, seconds, step_s):
             self._clock.shift(step_s)
-            await self._work_off(await deliveries.due(due.now_ms()))
+            await self._work_off(await delivery_queue.due(due_set.now_ms()))
 
     async def changes(self, outcome: Any) -> None:
         """A monitor changes its mind, and whoever has to be told of it is."""
         (no,) = self._known
-        made = outcome(series=no, at_ms=due.now_ms())
-        absorbed = await heartbeats.absorb(make.results(made), self._known, due.now_ms())
+        made = outcome(series=no, at_ms=due_set.now_ms())
+        absorbed = await results.absorb(make.results(made), self._known, due_set.now_ms())
         await self._work_off(absorbed.deliveries)
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
@@ -108,7 +108,7 @@ async def test_a_channel_that_is_away_for_an_hour_is_told_once_when_it_is_back(h
         await hour.changes(make.down)
         assert told(well) == ["monitor.down"]  # at once, whatever the other does
         await hour.passes()
-        assert (await channel_health.count(due.now_ms())).resting + len(await rows("state = 'pending'")) > 0
+        assert (await channel_health.count(due_set.now_ms())).resting + len(await rows("state = 'pending'")) > 0
         if order:
             assert len(sick.arrivals) < 40  # it was left alone in between
             sick.answer()

@@ -9,8 +9,8 @@ from actors import housekeeping
 from app import db, queue as queues, tasks
 from app.security.secrets import sealing
 from app.store.history.retention import Keep
-from app.store.identity import login_failures as attempts
-from app.store.system import checkpoints as marks
+from app.store.identity import login_failures
+from app.store.system import checkpoints
 from app.store.tables.rollups import HOURLY, rollup_key
 from app.store.transactions import monitors
 from schema.field_types import MASK
@@ -41,7 +41,7 @@ async def test_a_round_rolls_prunes_and_forgets(store):
     await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 2", START)
     with capture_logs() as logs:
         await housekeeping.tidy(START + 20 * HOUR, Keep(beats_days=0))
-    assert await marks.read(marks.ROLLED) == START + 19 * HOUR
+    assert await checkpoints.read(checkpoints.ROLLED) == START + 19 * HOUR
     assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
     assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
@@ -70,7 +70,7 @@ async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(sto
     await past.series(1, (START, DAY))
     work = asyncio.create_task(housekeeping.housekeeping(store))
     async with asyncio.timeout(30):
-        while not await marks.read(marks.ROLLED):
+        while not await checkpoints.read(checkpoints.ROLLED):
             await asyncio.sleep(0.02)
     await tasks.end(work)
     assert await queues.client().get(housekeeping.LEADER) is None
@@ -80,7 +80,7 @@ async def test_who_does_not_lead_does_nothing(store, queue):
     await past.series(1, (START, DAY))
     await housekeeping.leads("somebody else")
     await housekeeping._round("me")
-    assert await marks.read(marks.ROLLED) == 0
+    assert await checkpoints.read(checkpoints.ROLLED) == 0
 
 
 async def test_what_redis_refuses_is_put_off_until_the_next_round(store, settings):
@@ -89,12 +89,12 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
         await housekeeping._round("me")
     await queues.stop()
     assert [line["event"] for line in logs] == ["housekeeping.put_off"]
-    assert await marks.read(marks.ROLLED) == 0
+    assert await checkpoints.read(checkpoints.ROLLED) == 0
 
 
 async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(store, queue):
     await past.series(1, (START, DAY))
-    await marks.move(marks.ROLLED, START + HOUR)
+    await checkpoints.move(checkpoints.ROLLED, START + HOUR)
     unreadable = b"\x01"
     await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)
     with capture_logs() as logs:
@@ -104,7 +104,7 @@ async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(s
 
 async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):
     guess = Attempt(Proof.PASSWORD, "fingerprint", "192.0.2.1")
-    await attempts.add(guess, START, START + 60_000)
+    await login_failures.add(guess, START, START + 60_000)
     await housekeeping.tidy(START + 60_000)
     assert len(await db.rows("SELECT id FROM attempts")) == 1
     await housekeeping.tidy(START + 60_001)

@@ -6,9 +6,9 @@ import pytest
 
 from actors.ingest import BLIND_MS, Clerk
 from actors.snapshots import Snapshots
-from app import db, due_set as due, queue as queues
+from app import db, due_set, queue
 from app.security.secrets import sealing
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.heartbeat_texts import NOT_CHECKED, PUSHED, STARTED
 from schema.heartbeats import EPOCH_MS, key_of, slot_of
 from schema.jobs import Outcome
@@ -24,75 +24,75 @@ async def nightly(store, queue) -> int:
     """A push monitor that reports once a day; its series."""
     sealing.prepare(store)
     plan = (await monitors.add(make.monitor(Push(grace=3_600), interval=DAY_S))).plans[0]
-    await due.built()
-    await due.put([plan])
+    await due_set.built()
+    await due_set.put([plan])
     return plan.series
 
 
 async def ingested(*outcomes: Outcome) -> int:
     """Ingest, and when the series is due then."""
     await Clerk(Snapshots()).ingest(make.results(*outcomes))
-    return await due.oldest_due_ms()
+    return await due_set.oldest_due_ms()
 
 
 async def test_a_report_brings_a_look_before_the_next_slot(nightly):
-    look = due.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due.now_ms(), code=PUSHED, early=True, look_ms=look)
+    look = due_set.now_ms() + 30_000
+    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, look_ms=look)
     assert await ingested(report) == look
     assert await ingested(report) == look
 
 
 async def test_a_report_that_comes_twice_brings_its_look_all_the_same(nightly):
-    look = due.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due.now_ms(), code=PUSHED, early=True, look_ms=look)
+    look = due_set.now_ms() + 30_000
+    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, look_ms=look)
     await ingested(report)
-    await due.put([(await monitors.plans())[0]], first_at_ms=look + 60_000)
+    await due_set.put([(await monitors.plans())[0]], first_at_ms=look + 60_000)
     assert await ingested(report) == look
 
 
 async def test_a_push_monitor_nobody_could_look_at_is_looked_at_again_soon(nightly):
-    unknown = make.outcome(series=nightly, at_ms=due.now_ms(), seen=Status.UNKNOWN, code=0)
-    assert await ingested(unknown) <= due.now_ms() + BLIND_MS
+    unknown = make.outcome(series=nightly, at_ms=due_set.now_ms(), seen=Status.UNKNOWN, code=0)
+    assert await ingested(unknown) <= due_set.now_ms() + BLIND_MS
 
 
 async def test_a_start_while_late_brings_no_retry(nightly):
-    late = make.outcome(series=nightly, at_ms=due.now_ms(), seen=Status.PENDING, code=0, early=True)
+    late = make.outcome(series=nightly, at_ms=due_set.now_ms(), seen=Status.PENDING, code=0, early=True)
     await ingested(late)
-    await due.put(await monitors.plans(), first_at_ms=due.now_ms() + 3_000_000)
-    start = make.outcome(series=nightly, at_ms=due.now_ms() + 5, seen=Status.UNKNOWN, code=STARTED, early=True)
-    assert await ingested(start) > due.now_ms() + 2_000_000
+    await due_set.put(await monitors.plans(), first_at_ms=due_set.now_ms() + 3_000_000)
+    start = make.outcome(series=nightly, at_ms=due_set.now_ms() + 5, seen=Status.UNKNOWN, code=STARTED, early=True)
+    assert await ingested(start) > due_set.now_ms() + 2_000_000
 
 
 async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
     sealing.prepare(store)
     router = await monitors.add(make.monitor(name="Router", interval=DAY_S))
     child = await monitors.add(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
-    later = due.now_ms() + 3_000_000
-    await due.built()
-    await due.put([*router.plans, *child.plans], first_at_ms=later)
-    now = due.now_ms()
+    later = due_set.now_ms() + 3_000_000
+    await due_set.built()
+    await due_set.put([*router.plans, *child.plans], first_at_ms=later)
+    now = due_set.now_ms()
     assert await ingested(make.outcome(series=child.plans[0].series, at_ms=now)) == later
     assert await ingested(make.down(series=child.plans[0].series, at_ms=now + 1)) < later
-    assert [series for series, _ in await due.late(-60_000)] == [router.plans[0].series]
+    assert [series for series, _ in await due_set.late(-60_000)] == [router.plans[0].series]
 
 
 @pytest.fixture
 async def many(store, queue) -> list[int]:
     """Five monitors, as series."""
     sealing.prepare(store)
-    await due.built()
+    await due_set.built()
     return [(await monitors.add(make.monitor(name=f"web {number}"))).plans[0].series for number in range(5)]
 
 
 async def test_batches_that_wait_are_written_together(many, monkeypatch):
     transactions = []
-    absorb = heartbeats.absorb
+    absorb = results.absorb
 
     async def counted(batch, known, now_ms):
         transactions.append(len(batch.outcomes))
         return await absorb(batch, known, now_ms)
 
-    monkeypatch.setattr(heartbeats, "absorb", counted)
+    monkeypatch.setattr(results, "absorb", counted)
     clerk = Clerk(Snapshots())
     await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
     assert transactions == [1, 4]
@@ -104,7 +104,7 @@ async def test_when_they_can_not_be_written_each_of_them_says_so(many, monkeypat
         await asyncio.sleep(0)
         raise OSError("database is locked")
 
-    monkeypatch.setattr(heartbeats, "absorb", locked)
+    monkeypatch.setattr(results, "absorb", locked)
     clerk = Clerk(Snapshots())
     told = await asyncio.gather(
         *(clerk.ingest(make.results(make.outcome(series=one))) for one in many), return_exceptions=True
@@ -126,7 +126,7 @@ async def test_one_that_is_given_up_takes_nobody_along(many):
 
 
 async def test_the_same_late_slot_twice_in_one_transaction_is_one_heartbeat(many):
-    series, at_ms = many[0], due.now_ms()
+    series, at_ms = many[0], due_set.now_ms()
     await Clerk(Snapshots()).ingest(make.results(make.outcome(series=series, at_ms=at_ms)))
     late = make.outcome(series=series, at_ms=at_ms - 60_000)
     given_up = make.outcome(series=series, at_ms=at_ms - 60_000, seen=Status.UNKNOWN, code=NOT_CHECKED)
@@ -145,8 +145,8 @@ POISONS = {
 
 @pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS.keys())
 async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, poison):
-    bad = make.down(series=many[2], **{"at_ms": due.now_ms(), "early": True, **poison})
-    good = [make.outcome(series=one, at_ms=due.now_ms()) for one in many if one != many[2]]
+    bad = make.down(series=many[2], **{"at_ms": due_set.now_ms(), "early": True, **poison})
+    good = [make.outcome(series=one, at_ms=due_set.now_ms()) for one in many if one != many[2]]
     clerk = Clerk(Snapshots())
     await asyncio.gather(*(clerk.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
     found = await db.rows("SELECT id, status FROM heartbeats")
@@ -171,13 +171,13 @@ def range_of(series: int) -> tuple[int, int]:
 
 
 async def test_a_real_result_ends_staleness_and_an_invented_one_does_not(many):
-    await due.put(await monitors.plans(), first_at_ms=due.now_ms() - 1)
-    claimed = (await due.claim(100)).slots
-    await queues.client().zadd("wk:stale_at", {str(slot.series): 1 for slot in claimed})
+    await due_set.put(await monitors.plans(), first_at_ms=due_set.now_ms() - 1)
+    claimed = (await due_set.claim(100)).slots
+    await queue.client().zadd("wk:stale_at", {str(slot.series): 1 for slot in claimed})
     for slot, code in zip(claimed, (200, NOT_CHECKED), strict=False):
         seen = Status.UNKNOWN if code == NOT_CHECKED else Status.UP
         await Clerk(Snapshots()).ingest(
             make.results(make.outcome(series=slot.series, at_ms=slot.at_ms, code=code, seen=seen))
         )
-    assert claimed[0].series not in await due.stale()
-    assert claimed[1].series in await due.stale()
+    assert claimed[0].series not in await due_set.stale()
+    assert claimed[1].series in await due_set.stale()

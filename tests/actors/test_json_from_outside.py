@@ -10,9 +10,9 @@ import pytest
 from actors.probes.http import oauth
 from actors.probes.types import docker, mqtt, rabbitmq
 from actors.senders.kit import retry_after
-from app.api.http import bodies as body
-from app.client import check as client
-from app.security.credentials import oidc_client as provider
+from app.api.http import bodies
+from app.client import check
+from app.security.credentials import oidc_client
 from schema.targets import Docker
 
 MARKED = ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
@@ -26,7 +26,7 @@ class Text(msgspec.Struct):
 
 def read_from_a_file(raw: bytes, tmp_path) -> Any:
     (tmp_path / "checks.json").write_bytes(raw)
-    return client.read(str(tmp_path / "checks.json"))
+    return check.read(str(tmp_path / "checks.json"))
 
 
 READERS: dict[str, tuple[Any, Callable[..., Any], Any]] = {
@@ -35,8 +35,8 @@ READERS: dict[str, tuple[Any, Callable[..., Any], Any]] = {
     "docker": ({"State": {"Status": "ü"}}, lambda raw, _: docker._state(Docker(container="x"), 200, raw).status, "ü"),
     "oauth2": ({"access_token": "t"}, lambda raw, _: oauth.granted_by(200, raw).access_token, "t"),
     "a sender's reply": ({"error": "ü"}, lambda raw, _: retry_after.json_of(raw), {"error": "ü"}),
-    "an OpenID provider": ({"issuer": "ü"}, lambda raw, _: provider._object(200, raw), {"issuer": "ü"}),
-    "the API's bodies": ({"text": "ü"}, lambda raw, _: body.decoded(raw, Text), Text("ü")),
+    "an OpenID provider": ({"issuer": "ü"}, lambda raw, _: oidc_client._object(200, raw), {"issuer": "ü"}),
+    "the API's bodies": ({"text": "ü"}, lambda raw, _: bodies.decoded(raw, Text), Text("ü")),
     "a file of checks": ([{"plugin_type": "ü"}], read_from_a_file, [{"plugin_type": "ü"}]),
 }
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from actors import result_backlog as waiting_results, uplink_status as cutoff, watchdog_ping as lifesign
+from actors import result_backlog, uplink_status, watchdog_ping
 from actors.ingest import Clerk
 from actors.self_monitor import SelfWatch
 from actors.snapshots import Snapshots
-from app import db, due_set as due, nodes, queue as queues, self_checks
+from app import db, due_set, nodes, queue, self_checks
 from app.domain.system.self_checks import LOOKS
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -24,14 +24,14 @@ from tests import make
 @pytest.fixture
 async def ground(store: Settings, queue: Settings) -> Settings:
     sealing.prepare(store)
-    await due.built()
+    await due_set.built()
     return store
 
 
 async def has_worker(*names: str) -> None:
     for name in names or ("one",):
         node = nodes.Node(id=name, role="worker", pid=1, host="h", started_at=nodes.this("worker").started_at)
-        await queues.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.LIFE_S)
+        await queue.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.LIFE_S)
 
 
 async def look(*watches: SelfWatch, times: int = LOOKS) -> None:
@@ -81,33 +81,33 @@ async def test_the_second_time_is_told_as_well(ground):
         await look(watch)
         await has_worker()
         await look(watch)
-        await queues.client().flushall()
-        await due.built()
+        await queue.client().flushall()
+        await due_set.built()
     assert [kind for kind, _ in await told()] == ["system.no_worker", "system.recovered"] * 2
 
 
 async def test_a_schedule_that_lags_is_told(ground):
     await has_worker()
     plan = (await monitors.add(make.monitor())).plans[0]
-    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await due_set.put([plan], first_at_ms=due_set.now_ms() - 300_000)
     await look(SelfWatch(ground))
     assert await told() == [("system.schedule_lag", "schedule_lag")]
 
 
 async def test_workers_without_a_way_out_are_named(ground):
     await has_worker("north", "south")
-    await cutoff.say("north", cut_off=True)
+    await uplink_status.say("north", cut_off=True)
     await look(SelfWatch(ground))
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.network_gone'")
     assert "north" in msgspec.json.decode(row["data"])["msg"]
 
 
 async def test_who_has_a_way_out_again_or_is_gone_is_not_named(ground):
-    await cutoff.say("north", cut_off=True)
-    await cutoff.say("north", cut_off=False)
-    await queues.client().hset(cutoff.KEY, "long-gone", 1)
-    assert await cutoff.workers() == []
-    assert await queues.client().hlen(cutoff.KEY) == 0
+    await uplink_status.say("north", cut_off=True)
+    await uplink_status.say("north", cut_off=False)
+    await queue.client().hset(uplink_status.KEY, "long-gone", 1)
+    assert await uplink_status.workers() == []
+    assert await queue.client().hlen(uplink_status.KEY) == 0
 
 
 async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_path):
@@ -119,11 +119,11 @@ async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_p
 async def lost(ground: Settings, times: int = 3) -> None:
     """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
     plan = (await monitors.add(make.monitor())).plans[0]
-    await due.put([plan], first_at_ms=due.now_ms())
-    await due.claim(10)
+    await due_set.put([plan], first_at_ms=due_set.now_ms())
+    await due_set.claim(10)
     for _ in range(times):
-        await queues.client().zadd("wk:flight", {str(plan.series): 1})
-        await due.overdue(10)
+        await queue.client().zadd("wk:flight", {str(plan.series): 1})
+        await due_set.overdue(10)
 
 
 async def test_slots_that_are_lost_look_after_look_are_said(ground):
@@ -147,7 +147,7 @@ async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground
 
 async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
     await has_worker()
-    await queues.client().zadd("wk:stale_at", {"7": due.now_ms() - 1, "8": due.now_ms() + 60_000})
+    await queue.client().zadd("wk:stale_at", {"7": due_set.now_ms() - 1, "8": due_set.now_ms() + 60_000})
     await look(SelfWatch(ground))
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.results_lost'")
     assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
@@ -155,19 +155,19 @@ async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground)
 
 async def test_results_that_a_worker_can_not_hand_on_are_said(ground):
     await has_worker()
-    await waiting_results.report("one", 12.0)
-    await waiting_results.report("two", 0.0)
+    await result_backlog.report("one", 12.0)
+    await result_backlog.report("two", 0.0)
     await look(SelfWatch(ground))
     assert await told() == [("system.results_lost", "results_lost")]
-    await waiting_results.report("one", 0.0)
+    await result_backlog.report("one", 0.0)
     await look(SelfWatch(ground))
     assert ("system.recovered", "results_lost") in await told()
 
 
 async def test_a_worker_that_reports_no_more_is_forgotten(ground):
-    await queues.client().hset(waiting_results.KEY, "gone", msgspec.json.encode((1.0, 99.0)))
-    assert await waiting_results.oldest_s() == 0
-    assert await queues.client().hlen(waiting_results.KEY) == 0
+    await queue.client().hset(result_backlog.KEY, "gone", msgspec.json.encode((1.0, 99.0)))
+    assert await result_backlog.oldest_s() == 0
+    assert await queue.client().hlen(result_backlog.KEY) == 0
 
 
 async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
@@ -175,14 +175,14 @@ async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_k
     channel = await channels.add(make.channel())
     monitor = (await monitors.add(make.monitor(notification_channel_ids=[channel.id]))).plans[0]
     await Clerk(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
-    assert await lifesign.all_is_well()
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due.now_ms() - 60_000)
+    assert await watchdog_ping.all_is_well()
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due_set.now_ms() - 60_000)
     await look(SelfWatch(ground))
     assert await told() == [("system.alerts_stuck", "alerts_stuck")]
-    assert not await lifesign.all_is_well()
+    assert not await watchdog_ping.all_is_well()
     await db.rows("UPDATE deliveries SET state = 'sent'")
     await look(SelfWatch(ground))
-    assert await lifesign.all_is_well()
+    assert await watchdog_ping.all_is_well()
 
 
 @asynccontextmanager
@@ -202,7 +202,7 @@ async def refusing_writes() -> AsyncIterator[None]:
 
 async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_seen_all_the_same(ground):
     await has_worker()
-    await queues.client().zadd("wk:stale_at", {"7": 1})
+    await queue.client().zadd("wk:stale_at", {"7": 1})
     watch = SelfWatch(ground)
     async with refusing_writes():
         await look(watch, times=LOOKS - 1)
@@ -210,7 +210,7 @@ async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_see
             await watch.look()
     assert await told() == []
     assert await self_checks.lasting() == {EventKind.RESULTS_LOST}
-    assert not await lifesign.all_is_well()
-    await queues.client().delete("wk:stale_at")
+    assert not await watchdog_ping.all_is_well()
+    await queue.client().delete("wk:stale_at")
     await look(watch)
     assert await self_checks.lasting() == set()

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from actors import urgency as news
+from actors import urgency
 from actors.urgency import News
 from schema.monitors import Snapshot
 from schema.status import Status
@@ -40,7 +40,7 @@ def test_each_series_has_news_of_its_own() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(news, "KNOWN_MOST", 2)
+    monkeypatch.setattr(urgency, "KNOWN_MOST", 2)
     told = News()
     assert all(told.is_news(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
     assert told.is_news(DOWN, SNAPSHOT), "forgotten, so it hurries once more"

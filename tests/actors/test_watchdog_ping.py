@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors import watchdog_ping as lifesign
+from actors import watchdog_ping
 from actors.senders.kit.context import Tools, opened
-from app import due_set as due, queue as queues, tasks
+from app import due_set, queue, tasks
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.transactions import monitors
@@ -19,7 +19,7 @@ from tests.receiver import Order, Receiver, receiving
 @pytest.fixture
 async def ground(store: Settings, queue: Settings) -> Settings:
     sealing.prepare(store)
-    await due.built()
+    await due_set.built()
     return store
 
 
@@ -41,7 +41,7 @@ async def given(tools: Tools, url: str, *nodes: str, to: Receiver | None = None)
 
     to  who is asked by one of them
     """
-    giving = [asyncio.create_task(lifesign.keep_giving(node, url, 10, tools.hooks)) for node in nodes]
+    giving = [asyncio.create_task(watchdog_ping.keep_giving(node, url, 10, tools.hooks)) for node in nodes]
     if to is not None:
         await to.arrived(1)
     await asyncio.sleep(0.2)
@@ -60,13 +60,13 @@ async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
 
 
 async def test_nothing_is_asked_without_an_address(ground, tools):
-    await asyncio.wait_for(lifesign.keep_giving("one", "", 1, tools.hooks), 5)
-    assert await queues.client().get(lifesign.HOLDER) is None
+    await asyncio.wait_for(watchdog_ping.keep_giving("one", "", 1, tools.hooks), 5)
+    assert await queue.client().get(watchdog_ping.HOLDER) is None
 
 
 async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
     plan = (await monitors.add(make.monitor())).plans[0]
-    await due.put([plan], first_at_ms=due.now_ms() - 300_000)
+    await due_set.put([plan], first_at_ms=due_set.now_ms() - 300_000)
     await given(tools, elsewhere.url, "one")
     assert elsewhere.arrivals == []
 
@@ -74,15 +74,15 @@ async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
 @pytest.mark.parametrize("order", [Order(status=500), Order(status=302, headers={"Location": "/elsewhere"})])
 async def test_an_answer_that_is_none_hurts_nobody(ground, tools, elsewhere, order):
     elsewhere.answer(order)
-    await lifesign.give(elsewhere.url, tools.hooks)
+    await watchdog_ping.give(elsewhere.url, tools.hooks)
     assert len(elsewhere.arrivals) == 1
 
 
 async def test_nobody_there_hurts_nobody(ground, tools, free_port):
-    await lifesign.give(f"http://127.0.0.1:{free_port}/", tools.hooks)
+    await watchdog_ping.give(f"http://127.0.0.1:{free_port}/", tools.hooks)
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
     tools.hooks_egress.follow(EgressPolicy(private=False))
-    await lifesign.give(elsewhere.url, tools.hooks)
+    await watchdog_ping.give(elsewhere.url, tools.hooks)
     assert elsewhere.arrivals == []

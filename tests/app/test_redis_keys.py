@@ -8,7 +8,7 @@ import pytest
 
 from actors.reconcile import Repairs
 from actors.schedule import Ticker, steadily
-from app import due_set as due, queue as queues, redis_keys as redis_types, tasks
+from app import due_set, queue as queues, redis_keys, tasks
 from app.redis_keys import DUE_SET, PREFIXES, TYPES
 from app.security.secrets import sealing
 from app.store.transactions import monitors
@@ -47,19 +47,19 @@ async def test_a_key_of_a_wrong_type_is_removed_and_the_schedule_goes_on(plan, k
     await client.delete(key)
     await (client.set(key, "x") if TYPES[key] != "string" else client.rpush(key, "x"))
     repairs = Repairs()
-    assert await redis_types.remove_wrong() == [key]
+    assert await redis_keys.remove_wrong() == [key]
     await Ticker(repairs).tick()
     await repairs.reconcile()
-    await due.put([plan], first_at_ms=due.now_ms())
-    assert [slot.series for slot in (await due.claim(10)).slots] == [plan.series]
-    assert await redis_types.remove_wrong() == []
+    await due_set.put([plan], first_at_ms=due_set.now_ms())
+    assert [slot.series for slot in (await due_set.claim(10)).slots] == [plan.series]
+    assert await redis_keys.remove_wrong() == []
 
 
 @pytest.mark.parametrize("prefix", sorted(PREFIXES))
 async def test_a_named_key_of_a_wrong_type_is_removed(queue, prefix):
     client, key = queues.client(), f"{prefix}x"
     await (client.set(key, "x") if PREFIXES[prefix] != "string" else client.rpush(key, "x"))
-    assert await redis_types.remove_wrong_named() == [key]
+    assert await redis_keys.remove_wrong_named() == [key]
     assert not await client.exists(key)
 
 
@@ -81,6 +81,6 @@ async def test_the_tick_goes_on_by_itself(plan, key):
 
 async def _is_whole(plan: Plan, key: str) -> bool:
     client = queues.client()
-    if await client.type(key) not in (TYPES[key].encode(), b"none") or not await due.is_built():
+    if await client.type(key) not in (TYPES[key].encode(), b"none") or not await due_set.is_built():
         return False
-    return plan.series in await due.planned() and await due.unscheduled() == 0
+    return plan.series in await due_set.planned() and await due_set.unscheduled() == 0

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from app import due_set as due, queue
+from app import due_set, queue
 from app.domain.history.completeness import Beat, Era, Gap, review
 from app.due_set import Landing
 from schema.jobs import Plan
@@ -43,17 +43,17 @@ class Life:
         for _ in range(self.dice.randrange(4)):
             await self.pass_time(2_500)
         if not active or self.plan is None:
-            await due.drop([self.series], at_ms=self.now_ms)
+            await due_set.drop([self.series], at_ms=self.now_ms)
             return
         first_ms = None if self.waits_for_pushes or cron else self.now_ms
-        await due.put([self.plan], first_at_ms=first_ms, since_ms=since_ms)
+        await due_set.put([self.plan], first_at_ms=first_ms, since_ms=since_ms)
 
     async def pass_time(self, most_ms: int) -> None:
         """Some time later the schedule looks; a check takes its time."""
         self.now_ms += self.dice.randrange(10, most_ms)
         if self.flying and self.flying[1] <= self.now_ms:
             await self.land(self.flying[0])
-        claim = await due.claim(10, at_ms=self.now_ms)
+        claim = await due_set.claim(10, at_ms=self.now_ms)
         for slot in claim.slots:
             self.beats.append(Beat(slot.at_ms, slot.early))
             self.flying = slot.at_ms, self.now_ms + self.dice.choice((50, 2_000, 9_000))
@@ -62,11 +62,11 @@ class Life:
         """The check's heartbeat is stored; now and then it asks for another look."""
         early_ms = self.now_ms + 700 if self.dice.random() < 0.2 else 0
         self.flying = None
-        await due.land([Landing(self.series, at_ms, early_ms)])
+        await due_set.land([Landing(self.series, at_ms, early_ms)])
 
     async def flaws(self) -> list[object]:
         """What the history says is missing or doubled."""
-        gaps = [Gap(one.from_ms, one.to_ms) for one in await due.gaps()]
+        gaps = [Gap(one.from_ms, one.to_ms) for one in await due_set.gaps()]
         window = range(START - 60_000, self.now_ms - SETTLE_MS)
         beats = [one for one in self.beats if one.at_ms in window]
         return [*review(self.series, self.eras, gaps, beats, window).flaws]
@@ -75,7 +75,7 @@ class Life:
 @pytest.mark.parametrize("seed", range(60))
 async def test_each_slot_is_claimed_or_a_gap(seed):
     life, active = Life(seed), True
-    await due.built()
+    await due_set.built()
     await life.be_changed(active=True, anew=True)
     for _ in range(life.dice.randrange(4, 9)):
         for _ in range(life.dice.randrange(1, 40)):
@@ -89,9 +89,9 @@ async def test_each_slot_is_claimed_or_a_gap(seed):
 
 async def test_a_monitor_that_waits_for_pushes_misses_no_first_slot():
     plan = Plan(1, 10_000, 4_000, 1)
-    await due.built()
-    await due.put([plan], since_ms=START)
+    await due_set.built()
+    await due_set.put([plan], since_ms=START)
     (at_ms,) = [at for _, at in await queue.client().zrange("wk:due:1", 0, 0, withscores=True)]
-    (slot,) = (await due.claim(10, at_ms=int(at_ms))).slots
+    (slot,) = (await due_set.claim(10, at_ms=int(at_ms))).slots
     assert START < slot.at_ms <= START + 10_000
     assert not slot.early

@@ -8,8 +8,8 @@ import pytest
 from app import db, migrate
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.alerting import channels, delivery_claims as claims, delivery_queue as deliveries
-from app.store.transactions import monitors, results as heartbeats
+from app.store.alerting import channels, delivery_claims, delivery_queue
+from app.store.transactions import monitors, results
 from schema.channels.terms import TOLD_BY_DEFAULT
 from schema.events import EventKind
 from schema.status import Status
@@ -70,11 +70,11 @@ async def _furnish() -> None:
         await db.rows(sql, *row)
 
 
-async def absorbed(status: Status, at_ms: int) -> heartbeats.Absorbed:
+async def absorbed(status: Status, at_ms: int) -> results.Absorbed:
     (plan,) = await monitors.plans()
     (known,) = await monitors.snapshots([plan.series])
     outcome = make.outcome(series=plan.series, at_ms=at_ms, seen=status)
-    return await heartbeats.absorb(make.results(outcome), {plan.series: known}, at_ms)
+    return await results.absorb(make.results(outcome), {plan.series: known}, at_ms)
 
 
 async def test_an_outage_that_was_told_before_the_upgrade_is_not_told_after_it(old: Settings) -> None:
@@ -92,8 +92,8 @@ async def test_its_end_is_told_with_its_beginning(old: Settings) -> None:
 
 async def test_an_alert_that_waited_through_the_upgrade_is_claimed_after_it(old: Settings) -> None:
     await migrate.forwards()
-    assert await deliveries.due(make.NOW_MS) == {CHANNEL: [DELIVERY]}
-    (claimed,) = await claims.claim([DELIVERY], make.NOW_MS)
+    assert await delivery_queue.due(make.NOW_MS) == {CHANNEL: [DELIVERY]}
+    (claimed,) = await delivery_claims.claim([DELIVERY], make.NOW_MS)
     assert (claimed.id, claimed.event.event) == (DELIVERY, EventKind.MONITOR_DOWN)
 
 

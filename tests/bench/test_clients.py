@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from bench.clients import __main__ as clients, page, tools
+from bench.clients import __main__, page, tools
 from bench.clients.generators import BY_NAME, GENERATORS, Generator
 from bench.clients.lint import LOCK, RULES
 from bench.clients.tools import HERE
@@ -86,7 +86,7 @@ async def test_a_command_that_fails_says_what_it_printed(tmp_path) -> None:
 
 
 def test_the_table_has_a_row_for_each_and_says_how_far_it_came() -> None:
-    rows = clients.table([Result("go", "1.2.3", "yes", "no", why="it does not compile"), Result("orval", "8", "yes")])
+    rows = __main__.table([Result("go", "1.2.3", "yes", "no", why="it does not compile"), Result("orval", "8", "yes")])
     assert rows.splitlines() == [
         "generator  version  generated  compiled  flow  page",
         "go         1.2.3    yes        no",

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import db, due_set as due
+from app import db, due_set
 from app.store.alerting import channels
-from app.store.incidents import escalation_policies as escalations, incidents
+from app.store.incidents import escalation_policies, incidents
 from app.store.transactions import monitors
 from schema.channels.terms import Grouping
 from schema.escalations import EscalationDraft, EscalationStep
@@ -35,14 +35,14 @@ async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) ->
         make.http(url=url), name=name, interval=5, timeout=2.0, notification_channel_ids=links, **changes
     )
     changed = await monitors.add(draft)
-    await due.built()
+    await due_set.built()
     await look(changed.plans[0])
     return changed.monitor.id
 
 
 async def look(plan: Plan) -> None:
     """Have it checked now."""
-    await due.put([plan], first_at_ms=due.now_ms())
+    await due_set.put([plan], first_at_ms=due_set.now_ms())
 
 
 def told(receiver: Receiver) -> list[tuple[str, str]]:
@@ -105,7 +105,7 @@ async def _all_are_told(count: int) -> bool:
 
 async def _escalation(*steps: str) -> str:
     draft = EscalationDraft(name="on call", steps=[EscalationStep(after=10, channel_ids=[one]) for one in steps])
-    return (await escalations.add(draft)).id
+    return (await escalation_policies.add(draft)).id
 
 
 async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground, spawn):

@@ -8,7 +8,7 @@ from itertools import dropwhile
 
 import pytest
 
-from app import db, due_set as due
+from app import db, due_set
 from app.store.transactions import monitors
 from schema.heartbeats import slot_of
 from schema.status import Status
@@ -28,11 +28,11 @@ NUL = b"-ERR a\x00b\r\n"
 
 async def added(*targets) -> list[int]:
     """Monitors every five seconds; their series."""
-    await due.built()
+    await due_set.built()
     plans = []
     for number, target in enumerate(targets):
         plans += (await monitors.add(make.monitor(target, name=f"m{number}", interval=5))).plans
-    await due.put(plans, first_at_ms=due.now_ms())
+    await due_set.put(plans, first_at_ms=due_set.now_ms())
     return [plan.series for plan in plans]
 
 

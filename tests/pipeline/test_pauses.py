@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from app import db, due_set as due
-from app.api.monitoring import monitor_changes as aftermath
+from app import db, due_set
+from app.api.monitoring import monitor_changes
 from app.store.alerting import channels
 from app.store.transactions import monitors
 from schema.status import Status
@@ -66,8 +66,8 @@ async def test_targets_that_are_always_up_are_never_down(ground, spawn, slow_tar
             changed = await monitors.add(
                 make.monitor(target, name=f"web {number}", interval=5, timeout=4, notification_channel_ids=[channel.id])
             )
-            await aftermath.tell(changed)
-        await due.built()
+            await monitor_changes.tell(changed)
+        await due_set.built()
         processes = [spawn("schedule"), spawn("work")]
         await until(lambda: _more(Status.UP, 20))
         for _ in range(3):
@@ -91,10 +91,10 @@ async def _more(status: Status, count: int) -> bool:
 
 async def test_push_monitors_miss_no_slot_when_they_are_made_and_changed(ground, spawn):
     changed = await monitors.add(make.monitor(Push(), interval=5))
-    await aftermath.tell(changed)
-    await due.built()
+    await monitor_changes.tell(changed)
+    await due_set.built()
     spawn("schedule"), spawn("work")
     await until(lambda: _history_is_whole(2))
-    await aftermath.tell(await monitors.set_active(changed.monitor.id, active=False))
-    await aftermath.tell(await monitors.set_active(changed.monitor.id, active=True))
+    await monitor_changes.tell(await monitors.set_active(changed.monitor.id, active=False))
+    await monitor_changes.tell(await monitors.set_active(changed.monitor.id, active=True))
     await until(lambda: _history_is_whole(4))

@@ -5,9 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
-from app import due_set as due, queue
+from app import due_set, queue
 from app.store.alerting import channels
-from app.store.history import completeness as history
+from app.store.history import completeness
 from app.store.transactions import monitors
 from schema.jobs import Plan
 from schema.status import Status
@@ -28,8 +28,8 @@ async def watch(url: str, receiver: Receiver | None = None, **changes) -> Plan:
         links = [(await channels.add(make.channel(make.webhook(url=receiver.url)))).id]
     draft = make.monitor(make.http(url=url), interval=5, notification_channel_ids=links, **changes)
     plan = (await monitors.add(draft)).plans[0]
-    await due.built()
-    await due.put([plan], first_at_ms=due.now_ms())
+    await due_set.built()
+    await due_set.put([plan], first_at_ms=due_set.now_ms())
     return plan
 
 
@@ -67,7 +67,7 @@ async def _more(target, asked: int) -> bool:
 
 
 async def _history_is_whole(slots: int) -> bool:
-    report = await history.report(due.now_ms(), SETTLED_MS)
+    report = await completeness.report(due_set.now_ms(), SETTLED_MS)
     return report.slots >= slots and (report.missing, report.doubled) == (0, 0)
 
 
@@ -104,8 +104,8 @@ async def test_pausing_stops_checks_and_run_now_still_checks(ground, spawn):
         plan = await watch(target.url)
         spawn("schedule"), spawn("work")
         await until(lambda: beats(Status.UP))
-        await due.drop([plan.series])
-        at_ms = await due.check_now(plan.series, plan.version, 20)
+        await due_set.drop([plan.series])
+        at_ms = await due_set.check_now(plan.series, plan.version, 20)
         asked = target.asked.total()
         await asyncio.sleep(6)
     assert at_ms > 0

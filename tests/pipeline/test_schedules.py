@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from app import db
-from app.api.monitoring import monitor_changes as aftermath
+from app.api.monitoring import monitor_changes
 from app.store.alerting import channels
 from app.store.transactions import monitors
 from app.store.transactions.monitors import Changed
@@ -64,7 +64,7 @@ async def added(receiver: Receiver, target, **schedule) -> Changed:
     """A monitor that tells the receiver, as the API would add it."""
     channel = await channels.add(make.channel(make.webhook(url=receiver.url)))
     changed = await monitors.add(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
-    await aftermath.tell(changed)
+    await monitor_changes.tell(changed)
     return changed
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app import due_set as due, response_cache as cache
-from app.store.transactions import monitors, results as heartbeats
+from app import due_set, response_cache
+from app.store.transactions import monitors, results
 from schema.monitors import MonitorPatch
 from schema.status import Status
 from tests import make
@@ -18,7 +18,7 @@ __all__ = ["admin", "application", "client", "database", "signed_up", "spawn"]
 
 @pytest.fixture
 def api(client):
-    cache.wake()
+    response_cache.wake()
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     return client
 
@@ -43,13 +43,13 @@ async def history(api):
     check = await added(api)
     plan = (await monitors.change(check["id"], MonitorPatch(max_retries=0))).plans[0]
     known = {one.series: one for one in await monitors.snapshots([plan.series])}
-    at_ms = due.now_ms()
+    at_ms = due_set.now_ms()
     facts = example("results_reply")["results"][0]["raw_data"]
     seen = [
         make.outcome(series=plan.series, at_ms=at_ms - 120_000, early=True, message="fine", detail=facts),
         make.outcome(series=plan.series, at_ms=at_ms - 60_000, seen=Status.DEGRADED),
         make.down(series=plan.series, at_ms=at_ms),
     ]
-    await heartbeats.absorb(make.results(*seen), known, at_ms)
-    await cache.drop()
+    await results.absorb(make.results(*seen), known, at_ms)
+    await response_cache.drop()
     return check

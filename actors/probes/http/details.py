@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from actors.probes.kit.http_response import Reply
 from actors.probes.kit.result import Seen
 from schema.status import Status
@@ -41,7 +41,7 @@ def days_of(leaf: bytes | None) -> int | None:
     from actors.probes.kit.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC)) if leaf else None
+        return expiring.certificate(certificate_of(leaf)).days_left(datetime.now(UTC)) if leaf else None
     except ValueError:
         return None
 

@@ -9,7 +9,7 @@ from actors.probes.kit.http_response import Reply
 from actors.probes.kit.result import Unsure
 from actors.probes.kit.threads import off_loop
 from app.domain.monitoring.values import ABSENT, Scalar, Untyped
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.domain.validation.assertions import is_costly, unmet
 from schema.heartbeat_texts import text_of as words_for
 from schema.targets import Http
@@ -97,7 +97,7 @@ async def _words(target: Http, text: str, body: Body) -> Read:
         return Read(f"{fits} in the body fits {target.regex[:SHOWN]!r}")
     if not target.json_query:
         return Read()
-    return await _hit(target, bytes(body.raw) if foreign_json.tells_itself(body.raw) else text)
+    return await _hit(target, bytes(body.raw) if untrusted_json.tells_itself(body.raw) else text)
 
 
 async def _found(regex: str, text: str) -> bool:

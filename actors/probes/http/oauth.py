@@ -15,7 +15,7 @@ from actors.probes.http.session import Wishes, opened
 from actors.probes.kit.bounded_body import bytes_of
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Unsure
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import web_url
 from app.security.network.egress import Refused
 from schema.targets.http import ClientAuth, OAuth2
@@ -76,7 +76,7 @@ def granted_by(status: int, body: bytes | bytearray) -> Granted:
 def _fields_of(body: bytes | bytearray) -> dict[str, Any]:
     """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
     try:
-        found = foreign_json.decoded(body)
+        found = untrusted_json.decoded(body)
     except (ValueError, RecursionError):
         return _pairs(body)
     return found if isinstance(found, dict) else {}

@@ -136,9 +136,9 @@ class _OwnDoor(Door):
             found = await self._addresses(host)
         with self._phases.timing("connect"):
             if self._tunnel:
-                from actors.probes.net import proxy as socks  # noqa: PLC0415  # a library that most checks never need
+                from actors.probes.net import proxy  # noqa: PLC0415  # a library that most checks never need
 
-                return await socks.connected(self._to_proxy, self._tunnel, found[0], port)
+                return await proxy.connected(self._to_proxy, self._tunnel, found[0], port)
             return await self._first().socket_among(found, port)
 
     def _first(self) -> Egress:

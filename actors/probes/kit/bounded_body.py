@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 
 import aiohttp
 
-from actors.probes.kit import content_codings as codings
+from actors.probes.kit import content_codings
 from actors.probes.kit.result import Failed
 from app.domain.parsing import charsets, page_charset
 
@@ -49,7 +49,7 @@ class Body:
         self.raw = bytearray()
         self._answer, self._most, self._is_whole, self._sent = answer, most, False, 0
         packed = answer.headers.getall("Content-Encoding", None)
-        self._unpackers = codings.unpackers(packed) if packed else []
+        self._unpackers = content_codings.unpackers(packed) if packed else []
         self._between = [SENT_LIMIT_BYTES] * (len(self._unpackers) - 1)  # bytes that may still come out of all but one
 
     async def read(self) -> None:
@@ -126,11 +126,11 @@ class Body:
                 self._between[number] -= len(found)
                 chunk = bytes(found)
             await _unpack(self._unpackers[-1], chunk, self.raw, self._most)
-        except codings.Broken as broken:
+        except content_codings.Broken as broken:
             raise Failed(str(broken), code=self._answer.status) from broken
 
 
-async def _unpack(unpacker: codings.Unpacker, chunk: bytes, found: bytearray, most: int) -> None:
+async def _unpack(unpacker: content_codings.Unpacker, chunk: bytes, found: bytearray, most: int) -> None:
     """Add what the chunk holds to what was found, up to so many bytes."""
     for start in range(0, len(chunk), PACKED_BYTES):
         if len(found) < most:

@@ -5,7 +5,7 @@ import os
 import ssl
 from socket import gaierror
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from actors.probes.kit.result import Failed, Unsure
 from app.security.network.resolver import NamesUnavailable, NameUnknown
 
@@ -56,6 +56,6 @@ def of_tls(error: ssl.SSLError) -> Failed:
     """What a broken handshake means; the certificate's fault is told apart."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HAS_EXPIRED:
-            sightings.note(sightings.EXPIRED)
+            expiring.note(expiring.EXPIRED)
         return Failed(f"certificate not valid: {error.verify_message}")
     return Failed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")

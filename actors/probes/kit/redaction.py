@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from actors.probes.kit.result import Seen
 from actors.probes.kit.threads import off_loop
-from app.security.secrets import config_views as projections, sealing
+from app.security.secrets import config_views, sealing
 from schema.field_types import MASK
 from schema.monitors import Snapshot
 
@@ -66,7 +66,7 @@ def _texts(value: Any) -> Iterator[str]:
 @cache
 def _may_hold(kind: type[Struct]) -> bool:
     types = [one.type for one in msgspec.structs.fields(kind)]
-    return any(map(sealing.is_secret, types)) or any(map(projections.kind_of, types))
+    return any(map(sealing.is_secret, types)) or any(map(config_views.kind_of, types))
 
 
 @cache
@@ -86,7 +86,7 @@ def _forms(holder: Holder) -> Iterator[str]:
 
 def _hidden(config: Struct) -> Iterator[str]:
     """What viewers are not shown, and the values of a query: they may be tokens, and short ones are everyday words."""
-    for text in projections.hidden_values(config):
+    for text in config_views.hidden_values(config):
         yield from (text, *(one.partition("=")[2] for one in text.split("&")))
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from msgspec.structs import replace
 
 from actors.probes.kit.result import Seen
-from app import clock_watch as clock
+from app import clock_watch
 from app.clock_watch import Limit
 from schema.status import Status
 
@@ -25,7 +25,7 @@ _looks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a 
 
 def lost_s(limit: Limit) -> float:
     """For how long this worker noticed nothing since the limit began; 0.0 for what a check must stand."""
-    lost = max(clock.watch.lost_s(limit.began_s), limit.late_s)
+    lost = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
     return lost if lost > max(TOLERATED_S, limit.seconds * TOLERATED_SHARE) else 0.0
 
 
@@ -37,7 +37,7 @@ def weighed(seen: Seen, series: int, limit: Limit) -> Seen:
         return seen
     message = f"not known: this worker stood still for {lost:.1f} s ({seen.message or seen.status.name.lower()})"
     return replace(
-        seen, status=Status.UNKNOWN, code=0, message=message, look_ms=clock.now_ms() if _may_look(series) else 0
+        seen, status=Status.UNKNOWN, code=0, message=message, look_ms=clock_watch.now_ms() if _may_look(series) else 0
     )
 
 

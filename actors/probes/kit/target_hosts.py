@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from app.domain.monitoring import secret_destinations as whereabouts
+from app.domain.monitoring import secret_destinations
 
 _WITH_PORT = re.compile(r"^(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):\d{1,5}$")
 _HOSTS = ("host", "nodes", "brokers")  # whose values name hosts without a scheme, too
@@ -14,7 +14,9 @@ _HOSTS = ("host", "nodes", "brokers")  # whose values name hosts without a schem
 
 def hosts_of(config: Struct) -> Iterator[str]:
     """Names and addresses, each once; none for what leads nowhere, such as a push monitor."""
-    yield from dict.fromkeys(host for path, value in whereabouts.of(config).items() for host in _hosts_in(path, value))
+    yield from dict.fromkeys(
+        host for path, value in secret_destinations.of(config).items() for host in _hosts_in(path, value)
+    )
 
 
 def _hosts_in(path: str, value: object) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from aiohttp import ClientWebSocketResponse
 from msgspec import Struct
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from actors.probes.kit.context import Tools
 from actors.probes.kit.result import Failed, Unsure
 from app.domain.connections.uris import Encryption
@@ -109,6 +109,6 @@ def days_of(leaf: bytes) -> int | None:
     from actors.probes.kit.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return sightings.certificate(certificate_of(leaf)).days_left(datetime.now(UTC))
+        return expiring.certificate(certificate_of(leaf)).days_left(datetime.now(UTC))
     except ValueError:
         return None

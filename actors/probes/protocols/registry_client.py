@@ -15,7 +15,7 @@ from actors.probes.kit.result import Failed
 from actors.probes.kit.threads import off_loop
 from actors.probes.protocols.registry_parsing import Registration, is_absent, of_rdap, of_whois, referred, server_in
 from actors.probes.types.http import walked
-from app.domain.parsing import charsets, untrusted_json as foreign_json
+from app.domain.parsing import charsets, untrusted_json
 from app.domain.parsing.web_url import web_url
 from schema.targets import Domain
 
@@ -73,7 +73,7 @@ async def _json(url: str, asked: Asked) -> Any:
                 return None
             if answer.status != OK:
                 raise Silent(f"RDAP answered {answer.status}")
-            return await off_loop(foreign_json.decoded, await bytes_of(answer, READ_BYTES))
+            return await off_loop(untrusted_json.decoded, await bytes_of(answer, READ_BYTES))
     except aiohttp.ClientError as error:
         cause = error.__cause__
         why = of_system(cause) if isinstance(cause, OSError) else "it does not speak HTTP as it should"

@@ -12,7 +12,7 @@ from actors.probes.kit.context import Asked
 from actors.probes.kit.errors import of_system, of_tls
 from actors.probes.kit.result import Failed, Seen, Unsure
 from actors.probes.net.tls import context_of
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.security.network.aiohttp_connector import ONE_USE, Door, UnixDoor
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -105,7 +105,7 @@ def _state(target: Docker, status: int, body: bytes) -> State:
     if status != OK:
         raise Failed(f"the daemon answered {status}: {body[:SHOWN].decode('utf-8', errors='replace')}")
     try:
-        return foreign_json.decoded_as(body, Container).state
+        return untrusted_json.decoded_as(body, Container).state
     except (ValueError, RecursionError) as error:  # of msgspec's errors, too
         raise Failed("the answer is not a container's inspection") from error
 

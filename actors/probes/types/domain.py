@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen, Unsure
 from actors.probes.protocols.registry_client import Silent, by_rdap, by_whois
@@ -37,7 +37,7 @@ async def probe(target: Domain, asked: Asked) -> Seen:
 
 def _judged(target: Domain, found: Registration, *, detailed: bool) -> Seen:
     days = int((found.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
-    sightings.note(_ends(target.domain.lower(), found))
+    expiring.note(_ends(target.domain.lower(), found))
     words = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {found.ends_at:%Y-%m-%d}"
     facts = {
         "domain": target.domain,

@@ -5,7 +5,7 @@ from actors.probes.kit.result import Failed, Seen, Unsure
 from app.db import TROUBLE
 from app.domain.monitoring.groups import status_of
 from app.errors import Unavailable
-from app.store.monitoring import groups as members
+from app.store.monitoring import groups
 from schema.status import Status
 from schema.targets import Group
 
@@ -14,7 +14,7 @@ async def probe(target: Group, asked: Asked) -> Seen:
     """Weigh the members as they stand at this moment."""
     del asked
     try:
-        statuses = await members.statuses(target.members)
+        statuses = await groups.statuses(target.members)
     except (Unavailable, *TROUBLE) as error:
         raise Unsure("our own database does not answer") from error
     status, words = status_of(target, statuses)

@@ -6,7 +6,7 @@ from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen
 from actors.probes.kit.values import untyped
 from actors.probes.net.tls import context_of, days_left, encrypted
-from actors.probes.protocols import ldap_messages as messages
+from actors.probes.protocols import ldap_messages
 from actors.probes.protocols.ber import header
 from actors.probes.protocols.ldap_filter import encoded
 from actors.probes.protocols.ldap_messages import Entry, Result
@@ -33,13 +33,13 @@ class Talk:
     def ask(self, operation: bytes) -> None:
         """Send a request."""
         self._id += 1
-        self.writer.write(messages.message(self._id, operation))
+        self.writer.write(ldap_messages.message(self._id, operation))
 
     async def hear(self) -> tuple[int, bytes]:
         """The next answer to it: its kind and its body."""
         while True:
             try:
-                id_, kind, body = messages.opened(await self._message())
+                id_, kind, body = ldap_messages.opened(await self._message())
             except ValueError as error:
                 raise Failed(f"the server doesn't speak LDAP: {error}") from error
             if id_ == self._id:
@@ -52,7 +52,7 @@ class Talk:
         kind, body = await self.hear()
         if kind != wanted:
             raise Failed("the server doesn't speak LDAP: an answer to something else")
-        return messages.result(body)
+        return ldap_messages.result(body)
 
     async def _message(self) -> bytes:
         data = await self.reader.readexactly(2)
@@ -88,7 +88,7 @@ async def _look(target: Ldap, asked: Asked, talk: Talk, wanted: bytes) -> Seen:
         await _secured(target, asked, talk)
     await _bound(target, talk)
     entries = await _found(target, talk, wanted) if wanted else None
-    talk.ask(bytes((messages.UNBIND, 0)))
+    talk.ask(bytes((ldap_messages.UNBIND, 0)))
     return _judged(target, entries, days_left(talk.writer), detailed=asked.detailed)
 
 
@@ -107,9 +107,9 @@ async def _connected(target: Ldap, asked: Asked) -> Talk:
 
 async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
     """Go on under TLS."""
-    talk.ask(messages.start_tls())
-    answer = await talk.result(messages.ANSWERED)
-    if answer.code != messages.OK:
+    talk.ask(ldap_messages.start_tls())
+    answer = await talk.result(ldap_messages.ANSWERED)
+    if answer.code != ldap_messages.OK:
         raise Failed(f"the server refuses STARTTLS: {answer.reason}")
     if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
         raise Failed("the server goes on without TLS after STARTTLS")
@@ -118,24 +118,24 @@ async def _secured(target: Ldap, asked: Asked, talk: Talk) -> None:
 
 
 async def _bound(target: Ldap, talk: Talk) -> None:
-    talk.ask(messages.bind(target.bind_dn, target.password))
-    answer = await talk.result(messages.BOUND)
-    if answer.code != messages.OK:
+    talk.ask(ldap_messages.bind(target.bind_dn, target.password))
+    answer = await talk.result(ldap_messages.BOUND)
+    if answer.code != ldap_messages.OK:
         raise Failed(f"the bind was refused: {answer.reason}")
 
 
 async def _found(target: Ldap, talk: Talk, wanted: bytes) -> list[Entry]:
     """Every entry that comes, as far as the limit."""
-    talk.ask(messages.search(target.base, target.scope, wanted, target.attribute, ENTRIES))
+    talk.ask(ldap_messages.search(target.base, target.scope, wanted, target.attribute, ENTRIES))
     entries = list[Entry]()
     while True:
         kind, body = await talk.hear()
-        if kind == messages.ENTRY:
-            entries.append(messages.entry(body))
-        elif kind == messages.SEARCHED:
+        if kind == ldap_messages.ENTRY:
+            entries.append(ldap_messages.entry(body))
+        elif kind == ldap_messages.SEARCHED:
             break
-    answer = messages.result(body)
-    if answer.code not in {messages.OK, messages.SIZE_LIMIT}:
+    answer = ldap_messages.result(body)
+    if answer.code not in {ldap_messages.OK, ldap_messages.SIZE_LIMIT}:
         raise Failed(f"the search failed: {answer.reason}")
     return entries
 

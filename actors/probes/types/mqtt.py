@@ -12,9 +12,9 @@ from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen
 from actors.probes.kit.values import at, scalar, shown, untyped
 from actors.probes.net.tls import context_by, days_left
-from actors.probes.protocols import mqtt as mqttwire
+from actors.probes.protocols import mqtt
 from app.domain.monitoring.values import Scalar
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 
@@ -54,12 +54,12 @@ async def _in_websocket(target: Mqtt, asked: Asked) -> Answer:
         return days_left(link.socket), await _first(target, link, link.send)
 
 
-async def _first(target: Mqtt, reader: mqttwire.Reader, send: Send) -> Message | None:
-    await send(mqttwire.connect(f"wk{token_hex(10)}", target.username, target.password))
-    await mqttwire.accepted(reader)
-    await send(mqttwire.subscribe(target.topic))
-    found = await mqttwire.message(reader, wait=target.wait, ignore_retained=target.ignore_retained)
-    await say_goodbye(send(mqttwire.DISCONNECT), aiohttp.ClientError)
+async def _first(target: Mqtt, reader: mqtt.Reader, send: Send) -> Message | None:
+    await send(mqtt.connect(f"wk{token_hex(10)}", target.username, target.password))
+    await mqtt.accepted(reader)
+    await send(mqtt.subscribe(target.topic))
+    found = await mqtt.message(reader, wait=target.wait, ignore_retained=target.ignore_retained)
+    await say_goodbye(send(mqtt.DISCONNECT), aiohttp.ClientError)
     return found
 
 
@@ -68,7 +68,7 @@ def value_in(payload: bytes, path: str) -> Scalar:
     if not path:
         return untyped(payload.removeprefix(BOM_UTF8))
     try:
-        decoded: Any = foreign_json.exactly(payload)
+        decoded: Any = untrusted_json.exactly(payload)
     except (ValueError, RecursionError) as error:
         raise Failed("the message is not JSON") from error
     return scalar(at(decoded, path))

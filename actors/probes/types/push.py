@@ -4,12 +4,12 @@ from redis.exceptions import RedisError
 
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen, Unsure
-from app import clock_watch as clock, interruptions, queue
+from app import clock_watch, interruptions, queue
 from app.db import TROUBLE
-from app.domain.monitoring import push_deadlines as reports
+from app.domain.monitoring import push_deadlines
 from app.domain.monitoring.push_deadlines import Finding, Reports, Terms
 from app.errors import Unavailable
-from app.store.transactions import results as heartbeats
+from app.store.transactions import results
 from schema.heartbeat_texts import PUSHED, REPORTED, STARTED
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 from schema.monitors import Snapshot
@@ -21,8 +21,8 @@ async def probe(target: Push, asked: Asked) -> Seen:
     """Weigh what has come in up to the slot."""
     snapshot, at_ms = asked.snapshot, asked.slot.at_ms
     terms = terms_of(target, snapshot)
-    known = await reports_of(snapshot, reports.oldest_ms(terms, at_ms))
-    found = reports.find(known, terms, at_ms)
+    known = await reports_of(snapshot, push_deadlines.oldest_ms(terms, at_ms))
+    found = push_deadlines.find(known, terms, at_ms)
     if found.status is Status.DOWN:
         raise Failed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
     return _seen(found)
@@ -57,7 +57,7 @@ async def reports_of(snapshot: Snapshot, wanted_ms: int) -> Reports:
 
 
 async def _stored(series: int, since_ms: int, code: int) -> int:
-    return await heartbeats.newest_push(series, since_ms, code, until_ms=clock.now_ms() + clock.AHEAD_MS)
+    return await results.newest_push(series, since_ms, code, until_ms=clock_watch.now_ms() + clock_watch.AHEAD_MS)
 
 
 async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
@@ -65,7 +65,7 @@ async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...
 
     With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
     """
-    own = tuple((one.from_ms, one.to_ms) for one in clock.watch.interruptions if one.lost_s >= clock.JUMP_S)
+    own = tuple((one.from_ms, one.to_ms) for one in clock_watch.watch.interruptions if one.lost_s >= clock_watch.JUMP_S)
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
             pipe.hget(PUSHED_KEY, str(series))
@@ -80,5 +80,5 @@ async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...
 
 def _by_now(kept: bytes | None) -> int:
     """What a clock that was ahead has noted came in by now."""
-    at_ms, now_ms = int(kept or 0), clock.now_ms()
-    return max(-now_ms, min(now_ms, at_ms)) if clock.is_ahead(abs(at_ms), now_ms) else at_ms
+    at_ms, now_ms = int(kept or 0), clock_watch.now_ms()
+    return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_ahead(abs(at_ms), now_ms) else at_ms

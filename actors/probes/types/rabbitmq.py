@@ -14,7 +14,7 @@ from actors.probes.kit.errors import of_system
 from actors.probes.kit.result import Failed, Seen, Unsure
 from actors.probes.net.tls import context_by
 from actors.probes.protocols.amqp import Session
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import web_url
 from schema.heartbeat_texts import ANSWERED, text_of as words_for
 from schema.targets import Rabbitmq
@@ -75,7 +75,7 @@ async def _look_at(node: str, target: Rabbitmq, asked: Asked) -> None:
 def reason_of(status: int, body: bytes | bytearray) -> str:
     """What a node says is not well, in its words; its status where it has none."""
     try:
-        word = foreign_json.decoded_as(body, Word)
+        word = untrusted_json.decoded_as(body, Word)
     except (ValueError, RecursionError):  # of msgspec's errors, too
         word = Word()
     return word.reason or word.error or words_for(status)

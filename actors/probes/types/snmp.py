@@ -8,7 +8,7 @@ from typing import TypeVar
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen, Unsure
 from actors.probes.net.udp import TRIES, Line, line_to, share_of
-from actors.probes.protocols import snmp_messages as messages
+from actors.probes.protocols import snmp_messages
 from actors.probes.protocols.snmp_messages import REPORT, RESPONSE, Reply
 from actors.probes.protocols.snmp_usm import NOT_IN_TIME, REPORTS, Engine, Heard, User, read, written
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
@@ -23,7 +23,7 @@ async def probe(target: Snmp, asked: Asked) -> Seen:
     """Get one object, and judge what came."""
     try:
         request_id = randbelow(NUMBERS)
-        pdu = messages.get(request_id, target.oid)
+        pdu = snmp_messages.get(request_id, target.oid)
     except ValueError as error:
         raise Unsure(f"{target.oid[:80]} is not an object's name") from error
     async with line_to(asked, target.host, target.port) as line:
@@ -65,18 +65,18 @@ async def _with_community(target: Snmp, question: Question, request_id: int, pdu
     version = target.version.value
 
     def reading(data: bytes) -> Reply:
-        reply = messages.opened(version, data)
+        reply = snmp_messages.opened(version, data)
         if reply.request_id != request_id:
             raise ValueError("an answer to something else")
         return reply
 
-    return await question.answer(messages.enveloped(version, target.community, pdu), reading)
+    return await question.answer(snmp_messages.enveloped(version, target.community, pdu), reading)
 
 
 async def _with_user(target: Snmp, question: Question, request_id: int, pdu: bytes) -> Reply:
     """Ask the device who it is, then ask as the user; once more when its clock is not what it said."""
     user = user_of(target)
-    engine = (await _exchange(question, messages.get(request_id, target.oid), User(), Engine())).engine
+    engine = (await _exchange(question, snmp_messages.get(request_id, target.oid), User(), Engine())).engine
     heard = await _exchange(question, pdu, user, engine)
     if heard.reply.kind == REPORT and heard.reply.name == NOT_IN_TIME:
         heard = await _exchange(question, pdu, user, heard.engine)

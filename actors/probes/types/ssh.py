@@ -9,7 +9,7 @@ from asyncssh.saslprep import SASLPrepError
 
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import UNREADABLE, Failed, Seen, Unsure
-from actors.probes.protocols import ssh_host_keys as hostkeys
+from actors.probes.protocols import ssh_host_keys
 from actors.probes.protocols.ssh_banner import banner_of
 from app.domain.monitoring.values import Untyped
 from schema.heartbeat_texts import ANSWERED, CONNECTED
@@ -63,7 +63,7 @@ class Witness(asyncssh.SSHClient):
     @property
     def offered(self) -> list[str]:
         """The algorithms of host keys that the server knows, as it named them."""
-        return hostkeys.offered_in(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
+        return ssh_host_keys.offered_in(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
 
     @property
     def banner(self) -> str:
@@ -76,12 +76,12 @@ async def probe(target: Ssh, asked: Asked) -> Seen:
     if not target.fingerprint and not target.username:
         return await _greeted(target, asked)
     met = [_witness(target)]
-    await _met(target, asked, met[0], hostkeys.in_order(target.fingerprint))
+    await _met(target, asked, met[0], ssh_host_keys.in_order(target.fingerprint))
     if not met[0].is_right:
         await _meet_others(target, asked, met)
     if not met[-1].is_right:
         raise Failed(_none_fits(target, met), detail=_facts(met[0]))
-    hostkeys.remember(target.fingerprint, met[-1].algorithm)
+    ssh_host_keys.remember(target.fingerprint, met[-1].algorithm)
     return Seen(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
 
 
@@ -91,10 +91,10 @@ def _witness(target: Ssh) -> Witness:
 
 async def _meet_others(target: Ssh, asked: Asked, met: list[Witness]) -> None:
     """Ask for the server's other keys, each by its kind, until one fits. Raises Failed for what comes after that."""
-    for kind in hostkeys.others(met[0].algorithm, met[0].offered):
+    for kind in ssh_host_keys.others(met[0].algorithm, met[0].offered):
         met.append(_witness(target))
         try:
-            await _met(target, asked, met[-1], hostkeys.ALGORITHMS[kind])
+            await _met(target, asked, met[-1], ssh_host_keys.ALGORITHMS[kind])
         except (Failed, OSError):
             if not met[-1].is_right:
                 return  # it lets nobody in so often; what was seen stands

@@ -5,7 +5,7 @@ from asyncio import StreamWriter
 from datetime import UTC, datetime
 from typing import Any
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from actors.probes.kit.context import Asked
 from actors.probes.kit.result import Failed, Seen
 from actors.probes.net.certificate_details import Leaf, leaf_of
@@ -21,7 +21,7 @@ async def probe(target: Ssl, asked: Asked) -> Seen:
     objection = await _objection_to_chain(target, asked) if target.check_chain else ""
     if target.check_chain:
         facts["chain_valid"] = not objection
-    days = sightings.certificate(leaf.short).days_left(datetime.now(UTC))
+    days = expiring.certificate(leaf.short).days_left(datetime.now(UTC))
     facts["days_until_expiration"] = days
     if reason := _fault(leaf, target, days) or objection:
         raise Failed(reason, detail=facts)

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from msgspec import Meta, Struct
 
 from app.domain.text.message_text import one_line
-from app.security.secrets import config_views as projections
+from app.security.secrets import config_views
 from schema.field_types import MASK
 
 REASON_LIMIT = 300  # characters of a reason in the delivery log
@@ -35,7 +35,7 @@ def _forms(config: Struct) -> Iterator[str]:
         for name in _names(config):  # HTTP Basic, SMTP PLAIN
             yield from (_base64(f"{name}:{secret}"), _base64(f"\0{name}\0{secret}"))
         yield from _signed_in(secret)
-    yield from (one for one in projections.hidden_values(config) if len(one) >= _TELLING)
+    yield from (one for one in config_views.hidden_values(config) if len(one) >= _TELLING)
 
 
 def _names(config: Struct) -> Iterator[str]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 
 LONGEST_S = 3_600.0  # a receiver may slow us down, not silence us
 
@@ -63,7 +63,7 @@ def _finite(said: float, per_s: int = 1) -> float | None:
 def json_of(body: bytes) -> dict[str, Any]:
     """An answer's JSON object; empty for everything else, since receivers answer with anything."""
     try:
-        answer = foreign_json.decoded(body)
+        answer = untrusted_json.decoded(body)
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -4,7 +4,7 @@ from actors.apprise_sandbox.protocol import Done, Order
 from actors.senders.kit.context import Tools
 from actors.senders.kit.errors import Undelivered
 from actors.senders.kit.sandbox_requests import Errands
-from app.domain.alerting import apprise_urls as addressed
+from app.domain.alerting import apprise_urls
 from app.domain.text.message_text import Mood, words_of
 from schema.channels import Apprise
 from schema.message import Message
@@ -20,10 +20,10 @@ async def send(config: Apprise, message: Message, tools: Tools) -> None:
 
 def render(config: Apprise, message: Message) -> Order:
     """The order. Raises Undelivered for a service that is in no catalogue any more."""
-    service, words = addressed.service(config), words_of(message)
+    service, words = apprise_urls.service(config), words_of(message)
     if service is None:
         raise Undelivered("this version knows no such service", permanent=True)
-    return Order(service.module, addressed.url_of(config), words.title, words.text, MOODS[words.mood])
+    return Order(service.module, apprise_urls.url_of(config), words.title, words.text, MOODS[words.mood])
 
 
 def settle(done: Done, errands: Errands) -> None:

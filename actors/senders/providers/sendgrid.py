@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from actors.senders.kit import email_body as letters
+from actors.senders.kit import email_body
 from actors.senders.kit.context import Tools
 from actors.senders.kit.http import Request, json_request, post
 from actors.senders.kit.retry_after import json_of
@@ -24,10 +24,10 @@ def render(config: Sendgrid, message: Message) -> Request:
         "from": {"email": config.sender.strip()},
         "subject": words.title,
         "content": [
-            {"type": "text/plain", "value": letters.text_of(words, message)},
-            {"type": "text/html", "value": letters.html_of(words, message)},
+            {"type": "text/plain", "value": email_body.text_of(words, message)},
+            {"type": "text/html", "value": email_body.html_of(words, message)},
         ],
-        "headers": letters.headers_of(message, config.sender),
+        "headers": email_body.headers_of(message, config.sender),
         "custom_args": {"delivery_id": message.delivery_id, "event": str(message.event)},
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
     }

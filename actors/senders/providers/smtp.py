@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from msgspec import Struct
 
-from actors.senders.kit import email_body as letters
+from actors.senders.kit import email_body
 from actors.senders.kit.context import Tools
 from actors.senders.kit.errors import Undelivered
 from actors.senders.kit.network_errors import trouble
@@ -75,10 +75,10 @@ def render(config: Smtp, message: Message) -> Letter:
     if config.cc:
         mail["Cc"] = [_address(one) for one in config.cc]
     mail["Date"] = format_datetime(message.at)
-    for name, value in letters.headers_of(message, config.sender).items():
+    for name, value in email_body.headers_of(message, config.sender).items():
         mail[name] = value
-    mail.set_content(letters.text_of(words, message))
-    mail.add_alternative(letters.html_of(words, message), subtype="html")
+    mail.set_content(email_body.text_of(words, message))
+    mail.add_alternative(email_body.html_of(words, message), subtype="html")
     everybody = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
     return Letter(mail, config.sender.strip(), list(dict.fromkeys(everybody)))
 

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.errors import Unavailable, Upstream
-from app.store.alerting import channel_tests as trials
+from app.store.alerting import channel_tests
 from schema.events import Event
 from schema.jobs import NotifyBatch
 
@@ -24,26 +24,26 @@ async def run(channel_id: str, request_id: str, event: Event | None = None) -> N
 
     event    what to tell; None: that this is a test
     """
-    delivery_id = await trials.add(channel_id, event or trials.example())
+    delivery_id = await channel_tests.add(channel_id, event or channel_tests.example())
     try:
         await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
         seen = await _settled(delivery_id)
     except RedisError as error:
         log.warning("channel.test_not_queued", channel=channel_id, error=type(error).__name__)
-        seen = await trials.outcome(delivery_id)
+        seen = await channel_tests.outcome(delivery_id)
     if seen.state not in DONE:
-        await trials.give_up(delivery_id)
+        await channel_tests.give_up(delivery_id)
         raise Unavailable("No worker has sent the test in time.", retry_after_s=LOOK_S)
     if seen.state == "dead":
         raise Upstream(f"The test was not delivered: {seen.error}", reason=seen.error)
 
 
-async def _settled(delivery_id: str) -> trials.Outcome:
+async def _settled(delivery_id: str) -> channel_tests.Outcome:
     """The delivery's outcome as soon as it is settled, or as it is when the wait ends."""
     until = monotonic() + WAIT_S
-    seen = await trials.outcome(delivery_id)
+    seen = await channel_tests.outcome(delivery_id)
     while seen.state not in DONE and monotonic() < until:
         with suppress(TimeoutError):
             await queue.client().blpop([f"wk:reply:{delivery_id}"], timeout=LOOK_S)
-        seen = await trials.outcome(delivery_id)
+        seen = await channel_tests.outcome(delivery_id)
     return seen

@@ -8,15 +8,15 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.alerting import channel_tests as trials, providers, template_preview as previews
+from app.api.alerting import channel_tests, providers, template_preview
 from app.api.alerting.providers import Providers
-from app.api.http import audit_trail as trail, etags, pagination as lists
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
 from app.api.http.rate_limits import RUNNING
-from app.domain.system import audit_destinations as destinations
+from app.domain.system import audit_destinations
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
-from app.security.secrets import config_views as projections
+from app.security.secrets import config_views
 from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
@@ -67,7 +67,7 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     order: FromQuery[Order] = "asc",
 ) -> Asked[ChannelQuery]:
     """Which channels are asked for."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = ChannelQuery(
         q=q,
         type=type,
@@ -95,10 +95,10 @@ class ChannelController(Controller):
     ) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await channels.browse(wanted.query)
-        found = projections.visible_to(principal, found)
+        found = config_views.visible_to(principal, found)
         if wanted.window.page is None:
             return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return ChannelPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def providers(self) -> Providers:
@@ -108,12 +108,12 @@ class ChannelController(Controller):
     @get("/variables", operation_id="ListTemplateVariables", sync_to_thread=False)
     def variables(self) -> Variables:
         """Every name that a template can use, with its meaning and an example."""
-        return previews.variables()
+        return template_preview.variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
     def preview(self, data: JSONBody[PreviewDraft]) -> Preview:
         """Try templates on an example of an event; nothing is sent, and nothing kept. 422 names what can't be read."""
-        return previews.of(data)
+        return template_preview.of(data)
 
     @post(operation_id="CreateChannel", guards=[ADMIN])
     async def add(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
@@ -123,10 +123,10 @@ class ChannelController(Controller):
     @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
     async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
         """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
-        trail.of(request).connects(destinations.of(data.config))
+        audit_trail.of(request).connects(audit_destinations.of(data.config))
         channel_id = await channels.add_trial(data)
         try:
-            await trials.run(channel_id, request_id_of(request))
+            await channel_tests.run(channel_id, request_id_of(request))
         finally:
             await channels.remove_trial(channel_id)
         return SENT
@@ -134,7 +134,7 @@ class ChannelController(Controller):
     @get("/{channel_id:str}", operation_id="GetChannel")
     async def read(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
         """Read one channel."""
-        (channel,) = projections.visible_to(principal, [await channels.read(str(channel_id), principal.tags)])
+        (channel,) = config_views.visible_to(principal, [await channels.read(str(channel_id), principal.tags)])
         return etags.tagged(channel)
 
     @patch("/{channel_id:str}", operation_id="UpdateChannel", guards=[ADMIN], opt=VERSIONED)
@@ -160,7 +160,7 @@ class ChannelController(Controller):
     async def test(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> Tested:
         """Send a test. Waits until the provider took it: 502 says why it did not, 503 that no worker answered."""
         await channels.read(str(channel_id))
-        await trials.run(str(channel_id), request_id_of(request))
+        await channel_tests.run(str(channel_id), request_id_of(request))
         return SENT
 
     @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from app import queue
-from app.api.http import pagination as lists
+from app.api.http import pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Asked, Limit, Order, Page
 from app.api.http.rate_limits import RUNNING
 from app.errors import Invalid
 from app.security.auth.policy import OPERATOR, VIEWER
-from app.store.alerting import delivery_queries as delivery_list, delivery_resend as resends
+from app.store.alerting import delivery_queries, delivery_resend
 from app.store.alerting.delivery_queries import END_MS, DeliveryQuery
 from schema.deliveries import Delivery, DeliveryDetails, ResendDraft, Resent, State
 from schema.events import EventKind
@@ -80,7 +80,7 @@ async def asked(
     order: FromQuery[Order] = "desc",
 ) -> Asked[DeliveryQuery]:
     """The same, in which order, and which part of them."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = replace(wanted, sort=sort, descending=descending, limit=window.limit, skip=window.skip)
     return Asked(query, window)
 
@@ -95,10 +95,10 @@ class DeliveryController(Controller):
     @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(wanted), "asked": Provide(asked)})
     async def browse(self, asked: NamedDependency[Asked[DeliveryQuery]]) -> Deliveries | DeliveryPage:
         """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
-        found, total = await delivery_list.browse(asked.query), await delivery_list.count(asked.query)
+        found, total = await delivery_queries.browse(asked.query), await delivery_queries.count(asked.query)
         if asked.window.page is None:
             return Deliveries(deliveries=found, total=total)
-        return DeliveryPage(data=found, pagination=lists.numbers(asked.window, total))
+        return DeliveryPage(data=found, pagination=pagination.numbers(asked.window, total))
 
     @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def resend_all(
@@ -112,21 +112,21 @@ class DeliveryController(Controller):
             event=data.event,
             seen_by=principal.tags,
         )
-        found = await resends.dead_ones(query, () if data.ids is UNSET else data.ids)
+        found = await delivery_resend.dead_ones(query, () if data.ids is UNSET else data.ids)
         await _send(found, request_id_of(request))
         return Resent(sum(len(ids) for ids in found.values()))
 
     @get("/{delivery_id:str}", operation_id="GetDelivery")
     async def read(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetails:
         """Read one delivery with its event and every try."""
-        return await delivery_list.read(str(delivery_id), principal.tags)
+        return await delivery_queries.read(str(delivery_id), principal.tags)
 
     @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def resend(
         self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Delivery:
         """Send a delivery that is done once more, under the id it had: a receiver may take it for a double."""
-        found = await resends.again(str(delivery_id), principal.tags)
+        found = await delivery_resend.again(str(delivery_id), principal.tags)
         await _send({found.channel_id: [found.id]}, request_id_of(request))
         return found
 

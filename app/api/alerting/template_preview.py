@@ -4,7 +4,7 @@ from functools import cache
 
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_of
-from app.domain.text import template_variables as bindings, templates
+from app.domain.text import template_variables, templates
 from app.domain.text.message_text import words_of
 from app.errors import Invalid
 from schema.events import EventKind
@@ -25,7 +25,7 @@ def of(draft: PreviewDraft) -> Preview:
 @cache
 def variables() -> Variables:
     """Every name with its meaning."""
-    return Variables(variables=bindings.described(_example(EventKind.MONITOR_DOWN)))
+    return Variables(variables=template_variables.described(_example(EventKind.MONITOR_DOWN)))
 
 
 def _example(kind: EventKind) -> Message:

@@ -11,8 +11,8 @@ from msgspec import Struct
 from redis.exceptions import RedisError
 
 from app import queue
-from app.api.alerting import channel_tests as trials
-from app.api.http import etags, pagination as lists
+from app.api.alerting import channel_tests
+from app.api.http import etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
 from app.api.http.rate_limits import RUNNING
@@ -76,7 +76,7 @@ async def asked(
     order: FromQuery[Order] = "asc",
 ) -> Asked[WebhookQuery]:
     """Which webhooks are asked for."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     query = WebhookQuery(
         q=q, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip
     )
@@ -90,7 +90,7 @@ async def deliveries_asked(
     order: FromQuery[Order] = "desc",
 ) -> Asked[DeliveryQuery]:
     """Which deliveries are asked for."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     query = DeliveryQuery(state=told, descending=order == "desc", limit=window.limit, offset=window.skip)
     return Asked(query, window)
 
@@ -109,7 +109,7 @@ class WebhookController(Controller):
         found, total = await webhooks.browse(wanted.query)
         if wanted.window.page is None:
             return Webhooks(webhooks=found, total=total)
-        return WebhookPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return WebhookPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateWebhook", guards=[ADMIN])
     async def add(self, data: JSONBody[WebhookDraft]) -> Response[WebhookShown]:
@@ -156,7 +156,7 @@ class WebhookController(Controller):
         found, total = await webhook_deliveries.browse(str(webhook_id), wanted.query)
         if wanted.window.page is None:
             return WebhookDeliveries(deliveries=found, total=total)
-        return WebhookDeliveryPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return WebhookDeliveryPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post("/{webhook_id:str}/deliveries/{delivery_id:str}/redeliver", operation_id="ResendWebhookDelivery",
           status_code=202, opt=AGAIN)  # fmt: skip
@@ -178,5 +178,5 @@ class WebhookController(Controller):
         """Send an example of an event. Waits until the receiver took it: 502 says why it did not."""
         await webhooks.read(str(webhook_id))
         example = examples.example((data or WebhookTest()).event)
-        await trials.run(str(webhook_id), request_id_of(request), example)
+        await channel_tests.run(str(webhook_id), request_id_of(request), example)
         return WebhookTested(ok=True, message="The test was delivered.")

@@ -11,10 +11,10 @@ from litestar.params import JSONBody
 
 from app.api.compat.checks import require_ad_hoc, run_once
 from app.api.compat.results import result_of
-from app.api.http import audit_trail as trail
+from app.api.http import audit_trail
 from app.api.http.rate_limits import RUNNING
-from app.api.monitoring import run_now as running
-from app.domain.compat import checks, field_names as dialect, plugins
+from app.api.monitoring import run_now
+from app.domain.compat import checks, field_names, plugins
 from app.errors import Invalid, NoSuch
 from app.security.auth.policy import OPERATOR
 from app.security.secrets import sealing
@@ -31,7 +31,7 @@ async def run_stored(check_id: str) -> Result:
     if not wanted:
         raise NoSuch("check", check_id)
     try:
-        return result_of(await running.stored(wanted))
+        return result_of(await run_now.stored(wanted))
     except NoSuch:
         raise NoSuch("check", check_id) from None
 
@@ -51,7 +51,7 @@ def item_of(check: AdHocCheck) -> AdHocItem:
     except Invalid:
         return AdHocItem(plugin_type=check.plugin_type)
     return AdHocItem(
-        plugin_type=plugins.type_of(check.plugin_type), config=dialect.of_monitor(sealing.masked(target), timeout_s)
+        plugin_type=plugins.type_of(check.plugin_type), config=field_names.of_monitor(sealing.masked(target), timeout_s)
     )
 
 
@@ -66,9 +66,9 @@ class BatchController(Controller):
     @post("/run", operation_id="RunBatch", status_code=200)
     async def run(self, data: JSONBody[Batch], request: Request[Any, Any, Any]) -> BatchResults:
         """Run checks by id. What has not finished at `timeout` says "timed out"; the others keep their results."""
-        trail.of(request).change["checks"] = [one for one in map(_id_of, data.checks) if one]
+        audit_trail.of(request).change["checks"] = [one for one in map(_id_of, data.checks) if one]
         jobs = [partial(run_stored, check_id) for check_id in data.checks]
-        told = await running.side_by_side(jobs, data.max_workers, data.timeout)
+        told = await run_now.side_by_side(jobs, data.max_workers, data.timeout)
         return BatchResults([_with(BatchItem(check_id=of), one) for of, one in zip(data.checks, told, strict=True)])
 
     @post("/run-ad-hoc", operation_id="RunAdHocBatch", status_code=200)
@@ -79,8 +79,8 @@ class BatchController(Controller):
         audit log; the setting `checks.ad_hoc_role` keeps this for admins.
         """
         await require_ad_hoc(principal)
-        jobs = [partial(run_once, check, trail.of(request)) for check in data.checks]
-        told = await running.side_by_side(jobs, data.max_workers, data.timeout)
+        jobs = [partial(run_once, check, audit_trail.of(request)) for check in data.checks]
+        told = await run_now.side_by_side(jobs, data.max_workers, data.timeout)
         return AdHocResults([_with(item_of(of), one) for of, one in zip(data.checks, told, strict=True)])
 
 

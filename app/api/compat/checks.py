@@ -8,20 +8,20 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from app import response_cache as cache
+from app import response_cache
 from app.api.compat.results import result_of
-from app.api.http import audit_trail as trail, etags, pagination as lists
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.audit_trail import Trail
 from app.api.http.pagination import Order, Window
 from app.api.http.rate_limits import RUNNING
-from app.api.monitoring import monitor_changes as aftermath, run_now as running
-from app.domain.compat import checks, field_names as dialect, plugins
-from app.domain.system import audit_destinations as destinations
-from app.security.auth import authorization as rights
+from app.api.monitoring import monitor_changes, run_now
+from app.domain.compat import checks, field_names, plugins
+from app.domain.system import audit_destinations
+from app.security.auth import authorization
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
-from app.security.secrets import config_views as projections
-from app.store.history import result_queries as results
-from app.store.monitoring import config_secrets as configs, optional_libraries as clients, proxies
+from app.security.secrets import config_views
+from app.store.history import result_queries
+from app.store.monitoring import config_secrets, optional_libraries, proxies
 from app.store.system import settings
 from app.store.transactions import monitors
 from app.store.transactions.monitors import Changed, MonitorQuery
@@ -59,38 +59,38 @@ async def asked(
 
 async def shown(found: list[Monitor]) -> list[Check]:
     """Monitors as checks, with all that their configs say."""
-    ran = await results.last_runs(one.id for one in found)
+    ran = await result_queries.last_runs(one.id for one in found)
     return [checks.check_of(one, ran.get(one.id)) for one in found]
 
 
 async def _listed(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
     found, total = await monitors.browse(query)
-    found = projections.visible_to(principal, found)
+    found = config_views.visible_to(principal, found)
     pages = pagination_of(1, window.limit, total).pages
     return Checks(checks=await shown(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
 
 
 async def _told(changed: Changed, *, status_code: int = 200) -> Response[Check]:
     """What a change led to; its ETag is the monitor's."""
-    await aftermath.tell(changed)
+    await monitor_changes.tell(changed)
     (check,) = await shown([changed.monitor])
     return Response(check, status_code=status_code, headers=etags.header_of(changed.monitor.version))
 
 
 async def require_ad_hoc(principal: Principal) -> None:
     """Raise Forbidden for who may not run checks that are kept nowhere: the setting says who may."""
-    rights.require_role(principal, Role(await settings.read("checks.ad_hoc_role")))
+    authorization.require_role(principal, Role(await settings.read("checks.ad_hoc_role")))
 
 
 async def run_once(data: AdHocCheck, noted: Trail) -> Result:
     """Run a check that is kept nowhere, and note in the trail where it connects. Raises Invalid, Unavailable."""
     target, timeout_s = checks.target_of(data)
     with checks.in_its_words(data.plugin_type):
-        clients.require(target)
-        target = configs.fresh(target)
+        optional_libraries.require(target)
+        target = config_secrets.fresh(target)
         proxy = await proxies.of(target)
-    noted.connects(destinations.of(target))
-    return _result_of(await running.ad_hoc(target, timeout_s, proxy))
+    noted.connects(audit_destinations.of(target))
+    return _result_of(await run_now.ad_hoc(target, timeout_s, proxy))
 
 
 def _result_of(outcome: Outcome) -> Result:
@@ -100,7 +100,7 @@ def _result_of(outcome: Outcome) -> Result:
         status=VERDICTS[outcome.seen],
         message=outcome.message or text_of(outcome.code),
         response_time=outcome.took_us / 1_000_000,
-        raw_data=dialect.facts_of(outcome.detail),
+        raw_data=field_names.facts_of(outcome.detail),
         executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
     )
 
@@ -113,7 +113,7 @@ class CheckController(Controller):
     guards = (VIEWER,)
     dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListChecks", dependencies={"window": Provide(lists.flat), "wanted": Provide(asked)})
+    @get(operation_id="ListChecks", dependencies={"window": Provide(pagination.flat), "wanted": Provide(asked)})
     async def browse(
         self,
         wanted: NamedDependency[MonitorQuery],
@@ -121,8 +121,8 @@ class CheckController(Controller):
         principal: NamedDependency[Principal],
     ) -> Checks:
         """List checks, a page at a time."""
-        asked_by = (wanted, window, projections.sees_whole(principal))
-        return await cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
+        asked_by = (wanted, window, config_views.sees_whole(principal))
+        return await response_cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
 
     @post(operation_id="CreateCheck", guards=[ADMIN])
     async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
@@ -140,12 +140,12 @@ class CheckController(Controller):
         log. The setting `checks.ad_hoc_role` keeps this for admins.
         """
         await require_ad_hoc(principal)
-        return await run_once(data, trail.of(request))
+        return await run_once(data, audit_trail.of(request))
 
     @get("/{check_id:str}", operation_id="GetCheck")
     async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
         """Read one check."""
-        found = projections.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
+        found = config_views.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
         (check,) = await shown(found)
         return Response(check, headers=etags.header_of(found[0].version))
 
@@ -163,9 +163,9 @@ class CheckController(Controller):
     @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
     async def remove(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a check and its results."""
-        await aftermath.tell(await monitors.remove(str(check_id), version=version))
+        await monitor_changes.tell(await monitors.remove(str(check_id), version=version))
 
     @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run(self, check_id: FromPath[UUID]) -> Result:
         """Run a check now, through the ordinary pipeline, and answer with the stored result."""
-        return result_of(await running.stored(str(check_id)))
+        return result_of(await run_now.stored(str(check_id)))

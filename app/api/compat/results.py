@@ -10,13 +10,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec.structs import replace
 
-from app import response_cache as cache
-from app.api.http import pagination as lists
+from app import response_cache
+from app.api.http import pagination
 from app.api.http.pagination import Window
-from app.domain.compat import field_names as dialect
+from app.domain.compat import field_names
 from app.errors import Invalid
 from app.security.auth.policy import VIEWER
-from app.store.history import heartbeats as readings, result_queries as results
+from app.store.history import heartbeats, result_queries
 from app.store.history.heartbeats import COUNTED_MOST, DAY_MS, HeartbeatQuery
 from app.store.transactions import monitors
 from app.store.visibility import Seeing
@@ -42,7 +42,7 @@ def result_of(beat: Heartbeat) -> Result:
         status=VERDICTS[beat.status],
         message=beat.msg,
         response_time=None if beat.ping is None else round(beat.ping / 1000, 6),
-        raw_data=dialect.facts_of(beat.detail),
+        raw_data=field_names.facts_of(beat.detail),
         executed_at=beat.time,
     )
 
@@ -75,13 +75,13 @@ def _ms_of(at: datetime | None) -> int | None:
 
 async def listed(query: HeartbeatQuery, window: Window) -> Results:
     """A page in document 002's form. Raises Invalid."""
-    return await cache.through("results", (query, window), Results, lambda: _listed(query, window))
+    return await response_cache.through("results", (query, window), Results, lambda: _listed(query, window))
 
 
 async def _listed(query: HeartbeatQuery, window: Window) -> Results:
     try:
-        found = [] if query.skip >= COUNTED_MOST else (await readings.browse(query))[0]
-        total = await readings.count(query)
+        found = [] if query.skip >= COUNTED_MOST else (await heartbeats.browse(query))[0]
+        total = await heartbeats.count(query)
     except Invalid as refused:
         raise Invalid.one("from_date", TOO_LONG) from refused
     return Results(
@@ -97,7 +97,7 @@ async def _summary(period: Period, seen_by: Seeing) -> Summary:
     to_date = datetime.fromtimestamp(int(time()), UTC)
     from_date = to_date - timedelta(days=DAYS[period])
     window = range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000)
-    counts = await results.counted(window, seen_by)
+    counts = await result_queries.counted(window, seen_by)
     total = sum(counts.values())
     by_verdict = {verdict: sum(counts[one] for one in VERDICTS if VERDICTS[one] is verdict) for verdict in Verdict}
     return Summary(
@@ -117,7 +117,7 @@ class ResultController(Controller):
     path = "/results"
     tags = ("Results",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(lists.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"window": Provide(pagination.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListResults")
     async def browse(
@@ -133,7 +133,7 @@ class ResultController(Controller):
     async def summary(self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day") -> Summary:
         """Count the results of the last day, week (7 days) or month (30 days)."""
         seen_by = principal.tags
-        return await cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
+        return await response_cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
 
     @get("/check/{check_id:str}", operation_id="ListCheckResults")
     async def of_check(
@@ -146,4 +146,4 @@ class ResultController(Controller):
     @get("/{result_id:str}", operation_id="GetResult")
     async def read(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
         """Read one result."""
-        return result_of(await results.read(result_id, principal.tags))
+        return result_of(await result_queries.read(result_id, principal.tags))

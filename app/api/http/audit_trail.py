@@ -20,14 +20,14 @@ from litestar.types import Scope
 from msgspec import UNSET, Struct
 
 from app import db
-from app.api.http import audit_actions as actions
+from app.api.http import audit_actions
 from app.api.http.request_context import QUIET
-from app.api.identity import second_factor as second_step
+from app.api.identity import second_factor
 from app.domain.text.formatting import one_line
 from app.errors import Unauthorized
 from app.security.auth import cookies, principals
 from app.security.limits.client_ip import address_of, place_of
-from app.security.secrets import signed_tokens as tickets
+from app.security.secrets import signed_tokens
 from app.security.secrets.sealing import Unopenable
 from app.store.audit import log as audit
 from schema.audit import AuditOutcome, Deed
@@ -99,7 +99,7 @@ def leaves_one(scope: Scope) -> bool:
     handler = scope.get("route_handler")
     if not isinstance(handler, HTTPRouteHandler) or handler.opt.get(QUIET):
         return False
-    return str(scope.get("method")) not in principals.SAFE or bool(handler.opt.get(actions.AUDITED))
+    return str(scope.get("method")) not in principals.SAFE or bool(handler.opt.get(audit_actions.AUDITED))
 
 
 async def settle(scope: Scope, status: int, body: bytes) -> None:
@@ -119,7 +119,7 @@ def deed_of(scope: Scope, status: int, body: bytes) -> Deed:
     """What is to be recorded of a request."""
     state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
     handler = cast(HTTPRouteHandler, scope["route_handler"])
-    trail, action = of(connection), actions.action_of(actions.operation_of(handler, scope))
+    trail, action = of(connection), audit_actions.action_of(audit_actions.operation_of(handler, scope))
     actor = _actor_of(state.get("principal"), trail)
     return Deed(
         **actor,
@@ -145,7 +145,7 @@ def _actor_of(principal: Principal | None, trail: Trail) -> dict[str, str]:
 
 def _counts(scope: Scope, deed: Deed, status: int) -> bool:
     """Whether there is anything to record; also notes it, so that the same is not recorded at once again."""
-    if deed.action == actions.SIGN_IN and status in {
+    if deed.action == audit_actions.SIGN_IN and status in {
         401,
         403,
     }:  # how many there were is told by `app.store.audit.failed_logins`
@@ -200,7 +200,7 @@ def _outcome(status: int) -> AuditOutcome:
 def _bearer_of(ticket: object) -> str:
     """Whose second step a body is."""
     try:
-        return str(tickets.opened(second_step.KIND, ticket)["sub"]) if isinstance(ticket, str) else ""
+        return str(signed_tokens.opened(second_factor.KIND, ticket)["sub"]) if isinstance(ticket, str) else ""
     except (Unauthorized, KeyError):
         return ""
 

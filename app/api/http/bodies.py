@@ -19,9 +19,9 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Schema
 from litestar.typing import FieldDefinition
 
-from app.api.http import audit_trail as trail
-from app.domain.parsing import untrusted_json as foreign_json
-from app.domain.validation import structs as fitting
+from app.api.http import audit_trail
+from app.domain.parsing import untrusted_json
+from app.domain.validation import structs
 from app.errors import Invalid, Malformed
 from schema import channels, monitors
 from schema.errors import FieldError
@@ -51,11 +51,11 @@ def decoded(body: bytes, type_: Any) -> Any:
     try:
         value = decoder(type_).decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid(fitting.faults(_raw(body), wire_type(type_)) or _other(error)) from error
+        raise Invalid(structs.faults(_raw(body), wire_type(type_)) or _other(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(_why(error)) from error
     if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid(fitting.unstorable_at(_raw(body)) or [FieldError("", fitting.UNSTORABLE_TEXT)])
+        raise Invalid(structs.unstorable_at(_raw(body)) or [FieldError("", structs.UNSTORABLE_TEXT)])
     return value
 
 
@@ -81,14 +81,14 @@ def _has_many_powers(body: bytes) -> bool:
 def _in_utf8(body: bytes) -> bytes:
     """Without a mark: files that Windows writes begin with one, and are posted as they are."""
     try:
-        return foreign_json.in_utf8(body)
+        return untrusted_json.in_utf8(body)
     except ValueError as error:
         raise Malformed(_why(error)) from error
 
 
 def _raw(body: bytes) -> Any:
     try:
-        return foreign_json.decoded(body)
+        return untrusted_json.decoded(body)
     except (ValueError, RecursionError) as error:
         raise Malformed(_why(error)) from error
 
@@ -116,7 +116,7 @@ class Body(AbstractDTO[Any]):
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
         found = self._decoded(value, content_type)
-        trail.of(self.asgi_connection).sent(found)
+        audit_trail.of(self.asgi_connection).sent(found)
         return found
 
     def _decoded(self, value: bytes, _: str) -> Any:
@@ -170,9 +170,9 @@ class FormBody(Body):
         except ValueError as error:
             raise Malformed("The form can't be read.") from error
         fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
-        if found := fitting.unstorable_at(fields):
+        if found := structs.unstorable_at(fields):
             raise Invalid(found)
-        return fitting.fit(fields, type_)
+        return structs.fit(fields, type_)
 
 
 def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

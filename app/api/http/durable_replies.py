@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
-from app.api.http import audit_trail as trail, idempotency, timeouts as deadlines
+from app.api.http import audit_trail, idempotency, timeouts
 
 
 def around(app: ASGIApp) -> ASGIApp:
@@ -34,7 +34,7 @@ class _Held:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and self._is_to_be_settled():
             self._start = message
-            deadlines.lift(self._scope)  # there is an answer: nobody may be left without it because storing is slow
+            timeouts.lift(self._scope)  # there is an answer: nobody may be left without it because storing is slow
             return
         if self._start is not None and message["type"] == "http.response.body":
             start, self._start = self._start, None
@@ -43,10 +43,10 @@ class _Held:
         await self._send(message)
 
     def _is_to_be_settled(self) -> bool:
-        return trail.leaves_one(self._scope) or idempotency.holds_claim(self._scope)
+        return audit_trail.leaves_one(self._scope) or idempotency.holds_claim(self._scope)
 
     async def _settle(self, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
-        if trail.leaves_one(self._scope):
-            await trail.settle(self._scope, start["status"], body)
+        if audit_trail.leaves_one(self._scope):
+            await audit_trail.settle(self._scope, start["status"], body)
         if idempotency.holds_claim(self._scope):
             await idempotency.settle(self._scope, start, body, whole=whole)

@@ -3,7 +3,7 @@
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.security.limits import tls_detection as transport
+from app.security.limits import tls_detection
 
 NAME = b"strict-transport-security"
 VALUE = b"max-age=31536000"  # a year; other names below ours are other people's
@@ -13,7 +13,7 @@ def around(app: ASGIApp) -> ASGIApp:
     """The application, with the header on every answer by TLS."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not transport.is_tls(scope):
+        if scope["type"] != ScopeType.HTTP or not tls_detection.is_tls(scope):
             await app(scope, receive, send)
             return
 

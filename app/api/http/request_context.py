@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseStartEvent
 from prometheus_client import Counter, Histogram
 
-from app.api.http import rate_limits as rates, timeouts as deadlines
+from app.api.http import rate_limits, timeouts
 
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -72,15 +72,15 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
 
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            standing = await rates.standing_of(scope)
+            standing = await rate_limits.standing_of(scope)
             state["status"] = message["status"]  # from here on nothing waits: whoever gives up now is too late
-            _add_headers(message, request_id, rates.headers_of(standing) if standing else [])
+            _add_headers(message, request_id, rate_limits.headers_of(standing) if standing else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""
         await send(message)
 
     try:
-        await deadlines.hurried(scope, receive, headed, lambda timely: app(scope, timely, headed))
+        await timeouts.hurried(scope, receive, headed, lambda timely: app(scope, timely, headed))
     finally:
         _tell(scope, method, state, perf_counter() - began)
 

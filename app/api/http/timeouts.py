@@ -9,7 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Receive, ReceiveMessage, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
-from app.api.http import errors as replies, rate_limits as rates
+from app.api.http import errors, rate_limits
 from app.errors import LateBody, TookTooLong
 from app.security.auth.principals import Connection
 from app.security.limits.rejections import REFUSED
@@ -40,7 +40,7 @@ async def hurried(scope: Scope, receive: Receive, send: Send, answer: Callable[[
 
 def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
     """Lift the limit where it does not hold: runs wait for what they run, and streams for their end."""
-    if handler.opt.get(UNHURRIED) or handler.opt.get(rates.RATE) == rates.RUN:
+    if handler.opt.get(UNHURRIED) or handler.opt.get(rate_limits.RATE) == rate_limits.RUN:
         lift(connection.scope)
 
 
@@ -79,7 +79,7 @@ def _timely(receive: Receive, limit_s: float) -> Receive:
 async def _give_up(scope: Scope, send: Send) -> None:
     refusal = TookTooLong(TOO_LONG)
     scope["state"]["error_code"] = refusal.code
-    body = msgspec.json.encode(ErrorReply(replies.error_of(refusal, scope["state"]["request_id"])))
+    body = msgspec.json.encode(ErrorReply(errors.error_of(refusal, scope["state"]["request_id"])))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     begin: HTTPResponseStartEvent = {"type": "http.response.start", "status": refusal.status, "headers": headers}
     end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}

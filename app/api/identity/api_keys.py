@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination as lists
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
 from app.security.auth.policy import VIEWER
 from app.store.identity import api_keys
@@ -46,7 +46,7 @@ async def asked(
     order: FromQuery[Order] = "asc",
 ) -> Asked[KeyQuery]:
     """Which keys are asked for."""
-    window, whose = lists.window_of(page, limit), str(user_id) if user_id else None
+    window, whose = pagination.window_of(page, limit), str(user_id) if user_id else None
     query = KeyQuery(q=q, user_id=whose, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
     return Asked(query, window)
 
@@ -67,7 +67,7 @@ class ApiKeyController(Controller):
         found, total = await api_keys.browse(wanted.query, principal)
         if wanted.window.page is None:
             return ApiKeys(api_keys=found, total=total)
-        return ApiKeyPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return ApiKeyPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateApiKey")
     async def add(

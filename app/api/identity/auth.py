@@ -8,18 +8,18 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import UNSET, structs
 
-from app import setup_token as welcome
-from app.api.http import audit_trail as trail
+from app import setup_token
+from app.api.http import audit_trail
 from app.api.http.bodies import FormBody
-from app.api.identity import login_response as arrivals, second_factor as second_step
+from app.api.identity import login_response, second_factor
 from app.api.openapi.bodies import FORM
 from app.errors import Forbidden, Invalid, Unauthorized
 from app.security.auth import cookies, principals, setup
 from app.security.auth.policy import ANYONE, VIEWER
-from app.security.credentials import common_passwords as strength, passwords
-from app.security.limits import brute_force as attempts
+from app.security.credentials import common_passwords, passwords
+from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
-from app.store.identity import basic_auth as accounts, mfa as factors, sessions, users
+from app.store.identity import basic_auth, mfa, sessions, users
 from app.store.identity.users import Account
 from schema.errors import FieldError
 from schema.login_attempts import Proof, Way
@@ -48,10 +48,10 @@ class AuthController(Controller):
         if not await users.exist():
             await _prove_setup(request, data.setup_token)
         username = data.username or username_of(data.email)
-        strength.require(data.password, username, data.email)
+        common_passwords.require(data.password, username, data.email)
         hashed = await passwords.hashed(data.password)
         user = await users.register(username, data.email, hashed, is_open=settings.registration_open)
-        welcome.forget(settings)
+        setup_token.forget(settings)
         return user
 
     @post("/login", operation_id="Login", status_code=200, guards=[ANYONE], dto=FormBody, opt=SIGNING_IN)
@@ -78,7 +78,7 @@ class AuthController(Controller):
     async def refresh(self, request: AnyRequest, data: JSONBody[Refresh]) -> Response[SignedIn]:
         """Trade a refresh token for a new pair. One that was used before ends the whole session."""
         sid, user_id, fresh = await sessions.rotate(data.refresh_token)
-        return arrivals.signed_in(request, await users.read(user_id), sid, fresh)
+        return login_response.signed_in(request, await users.read(user_id), sid, fresh)
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
     async def logout(self, request: AnyRequest, principal: NamedDependency[Principal]) -> Response[None]:
@@ -94,7 +94,7 @@ class AuthController(Controller):
         """Get oneself: the user, their second factors, and what this credential may do."""
         user = _user_of(principal) if principal == principals.API_ADMIN else await users.read(principal.user_id)
         credential = _credential_of(principal)
-        return Me(**structs.asdict(user), two_factor=await factors.of(user.id), credential=credential)
+        return Me(**structs.asdict(user), two_factor=await mfa.of(user.id), credential=credential)
 
     @patch("/me", operation_id="UpdateMe", guards=[VIEWER])
     async def change_me(
@@ -110,35 +110,35 @@ class AuthController(Controller):
             email=None if data.email is UNSET else data.email,
         )
         sessions.forget()
-        accounts.forget()
+        basic_auth.forget()
         return changed
 
 
 async def _signed_in(request: AnyRequest, data: Login) -> Response[SignedIn]:
     """Sign in who has the password, and the second factor where there is one. Raises Unauthorized, LockedOut."""
-    arrivals.refuse_foreign(request)
+    login_response.refuse_foreign(request)
     guess = (Proof.PASSWORD, address_of(request), _login_of(data))
-    await attempts.refuse_if_locked(*guess)
+    await brute_force.refuse_if_locked(*guess)
     account = await users.named(_login_of(data))
-    trail.of(request).resource_id = account.id if account else ""
+    audit_trail.of(request).resource_id = account.id if account else ""
     stored = account.password_hash if account and account.active else None
     if not await passwords.matches(data.password, stored) or account is None:
-        await attempts.failed(*guess)
+        await brute_force.failed(*guess)
         raise Unauthorized(WRONG)
-    bearer = second_step.Bearer(account, _login_of(data))
-    await second_step.demand(request, bearer, data.token)
-    told = await second_step.finish(request, bearer)
+    bearer = second_factor.Bearer(account, _login_of(data))
+    await second_factor.demand(request, bearer, data.token)
+    told = await second_factor.finish(request, bearer)
     await _renew_hash(account, data.password)
     return told
 
 
 async def _prove_setup(request: AnyRequest, token: str | None) -> None:
     """Let the first user in who has the set-up token. Raises Forbidden, LockedOut."""
-    await attempts.refuse_if_locked(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
+    await brute_force.refuse_if_locked(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
     try:
         setup.require(request.app.state.settings, token)
     except Forbidden:
-        await attempts.failed(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
+        await brute_force.failed(Proof.LINK, address_of(request), way=Way.SETUP_TOKEN)
         raise
 
 
@@ -146,7 +146,7 @@ async def _prove_owner(request: AnyRequest, principal: Principal, data: ProfileP
     """Want both factors for another address: a provider may sign in by it. Raises Invalid, Forbidden, Unauthorized."""
     if data.email is UNSET or data.email.lower() == (await users.read(principal.user_id)).email:
         return
-    await second_step.prove_both(request, principal, data.password, data.token)
+    await second_factor.prove_both(request, principal, data.password, data.token)
 
 
 async def _renew_hash(account: Account, password: str) -> None:

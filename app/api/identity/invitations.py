@@ -9,14 +9,14 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct, structs
 
-from app.api.http import pagination as lists
+from app.api.http import pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
-from app.api.identity import login_response as arrivals
+from app.api.identity import login_response
 from app.api.identity.auth import username_of
 from app.errors import Forbidden
 from app.security.auth.policy import ADMIN, ANYONE
-from app.security.credentials import common_passwords as strength, passwords
-from app.security.limits import brute_force as attempts
+from app.security.credentials import common_passwords, passwords
+from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
 from app.store.identity import invitations
 from app.store.identity.invitations import InvitationQuery
@@ -51,7 +51,7 @@ async def asked(
     order: FromQuery[Order] = "desc",
 ) -> Asked[InvitationQuery]:
     """Which invitations are asked for."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = InvitationQuery(
         q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.skip
     )
@@ -77,7 +77,7 @@ class InvitationController(Controller):
         found, total = await invitations.browse(wanted.query)
         if wanted.window.page is None:
             return Invitations(invitations=found, total=total)
-        return InvitationPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return InvitationPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def add(
@@ -101,16 +101,16 @@ class InvitationController(Controller):
         """Accept an invitation: choose a name and a password, and be signed in."""
         email = await _guest_of(data.token, address_of(request))
         username = data.username or username_of(email)
-        strength.require(data.password, username, email)
+        common_passwords.require(data.password, username, email)
         user = await invitations.accept(data.token, username, await passwords.hashed(data.password))
-        return await arrivals.begin(request, user)
+        return await login_response.begin(request, user)
 
 
 async def _guest_of(token: str, address: str) -> str:
     """Whose invitation it is. Raises Forbidden; and LockedOut for who tries one after the other."""
-    await attempts.refuse_if_locked(Proof.LINK, address)
+    await brute_force.refuse_if_locked(Proof.LINK, address)
     try:
         return await invitations.guest_of(token)
     except Forbidden:
-        await attempts.failed(Proof.LINK, address)
+        await brute_force.failed(Proof.LINK, address)
         raise

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from app.api.http import audit_trail as trail
+from app.api.http import audit_trail
 from app.domain.text.formatting import one_line
 from app.errors import Forbidden
 from app.security.auth import cookies, principals, tokens
@@ -35,7 +35,7 @@ async def begin(request: AnyRequest, user: User, *, password_hash: str | None = 
 
 def signed_in(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[SignedIn]:
     """The reply to who is in: a fresh pair of tokens, and the cookies."""
-    trail.of(request).signs_in(user)
+    audit_trail.of(request).signs_in(user)
     told = SignedIn(
         access_token=tokens.access(user.id, sid, int(time())),
         user=user,

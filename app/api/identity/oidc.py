@@ -9,17 +9,17 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
-from app.api.http import audit_actions as actions, query_params as queries, rate_limits as rates
+from app.api.http import audit_actions, query_params, rate_limits
 from app.api.identity.login_response import AnyRequest, begin
-from app.domain.identity import oidc_claims as rules
+from app.domain.identity import oidc_claims
 from app.errors import NotFound, Unauthorized
 from app.security.auth import cookies
 from app.security.auth.policy import ANYONE
 from app.security.credentials import passwords
-from app.security.limits import failed_logins as guesses
+from app.security.limits import failed_logins
 from app.security.limits.client_ip import address_of
 from app.settings import Settings
-from app.store.identity import oidc_identities as identities, users
+from app.store.identity import oidc_identities, users
 from app.store.system import settings as stored
 from schema.login_attempts import Way
 from schema.users import SignedIn
@@ -37,7 +37,7 @@ class OidcController(Controller):
     path = "/auth/oidc"
     tags = ("Auth",)
     guards = (ANYONE,)
-    opt = {rates.RATE: rates.AUTH}  # noqa: RUF012  # Litestar's
+    opt = {rate_limits.RATE: rate_limits.AUTH}  # noqa: RUF012  # Litestar's
 
     @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
     async def start(self, request: AnyRequest) -> Redirect:
@@ -52,7 +52,7 @@ class OidcController(Controller):
         "/callback",
         operation_id="FinishOidc",
         status_code=302,
-        opt={"refusals": [401, 403, 404, 409, 502], queries.ANY: True, actions.AUDITED: True},
+        opt={"refusals": [401, 403, 404, 409, 502], query_params.ANY: True, audit_actions.AUDITED: True},
         responses={
             200: ResponseSpec(SignedIn, description="Signed in, for callers that accept JSON rather than HTML.")
         },
@@ -72,7 +72,7 @@ class OidcController(Controller):
                 raise Unauthorized(oidc.BAD_STATE)  # the same as a cookie of somebody else's
             told = await oidc.arrival(settings, _callback(request, settings), word, query, await stored.read(EGRESS))
         except Unauthorized:
-            guesses.note(Way.OIDC, address_of(request))
+            failed_logins.note(Way.OIDC, address_of(request))
             raise
         signed_in = await begin(request, await users.read(await _admitted(settings, told)))
         given = [*signed_in.cookies, _cookie(request, "", 0)]
@@ -98,7 +98,9 @@ def _cookie(request: AnyRequest, value: str, lives_s: int) -> Cookie:
 
 
 async def _admitted(settings: Settings, told: dict[str, object]) -> str:
-    role = rules.role_of(told, settings.oidc_role_claim, settings.oidc_admin_values, settings.oidc_operator_values)
-    person = rules.person(told, role)
+    role = oidc_claims.role_of(
+        told, settings.oidc_role_claim, settings.oidc_admin_values, settings.oidc_operator_values
+    )
+    person = oidc_claims.person(told, role)
     spare = await passwords.hashed(secrets.token_urlsafe(32))
-    return await identities.admit(person, may_add=settings.oidc_auto_create, spare_hash=spare)
+    return await oidc_identities.admit(person, may_add=settings.oidc_auto_create, spare_hash=spare)

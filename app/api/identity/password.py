@@ -6,13 +6,13 @@ from litestar import Controller, Request, put
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
-from app.api.http import audit_trail as trail
+from app.api.http import audit_trail
 from app.errors import Forbidden, Invalid
 from app.security.auth.policy import VIEWER
-from app.security.credentials import common_passwords as strength, passwords
-from app.security.limits import brute_force as attempts
+from app.security.credentials import common_passwords, passwords
+from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
-from app.store.identity import user_admin as roster, users
+from app.store.identity import user_admin, users
 from schema.login_attempts import Proof, Way
 from schema.user_admin import PasswordChange
 from schema.users import Principal
@@ -38,13 +38,13 @@ class OwnPasswordController(Controller):
         if principal.session_id is None:
             raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
         guess = (Proof.PASSWORD, address_of(request), principal.username)
-        await attempts.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
+        await brute_force.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
         account = await users.named(principal.username)
         if account is None or not await passwords.matches(data.old_password, account.password_hash):
-            await attempts.failed(*guess, way=Way.OWN_PASSWORD)
+            await brute_force.failed(*guess, way=Way.OWN_PASSWORD)
             raise Invalid.one("old_password", "is not your password")
-        await attempts.succeeded(*guess)
-        strength.require(data.new_password, account.username, account.email, field="new_password")
+        await brute_force.succeeded(*guess)
+        common_passwords.require(data.new_password, account.username, account.email, field="new_password")
         hashed = await passwords.hashed(data.new_password)
-        revoked = await roster.set_password(account.id, hashed, keys=data.keys, keeping=principal.session_id)
-        trail.of(request).change["keys_revoked"] = revoked
+        revoked = await user_admin.set_password(account.id, hashed, keys=data.keys, keeping=principal.session_id)
+        audit_trail.of(request).change["keys_revoked"] = revoked

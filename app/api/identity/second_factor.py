@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from litestar import Request, Response
 from msgspec import Struct
 
-from app.api.identity import login_response as arrivals
+from app.api.identity import login_response
 from app.errors import Forbidden, Invalid, NoSuch, TwoFactorRequired, Unauthorized
 from app.security.credentials import passwords
-from app.security.limits import brute_force as attempts
+from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
-from app.security.secrets import signed_tokens as tickets
-from app.store.identity import mfa as factors, users
+from app.security.secrets import signed_tokens
+from app.store.identity import mfa, users
 from app.store.identity.users import Account
 from schema.login_attempts import Proof, Way
 from schema.users import Principal, SignedIn
@@ -39,13 +39,13 @@ async def demand(request: AnyRequest, bearer: Bearer, token: str | None) -> None
     Of passwords guessed at once, the right one is not told apart by what is asked for next: LockedOut comes first.
     """
     account = bearer.account
-    has = await factors.of(account.id)
+    has = await mfa.of(account.id)
     if not has.enabled:
         return
-    await attempts.refuse_if_locked(Proof.PASSWORD, address_of(request), bearer.login)
+    await brute_force.refuse_if_locked(Proof.PASSWORD, address_of(request), bearer.login)
     if not token:
         methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
-        ticket = tickets.issue(KIND, TICKET_S, sub=account.id, login=bearer.login, mark=_mark(account))
+        ticket = signed_tokens.issue(KIND, TICKET_S, sub=account.id, login=bearer.login, mark=_mark(account))
         told: dict[str, Any] = {
             "ticket": ticket,
             "expires_in": TICKET_S,
@@ -57,7 +57,7 @@ async def demand(request: AnyRequest, bearer: Bearer, token: str | None) -> None
 
 async def prove(request: AnyRequest, user_id: str, token: str) -> None:
     """Take a code of a factor that is on, whatever it is for. Raises Unauthorized, LockedOut."""
-    if not await judged(request, user_id, token, factors.accept):
+    if not await judged(request, user_id, token, mfa.accept):
         raise Unauthorized(WRONG_CODE)
 
 
@@ -66,27 +66,27 @@ async def judged(
 ) -> Judged:
     """What the judge says of a code. The one place where codes are tried, and counted. Raises LockedOut."""
     guess = (Proof.CODE, address_of(request), user_id)
-    await attempts.refuse_if_locked(*guess)
+    await brute_force.refuse_if_locked(*guess)
     if told := await judge(user_id, token):
-        await attempts.succeeded(*guess)
+        await brute_force.succeeded(*guess)
     else:
-        await attempts.failed(*guess)
+        await brute_force.failed(*guess)
     return told
 
 
 async def finish(request: AnyRequest, bearer: Bearer) -> Response[SignedIn]:
     """Sign in who did both steps: only now the password's failures are forgiven, and the address is familiar."""
-    await attempts.succeeded(Proof.PASSWORD, address_of(request), bearer.login)
+    await brute_force.succeeded(Proof.PASSWORD, address_of(request), bearer.login)
     account = bearer.account
-    return await arrivals.begin(request, await users.read(account.id), password_hash=account.password_hash)
+    return await login_response.begin(request, await users.read(account.id), password_hash=account.password_hash)
 
 
 async def bearer_of(ticket: str) -> Bearer:
     """Whose password was right, and still is. Raises Unauthorized."""
-    told = tickets.opened(KIND, ticket)
+    told = signed_tokens.opened(KIND, ticket)
     account = await _account(str(told["sub"]))
     if account is None or not account.active or _mark(account) != told["mark"]:
-        raise Unauthorized(tickets.BAD)
+        raise Unauthorized(signed_tokens.BAD)
     return Bearer(account, str(told["login"]))
 
 
@@ -96,11 +96,11 @@ async def reproved(request: AnyRequest, principal: Principal, password: str) -> 
     if account is None:
         raise Forbidden(NOBODY)
     guess = (Proof.PASSWORD, address_of(request), account.username)
-    await attempts.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
+    await brute_force.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
     if not await passwords.matches(password, account.password_hash):
-        await attempts.failed(*guess, way=Way.OWN_PASSWORD)
+        await brute_force.failed(*guess, way=Way.OWN_PASSWORD)
         raise Unauthorized(WRONG_PASSWORD)
-    await attempts.succeeded(*guess)
+    await brute_force.succeeded(*guess)
     return account
 
 
@@ -113,7 +113,7 @@ async def prove_both(request: AnyRequest, principal: Principal, password: str | 
     if password is None:
         raise Invalid.one("password", "is required: the one you sign in with")
     account = await reproved(request, principal, password)
-    if not (await factors.of(account.id)).enabled:
+    if not (await mfa.of(account.id)).enabled:
         return
     if not token:
         raise Invalid.one("token", "is required: a one-time or recovery code")

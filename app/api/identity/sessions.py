@@ -7,10 +7,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
-from app.api.http import pagination as lists
+from app.api.http import pagination
 from app.api.http.pagination import Asked, Order, Window
 from app.security.auth.policy import VIEWER
-from app.store.identity import session_queries as session_list, sessions
+from app.store.identity import session_queries, sessions
 from app.store.identity.session_queries import SessionQuery
 from schema.pagination import Pagination
 from schema.sessions import Session
@@ -63,25 +63,25 @@ class SessionController(Controller):
     tags = ("Sessions",)
     guards = (VIEWER,)
 
-    @get(operation_id="ListSessions", dependencies={"window": Provide(lists.part), "wanted": Provide(asked)})
+    @get(operation_id="ListSessions", dependencies={"window": Provide(pagination.part), "wanted": Provide(asked)})
     async def browse(
         self, wanted: NamedDependency[Asked[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
         """List one's own sessions, and as an admin everybody's: the last used first, ended ones too."""
-        found, total = await session_list.browse(wanted.query, principal.session_id)
+        found, total = await session_queries.browse(wanted.query, principal.session_id)
         if wanted.window.page is None:
             return Sessions(total=total, sessions=found)
-        return SessionPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return SessionPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @get("/{session_id:str}", operation_id="GetSession")
     async def read(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
         """Read one session: of one's own, or as an admin anybody's."""
-        return await session_list.read(session_id, _owner(principal), principal.session_id)
+        return await session_queries.read(session_id, _owner(principal), principal.session_id)
 
     @delete("/{session_id:str}", operation_id="DeleteSession")
     async def end(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
         """End a session: its tokens, its cookie and its sockets within a second."""
-        await session_list.read(session_id, _owner(principal), principal.session_id)
+        await session_queries.read(session_id, _owner(principal), principal.session_id)
         await sessions.end(session_id)
 
     @delete(operation_id="DeleteSessions")
@@ -93,7 +93,7 @@ class SessionController(Controller):
     ) -> None:
         """End one's own sessions, and as an admin everybody's; the one that asks only with `all=true`."""
         keeping = None if everything else principal.session_id
-        await session_list.end_others(_owner(principal) or user_id, keeping)
+        await session_queries.end_others(_owner(principal) or user_id, keeping)
 
 
 def _owner(principal: Principal) -> str | None:

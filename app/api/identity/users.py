@@ -10,13 +10,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import audit_trail as trail, etags, pagination as lists
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Asked, Order, Search, Window
 from app.api.identity import invitations
 from app.api.identity.auth import username_of
 from app.security.auth.policy import ADMIN
-from app.security.credentials import common_passwords as strength, passwords
-from app.store.identity import user_admin as roster
+from app.security.credentials import common_passwords, passwords
+from app.store.identity import user_admin
 from app.store.identity.user_admin import MemberQuery
 from schema.invitations import InvitationDraft, IssuedInvitation
 from schema.pagination import Pagination
@@ -65,15 +65,15 @@ class UserController(Controller):
     path = "/users"
     tags = ("Users",)
     guards = (ADMIN,)
-    dependencies = {"window": Provide(lists.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"window": Provide(pagination.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListUsers")
     async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:
         """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await roster.browse(wanted.query)
+        found, total = await user_admin.browse(wanted.query)
         if wanted.window.page is None:
             return Users(users=found, total=total)
-        return UserPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return UserPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateUser", opt=ADDED)
     async def add(
@@ -84,14 +84,14 @@ class UserController(Controller):
             invitation = await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
             return Response(invitation, status_code=201)
         username = data.username or username_of(data.email)
-        strength.require(data.password, username, data.email)
-        member = await roster.add(username, data.email, data.role, await passwords.hashed(data.password))
+        common_passwords.require(data.password, username, data.email)
+        member = await user_admin.add(username, data.email, data.role, await passwords.hashed(data.password))
         return Response(member, status_code=201, headers=etags.header_of(member.version))
 
     @get("/{user_id:str}", operation_id="GetUser")
     async def read(self, user_id: FromPath[UUID]) -> Response[Member]:
         """Read one user."""
-        return etags.tagged(await roster.read(str(user_id)))
+        return etags.tagged(await user_admin.read(str(user_id)))
 
     @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
     async def change(
@@ -126,26 +126,26 @@ class UserController(Controller):
 
         Their API keys are switched off as well, unless `keys` is `keep`; invitations they sent are revoked.
         """
-        member = await roster.read(str(user_id))
+        member = await user_admin.read(str(user_id))
         if data.password is not None:
-            strength.require(data.password, member.username, member.email)
+            common_passwords.require(data.password, member.username, member.email)
         made = None if data.password else secrets.token_urlsafe(CHANCE_BYTES)
         hashed = await passwords.hashed(data.password or made or "")
-        revoked = await roster.set_password(member.id, hashed, keys=data.keys)
-        trail.of(request).change["keys_revoked"] = revoked
+        revoked = await user_admin.set_password(member.id, hashed, keys=data.keys)
+        audit_trail.of(request).change["keys_revoked"] = revoked
         return PasswordGiven(password=made, keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
     async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a user and their sessions. The last admin stays."""
-        await roster.remove(str(user_id), version=version)
+        await user_admin.remove(str(user_id), version=version)
 
 
 async def _changed(
     request: AnyRequest, user_id: str, patch: MemberPatch, version: int | None
 ) -> Response[ChangedMember]:
     """Change a user, and note how many keys that switched off."""
-    member = await roster.change(user_id, patch, version=version)
+    member = await user_admin.change(user_id, patch, version=version)
     if member.keys_revoked:
-        trail.of(request).change["keys_revoked"] = member.keys_revoked
+        audit_trail.of(request).change["keys_revoked"] = member.keys_revoked
     return etags.tagged(member)

@@ -6,7 +6,7 @@ from litestar import Controller, get, put
 from litestar.params import FromPath, JSONBody
 
 from app.security.auth.policy import ADMIN
-from app.store.identity import api_key_auth as grants, basic_auth as accounts, sessions, viewer_tags
+from app.store.identity import api_key_auth, basic_auth, sessions, viewer_tags
 from schema.tags import VisibleTags
 
 
@@ -26,6 +26,6 @@ class VisibleTagController(Controller):
     async def put(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
         """Have a viewer see only monitors that bear one of these tags; none of them: everything."""
         changed = await viewer_tags.put(str(user_id), data.visible_tags)
-        for remembered in (sessions, grants, accounts):
+        for remembered in (sessions, api_key_auth, basic_auth):
             remembered.forget()
         return changed

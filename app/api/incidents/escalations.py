@@ -8,10 +8,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination as lists
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
 from app.security.auth.policy import ADMIN, VIEWER
-from app.store.incidents import escalation_policies as escalations
+from app.store.incidents import escalation_policies
 from app.store.incidents.escalation_policies import EscalationQuery
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch
 from schema.pagination import Pagination
@@ -44,7 +44,7 @@ async def asked(
     order: FromQuery[Order] = "asc",
 ) -> Asked[EscalationQuery]:
     """Which escalations are asked for."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = EscalationQuery(
         q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
     )
@@ -62,36 +62,36 @@ class EscalationController(Controller):
     @get(operation_id="ListEscalations")
     async def browse(self, wanted: NamedDependency[Asked[EscalationQuery]]) -> Escalations | EscalationPage:
         """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await escalations.browse(wanted.query)
+        found, total = await escalation_policies.browse(wanted.query)
         if wanted.window.page is None:
             return Escalations(escalations=found, total=total)
-        return EscalationPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return EscalationPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateEscalation", guards=[ADMIN])
     async def add(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
         """Add an escalation. Monitors that name it use it from their next incident on."""
-        return etags.tagged(await escalations.add(data), status_code=201)
+        return etags.tagged(await escalation_policies.add(data), status_code=201)
 
     @get("/{escalation_id:str}", operation_id="GetEscalation")
     async def read(self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Escalation]:
         """Read one escalation."""
-        return etags.tagged(await escalations.read(str(escalation_id), principal.tags))
+        return etags.tagged(await escalation_policies.read(str(escalation_id), principal.tags))
 
     @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
     async def change(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Change what is mentioned; `steps` are replaced whole, and open incidents go on with the new ones."""
-        return etags.tagged(await escalations.change(str(escalation_id), data, version=version))
+        return etags.tagged(await escalation_policies.change(str(escalation_id), data, version=version))
 
     @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
     async def merge(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Update an escalation, as PATCH does: absent fields stay."""
-        return etags.tagged(await escalations.change(str(escalation_id), data, version=version))
+        return etags.tagged(await escalation_policies.change(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete an escalation; its monitors fall back to none."""
-        await escalations.remove(str(escalation_id), version=version)
+        await escalation_policies.remove(str(escalation_id), version=version)

@@ -10,10 +10,10 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app import due_set as due
-from app.api.http import etags, pagination as lists
+from app import due_set
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page
-from app.api.incidents import incident_changes as tidings
+from app.api.incidents import incident_changes
 from app.errors import Invalid
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.store.incidents import incidents
@@ -79,7 +79,7 @@ async def asked(
     order: FromQuery[Order] = "desc",
 ) -> Asked[IncidentQuery]:
     """The same, in which order, and which part of them."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
     return Asked(query, window)
 
@@ -94,7 +94,7 @@ async def _listed(asked: Asked[IncidentQuery], monitor_id: UUID | None) -> Incid
     found, total = await incidents.browse(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
     if asked.window.page is None:
         return Incidents(incidents=found, total=total)
-    return IncidentPage(data=found, pagination=lists.numbers(asked.window, total))
+    return IncidentPage(data=found, pagination=pagination.numbers(asked.window, total))
 
 
 class IncidentController(Controller):
@@ -128,7 +128,7 @@ class IncidentController(Controller):
         self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentFigures:
         """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
-        return await incidents.figures(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due.now_ms())
+        return await incidents.figures(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due_set.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
     async def add(
@@ -136,7 +136,7 @@ class IncidentController(Controller):
     ) -> Response[IncidentStory]:
         """Write an incident down. Outages of monitors write themselves."""
         told = await incidents.add(data, principal.username)
-        await tidings.tell(told)
+        await incident_changes.tell(told)
         return etags.tagged(told.incident, status_code=201)
 
     @get("/incidents/{incident_id:str}", operation_id="GetIncident")
@@ -175,7 +175,7 @@ class IncidentController(Controller):
     ) -> Response[IncidentStory]:
         """Say that you look after it: reminders and escalation end. Once; who came first stays."""
         told = await incidents.acknowledge(str(incident_id), principal.username)
-        await tidings.tell(told)
+        await incident_changes.tell(told)
         return etags.tagged(told.incident)
 
     @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
@@ -197,5 +197,5 @@ class IncidentController(Controller):
     ) -> Response[IncidentStory]:
         """End an incident that people wrote down. An outage ends with its monitor's recovery."""
         told = await incidents.resolve(str(incident_id), principal.username)
-        await tidings.tell(told)
+        await incident_changes.tell(told)
         return etags.tagged(told.incident)

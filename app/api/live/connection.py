@@ -8,11 +8,11 @@ import msgspec
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from app.api.http import bodies as body, errors as replies, request_context as requests
+from app.api.http import bodies, errors, request_context
 from app.api.live.inbound_limits import Inflow
 from app.errors import Refusal, TooMany
 from app.security.limits.rejections import REFUSED
-from schema import ws_messages as frames
+from schema import ws_messages
 from schema.ws_messages import Incoming, Outgoing
 
 Socket = WebSocket[Any, Any, Any]
@@ -56,7 +56,7 @@ class Line:
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
         self.inflow = Inflow(_peer_of(socket))
-        self.request_id = requests.id_of(socket.headers.get("X-Request-ID", ""))
+        self.request_id = request_context.id_of(socket.headers.get("X-Request-ID", ""))
         self._tokens, self._filled_at, self._beyond = float(BURST), monotonic(), 0
 
     async def read(self) -> Incoming:
@@ -69,7 +69,7 @@ class Line:
         if len(text) > LONGEST_BYTES:
             raise HangUp(TOO_LONG, TooLong(f"A message may have {LONGEST_BYTES:,} bytes."))
         await self._pace()
-        message: Incoming = body.decoded(text, Incoming)
+        message: Incoming = bodies.decoded(text, Incoming)
         return message
 
     async def write(self, text: str) -> None:
@@ -82,7 +82,7 @@ class Line:
 
     async def refuse(self, refusal: Refusal) -> None:
         """Say why not; the line stays."""
-        await self.say(frames.Error(error=replies.error_of(refusal, self.request_id)))
+        await self.say(ws_messages.Error(error=errors.error_of(refusal, self.request_id)))
 
     async def hang_up(self, end: HangUp) -> None:
         """Say why, and close; a peer that does not listen is left to the server."""

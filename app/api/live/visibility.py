@@ -11,10 +11,10 @@ from weakref import WeakValueDictionary
 from app import db
 from app.api.live.connection import TRY_LATER, HangUp
 from app.errors import Unavailable
-from app.live import filters as excerpts
+from app.live import filters
 from app.live.channels import EVENTS, INCIDENTS
 from app.live.subscriber import Message, Show, whole
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.visibility import Seeing
 from schema.events import EventKind
 
@@ -66,11 +66,11 @@ class Sight:
     async def _heartbeats(self, message: Message) -> str:
         await self._look()
         if self._last is None or self._last[0] is not message or self._last[1] is not self._seen:
-            self._last = (message, self._seen, excerpts.of_monitors(message.text, self._seen))
+            self._last = (message, self._seen, filters.of_monitors(message.text, self._seen))
         return self._last[2]
 
     async def _event(self, message: Message) -> str:
-        subject = excerpts.subject_of(message.text)
+        subject = filters.subject_of(message.text)
         if subject.monitor_id is None:
             return message.text if subject.event in TO_ALL else ""
         await self._look(anew=subject.event in CHANGING)
@@ -90,7 +90,7 @@ class Sight:
 
     async def _asked(self) -> frozenset[str]:
         try:
-            return await sight.monitors(self._tags)
+            return await visibility.monitors(self._tags)
         except db.TROUBLE as error:
             raise HangUp(TRY_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
 

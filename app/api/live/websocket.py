@@ -8,7 +8,7 @@ from litestar import Litestar, websocket
 from litestar.exceptions import WebSocketDisconnect
 
 from app import db, queue, tasks
-from app.api.live import visibility as sights
+from app.api.live import visibility
 from app.api.live.connection import CROSS_SITE, FLOODED, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
 from app.api.live.connection_limits import Crowded
 from app.api.live.inbound_limits import Inflows
@@ -74,7 +74,7 @@ async def _talk(socket: Socket) -> None:
 
 async def _stay(line: Line, principal: Principal) -> None:
     state = line.socket.app.state
-    caller = Caller(line, principal, state.hub, await sights.of(principal.tags))
+    caller = Caller(line, principal, state.hub, await visibility.of(principal.tags))
     with _among(line, principal):
         state.watch.add(caller)
         try:

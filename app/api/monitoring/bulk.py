@@ -10,9 +10,9 @@ from litestar.params import JSONBody
 from msgspec import UNSET
 from msgspec.structs import asdict
 
-from app.api.http import audit_trail as trail, errors as replies
+from app.api.http import audit_trail, errors
 from app.api.http.timeouts import UNHURRIED
-from app.api.monitoring import monitor_changes as aftermath, push_ingest as pings
+from app.api.monitoring import monitor_changes, push_ingest
 from app.errors import Forbidden, Invalid, Refusal
 from app.security.auth.policy import OPERATOR
 from app.store.transactions import monitors
@@ -82,10 +82,10 @@ class BulkController(Controller):
                 f"The action {data.action!r} needs the role admin; you are {principal.role}.", needs="admin"
             )
         act, ids = _act_of(data), await _ids_of(data, principal)
-        trail.of(request).change["monitors"] = ids
+        audit_trail.of(request).change["monitors"] = ids
         results = [one async for one in _each(ids, act, request)]
         if data.action == "reset":
-            pings.forget()
+            push_ingest.forget()
         failed = sum(not one.ok for one in results)
         return BulkResults(results=results, done=len(results) - failed, failed=failed)
 
@@ -100,5 +100,5 @@ async def _each(ids: Sequence[str], act: Act, request: AnyRequest) -> AsyncItera
                 changes.append(await act(one))
                 yield BulkItem(id=one, ok=True)
             except Refusal as refusal:
-                yield BulkItem(id=one, ok=False, error=replies.error_of(refusal, replies.request_id_of(request)))
-        await aftermath.tell(*changes)
+                yield BulkItem(id=one, ok=False, error=errors.error_of(refusal, errors.request_id_of(request)))
+        await monitor_changes.tell(*changes)

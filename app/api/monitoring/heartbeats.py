@@ -10,11 +10,11 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from app.api.http import pagination as lists
+from app.api.http import pagination
 from app.api.http.pagination import Asked, Limit, Page, StatusWord, Window
 from app.errors import Invalid
 from app.security.auth.policy import VIEWER
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.transactions import monitors
 from schema.heartbeats import Heartbeat
@@ -55,11 +55,11 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     cursor: Cursor = None,
 ) -> Asked[HeartbeatQuery]:
     """Which heartbeats are asked for. Raises Invalid."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     if cursor is not None and window.skip:
         raise Invalid.one("page", "must not be given with a `cursor`")
     query = HeartbeatQuery(
-        statuses=lists.statuses_of(status),
+        statuses=pagination.statuses_of(status),
         important=important,
         from_ms=_ms_of("from", since),
         to_ms=_ms_of("to", until),
@@ -80,13 +80,13 @@ def _ms_of(name: str, at: datetime | None) -> int | None:
 
 async def listed(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
     """The answer in the form that was asked for. Raises Invalid."""
-    found, more = await readings.browse(query)
+    found, more = await heartbeats.browse(query)
     if query.cursor is not None:
         return HeartbeatPage(data=found, next_cursor=more)
-    total = await readings.count(query)
+    total = await heartbeats.count(query)
     if window.page is None:
         return Heartbeats(heartbeats=found, total=total, next_cursor=more)
-    return HeartbeatPage(data=found, pagination=lists.numbers(window, total), next_cursor=more)
+    return HeartbeatPage(data=found, pagination=pagination.numbers(window, total), next_cursor=more)
 
 
 class HeartbeatController(Controller):

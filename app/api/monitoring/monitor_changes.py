@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from app import due_set as due, live, queue, response_cache as cache
-from app.api.monitoring import push_ingest as pings
+from app import due_set, live, queue, response_cache
+from app.api.monitoring import push_ingest
 from app.store.monitoring import series
 from app.store.transactions.monitors import Changed
 from schema.targets import Push
@@ -24,13 +24,13 @@ PATIENCE_S = 1.0  # somebody waits for the answer to their change, and it is sto
 
 async def tell(*changes: Changed) -> None:
     """Tell the schedule and the live channels. Never raises for Redis, and waits a few seconds for it at most."""
-    await cache.drop()
+    await response_cache.drop()
     try:
         async with asyncio.timeout(PATIENCE_S + len(changes) * EACH_S):
             for changed in changes:
-                await due.drop(changed.dropped)
-                await pings.drop(changed.dropped)
-                await due.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
+                await due_set.drop(changed.dropped)
+                await push_ingest.drop(changed.dropped)
+                await due_set.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
                 await queue.put(*queue.notify_jobs(changed.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__)
@@ -42,10 +42,10 @@ async def replan(monitor_ids: Sequence[str]) -> None:
     """Tell the schedule that monitors have another version, and nothing else of them. Never raises for Redis."""
     if not monitor_ids:
         return
-    await cache.drop()
+    await response_cache.drop()
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await due.put(await series.plans_of(monitor_ids))
+            await due_set.put(await series.plans_of(monitor_ids))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
 
@@ -53,7 +53,7 @@ async def replan(monitor_ids: Sequence[str]) -> None:
 def _first_at_ms(changed: Changed) -> int | None:
     """A changed monitor is checked at once; one that waits for pushes, or goes by cron, at its next slot."""
     is_patient = changed.monitor.interval is None or isinstance(changed.monitor.config, Push)
-    return None if is_patient else due.now_ms()
+    return None if is_patient else due_set.now_ms()
 
 
 def _since_ms(changed: Changed) -> int | None:

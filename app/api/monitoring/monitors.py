@@ -8,12 +8,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination as lists
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search, StatusWord, TagWord
 from app.api.http.rate_limits import RUNNING
-from app.api.monitoring import monitor_changes as aftermath, push_ingest as pings, run_now as running
+from app.api.monitoring import monitor_changes, push_ingest, run_now
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
-from app.security.secrets import config_views as projections
+from app.security.secrets import config_views
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
@@ -58,12 +58,12 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     order: FromQuery[Order] = "asc",
 ) -> Asked[MonitorQuery]:
     """Which monitors are asked for."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     query = MonitorQuery(
         q=q,
         type=type,
         active=active,
-        status=lists.status_of(status),
+        status=pagination.status_of(status),
         tag=tag,
         sort=sort,
         descending=order == "desc",
@@ -92,22 +92,22 @@ class MonitorController(Controller):
     ) -> Monitors | MonitorPage:
         """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
         found, total = await monitors.browse(wanted.query)
-        found = projections.visible_to(principal, found)
+        found = config_views.visible_to(principal, found)
         if wanted.window.page is None:
             return Monitors(monitors=found, total=total)
-        return MonitorPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return MonitorPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateMonitor", guards=[ADMIN])
     async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
         """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
         changed = await monitors.add(data)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor, status_code=201)
 
     @get("/{monitor_id:str}", operation_id="GetMonitor")
     async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
         """Read one monitor, with where it stands."""
-        (monitor,) = projections.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
+        (monitor,) = config_views.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
         return etags.tagged(monitor)
 
     @patch("/{monitor_id:str}", operation_id="UpdateMonitor", guards=[ADMIN], opt=VERSIONED)
@@ -116,7 +116,7 @@ class MonitorController(Controller):
     ) -> Response[Monitor]:
         """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
         changed = await monitors.change(str(monitor_id), data, version=version)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
@@ -125,26 +125,26 @@ class MonitorController(Controller):
     ) -> Response[Monitor]:
         """Update a monitor, as PATCH does: absent fields stay."""
         changed = await monitors.change(str(monitor_id), data, version=version)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
     async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a monitor and its history."""
-        await aftermath.tell(await monitors.remove(str(monitor_id), version=version))
+        await monitor_changes.tell(await monitors.remove(str(monitor_id), version=version))
 
     @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
     async def pause(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Stop checking. Takes effect within a second."""
         changed = await monitors.set_active(str(monitor_id), False)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @post("/{monitor_id:str}/resume", operation_id="ResumeMonitor", guards=[OPERATOR], status_code=200)
     async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Check again, the first time at once."""
         changed = await monitors.set_active(str(monitor_id), True)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
@@ -153,7 +153,7 @@ class MonitorController(Controller):
         copy has a token of its own, which only this reply shows.
         """
         changed = await monitors.clone(str(monitor_id), data.name if data else None)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor, status_code=201)
 
     @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
@@ -162,15 +162,15 @@ class MonitorController(Controller):
         ends. Checks go on, the next one at once.
         """
         changed = await monitors.reset(str(monitor_id), version=version)
-        pings.forget()
-        await aftermath.tell(changed)
+        push_ingest.forget()
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @put("/{monitor_id:str}/status", operation_id="SetMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
     async def say(self, monitor_id: FromPath[UUID], data: JSONBody[ManualState]) -> Response[Monitor]:
         """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
         changed = await monitors.say(str(monitor_id), data)
-        await aftermath.tell(changed)
+        await monitor_changes.tell(changed)
         return etags.tagged(changed.monitor)
 
     @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
@@ -184,12 +184,12 @@ class MonitorController(Controller):
     async def rotate_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
         """Make a new push token, and show it. The one before it ends within two seconds."""
         changed = await monitors.rotate_token(str(monitor_id), version=version)
-        pings.forget()
-        await aftermath.tell(changed)
+        push_ingest.forget()
+        await monitor_changes.tell(changed)
         config = cast(Push, changed.monitor.config)
         return _address_of(changed.monitor.id, config.token)
 
     @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUNNING)
     async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
         """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
-        return await running.stored(str(monitor_id))
+        return await run_now.stored(str(monitor_id))

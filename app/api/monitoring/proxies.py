@@ -8,9 +8,9 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination as lists
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
-from app.api.monitoring import monitor_changes as aftermath
+from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
 from app.store.monitoring.proxies import ProxyQuery
@@ -46,7 +46,7 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     order: FromQuery[Order] = "asc",
 ) -> Asked[ProxyQuery]:
     """Which proxies are asked for."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = ProxyQuery(
         q=q,
         protocol=protocol,
@@ -73,7 +73,7 @@ class ProxyController(Controller):
         found, total = await proxies.browse(wanted.query)
         if wanted.window.page is None:
             return Proxies(proxies=found, total=total)
-        return ProxyPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return ProxyPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateProxy", guards=[ADMIN])
     async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
@@ -94,7 +94,7 @@ class ProxyController(Controller):
         It can't move while monitors send secrets through it that it can read: 409 names them.
         """
         proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
-        await aftermath.replan(monitor_ids)
+        await monitor_changes.replan(monitor_ids)
         return etags.tagged(proxy)
 
     @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
@@ -103,7 +103,7 @@ class ProxyController(Controller):
     ) -> Response[Proxy]:
         """Update a proxy, as PATCH does: absent fields stay."""
         proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
-        await aftermath.replan(monitor_ids)
+        await monitor_changes.replan(monitor_ids)
         return etags.tagged(proxy)
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=USED)

@@ -12,14 +12,14 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from app.api.http import query_params as queries
+from app.api.http import query_params
 from app.api.http.rate_limits import FREE, RATE
 from app.api.http.request_context import QUIET
-from app.api.monitoring import push_ingest as pings, push_runs
-from app.domain.monitoring import push_deadlines as reports, push_report
+from app.api.monitoring import push_ingest, push_runs
+from app.domain.monitoring import push_deadlines, push_report
 from app.domain.monitoring.push_deadlines import Reports, Terms
 from app.domain.monitoring.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, Report
-from app.domain.parsing import sanitize as plain
+from app.domain.parsing import sanitize
 from app.errors import LateBody
 from app.security.auth.policy import ANYONE
 from app.security.limits.client_ip import address_of
@@ -71,14 +71,14 @@ def _reply(report: Report) -> ASGIResponse:
 PINGED = _reply(push_report.read("", ()))  # made once: pings are many
 PONG = ASGIResponse(body=b"OK", media_type=MediaType.TEXT, headers={"Ping-Body-Limit": str(BODY_LIMIT_BYTES)})
 ANSWER = {200: ResponseSpec(Pinged, description="The report is stored.", generate_examples=False)}
-OPT = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE, queries.CLEANED: True}
+OPT = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE, query_params.CLEANED: True}
 
 
 async def take(
     request: AnyRequest, token: str, signal: str = "", *, msg: str = "", ping: str = "", rid: str = ""
 ) -> ASGIResponse:
     """Store one report; answered when it is durable. Raises NotFound, Conflict (paused), TooMany, Invalid."""
-    address = await pings.addresses.find(token)
+    address = await push_ingest.addresses.find(token)
     async with _beginning_of_body(request) if request.method == "POST" else nullcontext(b"") as body:
         report = push_report.read(signal, _statuses(request), msg, ping, rid, body)
         await _store(report, address, address_of(request), token)
@@ -122,7 +122,7 @@ async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
         return
 
 
-async def _store(report: Report, address: pings.Address, source: str, token: str) -> None:
+async def _store(report: Report, address: push_ingest.Address, source: str, token: str) -> None:
     snapshot, at_ms = address.snapshot, address.next_ms()
     ran_ms = await _ran_ms(snapshot.series, report, at_ms) if report.run_id else None
     outcome = Outcome(
@@ -133,12 +133,12 @@ async def _store(report: Report, address: pings.Address, source: str, token: str
         began_ms=at_ms,
         took_us=round((report.took_ms or ran_ms or 0) * 1000),
         code=report.code,
-        message=plain.sentence(report.message.replace(token, MASK), MESSAGE_LIMIT) if report.message else "",
+        message=sanitize.sentence(report.message.replace(token, MASK), MESSAGE_LIMIT) if report.message else "",
         detail=_facts(_detail(report, ran_ms, token) | _source(report, source, is_new=address.is_new(source))),
         early=True,
         look_ms=_look_ms(snapshot, report, at_ms),
     )
-    await pings.mailbox.post(outcome, snapshot)
+    await push_ingest.mailbox.post(outcome, snapshot)
 
 
 async def _ran_ms(series: int, report: Report, at_ms: int) -> int | None:
@@ -166,7 +166,7 @@ def _detail(report: Report, ran_ms: int | None, token: str) -> dict[str, Any]:
 
 def _facts(detail: dict[str, Any]) -> dict[str, Any] | None:
     """As everything behind us can take it; most reports bring nothing."""
-    return plain.facts(detail) if detail else None
+    return sanitize.facts(detail) if detail else None
 
 
 def _source(report: Report, source: str, *, is_new: bool) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _look_ms(snapshot: Snapshot, report: Report, at_ms: int) -> int:
     if report.code == STARTED:
         return 0 if grace_ms is None else at_ms + grace_ms + 1
     terms = Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
-    return reports.find(Reports(at_ms), terms, at_ms).look_ms if report.status is Status.UP else 0
+    return push_deadlines.find(Reports(at_ms), terms, at_ms).look_ms if report.status is Status.UP else 0
 
 
 class PushController(Controller):

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.errors import NotFound, TooMany, Unavailable
-from app.store.transactions import monitors, result_isolation as isolation
+from app.store.transactions import monitors, result_isolation
 from schema.heartbeat_texts import PUSHED, STARTED
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.monitors import Snapshot
@@ -164,7 +164,7 @@ async def keep(outcomes: list[Outcome], snapshots: dict[int, Snapshot]) -> None:
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
-            await isolation.absorb(job, snapshots, int(time() * 1000))
+            await result_isolation.absorb(job, snapshots, int(time() * 1000))
 
 
 async def drop(series: list[int]) -> None:

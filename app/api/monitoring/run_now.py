@@ -8,10 +8,10 @@ from uuid import uuid4
 import msgspec
 from redis.exceptions import RedisError
 
-from app import db, due_set as due, queue
+from app import db, due_set, queue
 from app.errors import Invalid, Refusal, Unavailable
 from app.security.secrets import sealing
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.monitoring import series
 from schema.heartbeats import Heartbeat
 from schema.jobs import AdHocProbe, Outcome
@@ -29,8 +29,8 @@ T = TypeVar("T")
 async def stored(monitor_id: str) -> Heartbeat:
     """Check a monitor now, through the ordinary pipeline. Raises NoSuch, Unavailable."""
     plan = await series.plan_of(monitor_id)
-    at_ms = await due.check_now(plan.series, plan.version, plan.timeout_ms / 1000 + EXTRA_S)
-    heartbeat = await readings.read(plan.series, at_ms)
+    at_ms = await due_set.check_now(plan.series, plan.version, plan.timeout_ms / 1000 + EXTRA_S)
+    heartbeat = await heartbeats.read(plan.series, at_ms)
     if heartbeat is None:
         raise Unavailable("The check was made, and could not be stored.")
     return heartbeat

@@ -8,8 +8,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app import response_cache as cache
-from app.api.http import etags, pagination as lists
+from app import response_cache
+from app.api.http import etags, pagination
 from app.api.http.pagination import Asked, Limit, Order, Page, Search
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
@@ -45,7 +45,7 @@ async def asked(
     order: FromQuery[Order] = "asc",
 ) -> Asked[TagQuery]:
     """Which tags are asked for."""
-    window, descending = lists.window_of(page, limit), order == "desc"
+    window, descending = pagination.window_of(page, limit), order == "desc"
     query = TagQuery(
         q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
     )
@@ -66,7 +66,7 @@ class TagController(Controller):
         found, total = await tags.browse(wanted.query)
         if wanted.window.page is None:
             return Tags(tags=found, total=total)
-        return TagPage(data=found, pagination=lists.numbers(wanted.window, total))
+        return TagPage(data=found, pagination=pagination.numbers(wanted.window, total))
 
     @post(operation_id="CreateTag", guards=[ADMIN])
     async def add(self, data: JSONBody[TagDraft]) -> Response[Tag]:
@@ -96,4 +96,4 @@ class TagController(Controller):
     async def remove(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a tag that no viewer sees by, and take it off its monitors."""
         await tags.remove(str(tag_id), version=version)
-        await cache.drop()
+        await response_cache.drop()

@@ -10,7 +10,7 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import Struct
 
-from app.api.http import bodies as body
+from app.api.http import bodies
 from app.api.openapi.schemas import Schemas
 from schema.assertions import Assertion
 from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig
@@ -62,8 +62,8 @@ def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas, sent: Sch
             reply["description"] = _described(code, returned[int(code)], operation["summary"])
         if code in NOTHING:
             reply.pop("content", None)
-        elif body.JSON in reply.get("content", {}):
-            reply["content"][body.JSON]["schema"] = schemas.of(returned[int(code)])
+        elif bodies.JSON in reply.get("content", {}):
+            reply["content"][bodies.JSON]["schema"] = schemas.of(returned[int(code)])
     for media in handler.opt.get(ALSO, ()):
         content = replies[str(handler.status_code)]["content"]
         content[media] = next(iter(content.values()))
@@ -72,11 +72,11 @@ def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas, sent: Sch
 
 def _sent(handler: HTTPRouteHandler, sent: Schemas) -> Node:
     if form := handler.opt.get(FORM):
-        return {"required": True, "content": {body.FORM: {"schema": sent.of(form)}}}
+        return {"required": True, "content": {bodies.FORM: {"schema": sent.of(form)}}}
     dto: Any = handler.resolve_data_dto()
-    schema = sent.of(body.wire_type(dto.types[handler.handler_id]))
+    schema = sent.of(bodies.wire_type(dto.types[handler.handler_id]))
     is_optional = handler.parsed_fn_signature.parameters["data"].is_optional
-    return {"required": not is_optional, "content": {body.JSON: {"schema": schema}}}
+    return {"required": not is_optional, "content": {bodies.JSON: {"schema": schema}}}
 
 
 def _described(code: str, returned: Any, summary: str) -> str:

@@ -16,7 +16,7 @@ from litestar.routes import HTTPRoute
 
 from app.api.http import bodies as body
 from app.api.http.errors import CODES
-from app.api.openapi import bodies, components, error_responses as refusals, examples, headers, parameters
+from app.api.openapi import bodies, components, error_responses, examples, headers, parameters
 from app.api.openapi.schemas import Schemas
 from app.security.auth import policy
 
@@ -34,13 +34,13 @@ def of(app: Litestar) -> bytes:
     schemas = Schemas(bodies.NAMES, bodies.CHOICES)
     sent = Schemas(bodies.NAMES, bodies.CHOICES, mark=components.SENT_MARK, sent=True)
     drawn["components"]["headers"] = headers.HEADERS
-    drawn["components"]["responses"] = refusals.responses(schemas)
+    drawn["components"]["responses"] = error_responses.responses(schemas)
     for path, operation, handler in _operations(app, drawn):
         _name(operation, handler)
         parameters.draw(operation)
         bodies.draw(operation, handler, schemas, sent)
         headers.declare(operation, handler, path)
-        refusals.declare(operation, handler, is_public=_is_public(handler), has_path_parameter="{" in path)
+        error_responses.declare(operation, handler, is_public=_is_public(handler), has_path_parameter="{" in path)
         _exemplify(operation)
     drawn["paths"] = {path: _ordered(item) for path, item in sorted(drawn["paths"].items())}
     return components.merge(drawn, {**drawn["components"]["schemas"], **schemas.components}, sent.components)
@@ -72,7 +72,7 @@ def _head_of(got: Node) -> Node:
 def _unwrapped(reply: Node) -> Node:
     status = {code: number for number, code in CODES.items()}.get(reply.get("$ref", "").rpartition("/")[2])
     if status is not None:
-        return {"description": refusals.SENTENCES[status], "headers": headers.of_refusal(status)}
+        return {"description": error_responses.SENTENCES[status], "headers": headers.of_refusal(status)}
     return {name: part for name, part in reply.items() if name != "content"}
 
 

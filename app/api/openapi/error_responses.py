@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.api.http import bodies as body, rate_limits as rates
+from app.api.http import bodies, rate_limits
 from app.api.http.errors import CODES
 from app.api.openapi import headers
 from app.api.openapi.schemas import REF, Schemas
@@ -33,7 +33,7 @@ SENTENCES = {
 def responses(schemas: Schemas) -> Node:
     """The refusals as components, by their codes."""
     schemas.of(ErrorReply)
-    content = {body.JSON: {"schema": {"$ref": f"{REF}{ErrorReply.__name__}"}}}
+    content = {bodies.JSON: {"schema": {"$ref": f"{REF}{ErrorReply.__name__}"}}}
     return {
         CODES[status]: {"description": said, "headers": headers.of_refusal(status), "content": content}
         for status, said in SENTENCES.items()
@@ -45,6 +45,6 @@ def declare(operation: Node, handler: HTTPRouteHandler, *, is_public: bool, has_
     statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 408, 409, 413, 415] if "requestBody" in operation else []
     statuses += [409] if headers.IDEMPOTENCY_KEY in operation.get("parameters", ()) else []
-    statuses += [429] if rates.is_counted(handler) else []
+    statuses += [429] if rate_limits.is_counted(handler) else []
     for status in sorted({*statuses, *handler.opt.get("refusals", ())}):
         operation["responses"][str(status)] = {"$ref": f"#/components/responses/{CODES[status]}"}

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.api.http import etags, idempotency, rate_limits as rates
+from app.api.http import etags, idempotency, rate_limits
 from app.api.openapi.bodies import returned_by
 from schema.api_keys import IssuedApiKey
 from schema.checks import Check
@@ -51,7 +51,7 @@ VERSIONED = frozenset({*etags.Versioned.__constraints__, Check, IssuedApiKey})
 
 def declare(operation: Node, handler: HTTPRouteHandler, path: str) -> None:
     """Declare the headers of an operation's replies that are no refusals, and the key that a POST takes."""
-    names = ["X-Request-ID", *(RATES if rates.is_counted(handler) else ())]
+    names = ["X-Request-ID", *(RATES if rate_limits.is_counted(handler) else ())]
     takes_key = "post" in {one.lower() for one in handler.http_methods} and idempotency.counts_for(handler, path)
     if takes_key:
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)

@@ -15,13 +15,13 @@ from litestar.response import Stream
 from msgspec import Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from app.api.http import pagination as lists
+from app.api.http import pagination
 from app.api.http.audit_actions import AUDITED
 from app.api.http.pagination import Asked, Limit, Page
 from app.api.openapi.bodies import ALSO
 from app.errors import Invalid
 from app.security.auth.policy import ADMIN
-from app.store.audit import log as audit
+from app.store.audit import log
 from app.store.audit.log import END_MS, AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
 from schema.pagination import Pagination
@@ -83,7 +83,7 @@ async def asked(
     wanted: NamedDependency[AuditQuery], page: Page = None, limit: Limit = None, cursor: Cursor = None
 ) -> Asked[AuditQuery]:
     """The same, and which part of them. Raises Invalid."""
-    window = lists.window_of(page, limit)
+    window = pagination.window_of(page, limit)
     if cursor is not None and window.skip:
         raise Invalid.one("page", "must not be given with a `cursor`")
     return Asked(replace(wanted, before=cursor or END_MS, limit=window.limit, skip=window.skip), window)
@@ -100,13 +100,13 @@ class AuditController(Controller):
     @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(asked)})
     async def browse(self, asked: NamedDependency[Asked[AuditQuery]]) -> AuditLog | AuditPage:
         """List changes and attempts, newest first. `actor` is an id or a user name."""
-        found, more = await audit.browse(asked.query)
+        found, more = await log.browse(asked.query)
         if asked.query.before != END_MS:
             return AuditPage(data=found, next_cursor=more)
-        total = await audit.count(asked.query)
+        total = await log.count(asked.query)
         if asked.window.page is None:
             return AuditLog(entries=found, total=total, next_cursor=more)
-        return AuditPage(data=found, pagination=lists.numbers(asked.window, total), next_cursor=more)
+        return AuditPage(data=found, pagination=pagination.numbers(asked.window, total), next_cursor=more)
 
     @get("/export", operation_id="ExportAudit", opt=IN_EITHER_FORM, responses=EXPORTED)
     async def export(
@@ -128,7 +128,7 @@ def _ms_of(name: str, at: datetime | None, absent: int) -> int:
 async def _lines(query: AuditQuery, form: Format) -> AsyncIterator[bytes]:
     if form == "csv":
         yield _row(COLUMNS)
-    async for entry in audit.told(query, MOST_EXPORTED):
+    async for entry in log.told(query, MOST_EXPORTED):
         yield _row(_cells(entry)) if form == "csv" else msgspec.json.encode(entry) + b"\n"
 
 

@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
-from app import clock_watch as clock, db, interruptions, metrics, nodes, queue, self_checks, version as versions
+from app import clock_watch, db, interruptions, metrics, nodes, queue, self_checks, version as versions
 from app.api.http.rate_limits import FREE, RATE
 from app.domain.system.self_checks import HEALTH
 from app.errors import Unavailable
@@ -84,7 +84,7 @@ class HealthController(Controller):
 async def _checks(settings: Settings) -> dict[str, str]:
     database, redis = await asyncio.gather(_answers(db.ping()), _answers(queue.client().ping()))
     roles = await _roles() if redis else None
-    jumped = await _jumped() if redis else bool(clock.watch.jump_s())
+    jumped = await _jumped() if redis else bool(clock_watch.watch.jump_s())
     lasting = await _lasting() if database else None
     return {
         "database": await _database() if database else "lost",
@@ -125,7 +125,7 @@ async def _jumped() -> bool:
     try:
         return bool(await interruptions.jump_s())
     except (RedisError, OSError):
-        return bool(clock.watch.jump_s())
+        return bool(clock_watch.watch.jump_s())
 
 
 async def _lasting() -> set[EventKind] | None:

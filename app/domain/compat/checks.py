@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from msgspec import UNSET
 
-from app.domain.compat import field_names as dialect, plugins, schedules
-from app.domain.validation import structs as fitting
+from app.domain.compat import field_names, plugins, schedules
+from app.domain.validation import structs
 from app.errors import Invalid
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch
 from schema.errors import FieldError
@@ -26,7 +26,7 @@ def in_its_words(plugin_type: str) -> Iterator[None]:
     try:
         yield
     except Invalid as refused:
-        raise dialect.in_its_words(plugins.type_of(plugin_type), refused) from refused
+        raise field_names.in_its_words(plugins.type_of(plugin_type), refused) from refused
 
 
 def check_of(monitor: Monitor, last_run: datetime | None) -> Check:
@@ -35,7 +35,7 @@ def check_of(monitor: Monitor, last_run: datetime | None) -> Check:
         id=monitor.id,
         name=monitor.name,
         plugin_type=monitor.type,
-        config=dialect.of_monitor(monitor.config, monitor.timeout),
+        config=field_names.of_monitor(monitor.config, monitor.timeout),
         enabled=monitor.active,
         schedule=schedule_of(monitor),
         last_run=last_run,
@@ -52,7 +52,7 @@ def schedule_of(monitor: Monitor) -> str | None:
 def draft_of(check: CheckDraft) -> MonitorDraft:
     """The monitor that a new check is. Raises Invalid with every wrong field."""
     type_ = plugins.type_of(check.plugin_type)
-    config, timeout_s = dialect.to_monitor(type_, check.config)
+    config, timeout_s = field_names.to_monitor(type_, check.config)
     when, wrong = _rhythm(check.schedule)
     wire = {"type": type_, "name": check.name, "config": config, "active": check.enabled, **when}
     wire |= _timeout(type_, timeout_s, when["interval"])
@@ -68,7 +68,7 @@ def patch_of(monitor: Monitor, check: CheckPatch) -> MonitorPatch:
         wire["type"] = plugins.type_of(check.plugin_type)
     interval_s = when.get("interval", monitor.interval)
     if check.config is not UNSET:
-        wire["config"], timeout_s = dialect.to_monitor(monitor.type, check.config)
+        wire["config"], timeout_s = field_names.to_monitor(monitor.type, check.config)
         wire |= _timeout(monitor.type, timeout_s, interval_s)
     elif when and _timeout(monitor.type, UNSET, monitor.interval) == {"timeout": monitor.timeout}:
         wire |= _timeout(monitor.type, UNSET, interval_s)  # nobody chose it, so it follows the interval
@@ -80,7 +80,7 @@ def target_of(check: AdHocCheck) -> tuple[Target, float]:
     type_ = plugins.type_of(check.plugin_type)
     if type_ in NEEDS_HISTORY:
         raise Invalid.one("plugin_type", f"{type_} can't be run by itself: it is judged by what was reported to it")
-    config, timeout_s = dialect.to_monitor(type_, check.config)
+    config, timeout_s = field_names.to_monitor(type_, check.config)
     wire = {"type": type_, "name": type_, "config": config, "interval": None, **_timeout(type_, timeout_s, None)}
     draft = _drafted(type_, wire, [])
     return draft.config, draft.timeout or plugins.USUAL_TIMEOUT_S
@@ -114,9 +114,9 @@ def _drafted(type_: str, wire: dict[str, Any], wrong: list[FieldError]) -> Monit
 def _fitted(type_: str, wire: dict[str, Any], wrong: list[FieldError], kind: Any) -> Any:
     """The fields as a monitor's. Raises Invalid with every field that is wrong, in the check's words."""
     try:
-        found = fitting.fit(wire, kind)
+        found = structs.fit(wire, kind)
     except Invalid as refused:
-        raise Invalid([*dialect.in_its_words(type_, refused).fields, *wrong]) from refused
+        raise Invalid([*field_names.in_its_words(type_, refused).fields, *wrong]) from refused
     if wrong:
         raise Invalid(wrong)
     return found

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain.alerting import apprise_urls as addressed, vapid
-from app.domain.config_rules import http as web, services
+from app.domain.alerting import apprise_urls, vapid
+from app.domain.config_rules import http, services
 from app.domain.config_rules.certificates import pem_faults
 from app.domain.config_rules.error import Fault
 from app.domain.config_rules.hosts import place_faults
-from app.domain.monitoring import assertable_fields as assertable
-from app.domain.system import egress_rules as reach
+from app.domain.monitoring import assertable_fields
+from app.domain.system import egress_rules
 from schema.channels import Apprise, Webhook, Webpush
 from schema.errors import FieldError
 from schema.proxies import ProxyConfig, ProxyDraft
@@ -50,14 +50,14 @@ def _faults(config: Any) -> Iterator[Fault]:
         yield from pem_faults(config)
     if rules := RULES.get(type(config)):
         yield from rules(config)
-    yield from assertable.faults(config)
+    yield from assertable_fields.faults(config)
 
 
 def _egress_faults(policy: EgressPolicy) -> Iterator[Fault]:
     for field, networks in (("allow", policy.allow), ("deny", policy.deny)):
         for number, network in enumerate(networks):
             try:
-                reach.network_of(network)
+                egress_rules.network_of(network)
             except ValueError:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
@@ -78,10 +78,10 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
 
 
 RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
-    Http: web.http_faults,
-    Website: web.website_faults,
-    WebSocket: web.websocket_faults,
-    Webhook: web.webhook_faults,
+    Http: http.http_faults,
+    Website: http.website_faults,
+    WebSocket: http.websocket_faults,
+    Webhook: http.webhook_faults,
     Postgres: services.postgres_faults,
     Mysql: services.mysql_faults,
     Redis: services.redis_faults,
@@ -94,6 +94,6 @@ RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
     ProxyDraft: services.proxy_faults,
     ProxyConfig: services.proxy_faults,
     EgressPolicy: _egress_faults,
-    Apprise: addressed.faults,
+    Apprise: apprise_urls.faults,
     Webpush: _webpush_faults,
 }

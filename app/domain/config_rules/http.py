@@ -8,9 +8,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from app.domain.config_rules.error import Fault
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.domain.parsing.hosts import wire_host
-from app.domain.validation import regex as patterns
+from app.domain.validation import regex
 from schema.channels import Webhook
 from schema.proxies import Protocol
 from schema.targets import Website, WebSocket
@@ -119,7 +119,7 @@ def _ntlm(auth: Ntlm) -> Iterator[Fault]:
 def _regex(config: Http) -> Iterator[Fault]:
     """The pattern can be read, and can be held against as much as is read of a body."""
     try:
-        most = patterns.most_bytes(config.regex)
+        most = regex.most_bytes(config.regex)
     except ValueError as error:
         yield "regex", f"is not RE2: {error}"
         return
@@ -144,7 +144,7 @@ def _body(config: Http) -> Iterator[Fault]:
 
 def _json(body: str) -> str:
     try:
-        foreign_json.decoded(body)
+        untrusted_json.decoded(body)
     except (ValueError, RecursionError) as error:
         return f"is not JSON: {error}"
     return ""

@@ -7,7 +7,7 @@ from app.domain.config_rules.error import Fault
 from app.domain.connections import databases
 from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
 from app.domain.connections.mongodb import cluster_of
-from app.domain.parsing import ldap_filter, untrusted_json as foreign_json
+from app.domain.parsing import ldap_filter, untrusted_json
 from app.domain.parsing.invalid_field import InvalidField
 from schema.proxies import Protocol, ProxyConfig, ProxyDraft
 from schema.targets import Grpc, Ldap, Mongodb, Mysql, Postgres, Redis, Snmp, Sqlserver, Ssh
@@ -87,7 +87,7 @@ def grpc_faults(config: Grpc) -> Iterator[Fault]:
 
 def _json_object(text: str) -> None:
     try:
-        found = foreign_json.decoded(text)
+        found = untrusted_json.decoded(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {str(error)[:120]}") from error
     if not isinstance(found, dict):

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.errors import Invalid
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
 from schema.status import Status
@@ -95,7 +95,7 @@ def _status_in(body: bytes) -> str:
     if not body.lstrip().startswith(b"{") or len(body) > BODY_LIMIT_BYTES:
         return ""
     try:
-        status = foreign_json.decoded(body).get("status")
+        status = untrusted_json.decoded(body).get("status")
     except (ValueError, RecursionError):
         return ""
     word = status.strip().lower() if isinstance(status, str) else ""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from app.domain.text import digest as gatherings
+from app.domain.text import digest
 from app.domain.text.details import name_of
 from app.domain.text.formatting import (
     NAME_LIMIT,
@@ -63,11 +63,11 @@ def _alone(message: Message) -> _Told:
 
 
 def _together(message: Message) -> _Told:
-    messages = gatherings.gathered(message)
+    messages = digest.gathered(message)
     if len(messages) == 1:
         return _alone(messages[0])
-    lines = gatherings.lines_for(messages)
-    return _Told(gatherings.title_of(messages), gatherings.mood_of(messages), [*lines, _seen(message)])
+    lines = digest.lines_for(messages)
+    return _Told(digest.title_of(messages), digest.mood_of(messages), [*lines, _seen(message)])
 
 
 def _reason(message: Message) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_of
-from app.domain.text import template_variables as bindings
+from app.domain.text import template_variables
 from app.domain.text.formatting import TITLE_LIMIT, lines_of, one_line
 from schema.channels.terms import Templates
 from schema.errors import FieldError
@@ -40,7 +40,7 @@ def rendering_of(templates: Templates, message: Message) -> Rendering:
     """The same, and what went wrong."""
     if templates == Templates():
         return Rendering(message)
-    values, told, troubles = bindings.values_of(message), dict[str, str](), list[str]()
+    values, told, troubles = template_variables.values_of(message), dict[str, str](), list[str]()
     for name, text in msgspec.structs.asdict(templates).items():
         if text:
             told[name], trouble = _said(text, values)
@@ -62,43 +62,47 @@ def doubts(templates: Templates) -> list[str]:
     """Names in templates without faults that nobody gives them: they are empty in every message."""
     names: dict[str, None] = {}
     for text in filter(None, msgspec.structs.astuple(templates)):
-        from app.domain.text import template_errors as reading  # noqa: PLC0415  # only who has templates pays for their reader
+        from app.domain.text import template_errors  # noqa: PLC0415  # only who has templates pays for their reader
 
-        names |= dict.fromkeys(reading.unknown(reading.compiled(text), bindings.NAMES, bindings.OPEN_ENDED))
+        names |= dict.fromkeys(
+            template_errors.unknown(
+                template_errors.compiled(text), template_variables.NAMES, template_variables.OPEN_ENDED
+            )
+        )
     return [f"there is no variable {name}" for name in names]
 
 
 def compiled(text: str) -> "BoundTemplate":
     """The template; kept, so that it is read once. Raises `app.domain.text.template_errors.Unusable`."""
-    from app.domain.text import template_errors as reading  # noqa: PLC0415  # only who has templates pays for their reader
+    from app.domain.text import template_errors  # noqa: PLC0415  # only who has templates pays for their reader
 
-    return reading.compiled(text)
+    return template_errors.compiled(text)
 
 
 def _said(text: str, values: dict[str, object]) -> tuple[str, str]:
     """What a template makes of these values, and what went wrong."""
     from app.domain.text import (  # noqa: PLC0415  # only who has templates pays for their reader
-        liquid as sandbox,
-        template_errors as reading,
+        liquid,
+        template_errors,
     )
 
     try:
-        return sandbox.rendered(reading.compiled(text), values), ""
-    except reading.Unusable as unusable:
+        return liquid.rendered(template_errors.compiled(text), values), ""
+    except template_errors.Unusable as unusable:
         return "", str(unusable)
     except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message goes out, and says why
-        return "", reading.explained(error, text)
+        return "", template_errors.explained(error, text)
 
 
 def _fault(text: str) -> str:
     from app.domain.text import (  # noqa: PLC0415  # only who has templates pays for their reader
-        liquid as sandbox,
-        template_errors as reading,
+        liquid,
+        template_errors,
     )
 
     try:
-        reading.compiled(text)
-    except reading.Unusable as unusable:
+        template_errors.compiled(text)
+    except template_errors.Unusable as unusable:
         return str(unusable)
-    _, trouble = _said(text, bindings.values_of(message_of(sample_events.of(EventKind.MONITOR_DOWN), "")))
-    return trouble if any(limit in trouble for limit in sandbox.LIMITS) else ""
+    _, trouble = _said(text, template_variables.values_of(message_of(sample_events.of(EventKind.MONITOR_DOWN), "")))
+    return trouble if any(limit in trouble for limit in liquid.LIMITS) else ""

@@ -65,10 +65,10 @@ def is_costly(operators: Sequence[tuple[Operator, str]], value: Scalar) -> bool:
     wanted = [expected for how, expected in operators if how in PATTERNS]
     if not wanted or value is ABSENT:
         return False
-    from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
+    from app.domain.validation import regex  # noqa: PLC0415  # a library that most checks never need
 
     size = min(MATCHED_BYTES, 4 * len(text_of(value)))
-    return sum(patterns.cost(one, size) for one in wanted) > patterns.PROMPT_COST
+    return sum(regex.cost(one, size) for one in wanted) > regex.PROMPT_COST
 
 
 def _objection(one: Assertion, facts: Facts) -> str:
@@ -124,6 +124,6 @@ def compares(value: Scalar, how: Operator, expected: str, comparison: Comparison
 
 def _matches(text: str, pattern: str) -> bool:
     """Whether the text has a part that fits, as far as we look."""
-    from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
+    from app.domain.validation import regex  # noqa: PLC0415  # a library that most checks never need
 
-    return patterns.found(pattern, patterns.in_utf8(text[:MATCHED_BYTES])[:MATCHED_BYTES])
+    return regex.found(pattern, regex.in_utf8(text[:MATCHED_BYTES])[:MATCHED_BYTES])

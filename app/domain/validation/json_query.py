@@ -18,8 +18,8 @@ from jsonpath.stream import TokenStream
 from jsonpath.token import TOKEN_SELF
 
 from app.domain.monitoring.values import Precise, Scalar, exact
-from app.domain.parsing import untrusted_json as foreign_json
-from app.domain.validation import regex as patterns
+from app.domain.parsing import untrusted_json
+from app.domain.validation import regex
 from schema.targets.http import JsonLanguage
 
 STEPS = 50_000  # nodes looked at: some tenths of a second, in a thread, and more than any health page has
@@ -79,7 +79,7 @@ def hit(language: JsonLanguage, query: str, text: str | bytes, steps: int = STEP
 
 def _document(text: str | bytes) -> Any:
     try:
-        return foreign_json.exactly(text)
+        return untrusted_json.exactly(text)
     except RecursionError as error:
         raise NotFound("the body is nested too deep") from error
     except ValueError as error:
@@ -135,7 +135,7 @@ class _Matching(FilterFunction):
     arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012  # the library's way
     return_type = ExpressionType.LOGICAL
 
-    def __init__(self, matches: Callable[[patterns.Foreign, bytes], bool]) -> None:
+    def __init__(self, matches: Callable[[regex.Foreign, bytes], bool]) -> None:
         self._matches = matches
 
     def __call__(self, value: object, pattern: object) -> bool:
@@ -143,8 +143,8 @@ class _Matching(FilterFunction):
             return False
         _BUDGET.charge(1 + len(pattern) // CHARACTERS)
         try:
-            read, text = patterns.Foreign(pattern), patterns.in_utf8(value)
-        except patterns.TooLarge:
+            read, text = regex.Foreign(pattern), regex.in_utf8(value)
+        except regex.TooLarge:
             _BUDGET.charge(TOO_LARGE)
             return False
         except ValueError:  # RFC 9535, 2.4.6: what is no pattern matches nothing
@@ -184,7 +184,7 @@ class _Paths(jsonpath.JSONPathEnvironment):
     def setup_function_extensions(self) -> None:
         """The standard's functions, two of them ours."""
         super().setup_function_extensions()
-        matching = {"match": patterns.Foreign.fits, "search": patterns.Foreign.finds}
+        matching = {"match": regex.Foreign.fits, "search": regex.Foreign.finds}
         self.function_extensions |= {name: _Matching(matches) for name, matches in matching.items()}
 
     def compare(self, left: object, operator: str, right: object) -> bool:

@@ -15,7 +15,7 @@ from msgspec import Struct, json
 from app.domain.validation.structs import is_storable
 from app.errors import Unauthorized
 from app.security.credentials import passwords
-from app.security.limits import brute_force as attempts
+from app.security.limits import brute_force
 from app.security.secrets import sealing
 from schema.login_attempts import Proof, Way
 from schema.status import Role
@@ -74,11 +74,11 @@ async def check(known: Known | None, login: str, password: str, address: str) ->
 
 async def _prove(stored: str | None, login: str, password: str, address: str) -> None:
     guess = (Proof.PASSWORD, address, login)
-    await attempts.refuse_if_locked(*guess, way=Way.BASIC)
+    await brute_force.refuse_if_locked(*guess, way=Way.BASIC)
     if not await passwords.matches(password, stored):
-        await attempts.failed(*guess, way=Way.BASIC)
+        await brute_force.failed(*guess, way=Way.BASIC)
         raise Unauthorized(WRONG)
-    await attempts.succeeded(*guess)
+    await brute_force.succeeded(*guess)
 
 
 def proof_of(known: Known) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
-from app.security.limits import tls_detection as transport
+from app.security.limits import tls_detection
 
 PREFIX = "__Host-"
 
@@ -19,7 +19,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 def is_secure(connection: Connection) -> bool:
     """Whether cookies travel by TLS only: this request did, or CLIENT_URL says that people's requests do."""
-    return connection.app.state.settings.client_url.startswith("https:") or transport.is_tls(connection.scope)
+    return connection.app.state.settings.client_url.startswith("https:") or tls_detection.is_tls(connection.scope)
 
 
 def name_of(connection: Connection, bare: str) -> str:

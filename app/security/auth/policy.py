@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 from msgspec import Struct
 
 from app.errors import Forbidden
-from app.security.auth import authorization as rights, principals, scopes
+from app.security.auth import authorization, principals, scopes
 from app.security.auth.principals import Connection
 from schema.status import Role
 from schema.users import Principal
@@ -39,11 +39,11 @@ class Rule(Struct, frozen=True, kw_only=True):
     def admit(self, principal: Principal) -> None:
         """Raise Forbidden for who lacks the role or the scope."""
         if self.least is not None:
-            rights.require_role(principal, self.least)
+            authorization.require_role(principal, self.least)
         if principal.key_id is not None:
             if self.for_people:
                 raise Forbidden("An API key can't do this: sign in as a person.")
-            rights.require_scope(principal, [self.scope])
+            authorization.require_scope(principal, [self.scope])
 
 
 class Needs:

@@ -15,11 +15,11 @@ from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
 from app.errors import Forbidden, Unauthorized
-from app.security.auth import api_keys as keys, basic, cookies, tokens
+from app.security.auth import api_keys, basic, cookies, tokens
 from app.security.auth.api_keys import Grant
 from app.security.auth.basic import Known
 from app.security.auth.ttl_cache import Remembered
-from app.security.limits import brute_force as attempts, failed_logins as guesses, tls_detection as transport
+from app.security.limits import brute_force, failed_logins, tls_detection
 from app.security.limits.client_ip import address_of
 from schema.login_attempts import Proof, Way
 from schema.status import Role
@@ -58,7 +58,7 @@ async def of_token(connection: Connection, token: str) -> Principal:
     """The holder of a bearer token: an access token of ours, an API key, or API_ADMIN_TOKEN. Raises Unauthorized."""
     if _is_admin_token(connection, token):
         return API_ADMIN
-    if token.startswith(keys.PREFIX):
+    if token.startswith(api_keys.PREFIX):
         return await _of_key(connection, token)
     with _noting(connection, Way.TOKEN):
         sid = await _sids.of(token)
@@ -108,7 +108,7 @@ def is_same_origin(connection: Connection) -> bool:
         theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
     except ValueError:  # such as brackets that do not close
         return False
-    own = ("https" if transport.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
+    own = ("https" if tls_detection.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
     return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
 
 
@@ -138,16 +138,16 @@ async def _of_key(connection: Connection, key: str) -> Principal:
     grant = await grant_of(key)
     address = address_of(connection)
     if grant is None:
-        await attempts.refuse_if_locked(Proof.KEY, address)
-        await attempts.failed(Proof.KEY, address)
-        raise Unauthorized(keys.UNKNOWN)
+        await brute_force.refuse_if_locked(Proof.KEY, address)
+        await brute_force.failed(Proof.KEY, address)
+        raise Unauthorized(api_keys.UNKNOWN)
     if objection := grant.objection():
-        guesses.note(Way.API_KEY, address, grant.principal.user_id)
+        failed_logins.note(Way.API_KEY, address, grant.principal.user_id)
         raise Unauthorized(objection)
     if not grant.is_for(address):
-        guesses.note(Way.API_KEY, address, grant.principal.user_id)
+        failed_logins.note(Way.API_KEY, address, grant.principal.user_id)
         raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
-    keys.note_use(str(grant.principal.key_id), address)
+    api_keys.note_use(str(grant.principal.key_id), address)
     return grant.principal
 
 
@@ -188,7 +188,7 @@ def _noting(connection: Connection, way: Way) -> Iterator[None]:
     try:
         yield
     except tokens.Forged:
-        guesses.note(way, address_of(connection))
+        failed_logins.note(way, address_of(connection))
         raise
 
 

@@ -5,17 +5,17 @@ Nothing in a request proves that it was made on this machine: a reverse proxy on
 
 import hmac
 
-from app import setup_token as welcome
+from app import setup_token
 from app.errors import Forbidden
 from app.settings import Settings
 
 NEEDED = (
     "There is no user yet: send the right `setup_token` as well."
-    f" `watchkeeper up` prints it, and it is in the file {welcome.FILE} of the data directory."
+    f" `watchkeeper up` prints it, and it is in the file {setup_token.FILE} of the data directory."
 )
 
 
 def require(settings: Settings, shown: str | None) -> None:
     """Raise Forbidden for who does not show the token."""
-    if not hmac.compare_digest((shown or "").encode(), welcome.token(settings).encode()):
+    if not hmac.compare_digest((shown or "").encode(), setup_token.token(settings).encode()):
         raise Forbidden(NEEDED)

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from app.domain.identity import password_strength as credentials
+from app.domain.identity import password_strength
 from app.errors import Invalid
 
 
@@ -11,7 +11,7 @@ def require(password: str, *names: str, field: str = "password") -> None:
 
     names    what the user is called, which must not be the password either
     """
-    if why := credentials.weakness(password, _common(), names):
+    if why := password_strength.weakness(password, _common(), names):
         raise Invalid.one(field, why)
 
 

@@ -20,12 +20,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
-from app.domain.identity import oidc_claims as rules
+from app.domain.identity import oidc_claims
 from app.domain.validation.structs import unstorable_at
 from app.errors import Unauthorized, Upstream
-from app.security.credentials import oidc_client as provider
+from app.security.credentials import oidc_client
 from app.security.credentials.oidc_client import Provider
-from app.security.secrets import signed_tokens as tickets
+from app.security.secrets import signed_tokens
 from app.settings import Settings
 from schema.settings import EgressPolicy
 
@@ -42,7 +42,7 @@ _metadata: dict[str, tuple[float, dict[str, Any]]] = {}
 
 async def departure(settings: Settings, callback: str, policy: EgressPolicy) -> tuple[str, str]:
     """Where to send the browser, and the cookie it takes along. Raises Upstream."""
-    async with provider.opened(policy) as asked:
+    async with oidc_client.opened(policy) as asked:
         about = await _about(settings, asked)
     state, nonce, verifier = generate_token(32), generate_token(32), generate_token(64)
     url = prepare_grant_uri(
@@ -56,17 +56,17 @@ async def departure(settings: Settings, callback: str, policy: EgressPolicy) -> 
         code_challenge=create_s256_code_challenge(verifier),
         code_challenge_method="S256",
     )
-    return str(url), tickets.issue(KIND, LIVES_S, state=state, nonce=nonce, verifier=verifier)
+    return str(url), signed_tokens.issue(KIND, LIVES_S, state=state, nonce=nonce, verifier=verifier)
 
 
 async def arrival(
     settings: Settings, callback: str, cookie: str, query: Mapping[str, str], policy: EgressPolicy
 ) -> dict[str, Any]:
     """The claims of whoever comes back. Raises Unauthorized, Upstream."""
-    begun = tickets.opened(KIND, cookie)
+    begun = signed_tokens.opened(KIND, cookie)
     if not hmac.compare_digest(begun["state"].encode(), query.get("state", "").encode()):
         raise Unauthorized(BAD_STATE)
-    async with provider.opened(policy) as asked:
+    async with oidc_client.opened(policy) as asked:
         about = await _about(settings, asked)
         _refuse_mix_up(about, query)
         if "code" not in query:
@@ -154,7 +154,7 @@ async def _completed(
 ) -> dict[str, Any]:
     """The claims, with those that the provider tells only when asked (OpenID Connect Core 1.0, 5.3)."""
     wants_role = bool(settings.oidc_admin_values or settings.oidc_operator_values)
-    is_whole = "email" in found and (not wants_role or rules.has(found, settings.oidc_role_claim))
+    is_whole = "email" in found and (not wants_role or oidc_claims.has(found, settings.oidc_role_claim))
     if is_whole or "userinfo_endpoint" not in about or "access_token" not in told:
         return found
     more = await asked.read(about["userinfo_endpoint"], token=str(told["access_token"]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from app.domain.parsing import untrusted_json as foreign_json
+from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import web_url
 from app.errors import Upstream
 from app.security.network.aiohttp_connector import ONE_USE, Door
@@ -80,7 +80,7 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes:
 def _object(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of an answer; of a refusal that has none, `error` with its status."""
     try:
-        found = foreign_json.decoded(body)
+        found = untrusted_json.decoded(body)
     except (ValueError, RecursionError):
         found = None
     is_good = status == 200  # noqa: PLR2004  # HTTP

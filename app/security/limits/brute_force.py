@@ -28,7 +28,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from app.errors import TooMany
-from app.security.limits import failed_logins as guesses
+from app.security.limits import failed_logins
 from app.security.limits.client_ip import place_of
 from app.security.limits.rejections import REFUSED
 from app.security.secrets import sealing
@@ -117,7 +117,7 @@ async def failed(proof: Proof, address: str, account: str = "", *, way: Way | No
     raises  LockedOut instead, when others failed meanwhile: of any number at once no more are answered than allowed
     """
     attempt = attempt_of(proof, address, account)
-    guesses.note(way or WAYS[proof], address, account)
+    failed_logins.note(way or WAYS[proof], address, account)
     now_ms, rule = _now_ms(), RULES.get(proof, Rule())
     until_ms = now_ms + (_limits.window_ms + _limits.lockout_ms) * rule.slow
     await _kept().add(attempt, now_ms, until_ms)
@@ -147,7 +147,7 @@ def _noted(way: Way, address: str, account: str) -> Iterator[None]:
     try:
         yield
     except LockedOut:
-        guesses.note(way, address, account, locked=True)
+        failed_logins.note(way, address, account, locked=True)
         raise
 
 

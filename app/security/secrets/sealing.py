@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo, fields, force_setattr
 
-from app.domain.monitoring import secret_destinations as whereabouts
+from app.domain.monitoring import secret_destinations
 from app.errors import Invalid
 from app.settings import Settings
 from schema.errors import FieldError
@@ -161,7 +161,7 @@ def kept(new: S, old: Struct) -> S:
 
     merged = _changed(new, type(new), keep)
     if asked and not lost:
-        lost = _gone_astray(asked, whereabouts.moved(merged, old))
+        lost = _gone_astray(asked, secret_destinations.moved(merged, old))
     if lost:
         raise Invalid(lost)
     return cast(S, merged)

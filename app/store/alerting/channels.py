@@ -17,9 +17,9 @@ from app import db
 from app.domain.alerting.channel_rules import objections
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
-from app.store import visibility as sight
-from app.store.alerting import channel_health, channel_templates as own_words
-from app.store.monitoring import config_secrets as configs, tag_links as monitor_tags
+from app.store import visibility
+from app.store.alerting import channel_health, channel_templates
+from app.store.monitoring import config_secrets, tag_links
 from app.store.sql import containing, listed
 from app.store.tables.channels import ChannelRow
 from app.store.visibility import Seeing
@@ -34,7 +34,7 @@ TRIAL_KEPT_MS = 600_000  # longer than any test waits
 
 _TAGS = (
     "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) AND "
-    f"{sight.of_tags('tag_id', 2)} ORDER BY 1, 2"
+    f"{visibility.of_tags('tag_id', 2)} ORDER BY 1, 2"
 )
 _COUNTED, _ALL = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _WANTED = (
@@ -77,7 +77,7 @@ class OpenChannel(Struct, frozen=True, kw_only=True):
 
 async def add(draft: ChannelDraft) -> Channel:
     """Keep a new channel. Raises Invalid."""
-    await own_words.refuse_faulty(draft.templates)
+    await channel_templates.refuse_faulty(draft.templates)
     return await read(await _insert(draft, FIRST))
 
 
@@ -89,7 +89,7 @@ async def read(channel_id: str, seen_by: Seeing = None) -> Channel:
 
 async def change(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
     """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid."""
-    await own_words.refuse_faulty(patch.templates)
+    await channel_templates.refuse_faulty(patch.templates)
     async with db.writing():
         row = await _row(channel_id, lock=True)
         _refuse_stale(row, version)
@@ -127,7 +127,7 @@ async def opened(ids: Collection[str]) -> dict[str, OpenChannel]:
 
 async def add_trial(draft: ChannelDraft) -> str:
     """Keep a config and its words for as long as their test takes; returns the trial's id. Raises Invalid."""
-    await own_words.refuse_faulty(draft.templates)
+    await channel_templates.refuse_faulty(draft.templates)
     await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", _now_ms() - TRIAL_KEPT_MS)
     trial = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
     return await _insert(trial, TRIAL)
@@ -209,7 +209,7 @@ def _terms_of(draft: ChannelDraft) -> Terms:
 
 async def _insert(draft: ChannelDraft, version: int) -> str:
     now, id_ = _now_ms(), str(uuid4())
-    columns = _columns_of(msgspec.structs.replace(draft, config=configs.fresh(draft.config)))
+    columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.fresh(draft.config)))
     async with db.writing():
         await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
         await _put_tags(id_, draft.tag_ids)
@@ -218,7 +218,7 @@ async def _insert(draft: ChannelDraft, version: int) -> str:
 
 async def _tags_of(channel_ids: Collection[str], seen_by: Seeing) -> dict[str, list[str]]:
     tags: dict[str, list[str]] = {}
-    for row in await db.rows(_TAGS, listed(channel_ids), sight.argument(seen_by)):
+    for row in await db.rows(_TAGS, listed(channel_ids), visibility.argument(seen_by)):
         tags.setdefault(row["channel_id"], []).append(row["tag_id"])
     return tags
 
@@ -235,7 +235,7 @@ async def _put_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
     known = {row["tag_id"] for row in made}
     unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
     if unknown:
-        raise Invalid([FieldError(f"tag_ids.{number}", monitor_tags.UNKNOWN) for number in unknown])
+        raise Invalid([FieldError(f"tag_ids.{number}", tag_links.UNKNOWN) for number in unknown])
 
 
 async def _row(channel_id: str, *, lock: bool = False) -> Any:
@@ -266,5 +266,5 @@ def _merged(row: Any, patch: ChannelPatch) -> ChannelDraft:
         **{name: getattr(terms, name) for name in Terms.__struct_fields__},
     )
     if "config" in fields:
-        fields["config"] = configs.replaced(old.config, fields["config"])
+        fields["config"] = config_secrets.replaced(old.config, fields["config"])
     return msgspec.structs.replace(old, **fields)

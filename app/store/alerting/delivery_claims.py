@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from app import db
 from app.domain.alerting.collapsing import GROUPED, Open
-from app.store.alerting import channels, open_deliveries as openings, suppression as gates
+from app.store.alerting import channels, open_deliveries, suppression
 from app.store.alerting.channels import OpenChannel
 from app.store.alerting.dispatch_plan import LEASE_MS, Decided, Gates, decide
 from app.store.alerting.open_deliveries import Channel
@@ -43,17 +43,19 @@ class Claimed(Struct, frozen=True, kw_only=True):
     others: tuple["Claimed", ...] = ()
 
 
-async def claim(ids: Sequence[str], now_ms: int, ask: Gates = gates.of, give_up_ms: int = GIVE_UP_MS) -> list[Claimed]:
+async def claim(
+    ids: Sequence[str], now_ms: int, ask: Gates = suppression.of, give_up_ms: int = GIVE_UP_MS
+) -> list[Claimed]:
     """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
     async with db.writing():
-        locked = await openings.channels_of(ids)
-        found = await openings.families_of(ids, now_ms)
+        locked = await open_deliveries.channels_of(ids)
+        found = await open_deliveries.families_of(ids, now_ms)
         won: list[Claimed] = []
         for channel in locked:
             ours = [one for one in found if one.channel_id == channel.id]
             if any(one.is_free and one.course == GROUPED for one in ours):
-                ids = [*ids, *await openings.grouped_of(channel.id, now_ms, TOGETHER)]
-                ours = [one for one in await openings.families_of(ids, now_ms) if one.channel_id == channel.id]
+                ids = [*ids, *await open_deliveries.grouped_of(channel.id, now_ms, TOGETHER)]
+                ours = [one for one in await open_deliveries.families_of(ids, now_ms) if one.channel_id == channel.id]
             decided = await decide(channel, ours, now_ms, ask, give_up_ms)
             await _note(decided)
             won += await _take(channel, ours, decided, now_ms)

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import suppression as gates
+from app.domain.alerting import suppression
 from app.errors import NoSuch
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.monitoring.rows import moment
 from app.store.sql import listed
 from app.store.visibility import Seeing
@@ -29,7 +29,7 @@ _FROM = (
     " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
     " AND (CAST(?4 AS TEXT) IS NULL OR e.kind = CAST(?4 AS TEXT))"
     " AND (CAST(?5 AS TEXT) IS NULL OR d.state = CAST(?5 AS TEXT))"
-    f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {sight.of_monitors('d.monitor_id', 8)}"
+    f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {visibility.of_monitors('d.monitor_id', 8)}"
 )
 _COLUMNS = (
     "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
@@ -38,7 +38,7 @@ _COLUMNS = (
 _ONE = (
     f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
     " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
-    f" WHERE d.id = ?1 AND {sight.of_monitors('d.monitor_id', 2)}"
+    f" WHERE d.id = ?1 AND {visibility.of_monitors('d.monitor_id', 2)}"
 )
 _NO_TEST = (
     f" AND CAST(?9 AS TEXT) IS NOT NULL AND e.kind <> '{EventKind.TEST.value}' AND e.data NOT LIKE '%\"test\":true%'"
@@ -84,7 +84,7 @@ async def count(query: DeliveryQuery) -> int:
 
 async def read(delivery_id: str, seen_by: Seeing = None) -> DeliveryDetails:
     """One delivery with its event and its tries. Raises NoSuch."""
-    found = await db.rows(_ONE, delivery_id, sight.argument(seen_by))
+    found = await db.rows(_ONE, delivery_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("delivery", delivery_id)
     tries = [_attempt(row) for row in await db.rows(_TRIES, delivery_id)]
@@ -114,7 +114,7 @@ def _arguments(query: DeliveryQuery) -> tuple[Any, ...]:
         query.state,
         query.from_ms,
         query.to_ms,
-        sight.argument(query.seen_by),
+        visibility.argument(query.seen_by),
     )
 
 
@@ -130,7 +130,7 @@ def _delivery(row: Any, seen_by: Seeing) -> Delivery:
         state=row["state"],
         attempts=row["attempts"],
         next_attempt_at=moment(row["next_at_ms"] if row["state"] == "pending" else None),
-        error=row["error"] if seen_by is None else gates.without_names(row["error"]),
+        error=row["error"] if seen_by is None else suppression.without_names(row["error"]),
         carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
         created_at=_instant(row["created_ms"]),
         sent_at=moment(row["sent_ms"]),

@@ -5,7 +5,7 @@ from time import time
 
 from app import db
 from app.errors import Conflict
-from app.store.alerting import delivery_queries as delivery_list
+from app.store.alerting import delivery_queries
 from app.store.alerting.delivery_queries import DeliveryQuery
 from app.store.alerting.delivery_queue import by_channel
 from app.store.sql import listed
@@ -23,10 +23,10 @@ _AGAIN = (
 
 async def again(delivery_id: str, seen_by: Seeing = None) -> Delivery:
     """Have one delivery that is done sent again. Raises NoSuch, Conflict."""
-    before = (await delivery_list.read(delivery_id, seen_by)).delivery
+    before = (await delivery_queries.read(delivery_id, seen_by)).delivery
     if not await _again([delivery_id]):
         raise Conflict("The delivery is still on its way.", state=before.state)
-    return (await delivery_list.read(delivery_id, seen_by)).delivery
+    return (await delivery_queries.read(delivery_id, seen_by)).delivery
 
 
 async def dead_ones(query: DeliveryQuery, among: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -34,7 +34,7 @@ async def dead_ones(query: DeliveryQuery, among: Sequence[str] = ()) -> dict[str
 
     among    empty: all that the query means
     """
-    return await _again(await delivery_list.dead_ids(query, among, MOST))
+    return await _again(await delivery_queries.dead_ids(query, among, MOST))
 
 
 async def _again(ids: Sequence[str]) -> dict[str, list[str]]:

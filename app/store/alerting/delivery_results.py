@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import circuit_breaker as breaker
+from app.domain.alerting import circuit_breaker
 from app.domain.alerting.circuit_breaker import Answer, Standing
 from app.store.alerting import outbox
 from app.store.alerting.delivery_queue import SWEPT, by_channel
@@ -149,14 +149,14 @@ async def _judge(channel_id: str, results: Sequence[Settled], now_ms: int) -> di
     if not results or not found:
         return {}
     before = standing_of(found[0])
-    after = breaker.after(before, [one.answer for one in results if one.answer], _asked_s(results), now_ms)
+    after = circuit_breaker.after(before, [one.answer for one in results if one.answer], _asked_s(results), now_ms)
     if after == before:
         return {}
     reason = next((one.error for one in reversed(results) if one.error), "")
     await _stand(channel_id, after, (reason, now_ms))
     if after.paused and not before.paused:
         await _bury(channel_id, reason)
-    if breaker.is_worth_telling(before, after):
+    if circuit_breaker.is_worth_telling(before, after):
         return await _tell(found[0], reason, now_ms, paused=after.paused)
     return await _released(channel_id, now_ms) if before.rests_until_ms and not after.rests_until_ms else {}
 

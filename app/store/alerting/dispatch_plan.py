@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from app.domain.alerting import backoff as patience, circuit_breaker as breaker, collapsing as dispatch
+from app.domain.alerting import backoff, circuit_breaker, collapsing
 from app.domain.alerting.circuit_breaker import Passage
 from app.domain.alerting.collapsing import GATED, GROUPED, RESENT, Open
-from app.store.alerting import open_deliveries as openings
+from app.store.alerting import open_deliveries
 from app.store.alerting.open_deliveries import Channel
 from app.store.alerting.suppression import Candidate, Gate
 
@@ -47,7 +47,7 @@ async def decide(channel: Channel, found: Sequence[Open], now_ms: int, gates: Ga
     decided.send = {one.id: one.id for one in free if one.event.is_test}  # somebody waits for the answer
     free = [one for one in free if one.id not in decided.send]
     _drop(channel, free, decided, (now_ms, give_up_ms))
-    passage = breaker.passage(channel.breaker, now_ms)
+    passage = circuit_breaker.passage(channel.breaker, now_ms)
     if passage is Passage.NONE:
         return decided
     free = [one for one in free if one.id not in decided.drop]
@@ -55,13 +55,13 @@ async def decide(channel: Channel, found: Sequence[Open], now_ms: int, gates: Ga
     _keep_whole([one for one in free if one.bound], decided)
     if channel.kind == "channel":  # a program keeps its own account, and wants every fact
         left = [one for one in found if one.id not in decided.drop]
-        needless = dispatch.collapsed(left, decided.settled)
+        needless = collapsing.collapsed(left, decided.settled)
         decided.drop |= {id_: ("suppressed", reason) for id_, reason in needless.items()}
         decided.wait = {id_: wait for id_, wait in decided.wait.items() if id_ not in needless}
     await _choose(channel, [one for one in free if one.id not in decided.settled], found, decided, (passage, now_ms))
-    for id_ in dispatch.overtaken(found, decided.send):
+    for id_ in collapsing.overtaken(found, decided.send):
         decided.wait.pop(id_, None)
-        decided.drop[id_] = ("suppressed", dispatch.OVERTAKEN)
+        decided.drop[id_] = ("suppressed", collapsing.OVERTAKEN)
     return decided
 
 
@@ -74,7 +74,7 @@ def _drop(channel: Channel, free: Sequence[Open], decided: Decided, age: tuple[i
         elif not channel.active:
             decided.drop[one.id] = ("suppressed", SWITCHED_OFF)
         elif one.since_ms < now_ms - give_up_ms:
-            decided.drop[one.id] = ("dead", patience.given_up(give_up_ms / 1000, one.error))
+            decided.drop[one.id] = ("dead", backoff.given_up(give_up_ms / 1000, one.error))
 
 
 def paused_words(reason: str) -> str:
@@ -121,12 +121,12 @@ async def _choose(
     passage, now_ms = when
     is_digest = any(one.course == GROUPED for one in free) and passage is Passage.ALL
     usual = [one for one in free if not one.bound]
-    ready = dispatch.in_order(usual, found, decided.settled, together=is_digest)
+    ready = collapsing.in_order(usual, found, decided.settled, together=is_digest)
     bound = {one.id: one.carrier_id or one.id for one in free if one.bound}
     if passage is Passage.ONE:
         if probe := _probe(ready, bound):
             decided.send |= probe
-            await openings.rest(channel.id, now_ms + LEASE_MS)  # until its answer is here, nothing else goes
+            await open_deliveries.rest(channel.id, now_ms + LEASE_MS)  # until its answer is here, nothing else goes
         return
     alone = [one for one in ready if one.course == RESENT]
     decided.send |= bound | {one.id: one.id for one in alone}
@@ -149,7 +149,7 @@ async def _group(channel: Channel, ready: Sequence[Open], decided: Decided, now_
     elif is_digest:
         decided.send |= {one.id: ready[-1].id for one in ready}
     else:
-        room = await openings.room_of(channel.id, channel.grouping, now_ms)
+        room = await open_deliveries.room_of(channel.id, channel.grouping, now_ms)
         decided.send |= {one.id: one.id for one in ready[: room.free]}
         waits = (room.until_ms, GROUPED, WAITS)
         decided.wait |= {one.id: waits for one in ready[room.free :]}

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import circuit_breaker as breaker, grouping
+from app.domain.alerting import circuit_breaker, grouping
 from app.domain.alerting.collapsing import Open
 from app.domain.alerting.grouping import Room
 from app.store.sql import listed
@@ -54,7 +54,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     kind: str
     active: bool
     grouping: Grouping | None
-    breaker: breaker.Standing
+    breaker: circuit_breaker.Standing
     paused_reason: str
 
 
@@ -77,9 +77,11 @@ def _channel(row: Any) -> Channel:
     )
 
 
-def standing_of(row: Any) -> breaker.Standing:
+def standing_of(row: Any) -> circuit_breaker.Standing:
     """How a row of `channels` says that its channel stands."""
-    return breaker.Standing(row["failures"], row["rests_until_ms"], row["refusals"], row["paused_ms"] is not None)
+    return circuit_breaker.Standing(
+        row["failures"], row["rests_until_ms"], row["refusals"], row["paused_ms"] is not None
+    )
 
 
 async def families_of(ids: Sequence[str], now_ms: int) -> list[Open]:

@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import suppression as gates
+from app.domain.alerting import suppression
 from app.domain.alerting.suppression import ALARMS, ENDS, WEIGHED, Case, Gate, Outage
 from app.domain.monitoring import dependencies as graph
-from app.store.monitoring import dependencies, groups as members
+from app.store.monitoring import dependencies, groups
 from app.store.monitoring.dependencies import Node
 from app.store.sql import listed
 from schema.channels.terms import Terms
@@ -101,7 +101,7 @@ async def of(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Gate]:
     found: dict[str, Gate] = {}
     for one in sorted(known, key=lambda candidate: candidate.at_ms):  # a recovery asks what became of its outage
         case = _case_of(one, terms[one.channel_id], facts, (found, now_ms))
-        found[one.id] = gates.gate(case, now_ms)
+        found[one.id] = suppression.gate(case, now_ms)
     return {one.id: found.get(one.id, Gate()) for one in candidates}
 
 
@@ -130,7 +130,7 @@ async def _facts_of(weighed: Sequence[Candidate], terms: Mapping[str, Terms]) ->
         parents=parents,
         nodes=nodes,
         heard=await _heard({one.channel_id for one in weighed}, nodes),
-        groups=await members.told_by_others(alarming) if alarming else {},
+        groups=await groups.told_by_others(alarming) if alarming else {},
     )
 
 
@@ -208,7 +208,7 @@ def _held_ms(one: Candidate, facts: _Facts, now_ms: int) -> int:
     """Until when checks of what the monitor hangs on are awaited; 0: it is known to be up."""
     above = graph.ancestors(one.monitor_id or "", facts.parents)
     if any(id_ not in facts.nodes for id_ in above):
-        return now_ms + gates.LOOK_MS  # a check of it is being stored
+        return now_ms + suppression.LOOK_MS  # a check of it is being stored
     near = [facts.nodes[id_] for id_, distance in above.items() if distance == 1]
     holds_ms = [node.hold_ms for node in near if node.is_doubtful(one.created_ms)]
     return one.created_ms + max(holds_ms) if holds_ms else 0
@@ -231,10 +231,10 @@ def _is_silent(row: Any, decided: Mapping[str, Gate], ended_ms: int | None, dela
     if gate is not None and gate.action != "wait":
         return gate.action == "suppress"
     if row["state"] == "suppressed":
-        return gates.was_held_back(row["error"])
+        return suppression.was_held_back(row["error"])
     waits = row["state"] == "pending" and not row["attempts"]
     is_short = row["kind"] == EventKind.MONITOR_DOWN and ended_ms is not None and ended_ms < delayed_ms
-    return waits and (is_short or gates.is_together(row["reopened_ms"], ended_ms))
+    return waits and (is_short or suppression.is_together(row["reopened_ms"], ended_ms))
 
 
 def _known_of(row: Any) -> _Known:

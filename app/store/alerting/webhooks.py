@@ -14,8 +14,8 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain import config_rules as validation
-from app.domain.alerting import channel_rules as terms
+from app.domain import config_rules
+from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting.channels import terms_of
@@ -144,13 +144,13 @@ def _kept(config: Webhook, old: Webhook) -> Webhook:
         kept = sealing.kept(config, old)
     except Invalid as refused:  # nobody sends the secret before, and a new one takes the place of both
         raise Invalid([one for one in refused.fields if one.field != "previous_secret"]) from refused
-    if wrong := validation.field_errors(kept):
+    if wrong := config_rules.field_errors(kept):
         raise Invalid(wrong)
     return kept
 
 
 def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
-    if wrong := terms.objections(events, None):
+    if wrong := channel_rules.objections(events, None):
         raise Invalid(wrong)
     return {"config": sealing.seal(config), "terms": msgspec.json.encode(Terms(events=events)).decode()}
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from app import db
-from app.security.secrets import audit_mac as links, sealing
+from app.security.secrets import audit_mac, sealing
 from app.store.tables.audit import AuditRow
 
 # and `key_id`, where there is one: older entries have none, and are whole all the same
@@ -29,7 +29,7 @@ class Mark(Struct, frozen=True):
     """The entry something is said of."""
 
     seq: int = 0
-    hash: str = links.FIRST
+    hash: str = audit_mac.FIRST
     seal: str = ""
 
 
@@ -60,7 +60,7 @@ class Chain(Struct, frozen=True):
 
     def seal(self, name: str, mark: Mark) -> str:
         """The right seal of a mark."""
-        return links.seal(self.key, name, mark.seq, mark.hash)
+        return audit_mac.seal(self.key, name, mark.seq, mark.hash)
 
 
 async def locked() -> Chain:
@@ -75,7 +75,7 @@ async def locked() -> Chain:
 async def append(chain: Chain, fields: dict[str, Any]) -> None:
     """Add an entry at the end. Inside of the transaction of `locked`."""
     content = {"seq": chain.head.seq + 1, **fields}
-    hash_ = links.link(chain.key, chain.head.hash, _said(content))
+    hash_ = audit_mac.link(chain.key, chain.head.hash, _said(content))
     await AuditRow.insert(AuditRow(**content, hash=hash_))
     await _set(chain, "head", content["seq"], hash_)
 
@@ -126,7 +126,7 @@ async def _walk(chain: Chain) -> Soundness:
     if flaw := chain.flaw():
         return Soundness(0, chain.head, last.seq, flaw)
     async for row in _entries(last.seq, chain.head.seq):
-        wanted = links.link(chain.key, last.hash, _said(row))
+        wanted = audit_mac.link(chain.key, last.hash, _said(row))
         if row["seq"] != last.seq + 1:
             return Soundness(count, chain.head, last.seq + 1, "an entry is missing")
         if row["hash"] != wanted:
@@ -163,7 +163,7 @@ async def _marks(*, lock: bool = False) -> Any:
 def _chain(rows: Any) -> Chain:
     """Raises KeyError, ValueError or Unopenable when the marks are not whole."""
     found = {row["name"]: Mark(row["seq"], row["hash"], row["seal"]) for row in rows}
-    return Chain(links.opened(found["key"].seal), found["head"], found.get("anchor"))
+    return Chain(audit_mac.opened(found["key"].seal), found["head"], found.get("anchor"))
 
 
 def _anchor_of(rows: Any) -> Mark | None:
@@ -172,20 +172,20 @@ def _anchor_of(rows: Any) -> Mark | None:
 
 async def _begin() -> None:
     """Set the first marks; who comes second waits, and finds them."""
-    key = links.new_key()
+    key = audit_mac.new_key()
     await db.rows(
         "INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('key', 0, '', ?1) ON CONFLICT (name) DO NOTHING", key
     )
     (stored,) = await db.rows("SELECT seal FROM audit_marks WHERE name = 'key'")
     (newest,) = await db.rows("SELECT COALESCE(max(seq), 0) AS seq FROM audit")
-    seal = links.seal(links.opened(stored["seal"]), "head", newest["seq"], links.FIRST)
+    seal = audit_mac.seal(audit_mac.opened(stored["seal"]), "head", newest["seq"], audit_mac.FIRST)
     await db.rows(
         "INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('head', ?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
         newest["seq"],
-        links.FIRST,
+        audit_mac.FIRST,
         seal,
     )
 
 
 async def _set(chain: Chain, name: str, seq: int, hash_: str) -> None:
-    await db.rows(_MARK, name, seq, hash_, links.seal(chain.key, name, seq, hash_))
+    await db.rows(_MARK, name, seq, hash_, audit_mac.seal(chain.key, name, seq, hash_))

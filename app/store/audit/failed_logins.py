@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from app import db
-from app.security.limits import failed_logins as guesses
+from app.security.limits import failed_logins
 from app.security.secrets.sealing import Unopenable
 from app.store.audit import log as audit
 from schema.audit import AuditOutcome, Deed
@@ -28,14 +28,14 @@ log = structlog.get_logger()
 async def keep(*, everything: bool = False) -> None:
     """Write down what is due: in one transaction, and after two statements at most for each entry."""
     now_s = monotonic()
-    if not (found := guesses.due(now_s, everything=everything)):
-        guesses.settle([], now_s, everything=everything)
+    if not (found := failed_logins.due(now_s, everything=everything)):
+        failed_logins.settle([], now_s, everything=everything)
         return
     deeds = _deeds_of(found, await _accounts({guess.account for guess, _ in found} - {""}))
     await audit.record_all(deeds)
     for deed in deeds:
         log.warning("guess.refused", ip=deed.ip, account_id=deed.resource_id, code=deed.code, **deed.change)
-    guesses.settle(found, now_s, everything=everything)
+    failed_logins.settle(found, now_s, everything=everything)
 
 
 async def keep_forever() -> None:

@@ -8,8 +8,8 @@ import msgspec
 
 from app import db
 from app.domain.history.completeness import EDGE_MS, Beat, Era, Flaw, Gap, Review, review
-from app.store import visibility as sight
-from app.store.system import checkpoints as marks
+from app.store import visibility
+from app.store.system import checkpoints
 from app.store.tables.heartbeats import EARLY
 from app.store.visibility import Seeing
 from schema.heartbeats import EPOCH_MS, key_of, slot_of
@@ -62,7 +62,7 @@ async def report(now_ms: int, settle_ms: int) -> HistoryReport:
 
 async def _pruned_ms(now_ms: int) -> int:
     """Before this, heartbeats may be gone; housekeeping goes on while we read, so it is asked again and again."""
-    return max(EPOCH_MS, await marks.reached(marks.PRUNED, now_ms, now_ms))
+    return max(EPOCH_MS, await checkpoints.reached(checkpoints.PRUNED, now_ms, now_ms))
 
 
 def _within(beats: Sequence[Beat], window: range) -> list[Beat]:
@@ -71,13 +71,13 @@ def _within(beats: Sequence[Beat], window: range) -> list[Beat]:
 
 async def batches(size: int = BATCH, seen_by: Seeing = None) -> AsyncIterator[list[int]]:
     """The numbers of all series that were not deleted and are seen, in order, a batch at a time."""
-    last, seen = 0, f" AND {sight.of_monitors('monitor_id', 3)}"
+    last, seen = 0, f" AND {visibility.of_monitors('monitor_id', 3)}"
     while True:
         found = await db.rows(
             f"SELECT no FROM series WHERE no > ?1 AND deleted_ms IS NULL{seen} ORDER BY no LIMIT ?2",
             last,
             size,
-            sight.argument(seen_by),
+            visibility.argument(seen_by),
         )
         if not found:
             return

@@ -19,7 +19,7 @@ from msgspec import Struct
 from app import db
 from app.domain.monitoring import upside_down
 from app.errors import Invalid
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.sql import listed
 from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
 from app.store.visibility import Seeing
@@ -160,10 +160,10 @@ async def _owners(monitor_id: str | None, seen_by: Seeing, series: int | None = 
         "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
         " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))"
         " AND (CAST(?2 AS BIGINT) IS NULL OR no = CAST(?2 AS BIGINT))"
-        f" AND {sight.of_monitors('monitor_id', 3)}",
+        f" AND {visibility.of_monitors('monitor_id', 3)}",
         monitor_id,
         series,
-        sight.argument(seen_by),
+        visibility.argument(seen_by),
     )
     return {row["no"]: row["monitor_id"] for row in found}
 

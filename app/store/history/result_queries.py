@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from app import clock_watch as clock, db
+from app import clock_watch, db
 from app.errors import NoSuch
-from app.store.history import completeness as history, heartbeats as readings, rollups
+from app.store.history import completeness, heartbeats, rollups
 from app.store.monitoring.rows import moment
 from app.store.sql import listed
-from app.store.system import checkpoints as marks
+from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY
 from app.store.visibility import Seeing
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
@@ -37,7 +37,7 @@ async def read(result_id: str, seen_by: Seeing = None) -> Heartbeat:
     except ValueError:
         key = -1
     is_one = 0 <= key < KEYS and f"{key:x}" == result_id
-    found = await readings.read(*slot_of(key), seen_by) if is_one else None
+    found = await heartbeats.read(*slot_of(key), seen_by) if is_one else None
     if found is None:
         raise NoSuch("result", result_id)
     return found
@@ -59,9 +59,9 @@ async def counted(window: range, seen_by: Seeing = None) -> Counter[Status]:
 
     Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
     """
-    rolled_ms = await marks.reached(marks.ROLLED, clock.now_ms(), 0)
+    rolled_ms = await checkpoints.reached(checkpoints.ROLLED, clock_watch.now_ms(), 0)
     total: Counter[Status] = Counter()
-    async for numbers in history.batches(BATCH, seen_by):
+    async for numbers in completeness.batches(BATCH, seen_by):
         for span, part in _parts(window, rolled_ms):
             total += await (_beats(numbers, part) if span is None else _rolled(numbers, span, part))
         await asyncio.sleep(0)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from app import db
-from app.store.history import completeness as history
-from app.store.system import checkpoints as marks
+from app.store.history import completeness
+from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY, rollup_key
 from schema.heartbeats import EPOCH_MS, key_of
 
@@ -57,14 +57,14 @@ async def prune(now_ms: int, keep: Keep) -> int:
 
     returns  how many rows
     """
-    rolled_ms = await marks.reached(marks.ROLLED, now_ms, 0) - HOUR_MS  # these hours were rolled twice
-    mark = await marks.usual(marks.PRUNED, now_ms, now_ms)
-    pruned_ms = await marks.read(mark)
+    rolled_ms = await checkpoints.reached(checkpoints.ROLLED, now_ms, 0) - HOUR_MS  # these hours were rolled twice
+    mark = await checkpoints.usual(checkpoints.PRUNED, now_ms, now_ms)
+    pruned_ms = await checkpoints.read(mark)
     beats_ms = _beats_until(now_ms, rolled_ms, keep, pruned_ms)
     hours_ms, days_ms = now_ms - keep.hours_days * DAY_MS, now_ms - keep.days_days * DAY_MS
-    await marks.move(mark, max(pruned_ms, beats_ms))  # before: from now on they may be gone
+    await checkpoints.move(mark, max(pruned_ms, beats_ms))  # before: from now on they may be gone
     count = 0
-    async for numbers in history.batches(BATCH):
+    async for numbers in completeness.batches(BATCH):
         count += await _prune_beats(numbers, (beats_ms, min(hours_ms, beats_ms), rolled_ms))
         count += await _drain("rollups", ROLLUPS, _rollup_ranges(numbers, HOURLY, hours_ms))
         count += await _drain("rollups", ROLLUPS, _rollup_ranges(numbers, DAILY, days_ms))

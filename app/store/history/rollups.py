@@ -9,11 +9,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from app import clock_watch as clock, db
+from app import clock_watch, db
 from app.domain.history.rollup_codec import pack, unpack
 from app.domain.history.uptime import Tally, Timed, merged, tally
-from app.store.history import completeness as history
-from app.store.system import checkpoints as marks
+from app.store.history import completeness
+from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY, LENGTHS_MS, RollupRow, begin_of, rollup_key
 from schema.heartbeats import EPOCH_MS, key_of, slot_of
 
@@ -29,15 +29,15 @@ async def advance(now_ms: int) -> int:
     returns  how many hours
     """
     settled_ms = (now_ms - SETTLE_MS) // HOUR_MS * HOUR_MS
-    mark = await marks.usual(marks.ROLLED, now_ms, settled_ms - HOUR_MS)
-    begun_ms = await marks.read(mark) or await _first_hour(now_ms)
+    mark = await checkpoints.usual(checkpoints.ROLLED, now_ms, settled_ms - HOUR_MS)
+    begun_ms = await checkpoints.read(mark) or await _first_hour(now_ms)
     hours = range(begun_ms, min(settled_ms, begun_ms + AT_ONCE * HOUR_MS), HOUR_MS)
     for hour_ms in hours:
         await roll(hour_ms - HOUR_MS, now_ms, only_late=True)
         await roll(hour_ms, now_ms)
         for day_ms in _days_touched(hour_ms):
             await roll_day(day_ms)
-        await marks.move(mark, hour_ms + HOUR_MS)
+        await checkpoints.move(mark, hour_ms + HOUR_MS)
     return len(hours)
 
 
@@ -56,11 +56,11 @@ async def roll(hour_ms: int, now_ms: int | None = None, *, only_late: bool = Fal
 
     only_late  skip series that have no more heartbeats in it than when it was rolled: measured: a sixteenth of the work
     """
-    now_ms = now_ms or clock.now_ms()
-    if hour_ms + HOUR_MS <= await marks.reached(marks.PRUNED, now_ms, now_ms):
+    now_ms = now_ms or clock_watch.now_ms()
+    if hour_ms + HOUR_MS <= await checkpoints.reached(checkpoints.PRUNED, now_ms, now_ms):
         return
     window = range(hour_ms, hour_ms + HOUR_MS)
-    async for numbers in history.batches(BATCH):
+    async for numbers in completeness.batches(BATCH):
         due = await _late(numbers, window) if only_late else numbers
         if due:
             await _keep(HOURLY, hour_ms, await tallied(due, window))
@@ -82,7 +82,7 @@ async def _late(numbers: Sequence[int], window: range) -> list[int]:
 
 async def roll_day(day_ms: int) -> None:
     """Derive one UTC day of every series from its hours. Doing it again changes nothing."""
-    async for numbers in history.batches(BATCH):
+    async for numbers in completeness.batches(BATCH):
         hours = await read(numbers, HOURLY, range(day_ms, day_ms + DAY_MS))
         await _keep(DAILY, day_ms, {series: merged(found.values()) for series, found in hours.items()})
         await asyncio.sleep(PAUSE_S)
@@ -90,7 +90,7 @@ async def roll_day(day_ms: int) -> None:
 
 async def tallied(numbers: Sequence[int], window: range) -> dict[int, Tally]:
     """Sum up a window from the heartbeats themselves: what is too young for a rollup is read like this."""
-    beats, eras = await _beats(numbers, window), await history.eras_of(numbers)
+    beats, eras = await _beats(numbers, window), await completeness.eras_of(numbers)
     return {series: tally(found, eras[series], window) for series, found in beats.items()}
 
 

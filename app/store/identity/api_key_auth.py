@@ -10,11 +10,11 @@ import msgspec
 import structlog
 
 from app import db
-from app.domain.identity import api_key_limits as key_terms
-from app.security.auth import api_keys as keys
+from app.domain.identity import api_key_limits
+from app.security.auth import api_keys
 from app.security.auth.api_keys import Grant
 from app.security.auth.ttl_cache import Remembered
-from app.store.identity import api_key_pepper as peppers, viewer_tags
+from app.store.identity import api_key_pepper, viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
@@ -48,7 +48,7 @@ of_id = _of_id.of  # None: there is no such key
 
 async def of_key(key: str) -> Grant | None:
     """What a key lets its holder be, or None: there is no such key. The key itself is kept nowhere."""
-    return await _of_digest.of(keys.digest_of(key, await peppers.read()))
+    return await _of_digest.of(api_keys.digest_of(key, await api_key_pepper.read()))
 
 
 def forget() -> None:
@@ -59,12 +59,12 @@ def forget() -> None:
 
 async def keep_uses() -> None:
     """Write down when keys were last used: all of them in one statement."""
-    if not (taken := keys.take_uses()):
+    if not (taken := api_keys.take_uses()):
         return
     try:
         await db.rows(_USED, msgspec.json.encode([[key, use.at_ms, use.ip] for key, use in taken.items()]).decode())
     except db.TROUBLE:
-        keys.put_back(taken)
+        api_keys.put_back(taken)
         raise
 
 
@@ -99,7 +99,7 @@ async def _grant(found: Any) -> Grant | None:
             tags=await viewer_tags.of(row["user_id"], owner_role),
         ),
         expires_ms=row["expires_ms"],
-        networks=key_terms.networks_of(msgspec.json.decode(row["networks"]))[0],
+        networks=api_key_limits.networks_of(msgspec.json.decode(row["networks"]))[0],
         active=bool(row["active"]),
         owned=bool(row["owned"]),
     )

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain.identity import api_key_limits as key_terms
+from app.domain.identity import api_key_limits
 from app.domain.identity.api_key_limits import Terms
 from app.errors import Conflict, Forbidden, Invalid, NoSuch, Stale, Unauthorized
-from app.security.auth import api_keys as keys
+from app.security.auth import api_keys
 from app.security.auth.principals import ENDED
-from app.store.identity import api_key_auth as grants, api_key_pepper as peppers
+from app.store.identity import api_key_auth, api_key_pepper
 from app.store.sql import containing
 from app.store.tables.api_keys import ApiKeyRow
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
@@ -71,12 +71,12 @@ async def add(draft: ApiKeyDraft, by: Principal, scopes: Collection[str]) -> tup
     """
     columns = _columns_of(draft, list(draft.__struct_fields__), await _reach(by, by.role), scopes)
     await _refuse_too_many(by)
-    secret, now = keys.made(), _now_ms()
+    secret, now = api_keys.made(), _now_ms()
     row = ApiKeyRow(
         id=str(uuid4()),
         user_id=by.user_id,
-        prefix=secret[: keys.SHOWN],
-        hash=keys.digest_of(secret, await peppers.read()),
+        prefix=secret[: api_keys.SHOWN],
+        hash=api_keys.digest_of(secret, await api_key_pepper.read()),
         created_ms=now,
         updated_ms=now,
         **columns,
@@ -105,7 +105,7 @@ async def change(
         values |= {"version": row["version"] + 1, "updated_ms": _now_ms()}
         await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id)
         changed = await read(key_id, by)
-    grants.forget()
+    api_key_auth.forget()
     return changed
 
 
@@ -114,7 +114,7 @@ async def remove(key_id: str, by: Principal, *, version: int | None = None) -> N
     async with db.writing():
         _refuse_stale(await _row(key_id, by, lock=True), version)
         await db.rows("DELETE FROM api_keys WHERE id = ?1", key_id)
-    grants.forget()
+    api_key_auth.forget()
 
 
 async def browse(query: KeyQuery, by: Principal) -> tuple[list[ApiKey], int]:
@@ -172,8 +172,8 @@ async def revoke_of(user_id: str) -> int:
 def _columns_of(draft: ApiKeyDraft, given: Collection[str], most: Terms, scopes: Collection[str]) -> dict[str, Any]:
     """The columns of a key, once what was given of it holds. Raises Invalid."""
     terms = _terms_of(draft)
-    wrong = [*key_terms.networks_of(draft.networks)[1], *_unknown(draft, scopes), *_past(draft)]
-    wrong = [one for one in (*wrong, *key_terms.excess(terms, most)) if one.field.partition(".")[0] in given]
+    wrong = [*api_key_limits.networks_of(draft.networks)[1], *_unknown(draft, scopes), *_past(draft)]
+    wrong = [one for one in (*wrong, *api_key_limits.excess(terms, most)) if one.field.partition(".")[0] in given]
     if wrong:
         raise Invalid(wrong)
     return {
@@ -204,7 +204,7 @@ def _terms_of(draft: ApiKeyDraft) -> Terms:
         role=draft.role,
         scopes=None if draft.scopes is None else frozenset(draft.scopes),
         expires_at=_instant(_ms_of(draft.expires_at)),  # as it is stored: a copy must compare as equal
-        networks=key_terms.networks_of(draft.networks)[0],
+        networks=api_key_limits.networks_of(draft.networks)[0],
     )
 
 

@@ -2,7 +2,7 @@
 
 from app.security.auth.basic import Known
 from app.security.auth.ttl_cache import Remembered
-from app.store.identity import mfa as factors, users, viewer_tags
+from app.store.identity import mfa, users, viewer_tags
 from schema.status import Role
 
 NOBODY = ""
@@ -11,7 +11,7 @@ NOBODY = ""
 async def _named(login: str) -> Known | None:
     account = await users.named(login)
     if account is None:
-        await factors.of(NOBODY)  # somebody and nobody take equally long, also where no password is hashed
+        await mfa.of(NOBODY)  # somebody and nobody take equally long, also where no password is hashed
         await viewer_tags.of(NOBODY, Role.VIEWER)
         return None
     return Known(
@@ -20,7 +20,7 @@ async def _named(login: str) -> Known | None:
         role=account.role,
         active=account.active,
         password_hash=account.password_hash,
-        has_second_factor=(await factors.of(account.id)).enabled,
+        has_second_factor=(await mfa.of(account.id)).enabled,
         tags=await viewer_tags.of(account.id, account.role),
     )
 

@@ -9,11 +9,11 @@ from app import db
 from app.domain.identity.oidc_claims import Person
 from app.errors import Conflict, Forbidden
 from app.store.identity import (
-    api_key_auth as grants,
+    api_key_auth,
     api_keys,
-    basic_auth as accounts,
+    basic_auth,
     invitations,
-    mfa as factors,
+    mfa,
     sessions,
 )
 from schema.status import Role
@@ -92,7 +92,7 @@ async def _linked(person: Person, spare_hash: str) -> tuple[str, bool] | None:
     if found[0]["linked"] or not person.verified:
         raise Conflict(TAKEN)
     user_id = _switched_on(found[0])
-    if (await factors.of(user_id)).enabled:
+    if (await mfa.of(user_id)).enabled:
         raise Conflict(GUARDED)
     await db.rows(_LINK, person.issuer, person.subject, user_id, _now_ms())
     await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
@@ -127,8 +127,8 @@ def _switched_on(row: Any) -> str:
 def _forget() -> None:
     """Ask the store again whom sessions, keys and passwords let in."""
     sessions.forget()
-    grants.forget()
-    accounts.forget()
+    api_key_auth.forget()
+    basic_auth.forget()
 
 
 def _now_ms() -> int:

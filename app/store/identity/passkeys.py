@@ -10,7 +10,7 @@ import msgspec
 from app import db
 from app.errors import Conflict, NoSuch, Unauthorized
 from app.security.auth.relying_party import WRONG, Key
-from app.store.identity import mfa as factors
+from app.store.identity import mfa
 from schema.passkeys import Passkey
 
 MOST = 20  # of a user
@@ -34,12 +34,12 @@ async def add(user_id: str, name: str, rp_id: str, key: Key) -> tuple[Passkey, l
     told = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, _now_ms())
     async with db.writing():
         await _lock(user_id)
-        has = await factors.of(user_id)
+        has = await mfa.of(user_id)
         if has.passkeys >= MOST:
             raise Conflict(f"There are {MOST} passkeys already: remove one first.")
         if not await db.rows(_ADD, id_, user_id, *told):
             raise Conflict("This passkey is known already.")
-        codes = None if has.enabled else await factors.replace_codes(user_id)
+        codes = None if has.enabled else await mfa.replace_codes(user_id)
     return await read(user_id, id_), codes
 
 

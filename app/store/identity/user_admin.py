@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, structs
 
 from app import db
 from app.errors import Conflict, NoSuch, Stale
-from app.store.identity import api_key_auth as grants, api_keys, basic_auth as accounts, invitations, sessions, users
+from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, sessions, users
 from app.store.sql import containing
 from schema.status import Role
 from schema.user_admin import ChangedMember, KeysAfter, Member, MemberPatch
@@ -210,5 +210,5 @@ def _instant(at_ms: int) -> datetime:
 def _forget() -> None:
     """Ask the store again whom sessions, keys and passwords let in."""
     sessions.forget()
-    grants.forget()
-    accounts.forget()
+    api_key_auth.forget()
+    basic_auth.forget()

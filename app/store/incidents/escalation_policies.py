@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 from app import db
 from app.domain.incidents.lifecycle import instant_of
 from app.errors import Invalid, NoSuch, Stale
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.sql import containing, listed
 from app.store.tables.incidents import EscalationRow
 from app.store.visibility import Seeing
@@ -82,7 +82,7 @@ async def browse(query: EscalationQuery) -> tuple[list[Escalation], int]:
     """The escalations asked for, and how many there are in all."""
     q, order = containing(query.q), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, x.id"
     counted = await db.rows(_COUNTED + _WANTED, q)
-    chosen, seen = f"{_all(4)}{_WANTED} ORDER BY {order} LIMIT ?2 OFFSET ?3", sight.argument(query.seen_by)
+    chosen, seen = f"{_all(4)}{_WANTED} ORDER BY {order} LIMIT ?2 OFFSET ?3", visibility.argument(query.seen_by)
     found = await db.rows(chosen, q, query.limit, query.offset, seen)
     return await _shown(found), int(counted[0]["n"])
 
@@ -100,13 +100,13 @@ def _now_ms() -> int:
 
 def _all(number: int) -> str:
     """Escalations with how many monitors use them, of those that are seen. ?number as in `sight`."""
-    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {sight.of_monitors('m.id', number)}"
+    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visibility.of_monitors('m.id', number)}"
     return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
 
 
 async def _row(escalation_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     locked = " FOR UPDATE OF x" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_all(2)} WHERE x.id = ?1{locked}", escalation_id, sight.argument(seen_by))
+    found = await db.rows(f"{_all(2)} WHERE x.id = ?1{locked}", escalation_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("escalation", escalation_id)
     return found[0]

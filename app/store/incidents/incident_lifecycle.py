@@ -7,10 +7,10 @@ from uuid import uuid4
 import msgspec
 
 from app import db
-from app.domain.incidents import lifecycle as outages
+from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import FOLLOWED, Line, Outage
 from app.store.alerting import outbox
-from app.store.incidents import timeline as timelines
+from app.store.incidents import timeline
 from app.store.sql import listed
 from schema.events import Event, EventKind
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
@@ -48,13 +48,13 @@ async def follow(events: Sequence[Event], now_ms: int) -> list[Event]:
 
     returns  the events that go on, each with its incident, and those of the incidents
     """
-    asked = [(e.monitor_id, outages.started_ms_of(e)) for e in events if e.event in FOLLOWED and e.monitor_id]
+    asked = [(e.monitor_id, lifecycle.started_ms_of(e)) for e in events if e.event in FOLLOWED and e.monitor_id]
     if not asked:
         return list(events)
-    done = outages.followed(events, await _known(asked))
+    done = lifecycle.followed(events, await _known(asked))
     await _open(list(done.opened.values()), now_ms)
     await _resolve(list(done.resolved.values()), now_ms)
-    await timelines.write(done.lines)
+    await timeline.write(done.lines)
     return done.events
 
 
@@ -78,9 +78,9 @@ async def abandon(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> l
     known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
     over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
     await _resolve(over, now_ms)
-    await timelines.write(Line(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
+    await timeline.write(Line(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
     watched = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    return [outages.abandoned(one, now_ms, kind, monitor=watched, msg=why) for one in over]
+    return [lifecycle.abandoned(one, now_ms, kind, monitor=watched, msg=why) for one in over]
 
 
 async def mend(now_ms: int) -> list[Event]:
@@ -97,14 +97,14 @@ async def mend(now_ms: int) -> list[Event]:
             Outage(
                 id=str(uuid4()),
                 monitor_id=row["id"],
-                title=outages.title_of(row["name"]),
+                title=lifecycle.title_of(row["name"]),
                 started_ms=row["started_ms"],
                 detected_ms=now_ms,
             )
             for row in found
         ]
         await _open(opened, now_ms)
-        await timelines.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
+        await timeline.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
         events = [event for one, row in zip(opened, found, strict=True) for event in _gone_on(one, row, now_ms)]
         await _tell_anew([row["no"] for row in found if row["again"]], now_ms)
         await outbox.owe(events, now_ms)
@@ -117,10 +117,10 @@ def _gone_on(outage: Outage, row: Any, now_ms: int) -> list[Event]:
         "monitor": {"id": row["id"], "name": row["name"], "type": row["type"]},
         "msg": GOES_ON,
         "status": int(Status.DOWN),
-        "started_at": outages.instant_of(outage.started_ms),
+        "started_at": lifecycle.instant_of(outage.started_ms),
     }
     kinds = [EventKind.MONITOR_DOWN] * bool(row["again"]) + [EventKind.INCIDENT_OPENED]
-    return [outages.told(kind, outage, now_ms, **facts) for kind in kinds]
+    return [lifecycle.told(kind, outage, now_ms, **facts) for kind in kinds]
 
 
 async def _tell_anew(series: Sequence[int], now_ms: int) -> None:

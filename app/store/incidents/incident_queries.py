@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from app import db
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.incidents.incident_rows import ALL, incident_of, seen
 from app.store.visibility import Seeing
 from schema.incidents import Incident, IncidentFigures, IncidentKind, IncidentStatus
@@ -101,7 +101,7 @@ async def open_count() -> int:
 
 def _arguments(query: IncidentQuery) -> tuple[Any, ...]:
     status, kind = query.status and query.status.value, query.kind and query.kind.value
-    return (status, query.monitor_id, kind, query.from_ms, query.to_ms, sight.argument(query.seen_by))
+    return (status, query.monitor_id, kind, query.from_ms, query.to_ms, visibility.argument(query.seen_by))
 
 
 def _seconds(ms: Any) -> float | None:

@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 from app import db
 from app.domain.incidents.lifecycle import Outage, instant_of
 from app.errors import NoSuch
-from app.store import visibility as sight
-from app.store.incidents import timeline as timelines
+from app.store import visibility
+from app.store.incidents import timeline
 from app.store.monitoring.rows import moment
 from app.store.visibility import Seeing
 from schema.incidents import AffectedMonitor, Incident, IncidentKind, IncidentStatus, IncidentStory
@@ -21,13 +21,13 @@ ALL = (
 
 def seen(number: int) -> str:
     """A condition: the incident is seen by who sees its monitor; without one by everybody. ?number as in `sight`."""
-    return f"(i.monitor_id IS NULL OR {sight.of_monitors('i.monitor_id', number)})"
+    return f"(i.monitor_id IS NULL OR {visibility.of_monitors('i.monitor_id', number)})"
 
 
 async def row_of(incident_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     """An incident's columns with its monitor's name and type. Raises NoSuch."""
     locked = " FOR UPDATE OF i" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{ALL} WHERE i.id = ?1 AND {seen(2)}{locked}", incident_id, sight.argument(seen_by))
+    found = await db.rows(f"{ALL} WHERE i.id = ?1 AND {seen(2)}{locked}", incident_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("incident", incident_id)
     return found[0]
@@ -36,7 +36,7 @@ async def row_of(incident_id: str, *, lock: bool = False, seen_by: Seeing = None
 async def read(incident_id: str, seen_by: Seeing = None) -> IncidentStory:
     """One incident with its timeline. Raises NoSuch, also for one that is not seen."""
     incident = incident_of(await row_of(incident_id, seen_by=seen_by))
-    return IncidentStory(**asdict(incident), timeline=await timelines.of(incident_id, seen_by))
+    return IncidentStory(**asdict(incident), timeline=await timeline.of(incident_id, seen_by))
 
 
 def incident_of(row: Any) -> Incident:

@@ -12,11 +12,11 @@ from msgspec import UNSET, Struct
 from msgspec.structs import asdict
 
 from app import db
-from app.domain.incidents import lifecycle as outages
+from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import Line
 from app.errors import Conflict, Invalid, Stale
 from app.store.alerting import outbox
-from app.store.incidents import incident_rows, timeline as timelines
+from app.store.incidents import incident_rows, timeline
 from app.store.incidents.incident_lifecycle import end, follow, mend
 from app.store.incidents.incident_queries import IncidentQuery, browse, figures, open_count
 from app.store.incidents.incident_rows import read
@@ -64,7 +64,7 @@ class Told(Struct, frozen=True, kw_only=True):
 async def add(draft: IncidentDraft, author: str) -> Told:
     """Write an incident down. Raises Invalid for a monitor that does not exist."""
     now, id_ = _now_ms(), str(uuid4())
-    started_ms = now if draft.started_at is None else outages.ms_of(draft.started_at)
+    started_ms = now if draft.started_at is None else lifecycle.ms_of(draft.started_at)
     _refuse_future(started_ms, now)
     async with db.writing():
         await _refuse_unknown(draft.monitor_id)
@@ -87,7 +87,7 @@ async def change(incident_id: str, patch: IncidentPatch, *, version: int | None 
         _refuse_stale(row, version)
         values: dict[Any, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
         if "started_at" in values:
-            values["started_ms"] = outages.ms_of(values.pop("started_at"))
+            values["started_ms"] = lifecycle.ms_of(values.pop("started_at"))
             _refuse_future(values["started_ms"], row["resolved_ms"] or now)
         await IncidentRow.update({**values, "version": row["version"] + 1, "updated_ms": now}).where(
             IncidentRow.id == incident_id
@@ -152,8 +152,8 @@ async def add_note(incident_id: str, text: str, author: str) -> TimelineEntry:
     line = Line(incident_id, _now_ms(), EntryKind.NOTE, text, author)
     async with db.writing():
         await incident_rows.row_of(incident_id, lock=True)
-        await timelines.write([line])
-    return timelines.shown(line)
+        await timeline.write([line])
+    return timeline.shown(line)
 
 
 def _now_ms() -> int:
@@ -162,9 +162,9 @@ def _now_ms() -> int:
 
 async def _told(incident_id: str, now_ms: int, kind: EventKind, lines: list[Line], **facts: Any) -> Told:
     """Write what happened into the timeline, and owe the event of it."""
-    await timelines.write(lines)
+    await timeline.write(lines)
     row = await incident_rows.row_of(incident_id)
-    event = outages.told(kind, incident_rows.outage_of(row), now_ms, **incident_rows.facts_of(row), **facts)
+    event = lifecycle.told(kind, incident_rows.outage_of(row), now_ms, **incident_rows.facts_of(row), **facts)
     deliveries = await outbox.owe([event], now_ms)
     return Told(incident=await read(incident_id), events=[event], deliveries=deliveries)
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app import db
-from app.domain.alerting import suppression as gates
+from app.domain.alerting import suppression
 from app.domain.incidents.lifecycle import Line, instant_of
 from app.store.visibility import Seeing
 from schema.incidents import EntryKind, TimelineEntry
@@ -62,7 +62,7 @@ def _entry(row: Any) -> TimelineEntry:
 
 
 def _telling(row: Any, seen_by: Seeing) -> TimelineEntry:
-    reason = row["error"] if seen_by is None else gates.without_names(row["error"])
+    reason = row["error"] if seen_by is None else suppression.without_names(row["error"])
     return TimelineEntry(
         at=instant_of(row["at_ms"]),
         kind=_TOLD[row["state"]],

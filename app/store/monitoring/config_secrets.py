@@ -4,8 +4,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from app.domain import config_rules as validation
-from app.domain.validation import structs as fitting
+from app.domain import config_rules
+from app.domain.validation import structs
 from app.errors import Invalid
 from app.security.secrets import sealing
 from schema.errors import FieldError
@@ -27,14 +27,14 @@ def fresh(config: S) -> S:
 
 def replaced(old: S, new: dict[str, Any]) -> S:
     """What takes the old config's place, whole; where it says the mask, the old secret stays. Raises Invalid."""
-    config: S = fitting.fit(new, type(old), "config")
+    config: S = structs.fit(new, type(old), "config")
     return _kept(config, old)
 
 
 def _kept(config: S, old: Struct) -> S:
     try:
         kept = sealing.kept(config, old)
-        if wrong := validation.field_errors(kept):
+        if wrong := config_rules.field_errors(kept):
             raise Invalid(wrong)
     except Invalid as refused:
         raise Invalid([FieldError(f"config.{one.field}", one.message) for one in refused.fields]) from refused

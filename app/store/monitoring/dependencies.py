@@ -10,11 +10,11 @@ from typing import Any
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import suppression as gates
-from app.domain.monitoring import dependencies as graph
+from app.domain.alerting import suppression
+from app.domain.monitoring import dependencies
 from app.errors import Invalid
-from app.store import visibility as sight
-from app.store.monitoring import rows as monitor_rows, series
+from app.store import visibility
+from app.store.monitoring import rows, series
 from app.store.sql import listed
 from app.store.visibility import Seeing
 from schema.errors import FieldError
@@ -27,7 +27,7 @@ UNKNOWN = "must be the id of a monitor that exists"
 LOCK = 5_201_402  # a number of ours; held until the transaction ends
 APART_MS = 1_000  # however many outages ask about a parent, it is not checked more often
 HOLD_MOST_MS = 30_000  # an alert waits no longer for checks of parents
-REOPEN_MOST_MS = gates.CALLED_MS  # a child gets no longer for a check of its own
+REOPEN_MOST_MS = suppression.CALLED_MS  # a child gets no longer for a check of its own
 
 _NEWEST = "(SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
 _UPWARD = (
@@ -58,7 +58,7 @@ _REOPEN = (
     " OR (deliveries.at_ms > s.told_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
     f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
     " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
-    f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{gates.BEHIND}%'"
+    f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{suppression.BEHIND}%'"
     " RETURNING deliveries.monitor_id"
 )
 
@@ -102,9 +102,9 @@ async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, li
     """Parents by monitor, those that are seen; monitors without any are absent."""
     found = await db.rows(
         "SELECT monitor_id, parent_id FROM dependencies WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
-        f" AND {sight.of_monitors('parent_id', 2)} ORDER BY monitor_id, parent_id",
+        f" AND {visibility.of_monitors('parent_id', 2)} ORDER BY monitor_id, parent_id",
         listed(monitor_ids),
-        sight.argument(seen_by),
+        visibility.argument(seen_by),
     )
     return _grouped(found)
 
@@ -116,7 +116,7 @@ async def put(monitor_id: str, parent_ids: Sequence[str]) -> None:
         return
     if not db.is_sqlite():  # one change at a time, so that two can't close a circle together
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
-    way = graph.circle(monitor_id, parent_ids, await upward(parent_ids))
+    way = dependencies.circle(monitor_id, parent_ids, await upward(parent_ids))
     if way:
         raise Invalid.one("parent_ids", f"would hang the monitor on itself: {await _told(way)}")
     made = await db.rows(
@@ -148,7 +148,7 @@ async def nodes(monitor_ids: Iterable[str]) -> dict[str, Node]:
 async def common_parent(monitor_ids: Iterable[str]) -> str | None:
     """The name of the nearest monitor that all of these hang on, or are; None when there is none."""
     ids = list(monitor_ids)
-    shared = graph.shared(ids, await upward(ids))
+    shared = dependencies.shared(ids, await upward(ids))
     return None if shared is None else (await _names([shared])).get(shared)
 
 
@@ -179,7 +179,7 @@ async def _doubted(monitor_ids: Iterable[str], now_ms: int) -> list[Look]:
     parents = {id_ for many in (await of(monitor_ids)).values() for id_ in many}
     found = await db.rows(_DOUBTED, listed(parents), 1 << SERIES_SHIFT) if parents else []
     return [
-        Look(monitor_rows.plan_of(row), now_ms if newest_ms <= now_ms - APART_MS else now_ms + APART_MS)
+        Look(rows.plan_of(row), now_ms if newest_ms <= now_ms - APART_MS else now_ms + APART_MS)
         for row in found
         if (newest_ms := _newest_ms(row)) < now_ms
     ]

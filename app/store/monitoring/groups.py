@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain.alerting import suppression as gates
+from app.domain.alerting import suppression
 from app.domain.monitoring import groups
 from app.errors import Invalid
 from app.store.monitoring.rows import config_of
@@ -41,10 +41,10 @@ async def told_by_others(monitor_ids: Collection[str]) -> dict[str, str]:
         config = config_of(row)
         if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
             told |= dict.fromkeys(
-                set(config.members) & set(monitor_ids), f"{gates.BY_GROUP}{row['name']!r} tells of it"
+                set(config.members) & set(monitor_ids), f"{suppression.BY_GROUP}{row['name']!r} tells of it"
             )
         elif row["id"] in monitor_ids:
-            told[row["id"]] = gates.BY_MEMBERS
+            told[row["id"]] = suppression.BY_MEMBERS
     return told
 
 

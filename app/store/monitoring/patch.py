@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from app.errors import Invalid
-from app.store.monitoring import config_secrets as configs, optional_libraries as clients, rows as monitor_rows
+from app.store.monitoring import config_secrets, optional_libraries, rows
 from schema.events import EventKind
 from schema.monitors import MonitorDraft, MonitorPatch
 from schema.targets import Push, Target
@@ -14,13 +14,13 @@ from schema.targets import Push, Target
 
 def merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
     """The whole definition after the patch. Raises Invalid."""
-    old = monitor_rows.draft_of(row)
+    old = rows.draft_of(row)
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
         raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
     if "config" in fields:
-        clients.require(old.config)
-        fields["config"] = _with_old_token(configs.replaced(old.config, fields["config"]), old.config)
+        optional_libraries.require(old.config)
+        fields["config"] = _with_old_token(config_secrets.replaced(old.config, fields["config"]), old.config)
     fields |= _with_one_schedule(old, fields)
     if "timeout" not in fields:
         fields["timeout"] = timeout_of(row)
@@ -29,7 +29,7 @@ def merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
 
 def timeout_of(row: Any) -> float | None:
     """The timeout that somebody chose, seconds; None for the usual one, which follows the interval."""
-    is_usual = row["timeout_ms"] == monitor_rows.usual_timeout_ms(row["interval_s"])
+    is_usual = row["timeout_ms"] == rows.usual_timeout_ms(row["interval_s"])
     return None if is_usual else row["timeout_ms"] / 1000
 
 

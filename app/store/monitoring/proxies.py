@@ -13,14 +13,14 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain import config_rules as validation
+from app.domain import config_rules
 from app.domain.config_rules.http import proxy_fault
-from app.domain.monitoring import secret_destinations as whereabouts
+from app.domain.monitoring import secret_destinations
 from app.domain.parsing.hosts import with_wire_hosts
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security.secrets import sealing
-from app.store import visibility as sight
-from app.store.monitoring import rows as monitor_rows
+from app.store import visibility
+from app.store.monitoring import rows
 from app.store.sql import containing, listed
 from app.store.tables.proxies import ProxyRow
 from app.store.visibility import Seeing
@@ -79,7 +79,7 @@ async def change(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
         row = await _row(proxy_id, lock=True)
         _refuse_stale(row, version)
         now, merged = _now_ms(), _merged(row, patch)
-        if moved := whereabouts.moved(merged, _config_of(row)):
+        if moved := secret_destinations.moved(merged, _config_of(row)):
             await _refuse_to_hand_over(proxy_id, moved)
         if merged.protocol is Protocol.HTTPS and row["protocol"] != Protocol.HTTPS.value:
             await _refuse_to_lose(proxy_id, merged.protocol)
@@ -104,7 +104,7 @@ async def browse(query: ProxyQuery) -> tuple[list[Proxy], int]:
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, p.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     chosen = f"{_all(5)}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4"
-    found = await db.rows(chosen, *wanted, query.limit, query.offset, sight.argument(query.seen_by))
+    found = await db.rows(chosen, *wanted, query.limit, query.offset, visibility.argument(query.seen_by))
     return [proxy_of(row) for row in found], int(counted[0]["n"])
 
 
@@ -167,7 +167,7 @@ def _now_ms() -> int:
 
 def _all(number: int) -> str:
     """Every proxy, with how many monitors that are seen go through it. ?number says who asks."""
-    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {sight.of_monitors('u.monitor_id', number)}"
+    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visibility.of_monitors('u.monitor_id', number)}"
     return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
 
 
@@ -191,7 +191,7 @@ def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
 
 def _validated(draft: ProxyDraft) -> ProxyDraft:
     """The same. Raises Invalid for one that nothing can be asked through."""
-    if wrong := validation.field_errors(draft):
+    if wrong := config_rules.field_errors(draft):
         raise Invalid(wrong)
     return draft
 
@@ -204,7 +204,7 @@ def _refuse_unfit(target: Target, protocol: Protocol) -> None:
 
 async def _refuse_to_lose(proxy_id: str, protocol: Protocol) -> None:
     """Raise Invalid while a monitor goes through the proxy that one of this protocol does not carry."""
-    lost = [row["name"] for row in await _users(proxy_id) if proxy_fault(monitor_rows.config_of(row), protocol)]
+    lost = [row["name"] for row in await _users(proxy_id) if proxy_fault(rows.config_of(row), protocol)]
     if lost:
         raise Invalid.one("protocol", f"must stay what it is: https does not carry ws:// for {', '.join(lost[:NAMED])}")
 
@@ -218,7 +218,7 @@ async def _users(proxy_id: str) -> list[Any]:
 
 async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:
     """Raise Conflict while monitors send secrets that whoever is at the proxy's new place could read."""
-    trusting = [row for row in await _users(proxy_id) if _shows_secrets(monitor_rows.config_of(row))]
+    trusting = [row for row in await _users(proxy_id) if _shows_secrets(rows.config_of(row))]
     if not trusting:
         return
     names = ", ".join(row["name"] for row in trusting[:NAMED]) + (", …" if len(trusting) > NAMED else "")
@@ -233,12 +233,12 @@ async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:
 def _shows_secrets(target: Target) -> bool:
     """Whether a proxy on the way to this target can read a secret of it. Keys of certificates are never sent."""
     sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(NEVER_SENT))
-    return any(sent) and whereabouts.is_readable_on_the_way(target)
+    return any(sent) and secret_destinations.is_readable_on_the_way(target)
 
 
 async def _row(proxy_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     locked = " FOR UPDATE OF p" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_all(2)} WHERE p.id = ?1{locked}", proxy_id, sight.argument(seen_by))
+    found = await db.rows(f"{_all(2)} WHERE p.id = ?1{locked}", proxy_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("proxy", proxy_id)
     return found[0]

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from app import db
 from app.domain.history.completeness import Era
 from app.errors import Conflict, NoSuch
-from app.store.monitoring import proxies, rows as monitor_rows
+from app.store.monitoring import proxies, rows
 from app.store.sql import listed
 from schema.jobs import Plan
 from schema.monitors import Snapshot
@@ -22,7 +22,7 @@ _LISTED = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
 async def snapshots(series: Collection[int]) -> list[Snapshot]:
     """What workers need of these series, secrets opened. Deleted ones are absent, paused ones are not."""
     found = await db.rows(SEEN + _LISTED, listed(series))
-    return await _with_proxies([monitor_rows.snapshot_of(row) for row in found])
+    return await _with_proxies([rows.snapshot_of(row) for row in found])
 
 
 async def _with_proxies(found: list[Snapshot]) -> list[Snapshot]:
@@ -36,23 +36,23 @@ async def plans_of(monitor_ids: Collection[str]) -> list[Plan]:
     """The plans of these monitors, as far as they are due by themselves."""
     chosen = " AND m.id IN (SELECT value->>0 FROM {each:1})"
     joined = f"SELECT {DUE} FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}"
-    return [monitor_rows.plan_of(row) for row in await db.rows(joined + chosen, listed(monitor_ids))]
+    return [rows.plan_of(row) for row in await db.rows(joined + chosen, listed(monitor_ids))]
 
 
 async def plans() -> list[Plan]:
     """Every active series that is due by itself: what the due set must hold."""
     found = await db.rows(f"SELECT {DUE} FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}")
-    return [monitor_rows.plan_of(row) for row in found]
+    return [rows.plan_of(row) for row in found]
 
 
 async def pushed(token: str) -> Snapshot | None:
     """Whose push address this token is part of; None for nobody's. Raises Conflict while the monitor is paused."""
-    found = await db.rows(SEEN + " WHERE s.location = '' AND m.push_key = ?1", monitor_rows.key_of_token(token))
+    found = await db.rows(SEEN + " WHERE s.location = '' AND m.push_key = ?1", rows.key_of_token(token))
     if not found:
         return None
     if not found[0]["active"]:
         raise Conflict("The monitor is paused: resume it before it can be pushed to.")
-    return monitor_rows.snapshot_of(found[0])
+    return rows.snapshot_of(found[0])
 
 
 async def plan_of(monitor_id: str) -> Plan:
@@ -60,7 +60,7 @@ async def plan_of(monitor_id: str) -> Plan:
     found = await db.rows(SEEN + " WHERE s.location = '' AND m.id = ?1", monitor_id)
     if not found:
         raise NoSuch("monitor", monitor_id)
-    return monitor_rows.plan_of(found[0])
+    return rows.plan_of(found[0])
 
 
 async def add(monitor_id: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app import clock_watch as clock, db
+from app import clock_watch, db
 from app.domain.monitoring.judge import Standing
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, key_of, slot_of
 from schema.status import Status
@@ -33,11 +33,11 @@ class Newest(Struct):
 
     def before(self, at_ms: int, now_ms: int) -> int:
         """What an outcome of this slot must be newer than; one of a clock that was ahead, than all there is."""
-        return self.stored if clock.is_ahead(at_ms, now_ms) else self.judged
+        return self.stored if clock_watch.is_ahead(at_ms, now_ms) else self.judged
 
     def move(self, key: int, now_ms: int) -> None:
         """An outcome was judged."""
-        if not clock.is_ahead(slot_of(key)[1], now_ms):
+        if not clock_watch.is_ahead(slot_of(key)[1], now_ms):
             self.judged = key
         self.stored = max(self.stored, key)
         if not self.disordered:
@@ -65,18 +65,20 @@ async def of(series: Sequence[int], now_ms: int) -> tuple[dict[int, Standing], d
 
 async def _newest_of(found: Sequence[Any], now_ms: int) -> dict[int, Newest]:
     newest = {row["no"]: Newest(row["newest"] or 0, row["newest"] or 0) for row in found}
-    orders = {row["no"]: None if clock.is_ahead(row["order_ms"] or 0, now_ms) else row["order_ms"] for row in found}
+    orders = {
+        row["no"]: None if clock_watch.is_ahead(row["order_ms"] or 0, now_ms) else row["order_ms"] for row in found
+    }
     ahead = [row["no"] for row in found if orders[row["no"]] is None and _is_ahead(row["newest"], now_ms)]
     for row in found:
         if orders[row["no"]] is not None:
             newest[row["no"]] = Newest(key_of(row["no"], row["order_ms"]), row["newest"] or 0, disordered=True)
-    for no, judged in (await _newest_before(ahead, now_ms + clock.AHEAD_MS)).items():
+    for no, judged in (await _newest_before(ahead, now_ms + clock_watch.AHEAD_MS)).items():
         newest[no] = Newest(judged, newest[no].stored, disordered=True)
     return newest
 
 
 def _is_ahead(key: int | None, now_ms: int) -> bool:
-    return bool(key) and clock.is_ahead(slot_of(key or 0)[1], now_ms)
+    return bool(key) and clock_watch.is_ahead(slot_of(key or 0)[1], now_ms)
 
 
 async def _newest_before(series: Sequence[int], until_ms: int) -> dict[int, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from app import db
 from app.errors import Invalid
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.sql import listed
 from app.store.visibility import Seeing
 from schema.errors import FieldError
@@ -17,10 +17,10 @@ async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, li
     """Tags by monitor, in the order of their names; monitors without any are absent."""
     found = await db.rows(
         "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
-        f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {sight.of_tags('t.id', 2)}"
+        f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {visibility.of_tags('t.id', 2)}"
         " ORDER BY b.monitor_id, t.folded",
         listed(monitor_ids),
-        sight.argument(seen_by),
+        visibility.argument(seen_by),
     )
     labels: dict[str, list[TagLabel]] = {}
     for row in found:

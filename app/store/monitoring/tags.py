@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.errors import Conflict, NoSuch, Stale
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.sql import containing
 from app.store.tables.tags import TagRow
 from app.store.visibility import Seeing
@@ -22,9 +22,7 @@ LOCK = 5_201_417  # a number of ours; held until the transaction ends
 
 _COUNTED = "SELECT count(*) AS n FROM tags t"
 _ALL = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
-_WANTED = (
-    f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {sight.of_tags('t.id', 2)}"
-)
+_WANTED = f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {visibility.of_tags('t.id', 2)}"
 
 
 class TagQuery(Struct, frozen=True, kw_only=True):
@@ -95,7 +93,7 @@ async def remove(tag_id: str, *, version: int | None = None) -> None:
 
 async def browse(query: TagQuery) -> tuple[list[Tag], int]:
     """The tags asked for, and how many there are in all."""
-    wanted = (containing(query.q and folded(query.q)), sight.argument(query.seen_by))
+    wanted = (containing(query.q and folded(query.q)), visibility.argument(query.seen_by))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, t.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset)
@@ -107,8 +105,8 @@ def _now_ms() -> int:
 
 
 async def _row(tag_id: str, seen_by: Seeing = None) -> Any:
-    chosen = f"{_ALL} WHERE t.id = ?1 AND {sight.of_tags('t.id', 2)}"
-    found = await db.rows(chosen, tag_id, sight.argument(seen_by))
+    chosen = f"{_ALL} WHERE t.id = ?1 AND {visibility.of_tags('t.id', 2)}"
+    found = await db.rows(chosen, tag_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("tag", tag_id)
     return found[0]

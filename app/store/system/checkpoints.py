@@ -1,6 +1,6 @@
 """How far long-running work has come: a name and an instant, so that it goes on where it was interrupted."""
 
-from app import clock_watch as clock, db
+from app import clock_watch, db
 
 ROLLED = "rolled"  # hours that ended by then are in the rollups
 PRUNED = "pruned"  # heartbeats of slots before then may be gone
@@ -19,11 +19,11 @@ async def usual(name: str, now_ms: int, begin_ms: int) -> str:
     begin_ms  where the one beside it begins
     """
     beside = f"{name}{BESIDE}"
-    if not clock.is_ahead(await read(name), now_ms):
+    if not clock_watch.is_ahead(await read(name), now_ms):
         if await read(beside):
             await db.rows("DELETE FROM marks WHERE name = ?1", beside)
         return name
-    if not 0 < await read(beside) <= now_ms + clock.AHEAD_MS:
+    if not 0 < await read(beside) <= now_ms + clock_watch.AHEAD_MS:
         await move(beside, begin_ms)
     return beside
 
@@ -31,10 +31,10 @@ async def usual(name: str, now_ms: int, begin_ms: int) -> str:
 async def reached(name: str, now_ms: int, otherwise_ms: int) -> int:
     """How far the work has come, epoch milliseconds; `otherwise_ms` when only the future is marked."""
     at_ms = await read(name)
-    if not clock.is_ahead(at_ms, now_ms):
+    if not clock_watch.is_ahead(at_ms, now_ms):
         return at_ms
     beside_ms = await read(f"{name}{BESIDE}")
-    return beside_ms if 0 < beside_ms <= now_ms + clock.AHEAD_MS else otherwise_ms
+    return beside_ms if 0 < beside_ms <= now_ms + clock_watch.AHEAD_MS else otherwise_ms
 
 
 async def move(name: str, at_ms: int) -> None:

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain import config_rules as validation
-from app.domain.validation import structs as fitting
+from app.domain import config_rules
+from app.domain.validation import structs
 from app.errors import Invalid, NoSuch, Stale
 from app.store.tables.settings import SettingRow
 from schema.errors import FieldError
@@ -130,8 +130,8 @@ def _fitting(entry: Entry, before: Any, sent: Any) -> Any:
     """What is sent, over what there was; as the key's type. Raises Invalid."""
     if isinstance(before, Struct) and isinstance(sent, dict):
         sent = msgspec.to_builtins(before) | sent
-    value = fitting.fit(sent, entry.type, "value")
-    if wrong := validation.field_errors(value):
+    value = structs.fit(sent, entry.type, "value")
+    if wrong := config_rules.field_errors(value):
         raise Invalid([FieldError(f"value.{one.field}", one.message) for one in wrong])
     return value
 

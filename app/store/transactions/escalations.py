@@ -14,7 +14,7 @@ from msgspec import Struct
 from app import db
 from app.domain.incidents.lifecycle import Line, Outage, instant_of, ms_of, told
 from app.store.alerting.delivery_queue import by_channel
-from app.store.incidents import timeline as timelines
+from app.store.incidents import timeline
 from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -58,7 +58,7 @@ async def take_due(now_ms: int) -> Taken:
         owed = [(_event_of(one, now_ms), one.step.channel_ids) for one in due if one.incident.id in won]
         deliveries = await owe_to(owed, now_ms)
         reached = set(deliveries)
-        await timelines.write(_line_of(one, now_ms, reached) for one in due if one.incident.id in won)
+        await timeline.write(_line_of(one, now_ms, reached) for one in due if one.incident.id in won)
     return Taken(events=[event for event, _ in owed], deliveries=deliveries)
 
 

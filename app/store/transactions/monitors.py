@@ -15,20 +15,20 @@ from app import db
 from app.domain.history.completeness import Era
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch, Stale
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.alerting import events
-from app.store.incidents import escalation_policies as escalations, incident_lifecycle as outages, incidents
+from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.monitoring import (
-    channel_links as links,
-    config_secrets as configs,
+    channel_links,
+    config_secrets,
     dependencies,
-    groups as members,
-    optional_libraries as clients,
+    groups,
+    optional_libraries,
     patch as patches,
     proxies,
-    rows as monitor_rows,
+    rows,
     series,
-    tag_links as monitor_tags,
+    tag_links,
     tags,
 )
 from app.store.monitoring.series import SEEN, plans, pushed, snapshots
@@ -76,8 +76,8 @@ _WANTED = (
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
     " AND (CAST(?5 AS TEXT) IS NULL OR m.id IN (SELECT b.monitor_id FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
-    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {sight.of_tags('t.id', 6)}))"
-    f" AND {sight.of_monitors('m.id', 6)}"
+    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {visibility.of_tags('t.id', 6)}))"
+    f" AND {visibility.of_monitors('m.id', 6)}"
 )
 _COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
 
@@ -121,21 +121,21 @@ class Changed(Struct, frozen=True, kw_only=True):
 async def add(draft: MonitorDraft) -> Changed:
     """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
     now, id_ = _now_ms(), str(uuid4())
-    clients.require(draft.config)
-    target = monitor_rows.with_token(configs.fresh(draft.config))
-    columns = monitor_rows.columns_of(msgspec.structs.replace(draft, config=target))
+    optional_libraries.require(draft.config)
+    target = rows.with_token(config_secrets.fresh(draft.config))
+    columns = rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.writing():
-        await escalations.require(draft.escalation_id)
+        await escalation_policies.require(draft.escalation_id)
         await _refuse_taken(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.use(id_, target)
-        await members.refuse_impossible(id_, target)
+        await groups.refuse_impossible(id_, target)
         await series.begin_era([await series.add(id_)], series.era_of(columns, now))
         if draft.notification_channel_ids is None:
-            await links.add_default(id_)
+            await channel_links.add_default(id_)
         else:
-            await links.put(id_, draft.notification_channel_ids)
-        await monitor_tags.put(id_, draft.tag_ids)
+            await channel_links.put(id_, draft.notification_channel_ids)
+        await tag_links.put(id_, draft.tag_ids)
         await dependencies.put(id_, draft.parent_ids)
         return _with_open_token(await _changed(id_, now, [EventKind.MONITOR_CREATED]), target)
 
@@ -213,7 +213,7 @@ async def clone(monitor_id: str, name: str | None = None) -> Changed:
     """
     row = await _row(monitor_id)
     (shown,) = await _shown([row])
-    draft = monitor_rows.draft_of(row)
+    draft = rows.draft_of(row)
     config = draft.config
     return await add(
         msgspec.structs.replace(
@@ -237,7 +237,7 @@ async def reset(monitor_id: str, *, version: int | None = None) -> Changed:
     async with db.writing():
         row = await _row(monitor_id, lock=True)
         _refuse_stale(row, version)
-        ended = await outages.abandon((await _shown([row]))[0], EventKind.MONITOR_UPDATED, FORGOTTEN, now)
+        ended = await incident_lifecycle.abandon((await _shown([row]))[0], EventKind.MONITOR_UPDATED, FORGOTTEN, now)
         numbers = await series.of(monitor_id)
         await dependencies.reopen([monitor_id], now)
         await series.begin_era(numbers, Era(now, 0))
@@ -250,7 +250,7 @@ async def reset(monitor_id: str, *, version: int | None = None) -> Changed:
 async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
     tag = query.tag and tags.folded(query.tag)
-    wanted = (containing(query.q), query.type, query.active, query.status, tag, sight.argument(query.seen_by))
+    wanted = (containing(query.q), query.type, query.active, query.status, tag, visibility.argument(query.seen_by))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
     counted = await db.rows(_COUNTED + _WANTED, *wanted)
     found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
@@ -268,7 +268,7 @@ async def rotate_token(monitor_id: str, *, version: int | None = None) -> Change
     async with db.writing():
         row = await _row(monitor_id, lock=True)
         _refuse_stale(row, version)
-        target = msgspec.structs.replace(_push_of(row), token=monitor_rows.new_token())
+        target = msgspec.structs.replace(_push_of(row), token=rows.new_token())
         changed = await _apply(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
         return _with_open_token(changed, target)
 
@@ -280,18 +280,18 @@ def _now_ms() -> int:
 async def _shown(found: Sequence[Any], seen_by: Seeing = None) -> list[Monitor]:
     """Rows as they are returned; of the tags and monitors they name, those that are seen."""
     ids = [row["id"] for row in found]
-    channels, labels = await links.of(ids), await monitor_tags.of(ids, seen_by)
+    channels, labels = await channel_links.of(ids), await tag_links.of(ids, seen_by)
     parents = await dependencies.of(ids, seen_by)
     tied = [(row, *(many.get(row["id"], ()) for many in (channels, labels, parents))) for row in found]
-    shown = [monitor_rows.monitor_of(*one) for one in tied]
-    return await sight.narrowed(shown, seen_by)
+    shown = [rows.monitor_of(*one) for one in tied]
+    return await visibility.narrowed(shown, seen_by)
 
 
 async def _row(monitor_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
     locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
-    chosen = f"{SEEN} WHERE s.location = '' AND m.id = ?1 AND {sight.of_monitors('m.id', 2)}{locked}"
-    found = await db.rows(chosen, monitor_id, sight.argument(seen_by))
+    chosen = f"{SEEN} WHERE s.location = '' AND m.id = ?1 AND {visibility.of_monitors('m.id', 2)}{locked}"
+    found = await db.rows(chosen, monitor_id, visibility.argument(seen_by))
     if not found:
         raise NoSuch("monitor", monitor_id)
     return found[0]
@@ -316,18 +316,18 @@ async def _apply(row: Any, patch: MonitorPatch, now: int) -> Changed:
     """Store what a patch makes of a locked monitor. Inside of `writing` only. Raises Invalid, Conflict."""
     monitor_id = row["id"]
     draft = patches.merged(row, patch)
-    columns = monitor_rows.columns_of(draft)
+    columns = rows.columns_of(draft)
     kinds = patches.kinds_of(row, patch)
     if kinds:
-        await escalations.require(draft.escalation_id)
+        await escalation_policies.require(draft.escalation_id)
         await _refuse_taken(columns["push_key"], monitor_id)
         await _write(row, columns, now)
         await proxies.use(monitor_id, draft.config)
-        await members.refuse_impossible(monitor_id, draft.config, monitor_rows.config_of(row))
+        await groups.refuse_impossible(monitor_id, draft.config, rows.config_of(row))
     if patch.notification_channel_ids is not UNSET:
-        await links.put(monitor_id, patch.notification_channel_ids)
+        await channel_links.put(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
-        await monitor_tags.put(monitor_id, patch.tag_ids)
+        await tag_links.put(monitor_id, patch.tag_ids)
     if patch.parent_ids is not UNSET:
         await dependencies.put(monitor_id, patch.parent_ids)
     if patch.parent_ids is not UNSET or patch.active is not UNSET:
@@ -337,7 +337,7 @@ async def _apply(row: Any, patch: MonitorPatch, now: int) -> Changed:
 
 def _push_of(row: Any) -> Push:
     """A push monitor's config, its token open. Raises Conflict for a monitor of another type."""
-    target = monitor_rows.config_of(row)
+    target = rows.config_of(row)
     if not isinstance(target, Push):
         raise Conflict(f"A monitor of type {row['type']} has no push token.")
     return target
@@ -367,7 +367,7 @@ async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind], before:
     ended = [*before, *await incidents.end(monitor, kinds, now_ms)]
     told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
     deliveries = await events.keep([*ended, *told], now_ms)
-    plan = monitor_rows.plan_of(row)
+    plan = rows.plan_of(row)
     scheduled = monitor.active and is_scheduled(plan)
     return Changed(
         monitor=monitor,

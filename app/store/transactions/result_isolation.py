@@ -12,8 +12,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from app import db
-from app.domain.parsing import sanitize as plain
-from app.store.transactions import results as heartbeats
+from app.domain.parsing import sanitize
+from app.store.transactions import results
 from app.store.transactions.results import Absorbed
 from schema.jobs import Gap, Outcome, ResultBatch
 from schema.monitors import Snapshot
@@ -26,7 +26,7 @@ Part = tuple[list[Outcome], list[Gap]]
 async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
     """Store a batch, as `heartbeats.absorb` does. Raises `db.TROUBLE`, and what fails for one stand-in alone."""
     try:
-        return await heartbeats.absorb(batch, snapshots, now_ms)
+        return await results.absorb(batch, snapshots, now_ms)
     except (RedisError, *db.TROUBLE):
         raise
     except Exception as error:  # noqa: BLE001  # whatever is wrong with the data of one result
@@ -46,7 +46,7 @@ async def _absorb_in_parts(
         return Absorbed([], [], {})
     (outcome,) = batch.outcomes
     log.error("ingest.result_refused", monitor_id=_monitor_of(outcome, snapshots), exc_info=error)
-    return await heartbeats.absorb(ResultBatch([plain.stand_in(outcome, error)]), snapshots, now_ms)
+    return await results.absorb(ResultBatch([sanitize.stand_in(outcome, error)]), snapshots, now_ms)
 
 
 def _halves(batch: ResultBatch) -> list[Part]:

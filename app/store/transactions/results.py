@@ -14,10 +14,10 @@ from msgspec import Struct
 from app import db
 from app.domain.monitoring import upside_down
 from app.domain.monitoring.judge import Rules, Standing, Verdict, judge
-from app.store.alerting import expiry_notices as expiries, outbox
+from app.store.alerting import expiry_notices, outbox
 from app.store.history import gaps
 from app.store.incidents import incidents
-from app.store.monitoring import dependencies, state as standing_rows
+from app.store.monitoring import dependencies, state
 from app.store.monitoring.dependencies import Look
 from app.store.monitoring.state import Newest
 from app.store.system import settings
@@ -76,28 +76,28 @@ async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: 
         await gaps.keep(batch.gaps)
         if not known:
             return Absorbed([], [], {})
-        standings, newest = await standing_rows.of(sorted({one.series for one in known}), now_ms)
+        standings, newest = await state.of(sorted({one.series for one in known}), now_ms)
         before = dict(standings)
         kept = _weigh(known, snapshots, (standings, newest), now_ms)
         await _keep(kept, {no for no, one in newest.items() if one.disordered})
-        await standing_rows.move({no: one for no, one in standings.items() if one is not before[no]})
-        await standing_rows.keep_order(newest)
+        await state.move({no: one for no, one in standings.items() if one is not before[no]})
+        await state.keep_order(newest)
         events = [
             event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
         ]
         events = await incidents.follow(events, now_ms)
-        events += await expiries.record(ending)
+        events += await expiry_notices.record(ending)
         deliveries = await outbox.owe(events, now_ms)
         looks = await dependencies.after(events, now_ms)
-    expiries.remember(ending)
+    expiry_notices.remember(ending)
     return Absorbed(kept, events, deliveries, looks)
 
 
-async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) -> list[expiries.Sighting]:
+async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) -> list[expiry_notices.Sighting]:
     """Certificates and domains that end soon enough for a notice."""
     if not any(one.ends for one in outcomes):
         return []
-    return expiries.near(outcomes, snapshots, await settings.read("expiry.notify_days"))
+    return expiry_notices.near(outcomes, snapshots, await settings.read("expiry.notify_days"))
 
 
 def _weigh(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.probes.protocols import ber, ldap_messages, tds_wire as tdswire
+from actors.probes.protocols import ber, ldap_messages, tds_wire
 from bench.faults.hostile.databases import MYSQL_HELLO, NO_NUL, mysql_packet, postgres_error
 from bench.faults.hostile.encrypted import HELLO_AGAIN
 from bench.faults.hostile.scripts import ASKED_BYTES, Kind, Script, flooding, local
@@ -74,8 +74,8 @@ KINDS = [
     kind("postgres", agreeing(b"S"), sslmode="require"),
     kind("postgres", agreeing(_preferred), PREFERRED),
     kind("mysql", agreeing(first=mysql_packet(MYSQL_TLS)), **SIGN_IN),
-    kind("sqlserver", agreeing(tdswire.packet(tdswire.REPLY, tdswire.greeting(tdswire.ENCRYPTED)),
-                               endless=flooding(b"", tdswire.packet(tdswire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
+    kind("sqlserver", agreeing(tds_wire.packet(tds_wire.REPLY, tds_wire.greeting(tds_wire.ENCRYPTED)),
+                               endless=flooding(b"", tds_wire.packet(tds_wire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
     kind("dns", host="watch.example", resolver_server="127.0.0.1", transport="tls"),
     addressed("docker", "daemon", "tcp://127.0.0.1:{}", container="a", tls=True),
     addressed("website", "url", "https://127.0.0.1:{}/"),

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from actors.apprise_sandbox import docs_page as page
+from actors.apprise_sandbox import docs_page
 from actors.senders.kit.context import Tools, opened
 from actors.senders.kit.errors import Undelivered
 from actors.senders.kit.sandbox_requests import Errands
 from actors.senders.providers import apprise
-from app.domain.alerting import apprise_urls as addressed
+from app.domain.alerting import apprise_urls
 from app.security.network.resolver import Names
 from schema.channels import Apprise
 from schema.services import FILE, services
@@ -51,11 +51,13 @@ def test_the_catalogue_is_what_the_installed_apprise_says() -> None:
     said = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
     catalogue, _, table = said.partition(b"\f")
     assert catalogue == FILE.read_bytes(), "run: just services"
-    assert table == page.FILE.read_bytes(), "run: just services"
+    assert table == docs_page.FILE.read_bytes(), "run: just services"
 
 
 def test_a_row_of_the_page_is_a_row_of_the_catalogue() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| \[(.+?)\]\((https://\S+)\) \| (.*) \|$", page.FILE.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)` \| \[(.+?)\]\((https://\S+)\) \| (.*) \|$", docs_page.FILE.read_text(), re.MULTILINE
+    )
     assert [(id_, name) for id_, name, _, _ in rows] == [(one.id, one.name) for one in services().values()]
     for id_, _, _, fields in rows:
         assert re.findall(r"`(\w+)`", fields) == [one.name for one in services()[id_].fields]
@@ -69,7 +71,7 @@ def test_every_service_has_an_example() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_service_sends_by_our_door_and_no_other_way(denied: Tools, service: str) -> None:
     config, errands = example(service), Errands(denied.http)
-    assert list(addressed.faults(config)) == []
+    assert list(apprise_urls.faults(config)) == []
     done = await denied.cages.carry_out(apprise.render(config, given.message()), errands.run)
     assert (errands.made, done.sent, done.held) == (1, False, [])
     with pytest.raises(Undelivered, match=r"in a network that is denied: refused$") as failed:
@@ -80,7 +82,7 @@ async def test_a_service_sends_by_our_door_and_no_other_way(denied: Tools, servi
 @pytest.mark.parametrize("service", services())
 def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
     for scheme in services()[service].schemes:
-        assert addressed.service(Apprise(url=f"{scheme}://x")) is services()[service]
+        assert apprise_urls.service(Apprise(url=f"{scheme}://x")) is services()[service]
 
 
 @pytest.mark.parametrize(
@@ -91,4 +93,4 @@ def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
     ],
 )
 def test_what_stays_on_this_machine_or_needs_sockets_is_no_service(scheme: str) -> None:
-    assert addressed.service(Apprise(url=f"{scheme}://x")) is None
+    assert apprise_urls.service(Apprise(url=f"{scheme}://x")) is None

@@ -6,7 +6,7 @@ import pytest
 import uvloop
 
 from actors.probes import Tools, open_tools, outcome_of
-from actors.probes.kit import stalls as doubts
+from actors.probes.kit import stalls
 from app.settings import Settings
 from schema.jobs import Outcome
 from schema.proxies import ProxyConfig
@@ -33,7 +33,7 @@ def check(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Check:
 
     A machine that stands still for a moment makes what it saw doubtful, as it should; here it is no matter of luck.
     """
-    monkeypatch.setattr(doubts, "TOLERATED_S", NO_MATTER_S)
+    monkeypatch.setattr(stalls, "TOLERATED_S", NO_MATTER_S)
 
     async def run(
         target: Target,

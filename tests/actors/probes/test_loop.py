@@ -18,11 +18,11 @@ from actors.probes.kit import redaction
 from actors.probes.kit.result import Seen
 from actors.probes.net.dns_messages import MOST_RECORDS, Stopped, message_of
 from actors.probes.protocols import ber
-from app import gc_tuning as garbage
+from app import gc_tuning
 from app.api.http import bodies
 from app.domain.connections import ado, mongodb, options, uris
-from app.domain.parsing import hosts, ldap_filter, untrusted_json as foreign_json
-from app.domain.validation import json_query, regex as patterns
+from app.domain.parsing import hosts, ldap_filter, untrusted_json
+from app.domain.validation import json_query, regex
 from app.errors import Malformed
 from schema.monitors import MonitorPatch
 from schema.status import Status
@@ -53,7 +53,7 @@ def slowness() -> float:
 def garbage_of_a_worker() -> Iterator[None]:
     """Collected as our processes do: without a look through all that tests have imported."""
     before = gc.get_threshold()
-    garbage.settle()
+    gc_tuning.settle()
     try:
         yield
     finally:
@@ -232,7 +232,7 @@ AT_ONCE: dict[str, Callable[[], object]] = {
     "a body of numbers that are slow to read": lambda: refused(
         lambda: bodies.decoded(b'{"config":{"a":' + b"[" + b"1e300," * 160_000 + b"1]}}", MonitorPatch), Malformed
     ),
-    "a pattern to compile": lambda: refused(lambda: patterns.compiled(r"(?i)" + r"\pL{40}" * 20), ValueError),
+    "a pattern to compile": lambda: refused(lambda: regex.compiled(r"(?i)" + r"\pL{40}" * 20), ValueError),
 }
 
 
@@ -259,9 +259,9 @@ def test_numbers_with_powers_are_read_as_all_others(text):
         expected = msgspec.json.decode(text)
     except ValueError:
         with pytest.raises(ValueError):  # noqa: PT011  # whatever its words are
-            foreign_json.decoded(text)
+            untrusted_json.decoded(text)
         return
-    assert foreign_json.decoded(text) == expected
+    assert untrusted_json.decoded(text) == expected
 
 
 def test_steps_are_counted_whatever_a_query_asks():

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.probes.protocols import snmp_messages as messages, snmp_usm as usm
+from actors.probes.protocols import snmp_messages, snmp_usm
 from actors.probes.protocols.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
 from schema.jobs import Outcome
 from schema.status import Status
@@ -30,7 +30,7 @@ __all__ = ["server"]  # a fixture
 PAGE = "snmp"
 BOTH, US, THEM = frozenset({"us", "them"}), frozenset({"us"}), frozenset({"them"})
 NAME = "1.3.6.1.2.1.1.5.0"
-SHOWN = usm.User("shown", "md5", "authauth1")
+SHOWN = snmp_usm.User("shown", "md5", "authauth1")
 
 
 class Case(NamedTuple):
@@ -54,7 +54,7 @@ def said(value: bytes = b"", **parts: Any) -> Answers:
         version, request_id = asked(data)
         binding = element(SEQUENCE, oid(parts.get("name", NAME)), value)
         pdu = element(
-            parts.get("kind", messages.RESPONSE),
+            parts.get("kind", snmp_messages.RESPONSE),
             parts.get("id", integer(request_id + parts.get("later", 0))),
             integer(parts.get("status", 0)),
             integer(1 if parts.get("status") else 0),
@@ -83,20 +83,20 @@ def jumping(data: bytes) -> list[bytes]:
     ((_, parameters),) = elements(message[2][1])
     (_, engine_id), (_, boots), *_ = elements(parameters)
     device, user = b"\x80\0\x1f\x88\x04jump", SHOWN
-    first, real = usm.Engine(device, 1, 100), usm.Engine(device, 2, 500)
+    first, real = snmp_usm.Engine(device, 1, 100), snmp_usm.Engine(device, 2, 500)
     if not engine_id:
-        return [usm.written(report("1.3.6.1.6.3.15.1.1.4.0"), own, usm.User(), first)]
+        return [snmp_usm.written(report("1.3.6.1.6.3.15.1.1.4.0"), own, snmp_usm.User(), first)]
     if number(boots) == 1:
-        return [usm.written(report("1.3.6.1.6.3.15.1.1.2.0"), own, user, real)]
+        return [snmp_usm.written(report("1.3.6.1.6.3.15.1.1.2.0"), own, user, real)]
     request_id = number(elements(elements(message[3][1])[2][1])[0][1])
     binding = element(SEQUENCE, element(SEQUENCE, oid(NAME), octets("shop")))
-    pdu = element(messages.RESPONSE, integer(request_id), integer(0), integer(0), binding)
-    return [usm.written(pdu, own, user, real)]
+    pdu = element(snmp_messages.RESPONSE, integer(request_id), integer(0), integer(0), binding)
+    return [snmp_usm.written(pdu, own, user, real)]
 
 
 def report(counter: str) -> bytes:
-    binding = element(SEQUENCE, element(SEQUENCE, oid(counter), integer(1, messages.COUNTER)))
-    return element(messages.REPORT, integer(0), integer(0), integer(0), binding)
+    binding = element(SEQUENCE, element(SEQUENCE, oid(counter), integer(1, snmp_messages.COUNTER)))
+    return element(snmp_messages.REPORT, integer(0), integer(0), integer(0), binding)
 
 
 def raw(tag: int, hexed: str) -> bytes:
@@ -120,23 +120,23 @@ CASES = {
     "OBJECT IDENTIFIER": Case(said(oid("1.3.6.1.4.1.8072.3.2.10"))),
     "OBJECT IDENTIFIER 0.0": Case(said(oid("0.0"))),
     "OBJECT IDENTIFIER with a number of 32 bits": Case(said(oid("1.3.6.1.4.1.4294967295"))),
-    "IpAddress": Case(said(raw(messages.ADDRESS, "c0000201"))),
-    "IpAddress of three bytes": Case(said(raw(messages.ADDRESS, "c00002")), silent_to=THEM),
-    "Counter32, the largest": Case(said(raw(messages.COUNTER, "00ffffffff"))),
-    "Counter32 of four bytes without a zero in front": Case(said(raw(messages.COUNTER, "fffffffe"))),
-    "Counter32 written as a negative number": Case(said(raw(messages.COUNTER, "ff"))),
-    "Counter32 of 33 bits": Case(said(raw(messages.COUNTER, "0100000000"))),
-    "Gauge32": Case(said(raw(messages.GAUGE, "00ee6b2800"))),
-    "TimeTicks": Case(said(raw(messages.TICKS, "1068"))),
-    "Counter64, the largest": Case(said(raw(messages.COUNTER_64, "00ffffffffffffffff"))),
-    "Counter64 without a zero in front": Case(said(raw(messages.COUNTER_64, "ffffffffffffffff"))),
-    "UInteger32": Case(said(raw(messages.UINTEGER, "07"))),
-    "Opaque Float": Case(said(raw(messages.OPAQUE, "9f780440af0a3d"))),
-    "Opaque Double": Case(said(raw(messages.OPAQUE, "9f79084015e147ae147ae1"))),
-    "Opaque Int64": Case(said(raw(messages.OPAQUE, "9f7a02ff38"))),
-    "Opaque UInt64": Case(said(raw(messages.OPAQUE, "9f7b0900ffffffffffffffff"))),
-    "Opaque Counter64": Case(said(raw(messages.OPAQUE, "9f760108"))),
-    "Opaque of something else": Case(said(raw(messages.OPAQUE, "040161"))),
+    "IpAddress": Case(said(raw(snmp_messages.ADDRESS, "c0000201"))),
+    "IpAddress of three bytes": Case(said(raw(snmp_messages.ADDRESS, "c00002")), silent_to=THEM),
+    "Counter32, the largest": Case(said(raw(snmp_messages.COUNTER, "00ffffffff"))),
+    "Counter32 of four bytes without a zero in front": Case(said(raw(snmp_messages.COUNTER, "fffffffe"))),
+    "Counter32 written as a negative number": Case(said(raw(snmp_messages.COUNTER, "ff"))),
+    "Counter32 of 33 bits": Case(said(raw(snmp_messages.COUNTER, "0100000000"))),
+    "Gauge32": Case(said(raw(snmp_messages.GAUGE, "00ee6b2800"))),
+    "TimeTicks": Case(said(raw(snmp_messages.TICKS, "1068"))),
+    "Counter64, the largest": Case(said(raw(snmp_messages.COUNTER_64, "00ffffffffffffffff"))),
+    "Counter64 without a zero in front": Case(said(raw(snmp_messages.COUNTER_64, "ffffffffffffffff"))),
+    "UInteger32": Case(said(raw(snmp_messages.UINTEGER, "07"))),
+    "Opaque Float": Case(said(raw(snmp_messages.OPAQUE, "9f780440af0a3d"))),
+    "Opaque Double": Case(said(raw(snmp_messages.OPAQUE, "9f79084015e147ae147ae1"))),
+    "Opaque Int64": Case(said(raw(snmp_messages.OPAQUE, "9f7a02ff38"))),
+    "Opaque UInt64": Case(said(raw(snmp_messages.OPAQUE, "9f7b0900ffffffffffffffff"))),
+    "Opaque Counter64": Case(said(raw(snmp_messages.OPAQUE, "9f760108"))),
+    "Opaque of something else": Case(said(raw(snmp_messages.OPAQUE, "040161"))),
     "NULL": Case(said(element(NULL))),
     "noSuchObject": Case(said(element(0x80))),
     "noSuchInstance": Case(said(element(0x81))),
@@ -160,7 +160,7 @@ CASES = {
     "another object": Case(said(SHOP, name="1.3.6.1.2.1.1.4.0")),
     "two objects": Case(said(SHOP, bindings=2)),
     "no object": Case(said(SHOP, bindings=0)),
-    "a request instead of a response": Case(said(SHOP, kind=messages.GET), silent_to=US),
+    "a request instead of a response": Case(said(SHOP, kind=snmp_messages.GET), silent_to=US),
     "nothing": Case(lambda _: [], silent_to=BOTH),
     "version 3: authenticated": Case(fields=USERS[0]),
     "version 3: AES": Case(fields=USERS[3]),

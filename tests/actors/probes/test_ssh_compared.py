@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.probes.protocols import ssh_host_keys as hostkeys
+from actors.probes.protocols import ssh_host_keys
 from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities
@@ -185,7 +185,7 @@ async def letting_in(port: int, most: int) -> AsyncIterator[tuple[int, list[int]
 async def test_the_kind_of_key_that_fitted_is_asked_for_first(check, keys, tmp_path):
     async with serving(Case(STOCK, "rsa"), keys, tmp_path) as port, letting_in(port, 9) as (front, came):
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "rsa"))
-        hostkeys._fitted.clear()
+        ssh_host_keys._fitted.clear()
         outcomes = [await check(target)]
         first = len(came)
         outcomes.append(await check(target))
@@ -204,15 +204,15 @@ async def test_a_server_that_lets_nobody_in_twice_is_judged_by_what_it_showed(ch
 
 @given(st.binary(max_size=200))
 def test_any_first_message_can_be_looked_through(message):
-    assert all(isinstance(one, str) for one in hostkeys.offered_in(message))
+    assert all(isinstance(one, str) for one in ssh_host_keys.offered_in(message))
 
 
 def test_what_is_remembered_has_a_bound():
-    for number in range(hostkeys.REMEMBERED + 10):
-        hostkeys.remember(f"SHA256:{number}", "ssh-rsa")
-    assert len(hostkeys._fitted) <= hostkeys.REMEMBERED
-    assert hostkeys.in_order(f"SHA256:{number}")[0] == "rsa-sha2-512"
-    hostkeys._fitted.clear()
+    for number in range(ssh_host_keys.REMEMBERED + 10):
+        ssh_host_keys.remember(f"SHA256:{number}", "ssh-rsa")
+    assert len(ssh_host_keys._fitted) <= ssh_host_keys.REMEMBERED
+    assert ssh_host_keys.in_order(f"SHA256:{number}")[0] == "rsa-sha2-512"
+    ssh_host_keys._fitted.clear()
 
 
 def test_the_page_has_a_row_for_each_of_them():

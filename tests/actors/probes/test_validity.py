@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings as example_settings
 
 from actors.probes import Tools, open_tools, outcome_of
-from app.domain.validation import structs as fitting
+from app.domain.validation import structs
 from app.errors import Invalid
 from app.security.network.resolver import Names
 from app.settings import Settings
-from app.store.monitoring import config_secrets as stored
+from app.store.monitoring import config_secrets
 from schema.status import Status
 from schema.targets import TARGETS, Target
 from tests import make
@@ -66,8 +66,8 @@ def world(settings: Settings) -> Iterator[World]:
 def saved(type_: str, config: dict[str, Any]) -> Target | None:
     """The target, if the API would take the config."""
     with contextlib.suppress(Invalid):
-        if not fitting.unstorable_at(config):
-            target: Target = stored.fresh(fitting.fit(config, TARGETS[type_]))
+        if not structs.unstorable_at(config):
+            target: Target = config_secrets.fresh(structs.fit(config, TARGETS[type_]))
             return target
     return None
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from actors.senders.kit import email_body as letters
+from actors.senders.kit import email_body
 from actors.senders.providers import grafana_oncall, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
 from app.domain.text.message_text import words_of
 from tests.actors.senders import given
@@ -30,7 +30,7 @@ def test_a_text_message_has_it_once() -> None:
 
 
 def test_a_letter_has_it_once_in_each_form() -> None:
-    assert letters.text_of(PLAIN, ASKED).count(ACK) == letters.html_of(PLAIN, ASKED).count(ACK) == 1
+    assert email_body.text_of(PLAIN, ASKED).count(ACK) == email_body.html_of(PLAIN, ASKED).count(ACK) == 1
     assert sendgrid.render(channel("sendgrid", "https://x.example"), ASKED).body.count(ACK.encode()) == 2
 
 

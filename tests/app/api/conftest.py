@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from app.settings import Settings
-from app.store.identity import api_key_auth as grants, basic_auth as accounts, sessions
+from app.store.identity import api_key_auth, basic_auth, sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 
@@ -23,8 +23,8 @@ def database(database: Settings) -> Settings:
 def application(database: Settings) -> Litestar:
     """The application; registration is open."""
     sessions.forget()
-    grants.forget()
-    accounts.forget()
+    api_key_auth.forget()
+    basic_auth.forget()
     many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
     return served(settings)

@@ -3,9 +3,9 @@
 from time import time
 from typing import Any
 
-from app.store.alerting import delivery_claims as claims
+from app.store.alerting import delivery_claims
 from app.store.monitoring import series
-from app.store.transactions import results as heartbeats
+from app.store.transactions import results
 from schema.status import Status
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
@@ -66,7 +66,7 @@ class Planted:
         """Have the outage of what is seen held back behind the one that is not, as a worker does."""
         path = f"{self.api}/deliveries?monitor_id={self.plain['id']}"
         owed = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
-        await claims.claim([one["id"] for one in owed], int(time() * 1000))
+        await delivery_claims.claim([one["id"] for one in owed], int(time() * 1000))
         told = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
         assert {one["error"] for one in told} == {"behind 'deeply-hidden', which is down"}
 
@@ -81,7 +81,7 @@ class Planted:
         now_ms = int(time()) * 1000
         ats = [now_ms - step * make.MINUTE_MS for step in range(STEPS, 0, -1)]
         outcomes = [make.down(series=snapshot.series, version=snapshot.version, at_ms=at) for at in ats]
-        await heartbeats.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
+        await results.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
         reply = await self.client.get(f"{self.api}/monitors/{monitor_id}/heartbeats", headers=CARRIER)
         self.beats[monitor_id] = [one["id"] for one in reply.json()["heartbeats"]]
         assert {one["status"] for one in reply.json()["heartbeats"]} == {Status.DOWN}

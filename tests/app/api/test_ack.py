@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from app import db
-from app.api.http import audit_trail as trail
+from app.api.http import audit_trail
 from app.env_vars import Rate
 from app.security.auth import ack_links
 from app.security.auth.ack_links import AckLink
 from app.store.alerting import channels
-from app.store.audit import log as audit
+from app.store.audit import log
 from app.store.audit.log import AuditQuery
 from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.incidents import EntryKind, IncidentStatus, IncidentStory
 from schema.monitors import Snapshot
 from tests import make
@@ -48,18 +48,18 @@ class Outage:
 
     async def end(self) -> None:
         good = make.outcome(series=self.snapshot.series, at_ms=NOW + STEP)
-        await heartbeats.absorb(make.results(good), {self.snapshot.series: self.snapshot}, NOW + STEP)
+        await results.absorb(make.results(good), {self.snapshot.series: self.snapshot}, NOW + STEP)
 
 
 @pytest.fixture
 async def outage(client) -> Outage:
-    trail.forget()
+    audit_trail.forget()
     one = Outage()
     one.channel_id = (await channels.add(make.channel(name="<b>ops</b>"))).id
     changed = await monitors.add(make.monitor(name="<script>web", notification_channel_ids=[one.channel_id]))
     (one.snapshot,) = await series.snapshots([changed.plans[0].series])
     down = make.down(series=one.snapshot.series)
-    await heartbeats.absorb(make.results(down), {one.snapshot.series: one.snapshot}, NOW)
+    await results.absorb(make.results(down), {one.snapshot.series: one.snapshot}, NOW)
     ((incident,), _) = await incidents.browse(IncidentQuery())
     one.incident_id = incident.id
     return one
@@ -71,7 +71,7 @@ async def test_looking_changes_nothing_however_often(client, outage):
         assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert '<form method="post">' in page.text
     assert (await outage.story()).status is IncidentStatus.OPEN
-    assert await audit.count(AuditQuery()) == 0
+    assert await log.count(AuditQuery()) == 0
 
 
 async def test_the_button_acknowledges_once_and_says_by_which_channel(client, outage):
@@ -88,11 +88,11 @@ async def test_the_button_acknowledges_once_and_says_by_which_channel(client, ou
 async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(client, outage):
     token = outage.path().removeprefix("/ack/")
     await client.post(outage.path())
-    entry = (await audit.browse(AuditQuery()))[0][0]
+    entry = (await log.browse(AuditQuery()))[0][0]
     assert (entry.action, entry.resource_id, entry.outcome) == ("incident.acknowledged", outage.incident_id, "done")
     assert entry.change == {"channel_id": outage.channel_id}
     await client.post(f"/ack/{token[:-1]}")
-    entries = (await audit.browse(AuditQuery()))[0]
+    entries = (await log.browse(AuditQuery()))[0]
     assert (len(entries), token[:20] in str(entries)) == (2, False)
 
 

@@ -4,7 +4,7 @@ from base64 import b64encode
 
 import pytest
 
-from app.store.identity import basic_auth as accounts, mfa as factors, users
+from app.store.identity import basic_auth, mfa, users
 from tests.app.api.people import ADA, Client, Headers
 
 ME = "/api/v1/auth/me"
@@ -21,12 +21,12 @@ async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
     assert (await client.get(ME, headers=basic(ADA["email"]))).status_code == 200
     account = await users.named(ADA["email"])
     assert account is not None
-    await factors.begin(account.id)
+    await mfa.begin(account.id)
     monkeypatch.setattr("app.security.credentials.totp.step_of", lambda *_: 1)
-    fit = await factors.fit(account.id, "000000")
+    fit = await mfa.fit(account.id, "000000")
     assert fit is not None
-    assert await factors.confirm(account.id, fit)
-    accounts.forget()
+    assert await mfa.confirm(account.id, fit)
+    basic_auth.forget()
     reply = await client.get(ME, headers=basic(ADA["email"]))
     assert (reply.status_code, "API key" in reply.json()["error"]["message"]) == (401, True)
     wrong = await client.get(ME, headers=basic(ADA["email"], "not my password"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import due_set as due
+from app import due_set
 from app.store.history import heartbeats as readings
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.incidents import incidents
@@ -39,7 +39,7 @@ async def stored(monitor_id: str, *seen: Status) -> None:
     """Results of a monitor's checks, a second apart, as the worker hands them on."""
     known = {one.series: one for one in await monitors.snapshots(range(1, 9)) if one.monitor_id == monitor_id}
     ((number, snapshot),) = known.items()
-    start = due.now_ms()
+    start = due_set.now_ms()
     results = [
         make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, seen=one)
         for n, one in enumerate(seen)
@@ -123,19 +123,19 @@ async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: 
     monitor = await added(api)
     (old,) = await monitors.snapshots([1])
     await api.post(f"{PATH}/{monitor['id']}/reset")
-    late = make.results(make.outcome(series=old.series, at_ms=due.now_ms(), seen=Status.DOWN))
+    late = make.results(make.outcome(series=old.series, at_ms=due_set.now_ms(), seen=Status.DOWN))
     known = {one.series: one for one in await monitors.snapshots([old.series])}
     assert known == {}
-    await heartbeats.absorb(late, known, due.now_ms())
+    await heartbeats.absorb(late, known, due_set.now_ms())
     assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == Status.UNKNOWN
 
 
 async def test_the_due_set_holds_the_new_series_and_not_the_old_one(api: Any) -> None:
     monitor = await added(api)
-    await due.built()
+    await due_set.built()
     await api.post(f"{PATH}/{monitor['id']}/reset")
     (plan,) = await monitors.plans()
-    assert {slot.series for slot in (await due.claim(10)).slots} == {plan.series} != {1}
+    assert {slot.series for slot in (await due_set.claim(10)).slots} == {plan.series} != {1}
 
 
 async def test_an_outage_that_lasts_ends_with_a_reset_and_stays_on_record(api: Any) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from litestar import Litestar
 
-from app.api.monitoring import push_ingest as pings
+from app.api.monitoring import push_ingest
 from app.api.openapi import document
 from app.store.transactions import monitors
 from schema.targets import Push
@@ -33,7 +33,7 @@ def _given(parameters: Any) -> dict[str, str]:
 
 async def test_a_default_is_accepted_when_it_is_sent(application: Litestar, client: Client) -> None:
     await monitors.add(make.monitor(Push(token=TOKEN)))
-    pings.forget()
+    push_ingest.forget()
     found = defaults(application)
     assert len(found) > 10
     for path, given in found.items():

@@ -8,10 +8,10 @@ import pytest
 from litestar import Litestar
 
 from app import db
-from app.api.http import audit_trail as trail
-from app.security.limits import failed_logins as guesses
+from app.api.http import audit_trail
+from app.security.limits import failed_logins
 from app.settings import Settings
-from app.store.audit import failed_logins as written, log as audit
+from app.store.audit import failed_logins as written, log
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
 from schema.login_attempts import Way
@@ -33,14 +33,14 @@ def basic(login: str) -> dict[str, str]:
 @pytest.fixture
 async def guarded(database: Settings) -> AsyncIterator[Client]:
     """A client of an application that locks out soon, and knows a provider that is not there."""
-    guesses.forget()
-    trail.forget()
+    failed_logins.forget()
+    audit_trail.forget()
     settings = replace(
         database, api_admin_token=ADMIN_TOKEN, oidc_issuer="http://127.0.0.1:9", bruteforce_max_attempts=MOST
     )
     async with calling(served(settings)) as one:
         yield one
-    guesses.forget()
+    failed_logins.forget()
 
 
 async def ada(client: Client) -> dict[str, str]:
@@ -101,7 +101,7 @@ ELSEWHERE = {Way.PASSKEY}  # tried in test_passkeys, where there is an authentic
 async def entries() -> list[AuditEntry]:
     """What is written of failed proofs once everything is; of each kind the newest, which has the whole number."""
     await written.keep(everything=True)
-    found = [one for one in (await audit.browse(AuditQuery(limit=1_000)))[0] if "way" in one.change]
+    found = [one for one in (await log.browse(AuditQuery(limit=1_000)))[0] if "way" in one.change]
     kinds = {(one.change["way"], one.ip, one.resource_id, one.code): one for one in reversed(found)}
     return list(kinds.values())
 
@@ -126,7 +126,7 @@ async def test_what_is_wrong_on_the_websocket_is_recorded(
     application: Litestar, client: Client, message: dict[str, str] | None
 ) -> None:
     del client  # which has the application run
-    guesses.forget()
+    failed_logins.forget()
     async with talking(application, basic("nobody") if message is None else {}) as talk:
         if message:
             talk.say(**message)
@@ -172,36 +172,36 @@ async def test_an_expired_session_is_everyday_and_not_recorded(guarded: Client) 
 
 async def test_a_thousand_addresses_leave_no_more_than_a_minutes_worth(store: Settings) -> None:
     del store
-    guesses.forget()
+    failed_logins.forget()
     for number in range(1_000):
-        guesses.note(Way.BASIC, f"203.0.{number % 250}.{number // 250}", f"user{number}")
-        guesses.note(Way.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
-    found = guesses.due(0.0)
-    assert len(found) <= guesses.MOST + len(Way)
+        failed_logins.note(Way.BASIC, f"203.0.{number % 250}.{number // 250}", f"user{number}")
+        failed_logins.note(Way.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
+    found = failed_logins.due(0.0)
+    assert len(found) <= failed_logins.MOST + len(Way)
     told = await entries()
-    assert len(told) <= guesses.MOST + len(Way)
+    assert len(told) <= failed_logins.MOST + len(Way)
     assert sum(one.change["count"] for one in told) > 1_900  # single ones by login leave entries of their own
 
 
 def test_the_first_is_due_at_once_and_the_rest_of_its_minute_together() -> None:
-    guesses.forget()
-    guesses.note(Way.BASIC, "192.0.2.1", "ada", now_s=1_000)
-    (first,) = guesses.due(1_001)
+    failed_logins.forget()
+    failed_logins.note(Way.BASIC, "192.0.2.1", "ada", now_s=1_000)
+    (first,) = failed_logins.due(1_001)
     assert first[1] == 1
-    guesses.settle([first], 1_001)
+    failed_logins.settle([first], 1_001)
     for _ in range(5):
-        guesses.note(Way.BASIC, "192.0.2.1", "Ada ", now_s=1_002)
-    assert guesses.due(1_059) == []
-    (rest,) = guesses.due(1_060)
+        failed_logins.note(Way.BASIC, "192.0.2.1", "Ada ", now_s=1_002)
+    assert failed_logins.due(1_059) == []
+    (rest,) = failed_logins.due(1_060)
     assert rest[1] == 6
-    guesses.settle([rest], 1_060)
-    assert guesses.due(1_060, everything=True) == []
+    failed_logins.settle([rest], 1_060)
+    assert failed_logins.due(1_060, everything=True) == []
 
 
 def test_what_its_request_leaves_an_entry_of_is_due_with_the_others_of_its_minute() -> None:
-    guesses.forget()
+    failed_logins.forget()
     for account in ("ada", "bob", "bob"):
-        guesses.note(Way.LOGIN, "192.0.2.1", account, now_s=1_000)
-    assert guesses.due(1_001) == []
-    assert [(guess.account, n) for guess, n in guesses.due(1_060)] == [("bob", 2)]
-    guesses.forget()
+        failed_logins.note(Way.LOGIN, "192.0.2.1", account, now_s=1_000)
+    assert failed_logins.due(1_001) == []
+    assert [(guess.account, n) for guess, n in failed_logins.due(1_060)] == [("bob", 2)]
+    failed_logins.forget()

@@ -7,7 +7,7 @@ import pytest
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
-from app.api.http import bodies as body
+from app.api.http import bodies
 from tests import make
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client
 from tests.app.api.test_policy import routes_of
@@ -32,7 +32,7 @@ def bodies_of(application: Litestar) -> list[tuple[str, str, str, list[type[msgs
 
 
 def structs_of(annotation: Any) -> list[type[msgspec.Struct]]:
-    wire = body.wire_type(annotation)
+    wire = bodies.wire_type(annotation)
     parts = getattr(wire, "__args__", (wire,))
     return [one for one in parts if isinstance(one, type) and issubclass(one, msgspec.Struct)]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app.api.monitoring import push_ingest as pings
+from app.api.monitoring import push_ingest
 from schema.field_types import MASK
 from schema.status import Role
 from tests.app.api.cast import signed_in, with_key
@@ -30,7 +30,7 @@ async def added(client: Client, view: str = "monitors", **changes: Any) -> dict[
 
 async def takes(client: Client, token: str) -> int:
     """What a report by this token is answered."""
-    pings.forget()
+    push_ingest.forget()
     return (await client.get(f"{API}/push/{token}")).status_code
 
 

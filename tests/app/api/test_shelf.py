@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
-from app.pages import explorer_bundle as bundle, explorer_files as shelf
+from app.pages import explorer_bundle, explorer_files
 from app.pages.explorer_files import Shelf
 from tests.app.api.people import Client
 
@@ -63,11 +63,11 @@ async def test_a_head_says_how_long_it_is(client: Client) -> None:
     ],
 )
 def test_who_takes_gzip(accept: str, *, takes: bool) -> None:
-    assert shelf.takes_gzip(accept) is takes
+    assert explorer_files.takes_gzip(accept) is takes
 
 
 async def test_a_file_that_is_none_of_them_is_not_there(client: Client) -> None:
-    for name in ("nothing.js", "%2e%2e", "%2e%2e%2fsecret.key", f"{bundle.SPEC_FILE}.gz"):
+    for name in ("nothing.js", "%2e%2e", "%2e%2e%2fsecret.key", f"{explorer_bundle.SPEC_FILE}.gz"):
         assert (await client.get(f"/explorer/{name}")).status_code == 404
 
 
@@ -76,11 +76,14 @@ async def test_many_who_ask_at_once_have_it_made_once_and_by_another_process(tmp
     fresh = Shelf(tmp_path)
     folders = await asyncio.gather(*(fresh.ready() for _ in range(20)))
     assert len(set(folders)) == 1
-    assert names_in(tmp_path) == {shelf.version()}
+    assert names_in(tmp_path) == {explorer_files.version()}
     made = names_in(folders[0])
-    assert made == {*bundle.TYPES, *(f"{name}.gz" for name in bundle.TYPES if name not in bundle.UNPACKED)}
-    text = (folders[0] / bundle.SPEC_FILE).read_bytes()
-    assert gzip.decompress((folders[0] / f"{bundle.SPEC_FILE}.gz").read_bytes()) == text
+    assert made == {
+        *explorer_bundle.TYPES,
+        *(f"{name}.gz" for name in explorer_bundle.TYPES if name not in explorer_bundle.UNPACKED),
+    }
+    text = (folders[0] / explorer_bundle.SPEC_FILE).read_bytes()
+    assert gzip.decompress((folders[0] / f"{explorer_bundle.SPEC_FILE}.gz").read_bytes()) == text
 
 
 def names_in(folder: Path) -> set[str]:
@@ -88,7 +91,7 @@ def names_in(folder: Path) -> set[str]:
 
 
 async def test_it_is_not_made_again_while_it_is_there(tmp_path: Path) -> None:
-    folder = tmp_path / shelf.version()
+    folder = tmp_path / explorer_files.version()
     folder.mkdir()
     assert await Shelf(tmp_path).ready() == folder
     assert not names_in(folder)
@@ -106,7 +109,7 @@ async def test_a_place_that_takes_no_files_is_a_refusal_and_not_tried_with_every
 
 
 def test_nothing_that_answers_requests_makes_the_document() -> None:
-    root = Path(shelf.__file__).parents[2]
+    root = Path(explorer_files.__file__).parents[2]
     callers = [
         str(path.relative_to(root))
         for folder in ("app", "actors", "schema")

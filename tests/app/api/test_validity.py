@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from app import db
-from app.domain.compat import field_names as dialect
+from app.domain.compat import field_names
 from app.store.monitoring import series
 from schema.monitors import Unreadable
 from tests import make
@@ -114,7 +114,7 @@ async def test_what_can_not_be_asked_with_is_named_on_every_way_in(api, type_, c
     monitor = (await api.post(f"{API}/monitors", json=make.monitor_json(type_, USABLE[type_]))).json()
     for way in (api.patch, api.put):
         error_of(await way(f"{API}/monitors/{monitor['id']}", json={"config": config}), f"config.{field}", words)
-    in_its_words = dialect.WORDS.get(type_, {}).get(field.partition(".")[0])
+    in_its_words = field_names.WORDS.get(type_, {}).get(field.partition(".")[0])
     if not in_its_words:
         error_of(
             await api.post(f"{API}/checks/run", json={"plugin_type": type_, "config": config}), f"config.{field}", words

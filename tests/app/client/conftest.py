@@ -10,7 +10,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from msgspec import Struct
 
-from app import response_cache as cache
+from app import response_cache
 from app.processes import child
 from tests.app.api.conftest import application, database
 from tests.app.api.people import ADMIN_TOKEN
@@ -35,7 +35,7 @@ Run = Callable[..., Awaitable[Done]]
 @pytest.fixture
 async def url(application, free_port) -> AsyncIterator[str]:
     """Where the application is served."""
-    cache.wake()
+    response_cache.wake()
     server = Server(application, "127.0.0.1", free_port, interface=Interfaces.ASGI, log_enabled=False)
     serving = asyncio.create_task(server.serve())
     await _until_it_serves(f"http://127.0.0.1:{free_port}")

@@ -11,7 +11,7 @@ from app import cli
 from app.client import screen
 from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
-from app.store.monitoring import rows as monitor_rows
+from app.store.monitoring import rows
 from app.store.transactions import monitors
 from schema.status import Status
 from tests.app.client.test_commands import added
@@ -63,8 +63,8 @@ async def test_what_begins_with_a_dash_is_named_behind_two(watchkeeper: Any) -> 
 
 def test_a_token_of_ours_does_not_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter(["-first", "-second", "third-"])
-    monkeypatch.setattr(monitor_rows, "token_urlsafe", lambda _: next(made))
-    assert monitor_rows.new_token() == "third-"
+    monkeypatch.setattr(rows, "token_urlsafe", lambda _: next(made))
+    assert rows.new_token() == "third-"
 
 
 async def test_an_outage_is_acknowledged_by_its_monitors_name(watchkeeper: Any) -> None:

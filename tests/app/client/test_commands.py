@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from app import due_set as due, live
+from app import due_set, live
 from app.client import screen
 from app.processes import child
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from tests import make
 from tests.pipeline.target import watched
 
@@ -20,9 +20,9 @@ async def added(*, down: bool = False, **changes) -> str:
     changed = await monitors.add(make.monitor(**changes))
     series = changed.plans[0].series
     known = {one.series: one for one in await monitors.snapshots([series])}
-    seen = (make.down if down else make.outcome)(series=series, at_ms=due.now_ms())
-    absorbed = await heartbeats.absorb(make.results(seen), known, due.now_ms())
-    await live.publish(heartbeats.shown(absorbed.kept, known))
+    seen = (make.down if down else make.outcome)(series=series, at_ms=due_set.now_ms())
+    absorbed = await results.absorb(make.results(seen), known, due_set.now_ms())
+    await live.publish(results.shown(absorbed.kept, known))
     return changed.monitor.id
 
 
@@ -109,9 +109,9 @@ async def test_tail_prints_heartbeats_as_they_come(environment, tmp_path, monito
     (one,), _ = await monitors.browse(monitors.MonitorQuery())
     known = {1: (await monitors.snapshots([1]))[0]}
     while not line.done():
-        seen = make.down(series=1, at_ms=due.now_ms())
-        absorbed = await heartbeats.absorb(make.results(seen), known, due.now_ms())
-        await live.publish(heartbeats.shown(absorbed.kept, known))
+        seen = make.down(series=1, at_ms=due_set.now_ms())
+        absorbed = await results.absorb(make.results(seen), known, due_set.now_ms())
+        await live.publish(results.shown(absorbed.kept, known))
         await asyncio.wait([line], timeout=0.2)
     process.terminate()
     await process.communicate()

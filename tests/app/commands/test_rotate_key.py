@@ -12,14 +12,14 @@ import pytest
 import redis
 
 from app import cli, db, nodes, settings as configuration
-from app.commands import rotate_key as rotation
+from app.commands import rotate_key
 from app.processes import preflight
 from app.security.secrets import sealing
 from app.settings import BadSettings, Settings
 from app.store.alerting import channels
 from app.store.monitoring import proxies
-from app.store.system import secret_rotation as reseal
-from app.store.tables import encrypted_columns as sealed
+from app.store.system import secret_rotation
+from app.store.tables import encrypted_columns
 from app.store.transactions import monitors
 from schema.targets.http import HttpBearerAuth
 from tests import make
@@ -67,7 +67,7 @@ async def filled(settings: Settings) -> None:
 async def texts() -> list[str]:
     return [
         row["text"]
-        for place in sealed.PLACES
+        for place in encrypted_columns.PLACES
         for row in await db.rows(f"SELECT {place.column} AS text FROM {place.table}")
     ]
 
@@ -89,9 +89,9 @@ def holds_all(found: list[str]) -> bool:
 def test_everything_is_sealed_by_the_new_key_and_the_old_one_stays_until_forgotten(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
-    assert rotation.run(keyed, forget=False).startswith("3 rows")
+    assert rotate_key.run(keyed, forget=False).startswith("3 rows")
     assert (len(lines(keyed)), lines(keyed)[1]) == (2, old)
-    assert rotation.run(keyed, forget=True).startswith("0 rows")
+    assert rotate_key.run(keyed, forget=True).startswith("0 rows")
     assert lines(keyed) != [old]
     assert len(lines(keyed)) == 1
     assert holds_all(asyncio.run(opens(keyed)))
@@ -102,42 +102,42 @@ def test_an_interrupted_rotation_goes_on_with_the_key_it_began_with(keyed: Setti
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
     new = configuration.new_secret_key()
-    rotation.write(key_file(keyed), new, old)  # and then the power went
+    rotate_key.write(key_file(keyed), new, old)  # and then the power went
     assert holds_all(asyncio.run(opens(keyed)))
-    assert rotation.run(keyed, forget=False).startswith("3 rows")
+    assert rotate_key.run(keyed, forget=False).startswith("3 rows")
     assert lines(keyed) == [new, old]
 
 
 def test_forgetting_seals_what_is_left_first(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
-    rotation.write(key_file(keyed), configuration.new_secret_key(), old)
-    assert rotation.run(keyed, forget=True).startswith("3 rows")
+    rotate_key.write(key_file(keyed), configuration.new_secret_key(), old)
+    assert rotate_key.run(keyed, forget=True).startswith("3 rows")
     assert holds_all(asyncio.run(opens(keyed)))
 
 
 def test_a_key_in_the_environment_is_rotated_with_the_old_one_beside_it(database: Settings) -> None:
     asyncio.run(filled(database))
     with pytest.raises(BadSettings, match="API_SECRET_KEY_PREVIOUS"):
-        rotation.run(database, forget=False)
+        rotate_key.run(database, forget=False)
     both = replace(database, api_secret_key="k" * 32, api_secret_key_previous=database.api_secret_key)
     assert holds_all(asyncio.run(opens(both)))
-    assert rotation.run(both, forget=False).startswith("3 rows")
+    assert rotate_key.run(both, forget=False).startswith("3 rows")
     assert holds_all(asyncio.run(opens(replace(both, api_secret_key_previous=""))))
 
 
 def test_what_no_key_opens_keeps_the_old_key_known(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     key_file(keyed).write_text("somebody-elses-key-1\nsomebody-elses-key-2\n")
-    with pytest.raises(rotation.Unfinished, match="3 rows"):
-        rotation.run(keyed, forget=True)
+    with pytest.raises(rotate_key.Unfinished, match="3 rows"):
+        rotate_key.run(keyed, forget=True)
     assert len(lines(keyed)) == 2
 
 
 def test_a_running_installation_must_be_stopped_first(keyed: Settings) -> None:
     held = preflight.hold(keyed.data_dir)
     with pytest.raises(BadSettings, match="in use by another"):
-        rotation.run(keyed, forget=False)
+        rotate_key.run(keyed, forget=False)
     os.close(held)
     assert not key_file(keyed).exists()
 
@@ -146,7 +146,7 @@ def test_processes_that_run_by_themselves_are_named(keyed: Settings) -> None:
     with redis.Redis.from_url(keyed.redis_url) as client:
         client.set(nodes.KEY + "worker-1", msgspec.json.encode(nodes.this("worker")))
     with pytest.raises(BadSettings, match=r"stop these first: worker-"):
-        rotation.run(keyed, forget=False)
+        rotate_key.run(keyed, forget=False)
 
 
 async def test_a_value_of_the_first_form_still_opens_and_is_sealed_anew(store: Settings) -> None:
@@ -154,9 +154,9 @@ async def test_a_value_of_the_first_form_still_opens_and_is_sealed_anew(store: S
     await proxies.add(make.proxy(password="sesame"))
     await db.rows("UPDATE proxies SET config = replace(config, ?1, ?2)", sealing.shut("x")[:19], "sealed:v1:")
     assert "sealed:v1:" in (await texts())[0]
-    assert await reseal.left() == 1
-    assert await reseal.everything() == 1
-    assert await reseal.left() == 0
+    assert await secret_rotation.left() == 1
+    assert await secret_rotation.everything() == 1
+    assert await secret_rotation.left() == 0
 
 
 def test_the_command_says_what_was_done(
@@ -185,4 +185,4 @@ def sealing_modules() -> Iterator[str]:
 
 def test_whatever_the_store_seals_is_in_the_list_of_what_is_sealed_anew() -> None:
     assert list(sealing_modules()) == sorted(WRITERS)
-    assert set(WRITERS.values()) == {place.table for place in sealed.PLACES}
+    assert set(WRITERS.values()) == {place.table for place in encrypted_columns.PLACES}

@@ -5,15 +5,15 @@ import string
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain import config_rules as validation
-from app.domain.config_rules import http as web
+from app.domain import config_rules
+from app.domain.config_rules import http
 from schema.targets import Http, Tcp, Website, WebSocket
 from schema.targets.http import Encoding, JsonLanguage
 from tests.actors.probes import certificates
 
 
 def faults(**fields) -> dict[str, str]:
-    return {one.field: one.message for one in validation.field_errors(Http(url="http://127.0.0.1/", **fields))}
+    return {one.field: one.message for one in config_rules.field_errors(Http(url="http://127.0.0.1/", **fields))}
 
 
 NAMES = st.text(max_size=20) | st.sampled_from(["X-A", "x_b", "", ":path", "X A", "X-A:", "Connection", "TE", "Host"])
@@ -28,13 +28,13 @@ SITES = {
 def test_what_is_sent_as_a_header_is_one_and_frames_nothing(kind, name, value):
     """Names are tokens (RFC 9110, 5.1), none of them is the message's own frame, and values are one line."""
     is_token = bool(name) and all(one in string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~" for one in name)
-    holds = is_token and name.lower() not in web.FRAMING and not set(value) & set("\r\n\0")
-    assert (not validation.field_errors(kind(**SITES[kind], headers={name: value}))) is holds
+    holds = is_token and name.lower() not in http.FRAMING and not set(value) & set("\r\n\0")
+    assert (not config_rules.field_errors(kind(**SITES[kind], headers={name: value}))) is holds
 
 
-@pytest.mark.parametrize("name", sorted(web.HANDSHAKE))
+@pytest.mark.parametrize("name", sorted(http.HANDSHAKE))
 def test_a_websocket_agrees_by_itself(name):
-    assert validation.field_errors(WebSocket(url="ws://a.test", headers={name.title(): "x"}))
+    assert config_rules.field_errors(WebSocket(url="ws://a.test", headers={name.title(): "x"}))
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_certificate_and_key_must_belong_together(tmp_path):
 
 
 def test_types_without_such_rules_hold():
-    assert validation.field_errors(Tcp(host="a", port=1)) == []
+    assert config_rules.field_errors(Tcp(host="a", port=1)) == []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app import queue as queues
-from app.live import publisher as press
+from app import queue
+from app.live import publisher
 from app.live.hub import Hub
 from app.settings import Settings
 from tests.app.live.ears import Ear, Stoppable
@@ -18,7 +18,7 @@ from tests.app.live.ears import Ear, Stoppable
 @pytest.fixture(autouse=True)
 def nothing_untold() -> None:
     """No test inherits another one's holes."""
-    press._untold.clear()
+    publisher._untold.clear()
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def hub(queue: Settings) -> AsyncIterator[Hub]:
 
 
 async def _listening() -> AsyncIterator[Hub]:
-    one = Hub(queues.client())
+    one = Hub(queue.client())
     one.start()
     async with asyncio.timeout(10):
         while not one._heard:
@@ -65,7 +65,7 @@ def stoppable() -> Iterator[Stoppable]:
 @pytest.fixture
 async def fragile_hub(settings: Settings, stoppable: Stoppable) -> AsyncIterator[Hub]:
     """A hub on the Valkey that can be stopped."""
-    await queues.start(replace(settings, redis_url=f"unix://{stoppable.listen}"))
+    await queue.start(replace(settings, redis_url=f"unix://{stoppable.listen}"))
     async for one in _listening():
         yield one
-    await queues.stop()
+    await queue.stop()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import embedded_valkey as embedded
+from app import embedded_valkey
 from app.live.hub import Hub
 from app.live.subscriber import Reader
 from schema.events import Event, EventKind
@@ -73,14 +73,14 @@ class Stoppable:
 
     def __init__(self, place: Path) -> None:
         self.listen = place / "valkey.sock"
-        self._command = embedded.command(place, self.listen)
+        self._command = embedded_valkey.command(place, self.listen)
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         self._server = subprocess.Popen(self._command)
         for _ in range(500):
-            if embedded.answers(self.listen):
+            if embedded_valkey.answers(self.listen):
                 return
             time.sleep(0.02)
         pytest.fail("Valkey did not answer within 10 s")

@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import Callable
 
 from app import live, queue as queues
-from app.live import replay_buffer as tape
+from app.live import replay_buffer
 from app.live.hub import Hub
 from app.live.subscriber import Message
 from app.settings import Settings
@@ -97,7 +97,7 @@ async def test_a_redis_that_forgot_its_numbers_gets_higher_ones(fragile_hub: Hub
     listener = Ear(fragile_hub).follow("events")
     await live.publish_events([event()])
     (first,) = await listener.until(1)
-    await queues.client().hset(tape.COUNTERS, "events", 7)
+    await queues.client().hset(replay_buffer.COUNTERS, "events", 7)
     await queues.client().execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
     await listener.until(2)
     await live.publish_events([event()])
@@ -127,7 +127,7 @@ async def test_replay_marks_what_redis_no_longer_holds(hub: Hub, ear: Ears) -> N
     listener = ear("events")
     await live.publish_events([event(), event(), event()])
     first, second, third = (one["seq"] for one in await listener.until(3))
-    await queues.client().xdel(tape.tape_key("events"), f"{first}-0", f"{second}-0")
+    await queues.client().xdel(replay_buffer.tape_key("events"), f"{first}-0", f"{second}-0")
     lost, kept = await replayed(hub, "events", first - 1)
     assert (lost, kept.seq) == (Message("events", second), third)
 
@@ -139,7 +139,7 @@ async def test_replay_without_a_tape_is_one_gap(hub: Hub) -> None:
 async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears) -> None:
     listener = ear("events")
     for rubbish in (b"", b"events x\n{}", b"heartbeats 99999999999999\nno JSON", b"unknown 5\n{}"):
-        await queues.client().publish(tape.wire_of(queues.client()), rubbish)
+        await queues.client().publish(replay_buffer.wire_of(queues.client()), rubbish)
     await live.publish_events([event()])
     await listener.until(1)
     assert listener.told == ["event"]

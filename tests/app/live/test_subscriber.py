@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from hypothesis import given, strategies as st
 
-from app.live import subscriber as readers
+from app.live import subscriber
 from app.live.subscriber import BACKLOG, Message, Reader
 
 SENDS = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 3 * BACKLOG)), max_size=6)
@@ -116,4 +116,4 @@ async def _sent(sends: list[tuple[str, int]]) -> list[Any]:
 
 
 def test_the_backlog_is_what_the_page_on_the_websocket_says() -> None:
-    assert readers.BACKLOG == 256
+    assert subscriber.BACKLOG == 256

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app import setup_token as welcome
-from app.processes import child, supervisor as parent
+from app import setup_token
+from app.processes import child, supervisor
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -89,7 +89,7 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
 
 
 def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
-    token = (tmp_path / "data" / welcome.FILE).read_text().strip()
+    token = (tmp_path / "data" / setup_token.FILE).read_text().strip()
     assert up.said().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
@@ -156,4 +156,4 @@ def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
     [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
 )
 def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
-    assert parent.url_of(replace(settings, server_host=host, server_port=80)) == url
+    assert supervisor.url_of(replace(settings, server_host=host, server_port=80)) == url

@@ -3,12 +3,12 @@
 from typing import Any
 
 from app import db
-from app.domain.incidents import lifecycle as outages
+from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import Outage
-from app.store.alerting import channels, suppression as gates
+from app.store.alerting import channels, suppression
 from app.store.alerting.suppression import Candidate, Gate
 from app.store.monitoring import series
-from app.store.transactions import escalations as escalating, monitors, results as heartbeats
+from app.store.transactions import escalations, monitors, results
 from app.store.transactions.results import Absorbed
 from schema.events import EventKind
 from schema.jobs import Outcome
@@ -36,7 +36,7 @@ async def absorbed(monitor_id: str, outcome: Outcome, now_ms: int = 0) -> Absorb
     (no,) = await series.of(monitor_id)
     known = {one.series: one for one in await series.snapshots([no])}
     mine = make.outcome(series=no, at_ms=outcome.at_ms, seen=outcome.seen)
-    return await heartbeats.absorb(make.results(mine), known, now_ms or outcome.at_ms)
+    return await results.absorb(make.results(mine), known, now_ms or outcome.at_ms)
 
 
 async def fails(monitor_id: str, at_ms: int = NOW) -> Absorbed:
@@ -54,8 +54,8 @@ async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
     (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
     outage = Outage(**dict(row))
     async with db.writing():
-        told = outages.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
-        await escalating.owe_to([(told, [ops])], at_ms)
+        told = lifecycle.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
+        await escalations.owe_to([(told, [ops])], at_ms)
     assert outage.monitor_id == monitor_id
 
 
@@ -64,7 +64,7 @@ async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Gate]:
     rows = await db.rows(_OPEN, now_ms)
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
     async with db.writing():
-        found = await gates.of(candidates, now_ms)
+        found = await suppression.of(candidates, now_ms)
     return {(one.monitor_id or "", str(one.kind)): found[one.id] for one in candidates}
 
 
@@ -73,7 +73,7 @@ async def settled(now_ms: int = NOW) -> list[str]:
     rows = [dict(row) for row in await db.rows(_OPEN + " ORDER BY d.at_ms, e.kind", now_ms)]
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
     async with db.writing():
-        found = await gates.of(candidates, now_ms)
+        found = await suppression.of(candidates, now_ms)
         for one in candidates:
             await _settle(one.id, found[one.id], now_ms)
     return [f"{one.kind}: {found[one.id].reason or found[one.id].action}" for one in candidates]

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from app import db
-from app.store.alerting import channels, delivery_claims as claims, delivery_results as settlements
+from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import Claimed
 from app.store.alerting.delivery_results import Settled
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.channels import ChannelConfig
 from schema.jobs import Outcome
 from schema.monitors import Snapshot
@@ -33,7 +33,7 @@ class Owing:
         return await self._absorb(make.outcome(series=self.numbers[monitor], at_ms=at_ms), now_ms)
 
     async def _absorb(self, outcome: Outcome, now_ms: int | None) -> str:
-        absorbed = await heartbeats.absorb(make.results(outcome), self.known, now_ms or outcome.at_ms)
+        absorbed = await results.absorb(make.results(outcome), self.known, now_ms or outcome.at_ms)
         (id_,) = absorbed.deliveries[self.channel_id]
         return id_
 
@@ -57,17 +57,17 @@ async def owing(count: int = 1, config: ChannelConfig | None = None, *, reminder
 
 async def claimed(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list[str]:
     """Ids of the messages that go."""
-    return [one.id for one in await claims.claim(ids, now_ms, **options)]
+    return [one.id for one in await delivery_claims.claim(ids, now_ms, **options)]
 
 
 async def taken(ids: Sequence[str], now_ms: int = NOW) -> list[Claimed]:
     """The messages that go."""
-    return await claims.claim(ids, now_ms)
+    return await delivery_claims.claim(ids, now_ms)
 
 
 async def settled(*results: Settled, now_ms: int = NOW) -> dict[str, list[str]]:
     """How tries went."""
-    return await settlements.settle(results, now_ms)
+    return await delivery_results.settle(results, now_ms)
 
 
 async def state(id_: str) -> tuple[str, int, str]:

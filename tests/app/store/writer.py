@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app import db, settings as configuration
 from app.security.secrets import sealing
-from app.store.audit import log as audit
+from app.store.audit import log
 from tests import make
 
 
@@ -17,7 +17,7 @@ async def run(number: int) -> None:
     sealing.prepare(settings)
     await db.start(settings, connections=2)
     for no in range(number):
-        await audit.record(make.deed(action=f"{os.getpid()}.{no}"))
+        await log.record(make.deed(action=f"{os.getpid()}.{no}"))
     await db.stop()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.probes.kit import expiring as sightings
+from actors.probes.kit import expiring
 from schema.jobs import Ends
 from schema.status import Status
 from schema.targets import Http, Mail, Ssl, Tcp
@@ -53,7 +53,7 @@ async def test_an_address_is_looked_at_when_that_was_asked_for(check, tmp_path, 
 async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-2)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
-    assert (outcome.seen, outcome.ends) == (Status.DOWN, sightings.EXPIRED)
+    assert (outcome.seen, outcome.ends) == (Status.DOWN, expiring.EXPIRED)
 
 
 async def test_a_certificate_of_nobody_we_trust_is_no_expired_one(check, tmp_path):

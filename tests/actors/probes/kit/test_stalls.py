@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from actors.probes import Tools, outcome_of
-from actors.probes.kit import stalls as doubts
-from app import clock_watch as clock
+from actors.probes.kit import stalls
+from app import clock_watch
 from schema.jobs import Outcome
 from schema.status import Status
 from schema.targets import Tcp
@@ -21,9 +21,9 @@ STILL_S = 1.5
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """Nothing was doubted before."""
-    doubts._looks.clear()
+    stalls._looks.clear()
     yield
-    doubts._looks.clear()
+    stalls._looks.clear()
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_a_limit_that_rings_late_is_our_fault(tools, silent):
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"))
     assert outcome.seen is Status.UNKNOWN
     assert "stood still" in outcome.message
-    assert abs(outcome.look_ms - clock.now_ms()) < 60_000
+    assert abs(outcome.look_ms - clock_watch.now_ms()) < 60_000
 
 
 async def test_a_limit_that_rings_in_time_is_the_targets(tools, silent):
@@ -59,7 +59,7 @@ async def test_a_limit_that_rings_in_time_is_the_targets(tools, silent):
 
 
 async def test_any_failure_while_we_stood_still_is_doubted(tools, free_port):
-    ticking = asyncio.create_task(clock.watch.keep(lambda _: None))
+    ticking = asyncio.create_task(clock_watch.watch.keep(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=free_port), timeout_ms=5_000)
@@ -68,7 +68,7 @@ async def test_any_failure_while_we_stood_still_is_doubted(tools, free_port):
 
 
 async def test_an_answer_that_came_all_the_same_counts(tools, silent):
-    ticking = asyncio.create_task(clock.watch.keep(lambda _: None))
+    ticking = asyncio.create_task(clock_watch.watch.keep(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent), timeout_ms=5_000)
@@ -78,21 +78,21 @@ async def test_an_answer_that_came_all_the_same_counts(tools, silent):
 
 async def test_a_worker_that_is_always_slow_is_not_kept_busy(tools, silent):
     seen = []
-    for _ in range(doubts.LOOKS + 2):
+    for _ in range(stalls.LOOKS + 2):
         stand_still(0.1)
         seen.append(await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220")))
-    assert [bool(one.look_ms) for one in seen] == [True] * doubts.LOOKS + [False] * 2
+    assert [bool(one.look_ms) for one in seen] == [True] * stalls.LOOKS + [False] * 2
     assert {one.seen for one in seen} == {Status.UNKNOWN}
 
 
 async def test_a_limit_that_rang_in_time_is_the_targets_however_long_the_end_takes():
-    limit = clock.Limit(0.05)
+    limit = clock_watch.Limit(0.05)
     with pytest.raises(TimeoutError):
         await ends_slowly(limit)
     assert limit.late_s < 2
 
 
-async def ends_slowly(limit: clock.Limit) -> None:
+async def ends_slowly(limit: clock_watch.Limit) -> None:
     async with limit:
         try:
             await asyncio.sleep(60)

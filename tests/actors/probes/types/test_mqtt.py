@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from actors.probes.protocols import mqtt as mqttwire
+from actors.probes.protocols import mqtt
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
@@ -22,7 +22,7 @@ PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long":
 
 def publish_packet(topic: str, payload: bytes) -> bytes:
     """A message to be retained."""
-    return mqttwire._packet(0x31, mqttwire._text(f"house/{topic}") + payload)
+    return mqtt._packet(0x31, mqtt._text(f"house/{topic}") + payload)
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def broker(place):
 async def server(broker):
     """The broker's port, its messages retained."""
     reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
-    writer.write(mqttwire.connect("filling", "ada", "se same/#"))
-    await mqttwire.accepted(reader)
+    writer.write(mqtt.connect("filling", "ada", "se same/#"))
+    await mqtt.accepted(reader)
     for topic, payload in PAYLOADS.items():
         writer.write(publish_packet(topic, payload))
-    writer.write(mqttwire.DISCONNECT)
+    writer.write(mqtt.DISCONNECT)
     await reader.read()
     writer.close()
     return broker[0]
@@ -185,10 +185,10 @@ async def test_a_message_that_was_kept_is_passed_over_on_request(check, broker, 
 async def test_a_message_that_is_sent_now_is_not_passed_over(check, broker, server, port):
     async def publish(stop):
         reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
-        writer.write(mqttwire.connect("sending", "ada", "se same/#"))
-        await mqttwire.accepted(reader)
+        writer.write(mqtt.connect("sending", "ada", "se same/#"))
+        await mqtt.accepted(reader)
         while not stop.is_set():
-            writer.write(mqttwire._packet(0x30, mqttwire._text("house/word") + b"fresh"))
+            writer.write(mqtt._packet(0x30, mqtt._text("house/word") + b"fresh"))
             await asyncio.sleep(0.05)
         writer.close()
 

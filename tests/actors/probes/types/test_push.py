@@ -7,7 +7,7 @@ import pytest
 from actors.probes import outcome_of
 from app import db, queue as queues
 from app.domain.schedule.cron import last_cron
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.heartbeat_texts import PUSHED, REPORTED, STARTED
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.status import Status
@@ -61,7 +61,7 @@ async def test_what_redis_has_lost_the_record_still_knows(store, queue, tools):
     await monitors.add(make.monitor(Push()))
     (snapshot,) = await monitors.snapshots([1])
     pushed = Outcome(1, 1, SLOT_MS - 1_000, UP, code=PUSHED, early=True)
-    await heartbeats.absorb(ResultBatch([pushed]), {1: snapshot}, SLOT_MS)
+    await results.absorb(ResultBatch([pushed]), {1: snapshot}, SLOT_MS)
     assert (await at_slot(tools)).seen is UP
     assert (await at_slot(tools, series=2)).seen is DOWN
 
@@ -101,7 +101,7 @@ async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queu
     (snapshot,) = await monitors.snapshots([1])
     start = Outcome(1, 1, SLOT_MS - 601_000, UNKNOWN, code=STARTED, early=True)
     report_before = Outcome(1, 1, SLOT_MS - 700_000, UP, code=PUSHED, early=True)
-    await heartbeats.absorb(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
+    await results.absorb(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
     assert (outcome.seen, outcome.message) == (DOWN, "started, and not finished within 600 s")
 

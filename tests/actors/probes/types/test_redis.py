@@ -5,7 +5,7 @@ import pytest
 import redis as client
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from app import embedded_valkey as embedded
+from app import embedded_valkey
 from schema.assertions import CertificateDays, Consequence, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -22,7 +22,7 @@ def server(tmp_path_factory):
     """A Valkey with a password, a user of its own and two keys; its port."""
     place, port = tmp_path_factory.mktemp("redis"), a_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", "se same/#", "--save", ""]
-    with running([str(embedded.binary()), *options], place, port):
+    with running([str(embedded_valkey.binary()), *options], place, port):
         with client.Redis(port=port, password="se same/#", db=3) as filling:
             filling.rpush("jobs", "a", "b", "c")
             filling.acl_setuser(

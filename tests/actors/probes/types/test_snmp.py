@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies
 from msgspec import Struct, ValidationError, convert
 
-from actors.probes.protocols import snmp_messages as messages, snmp_usm as usm
+from actors.probes.protocols import snmp_messages, snmp_usm
 from actors.probes.protocols.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
@@ -85,7 +85,7 @@ def _until_it_answers(port, process, log) -> None:
         for _ in range(100):
             assert process.poll() is None, log.read_text()
             try:
-                line.send(messages.enveloped("2c", "known", messages.get(1, NAME)))
+                line.send(snmp_messages.enveloped("2c", "known", snmp_messages.get(1, NAME)))
                 line.recv(1_000)
             except OSError:
                 time.sleep(0.05)
@@ -175,7 +175,7 @@ async def test_whoever_may_not_ask_is_told_so(check, server, fields, message):
     assert outcome.message.startswith(message)
 
 
-def reply(name=NAME, value=None, *, status=0, kind=messages.RESPONSE, version="2c"):
+def reply(name=NAME, value=None, *, status=0, kind=snmp_messages.RESPONSE, version="2c"):
     """Answers every question of version 2c like this."""
     value = octets("shop") if value is None else value
 
@@ -183,7 +183,7 @@ def reply(name=NAME, value=None, *, status=0, kind=messages.RESPONSE, version="2
         own = elements(elements(elements(data)[0][1])[2][1])[0][1]
         binding = element(SEQUENCE, element(SEQUENCE, oid(name), value))
         pdu = element(kind, element(0x02, own), integer(status), integer(0), binding)
-        return [messages.enveloped(version, "known", pdu)]
+        return [snmp_messages.enveloped(version, "known", pdu)]
 
     return answers
 
@@ -194,10 +194,10 @@ def reply(name=NAME, value=None, *, status=0, kind=messages.RESPONSE, version="2
         (reply(status=5), f"{NAME}: the device refuses: a general error"),
         (reply(status=99), f"{NAME}: the device refuses: error 99"),
         (reply(value=element(0x82)), f"{NAME}: the device has nothing more"),
-        (reply(value=element(messages.ADDRESS, b"abc")), "the value can't be read"),
+        (reply(value=element(snmp_messages.ADDRESS, b"abc")), "the value can't be read"),
         (reply(value=element(0x02)), "the value can't be read"),
         (reply(version="1"), "no answer to 3 requests"),
-        (reply(kind=messages.GET), "no answer to 3 requests"),
+        (reply(kind=snmp_messages.GET), "no answer to 3 requests"),
         (lambda data: [data], "no answer to 3 requests"),
         (lambda data: [b"", b"\x30\x80", b"\xff" * 9_000, data[:-1]], "no answer to 3 requests"),
         (lambda _: [b"\x30\x00"] * 200, "no answer to 3 requests"),
@@ -213,14 +213,14 @@ async def test_an_answer_that_is_none_is_down(check, answers, message):
 
 async def test_nobody_can_answer_for_the_device(check):
     """A message without the user's code is no answer to a question that has one."""
-    engine = usm.Engine(b"\x80\0\0\0\x01", 1, 1)
+    engine = snmp_usm.Engine(b"\x80\0\0\0\x01", 1, 1)
 
     def answers(data):
         ((_, inner),) = elements(data)
         own = number(elements(elements(inner)[1][1])[0][1])
         binding = element(SEQUENCE, element(SEQUENCE, oid(NAME), octets("forged")))
-        pdu = element(messages.RESPONSE, integer(1), integer(0), integer(0), binding)
-        return [usm.written(pdu, own, usm.User(), engine)]
+        pdu = element(snmp_messages.RESPONSE, integer(1), integer(0), integer(0), binding)
+        return [snmp_usm.written(pdu, own, snmp_usm.User(), engine)]
 
     async with datagrams(answers) as port:
         outcome = await check(at(port, **USERS[0]))
@@ -234,7 +234,7 @@ async def test_a_device_that_is_not_there_is_down(check):
 
 @given(strategies.binary(max_size=100))
 def test_any_bytes_are_read_or_refused(data):
-    for reading in (lambda: messages.opened("2c", data), lambda: usm.read(data, 1, usm.User())):
+    for reading in (lambda: snmp_messages.opened("2c", data), lambda: snmp_usm.read(data, 1, snmp_usm.User())):
         with pytest.raises(ValueError, match=r".*"):
             reading()
 
@@ -243,36 +243,36 @@ def test_any_bytes_are_read_or_refused(data):
     ("tag", "body", "value"),
     [
         (0x02, b"\xff", -1),
-        (messages.COUNTER, b"\xff\xff\xff\xff", 4_294_967_295),
-        (messages.COUNTER_64, b"\0" + b"\xff" * 8, 2**64 - 1),
-        (messages.ADDRESS, b"\x7f\0\0\x01", "127.0.0.1"),
+        (snmp_messages.COUNTER, b"\xff\xff\xff\xff", 4_294_967_295),
+        (snmp_messages.COUNTER_64, b"\0" + b"\xff" * 8, 2**64 - 1),
+        (snmp_messages.ADDRESS, b"\x7f\0\0\x01", "127.0.0.1"),
         (OCTETS, b"\0\x1b\x44", "00:1b:44"),
         (OCTETS, b"two\nlines", "two\nlines"),
         (NULL, b"", None),
-        (messages.COUNTER, b"\xff", 255),
+        (snmp_messages.COUNTER, b"\xff", 255),
         (OCTETS, b"shop\0", "shop"),
         (OCTETS, b"\0\0", "00:00"),
         (OCTETS, b"", ""),
-        (messages.GAUGE, b"\x00\x80\x00\x00\x00", 2**31),
-        (messages.UINTEGER, b"\x07", 7),
-        (messages.OPAQUE, bytes.fromhex("9f780440af0a3d"), Decimal("5.47")),
-        (messages.OPAQUE, bytes.fromhex("9f7804c0af0a3d"), Decimal("-5.47")),
-        (messages.OPAQUE, bytes.fromhex("9f780440af0800"), Decimal("5.4697266")),
-        (messages.OPAQUE, bytes.fromhex("9f78047f7fffff"), Decimal("3.40282347e+38")),
-        (messages.OPAQUE, bytes.fromhex("9f78047f800000"), Decimal("Infinity")),
-        (messages.OPAQUE, bytes.fromhex("9f78047fc00000"), "NaN"),
-        (messages.OPAQUE, bytes.fromhex("9f78043dcccccd"), Decimal("0.1")),
-        (messages.OPAQUE, bytes.fromhex("9f79084015e147ae147ae1"), Decimal("5.47")),
-        (messages.OPAQUE, bytes.fromhex("9f7a02ff38"), -200),
-        (messages.OPAQUE, bytes.fromhex("9f7b0900ffffffffffffffff"), 2**64 - 1),
-        (messages.OPAQUE, bytes.fromhex("9f7608ffffffffffffffff"), 2**64 - 1),
-        (messages.OPAQUE, bytes.fromhex("9f780340af0a"), "9f:78:03:40:af:0a"),
-        (messages.OPAQUE, b"\x04\x01a", "04:01:61"),
-        (messages.OPAQUE, b"", ""),
+        (snmp_messages.GAUGE, b"\x00\x80\x00\x00\x00", 2**31),
+        (snmp_messages.UINTEGER, b"\x07", 7),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f780440af0a3d"), Decimal("5.47")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f7804c0af0a3d"), Decimal("-5.47")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f780440af0800"), Decimal("5.4697266")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f78047f7fffff"), Decimal("3.40282347e+38")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f78047f800000"), Decimal("Infinity")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f78047fc00000"), "NaN"),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f78043dcccccd"), Decimal("0.1")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f79084015e147ae147ae1"), Decimal("5.47")),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f7a02ff38"), -200),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f7b0900ffffffffffffffff"), 2**64 - 1),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f7608ffffffffffffffff"), 2**64 - 1),
+        (snmp_messages.OPAQUE, bytes.fromhex("9f780340af0a"), "9f:78:03:40:af:0a"),
+        (snmp_messages.OPAQUE, b"\x04\x01a", "04:01:61"),
+        (snmp_messages.OPAQUE, b"", ""),
     ],
 )
 def test_values_read_as_people_write_them(tag, body, value):
-    assert messages.Reply(messages.RESPONSE, 1, 0, NAME, tag, body).value == value
+    assert snmp_messages.Reply(snmp_messages.RESPONSE, 1, 0, NAME, tag, body).value == value
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
-from actors.probes.net import certificate_details as leaf
+from actors.probes.net import certificate_details
 from actors.probes.net.certificate_details import leaf_of
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED
@@ -182,8 +182,8 @@ async def test_nobody_listening_is_down_and_metadata_out_of_reach(check, free_po
 
 
 def test_a_certificate_of_many_names_is_read_and_not_kept():
-    before = leaf._kept.cache_info().currsize
+    before = certificate_details._kept.cache_info().currsize
     read = leaf_of(own(*(f"{n}.many.example" for n in range(3_000)))[0].public_bytes(Encoding.DER))
     assert read.covers("2999.many.example")
     assert not read.covers("3000.many.example")
-    assert leaf._kept.cache_info().currsize == before
+    assert certificate_details._kept.cache_info().currsize == before

@@ -16,7 +16,7 @@ from actors.senders import Undelivered, send
 from actors.senders.kit.context import Tools
 from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, Once, encrypted
 from actors.senders.providers import webpush
-from app.domain import config_rules as validation
+from app.domain import config_rules
 from app.domain.alerting import vapid
 from schema.channels import Webpush
 from schema.events import EventKind
@@ -164,7 +164,7 @@ async def test_keys_that_are_none_are_refused_when_kept_and_when_used(
     changes: dict[str, str], field: str, receiver: Receiver, tools: Tools
 ) -> None:
     config: Webpush = subscribed(receiver.url, **changes)
-    assert [one.field for one in validation.field_errors(config)] == [field] * bool(field)
+    assert [one.field for one in config_rules.field_errors(config)] == [field] * bool(field)
     if field:
         with pytest.raises(Undelivered, match="keys are not what they should be") as failed:
             await send(config, given.message(), tools)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.domain.alerting import sample_events
-from app.domain.text import template_variables as bindings
+from app.domain.text import template_variables
 from schema.events import EventKind
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
@@ -71,7 +71,7 @@ async def test_a_channel_keeps_no_template_that_can_not_be_read(api):
 
 async def test_every_name_is_told_with_its_meaning_and_an_example(api):
     told = (await api.get(f"{PATH}/variables")).json()["variables"]
-    assert {one["name"] for one in told} == bindings.NAMES
+    assert {one["name"] for one in told} == template_variables.NAMES
     examples = {one["name"]: one["example"] for one in told}
     assert (examples["monitor.name"], examples["ping"]) == ("Shop", 41.6)
     assert examples["data"] == sample_events.of(EventKind.MONITOR_DOWN).data

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import due_set as due
-from app.store.transactions import monitors, results as heartbeats
+from app import due_set
+from app.store.transactions import monitors, results
 from schema.results import VERDICTS
 from schema.status import Status
 from tests import make
@@ -21,13 +21,13 @@ async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.add(make.monitor(name=name)) for name in ("one", "two")]
     known = {one.series: one for one in await monitors.snapshots([one.plans[0].series for one in added])}
-    now = due.now_ms()
+    now = due_set.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 2) else make.outcome)(series=no, at_ms=now - int(ago * HOUR_MS))
         for no, one in known.items()
         for ago in AGO_H
     ]
-    await heartbeats.absorb(make.results(*seen), known, now)
+    await results.absorb(make.results(*seen), known, now)
     return client
 
 

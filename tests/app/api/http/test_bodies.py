@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.api.http import bodies as body
-from app.domain.validation import structs as fitting
+from app.api.http import bodies
+from app.domain.validation import structs
 from app.errors import Invalid, Malformed
 from schema.channels import ChannelDraft
 from schema.monitors import MonitorDraft, MonitorPatch
@@ -17,12 +17,12 @@ from tests import make
 def wrong(sent: Any, type_: Any) -> dict[str, str]:
     """field → message of everything that is refused."""
     with pytest.raises(Invalid) as refused:
-        body.decoded(msgspec.json.encode(sent), type_)
+        bodies.decoded(msgspec.json.encode(sent), type_)
     return {one.field: one.message for one in refused.value.fields}
 
 
 def test_a_draft_becomes_the_variant_its_type_says() -> None:
-    draft = body.decoded(msgspec.json.encode(make.monitor_json()), MonitorDraft)
+    draft = bodies.decoded(msgspec.json.encode(make.monitor_json()), MonitorDraft)
     assert isinstance(draft, MonitorDraft)
     assert isinstance(draft.config, Http)
 
@@ -104,8 +104,8 @@ def test_a_body_that_is_no_object_is_refused(sent: Any) -> None:
 
 
 def test_text_that_no_database_keeps_is_refused_behind_whatever_number_of_others() -> None:
-    assert wrong({"config": {"a": [[]] * 5_000 + ["\0"]}}, MonitorPatch) == {"": fitting.UNSTORABLE_TEXT}
-    assert body.decoded(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
+    assert wrong({"config": {"a": [[]] * 5_000 + ["\0"]}}, MonitorPatch) == {"": structs.UNSTORABLE_TEXT}
+    assert bodies.decoded(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
 
 
 def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
@@ -116,8 +116,8 @@ def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
 
 def test_numbers_that_are_slow_to_read_are_few() -> None:
     with pytest.raises(Malformed, match="more than 1,000 numbers with an exponent"):
-        body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
-    assert body.decoded(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0] == 1e300
+        bodies.decoded(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
+    assert bodies.decoded(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0] == 1e300
 
 
 def test_text_that_no_database_keeps_is_refused() -> None:
@@ -127,7 +127,7 @@ def test_text_that_no_database_keeps_is_refused() -> None:
 @pytest.mark.parametrize("sent", [b"{", b"", b"{'a': 1}", b'{"a":"\\ud800"}', b"\xff\xfe", b"NaN", b'{"a":1e999}'])
 def test_what_is_no_json_is_malformed(sent: bytes) -> None:
     with pytest.raises(Malformed):
-        body.decoded(sent, dict[str, Any])
+        bodies.decoded(sent, dict[str, Any])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from app.api.http.idempotency import REPLAYED
 from app.errors import TooMany, Unavailable, Upstream
 from app.main import create_app
 from app.security.auth.policy import ADMIN, ANYONE
-from app.store.audit import log as audit
+from app.store.audit import log
 from app.store.audit.log import AuditQuery
 from app.store.identity import sessions
 from app.store.system import idempotency
@@ -94,7 +94,7 @@ async def test_the_second_of_two_equal_requests_gets_the_first_ones_reply(client
     )
     assert second.headers["X-Request-ID"] != first.headers["X-Request-ID"]
     assert (await client.get(PATH, headers=CARRIER)).json()["total"] == 1
-    assert await audit.count(AuditQuery()) == 1
+    assert await log.count(AuditQuery()) == 1
 
 
 async def test_the_same_key_with_another_body_is_refused_by_its_name(client: Client) -> None:

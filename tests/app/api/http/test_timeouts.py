@@ -15,7 +15,7 @@ from app.api.http.timeouts import UNHURRIED
 from app.main import create_app
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
-from app.store.audit import chain, log as audit
+from app.store.audit import chain, log
 from app.store.audit.log import AuditQuery
 from schema.users import Refresh
 from tests.app.api.people import Client, calling
@@ -110,12 +110,12 @@ async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty
     reply = await hasty.post("/api/v1/writes")
     await other
     assert (reply.status_code, reply.text) == (201, "written")
-    assert await audit.count(AuditQuery()) == 1
+    assert await log.count(AuditQuery()) == 1
 
 
 async def test_what_was_given_up_is_recorded_too(hasty: Client) -> None:
     assert (await hasty.post("/api/v1/hangs")).status_code == 504
-    assert [entry.code for entry in (await audit.browse(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
+    assert [entry.code for entry in (await log.browse(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty: Client) -> None:

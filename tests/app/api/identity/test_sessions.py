@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.store.identity import sessions as store
+from app.store.identity import sessions
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
 
 PATH, ME, LOGIN = "/api/v1/sessions", "/api/v1/auth/me", "/api/v1/auth/login"
@@ -114,10 +114,10 @@ async def test_what_another_process_ended_is_over_when_it_is_next_asked_about(
 ) -> None:
     told = await signed_up()
     (session,) = await listed(client, told)
-    remembered = dict(store._holders)
-    await store.end(session["id"])
-    store._holders.update(remembered)  # as a process that has not heard of it
-    monkeypatch.setattr(store, "REMEMBERED_S", 0.0)  # and whose second has passed
+    remembered = dict(sessions._holders)
+    await sessions.end(session["id"])
+    sessions._holders.update(remembered)  # as a process that has not heard of it
+    monkeypatch.setattr(sessions, "REMEMBERED_S", 0.0)  # and whose second has passed
     assert (await client.get(ME, headers=bearer(told))).status_code == 401
 
 

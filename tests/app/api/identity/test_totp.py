@@ -10,7 +10,7 @@ import pyotp
 import pytest
 
 from app import db
-from app.security.secrets import signed_tokens as tickets
+from app.security.secrets import signed_tokens
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
@@ -137,7 +137,7 @@ async def test_a_ticket_that_is_old_or_of_another_kind_is_refused(
     client: Client, admin: Headers, codes: list[str], kind: str, lives_s: int
 ) -> None:
     me = (await client.get(f"{AUTH}/me", headers=admin)).json()
-    ticket = tickets.issue(kind, lives_s, sub=me["id"], mark="x")
+    ticket = signed_tokens.issue(kind, lives_s, sub=me["id"], mark="x")
     reply = await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": codes[0]})
     assert reply.status_code == 401
 

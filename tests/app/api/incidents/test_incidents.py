@@ -3,7 +3,7 @@
 import pytest
 
 from app.store.monitoring import series
-from app.store.transactions import results as heartbeats
+from app.store.transactions import results
 from schema.events import EventKind
 from schema.status import Role
 from tests import make
@@ -34,7 +34,7 @@ async def outage(api, **changes) -> dict:
     monitor = (await api.post("/api/v1/monitors", json=make.monitor_json(**changes))).json()
     (snapshot,) = await series.snapshots(await series.of(monitor["id"]))
     down = make.down(series=snapshot.series, at_ms=make.NOW_MS)
-    await heartbeats.absorb(make.results(down), {snapshot.series: snapshot}, make.NOW_MS)
+    await results.absorb(make.results(down), {snapshot.series: snapshot}, make.NOW_MS)
     (one,) = (await api.get(f"/api/v1/monitors/{monitor['id']}/incidents")).json()["incidents"]
     return one
 

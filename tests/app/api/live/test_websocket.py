@@ -12,7 +12,7 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from app import live
-from app.api.live import connection as line, session_watch as watch
+from app.api.live import connection, session_watch
 from app.api.live.subscription import Caller
 from app.live.subscriber import BACKLOG
 from tests.app.api.people import SETUP
@@ -160,7 +160,7 @@ async def test_with_no_channel_that_there_is_nothing_is_subscribed(site: Site) -
 async def test_the_server_pings_so_that_proxies_keep_the_connection(
     site: Site, application: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert watch.PING_S <= 25
+    assert session_watch.PING_S <= 25
     socket = await site.connect_by_hand()
     assert (await asked(socket, type="ping"))["type"] == "pong"
     (caller,) = application.state.watch._all()
@@ -323,29 +323,29 @@ async def test_the_end_of_the_session_closes_its_sockets_and_no_other(site: Site
 
 async def test_a_message_that_is_too_long_ends_it(site: Site) -> None:
     socket = await site.connect()
-    await socket.send_str("x" * (line.LONGEST_BYTES + 1))
+    await socket.send_str("x" * (connection.LONGEST_BYTES + 1))
     assert await ended(socket) == ("PAYLOAD_TOO_LARGE", 1009)
 
 
 async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
     socket = await site.connect()
-    for _ in range(line.BURST + line.PER_S):
+    for _ in range(connection.BURST + connection.PER_S):
         await socket.send_json({"type": "ping"})
     answers = [await said(socket)]
     while answers[-1]["type"] == "pong":
         answers.append(await said(socket))
-    assert len(answers) > line.BURST
+    assert len(answers) > connection.BURST
     assert (answers[-1]["error"]["code"], answers[-1]["error"]["retry_after"]) == ("RATE_LIMITED", 1)
 
 
 async def test_a_flood_that_does_not_stop_is_closed(site: Site) -> None:
     socket = await site.connect()
-    for _ in range(line.BURST + (line.FORGIVEN + 2) * line.PER_S):
+    for _ in range(connection.BURST + (connection.FORGIVEN + 2) * connection.PER_S):
         await socket.send_json({"type": "ping"})
     refused = 0
     while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
         refused += message.json()["type"] == "error"
-    assert (refused, socket.close_code) == (line.FORGIVEN + 1, line.FLOODED)
+    assert (refused, socket.close_code) == (connection.FORGIVEN + 1, connection.FLOODED)
 
 
 async def test_a_socket_follows_a_hundred_channels_and_no_more(site: Site) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app import db
-from app.store.audit import log as audit
+from app.store.audit import log
 from app.store.audit.log import AuditQuery
 from schema.status import Role
 from tests import make
@@ -141,5 +141,5 @@ async def test_operators_pause_and_resume_and_no_more(client: Any, action: str, 
 async def test_the_audit_log_names_the_monitors(api: Any) -> None:
     ids = await named(api, "one", "two")
     await done(api, "pause", ids=ids)
-    entries, _ = await audit.browse(AuditQuery(limit=1))
+    entries, _ = await log.browse(AuditQuery(limit=1))
     assert entries[0].change["monitors"] == ids

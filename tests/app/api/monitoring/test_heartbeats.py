@@ -2,8 +2,8 @@
 
 import pytest
 
-from app import due_set as due
-from app.store.transactions import monitors, results as heartbeats
+from app import due_set
+from app.store.transactions import monitors, results
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
@@ -17,13 +17,13 @@ async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.add(make.monitor(name=name)) for name in ("one", "two")]
     known = {one.series: one for one in await monitors.snapshots([one.plans[0].series for one in added])}
-    now = due.now_ms()
+    now = due_set.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 3) else make.outcome)(series=no, at_ms=now - ago * make.MINUTE_MS)
         for no, one in known.items()
         for ago in range(COUNT)
     ]
-    await heartbeats.absorb(make.results(*seen), known, now)
+    await results.absorb(make.results(*seen), known, now)
     return client
 
 

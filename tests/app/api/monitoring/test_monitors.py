@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app import due_set as due, queue
+from app import due_set, queue
 from app.domain.schedule import slots
 from app.main import create_app
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.jobs import CheckBatch
 from schema.targets import HttpBearerAuth
 from tests import make
@@ -37,17 +37,17 @@ async def added(api, **changes) -> dict[str, Any]:
 
 async def work() -> None:
     """What scheduler and worker do with the next due slot, once somebody waits for it."""
-    await due.built()
+    await due_set.built()
     async with asyncio.timeout(20):
         while not await queue.client().hlen("wk:waiting"):
             await asyncio.sleep(0.01)
-        while not (claim := await due.claim(10)).slots:
+        while not (claim := await due_set.claim(10)).slots:
             await asyncio.sleep(0.01)
     slot = claim.slots[0]
     known = {one.series: one for one in await monitors.snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await heartbeats.absorb(make.results(seen), known, due.now_ms())
-    await due.land([due.Landing(slot.series, slot.at_ms)])
+    await results.absorb(make.results(seen), known, due_set.now_ms())
+    await due_set.land([due_set.Landing(slot.series, slot.at_ms)])
 
 
 async def test_a_monitor_is_added_read_changed_and_removed(api):
@@ -128,21 +128,21 @@ async def test_a_copy_that_is_too_old_does_not_overwrite(api):
 
 async def test_a_new_monitor_is_due_at_once_and_a_paused_one_is_not_due(api):
     monitor = await added(api)
-    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
     paused = await api.post(f"{PATH}/{monitor['id']}/pause")
-    assert (paused.json()["active"], await due.oldest_due_ms(), await due.planned()) == (False, 0, {})
+    assert (paused.json()["active"], await due_set.oldest_due_ms(), await due_set.planned()) == (False, 0, {})
     resumed = await api.post(f"{PATH}/{monitor['id']}/resume")
     assert resumed.json()["active"]
-    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
     await api.delete(f"{PATH}/{monitor['id']}")
-    assert await due.planned() == {}
+    assert await due_set.planned() == {}
 
 
 async def test_a_push_monitor_is_looked_at_from_its_first_slot_on(api):
-    began_ms = due.now_ms()
+    began_ms = due_set.now_ms()
     await added(api, type_="push", interval=60)
     first_ms = slots.next_slot(1, 60_000, began_ms)
-    assert await due.oldest_due_ms() in {first_ms, first_ms + 60_000}  # the slot may have passed meanwhile
+    assert await due_set.oldest_due_ms() in {first_ms, first_ms + 60_000}  # the slot may have passed meanwhile
 
 
 async def test_a_run_answers_with_the_heartbeat_that_was_stored(api):
@@ -183,14 +183,14 @@ async def test_changes_are_stored_while_redis_is_away(database, tmp_path):
 async def test_a_cron_monitor_waits_for_its_minute(api):
     monitor = await added(api, cron="0 3 1 1 *", timezone="Europe/Berlin")
     assert (monitor["interval"], monitor["cron"], monitor["timezone"]) == (None, "0 3 1 1 *", "Europe/Berlin")
-    assert await due.oldest_due_ms() > due.now_ms() + 60_000
+    assert await due_set.oldest_due_ms() > due_set.now_ms() + 60_000
     back = await api.put(f"{PATH}/{monitor['id']}", json={k: monitor[k] for k in ("interval", "cron", "timezone")})
     assert (back.status_code, back.json()["cron"]) == (200, "0 3 1 1 *")
 
 
 async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
     monitor = await added(api, interval=None)
-    assert (await due.oldest_due_ms(), await due.planned()) == (0, {})
+    assert (await due_set.oldest_due_ms(), await due_set.planned()) == (0, {})
     running = asyncio.create_task(api.post(f"{PATH}/{monitor['id']}/run"))
     async with asyncio.timeout(20):
         while not (jobs := await jobs_of(CheckBatch)):
@@ -198,8 +198,8 @@ async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
     (slot,) = jobs[0].slots
     known = {one.series: one for one in await monitors.snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await heartbeats.absorb(make.results(seen), known, due.now_ms())
-    await due.land([due.Landing(slot.series, slot.at_ms)])
+    await results.absorb(make.results(seen), known, due_set.now_ms())
+    await due_set.land([due_set.Landing(slot.series, slot.at_ms)])
     assert (await running).json()["status"] == 1
 
 
@@ -224,7 +224,7 @@ async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_on
         200,
         {"type": "manual", "status": "down", "message": "burst pipe"},
     )
-    assert 0 < await due.oldest_due_ms() <= due.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
     refused = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
     assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
 

@@ -13,11 +13,11 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from app import queue
-from app.api.monitoring import push, push_ingest as pings
+from app.api.monitoring import push, push_ingest
 from app.errors import LateBody
 from app.store.history import heartbeats as readings
 from app.store.history.heartbeats import HeartbeatQuery
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
 from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
 from schema.status import Status
@@ -33,7 +33,7 @@ PATH = f"/api/v1/push/{TOKEN}"
 async def pushed(client):
     """A client, and a monitor that is reported to."""
     await monitors.add(make.monitor(Push(token=TOKEN)))
-    pings.forget()
+    push_ingest.forget()
     return client
 
 
@@ -108,7 +108,7 @@ async def test_where_a_report_came_from_is_kept_when_it_is_another_place_or_says
 async def test_a_report_from_elsewhere_names_its_place_once(database):
     async with calling(served(replace(database, trusted_proxies=(ip_network("127.0.0.0/8"),)))) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
-        pings.forget()
+        push_ingest.forget()
         for source in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"):
             await client.get(PATH, headers={"X-Forwarded-For": source})
         kept = [(one.detail or {}).get("from") for one in await queued()]
@@ -142,7 +142,7 @@ async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
     assert (await pushed.get(PATH)).status_code == 200
     ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
     await monitors.set_active(monitor.id, False)
-    pings.forget()
+    push_ingest.forget()
     reply = await pushed.get(PATH)
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
 
@@ -166,7 +166,7 @@ async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):
 
 async def test_more_than_a_thousand_pings_a_second_are_too_many(pushed):
     await pushed.get(PATH)
-    (address,) = pings.addresses.known.values()
+    (address,) = push_ingest.addresses.known.values()
     address.last_ms += 2_000
     reply = await pushed.get(PATH)
     assert (reply.status_code, reply.headers["Retry-After"]) == (429, "1")
@@ -186,7 +186,7 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
     async with calling(served(away)) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
-        pings.forget()
+        push_ingest.forget()
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
         (one,), _ = await readings.browse(HeartbeatQuery())
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
@@ -201,8 +201,8 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
     async with calling(served(away)) as client:
         await monitors.add(make.monitor(Push(token=TOKEN)))
-        pings.forget()
-        monkeypatch.setattr(heartbeats, "absorb", locked)
+        push_ingest.forget()
+        monkeypatch.setattr(results, "absorb", locked)
         replies = await asyncio.gather(*(client.get(PATH) for _ in range(5)))
     assert [reply.status_code for reply in replies] == [503] * 5
 
@@ -366,7 +366,7 @@ async def test_no_more_than_a_hundred_runs_are_remembered(pushed):
 
 async def test_a_report_says_when_the_next_one_is_missed(client):
     await monitors.add(make.monitor(Push(token=TOKEN, grace=3_600), interval=86_400))
-    pings.forget()
+    push_ingest.forget()
     await client.get(PATH)
     await client.get(f"{PATH}/start")
     reported, started = await queued()

@@ -9,12 +9,12 @@ from litestar.handlers import HTTPRouteHandler
 from structlog.testing import capture_logs
 
 from app import db
-from app.api.http import audit_actions as actions, audit_trail as trail
+from app.api.http import audit_actions, audit_trail
 from app.api.http.request_context import QUIET
-from app.api.identity import second_factor as second_step
+from app.api.identity import second_factor
 from app.security.auth import policy
-from app.security.secrets import signed_tokens as tickets
-from app.store.audit import chain, log as audit
+from app.security.secrets import signed_tokens
+from app.store.audit import chain, log
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry
 from schema.status import Role
@@ -31,12 +31,12 @@ SAFE = {"GET", "HEAD", "WS"}
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     """What other tests were refused is no reason to leave out ours."""
-    trail.forget()
+    audit_trail.forget()
 
 
 async def by_requests() -> list[AuditEntry]:
     """The entries that requests left, newest first; those that count failed proofs come when they like."""
-    return [one for one in (await audit.browse(AuditQuery(limit=1_000)))[0] if "way" not in one.change]
+    return [one for one in (await log.browse(AuditQuery(limit=1_000)))[0] if "way" not in one.change]
 
 
 async def newest() -> AuditEntry:
@@ -62,13 +62,13 @@ def filled(path: str) -> str:
 
 async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, application: Litestar) -> None:
     for path, method, handler in unsafe(application):
-        trail.forget()
+        audit_trail.forget()
         before = await number()
         reply = await client.request(method, filled(path), json={}, headers=CARRIER)
         assert await number() == before + 1, (method, path, reply.status_code)
         entry = await newest()
-        operation = actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
-        assert (entry.action, entry.request_id) == (actions.action_of(operation), reply.headers["X-Request-ID"])
+        operation = audit_actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        assert (entry.action, entry.request_id) == (audit_actions.action_of(operation), reply.headers["X-Request-ID"])
         assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
 
 
@@ -88,15 +88,15 @@ async def test_every_unsafe_route_that_refuses_somebody_records_it(client, appli
         assert (await client.request(method, filled(path), json={}, headers=viewer)).status_code == 403
         entry = await newest()
         assert (await number(), entry.outcome, entry.code, entry.role) == (before + 1, "refused", "FORBIDDEN", "viewer")
-        trail.forget()
+        audit_trail.forget()
         reply = await client.request(method, filled(path), json={}, headers={"Authorization": "Bearer stolen"})
         assert (reply.status_code, (await newest()).code) == (401, "UNAUTHORIZED")
 
 
 def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: Litestar) -> None:
     for path, method, handler in unsafe(application):
-        operation = actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
-        assert actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
+        operation = audit_actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: 
     ],
 )
 def test_an_action_is_made_from_the_operation(operation: str, action: str) -> None:
-    assert actions.action_of(operation) == action
+    assert audit_actions.action_of(operation) == action
 
 
 async def test_an_entry_says_who_did_what_to_which_thing(client: Client) -> None:
@@ -148,7 +148,7 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
     user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
-    ticket = tickets.issue(second_step.KIND, 60, sub=user["id"], mark="of another password")
+    ticket = signed_tokens.issue(second_factor.KIND, 60, sub=user["id"], mark="of another password")
     for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
         reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})
         entry = await newest()
@@ -186,7 +186,7 @@ async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) ->
 
 async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:
     for field in ("username", "email"):
-        trail.forget()
+        audit_trail.forget()
         await client.post("/api/v1/auth/login", json={field: "hunter2", "password": "ada"})
         assert (await newest()).change == {field: "********", "password": "********"}
 
@@ -245,7 +245,7 @@ async def test_a_question_that_is_wrong_is_refused_by_its_name(client: Client, q
 
 async def test_the_log_is_taken_along_as_lines_or_as_a_table_and_that_is_recorded(client: Client) -> None:
     await client.post("/api/v1/proxies", json={**PROXY, "name": "=cmd()"}, headers=CARRIER)
-    await audit.record(msgspec.structs.replace(make.deed(), actor="=cmd()"))
+    await log.record(msgspec.structs.replace(make.deed(), actor="=cmd()"))
     lines = await client.get("/api/v1/audit/export", headers=CARRIER)
     assert [msgspec.json.decode(line)["seq"] for line in lines.text.splitlines()][-2:] == [2, 1]
     assert (await newest()).action == "audit.exported"

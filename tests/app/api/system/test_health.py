@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import db, metrics, nodes
 from app.settings import Settings
-from app.store.system import system_alerts as troubles
+from app.store.system import system_alerts
 from schema.events import EventKind
 from tests.app.api.people import Client, calling, served
 
@@ -45,10 +45,10 @@ async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: 
 
 async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> None:
     async with db.writing():
-        await troubles.begin(EventKind.RESULTS_LOST, 1_000)
+        await system_alerts.begin(EventKind.RESULTS_LOST, 1_000)
     assert (await client.get("/health")).json()["checks"]["results"] == "lost"
     async with db.writing():
-        await troubles.end(EventKind.RESULTS_LOST, 1_000)
+        await system_alerts.end(EventKind.RESULTS_LOST, 1_000)
     assert (await client.get("/health")).json()["checks"]["results"] == "ok"
 
 

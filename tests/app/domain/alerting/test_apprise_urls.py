@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.alerting import apprise_urls as addressed
+from app.domain.alerting import apprise_urls
 from schema.channels import Apprise
 
 ZULIP = {"botname": "watch", "organization": "example"}
@@ -13,11 +13,11 @@ TOKEN = {"token": "a6k4Ab1cd2Ef3gh4Ij5kl6Mn7op8Qr9s"}
 
 
 def made(service: str, fields: dict[str, Any], **secrets: str) -> str:
-    return addressed.url_of(Apprise(service=service, fields=fields, secrets=secrets))
+    return apprise_urls.url_of(Apprise(service=service, fields=fields, secrets=secrets))
 
 
 def faults(**config: Any) -> list[tuple[str, str]]:
-    return list(addressed.faults(Apprise(**config)))
+    return list(apprise_urls.faults(Apprise(**config)))
 
 
 @pytest.mark.parametrize(

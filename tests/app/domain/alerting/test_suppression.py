@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.alerting import suppression as gates
+from app.domain.alerting import suppression
 from app.domain.alerting.suppression import Case, Gate, Outage
 from schema.channels.terms import QuietHours, Terms
 from schema.events import EventKind
@@ -19,7 +19,7 @@ NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Gate:
     terms = Terms(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return gates.gate(Case(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
+    return suppression.gate(Case(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
@@ -62,7 +62,7 @@ def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
 
-@pytest.mark.parametrize(("ended_s", "reason"), [(59, gates.IN_TIME), (60, "(send)"), (90, "(send)")])
+@pytest.mark.parametrize(("ended_s", "reason"), [(59, suppression.IN_TIME), (60, "(send)"), (90, "(send)")])
 def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
     assert why(delay=60, ended_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
@@ -77,7 +77,7 @@ def test_a_clock_that_is_behind_delays_nothing():
     assert gate(now_ms=NOW - SECOND) == SEND
 
 
-@pytest.mark.parametrize("kind", gates.ALARMS)
+@pytest.mark.parametrize("kind", suppression.ALARMS)
 def test_behind_something_that_is_down_nothing_alarms(kind):
     assert why(kind, behind="Router") == "behind 'Router', which is down"
 
@@ -93,7 +93,7 @@ def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
 @pytest.mark.parametrize(
     ("now_s", "held_s", "expected"),
     [
-        (0, 30, Gate("wait", NOW + gates.LOOK_MS, "what it hangs on is being checked")),
+        (0, 30, Gate("wait", NOW + suppression.LOOK_MS, "what it hangs on is being checked")),
         (29.5, 30, Gate("wait", NOW + 30 * SECOND, "what it hangs on is being checked")),
         (30, 30, SEND),
     ],
@@ -117,7 +117,8 @@ def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
 
 
 @pytest.mark.parametrize(
-    ("outage", "reason"), [(Outage(silent=True), gates.NOT_TOLD), (Outage(), "(send)"), (Outage(sent_ms=NOW), "(send)")]
+    ("outage", "reason"),
+    [(Outage(silent=True), suppression.NOT_TOLD), (Outage(), "(send)"), (Outage(sent_ms=NOW), "(send)")],
 )
 def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
     assert why(UP, outage=outage) == reason
@@ -125,17 +126,17 @@ def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
 
 def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
     assert gate(reopened_ms=NOW) == SEND
-    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == gates.TOGETHER
-    assert gate(reopened_ms=NOW, ended_ms=NOW + gates.CALLED_MS + 1) == SEND  # an outage of its own, told late
+    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == suppression.TOGETHER
+    assert gate(reopened_ms=NOW, ended_ms=NOW + suppression.CALLED_MS + 1) == SEND  # an outage of its own, told late
     assert gate(ended_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
 
 
 @pytest.mark.parametrize(
     ("outage", "ended_ms", "reason"),
     [
-        (Outage(sent_ms=NOW + SECOND), None, gates.TOLD_MEANWHILE),  # the first down waited, and is read by now
+        (Outage(sent_ms=NOW + SECOND), None, suppression.TOLD_MEANWHILE),  # the first down waited, and is read by now
         (Outage(sent_ms=NOW - SECOND), None, "(send)"),
-        (Outage(silent=True), NOW + SECOND, gates.NOT_TOLD),
+        (Outage(silent=True), NOW + SECOND, suppression.NOT_TOLD),
         (Outage(silent=True), None, "(send)"),
     ],
 )

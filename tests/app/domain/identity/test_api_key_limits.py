@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.identity import api_key_limits as key_terms
+from app.domain.identity import api_key_limits
 from app.domain.identity.api_key_limits import Terms
 from schema.status import Role
 
@@ -13,7 +13,7 @@ MAY, JUNE = datetime(2027, 5, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)
 
 
 def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> Terms:
-    found, wrong = key_terms.networks_of(networks)
+    found, wrong = api_key_limits.networks_of(networks)
     assert not wrong
     narrowed = None if scopes is None else frozenset(scopes)
     return Terms(**{"role": Role.VIEWER, "networks": found, "scopes": narrowed, **changes})
@@ -42,10 +42,10 @@ def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None,
     ],
 )
 def test_what_goes_further_is_named_field_by_field(wanted: Terms, most: Terms, fields: list[str]) -> None:
-    assert [one.field for one in key_terms.excess(wanted, most)] == fields
+    assert [one.field for one in api_key_limits.excess(wanted, most)] == fields
 
 
 def test_networks_take_their_usual_form_and_strangers_are_named() -> None:
-    found, wrong = key_terms.networks_of(["10.1.2.3/8", " 10.0.0.0/8", "192.0.2.7", "moon", "10.0.0.0/33"])
+    found, wrong = api_key_limits.networks_of(["10.1.2.3/8", " 10.0.0.0/8", "192.0.2.7", "moon", "10.0.0.0/33"])
     assert [str(one) for one in found] == ["10.0.0.0/8", "192.0.2.7/32"]
     assert [one.field for one in wrong] == ["networks.3", "networks.4"]

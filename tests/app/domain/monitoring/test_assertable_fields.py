@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from actors.probes import PROBES
-from app.domain import config_rules as validation
-from app.domain.monitoring import assertable_fields as assertable
+from app.domain import config_rules
+from app.domain.monitoring import assertable_fields
 from schema.assertions import CertificateDays, Operator, Value
 from schema.targets import (
     TARGETS,
@@ -44,7 +44,7 @@ MQTT, KAFKA = HOST | {"topic": "a"}, {"brokers": ["a.test:1"], "topic": "a", "me
 def faults(kind: type, fields: dict, *assertions: object) -> dict[str, str]:
     config = msgspec.convert({**fields, "assertions": []}, kind) if kind is Mail else kind(**fields)
     config = msgspec.structs.replace(config, assertions=list(assertions))
-    return {one.field: one.message for one in validation.field_errors(config)}
+    return {one.field: one.message for one in config_rules.field_errors(config)}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_every_type_says_whether_it_meets_certificates(kind):
     """A probe that reads no certificate is in the table, so that nobody can wait for one."""
     source = inspect.getsource(import_module(f"actors.probes.types.{PROBES[kind]}"))
     is_there = "certificate_days" in source or kind is Ssl
-    never = assertable.CERTIFICATES.get(kind) is assertable._never
+    never = assertable_fields.CERTIFICATES.get(kind) is assertable_fields._never
     assert is_there is not never
 
 
@@ -123,6 +123,6 @@ def test_what_a_value_is_compared_with_fits_the_operator(fields, field, words):
         ("assertions.0", Http(url="http://a.test", json_query="$.a", assertions=[value])),
         ("header_assertions.0", Http(url="http://a.test", header_assertions=[header])),
     ):
-        found = {one.field: one.message for one in validation.field_errors(config)}
+        found = {one.field: one.message for one in config_rules.field_errors(config)}
         assert found.keys() == ({f"{place}.{field}"} if field else set())
         assert found.get(f"{place}.{field}", "").startswith(words)

@@ -5,16 +5,16 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring import dependencies as graph
+from app.domain.monitoring import dependencies
 
 NET = {"web": ["switch", "db"], "db": ["switch"], "switch": ["router"], "router": ["uplink"]}
 EDGES = st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=8)
 
 
 def test_ancestors_come_nearest_first():
-    assert list(graph.ancestors("web", NET)) == ["switch", "db", "router", "uplink"]
-    assert graph.ancestors("web", NET)["uplink"] == 3
-    assert graph.ancestors("uplink", NET) == {}
+    assert list(dependencies.ancestors("web", NET)) == ["switch", "db", "router", "uplink"]
+    assert dependencies.ancestors("web", NET)["uplink"] == 3
+    assert dependencies.ancestors("uplink", NET) == {}
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_ancestors_come_nearest_first():
     ],
 )
 def test_a_circle_is_told_by_the_way_round_it(monitor, wanted, way):
-    assert graph.circle(monitor, wanted, NET) == way
+    assert dependencies.circle(monitor, wanted, NET) == way
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def test_a_circle_is_told_by_the_way_round_it(monitor, wanted, way):
     ],
 )
 def test_what_monitors_have_in_common_is_the_nearest_that_all_hang_on(monitors, shared):
-    assert graph.shared(monitors, NET) == shared
+    assert dependencies.shared(monitors, NET) == shared
 
 
 def test_of_two_that_are_as_near_it_is_always_the_same():
     parents = {"a": ["y", "x"], "b": ["x", "y"]}
-    assert graph.shared(["a", "b"], parents) == graph.shared(["b", "a"], parents) == "x"
+    assert dependencies.shared(["a", "b"], parents) == dependencies.shared(["b", "a"], parents) == "x"
 
 
 @given(EDGES, st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), max_size=4))
 def test_a_way_round_goes_from_child_to_parent_and_ends_where_it_began(parents, monitor, wanted):
-    way = graph.circle(monitor, wanted, parents)
-    reached = set(wanted) | {above for one in wanted for above in graph.ancestors(one, parents)}
+    way = dependencies.circle(monitor, wanted, parents)
+    reached = set(wanted) | {above for one in wanted for above in dependencies.ancestors(one, parents)}
     assert (way is not None) == (monitor in reached)
     if way:
         assert way[0] == way[-1] == monitor
@@ -64,6 +64,6 @@ def test_a_way_round_goes_from_child_to_parent_and_ends_where_it_began(parents, 
 
 @given(EDGES, st.sampled_from("abcdefgh"))
 def test_ancestors_end_even_where_there_is_a_circle(parents, monitor):
-    found = graph.ancestors(monitor, parents)
+    found = dependencies.ancestors(monitor, parents)
     assert monitor not in found
     assert list(found.values()) == sorted(found.values())

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from app.domain.monitoring import secret_destinations as whereabouts
+from app.domain.monitoring import secret_destinations
 from app.errors import Invalid
 from app.security.secrets import sealing
 from schema.channels import PROVIDERS, Telegram
@@ -50,21 +50,34 @@ def _has(name: str, word: str) -> bool:
 @pytest.mark.parametrize("kind", with_secrets(), ids=lambda one: one.__name__)
 def test_every_field_that_sounds_like_a_place_counts(kind: type[Struct]) -> None:
     sounding = {name for name in kind.__struct_fields__ if any(_has(name, word) for word in ADDRESS_WORDS)}
-    counted = whereabouts.ADDRESSES | whereabouts.PLACES | whereabouts.WAIVERS.keys() | whereabouts.PINS
+    counted = (
+        secret_destinations.ADDRESSES
+        | secret_destinations.PLACES
+        | secret_destinations.WAIVERS.keys()
+        | secret_destinations.PINS
+    )
     assert sounding - NO_PLACES <= counted
     assert sounding
 
 
 def test_of_an_address_only_what_stands_before_the_path_counts() -> None:
-    assert whereabouts.of(Http(url="https://Example.org/a?b")) == whereabouts.of(Http(url="https://example.org"))
-    assert whereabouts.of(Http(url="https://example.org/")) != whereabouts.of(Http(url="http://example.org/"))
-    assert whereabouts.of(Http(url="https://example.org/")) != whereabouts.of(Http(url="https://example.org:444/"))
+    assert secret_destinations.of(Http(url="https://Example.org/a?b")) == secret_destinations.of(
+        Http(url="https://example.org")
+    )
+    assert secret_destinations.of(Http(url="https://example.org/")) != secret_destinations.of(
+        Http(url="http://example.org/")
+    )
+    assert secret_destinations.of(Http(url="https://example.org/")) != secret_destinations.of(
+        Http(url="https://example.org:444/")
+    )
 
 
 def test_places_are_found_inside_of_what_is_inside() -> None:
     auth = OAuth2(token_url="https://id.example.org/token", client_id="c", client_secret="s")
-    assert whereabouts.of(Http(url="http://a.example/", auth=auth))["auth.token_url"] == "https://id.example.org"
-    assert whereabouts.of(Telegram(bot_token="1:a", chat_id="1")) == {"server_url": "https://api.telegram.org"}
+    assert (
+        secret_destinations.of(Http(url="http://a.example/", auth=auth))["auth.token_url"] == "https://id.example.org"
+    )
+    assert secret_destinations.of(Telegram(bot_token="1:a", chat_id="1")) == {"server_url": "https://api.telegram.org"}
 
 
 OTHERS: dict[str, Any] = {  # somebody else's, by name of the field
@@ -96,11 +109,16 @@ LAX = {  # what it was before
 
 def moves() -> list[tuple[str, str, str]]:
     """(type, a secret in it, a field that decides where that goes): every combination there is."""
-    deciding = whereabouts.ADDRESSES | whereabouts.PLACES | whereabouts.WAIVERS.keys() | whereabouts.PINS
+    deciding = (
+        secret_destinations.ADDRESSES
+        | secret_destinations.PLACES
+        | secret_destinations.WAIVERS.keys()
+        | secret_destinations.PINS
+    )
     found = []
     for name, path in places():
         kind = (TARGETS | PROVIDERS)[name]
-        own = whereabouts.OF_ITS_OWN.get(name, frozenset())
+        own = secret_destinations.OF_ITS_OWN.get(name, frozenset())
         fields = [one for one in kind.__struct_fields__ if one in deciding | own and one != path]
         found += [(name, path, field) for field in fields if name != "push"]
     return [one for one in found if one[1:] != ("connection_string", "host")]  # one of them at a time
@@ -135,13 +153,13 @@ def test_a_secret_that_is_kept_goes_nowhere_else(name: str, path: str, field: st
     ],
 )
 def test_to_look_more_closely_moves_nothing(before: dict[str, Any], after: dict[str, Any], moved: list[str]) -> None:
-    assert whereabouts.moved(make.http(**before | after), make.http(**before)) == moved
+    assert secret_destinations.moved(make.http(**before | after), make.http(**before)) == moved
 
 
 def test_a_pin_may_be_added_and_neither_taken_away_nor_changed() -> None:
     free, ours, another = (Ssh(host="h", fingerprint=one) for one in ("", "SHA256:ours", "SHA256:another"))
-    assert whereabouts.moved(ours, free) == []
-    assert whereabouts.moved(free, ours) == whereabouts.moved(another, ours) == ["fingerprint"]
+    assert secret_destinations.moved(ours, free) == []
+    assert secret_destinations.moved(free, ours) == secret_destinations.moved(another, ours) == ["fingerprint"]
 
 
 def oauth(token_url: str) -> OAuth2:
@@ -169,4 +187,4 @@ def oauth(token_url: str) -> OAuth2:
     ],
 )
 def test_who_stands_on_the_way_reads_what_is_not_encrypted_to_the_host(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
-    assert whereabouts.is_readable_on_the_way(target) is is_readable
+    assert secret_destinations.is_readable_on_the_way(target) is is_readable

@@ -9,7 +9,7 @@ from hypothesis import given as for_any, strategies as st
 
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_of
-from app.domain.text import template_variables as bindings, templates
+from app.domain.text import template_variables, templates
 from schema.channels.terms import Templates
 from schema.events import EventKind
 from schema.message import Message
@@ -199,15 +199,15 @@ def test_every_name_is_documented() -> None:
     def names(values: dict[str, Any], before: str = "") -> set[str]:
         found = {before + name for name in values}
         for name, value in values.items():
-            if isinstance(value, dict) and name not in bindings.OPEN_ENDED:
+            if isinstance(value, dict) and name not in template_variables.OPEN_ENDED:
                 found |= names(value, f"{before}{name}.")
         return found
 
     message = message_of(sample_events.of(EventKind.MONITOR_DOWN), "1")
-    assert names(bindings.values_of(message)) == bindings.NAMES
-    assert [one.name for one in bindings.described(message)] == sorted(
-        bindings.NAMES, key=list(bindings.NAMES).index
-    ) or ({one.name for one in bindings.described(message)} == bindings.NAMES)
+    assert names(template_variables.values_of(message)) == template_variables.NAMES
+    assert [one.name for one in template_variables.described(message)] == sorted(
+        template_variables.NAMES, key=list(template_variables.NAMES).index
+    ) or ({one.name for one in template_variables.described(message)} == template_variables.NAMES)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))

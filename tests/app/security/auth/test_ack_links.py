@@ -7,7 +7,7 @@ import pytest
 
 from app.security.auth import ack_links
 from app.security.auth.ack_links import LIVES_MS, AckLink, Forged
-from app.security.secrets import sealing, signed_tokens as tickets
+from app.security.secrets import sealing, signed_tokens
 from app.settings import Settings
 
 INCIDENT, CHANNEL = (str(UUID(int=number)) for number in (7, 8))
@@ -40,7 +40,7 @@ def test_anything_else_is_forged(token: str) -> None:
 
 def test_what_is_signed_for_another_purpose_opens_nothing() -> None:
     with pytest.raises(Forged):
-        ack_links.opened(tickets.issue(ack_links.PURPOSE, 60, sub=INCIDENT))
+        ack_links.opened(signed_tokens.issue(ack_links.PURPOSE, 60, sub=INCIDENT))
 
 
 def test_a_link_outlives_the_rotation_of_the_secret_and_not_its_end(settings: Settings) -> None:

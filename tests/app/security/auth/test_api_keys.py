@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from app.domain.identity import api_key_limits as key_terms
-from app.security.auth import api_keys as keys
+from app.domain.identity import api_key_limits
+from app.security.auth import api_keys
 from app.security.auth.api_keys import Grant
 from tests import make
 
 
 def grant(*networks: str, **changes: Any) -> Grant:
-    found = key_terms.networks_of(networks)[0]
+    found = api_key_limits.networks_of(networks)[0]
     usual: dict[str, Any] = {"principal": make.principal(), "expires_ms": None, "active": True, "owned": True}
     return Grant(**{**usual, "networks": found, **changes})
 
@@ -50,18 +50,18 @@ def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], word
 
 
 def test_keys_differ_and_their_digests_depend_on_the_installation() -> None:
-    one, other, ours, theirs = keys.made(), keys.made(), b"our pepper", b"their pepper"
+    one, other, ours, theirs = api_keys.made(), api_keys.made(), b"our pepper", b"their pepper"
     assert one != other
-    assert keys.digest_of(one, ours) == keys.digest_of(one, ours) != keys.digest_of(other, ours)
-    assert keys.digest_of(one, ours) != keys.digest_of(one, theirs)
-    assert one not in keys.digest_of(one, ours)
+    assert api_keys.digest_of(one, ours) == api_keys.digest_of(one, ours) != api_keys.digest_of(other, ours)
+    assert api_keys.digest_of(one, ours) != api_keys.digest_of(one, theirs)
+    assert one not in api_keys.digest_of(one, ours)
 
 
 def test_uses_that_could_not_be_kept_wait_unless_there_is_a_newer_one() -> None:
-    keys.take_uses()
-    keys.note_use("a", "192.0.2.1")
-    keys.note_use("b", "192.0.2.1")
-    taken = keys.take_uses()
-    keys.note_use("a", "192.0.2.2")
-    keys.put_back(taken)
-    assert {key: use.ip for key, use in keys.take_uses().items()} == {"a": "192.0.2.2", "b": "192.0.2.1"}
+    api_keys.take_uses()
+    api_keys.note_use("a", "192.0.2.1")
+    api_keys.note_use("b", "192.0.2.1")
+    taken = api_keys.take_uses()
+    api_keys.note_use("a", "192.0.2.2")
+    api_keys.put_back(taken)
+    assert {key: use.ip for key, use in api_keys.take_uses().items()} == {"a": "192.0.2.2", "b": "192.0.2.1"}

@@ -8,11 +8,11 @@ import pytest
 import time_machine
 
 from app import db
-from app.security.limits import brute_force as attempts
+from app.security.limits import brute_force
 from app.security.limits.brute_force import RULES, WIDE, LockedOut
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.identity import login_failures as ledger
+from app.store.identity import login_failures
 from schema.login_attempts import Proof
 
 MOST, WINDOW_S, LOCKOUT_S = 4, 60, 90
@@ -30,13 +30,13 @@ def clock() -> Iterator[time_machine.Traveller]:
 def rules(store: Settings) -> None:
     sealing.prepare(store)
     short = replace(store, bruteforce_max_attempts=MOST, bruteforce_window_s=WINDOW_S, bruteforce_lockout_s=LOCKOUT_S)
-    attempts.prepare(short, ledger)
+    brute_force.prepare(short, login_failures)
 
 
 async def guess(address: str, account: str = ADA, proof: Proof = Proof.PASSWORD) -> None:
     """Somebody tries something wrong, and is told so or has to wait."""
-    await attempts.refuse_if_locked(proof, address, account)
-    await attempts.failed(proof, address, account)
+    await brute_force.refuse_if_locked(proof, address, account)
+    await brute_force.failed(proof, address, account)
 
 
 async def told(tries: Awaitable[None]) -> str:
@@ -91,18 +91,20 @@ async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> N
 
 
 async def test_a_right_guess_among_many_at_once_is_not_told_apart_once_the_limit_is_reached() -> None:
-    await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # all were admitted before the first was known as wrong
+    await brute_force.refuse_if_locked(
+        Proof.PASSWORD, HOME, ADA
+    )  # all were admitted before the first was known as wrong
     for _ in range(MOST):
-        await attempts.failed(Proof.PASSWORD, HOME, ADA)
+        await brute_force.failed(Proof.PASSWORD, HOME, ADA)
     with pytest.raises(LockedOut):
-        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
 
 
 async def test_a_right_one_forgives_the_wrong_ones_before_it(clock: time_machine.Traveller) -> None:
     for _ in range(3):
         for _ in range(MOST - 1):
             await guess(HOME)
-        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     assert await told(guess(HOME)) == "wrong"
 
 
@@ -112,25 +114,25 @@ async def test_an_account_guessed_from_many_addresses_is_closed_to_strangers(clo
 
 
 async def test_its_owner_gets_in_meanwhile_from_where_they_got_in_before(clock: time_machine.Traveller) -> None:
-    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     for _ in range(10):
         answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE + 1)]
         assert answers[-1] == str(LOCKOUT_S)
-        await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)
-        await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.refuse_if_locked(Proof.PASSWORD, HOME, ADA)
+        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
         clock.shift(LOCKOUT_S)
 
 
 async def test_a_familiar_address_still_has_its_own_limit(clock: time_machine.Traveller) -> None:
-    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     assert [await told(guess(HOME)) for _ in range(MOST + 1)][-1] == str(LOCKOUT_S)
 
 
 async def test_an_address_that_guesses_at_many_accounts_has_to_wait(clock: time_machine.Traveller) -> None:
-    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     answers = [await told(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE + 1)]
     assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
-    await attempts.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # who shares that address and is known goes on
+    await brute_force.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # who shares that address and is known goes on
 
 
 async def test_many_at_once_from_many_addresses_are_counted_together() -> None:
@@ -174,17 +176,17 @@ async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Travelle
 
 
 async def test_a_success_without_anything_new_writes_nothing(clock: time_machine.Traveller) -> None:
-    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     first = [dict(row) for row in await db.rows("SELECT * FROM familiar")]
     clock.shift(3_600)
-    await attempts.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
     assert [dict(row) for row in await db.rows("SELECT * FROM familiar")] == first
 
 
 async def test_failures_are_forgotten_when_they_count_for_nothing(clock: time_machine.Traveller) -> None:
     await guess(HOME)
-    await attempts.succeeded(Proof.PASSWORD, ELSEWHERE, ADA)
+    await brute_force.succeeded(Proof.PASSWORD, ELSEWHERE, ADA)
     now_ms = 1_795_000_000_000
-    assert await ledger.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000) == 0
-    assert await ledger.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000 + 1) == 1
-    assert await ledger.forget(now_ms + ledger.FAMILIAR_MS + 1) == 1
+    assert await login_failures.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000) == 0
+    assert await login_failures.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000 + 1) == 1
+    assert await login_failures.forget(now_ms + login_failures.FAMILIAR_MS + 1) == 1

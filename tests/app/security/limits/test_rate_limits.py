@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisGone
 
-from app import queue as queues
+from app import queue
 from app.env_vars import Rate
 from app.security.limits.rate_limits import PARTS, Rates, Standing
 from app.settings import Settings
@@ -21,7 +21,7 @@ class Counting:
 
     async def eval(self, *args: Any) -> Any:
         self.asked += 1
-        return await queues.client().eval(*args)
+        return await queue.client().eval(*args)
 
 
 class Hanging:
@@ -43,7 +43,7 @@ class Gone:
 
     async def eval(self, *args: Any) -> Any:
         if self.is_back:
-            return await queues.client().eval(*args)
+            return await queue.client().eval(*args)
         raise RedisGone
 
 
@@ -133,7 +133,7 @@ async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
     await taken(rates, 5)
     gone.is_back = True
     await taken(rates, 40)
-    assert await queues.client().exists("wk:rate:read:ada")
+    assert await queue.client().exists("wk:rate:read:ada")
 
 
 async def test_a_redis_that_hangs_is_asked_once_and_then_left_alone() -> None:

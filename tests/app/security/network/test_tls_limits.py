@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
-from app.security.network import tls_limits as tls_bounds
+from app.security.network import tls_limits
 from app.security.network.tls_limits import BoundedTls, bounded
 from bench.faults.hostile.encrypted import CONTEXTS, HELLO_AGAIN, record
 
@@ -113,18 +113,18 @@ def test_a_server_can_choose_no_prime_of_its_own():
 
 def test_a_hello_without_end_ends():
     pair = Pair()
-    pair.incoming.write(HELLO_AGAIN * (tls_bounds.HANDSHAKE_RECORDS + 1))
+    pair.incoming.write(HELLO_AGAIN * (tls_limits.HANDSHAKE_RECORDS + 1))
     with pytest.raises(ssl.SSLError) as caught:
         pair.client.do_handshake()
-    assert caught.value.reason == tls_bounds.ENDLESS_HANDSHAKE
+    assert caught.value.reason == tls_limits.ENDLESS_HANDSHAKE
 
 
 def test_a_handshake_is_bounded_in_bytes():
     pair = Pair()
-    pair.incoming.write(record(22, b"a" * 60_000) * (tls_bounds.HANDSHAKE_BYTES // 60_000 + 1))
+    pair.incoming.write(record(22, b"a" * 60_000) * (tls_limits.HANDSHAKE_BYTES // 60_000 + 1))
     with pytest.raises(ssl.SSLError) as caught:
         pair.client.do_handshake()
-    assert caught.value.reason == tls_bounds.ENDLESS_HANDSHAKE
+    assert caught.value.reason == tls_limits.ENDLESS_HANDSHAKE
 
 
 def test_as_many_hellos_as_real_servers_send_are_no_fault():
@@ -139,27 +139,27 @@ def test_tickets_without_end_end():
     pair.shake_hands(piece=100_000)
     with pytest.raises(ssl.SSLError) as caught:
         pair.read()
-    assert caught.value.reason == tls_bounds.EMPTY
+    assert caught.value.reason == tls_limits.EMPTY
 
 
 def test_records_of_a_byte_end_when_there_are_too_many():
     pair = Pair()
     pair.shake_hands(piece=100_000)
-    for _ in range(tls_bounds.RECORDS + 200):
+    for _ in range(tls_limits.RECORDS + 200):
         pair.server.write(b"a")
     pair.incoming.write(pair.answered.read())
     with pytest.raises(ssl.SSLError) as caught:
         pair.read()
-    assert caught.value.reason == tls_bounds.EMPTY
+    assert caught.value.reason == tls_limits.EMPTY
 
 
 def test_full_records_may_be_as_many_as_they_like():
     pair = Pair()
     pair.shake_hands(piece=100_000)
-    for _ in range(tls_bounds.RECORDS + 200):
+    for _ in range(tls_limits.RECORDS + 200):
         pair.server.write(b"a" * 200)
     pair.incoming.write(pair.answered.read())
-    assert len(pair.read()) == 200 * (tls_bounds.RECORDS + 200)
+    assert len(pair.read()) == 200 * (tls_limits.RECORDS + 200)
 
 
 def test_a_goodbye_is_read_after_what_came_before_it():

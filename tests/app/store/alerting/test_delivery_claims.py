@@ -7,7 +7,7 @@ import pytest
 from app import db
 from app.domain.alerting.collapsing import BY_RECOVERY, BY_REMINDER, OVERTAKEN
 from app.security.secrets import sealing
-from app.store.alerting import channels, delivery_queue as deliveries
+from app.store.alerting import channels, delivery_queue
 from app.store.alerting.delivery_results import Settled
 from app.store.alerting.dispatch_plan import LEASE_MS, SWITCHED_OFF
 from app.store.alerting.suppression import Candidate, Gate
@@ -90,8 +90,8 @@ async def test_a_gate_that_says_wait_costs_no_attempt():
     quiet = gates(down=Gate(action="wait", until_ms=NOW + STEP, reason="quiet hours"))
     assert await claimed([down], ask=quiet) == []
     assert await state(down) == ("pending", 0, "quiet hours")
-    assert await deliveries.due(NOW + STEP - 1) == {}
-    assert list((await deliveries.due(NOW + STEP)).values()) == [[down]]
+    assert await delivery_queue.due(NOW + STEP - 1) == {}
+    assert list((await delivery_queue.due(NOW + STEP)).values()) == [[down]]
     assert await claimed([down], NOW + STEP) == [down]
 
 
@@ -171,8 +171,8 @@ async def test_people_are_told_three_one_by_one_and_the_rest_together():
     owed, ids = await storm(7)
     assert await claimed(ids) == ids[:3]
     await sent(ids[:3])
-    assert await deliveries.due(NOW + WINDOW - 1) == {}
-    assert sorted((await deliveries.due(NOW + WINDOW))[owed.channel_id]) == sorted(ids[3:])
+    assert await delivery_queue.due(NOW + WINDOW - 1) == {}
+    assert sorted((await delivery_queue.due(NOW + WINDOW))[owed.channel_id]) == sorted(ids[3:])
     (message,) = await taken(ids[3:4], NOW + WINDOW)
     assert message.id == ids[6]
     assert [one.id for one in message.others] == ids[3:6]

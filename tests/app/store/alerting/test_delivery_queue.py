@@ -4,7 +4,7 @@ import pytest
 
 from app import db
 from app.security.secrets import sealing
-from app.store.alerting import delivery_claims as claims, delivery_queue as deliveries
+from app.store.alerting import delivery_claims, delivery_queue
 from app.store.alerting.delivery_queue import PROMPT_MS
 from app.store.alerting.delivery_results import Settled
 from app.store.alerting.dispatch_plan import LEASE_MS
@@ -79,37 +79,37 @@ async def test_every_try_is_kept_with_its_time_and_its_reason(owed):
 
 async def test_the_sweeper_leaves_a_new_delivery_to_its_job_for_a_moment(owed):
     down = await owed.down(at_ms=NOW)
-    assert await deliveries.due(NOW) == {}
-    assert list((await deliveries.due(NOW + PROMPT_MS)).values()) == [[down]]
+    assert await delivery_queue.due(NOW) == {}
+    assert list((await delivery_queue.due(NOW + PROMPT_MS)).values()) == [[down]]
 
 
 async def test_the_sweeper_finds_what_a_killed_worker_had_claimed(owed):
     down = await owed.down()
     await claimed([down])
-    assert await deliveries.due(NOW + LEASE_MS - 1) == {}
-    assert list((await deliveries.due(NOW + LEASE_MS)).values()) == [[down]]
+    assert await delivery_queue.due(NOW + LEASE_MS - 1) == {}
+    assert list((await delivery_queue.due(NOW + LEASE_MS)).values()) == [[down]]
 
 
 async def test_the_sweeper_finds_nothing_behind_an_elder_and_nothing_that_is_done(owed):
     down = await owed.down()
     await claimed([down])
     up = await owed.up()
-    assert await deliveries.due(NOW + PROMPT_MS) == {}
+    assert await delivery_queue.due(NOW + PROMPT_MS) == {}
     await settled(Settled(down, 1, "sent"))
     await claimed([up])
     await settled(Settled(up, 1, "dead", "gone"))
-    assert await deliveries.due(NOW + 10 * LEASE_MS) == {}
-    assert (await deliveries.backlog()).count == 0
+    assert await delivery_queue.due(NOW + 10 * LEASE_MS) == {}
+    assert (await delivery_queue.backlog()).count == 0
 
 
 async def test_the_backlog_says_since_when_the_oldest_waits(owed):
     await owed.down(at_ms=NOW)
     await owed.up(at_ms=NOW + make.MINUTE_MS)
-    assert await deliveries.backlog() == deliveries.Backlog(2, NOW)
+    assert await delivery_queue.backlog() == delivery_queue.Backlog(2, NOW)
 
 
 async def test_a_claim_brings_the_event_along(owed):
     down = await owed.down(at_ms=NOW)
-    (one,) = await claims.claim([down], NOW)
+    (one,) = await delivery_claims.claim([down], NOW)
     assert one.event.data["monitor"]["name"] == "web 0"
     assert (one.attempts, one.created_ms) == (1, NOW)

@@ -7,7 +7,7 @@ from app import db
 from app.domain.alerting.circuit_breaker import Answer
 from app.errors import NoSuch
 from app.security.secrets import sealing
-from app.store.alerting import channel_health, channel_tests as trials, channels, delivery_queue as deliveries
+from app.store.alerting import channel_health, channel_tests, channels, delivery_queue
 from app.store.alerting.channel_health import Counts
 from app.store.alerting.delivery_results import Settled
 from app.store.alerting.dispatch_plan import LEASE_MS
@@ -38,7 +38,7 @@ async def failing(count: int, answer: Answer = Answer.BUSY, *, asked_s: float = 
 async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
     owed, ids = await failing(5)
     assert await claimed(ids, NOW + REST - 1) == []
-    assert await deliveries.due(NOW + REST - 1) == {}
+    assert await delivery_queue.due(NOW + REST - 1) == {}
     assert await channel_health.count(NOW) == Counts(1, 0)
     health = (await channels.read(owed.channel_id)).health
     assert (health.failures, health.reason) == (5, "answered 500")
@@ -47,7 +47,7 @@ async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
 async def test_after_the_rest_one_delivery_goes_as_the_probe_and_its_success_frees_the_others():
     owed, ids = await failing(5)
     later = NOW + REST
-    assert owed.channel_id in await deliveries.due(later)
+    assert owed.channel_id in await delivery_queue.due(later)
     assert await claimed(ids, later) == [ids[0]]
     assert await claimed(ids, later) == []
     freed = await settled(Settled(ids[0], 2, "sent", answer=Answer.TAKEN), now_ms=later)
@@ -123,7 +123,7 @@ async def reconfigured(owed: Owing) -> None:
 
 
 async def tried_out(owed: Owing) -> None:
-    test = await trials.add(owed.channel_id, trials.example())
+    test = await channel_tests.add(owed.channel_id, channel_tests.example())
     assert len(await claimed([test], 2 * NOW)) == 1  # somebody tries whether it works by now
     await settled(Settled(test, 1, "sent", answer=Answer.TAKEN))
 

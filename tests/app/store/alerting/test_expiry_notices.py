@@ -8,10 +8,10 @@ import pytest
 from app import db
 from app.domain.alerting.expiry import DAY_MS
 from app.security.secrets import sealing
-from app.store.alerting import expiry_notices as expiries, webhooks
+from app.store.alerting import expiry_notices, webhooks
 from app.store.monitoring import series
 from app.store.system import settings
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.events import EventKind
 from schema.jobs import Ends
 from schema.settings import SettingPatch
@@ -28,7 +28,7 @@ EXPIRED = Ends("certificate", "", "", "", 0)
 def fresh(store):
     sealing.prepare(store)
     settings.forget()
-    expiries.forget()
+    expiry_notices.forget()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def seen(known, *left_days: float, ends: Ends = LEAF, no: int | None = Non
     for days in left_days:
         at_ms = ENDS_MS - round(days * DAY_MS)
         outcome = make.outcome(series=no or min(known), at_ms=at_ms, ends=ends, **changes)
-        events = (await heartbeats.absorb(make.results(outcome), known, at_ms)).events
+        events = (await results.absorb(make.results(outcome), known, at_ms)).events
         told += [event.data["days"] for event in events if event.event is EventKind.CERTIFICATE_EXPIRING]
     return told
 
@@ -66,7 +66,7 @@ async def test_one_that_has_ended_already_is_told_once(known):
 
 async def test_a_restart_tells_nothing_again(known):
     assert await seen(known, 20) == [20]
-    expiries.forget()
+    expiry_notices.forget()
     assert await seen(known, 19) == []
 
 
@@ -116,7 +116,7 @@ async def test_another_certificates_fault_is_not_the_end_of_ours(known):
 
 async def test_the_notice_says_what_ends_and_when(known):
     outcome = make.outcome(series=min(known), at_ms=ENDS_MS - 7 * DAY_MS, ends=LEAF)
-    (event,) = (await heartbeats.absorb(make.results(outcome), known, NOW)).events
+    (event,) = (await results.absorb(make.results(outcome), known, NOW)).events
     snapshot = known[min(known)]
     assert event.monitor_id == snapshot.monitor_id
     assert event.data == {
@@ -134,7 +134,7 @@ async def test_a_domain_is_told_by_its_own_event_and_again_when_it_was_prolonged
     for year, left in ((1, 10), (1, 9), (2, 8)):
         ends = Ends("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
         outcome = make.outcome(series=min(known), at_ms=ENDS_MS - left * DAY_MS, ends=ends)
-        told += (await heartbeats.absorb(make.results(outcome), known, NOW)).events
+        told += (await results.absorb(make.results(outcome), known, NOW)).events
     assert [(one.event, one.data["days"]) for one in told] == [("domain.expiring", 10), ("domain.expiring", 8)]
     assert (told[0].data["name"], told[0].data["registrar"]) == ("shop.example", "Names Ltd")
 
@@ -160,7 +160,7 @@ async def test_what_was_not_committed_is_told_the_next_time(known, monkeypatch):
 async def test_who_subscribed_is_owed_the_notice(known):
     hook = await webhooks.add(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
     outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, ends=LEAF)
-    absorbed = await heartbeats.absorb(make.results(outcome), known, NOW)
+    absorbed = await results.absorb(make.results(outcome), known, NOW)
     assert list(absorbed.deliveries) == [hook.id]
 
 

@@ -8,7 +8,7 @@ import pytest
 from app import db
 from app.domain.alerting.suppression import IN_TIME, NOT_TOLD, TOLD_MEANWHILE
 from app.security.secrets import sealing
-from app.store.alerting import suppression as gates
+from app.store.alerting import suppression
 from app.store.alerting.suppression import Candidate, Gate
 from app.store.transactions import monitors
 from schema.channels.terms import QuietHours
@@ -32,12 +32,12 @@ async def webhook() -> str:
 
 
 async def test_nothing_is_asked_of_nothing():
-    assert await gates.of([], NOW) == {}
+    assert await suppression.of([], NOW) == {}
 
 
 async def test_a_delivery_whose_channel_is_gone_is_left_to_the_sender():
     stranger = Candidate("d", "e", "gone", "m", EventKind.MONITOR_DOWN, NOW, NOW)
-    assert await gates.of([stranger], NOW) == {"d": Gate()}
+    assert await suppression.of([stranger], NOW) == {"d": Gate()}
 
 
 async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
@@ -51,7 +51,7 @@ async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
 async def test_quiet_hours_hold_for_what_has_no_monitor_too():
     ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
     lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
-    assert (await gates.of([lag], NOW))["d"].action == "wait"
+    assert (await suppression.of([lag], NOW))["d"].action == "wait"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
         Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found
     ]
     statements.clear()
-    await gates.of(candidates, NOW)
+    await suppression.of(candidates, NOW)
     assert len(statements) == 4
 
 

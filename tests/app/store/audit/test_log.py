@@ -11,7 +11,7 @@ import pytest
 
 from app import db
 from app.processes import child
-from app.security.secrets import audit_mac as links, sealing
+from app.security.secrets import audit_mac, sealing
 from app.store.audit import chain, log as audit
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditOutcome, Deed
@@ -111,7 +111,7 @@ async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
     await write("a")
     (row,) = await db.rows("SELECT * FROM audit")
     found = await chain.locked()
-    assert row["hash"] == links.link(found.key, links.FIRST, [row[name] for name in chain.CONTENT])
+    assert row["hash"] == audit_mac.link(found.key, audit_mac.FIRST, [row[name] for name in chain.CONTENT])
     await unguarded("UPDATE audit SET key_id = 'k-1' WHERE seq = 1")
     assert (await chain.verify()).flaw == "an entry was changed"
 

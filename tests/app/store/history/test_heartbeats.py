@@ -9,7 +9,7 @@ from app.errors import Invalid
 from app.security.secrets import sealing
 from app.store.history import heartbeats as readings
 from app.store.history.heartbeats import HeartbeatQuery, Span
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.jobs import Outcome
 from schema.status import Status
 from tests import make
@@ -28,7 +28,7 @@ async def series(store) -> dict[str, int]:
 
 async def absorb(*outcomes: Outcome) -> None:
     known = {one.series: one for one in await monitors.snapshots({one.series for one in outcomes})}
-    await heartbeats.absorb(make.results(*outcomes), known, NOW)
+    await results.absorb(make.results(*outcomes), known, NOW)
 
 
 async def beats(series: dict[str, int], count: int = 5) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from app.security.secrets import sealing
-from app.store.history import result_queries as results, rollups
-from app.store.system import checkpoints as marks
+from app.store.history import result_queries, rollups
+from app.store.system import checkpoints
 from app.store.transactions import monitors, results as heartbeats
 from schema.status import Status
 from tests import make
@@ -27,22 +27,22 @@ async def series(store) -> int:
 
 @pytest.mark.parametrize("span", [range(NOW - DAY, NOW), range(NOW - 3 * DAY, NOW), range(NOW - HOUR, NOW), range(5)])
 async def test_rolled_hours_and_days_change_no_count(series, span):
-    before = await results.counted(span)
+    before = await result_queries.counted(span)
     assert sum(before.values()) == len(range(max(NOW - 3 * DAY, span.start), span.stop, 600_000))
     for hour in range((NOW - 3 * DAY) // HOUR * HOUR, NOW // HOUR * HOUR, HOUR):
         await rollups.roll(hour)
     for begin in range((NOW - 3 * DAY) // DAY * DAY, NOW // DAY * DAY, DAY):
         await rollups.roll_day(begin)
-    await marks.move(marks.ROLLED, NOW // HOUR * HOUR)
-    assert await results.counted(span) == before
+    await checkpoints.move(checkpoints.ROLLED, NOW // HOUR * HOUR)
+    assert await result_queries.counted(span) == before
 
 
 async def test_the_newest_heartbeat_is_found_without_the_others(series):
     (monitor,), _ = await monitors.browse(monitors.MonitorQuery())
     other = await monitors.add(make.monitor(name="never checked"))
-    newest = await results.last_runs([monitor.id, other.monitor.id])
+    newest = await result_queries.last_runs([monitor.id, other.monitor.id])
     assert {id_: round(at.timestamp() * 1000) for id_, at in newest.items()} == {monitor.id: NOW - 600_000}
 
 
 async def test_a_status_that_did_not_occur_counts_none(series):
-    assert (await results.counted(range(NOW - DAY, NOW)))[Status.DEGRADED] == 0
+    assert (await result_queries.counted(range(NOW - DAY, NOW)))[Status.DEGRADED] == 0

@@ -4,10 +4,10 @@ import pytest
 
 from app import db
 from app.domain.incidents.lifecycle import Line
-from app.store.history import completeness as history, retention, rollups
+from app.store.history import completeness, retention, rollups
 from app.store.history.retention import Keep
-from app.store.incidents import timeline as timelines
-from app.store.system import checkpoints as marks
+from app.store.incidents import timeline
+from app.store.system import checkpoints
 from app.store.tables.heartbeats import IMPORTANT
 from schema.heartbeats import slot_of
 from schema.incidents import EntryKind
@@ -50,7 +50,7 @@ async def test_old_heartbeats_go_and_young_ones_stay(three_days):
 
 
 async def test_nothing_goes_before_it_is_rolled_up(three_days):
-    await marks.move(marks.ROLLED, START + 5 * HOUR)
+    await checkpoints.move(checkpoints.ROLLED, START + 5 * HOUR)
     await retention.prune(NOW, KEEP)
     early = [series for series, at_ms in await kept() if at_ms < START + 4 * HOUR]
     assert early == [1, 2]  # the newest of the rolled ones; the fifth hour will be rolled once more
@@ -64,7 +64,7 @@ async def test_without_any_rollup_nothing_goes(store):
 
 async def test_the_history_is_whole_after_pruning(three_days):
     await retention.prune(NOW, KEEP)
-    found = await history.report(NOW, HOUR)
+    found = await completeness.report(NOW, HOUR)
     assert (found.missing, found.doubled) == (0, 0)
     assert found.slots > 500
 
@@ -105,7 +105,7 @@ async def test_hours_go_before_days(three_days):
 async def test_chunks_of_any_size_remove_the_same(three_days, monkeypatch, chunk):
     monkeypatch.setattr(retention, "CHUNK", chunk)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
-    await marks.move(marks.ROLLED, NOW - 20 * HOUR)
+    await checkpoints.move(checkpoints.ROLLED, NOW - 20 * HOUR)
     await retention.prune(NOW - 20 * HOUR, KEEP)
     left = [at_ms for series, at_ms in await kept() if series == 1]
     assert left == past.slots(1, START + 28 * HOUR, NOW, 5 * past.MINUTE)
@@ -118,9 +118,9 @@ async def test_pruning_again_removes_nothing(three_days):
 
 async def test_the_mark_of_what_may_be_gone_never_moves_back(three_days):
     await retention.prune(NOW, KEEP)
-    before = await marks.read(marks.PRUNED)
+    before = await checkpoints.read(checkpoints.PRUNED)
     await retention.prune(NOW, Keep(beats_days=365))
-    assert await marks.read(marks.PRUNED) == before
+    assert await checkpoints.read(checkpoints.PRUNED) == before
 
 
 @pytest.mark.parametrize("state", ["sent", "dead", "suppressed"])
@@ -155,7 +155,7 @@ async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
             START,
             ended_ms,
         )
-        await timelines.write([Line(id_, START, EntryKind.NOTE, "seen")])
+        await timeline.write([Line(id_, START, EntryKind.NOTE, "seen")])
     await retention.prune(NOW, KEEP)
     left = await db.rows("SELECT i.id FROM incidents i JOIN incident_entries e ON e.incident_id = i.id ORDER BY i.id")
     assert [row["id"] for row in left] == ["new", "open"]
@@ -165,7 +165,7 @@ async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
 async def test_eras_stay_as_far_as_heartbeats_reach_back(three_days):
     await past.series(3, (START, 60_000), (START + HOUR, 0), (START + 2 * HOUR, 60_000), (NOW - HOUR, 30_000))
     await retention.prune(NOW, KEEP)
-    assert [era.from_ms for era in (await history.eras_of([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
+    assert [era.from_ms for era in (await completeness.eras_of([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
 
 
 async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days):

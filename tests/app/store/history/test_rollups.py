@@ -5,7 +5,7 @@ import pytest
 from app import db
 from app.domain.history.uptime import mean_ms, uptime
 from app.store.history import rollups
-from app.store.system import checkpoints as marks
+from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, HOURLY, rollup_key
 from schema.status import Status
 from tests.app.store import past
@@ -70,7 +70,7 @@ async def test_an_hour_waits_until_it_has_settled(two_days):
     assert await rollups.advance(START + HOUR + SETTLED - 1) == 0
     assert await rollups.advance(START + HOUR + SETTLED) == 1
     assert await rollups.advance(START + HOUR + SETTLED) == 0
-    assert await marks.read(marks.ROLLED) == START + HOUR
+    assert await checkpoints.read(checkpoints.ROLLED) == START + HOUR
 
 
 async def test_work_goes_on_where_it_stopped_a_day_at_a_time(two_days):
@@ -116,7 +116,7 @@ async def test_a_status_reaches_over_hours_when_the_interval_is_long(store):
 async def test_an_hour_whose_heartbeats_are_gone_is_left_as_it_is(two_days):
     await roll_all(START + DAY + SETTLED)
     before = await stored()
-    await marks.move(marks.PRUNED, START + 12 * HOUR)
+    await checkpoints.move(checkpoints.PRUNED, START + 12 * HOUR)
     await db.rows("DELETE FROM heartbeats")
     await rollups.roll(START + 11 * HOUR)
     assert await stored() == before

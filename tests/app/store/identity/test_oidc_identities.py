@@ -9,7 +9,7 @@ from app.domain.identity.oidc_claims import Person
 from app.errors import Conflict, Forbidden
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.identity import mfa as factors, oidc_identities as identities, sessions, users
+from app.store.identity import mfa, oidc_identities, sessions, users
 from schema.status import Role
 
 
@@ -27,7 +27,7 @@ def someone(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ad
 
 
 async def admit(person: Person, *, may_add: bool = True) -> str:
-    return await identities.admit(person, may_add=may_add, spare_hash="spare")
+    return await oidc_identities.admit(person, may_add=may_add, spare_hash="spare")
 
 
 async def role(user_id: str) -> Role:
@@ -80,7 +80,7 @@ async def local() -> str:
 async def test_a_link_ends_every_other_way_into_the_account() -> None:
     ada = await local()
     sid, _ = await sessions.start(ada, ip="", agent="")
-    await factors.begin(ada)
+    await mfa.begin(ada)
     await db.rows(
         "INSERT INTO api_keys (id, user_id, name, prefix, hash, role, networks, active, created_ms, updated_ms)"
         " VALUES ('1', ?1, 'backdoor', 'wk_', 'hash', 'admin', '[]', (1 = 1), 1, 1)",
@@ -93,7 +93,7 @@ async def test_a_link_ends_every_other_way_into_the_account() -> None:
 
 async def test_an_account_with_a_second_factor_is_not_linked() -> None:
     ada = await local()
-    await factors.begin(ada)
+    await mfa.begin(ada)
     await db.rows("UPDATE totp SET active_ms = 1")
     with pytest.raises(Conflict, match="second factor"):
         await admit(someone())

@@ -9,7 +9,7 @@ from app.errors import Conflict, Forbidden, NoSuch, Unauthorized
 from app.security.auth import tokens
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.identity import invitations, sessions, user_admin as roster, users
+from app.store.identity import invitations, sessions, user_admin, users
 from schema.invitations import InvitationDraft
 from schema.status import Role
 from schema.user_admin import KeysAfter, MemberPatch
@@ -123,7 +123,7 @@ async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
     ada = await sign_up()
     starts = [sessions.start(ada, ip="", agent="", password_hash="hash") for _ in range(6)]
     await asyncio.gather(
-        *starts[:3], roster.set_password(ada, "new", keys=KeysAfter.KEEP), *starts[3:], return_exceptions=True
+        *starts[:3], user_admin.set_password(ada, "new", keys=KeysAfter.KEEP), *starts[3:], return_exceptions=True
     )
     assert await db.rows("SELECT id FROM sessions WHERE ended_ms IS NULL") == []
 
@@ -131,9 +131,9 @@ async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
 @pytest.mark.parametrize("patch", [MemberPatch(role=Role.OPERATOR), MemberPatch(active=False), None])
 async def test_what_somebody_invited_others_to_ends_with_their_right_to(patch: MemberPatch | None) -> None:
     await sign_up()
-    bob = (await roster.add("bob", "bob@example.org", Role.ADMIN, "hash")).id
+    bob = (await user_admin.add("bob", "bob@example.org", Role.ADMIN, "hash")).id
     made, _ = await invitations.add(InvitationDraft(email="eve@example.org", role=Role.ADMIN), bob)
-    await roster.change(bob, MemberPatch(username="robert"))
+    await user_admin.change(bob, MemberPatch(username="robert"))
     assert (await invitations.read(made.id)).status == "open"
-    await (roster.change(bob, patch) if patch else roster.remove(bob))
+    await (user_admin.change(bob, patch) if patch else user_admin.remove(bob))
     assert (await invitations.read(made.id)).status == "revoked"

@@ -10,11 +10,11 @@ from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting import channels
-from app.store.incidents import escalation_policies as escalations, incidents
+from app.store.incidents import escalation_policies, incidents
 from app.store.incidents.escalation_policies import EscalationQuery
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
-from app.store.transactions import escalations as escalating, monitors, results as heartbeats
+from app.store.transactions import escalations as escalating, monitors, results
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 from schema.events import EventKind
 from schema.incidents import EntryKind, Incident
@@ -38,20 +38,20 @@ async def crew() -> list[str]:
 
 async def kept(*told: list[str], after: int = 300, repeat: int = 0) -> Escalation:
     steps = [EscalationStep(after=after, channel_ids=one) for one in told]
-    return await escalations.add(EscalationDraft(name="on call", steps=steps, repeat=repeat))
+    return await escalation_policies.add(EscalationDraft(name="on call", steps=steps, repeat=repeat))
 
 
 async def outage(escalation: Escalation, **changes: Any) -> Snapshot:
     """A monitor that uses it, and is down since NOW."""
     changed = await monitors.add(make.monitor(escalation_id=escalation.id, **changes))
     (snapshot,) = await series.snapshots([changed.plans[0].series])
-    await heartbeats.absorb(make.results(make.down(series=snapshot.series)), {snapshot.series: snapshot}, NOW)
+    await results.absorb(make.results(make.down(series=snapshot.series)), {snapshot.series: snapshot}, NOW)
     return snapshot
 
 
 async def recover(snapshot: Snapshot, minute: int) -> None:
     good = make.outcome(series=snapshot.series, at_ms=NOW + minute * STEP)
-    await heartbeats.absorb(make.results(good), {snapshot.series: snapshot}, NOW + minute * STEP)
+    await results.absorb(make.results(good), {snapshot.series: snapshot}, NOW + minute * STEP)
 
 
 async def the_incident() -> Incident:
@@ -120,7 +120,7 @@ async def test_an_outage_that_was_over_in_the_same_batch_waits_for_no_step(crew)
     changed = await monitors.add(make.monitor(escalation_id=(await kept([crew[1]])).id))
     no = changed.plans[0].series
     batch = make.results(make.down(series=no), make.outcome(series=no, at_ms=NOW + STEP))
-    await heartbeats.absorb(batch, {one.series: one for one in await series.snapshots([no])}, NOW + STEP)
+    await results.absorb(batch, {one.series: one for one in await series.snapshots([no])}, NOW + STEP)
     assert (await the_incident()).escalates_at is None
 
 
@@ -167,16 +167,16 @@ async def test_channels_that_are_off_or_gone_are_left_out(crew):
 async def test_an_escalation_is_kept_changed_listed_and_removed(crew):
     one = await kept([crew[0]], [crew[1], crew[2]], repeat=2)
     assert [step.channel_ids for step in one.steps] == [[crew[0]], [crew[1], crew[2]]]
-    changed = await escalations.change(one.id, EscalationPatch(name="Nights"), version=1)
+    changed = await escalation_policies.change(one.id, EscalationPatch(name="Nights"), version=1)
     assert (changed.name, changed.steps, changed.repeat, changed.version) == ("Nights", one.steps, 2, 2)
     with pytest.raises(Stale):
-        await escalations.remove(one.id, version=1)
+        await escalation_policies.remove(one.id, version=1)
     await kept([crew[0]])
-    found, total = await escalations.browse(EscalationQuery(q="NIGHT"))
+    found, total = await escalation_policies.browse(EscalationQuery(q="NIGHT"))
     assert ([each.name for each in found], total) == (["Nights"], 1)
-    await escalations.remove(one.id, version=2)
+    await escalation_policies.remove(one.id, version=2)
     with pytest.raises(NoSuch, match="escalation"):
-        await escalations.read(one.id)
+        await escalation_policies.read(one.id)
 
 
 async def test_a_channel_that_does_not_exist_is_refused_by_its_place(crew):
@@ -188,7 +188,7 @@ async def test_a_channel_that_does_not_exist_is_refused_by_its_place(crew):
 async def test_a_channel_that_is_deleted_leaves_the_steps(crew):
     one = await kept([crew[0], crew[1]])
     await channels.remove(crew[0])
-    assert (await escalations.read(one.id)).steps == [structs.replace(one.steps[0], channel_ids=[crew[1]])]
+    assert (await escalation_policies.read(one.id)).steps == [structs.replace(one.steps[0], channel_ids=[crew[1]])]
 
 
 async def test_a_monitor_uses_one_that_exists_and_falls_back_to_none(crew):
@@ -197,11 +197,11 @@ async def test_a_monitor_uses_one_that_exists_and_falls_back_to_none(crew):
     assert [one.field for one in refused.value.fields] == ["escalation_id"]
     one = await kept([crew[0]])
     web = await outage(one)
-    assert (await escalations.read(one.id)).monitors == 1
+    assert (await escalation_policies.read(one.id)).monitors == 1
     with pytest.raises(Invalid):
         await monitors.change(web.monitor_id, MonitorPatch(escalation_id=GONE))
     renamed = (await monitors.change(web.monitor_id, MonitorPatch(name="site"))).monitor
     assert renamed.escalation_id == one.id
-    await escalations.remove(one.id)
+    await escalation_policies.remove(one.id)
     assert (await monitors.read(web.monitor_id)).escalation_id is None
     assert await told(NOW + 10**9) == []

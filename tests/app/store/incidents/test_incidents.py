@@ -12,7 +12,7 @@ from app.store.alerting import channels
 from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from app.store.transactions.results import Absorbed
 from schema.events import EventKind
 from schema.incidents import EntryKind, Incident, IncidentDraft, IncidentKind, IncidentPatch, IncidentStatus
@@ -35,7 +35,7 @@ async def watched(**changes) -> Snapshot:
 
 
 async def absorb(snapshot: Snapshot, *outcomes: Outcome, now_ms: int = NOW) -> Absorbed:
-    return await heartbeats.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
+    return await results.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
 
 
 async def down(snapshot: Snapshot, minute: int = 0) -> Absorbed:
@@ -97,7 +97,7 @@ async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(monkeypat
 
         with monkeypatch.context() as patched:
             patched.setattr(db, "rows", counting)
-            await heartbeats.absorb(make.results(*[make.down(series=no) for no in known]), known, NOW)
+            await results.absorb(make.results(*[make.down(series=no) for no in known]), known, NOW)
         return len(asked)
 
     assert await cost(1) == await cost(20)

@@ -5,7 +5,7 @@ import pytest
 from app import db
 from app.errors import Invalid
 from app.security.secrets import sealing
-from app.store.monitoring import groups as members
+from app.store.monitoring import groups
 from app.store.transactions import monitors
 from schema.monitors import MonitorPatch
 from schema.status import Status
@@ -42,7 +42,7 @@ async def test_members_count_as_they_stand_without_the_paused_and_the_deleted():
     up, paused, gone = await web(), await web(active=False), await web()
     await db.rows("UPDATE series SET status = 1")
     await monitors.remove(gone)
-    assert await members.statuses([up, paused, gone]) == [Status.UP]
+    assert await groups.statuses([up, paused, gone]) == [Status.UP]
 
 
 async def test_a_member_that_does_not_exist_is_refused_and_nothing_is_stored():

@@ -8,7 +8,7 @@ import pytest
 from app import db
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security.secrets import sealing
-from app.store import visibility as sight
+from app.store import visibility
 from app.store.identity import users, viewer_tags
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
@@ -141,7 +141,7 @@ async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them
     assert await names(seen_by=frozenset({web.id, mail.id})) == ["one", "two"]
     assert await names(seen_by=frozenset({mail.id})) == ["two"]
     assert await names(seen_by=frozenset()) == []
-    assert await sight.monitors(frozenset({web.id})) == {one.id, both.id}
+    assert await visibility.monitors(frozenset({web.id})) == {one.id, both.id}
     with pytest.raises(NoSuch):
         await monitors.read(one.id, frozenset({mail.id}))
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app import db, due_set as due
+from app import db, due_set
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting import channels
-from app.store.monitoring import schedule_coverage as coverage
+from app.store.monitoring import schedule_coverage
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
 from schema.events import EventKind
@@ -245,7 +245,7 @@ async def test_a_cron_monitor_has_a_plan_and_an_era_of_its_own():
     assert (changed.monitor.interval, changed.monitor.cron) == (None, "0 3 * * *")
     assert await schedule() == (0, "0 3 * * *", "Europe/Berlin")
     assert await monitors.plans() == changed.plans
-    assert [one.plan for one in await coverage.of_active(due.now_ms())] == changed.plans
+    assert [one.plan for one in await schedule_coverage.of_active(due_set.now_ms())] == changed.plans
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_another_time_zone_begins_an_era():
 async def test_a_monitor_on_demand_is_active_and_not_due():
     changed = await monitors.add(make.monitor(interval=None))
     assert (changed.monitor.active, changed.monitor.interval, changed.plans) == (True, None, [])
-    assert (await monitors.plans(), await coverage.of_active(due.now_ms())) == ([], [])
+    assert (await monitors.plans(), await schedule_coverage.of_active(due_set.now_ms())) == ([], [])
     assert await schedule() == (0, "", "UTC")
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from app import db
 from app.security.secrets import sealing
-from app.store.alerting import channels, delivery_claims as claims
+from app.store.alerting import channels, delivery_claims
 from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.history import heartbeats as readings
 from app.store.monitoring import series
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from app.store.transactions.results import Absorbed
 from schema.events import EventKind
 from schema.heartbeat_texts import LOGGED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
@@ -37,7 +37,7 @@ async def known(store) -> dict[int, Snapshot]:
 
 
 async def absorb(known: dict[int, Snapshot], *outcomes: Outcome, **batch) -> Absorbed:
-    return await heartbeats.absorb(make.results(*outcomes, **batch), known, NOW)
+    return await results.absorb(make.results(*outcomes, **batch), known, NOW)
 
 
 async def count(table: str) -> int:
@@ -78,7 +78,7 @@ async def test_the_recovery_knows_the_length_of_the_outage(known):
 async def test_a_late_outcome_is_kept_and_changes_no_state(known):
     no = min(known)
     await absorb(known, make.outcome(series=no, at_ms=NOW + STEP))
-    late = await heartbeats.absorb(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
+    late = await results.absorb(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
     assert [one.status for one in late.kept] == [Status.DOWN]
     assert late.events == []
     assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []
@@ -147,9 +147,9 @@ async def test_the_same_batch_from_two_workers_at_once_has_the_effect_of_one(kno
 async def test_a_claimed_delivery_is_nobody_elses(known):
     absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
     ((_, ids),) = absorbed.deliveries.items()
-    assert len(await claims.claim(ids, NOW)) == 1
-    assert await claims.claim(ids, NOW) == []
-    assert len(await claims.claim(ids, NOW + LEASE_MS)) == 1
+    assert len(await delivery_claims.claim(ids, NOW)) == 1
+    assert await delivery_claims.claim(ids, NOW) == []
+    assert len(await delivery_claims.claim(ids, NOW + LEASE_MS)) == 1
 
 
 @pytest.mark.parametrize("code", [STARTED, LOGGED])
@@ -169,9 +169,9 @@ async def test_the_newest_push_is_found_by_its_kind(known):
     pushed = make.outcome(series=no, at_ms=NOW + 1, code=PUSHED, early=True)
     started = make.outcome(series=no, at_ms=NOW + 2, seen=Status.UNKNOWN, code=STARTED, early=True)
     await absorb(known, pushed, started, make.outcome(series=no, at_ms=NOW + 3))
-    assert await heartbeats.newest_push(no, NOW) == NOW + 1
-    assert await heartbeats.newest_push(no, 0, STARTED) == NOW + 2
-    assert await heartbeats.newest_push(no, NOW + 2) == 0
+    assert await results.newest_push(no, NOW) == NOW + 1
+    assert await results.newest_push(no, 0, STARTED) == NOW + 2
+    assert await results.newest_push(no, NOW + 2) == 0
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ async def test_upside_down_the_message_says_what_it_means(known, outcome, status
         at_ms=NOW + 2 * STEP if late else NOW,
         seen=Status.UP if status is Status.UP else Status.DOWN,
     )
-    await heartbeats.absorb(make.results(before), turned, NOW + 2 * STEP)
-    absorbed = await heartbeats.absorb(make.results(one), turned, NOW + 2 * STEP)
-    assert [(beat.status, beat.msg) for beat in heartbeats.shown(absorbed.kept, turned)] == [(status, words)]
+    await results.absorb(make.results(before), turned, NOW + 2 * STEP)
+    absorbed = await results.absorb(make.results(one), turned, NOW + 2 * STEP)
+    assert [(beat.status, beat.msg) for beat in results.shown(absorbed.kept, turned)] == [(status, words)]
     listed = await readings.read(no, NOW + STEP)
     assert listed
     assert (listed.status, listed.msg) == (status, words)
@@ -209,7 +209,7 @@ async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
     turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
     for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
         at_ms = NOW + number * STEP
-        await heartbeats.absorb(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
+        await results.absorb(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
     listed = await readings.read(no, NOW + STEP)
     assert listed
     assert listed.msg == "failed, as it should: no answer within the timeout"
