@@ -3,40 +3,42 @@
 import msgspec
 import structlog
 
-from actors.probes import Tools, outcome_of
+from actors.probes import ProbeContext, run_probe as outcome_of
 from app import queue
 from app.domain.parsing.hosts import with_wire_hosts
 from app.due_set import now_ms
 from app.security.secrets import sealing
-from schema.jobs import AdHocProbe, Outcome, Slot, reply_key
+from schema.jobs import AdHocProbe, CheckOutcome, Slot, reply_key
 from schema.monitors import Snapshot
 from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.targets import TARGETS, Target
 
-KEPT_S = 60  # an answer nobody fetched
+REPLY_TTL_S = 60  # an answer nobody fetched
 
 log = structlog.get_logger()
 
 
-async def answer(job: AdHocProbe, tools: Tools) -> None:
+async def run_probe(job: AdHocProbe, tools: ProbeContext) -> None:
     """Probe, and leave the outcome where it is waited for."""
     outcome = await _outcome(job, tools)
     key = reply_key(job.token)
     async with queue.client().pipeline(transaction=True) as pipe:
         pipe.rpush(key, msgspec.json.encode(outcome))
-        pipe.expire(key, KEPT_S)
+        pipe.expire(key, REPLY_TTL_S)
         await pipe.execute()
 
 
-async def _outcome(job: AdHocProbe, tools: Tools) -> Outcome:
+async def _outcome(job: AdHocProbe, tools: ProbeContext) -> CheckOutcome:
     slot = Slot(series=0, version=0, at_ms=now_ms(), early=True)
     try:
-        target = sealing.unseal(job.sealed, TARGETS[job.type])
-        proxy = sealing.unseal(job.proxy, ProxyConfig) if job.proxy else None
-    except (sealing.Unopenable, KeyError, msgspec.ValidationError) as error:
+        target = sealing.decrypt_secrets(job.sealed, TARGETS[job.type])
+        proxy = sealing.decrypt_secrets(job.proxy, ProxyConfig) if job.proxy else None
+    except (sealing.DecryptionFailed, KeyError, msgspec.ValidationError) as error:
         log.warning("probe.unreadable", type=job.type, error=type(error).__name__)
-        return Outcome(0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version")
+        return CheckOutcome(
+            0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version"
+        )
     return await outcome_of(slot, _snapshot(target, job.timeout_ms, proxy), tools, detailed=True)
 
 

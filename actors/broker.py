@@ -17,11 +17,15 @@ from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, Shutdown
 from app.queue import NAMESPACE, wake_key
 from app.settings import Settings
 
-WAIT_S = 1  # how long an idle consumer waits for a token; also how late a delayed retry may start
-HEARTBEAT_MS = 6_000  # a worker that is silent for this long is dead: its jobs go back; an idle one speaks every second
-MAINTAIN_EVERY_S = 2.0  # how often each consumer looks for dead workers; Dramatiq itself throws dice at every command
-RESTART_S = 0.5  # after Redis went away; Dramatiq's own three seconds are most of a short interval
-DEAD_KEPT_MS = 86_400_000
+WAKE_TIMEOUT_S = 1  # how long an idle consumer waits for a token; also how late a delayed retry may start
+HEARTBEAT_TIMEOUT_MS = (
+    6_000  # a worker that is silent for this long is dead: its jobs go back; an idle one speaks every second
+)
+MAINTENANCE_INTERVAL_S = (
+    2.0  # how often each consumer looks for dead workers; Dramatiq itself throws dice at every command
+)
+CONSUMER_RESTART_S = 0.5  # after Redis went away; Dramatiq's own three seconds are most of a short interval
+DEAD_MESSAGE_TTL_MS = 86_400_000
 
 
 class WakingConsumer(_RedisConsumer):
@@ -31,7 +35,7 @@ class WakingConsumer(_RedisConsumer):
         try:
             message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
             if message is None and self.outstanding_message_count < self.prefetch:
-                self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAIT_S)
+                self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAKE_TIMEOUT_S)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # Dramatiq knows only the first of them
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
         return message
@@ -40,7 +44,7 @@ class WakingConsumer(_RedisConsumer):
 class WakingBroker(RedisBroker):
     """Consumers get their own short timeout: what they sleep by themselves is a millisecond."""
 
-    _looked = threading.local()  # a consumer is a thread; `at_s`: when it last looked for dead workers
+    _last_maintenance = threading.local()  # a consumer is a thread; `at_s`: when it last looked for dead workers
 
     @property
     def consumer_class(self) -> type[WakingConsumer]:
@@ -53,9 +57,12 @@ class WakingBroker(RedisBroker):
 
     def _should_do_maintenance(self, command: str) -> int:
         """Look for dead workers in time, not by chance."""
-        if command != "fetch" or monotonic() - getattr(self._looked, "at_s", -MAINTAIN_EVERY_S) < MAINTAIN_EVERY_S:
+        if (
+            command != "fetch"
+            or monotonic() - getattr(self._last_maintenance, "at_s", -MAINTENANCE_INTERVAL_S) < MAINTENANCE_INTERVAL_S
+        ):
             return 0
-        self._looked.at_s = monotonic()
+        self._last_maintenance.at_s = monotonic()
         return 1
 
     def enqueue(self, message: Any, *, delay: int | None = None) -> Any:
@@ -66,9 +73,11 @@ class WakingBroker(RedisBroker):
         return queued
 
 
-def make(settings: Settings, *resources: Middleware) -> WakingBroker:
+def make_broker(settings: Settings, *resources: Middleware) -> WakingBroker:
     """The broker of a worker. `resources` open what actors need, on the loop that AsyncIO owns."""
-    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = RESTART_S  # read at import from the environment, which is not ours
+    dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = (
+        CONSUMER_RESTART_S  # read at import from the environment, which is not ours
+    )
     return WakingBroker(  # type: ignore[no-untyped-call]  # as above
         client=redis.Redis.from_url(
             settings.redis_url,
@@ -78,8 +87,8 @@ def make(settings: Settings, *resources: Middleware) -> WakingBroker:
             client_name="watchkeeper.worker",
         ),
         namespace=NAMESPACE,
-        heartbeat_timeout=HEARTBEAT_MS,
-        dead_message_ttl=DEAD_KEPT_MS,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,
+        dead_message_ttl=DEAD_MESSAGE_TTL_MS,
         middleware=[
             ShutdownNotifications(notify_shutdown=False),
             AsyncIO(),

@@ -12,34 +12,34 @@ from redis.exceptions import RedisError
 from app import queue
 
 KEY = "wk:results"  # hash: node → [epoch seconds of the report, seconds that its oldest result had waited by then]
-EVERY_S = 5.0
-FRESH_S = 20.0  # three reports may be missed
+INTERVAL_S = 5.0
+MAX_AGE_S = 20.0  # three reports may be missed
 
-OLDEST = Gauge("watchkeeper_results_oldest_seconds", "Age of the oldest result that this worker could not hand on.")
+OLDEST_AGE = Gauge("watchkeeper_results_oldest_seconds", "Age of the oldest result that this worker could not hand on.")
 log = structlog.get_logger()
 
 
-async def keep_reporting(node: str, oldest_s: Callable[[], float]) -> None:
+async def run(node: str, oldest_age_s: Callable[[], float]) -> None:
     """Report again and again, until cancelled."""
     while True:
         try:
-            await report(node, oldest_s())
+            await report(node, oldest_age_s())
         except (RedisError, OSError) as error:
             log.warning("results.not_reported", error=type(error).__name__)
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(INTERVAL_S)
 
 
-async def report(node: str, oldest_s: float) -> None:
+async def report(node: str, oldest_age_s: float) -> None:
     """Report once. Raises RedisError."""
-    OLDEST.set(oldest_s)
-    await queue.client().hset(KEY, node, msgspec.json.encode((time(), round(oldest_s, 1))))
+    OLDEST_AGE.set(oldest_age_s)
+    await queue.client().hset(KEY, node, msgspec.json.encode((time(), round(oldest_age_s, 1))))
 
 
-async def oldest_s() -> float:
+async def oldest_age_s() -> float:
     """The longest wait that a worker reported lately; 0 when none did. Raises RedisError."""
     found = await queue.client().hgetall(KEY)
     reports = {node: msgspec.json.decode(text, type=tuple[float, float]) for node, text in found.items()}
-    gone = [node for node, (at_s, _) in reports.items() if abs(time() - at_s) > FRESH_S]
+    gone = [node for node, (at_s, _) in reports.items() if abs(time() - at_s) > MAX_AGE_S]
     if gone:
         await queue.client().hdel(KEY, *gone)
     return max((waited_s for node, (_, waited_s) in reports.items() if node not in gone), default=0.0)

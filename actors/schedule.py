@@ -14,9 +14,9 @@ import structlog
 import uvloop
 from redis.exceptions import RedisError
 
-from actors.housekeeping import housekeeping
-from actors.reconcile import Repairs
-from actors.self_monitor import SelfWatch
+from actors.housekeeping import run_housekeeping
+from actors.reconcile import Reconciler
+from actors.self_monitor import SelfMonitor
 from app import (
     db,
     due_set,
@@ -37,38 +37,38 @@ from schema.jobs import CheckBatch, Slot
 log = structlog.get_logger()
 
 TICK_S = 0.05  # slots that come due together travel together; half of it is the mean lateness it costs
-IDLE_S = 1.0  # the longest sleep: a wake-up token may get lost
-SHORTEST_S = 0.005  # Redis takes a wait of zero for one without end, and refuses a negative one
-LIMIT = 500  # slots claimed per partition and tick
-PER_JOB = 100  # slots in one check job
-STOP_S = 20.0  # after which the process ends, whatever keeps it; before the parent kills it
-TROUBLE = (RedisError, *db.TROUBLE)
+MAX_SLEEP_S = 1.0  # the longest sleep: a wake-up token may get lost
+MIN_WAIT_S = 0.005  # Redis takes a wait of zero for one without end, and refuses a negative one
+MAX_SLOTS = 500  # slots claimed per partition and tick
+SLOTS_PER_JOB = 100  # slots in one check job
+STOP_TIMEOUT_S = 20.0  # after which the process ends, whatever keeps it; before the parent kills it
+RETRIED_ERRORS = (RedisError, *db.TRANSIENT_ERRORS)
 
 
-def batches(slots: Sequence[Slot]) -> list[CheckBatch]:
+def check_batches(slots: Sequence[Slot]) -> list[CheckBatch]:
     """Check jobs of at most `PER_JOB` slots."""
-    return [CheckBatch(list(slots[start : start + PER_JOB])) for start in range(0, len(slots), PER_JOB)]
+    return [CheckBatch(list(slots[start : start + SLOTS_PER_JOB])) for start in range(0, len(slots), SLOTS_PER_JOB)]
 
 
 class Ticker:
     """Claims what is due, again and again."""
 
-    def __init__(self, repairs: Repairs) -> None:
-        self._repairs = repairs
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
 
     async def tick(self) -> float:
         """Claim once. Returns the seconds until the next slot is due."""
         if due_set.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
-            return IDLE_S
-        claim = await due_set.claim(LIMIT)
-        if claim.lost:
-            await self._repairs.rebuild()
+            return MAX_SLEEP_S
+        claim = await due_set.claim_due(MAX_SLOTS)
+        if claim.is_missing:
+            await self._reconciler.rebuild()
             return 0.0
-        await queue.put(*batches(claim.slots))
+        await queue.put(*check_batches(claim.slots))
         if claim.gaps:
-            await self._repairs.store_gaps(claim.gaps)
+            await self._reconciler.store_gaps(claim.gaps)
         if not claim.next_due_ms:
-            return IDLE_S
+            return MAX_SLEEP_S
         return (claim.next_due_ms - due_set.now_ms()) / 1000
 
     async def step(self) -> None:
@@ -76,13 +76,13 @@ class Ticker:
         began = monotonic()
         wait_s = await self.tick()
         rest_s = max(0.0, TICK_S - (monotonic() - began))
-        if wait_s <= max(rest_s, SHORTEST_S):
+        if wait_s <= max(rest_s, MIN_WAIT_S):
             await asyncio.sleep(rest_s)
         else:
-            await queue.client().blpop(["wk:wake:schedule"], timeout=min(wait_s, IDLE_S))
+            await queue.client().blpop(["wk:wake:schedule"], timeout=min(wait_s, MAX_SLEEP_S))
 
 
-async def steadily(name: str, work: Callable[[], Awaitable[object]], every_s: float) -> None:
+async def run_forever(name: str, work: Callable[[], Awaitable[object]], interval_s: float) -> None:
     """Run work for ever; what is away for a while is waited for, and said once per outage."""
     away = False
     while True:
@@ -91,42 +91,42 @@ async def steadily(name: str, work: Callable[[], Awaitable[object]], every_s: fl
             if away:
                 log.info("schedule.back", part=name)
             away = False
-            await asyncio.sleep(every_s)
-        except TROUBLE as error:
+            await asyncio.sleep(interval_s)
+        except RETRIED_ERRORS as error:
             if not away:
                 log.warning("schedule.waiting", part=name, error=type(error).__name__)
             away = True
             await asyncio.sleep(0.5)
 
 
-async def schedule(settings: Settings, stop: asyncio.Event) -> None:
+async def run_loops(settings: Settings, stop: asyncio.Event) -> None:
     """Run every part until `stop` is set."""
-    repairs = Repairs()
+    repairs = Reconciler()
     ticker = Ticker(repairs)
     parts = [
-        steadily("tick", ticker.step, 0),
-        steadily("overdue", repairs.overdue, 1),
-        steadily("gaps", repairs.pending_gaps, 15),
-        steadily("reconcile", repairs.reconcile, 30),
-        steadily("sweep", repairs.sweep, 2),
-        steadily("outages", repairs.outages, 30),
-        steadily("escalate", repairs.escalate, 2),
-        steadily("watch", repairs.watch, 5),
-        steadily("clock", repairs.clock.look, 5),
-        steadily("types", repairs.types, 3),
-        steadily("named_types", repairs.named_types, 60),
-        steadily("self", SelfWatch(settings, repairs.clock.trouble).look, 5),
-        housekeeping(settings),
+        run_forever("tick", ticker.step, 0),
+        run_forever("overdue", repairs.requeue_overdue, 1),
+        run_forever("gaps", repairs.store_pending_gaps, 15),
+        run_forever("reconcile", repairs.reconcile, 30),
+        run_forever("sweep", repairs.sweep_deliveries, 2),
+        run_forever("outages", repairs.open_missing_incidents, 30),
+        run_forever("escalate", repairs.escalate, 2),
+        run_forever("watch", repairs.measure, 5),
+        run_forever("clock", repairs.clock_repairs.repair_after_jump, 5),
+        run_forever("types", repairs.remove_wrong_types, 3),
+        run_forever("named_types", repairs.remove_wrong_named_types, 60),
+        run_forever("self", SelfMonitor(settings, repairs.clock_repairs.problem).check, 5),
+        run_housekeeping(settings),
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),
-        interruptions.keep(nodes.node_id("scheduler")),
-        *([health_file.keep(settings.health_file)] if settings.health_file else []),
+        interruptions.watch_clock(nodes.node_id("scheduler")),
+        *([health_file.touch_forever(settings.health_file)] if settings.health_file else []),
     ]
     running = [asyncio.create_task(part) for part in parts]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
-    timer = tasks.exit_at_the_latest(STOP_S)
-    await tasks.end(*running)
+    timer = tasks.exit_after(STOP_TIMEOUT_S)
+    await tasks.cancel(*running)
     timer.cancel()
     for task in done - {stopped}:
         task.result()  # a part that ended by itself has a bug: let it be seen, and the parent start us again
@@ -138,26 +138,26 @@ async def run(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if not await migrate.until_there(settings, stop.is_set):
+    if not await migrate.wait_until_ready(settings, stop.is_set):
         return
     sealing.prepare(settings)
     await db.start(settings)
     await queue.start(settings)
-    gc_tuning.settle()
+    gc_tuning.freeze_and_enable()
     failed = asyncio.Event()
 
     def fail() -> None:
         failed.set()
         stop.set()
 
-    tasks.stop_process_with(fail)
+    tasks.on_task_failure(fail)
     log.info("scheduler.started")
     try:
-        await schedule(settings, stop)
+        await run_loops(settings, stop)
         if failed.is_set():
             raise RuntimeError("a lasting task has ended")
     finally:
-        tasks.exit_at_the_latest(STOP_S)
+        tasks.exit_after(STOP_TIMEOUT_S)
         await queue.stop()
         await db.stop()
         log.info("scheduler.stopped")

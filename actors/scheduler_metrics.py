@@ -7,17 +7,19 @@ from app import queue
 QUEUE_DEPTH = Gauge("watchkeeper_queue_depth", "Jobs waiting.", ["queue"])
 QUEUE_AGE = Gauge("watchkeeper_queue_age_seconds", "Age of the oldest waiting job.", ["queue"])
 SCHEDULE_LAG = Gauge("watchkeeper_schedule_lag_seconds", "How far the earliest due time has passed.")
-UNCHECKED = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a real result for two intervals.")
-LOST = Gauge(
+STALE_MONITORS = Gauge("watchkeeper_unchecked_monitors", "Active monitors without a real result for two intervals.")
+LOST_SLOTS = Gauge(
     "watchkeeper_slots_lost", "Slots that were queued twice and of which no result came, since Redis was made."
 )
-DUE_DELIVERY = Gauge("watchkeeper_delivery_overdue_seconds", "How long the oldest due delivery has not been sent.")
+OVERDUE_DELIVERY = Gauge("watchkeeper_delivery_overdue_seconds", "How long the oldest due delivery has not been sent.")
 OPEN_DELIVERIES = Gauge("watchkeeper_deliveries_open", "Deliveries neither sent nor dead.")
 OPEN_INCIDENTS = Gauge("watchkeeper_incidents_open", "Incidents that are not resolved.")
 MONITORS = Gauge("watchkeeper_monitors", "Active monitors.")
 OLDEST_DELIVERY = Gauge("watchkeeper_delivery_oldest_seconds", "Age of the oldest open delivery.")
-RESTING = Gauge("watchkeeper_channels_resting", "Channels left alone for a while, because they failed.")
-PAUSED = Gauge("watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good.")
+OPEN_CIRCUITS = Gauge("watchkeeper_channels_resting", "Channels left alone for a while, because they failed.")
+DISABLED_CHANNELS = Gauge(
+    "watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good."
+)
 for _queue in queue.QUEUES.values():  # from the start at 0, as counters are
     QUEUE_DEPTH.labels(queue=_queue)
     QUEUE_AGE.labels(queue=_queue)

@@ -8,35 +8,37 @@ from itertools import product
 from prometheus_client import Counter, Histogram
 
 from schema.channels import PROVIDERS
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.status import Status
 
-LATENESS = (0.01, 0.025, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+LATENESS_BUCKETS = (0.01, 0.025, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 CHECKS = Counter("watchkeeper_checks", "Checks run, by what they saw.", ["seen"])
-LATE = Histogram("watchkeeper_check_lateness_seconds", "Begin of a check minus its due time.", buckets=LATENESS)
-TOOK = Histogram(
+CHECK_LATENESS = Histogram(
+    "watchkeeper_check_lateness_seconds", "Begin of a check minus its due time.", buckets=LATENESS_BUCKETS
+)
+CHECK_DURATION = Histogram(
     "watchkeeper_check_duration_seconds",
     "How long checks took.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-INGESTED = Counter("watchkeeper_heartbeats_stored", "Heartbeats stored.")
-INGEST_TOOK = Histogram("watchkeeper_ingest_duration_seconds", "One batch from queue to commit.")
-NOTIFIED = Counter("watchkeeper_notifications", "Tries to deliver, by how they ended.", ["state", "type"])
-TOLD = Histogram(
+HEARTBEATS_STORED = Counter("watchkeeper_heartbeats_stored", "Heartbeats stored.")
+INGEST_DURATION = Histogram("watchkeeper_ingest_duration_seconds", "One batch from queue to commit.")
+NOTIFICATIONS = Counter("watchkeeper_notifications", "Tries to deliver, by how they ended.", ["state", "type"])
+NOTIFICATION_LATENCY = Histogram(
     "watchkeeper_notification_latency_seconds",
     "Event stored to channel reached.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
 STATES = ("sent", "failed", "dead")  # how a try ends; after a failed one there will be another
 for _state, _type in product(STATES, PROVIDERS):
-    NOTIFIED.labels(state=_state, type=_type)
-_SEEN = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)
-_BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _SEEN}
+    NOTIFICATIONS.labels(state=_state, type=_type)
+_STATUSES = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)
+_BY_STATUS = {status: CHECKS.labels(seen=status.name.lower()) for status in _STATUSES}
 
 
-def checked(outcome: Outcome) -> None:
+def count_check(outcome: CheckOutcome) -> None:
     """Count one outcome."""
-    _BY_STATUS[outcome.seen].inc()
-    LATE.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
-    TOOK.observe(outcome.took_us / 1_000_000)
+    _BY_STATUS[outcome.status].inc()
+    CHECK_LATENESS.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
+    CHECK_DURATION.observe(outcome.took_us / 1_000_000)

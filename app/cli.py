@@ -21,19 +21,19 @@ from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
 Command = Callable[[Settings, argparse.Namespace], int]
 
 QUEUES = ("check", "ingest", "notify")
-OPEN_FILES = 65_536  # a socket per running check and per client
+MAX_OPEN_FILES = 65_536  # a socket per running check and per client
 SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
-    chosen = arguments_of(sys.argv[1:] if words is None else words)
+    chosen = parse_arguments(sys.argv[1:] if words is None else words)
     before = os.umask(file_permissions.UMASK)
     try:
         if chosen.is_client:
             return int(chosen.run(chosen))
         run: Command = chosen.run
-        return run(configuration.read(os.environ, Path.cwd()), chosen)
+        return run(configuration.read_settings(os.environ, Path.cwd()), chosen)
     except BadSettings as bad:
         for line in bad.lines:
             print(f"watchkeeper: {line}", file=sys.stderr)
@@ -42,10 +42,10 @@ def main(words: Sequence[str] | None = None) -> int:
         os.umask(before)
 
 
-def arguments_of(words: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     """The command and its options, which may stand anywhere: before the command, and between its words."""
-    top, commands = _parsers()
-    at = _command_at(words)
+    top, commands = _build_parsers()
+    at = _command_index(words)
     if at == len(words):
         return top.parse_args(words)
     name, others = words[at], [*words[:at], *words[at + 1 :]]
@@ -57,7 +57,7 @@ def arguments_of(words: Sequence[str]) -> argparse.Namespace:
     return commands[name].parse_intermixed_args(others)
 
 
-def _command_at(words: Sequence[str]) -> int:
+def _command_index(words: Sequence[str]) -> int:
     """Where the command's name stands: the first word that is no option, nor the value of one."""
     at = 0
     while at < len(words) and words[at].startswith("-"):
@@ -65,27 +65,27 @@ def _command_at(words: Sequence[str]) -> int:
     return min(at, len(words))
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Every command and its options."""
-    return _parsers()[0]
+    return _build_parsers()[0]
 
 
-def _parsers() -> tuple[Parser, Mapping[str, Parser]]:
+def _build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
     """All of it, and each command by its name."""
     top = Parser(prog="watchkeeper", description="Watches services, tells people when one fails.")
     top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    up = _command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
+    up = _add_command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
     up.add_argument("-v", "--verbose", action="store_true", help="log to the terminal instead of DATA_DIR/logs")
-    _command(commands, "api", _api, "run the HTTP and WebSocket server")
-    _command(commands, "schedule", _schedule, "run a scheduler; several may run at once")
-    work = _command(commands, "work", _work, "run a worker; any number may run")
-    work.add_argument("--queues", type=_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
-    migrate = _command(commands, "migrate", upkeep.migrate, "bring the database up to this version")
+    _add_command(commands, "api", _api, "run the HTTP and WebSocket server")
+    _add_command(commands, "schedule", _schedule, "run a scheduler; several may run at once")
+    work = _add_command(commands, "work", _work, "run a worker; any number may run")
+    work.add_argument("--queues", type=_parse_queues, default=QUEUES, help=f"some of {','.join(QUEUES)} (default: all)")
+    migrate = _add_command(commands, "migrate", upkeep.migrate, "bring the database up to this version")
     migrate.add_argument("--wait", action="store_true", help="wait for a database that does not answer yet")
-    rotate = _command(commands, "rotate-key", upkeep.rotate_key, "seal everything that is stored with a new key")
+    rotate = _add_command(commands, "rotate-key", upkeep.rotate_key, "seal everything that is stored with a new key")
     rotate.add_argument("--forget", action="store_true", help="drop the old key once nothing is sealed with it")
-    doctor = _command(
+    doctor = _add_command(
         commands, "doctor", upkeep.doctor, "say what is wrong with this installation; exit 1 if anything is"
     )
     doctor.add_argument(
@@ -94,28 +94,28 @@ def _parsers() -> tuple[Parser, Mapping[str, Parser]]:
     doctor.add_argument("--history", action="store_true", help="count missing and doubled slots in all stored history")
     doctor.add_argument("--settle", type=int, default=SETTLE_S, metavar="S", help="ignore slots younger than S seconds")
     doctor.add_argument("--json", action="store_true", help="print the history's report as JSON")
-    recover = _command(
+    recover = _add_command(
         commands, "recover-admin", upkeep.recover_admin, "let a lost admin in again, with a new password"
     )
     recover.add_argument("login", metavar="EMAIL", help="the user's e-mail address or user name")
-    _command(
+    _add_command(
         commands, "rotate-signing-key", upkeep.rotate_signing_key, "sign tokens with a new key; nobody is signed out"
     )
-    _command(
+    _add_command(
         commands, "audit-verify", upkeep.audit_verify, "check that nobody changed the audit log; exit 1 if somebody did"
     )
-    _command(commands, "webpush-key", upkeep.webpush_key, "make a key that browsers subscribe to")
-    arguments.add_to(commands)
+    _add_command(commands, "webpush-key", upkeep.webpush_key, "make a key that browsers subscribe to")
+    arguments.add_commands(commands)
     return top, commands.choices
 
 
-def _command(commands: Commands, name: str, run: Command, text: str) -> argparse.ArgumentParser:
+def _add_command(commands: Commands, name: str, run: Command, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text)
     command.set_defaults(run=run, parser=command, is_client=False)
     return command
 
 
-def _queues(text: str) -> tuple[str, ...]:
+def _parse_queues(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, (name.strip() for name in text.split(","))))
     if not names or not set(names) <= set(QUEUES):
         raise argparse.ArgumentTypeError(f"must be some of {','.join(QUEUES)}")
@@ -128,22 +128,22 @@ class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
         from app import version
 
-        print(f"watchkeeper {version.OURS}")
+        print(f"watchkeeper {version.VERSION}")
         raise SystemExit(0)
 
 
-def _enter(settings: Settings, process: str) -> Settings:
+def _start_process(settings: Settings, process: str) -> Settings:
     """What every process that serves does first."""
     import structlog
 
     from app import gc_tuning, log
 
-    gc_tuning.hold()
+    gc_tuning.disable_while_importing()
     os.environ["TZ"] = settings.tz
     time.tzset()
     _allow_open_files()
     log.configure(settings, process)
-    for line in file_permissions.open_to_others(settings):
+    for line in file_permissions.exposure_warnings(settings):
         structlog.get_logger().warning("files.open_to_others", reason=line)
     return configuration.with_secret_key(settings)
 
@@ -153,7 +153,7 @@ def _allow_open_files() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
@@ -165,7 +165,7 @@ def _up(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _api(settings: Settings, _: argparse.Namespace) -> int:
-    settings = _enter(settings, "api")  # first: what is imported here is most of the start
+    settings = _start_process(settings, "api")  # first: what is imported here is most of the start
 
     from app.processes import server
 
@@ -173,7 +173,7 @@ def _api(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _schedule(settings: Settings, _: argparse.Namespace) -> int:
-    settings = _enter(settings, "scheduler")
+    settings = _start_process(settings, "scheduler")
 
     import uvloop
 
@@ -184,7 +184,7 @@ def _schedule(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _work(settings: Settings, chosen: argparse.Namespace) -> int:
-    settings = _enter(settings, "worker")
+    settings = _start_process(settings, "worker")
 
     from actors import worker
 

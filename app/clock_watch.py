@@ -13,12 +13,14 @@ from types import TracebackType
 
 from msgspec import Struct
 
-EVERY_S = 0.25  # between ticks; each wakes a process that had nothing to do, in four processes
+TICK_S = 0.25  # between ticks; each wakes a process that had nothing to do, in four processes
 PAUSE_S = 0.25  # a tick that is later than this is no busy moment
 JUMP_S = 2.0  # time servers slew a clock by milliseconds; more than this was set
 RECENT_S = 300.0  # how long a jump is worth mentioning
-AHEAD_MS = 10_000  # an instant that lies further ahead was stored by a clock that was wrong; machines differ by less
-KEPT = 64  # interruptions remembered; of more than that in one check the newest will do
+FUTURE_TOLERANCE_MS = (
+    10_000  # an instant that lies further ahead was stored by a clock that was wrong; machines differ by less
+)
+MAX_INTERRUPTIONS = 64  # interruptions remembered; of more than that in one check the newest will do
 
 
 class Interruption(Struct, frozen=True):
@@ -46,20 +48,20 @@ class Interruption(Struct, frozen=True):
         return abs(self.jump_s) >= JUMP_S
 
 
-class Watch:
+class ClockWatch:
     """What this process noticed of its clocks."""
 
     def __init__(self, wall: Callable[[], float] = time, steady: Callable[[], float] = monotonic) -> None:
         self._wall, self._steady = wall, steady
-        self._last: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
-        self.interruptions: deque[Interruption] = deque(maxlen=KEPT)
+        self._last_tick: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
+        self.interruptions: deque[Interruption] = deque(maxlen=MAX_INTERRUPTIONS)
         self.jumped_s: float | None = None  # when the wall clock jumped last, monotonic
         self._net_jump_s = 0.0  # of all jumps since the first tick: what was put right counts for nothing
 
     def tick(self) -> Interruption | None:
         """Compare the clocks; returns what has come between this tick and the one before."""
-        now = self._both()
-        found, self._last = self._between(now), now
+        now = self._read_clocks()
+        found, self._last_tick = self._interruption_until(now), now
         if found is not None:
             self.interruptions.append(found)
         if found is not None and found.is_jump:
@@ -67,25 +69,25 @@ class Watch:
             self._net_jump_s += found.jump_s
         return found
 
-    def _both(self) -> tuple[float, float]:
+    def _read_clocks(self) -> tuple[float, float]:
         """Monotonic and wall time of one moment: a pause between the two readings would look like a jump."""
         while True:
             before_s, now_s, after_s = self._steady(), self._wall(), self._steady()
             if after_s - before_s < PAUSE_S:
                 return after_s, now_s
 
-    def _between(self, now: tuple[float, float]) -> Interruption | None:
-        if self._last is None:
+    def _interruption_until(self, now: tuple[float, float]) -> Interruption | None:
+        if self._last_tick is None:
             return None
-        (began_s, wall_s), (ended_s, now_s) = self._last, now
+        (began_s, wall_s), (ended_s, now_s) = self._last_tick, now
         jump_s = (now_s - wall_s) - (ended_s - began_s)
-        if ended_s - began_s < EVERY_S + PAUSE_S and abs(jump_s) < JUMP_S:
+        if ended_s - began_s < TICK_S + PAUSE_S and abs(jump_s) < JUMP_S:
             return None
         return Interruption(began_s, ended_s, int(wall_s * 1000), int(now_s * 1000), jump_s)
 
     def lost_s(self, since_s: float) -> float:
         """The longest interruption since then (monotonic), one that no tick has noticed yet included; 0.0 for none."""
-        last = self._between(self._both())
+        last = self._interruption_until(self._read_clocks())
         longest = last.lost_s if last is not None else 0.0
         for one in reversed(self.interruptions):  # asked for each check: usually the newest one was over before
             if one.ended_s <= since_s:
@@ -95,35 +97,35 @@ class Watch:
 
     def ahead_s(self) -> float:
         """By how much the wall clock may be ahead of the true time: it jumped so far, and was not put back."""
-        last = self._between(self._both())
+        last = self._interruption_until(self._read_clocks())
         return max(0.0, self._net_jump_s + (last.jump_s if last and last.is_jump else 0.0))
 
     def jump_s(self) -> float:
         """The largest recent jump of the wall clock; 0.0 for none."""
         since_s = self._steady() - RECENT_S
-        jumps = [one.jump_s for one in self._all() if one.is_jump and one.ended_s > since_s]
+        jumps = [one.jump_s for one in self._all_interruptions() if one.is_jump and one.ended_s > since_s]
         return max(jumps, key=abs, default=0.0)
 
-    def _all(self) -> list[Interruption]:
-        last = self._between(self._both())
+    def _all_interruptions(self) -> list[Interruption]:
+        last = self._interruption_until(self._read_clocks())
         return [*self.interruptions, *([last] if last else [])]
 
-    async def keep(self, notice: Callable[[Interruption], None]) -> None:
+    async def run(self, notice: Callable[[Interruption], None]) -> None:
         """Tick until cancelled.
 
         notice  is given every interruption
         """
-        self._last = None
+        self._last_tick = None
         try:
             while True:
                 if (found := self.tick()) is not None:
                     notice(found)
-                await asyncio.sleep(EVERY_S)
+                await asyncio.sleep(TICK_S)
         finally:
-            self._last = None
+            self._last_tick = None
 
 
-class Limit:
+class TimeLimit:
     """A time limit, as `asyncio.timeout`, that knows how late it rang: what ends after it may take its time.
 
     seconds  how long there is
@@ -138,7 +140,7 @@ class Limit:
     async def __aenter__(self) -> None:
         """Begin."""
         self.began_s = monotonic()
-        self._timer = asyncio.get_running_loop().call_later(self.seconds, self._ring)
+        self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
         await self._timeout.__aenter__()
 
     async def __aexit__(
@@ -148,12 +150,12 @@ class Limit:
         self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
-    def _ring(self) -> None:
+    def _expire(self) -> None:
         self.late_s = max(0.0, monotonic() - self.began_s - self.seconds)
         self._timeout.reschedule(0)  # to a time that is over: now
 
 
-watch = Watch()
+watch = ClockWatch()
 
 
 def now_ms() -> int:
@@ -166,6 +168,6 @@ def cautious_now_ms() -> int:
     return now_ms() - int(watch.ahead_s() * 1000)
 
 
-def is_ahead(at_ms: int, now_ms_: int) -> bool:
+def is_in_future(at_ms: int, now_ms_: int) -> bool:
     """Whether an instant that was stored lies in the future."""
-    return at_ms > now_ms_ + AHEAD_MS
+    return at_ms > now_ms_ + FUTURE_TOLERANCE_MS

@@ -20,10 +20,10 @@ from piccolo.table import TABLE_REGISTRY
 from app.errors import Unavailable
 from app.postgres_engine import PooledPostgres
 from app.settings import Settings
-from app.sqlite_engine import BUSY_S, SqliteEngine
+from app.sqlite_engine import BUSY_TIMEOUT_S, SqliteEngine
 
 # What the two engines call "we can't just now": retried by whoever holds the work, told as 503 to people.
-TROUBLE = (
+TRANSIENT_ERRORS = (
     aiosqlite.OperationalError,  # locked, full, read-only, a disk that fails; and the file is damaged
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # PostgreSQL shuts down or starts up, or a statement took too long
@@ -87,22 +87,22 @@ async def stop() -> None:
 
 
 @asynccontextmanager
-async def writing() -> AsyncIterator[None]:
+async def transaction() -> AsyncIterator[None]:
     """One transaction that writes. Never nested: whoever opens it decides what is one fact."""
     if not is_sqlite():
         async with engine().transaction(allow_nested=False):
             yield
         return
     transaction = engine().transaction(transaction_type=TransactionType.immediate, allow_nested=False)
-    async with _turn(), transaction:
+    async with _write_turn(), transaction:
         yield
 
 
 @asynccontextmanager
-async def _turn() -> AsyncIterator[None]:
+async def _write_turn() -> AsyncIterator[None]:
     """This process's turn to write: SQLite lets those who wait at its lock starve, ours is first come, first served."""
     turn: asyncio.Lock = engine().turn
-    async with asyncio.timeout(BUSY_S):
+    async with asyncio.timeout(BUSY_TIMEOUT_S):
         await turn.acquire()
     try:
         yield
@@ -111,7 +111,7 @@ async def _turn() -> AsyncIterator[None]:
 
 
 @cache
-def _numbered(sql: str, engine_type: str) -> str:
+def _for_engine(sql: str, engine_type: str) -> str:
     """`?1` is how we write parameters; PostgreSQL calls it `$1`, and `{each:1}` unfolds a JSON array into rows."""
     for number in range(1, 10):
         table = f"json_each(?{number})" if engine_type == "sqlite" else f"json_array_elements(?{number}::text::json)"
@@ -126,7 +126,7 @@ async def rows(sql: str, *args: Any) -> Any:
              whose fields read `value->>0`: a batch is one statement on both engines
     returns  rows that answer to row["column"]
     """
-    return await engine().run(_numbered(sql, engine().engine_type), args)
+    return await engine().run(_for_engine(sql, engine().engine_type), args)
 
 
 async def require_writable() -> None:
@@ -135,7 +135,7 @@ async def require_writable() -> None:
         return
     try:
         (row,) = await rows("SELECT current_setting('transaction_read_only') AS read_only")
-    except TROUBLE as error:
+    except TRANSIENT_ERRORS as error:
         raise Unavailable("The database does not answer.") from error
     if row["read_only"] != "off":
         raise Unavailable("The database takes no writes.")
@@ -144,7 +144,7 @@ async def require_writable() -> None:
 async def ping() -> None:
     """Raise Unavailable when the database does not answer."""
     try:
-        async with asyncio.timeout(BUSY_S):
+        async with asyncio.timeout(BUSY_TIMEOUT_S):
             await rows("SELECT 1 AS one")
-    except TROUBLE as error:
+    except TRANSIENT_ERRORS as error:
         raise Unavailable("The database does not answer.") from error

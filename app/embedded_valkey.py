@@ -7,9 +7,9 @@ import signal
 import socket
 from pathlib import Path
 
-UNREADABLE = b"bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
+UNREADABLE_AOF = b"bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
 # What is no fault of its data, in the system's words and Valkey's: then it may start later as it is.
-ELSEWHERE = (
+EXTERNAL_CAUSES = (
     b"no space left on device",
     b"disk quota exceeded",
     b"read-only file system",
@@ -22,18 +22,18 @@ ELSEWHERE = (
     b"too many open files",
     b"resource temporarily unavailable",
 )
-KILLS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 0)  # somebody wanted it to end
+INTENDED_EXITS = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 0)  # somebody wanted it to end
 LOG_TAIL_BYTES = 4_000  # its last words
 PROBE_BYTES = 65_536  # a disk with less room than that is full
-KEPT_ASIDES = 3
-PING_S = 0.5  # a local socket answers in microseconds, or is still loading its log
+MAX_SET_ASIDE = 3
+PING_TIMEOUT_S = 0.5  # a local socket answers in microseconds, or is still loading its log
 
 
-class NoValkey(Exception):  # noqa: N818  # says what is missing
+class ValkeyNotFound(Exception):  # noqa: N818  # says what is missing
     """This platform has no bundled Valkey, and none is installed."""
 
 
-def binary() -> Path:
+def find_binary() -> Path:
     """The server's executable: bundled, or else the system's.
 
     raises  NoValkey
@@ -48,10 +48,10 @@ def binary() -> Path:
 
     if found := shutil.which("valkey-server") or shutil.which("redis-server"):
         return Path(found)
-    raise NoValkey("No Valkey is bundled for this platform: set REDIS_HOST or REDIS_URL.")
+    raise ValkeyNotFound("No Valkey is bundled for this platform: set REDIS_HOST or REDIS_URL.")
 
 
-def command(directory: Path, listen: Path, *, durable: bool = True) -> list[str]:
+def build_command(directory: Path, listen: Path, *, durable: bool = True) -> list[str]:
     """The command line of a server that listens on a Unix socket only and never drops a key.
 
     durable  keep an append-only file: what was answered survives a crash of ours
@@ -71,10 +71,10 @@ def command(directory: Path, listen: Path, *, durable: bool = True) -> list[str]
         "logfile": str(directory / "valkey.log"),
         "databases": "16",
     }
-    return [str(binary()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+    return [str(find_binary()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
-def prepare(directory: Path, listen: Path) -> None:
+def prepare_directories(directory: Path, listen: Path) -> None:
     """Make both directories, ours alone. A file where Valkey's was is set aside.
 
     raises  OSError when they can't be made, or the socket's one is somebody else's
@@ -87,10 +87,10 @@ def prepare(directory: Path, listen: Path) -> None:
         raise PermissionError(1, "belongs to somebody else", str(listen.parent))
 
 
-def answers(listen: Path) -> bool:
+def is_ready(listen: Path) -> bool:
     """Whether the server has loaded its data and takes commands."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PING_S)
+        client.settimeout(PING_TIMEOUT_S)
         try:
             client.connect(str(listen))
             client.sendall(b"PING\r\n")
@@ -99,7 +99,7 @@ def answers(listen: Path) -> bool:
             return False
 
 
-class Mender:
+class DataRecovery:
     """Sees whether Valkey can start with the data it has, and sets data aside that keeps it from starting.
 
     Redis is not the record: what was in it is rebuilt from the database.
@@ -107,54 +107,56 @@ class Mender:
 
     def __init__(self, directory: Path, listen: Path) -> None:
         self._directory, self._listen = directory, listen
-        self._answered = True  # since it was started
-        self._fresh = False  # it has not answered since its data was set aside: they were not the reason
-        self._n_mute = 0  # starts in a row that ended before the first answer
-        self._log_at = 0
+        self._was_ready = True  # since it was started
+        self._data_was_reset = False  # it has not answered since its data was set aside: they were not the reason
+        self._n_failed_starts = 0  # starts in a row that ended before the first answer
+        self._log_offset = 0
 
-    def starting(self) -> None:
+    def on_start(self) -> None:
         """It is about to be started. Raises OSError when its directories can't be made."""
-        prepare(self._directory, self._listen)
-        self._answered, self._log_at = False, _size(self._directory / "valkey.log")
+        prepare_directories(self._directory, self._listen)
+        self._was_ready, self._log_offset = False, _file_size(self._directory / "valkey.log")
 
-    def look(self) -> None:
+    def check_running(self) -> None:
         """It runs; note whether it answers."""
-        if not self._answered and answers(self._listen):
-            self._answered, self._fresh, self._n_mute = True, False, 0
+        if not self._was_ready and is_ready(self._listen):
+            self._was_ready, self._data_was_reset, self._n_failed_starts = True, False, 0
 
-    def ended(self, code: int) -> Path | None:
+    def on_exit(self, code: int) -> Path | None:
         """It ended by itself with this code. Returns where its data went, if they were in its way."""
-        if self._answered or code in KILLS:
+        if self._was_ready or code in INTENDED_EXITS:
             return None
-        self._n_mute += 1
-        said = self._last_words()
-        if UNREADABLE not in said and (self._n_mute < 2 or self._fresh or not self._is_to_blame(said)):  # noqa: PLR2004  # twice in a row
+        self._n_failed_starts += 1
+        said = self._log_tail()
+        if UNREADABLE_AOF not in said and (
+            self._n_failed_starts < 2 or self._data_was_reset or not self._data_may_be_cause(said)
+        ):  # noqa: PLR2004  # twice in a row
             return None
-        self._fresh, self._n_mute = True, 0
+        self._data_was_reset, self._n_failed_starts = True, 0
         return set_aside(self._directory)
 
-    def _last_words(self) -> bytes:
+    def _log_tail(self) -> bytes:
         """Its last words since it was started, in small letters."""
         try:
             with (self._directory / "valkey.log").open("rb") as log:
-                log.seek(max(self._log_at, _size(Path(log.name)) - LOG_TAIL_BYTES))
+                log.seek(max(self._log_offset, _file_size(Path(log.name)) - LOG_TAIL_BYTES))
                 return log.read().lower()
         except OSError:
             return b""
 
-    def _is_to_blame(self, said: bytes) -> bool:
+    def _data_may_be_cause(self, said: bytes) -> bool:
         """Whether its data may be the reason, rather than what surrounds it."""
-        return not any(words in said for words in ELSEWHERE) and _takes_files(self._directory)
+        return not any(words in said for words in EXTERNAL_CAUSES) and _is_writable(self._directory)
 
 
-def _size(file: Path) -> int:
+def _file_size(file: Path) -> int:
     try:
         return file.stat().st_size
     except OSError:
         return 0
 
 
-def _takes_files(directory: Path) -> bool:
+def _is_writable(directory: Path) -> bool:
     """Whether something can be written there."""
     probe = directory / f".writable-{os.getpid()}"
     try:
@@ -174,6 +176,6 @@ def set_aside(directory: Path) -> Path:
     directory.rename(aside)
     directory.mkdir(mode=0o700)
     asides = sorted(directory.parent.glob(f"{directory.name}.unreadable-*"), key=lambda one: one.lstat().st_ctime_ns)
-    for old in asides[:-KEPT_ASIDES]:
+    for old in asides[:-MAX_SET_ASIDE]:
         shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)
     return aside

@@ -15,7 +15,7 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(.)")
-MOST_BYTES = 65_536  # of one secret
+MAX_SECRET_BYTES = 65_536  # of one secret
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -23,7 +23,7 @@ class BadLine(ValueError):  # noqa: N818  # a line, and what is wrong with it
     """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
 
 
-class NoSecret(ValueError):  # noqa: N818  # says what the file is instead
+class InvalidSecretFile(ValueError):  # noqa: N818  # says what the file is instead
     """A file that holds no secret. Says why; never what is in it."""
 
 
@@ -35,7 +35,7 @@ def parse(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
-            name, value = _variable(line, number)
+            name, value = _parse_line(line, number)
             found[name] = value
     return found
 
@@ -57,20 +57,20 @@ def read_secret(path: Path) -> str:
     raises  OSError, NoSecret
     """
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1).rstrip(b"\r\n")
+        content = file.read(MAX_SECRET_BYTES + 1).rstrip(b"\r\n")
     if not content:
-        raise NoSecret("is empty")
-    if len(content) > MOST_BYTES:
-        raise NoSecret(f"has more than {MOST_BYTES} bytes")
+        raise InvalidSecretFile("is empty")
+    if len(content) > MAX_SECRET_BYTES:
+        raise InvalidSecretFile(f"has more than {MAX_SECRET_BYTES} bytes")
     if b"\0" in content:
-        raise NoSecret("has a zero byte in it")
+        raise InvalidSecretFile("has a zero byte in it")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise NoSecret("is not UTF-8 text") from error
+        raise InvalidSecretFile("is not UTF-8 text") from error
 
 
-def _variable(line: str, number: int) -> tuple[str, str]:
+def _parse_line(line: str, number: int) -> tuple[str, str]:
     match = _LINE.match(line)
     if match is None or (match["bare"] or "").startswith(('"', "'")):
         raise BadLine(f"line {number} is not KEY=value")

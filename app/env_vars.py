@@ -18,7 +18,7 @@ DATABASES = ("sqlite", "postgres", "cockroach")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
-def whole(least: int, most: int) -> Parse:
+def whole_number(least: int, most: int) -> Parse:
     """A whole number in a range, both ends included."""
 
     def parse(text: str) -> int:
@@ -29,7 +29,7 @@ def whole(least: int, most: int) -> Parse:
     return parse
 
 
-def word(*words: str) -> Parse:
+def one_of(*words: str) -> Parse:
     """One of a few words."""
 
     def parse(text: str) -> str:
@@ -40,14 +40,14 @@ def word(*words: str) -> Parse:
     return parse
 
 
-def key(text: str) -> str:
+def secret_key(text: str) -> str:
     """A secret long enough not to be guessed."""
     if len(text) < 16:  # noqa: PLR2004  # said in the sentence below
         raise ValueError("must have at least 16 characters")
     return text
 
 
-def seconds(text: str) -> int:
+def duration_s(text: str) -> int:
     """A duration in whole seconds: `90`, `90s`, `1m`, `1h30m`."""
     if text.isascii() and text.isdigit():
         text += "s"
@@ -58,22 +58,22 @@ def seconds(text: str) -> int:
     return int(total)
 
 
-def yes_no(text: str) -> bool:
+def boolean(text: str) -> bool:
     """A switch."""
     if text.lower() not in _YES | _NO:
         raise ValueError("must be true or false")
     return text.lower() in _YES
 
 
-def database(text: str) -> str:
+def database_type(text: str) -> str:
     """A database we can use."""
     if text.lower() in _NO_DATABASES:
         raise ValueError("is not supported; use sqlite, postgres or cockroach")
-    name: str = word(*DATABASES)(text)
+    name: str = one_of(*DATABASES)(text)
     return name
 
 
-def web_address(text: str) -> str:
+def web_url(text: str) -> str:
     """An http or https address."""
     if urlsplit(text).scheme not in {"http", "https"} or not urlsplit(text).hostname:
         raise ValueError("must be an address like https://status.example.org")
@@ -88,12 +88,12 @@ def issuer(text: str) -> str:
     return text
 
 
-def words(text: str) -> tuple[str, ...]:
+def comma_separated(text: str) -> tuple[str, ...]:
     """Words separated by commas."""
     return tuple(one.strip() for one in text.split(",") if one.strip())
 
 
-def redis_address(text: str) -> str:
+def redis_url(text: str) -> str:
     """An address redis-py understands; `rediss` is TLS."""
     parts = urlsplit(text)
     if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path):
@@ -118,10 +118,10 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise ValueError("must be addresses or networks like 127.0.0.1 or 10.0.0.0/8, separated by commas") from error
 
 
-def anchors(text: str) -> tuple[tuple[str, int], ...]:
+def hosts_with_ports(text: str) -> tuple[tuple[str, int], ...]:
     """Hosts with their ports, separated by commas."""
     found = []
-    for one in words(text):
+    for one in comma_separated(text):
         host, _, port = one.rpartition(":")
         if not host.strip("[]") or not port.isdigit() or not 1 <= int(port) <= 65_535:  # noqa: PLR2004  # ports end there
             raise ValueError("must be hosts with ports like 1.1.1.1:443, separated by commas")
@@ -143,7 +143,9 @@ def rate(text: str) -> Rate | None:
         return None
     times, _, period = text.partition("/")
     try:
-        return Rate(whole(1, 1_000_000)(times), seconds(period if period[:1].isdigit() else f"1{period or '?'}"))
+        return Rate(
+            whole_number(1, 1_000_000)(times), duration_s(period if period[:1].isdigit() else f"1{period or '?'}")
+        )
     except ValueError as error:
         raise ValueError("must be a rate like 600/m or 100/10s, or 0 for no limit") from error
 
@@ -159,64 +161,64 @@ class Variable:
     secret: bool = False
 
 
-def _of(name: str, default: str, parse: Parse = str, *, field: str = "", secret: bool = False) -> Variable:
+def _variable(name: str, default: str, parse: Parse = str, *, field: str = "", secret: bool = False) -> Variable:
     return Variable(name, default, parse, field or name.lower(), secret)
 
 
 VARIABLES = (
-    _of("SERVER_HOST", "127.0.0.1"),
-    _of("SERVER_PORT", "8034", whole(1, 65_535)),
-    _of("CLIENT_URL", "http://localhost:3000", web_address),
-    _of("MODE", "dev", word("dev", "prod", "test")),
-    _of("LOG_LEVEL", "info", word("debug", "info", "warn", "error")),
-    _of("LOG_FILE", ""),
-    _of("HEALTH_FILE", ""),
-    _of("TZ", "UTC", time_zone),
-    _of("SERVICE_NAME", "watchkeeper:api"),
-    _of("DATA_DIR", "data"),
-    _of("SECRETS_FILE", "secrets/watchkeeper.env"),
-    _of("DB_TYPE", "sqlite", database),
-    _of("DB_HOST", ""),
-    _of("DB_PORT", "", whole(1, 65_535)),
-    _of("DB_NAME", ""),
-    _of("DB_USER", ""),
-    _of("DB_PASS", "", secret=True),
-    _of("DB_SSLMODE", "prefer", word(*SSL_MODES)),
-    _of("REDIS_HOST", ""),
-    _of("REDIS_PORT", "6379", whole(1, 65_535)),
-    _of("REDIS_PASSWORD", "", secret=True),
-    _of("REDIS_DB", "0", whole(0, 15)),
-    _of("REDIS_URL", "", redis_address, secret=True),
-    _of("QUEUE_CONCURRENCY", "128", whole(1, 4_096)),
-    _of("PRODUCER_CONCURRENCY", "10", whole(1, 128)),
-    _of("CHECK_CONCURRENCY", "2000", whole(1, 100_000)),
-    _of("BRUTEFORCE_MAX_ATTEMPTS", "20", whole(1, 1_000_000)),
-    _of("BRUTEFORCE_WINDOW", "1m", seconds, field="bruteforce_window_s"),
-    _of("BRUTEFORCE_LOCKOUT", "1m", seconds, field="bruteforce_lockout_s"),
-    _of("RATE_LIMIT_AUTH", "120/m", rate),
-    _of("RATE_LIMIT_READ", "6000/m", rate),
-    _of("RATE_LIMIT_WRITE", "3000/m", rate),
-    _of("RATE_LIMIT_RUN", "600/m", rate),
-    _of("LIVE_SOCKETS_PER_ADDRESS", "100", whole(1, 100_000)),
-    _of("LIVE_SOCKETS_PER_USER", "50", whole(1, 100_000)),
-    _of("REQUEST_TIMEOUT", "1m", seconds, field="request_timeout_s"),
-    _of("BODY_TIMEOUT", "30s", seconds, field="body_timeout_s"),
-    _of("REGISTRATION_OPEN", "false", yes_no),
-    _of("TRUSTED_PROXIES", "", networks),
-    _of("UPLINK_ANCHORS", "", anchors),
-    _of("LIFE_SIGN_URL", "", web_address, secret=True),
-    _of("LIFE_SIGN_EVERY", "1m", seconds, field="life_sign_every_s"),
-    _of("AUDIT_DAYS", "400", whole(1, 36_500)),
-    _of("OIDC_ISSUER", "", issuer),
-    _of("OIDC_CLIENT_ID", ""),
-    _of("OIDC_CLIENT_SECRET", "", secret=True),
-    _of("OIDC_SCOPES", "openid email profile"),
-    _of("OIDC_REDIRECT_URL", "", web_address),
-    _of("OIDC_ROLE_CLAIM", "roles"),
-    _of("OIDC_ADMIN_VALUES", "", words),
-    _of("OIDC_OPERATOR_VALUES", "", words),
-    _of("OIDC_AUTO_CREATE", "false", yes_no),
-    _of("API_SECRET_KEY", "", key, secret=True),
-    _of("API_SECRET_KEY_PREVIOUS", "", key, secret=True),
-    _of("API_ADMIN_TOKEN", "", key, secret=True),
+    _variable("SERVER_HOST", "127.0.0.1"),
+    _variable("SERVER_PORT", "8034", whole_number(1, 65_535)),
+    _variable("CLIENT_URL", "http://localhost:3000", web_url),
+    _variable("MODE", "dev", one_of("dev", "prod", "test")),
+    _variable("LOG_LEVEL", "info", one_of("debug", "info", "warn", "error")),
+    _variable("LOG_FILE", ""),
+    _variable("HEALTH_FILE", ""),
+    _variable("TZ", "UTC", time_zone),
+    _variable("SERVICE_NAME", "watchkeeper:api"),
+    _variable("DATA_DIR", "data"),
+    _variable("SECRETS_FILE", "secrets/watchkeeper.env"),
+    _variable("DB_TYPE", "sqlite", database_type),
+    _variable("DB_HOST", ""),
+    _variable("DB_PORT", "", whole_number(1, 65_535)),
+    _variable("DB_NAME", ""),
+    _variable("DB_USER", ""),
+    _variable("DB_PASS", "", secret=True),
+    _variable("DB_SSLMODE", "prefer", one_of(*SSL_MODES)),
+    _variable("REDIS_HOST", ""),
+    _variable("REDIS_PORT", "6379", whole_number(1, 65_535)),
+    _variable("REDIS_PASSWORD", "", secret=True),
+    _variable("REDIS_DB", "0", whole_number(0, 15)),
+    _variable("REDIS_URL", "", redis_url, secret=True),
+    _variable("QUEUE_CONCURRENCY", "128", whole_number(1, 4_096)),
+    _variable("PRODUCER_CONCURRENCY", "10", whole_number(1, 128)),
+    _variable("CHECK_CONCURRENCY", "2000", whole_number(1, 100_000)),
+    _variable("BRUTEFORCE_MAX_ATTEMPTS", "20", whole_number(1, 1_000_000)),
+    _variable("BRUTEFORCE_WINDOW", "1m", duration_s, field="bruteforce_window_s"),
+    _variable("BRUTEFORCE_LOCKOUT", "1m", duration_s, field="bruteforce_lockout_s"),
+    _variable("RATE_LIMIT_AUTH", "120/m", rate),
+    _variable("RATE_LIMIT_READ", "6000/m", rate),
+    _variable("RATE_LIMIT_WRITE", "3000/m", rate),
+    _variable("RATE_LIMIT_RUN", "600/m", rate),
+    _variable("LIVE_SOCKETS_PER_ADDRESS", "100", whole_number(1, 100_000)),
+    _variable("LIVE_SOCKETS_PER_USER", "50", whole_number(1, 100_000)),
+    _variable("REQUEST_TIMEOUT", "1m", duration_s, field="request_timeout_s"),
+    _variable("BODY_TIMEOUT", "30s", duration_s, field="body_timeout_s"),
+    _variable("REGISTRATION_OPEN", "false", boolean),
+    _variable("TRUSTED_PROXIES", "", networks),
+    _variable("UPLINK_ANCHORS", "", hosts_with_ports),
+    _variable("LIFE_SIGN_URL", "", web_url, secret=True),
+    _variable("LIFE_SIGN_EVERY", "1m", duration_s, field="life_sign_every_s"),
+    _variable("AUDIT_DAYS", "400", whole_number(1, 36_500)),
+    _variable("OIDC_ISSUER", "", issuer),
+    _variable("OIDC_CLIENT_ID", ""),
+    _variable("OIDC_CLIENT_SECRET", "", secret=True),
+    _variable("OIDC_SCOPES", "openid email profile"),
+    _variable("OIDC_REDIRECT_URL", "", web_url),
+    _variable("OIDC_ROLE_CLAIM", "roles"),
+    _variable("OIDC_ADMIN_VALUES", "", comma_separated),
+    _variable("OIDC_OPERATOR_VALUES", "", comma_separated),
+    _variable("OIDC_AUTO_CREATE", "false", boolean),
+    _variable("API_SECRET_KEY", "", secret_key, secret=True),
+    _variable("API_SECRET_KEY_PREVIOUS", "", secret_key, secret=True),
+    _variable("API_ADMIN_TOKEN", "", secret_key, secret=True),
 )

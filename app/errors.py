@@ -105,7 +105,7 @@ class Invalid(Refusal):
         self.fields = list(fields)
 
     @classmethod
-    def one(cls, field: str, message: str) -> "Invalid":
+    def for_field(cls, field: str, message: str) -> "Invalid":
         """A single wrong field."""
         return cls([FieldError(field, message)])
 

@@ -4,28 +4,28 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.settings import Settings, socket_of
+from app.settings import Settings, socket_path
 
 UMASK = 0o077  # whatever our processes make: nobody else's business
-OTHERS = stat.S_IROTH | stat.S_IWOTH | stat.S_IXOTH
+OTHERS_BITS = stat.S_IROTH | stat.S_IWOTH | stat.S_IXOTH
 
 
-def open_to_others(settings: Settings) -> list[str]:
+def exposure_warnings(settings: Settings) -> list[str]:
     """A line for each directory and file that others can get at; empty when they are ours alone."""
     return [f"{path} is open to others on this machine: chmod o-rwx {path}" for path in _exposed(settings)]
 
 
 def _exposed(settings: Settings) -> Iterator[Path]:
-    for path in dict.fromkeys(_ours(settings)):
-        if _mode(path) & OTHERS and (path.is_dir() or _mode(path.parent) & stat.S_IXOTH):
+    for path in dict.fromkeys(_our_paths(settings)):
+        if _mode(path) & OTHERS_BITS and (path.is_dir() or _mode(path.parent) & stat.S_IXOTH):
             yield path
 
 
-def _ours(settings: Settings) -> Iterator[Path]:
+def _our_paths(settings: Settings) -> Iterator[Path]:
     """What has secrets, or what people are told of, in it."""
     yield settings.data_dir
     if settings.redis_embedded:
-        yield socket_of(settings.redis_url).parent
+        yield socket_path(settings.redis_url).parent
     yield settings.data_dir / "secret.key"
     if settings.db_type == "sqlite":
         yield from (Path(settings.db_path + ending) for ending in ("", "-wal", "-shm"))

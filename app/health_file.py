@@ -9,7 +9,7 @@ TOUCH_S = 5.0
 log = structlog.get_logger()
 
 
-async def keep(path: Path) -> None:
+async def touch_forever(path: Path) -> None:
     """Touch the file until cancelled, whether Redis and the database are there or not."""
     failed = False
     while True:

@@ -11,14 +11,14 @@ from app import clock_watch, queue, tasks
 from app.clock_watch import JUMP_S, RECENT_S, Interruption
 
 KEY = "wk:clock"  # hash: node → what it noticed, as JSON
-AGAIN_S = 1.0  # while Redis is away
-MOST = 8  # of one process
-KEPT_S = 86_400.0  # a nightly report that could not come in
+RETRY_S = 1.0  # while Redis is away
+MAX_PER_PROCESS = 8  # of one process
+MAX_AGE_S = 86_400.0  # a nightly report that could not come in
 
 log = structlog.get_logger()
 
 
-class Sign(Struct, frozen=True):
+class PublishedInterruption(Struct, frozen=True):
     """One interruption. By the wall clock of its process; as `app.clock_watch.Interruption` has it."""
 
     from_ms: int
@@ -31,28 +31,28 @@ class Sign(Struct, frozen=True):
         return abs(self.jump_s) >= JUMP_S
 
 
-class Noticed(Struct, frozen=True):
+class NodeInterruptions(Struct, frozen=True):
     """What one process noticed. `at_ms`: when it wrote that down."""
 
     at_ms: int
-    signs: list[Sign]
+    signs: list[PublishedInterruption]
 
 
-async def keep(node: str) -> None:
+async def watch_clock(node: str) -> None:
     """Watch this process's clocks, and publish what lasted, until cancelled."""
     news = asyncio.Event()
 
     def notice(found: Interruption) -> None:
         log.warning("clock.interrupted", lost_s=round(found.lost_s, 1), jump_s=round(found.jump_s, 1))
-        if _is_worth_it(found):
+        if _is_relevant(found):
             news.set()
 
     # No task group: it cancels its tasks once, and redis-py can swallow that.
-    publishing = tasks.lasting(_publish(node, news), "clock.publish")
+    publishing = tasks.start_permanent(_publish(node, news), "clock.publish")
     try:
-        await clock_watch.watch.keep(notice)
+        await clock_watch.watch.run(notice)
     finally:
-        await tasks.end(publishing)
+        await tasks.cancel(publishing)
 
 
 async def _publish(node: str, news: asyncio.Event) -> None:
@@ -60,44 +60,44 @@ async def _publish(node: str, news: asyncio.Event) -> None:
         await news.wait()
         news.clear()
         try:
-            await publish_signs(node, [one for one in clock_watch.watch.interruptions if _is_worth_it(one)])
+            await publish_interruptions(node, [one for one in clock_watch.watch.interruptions if _is_relevant(one)])
         except (RedisError, OSError) as error:
             log.warning("clock.not_published", error=type(error).__name__)
             news.set()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(RETRY_S)
 
 
-def _is_worth_it(one: Interruption) -> bool:
+def _is_relevant(one: Interruption) -> bool:
     return one.is_jump or one.lost_s >= JUMP_S
 
 
-async def publish_signs(node: str, found: list[Interruption]) -> None:
+async def publish_interruptions(node: str, found: list[Interruption]) -> None:
     """Publish what a process noticed. Raises RedisError."""
-    signs = [Sign(one.from_ms, one.to_ms, round(one.jump_s, 3)) for one in found[-MOST:]]
-    await queue.client().hset(KEY, node, msgspec.json.encode(Noticed(clock_watch.now_ms(), signs)))
+    signs = [PublishedInterruption(one.from_ms, one.to_ms, round(one.jump_s, 3)) for one in found[-MAX_PER_PROCESS:]]
+    await queue.client().hset(KEY, node, msgspec.json.encode(NodeInterruptions(clock_watch.now_ms(), signs)))
 
 
-def of_day(raw: dict[bytes, bytes]) -> list[Sign]:
+def parse_last_day(raw: dict[bytes, bytes]) -> list[PublishedInterruption]:
     """What all processes noticed within a day, of what the hash holds."""
-    return [sign for one in _since(raw, KEPT_S).values() for sign in one.signs]
+    return [sign for one in _younger_than(raw, MAX_AGE_S).values() for sign in one.signs]
 
 
-def _since(raw: dict[bytes, bytes], age_s: float) -> dict[str, Noticed]:
-    told = {field.decode(): msgspec.json.decode(text, type=Noticed) for field, text in raw.items()}
+def _younger_than(raw: dict[bytes, bytes], age_s: float) -> dict[str, NodeInterruptions]:
+    told = {field.decode(): msgspec.json.decode(text, type=NodeInterruptions) for field, text in raw.items()}
     now_ms = clock_watch.now_ms()
     return {node: one for node, one in told.items() if abs(now_ms - one.at_ms) < age_s * 1_000}
 
 
-async def recent() -> dict[str, list[Sign]]:
+async def list_recent() -> dict[str, list[PublishedInterruption]]:
     """Node → what it noticed within the last minutes; what is older than a day is removed. Raises RedisError."""
     raw = await queue.client().hgetall(KEY)
-    kept = _since(raw, KEPT_S)
+    kept = _younger_than(raw, MAX_AGE_S)
     if gone := [field for field in raw if field.decode() not in kept]:
         await queue.client().hdel(KEY, *gone)
-    return {node: one.signs for node, one in _since(raw, RECENT_S).items()}
+    return {node: one.signs for node, one in _younger_than(raw, RECENT_S).items()}
 
 
-async def jump_s() -> float:
+async def largest_jump_s() -> float:
     """The largest recent jump of any of our clocks, in seconds; 0.0 for none. Raises RedisError."""
-    jumps = [one.jump_s for signs in (await recent()).values() for one in signs if one.is_jump]
+    jumps = [one.jump_s for signs in (await list_recent()).values() for one in signs if one.is_jump]
     return max([*jumps, clock_watch.watch.jump_s()], key=abs)

@@ -23,7 +23,7 @@ from app.settings import Settings
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 MASK = "********"
 # Libraries that tell at INFO what one of our own lines already says.
-CHATTY = ("aiosqlite", "asyncio", "dramatiq", "hpack", "httpcore", "httpx")
+NOISY_LOGGERS = ("aiosqlite", "asyncio", "dramatiq", "hpack", "httpcore", "httpx")
 
 _SECRET_NAME = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|authorization|cookie|api_?key|private_?key|credential", re.IGNORECASE
@@ -42,41 +42,41 @@ def configure(settings: Settings, process: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        _Origin(settings.service_name, process),
+        _ProcessFields(settings.service_name, process),
         structlog.processors.format_exc_info,
-        masked,
+        mask_fields,
     ]
-    handler = _handler(settings)
-    handler.setFormatter(_formatter(settings, shared))
+    handler = _build_handler(settings)
+    handler.setFormatter(_build_formatter(settings, shared))
     logging.basicConfig(handlers=[handler], level=LEVELS[settings.log_level], force=True)
     logging.captureWarnings(capture=True)
-    for name in CHATTY:
+    for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, LEVELS[settings.log_level]))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=_steady(structlog.make_filtering_bound_logger(LEVELS[settings.log_level])),
+        wrapper_class=_never_raising(structlog.make_filtering_bound_logger(LEVELS[settings.log_level])),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    sys.excepthook = _failed
+    sys.excepthook = _log_uncaught
 
 
-def masked(_logger: Any, _method: str, fields: Fields) -> Fields:
+def mask_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
     """Mask values whose name says secret, and credentials inside of any text."""
-    return {name: _masked(name, value) for name, value in fields.items()}
+    return {name: _mask(name, value) for name, value in fields.items()}
 
 
-def _masked(name: str, value: Any) -> Any:
+def _mask(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return {inner: _masked(str(inner), one) for inner, one in value.items()}
+        return {inner: _mask(str(inner), one) for inner, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(name, one) for one in value]
+        return [_mask(name, one) for one in value]
     if _SECRET_NAME.search(name):
         return MASK
     return _SECRET_TEXT.sub(MASK, value) if isinstance(value, str) else value
 
 
-class _Origin:
+class _ProcessFields:
     """Adds which service and which of its processes speaks."""
 
     def __init__(self, service: str, process: str) -> None:
@@ -86,7 +86,7 @@ class _Origin:
         return {**fields, **self._fields}
 
 
-def _steady(filtering: Any) -> Any:
+def _never_raising(filtering: Any) -> Any:
     """A logger whose processors may fail without its caller's noticing."""
 
     class Steady(filtering):  # type: ignore[misc]  # structlog makes its class at run time
@@ -96,43 +96,43 @@ def _steady(filtering: Any) -> Any:
             try:
                 return super()._proxy_to_logger(method_name, event, *args, **fields)
             except Exception as error:  # noqa: BLE001  # whatever a value does when it is looked at
-                log_output.lose(f"{event} can't be logged", error)
+                log_output.count_lost_line(f"{event} can't be logged", error)
 
     return Steady
 
 
-def _handler(settings: Settings) -> logging.Handler:
+def _build_handler(settings: Settings) -> logging.Handler:
     if settings.log_file is None:
-        return log_output.Lines(log_output.Terminal())
-    return log_output.Lines(log_output.File(settings.log_file))
+        return log_output.LineHandler(log_output.Terminal())
+    return log_output.LineHandler(log_output.LogFile(settings.log_file))
 
 
-def _formatter(settings: Settings, shared: list[Processor]) -> logging.Formatter:
+def _build_formatter(settings: Settings, shared: list[Processor]) -> logging.Formatter:
     colors = settings.log_file is None and sys.stdout.isatty()
     last: Processor = structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time")
     if settings.mode == "prod":
-        last = structlog.processors.JSONRenderer(serializer=_json)
+        last = structlog.processors.JSONRenderer(serializer=_encode_json)
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
     )
 
 
-def _json(fields: Fields, **_: Any) -> str:
+def _encode_json(fields: Fields, **_: Any) -> str:
     try:
         return msgspec.json.encode(fields, enc_hook=str).decode()
     except Exception:  # noqa: BLE001  # half a letter, a number beyond 64 bits, a value without words
-        return json.dumps({_shown(name): _shown(value) for name, value in fields.items()})
+        return json.dumps({_safe_text(name): _safe_text(value) for name, value in fields.items()})
 
 
-def _shown(value: Any) -> str:
+def _safe_text(value: Any) -> str:
     try:
         return str(value)
     except Exception as error:  # noqa: BLE001  # it is somebody else's `__str__`
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
-def _failed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """The last line of a process that ends by a bug of ours."""
     if issubclass(kind, KeyboardInterrupt):
         return

@@ -16,7 +16,7 @@ def open_log(path: Path) -> int:
         return os.open(path, FLAGS, MODE)
 
 
-def is_at(handle: int, path: Path) -> bool:
+def is_same_file(handle: int, path: Path) -> bool:
     """Whether that very file is still there, rather than rotated away or removed."""
     try:
         there = path.stat()

@@ -12,20 +12,20 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from app.log_file import is_at, open_log
+from app.log_file import is_same_file, open_log
 
-LOST = Counter("watchkeeper_log_lines_lost", "Lines of the log that could not be written.")
+LINES_LOST = Counter("watchkeeper_log_lines_lost", "Lines of the log that could not be written.")
 
 
-def lose(why: str, error: BaseException) -> None:
+def count_lost_line(why: str, error: BaseException) -> None:
     """Count a line that nobody will read, and say so to whoever reads standard error."""
-    LOST.inc()
+    LINES_LOST.inc()
     with suppress(OSError, ValueError):  # nobody does
         cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         print(f"watchkeeper: {why}: {cause}", file=sys.stderr, flush=True)  # noqa: T201  # the last resort
 
 
-class File:
+class LogFile:
     """LOG_FILE. Raises OSError when it is made and can't be opened: a setting is wrong then."""
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +34,7 @@ class File:
 
     def write(self, text: bytes) -> None:
         """Append. Raises OSError."""
-        if not is_at(self._handle, self._path):
+        if not is_same_file(self._handle, self._path):
             fresh = open_log(self._path)
             os.close(self._handle)
             self._handle = fresh
@@ -66,13 +66,13 @@ def _write_all(handle: int, text: bytes) -> None:
         text = text[os.write(handle, text) :]
 
 
-class Lines(logging.Handler):
+class LineHandler(logging.Handler):
     """Writes lines; says once per outage that it can't."""
 
-    def __init__(self, output: File | Terminal) -> None:
+    def __init__(self, output: LogFile | Terminal) -> None:
         super().__init__()
         self._output = output
-        self._away = False
+        self._is_failing = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line. Never raises."""
@@ -80,17 +80,17 @@ class Lines(logging.Handler):
             line = self.format(record)
         except Exception as error:  # noqa: BLE001  # whatever a value does when it is put into words
             line = f"{record.levelname} a line of {record.name} can't be put into words: {type(error).__name__}"
-            LOST.inc()
+            LINES_LOST.inc()
         try:
             self._output.write(f"{line}\n".encode(errors="backslashreplace"))
         except Exception as error:  # noqa: BLE001  # full, gone, forbidden: none of it is a reason to stop the watch
-            if self._away:
-                LOST.inc()
+            if self._is_failing:
+                LINES_LOST.inc()
                 return
-            self._away = True
-            lose("the log can't be written to; lines are lost until it can", error)
+            self._is_failing = True
+            count_lost_line("the log can't be written to; lines are lost until it can", error)
         else:
-            self._away = False
+            self._is_failing = False
 
     def close(self) -> None:
         """Close the output."""

@@ -57,8 +57,8 @@ from app.api.identity.users import UserController
 from app.api.identity.viewer_tags import VisibleTagController
 from app.api.incidents.escalations import EscalationController
 from app.api.incidents.incidents import IncidentController
-from app.api.live.connection_limits import Crowd
-from app.api.live.websocket import hub, live
+from app.api.live.connection_limits import ConnectionLimits
+from app.api.live.websocket import live_lifespan, live_websocket
 from app.api.monitoring.bulk import BulkController
 from app.api.monitoring.heartbeats import HeartbeatController
 from app.api.monitoring.monitors import MonitorController
@@ -70,7 +70,7 @@ from app.api.system.audit import AuditController
 from app.api.system.health import HealthController
 from app.api.system.settings import SettingController
 from app.pages import ack, explorer
-from app.pages.explorer_files import Shelf
+from app.pages.explorer_files import ExplorerFiles
 from app.security.auth import keyring, policy, principals
 from app.security.limits import brute_force
 from app.security.secrets import sealing
@@ -115,23 +115,31 @@ CONTROLLERS: list[Any] = [
     IncidentController,
     EscalationController,
 ]
-ROOTS: list[Any] = [
+ROOT_HANDLERS: list[Any] = [
     HealthController,
-    live,
+    live_websocket,
     push_alias,
     *explorer.HANDLERS,
     *ack.HANDLERS,
 ]  # with whole paths of their own
 # how `app.security.auth.principals` asks the store, which lies above it
-HOLDERS = {
-    "holder_of": sessions.holder_of,
-    "grant_of": api_key_auth.of_key,
-    "grant_by_id": api_key_auth.of_id,
-    "known_as": basic_auth.known_as,
+PRINCIPAL_LOOKUPS = {
+    "holder_of": sessions.principal_of,
+    "grant_of": api_key_auth.get_by_key,
+    "grant_by_id": api_key_auth.get_by_id,
+    "known_as": basic_auth.find_user,
 }
-RATES = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
-EXPOSED = ["X-Request-ID", "ETag", "Link", "Retry-After", idempotency.REPLAYED, *RATES]
-ACCEPTED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-API-Key", "X-CSRF-Token", "X-Request-ID"]
+RATE_LIMIT_HEADERS = ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"]
+EXPOSED_HEADERS = ["X-Request-ID", "ETag", "Link", "Retry-After", idempotency.REPLAYED_HEADER, *RATE_LIMIT_HEADERS]
+ACCEPTED_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "X-API-Key",
+    "X-CSRF-Token",
+    "X-Request-ID",
+]
 
 
 class Application(Litestar):
@@ -148,60 +156,66 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     settings    None reads the environment
     extra       more handlers; for tests
     """
-    found = settings or configuration.read(os.environ, Path.cwd())
+    found = settings or configuration.read_settings(os.environ, Path.cwd())
     app = Application(
-        route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOTS, *extra],
-        lifespan=[resources, hub],
-        state=State(dict(HOLDERS)),
-        dto=body.Body,
+        route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOT_HANDLERS, *extra],
+        lifespan=[open_resources, live_lifespan],
+        state=State(dict(PRINCIPAL_LOOKUPS)),
+        dto=body.JsonBodyDTO,
         return_dto=None,
-        dependencies={"principal": Provide(principal_of)},
-        before_request=admitted,
+        dependencies={"principal": Provide(get_principal)},
+        before_request=admit_request,
         exception_handlers=errors.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
-        cors_config=_cors(found),
-        openapi_config=overview.config(version.OURS),
-        plugins=[bodies.Blanks()],
+        cors_config=_cors_config(found),
+        openapi_config=overview.openapi_config(version.VERSION),
+        plugins=[bodies.NoStructSchemas()],
         logging_config=None,
     )
-    query_params.declare(app)
-    options.declare(app)
-    policy.declare(app)
-    rate_limits.declare(app)
-    app.asgi_handler = hsts.around(durable_replies.around(request_context.around(app.asgi_handler)))
-    furnish(app, found)
+    query_params.declare_parameters(app)
+    options.declare_allowed_methods(app)
+    policy.declare_rules(app)
+    rate_limits.declare_groups(app)
+    app.asgi_handler = hsts.middleware(durable_replies.middleware(request_context.middleware(app.asgi_handler)))
+    configure_app(app, found)
     return app
 
 
-def furnish(app: Litestar, settings: Settings) -> None:
+def configure_app(app: Litestar, settings: Settings) -> None:
     """Have the application run by these settings, but for CLIENT_URL's origin, which it is made with."""
     found = configuration.with_secret_key(settings)
     sealing.prepare(found)
     brute_force.prepare(found, login_failures)
-    shelf = Shelf(found.data_dir / "explorer")
+    shelf = ExplorerFiles(found.data_dir / "explorer")
     app.state.update(
-        {"settings": found, "draining": False, "rates": rate_limits.of(found), "crowd": Crowd(found), "shelf": shelf}
+        {
+            "settings": found,
+            "draining": False,
+            "rates": rate_limits.create_limiter(found),
+            "crowd": ConnectionLimits(found),
+            "shelf": shelf,
+        }
     )
 
 
-async def admitted(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+async def admit_request(request: Request[Any, Any, Any]) -> Response[bytes] | None:
     """What every request passes before its handler; a reply is one that was given before."""
     handler = request.route_handler
-    timeouts.unhurried(request, handler)
-    await rate_limits.within(request, handler)
-    query_params.refuse_unstorable(request)
-    await policy.enforce(request)
-    await query_params.refuse_unknown(request)
-    return await idempotency.begin(request)
+    timeouts.exempt_from_timeout(request, handler)
+    await rate_limits.enforce_limit(request, handler)
+    query_params.validate_path(request)
+    await policy.enforce_rule(request)
+    await query_params.validate_parameters(request)
+    return await idempotency.replay_or_claim(request)
 
 
-async def principal_of(request: Request[Any, Any, Any]) -> Principal:
+async def get_principal(request: Request[Any, Any, Any]) -> Principal:
     """Who asks, for handlers that want to know."""
-    return await principals.required(request)
+    return await principals.require_principal(request)
 
 
 @asynccontextmanager
-async def resources(app: Litestar) -> AsyncIterator[None]:
+async def open_resources(app: Litestar) -> AsyncIterator[None]:
     """Database and Redis, from start to stop. Redis need not be there."""
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
@@ -209,27 +223,27 @@ async def resources(app: Litestar) -> AsyncIterator[None]:
         stack.push_async_callback(db.stop)
         await queue.start(settings)
         stack.push_async_callback(queue.stop)
-        await startup.take(settings)
-        stack.callback(keyring.use, ())
-        stack.push_async_callback(tasks.end, *_beside(settings))
-        stack.push_async_callback(app.state.shelf.end)
+        await startup.prepare(settings)
+        stack.callback(keyring.set_keys, ())
+        stack.push_async_callback(tasks.cancel, *_background_tasks(settings))
+        stack.push_async_callback(app.state.shelf.stop)
         yield
         app.state.draining = True
 
 
-def _beside(settings: Settings) -> list[Task[None]]:
+def _background_tasks(settings: Settings) -> list[Task[None]]:
     """What runs as long as the API does."""
     return [
-        tasks.lasting(nodes.register("api", settings), "node"),
-        tasks.lasting(metrics.publish(nodes.node_id("api")), "metrics"),
-        tasks.lasting(interruptions.keep(nodes.node_id("api")), "clock"),
-        tasks.lasting(api_key_auth.keep_uses_forever(), "key_uses"),
-        tasks.lasting(failed_logins.keep_forever(), "guesses"),
-        tasks.lasting(signing_keys.follow(), "signing_keys"),
+        tasks.start_permanent(nodes.register("api", settings), "node"),
+        tasks.start_permanent(metrics.publish(nodes.node_id("api")), "metrics"),
+        tasks.start_permanent(interruptions.watch_clock(nodes.node_id("api")), "clock"),
+        tasks.start_permanent(api_key_auth.save_uses_forever(), "key_uses"),
+        tasks.start_permanent(failed_logins.save_forever(), "guesses"),
+        tasks.start_permanent(signing_keys.reload_forever(), "signing_keys"),
     ]
 
 
-def _cors(settings: Settings) -> CORSConfig | None:
+def _cors_config(settings: Settings) -> CORSConfig | None:
     """Pages of CLIENT_URL may call us, with their cookies; no others."""
     client = urlsplit(settings.client_url)
     if not client.netloc:
@@ -237,7 +251,7 @@ def _cors(settings: Settings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=[f"{client.scheme}://{client.netloc}"],
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=ACCEPTED,
+        allow_headers=ACCEPTED_HEADERS,
         allow_credentials=True,
-        expose_headers=EXPOSED,
+        expose_headers=EXPOSED_HEADERS,
     )

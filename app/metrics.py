@@ -16,20 +16,20 @@ from redis.exceptions import RedisError
 from app import queue
 
 KEY = "wk:metrics"
-EVERY_S = 10.0
-FRESH_S = 35.0  # three publications may be missed
-GONE_S = 3_600.0  # after that the field is removed
+PUBLISH_INTERVAL_S = 10.0
+MAX_AGE_S = 35.0  # three publications may be missed
+REMOVE_AFTER_S = 3_600.0  # after that the field is removed
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each would double the page
 
 
-class Published(Struct, frozen=True):
+class PublishedMetrics(Struct, frozen=True):
     """One node's metrics. `at_s` is epoch seconds."""
 
     at_s: float
     text: str
 
 
-class Merged(Collector):
+class MergedCollector(Collector):
     """Families as a registry holds them, which is what `generate_latest` writes."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -40,12 +40,12 @@ class Merged(Collector):
         return iter(self._families)
 
 
-def own() -> str:
+def process_metrics() -> str:
     """This process's metrics."""
-    return _text(REGISTRY)
+    return _exposition(REGISTRY)
 
 
-def _text(families: Collector) -> str:
+def _exposition(families: Collector) -> str:
     return generate_latest(cast(CollectorRegistry, families)).decode()
 
 
@@ -55,7 +55,7 @@ async def publish(node: str) -> None:
         while True:
             with suppress(RedisError, OSError):  # Redis away: `nodes.register` says so, once for both
                 await publish_once(node)
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
     finally:
         with suppress(RedisError, OSError):  # Redis away: the page forgets us by itself
             await queue.client().hdel(KEY, node)
@@ -63,34 +63,34 @@ async def publish(node: str) -> None:
 
 async def publish_once(node: str) -> None:
     """The same, once. Raises RedisError."""
-    await queue.client().hset(KEY, node, msgspec.json.encode(Published(time(), own())))
+    await queue.client().hset(KEY, node, msgspec.json.encode(PublishedMetrics(time(), process_metrics())))
 
 
-async def gathered(node: str) -> str:
+async def render_page(node: str) -> str:
     """One page: ours as of now, and the others' as they last published; without Redis only ours.
 
     node    our own id: every sample says whose it is
     """
-    texts = {**await _published(), node: own()}
-    return _text(Merged(merged(texts)))
+    texts = {**await _read_published(), node: process_metrics()}
+    return _exposition(MergedCollector(merge_pages(texts)))
 
 
-async def _published() -> dict[str, str]:
+async def _read_published() -> dict[str, str]:
     try:
         raw = await queue.client().hgetall(KEY)
     except (RedisError, OSError):
         return {}
-    told = {_name(field): msgspec.json.decode(text, type=Published) for field, text in raw.items()}
-    if gone := [field for field, one in told.items() if abs(time() - one.at_s) > GONE_S]:
+    told = {_decode_name(field): msgspec.json.decode(text, type=PublishedMetrics) for field, text in raw.items()}
+    if gone := [field for field, one in told.items() if abs(time() - one.at_s) > REMOVE_AFTER_S]:
         await queue.client().hdel(KEY, *gone)
-    return {field: one.text for field, one in told.items() if abs(time() - one.at_s) < FRESH_S}
+    return {field: one.text for field, one in told.items() if abs(time() - one.at_s) < MAX_AGE_S}
 
 
-def _name(field: bytes | str) -> str:
+def _decode_name(field: bytes | str) -> str:
     return field if isinstance(field, str) else field.decode()
 
 
-def merged(texts: dict[str, str]) -> list[Metric]:
+def merge_pages(texts: dict[str, str]) -> list[Metric]:
     """Families of several pages as one of each, every sample labelled with its node."""
     families: dict[str, Metric] = {}
     for node, text in texts.items():

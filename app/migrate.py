@@ -22,17 +22,25 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 APP_NAME = "watchkeeper"
-LOOK_S = 1.0  # between two looks for a database that is not there yet
-LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
+POLL_S = 1.0  # between two looks for a database that is not there yet
+ADVISORY_LOCK = (
+    0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
+)
 
 # The database is there, and will never let us in like this.
-REFUSED = (
+PERMANENT_ERRORS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
     sqlite3.DatabaseError,
 )
-PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PROTOCOL")  # but these may pass
+TRANSIENT_SQLITE_ERRORS = (
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_PROTOCOL",
+)  # but these may pass
 
 
 class NewerDatabase(Exception):  # noqa: N818  # says what was found
@@ -42,14 +50,14 @@ class NewerDatabase(Exception):  # noqa: N818  # says what was found
         super().__init__(f"The database is newer than this version of Watchkeeper: it has migration {unknown[-1]}.")
 
 
-def known() -> dict[str, Any]:
+def known_migrations() -> dict[str, Any]:
     """Every migration of this code, oldest first: id → module."""
     names = [f"{migrations.__name__}.{info.name}" for info in pkgutil.iter_modules(migrations.__path__)]
     modules = [importlib.import_module(name) for name in names]
     return {module.ID: module for module in sorted(modules, key=lambda one: one.__name__) if hasattr(module, "ID")}
 
 
-class Away(Exception):  # noqa: N818  # says what was found
+class DatabaseUnavailable(Exception):  # noqa: N818  # says what was found
     """The database does not answer just now."""
 
 
@@ -66,10 +74,10 @@ async def run(settings: Settings) -> list[str]:
     raises  BadSettings when it is not ours to use, Away when it may come back
     """
     with named_errors(settings):
-        return await _opened(settings, forwards)
+        return await _with_database(settings, apply_missing)
 
 
-async def require(settings: Settings) -> None:
+async def require_current(settings: Settings) -> None:
     """Make sure that the database is there and of this version; nothing is made or changed.
 
     raises  BadSettings when it is missing, not ours to use, or of another version; Away when it may come back
@@ -77,10 +85,10 @@ async def require(settings: Settings) -> None:
     if await asyncio.to_thread(is_missing, settings):
         raise BadSettings([f"DB_NAME: there is no database {settings.db_path}: `watchkeeper migrate` makes one."])
     with named_errors(settings):
-        await _opened(settings, _require)
+        await _with_database(settings, _check_current)
 
 
-async def until_there(settings: Settings, stopping: Callable[[], bool]) -> bool:
+async def wait_until_ready(settings: Settings, stopping: Callable[[], bool]) -> bool:
     """Wait for a database that is away, missing or of another version, and say so once.
 
     stopping  asked before each look: whether to give up
@@ -89,12 +97,12 @@ async def until_there(settings: Settings, stopping: Callable[[], bool]) -> bool:
     said = False
     while not stopping():
         try:
-            await require(settings)
-        except (Away, BadSettings) as error:
+            await require_current(settings)
+        except (DatabaseUnavailable, BadSettings) as error:
             if not said:
                 log.warning("database.waiting", reason=str(error))
             said = True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         else:
             return True
     return False
@@ -110,23 +118,23 @@ def named_errors(settings: Settings) -> Iterator[None]:
     """What may be wrong with a database, as one line. Raises BadSettings and Away."""
     try:
         yield
-    except REFUSED as error:
-        if str(getattr(error, "sqlite_errorname", "")).startswith(PASSING):
-            raise Away(one_line(error)) from error
+    except PERMANENT_ERRORS as error:
+        if str(getattr(error, "sqlite_errorname", "")).startswith(TRANSIENT_SQLITE_ERRORS):
+            raise DatabaseUnavailable(error_line(error)) from error
         name = settings.db_path if settings.db_type == "sqlite" else settings.db_name
-        raise BadSettings([f"DB_NAME: {name} can't be used: {one_line(error)}"]) from error
-    except db.TROUBLE as error:
-        raise Away(one_line(error)) from error
+        raise BadSettings([f"DB_NAME: {name} can't be used: {error_line(error)}"]) from error
+    except db.TRANSIENT_ERRORS as error:
+        raise DatabaseUnavailable(error_line(error)) from error
     except (NewerDatabase, OlderDatabase) as error:
         raise BadSettings([str(error)]) from error
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What an exception says; its name when it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
-async def _opened(settings: Settings, work: Callable[[], Awaitable[T]]) -> T:
+async def _with_database(settings: Settings, work: Callable[[], Awaitable[T]]) -> T:
     await db.start(settings, connections=2)
     try:
         return await work()
@@ -134,46 +142,46 @@ async def _opened(settings: Settings, work: Callable[[], Awaitable[T]]) -> T:
         await db.stop()
 
 
-async def forwards() -> list[str]:
+async def apply_missing() -> list[str]:
     """Apply what is missing; `db.start` comes first.
 
     returns  the ids that were applied, oldest first
     raises   NewerDatabase
     """
     applied = []
-    while one := await _next():
+    while one := await _apply_next():
         applied.append(one)
     return applied
 
 
-async def _next() -> str | None:
+async def _apply_next() -> str | None:
     """Apply the oldest missing migration, if there is one."""
-    async with db.writing():
+    async with db.transaction():
         if not db.is_sqlite():
-            await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
+            await db.rows("SELECT pg_advisory_xact_lock(?1)", ADVISORY_LOCK)
         if not await Migration.table_exists():
             await Migration.create_table()
-        missing = await _missing()
+        missing = await _missing_ids()
         if not missing:
             return None
         await _apply(missing[0])
         return missing[0]
 
 
-async def _require() -> None:
-    if not await Migration.table_exists() or await _missing():
+async def _check_current() -> None:
+    if not await Migration.table_exists() or await _missing_ids():
         raise OlderDatabase
 
 
-async def _missing() -> list[str]:
+async def _missing_ids() -> list[str]:
     ran = await Migration.get_migrations_which_ran(APP_NAME)
-    if unknown := sorted(set(ran) - set(known())):
+    if unknown := sorted(set(ran) - set(known_migrations())):
         raise NewerDatabase(unknown)
-    return [one for one in known() if one not in ran]
+    return [one for one in known_migrations() if one not in ran]
 
 
 async def _apply(migration_id: str) -> None:
-    manager = await known()[migration_id].forwards()
+    manager = await known_migrations()[migration_id].forwards()
     with contextlib.redirect_stdout(io.StringIO()):  # Piccolo prints its progress
         await manager.run()
     await Migration.insert(Migration(name=migration_id, app_name=APP_NAME))

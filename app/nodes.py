@@ -15,8 +15,8 @@ from app import queue
 from app.settings import Settings
 
 KEY = "wk:node:"
-BEAT_S = 5.0
-LIFE_S = 16  # three beats may be missed
+HEARTBEAT_S = 5.0
+TTL_S = 16  # three beats may be missed
 log = structlog.get_logger()
 
 
@@ -35,7 +35,7 @@ def node_id(role: str) -> str:
     return f"{role}-{socket.gethostname()}-{os.getpid()}"
 
 
-def this(role: str) -> Node:
+def this_node(role: str) -> Node:
     """This process as a node."""
     return Node(id=node_id(role), role=role, pid=os.getpid(), host=socket.gethostname(), started_at=datetime.now(UTC))
 
@@ -43,15 +43,15 @@ def this(role: str) -> Node:
 async def register(role: str, settings: Settings) -> None:
     """Be a node until cancelled. Redis may come and go meanwhile."""
     del settings  # its cluster name and address will stand in the node one day
-    node = this(role)
+    node = this_node(role)
     try:
-        await _beat(node)
+        await _send_heartbeats(node)
     finally:
         with suppress(RedisError, OSError):  # Redis away: the key ends by itself
             await queue.client().delete(KEY + node.id)
 
 
-async def alive() -> list[Node]:
+async def list_alive() -> list[Node]:
     """Every node that gave a sign within LIFE_S, oldest first. Raises RedisError.
 
     A key that lives longer than that was set by a clock that was ahead: whose it is gives its signs anew, if it lives.
@@ -62,19 +62,19 @@ async def alive() -> list[Node]:
             pipe.get(key)
             pipe.pttl(key)
         found = await pipe.execute()
-    texts = [text for text, left_ms in zip(found[::2], found[1::2], strict=True) if text and left_ms <= LIFE_S * 1_000]
+    texts = [text for text, left_ms in zip(found[::2], found[1::2], strict=True) if text and left_ms <= TTL_S * 1_000]
     nodes = [msgspec.json.decode(text, type=Node) for text in texts]
     return sorted(nodes, key=lambda node: (node.started_at, node.id))
 
 
-async def _beat(node: Node) -> None:
+async def _send_heartbeats(node: Node) -> None:
     text, lost = msgspec.json.encode(node), False
     while True:
         try:
-            await queue.client().set(KEY + node.id, text, ex=LIFE_S)
+            await queue.client().set(KEY + node.id, text, ex=TTL_S)
             lost = False
         except (RedisError, OSError) as error:
             if not lost:
                 log.warning("node.beat_missed", node=node.id, reason=str(error))
             lost = True
-        await asyncio.sleep(BEAT_S)
+        await asyncio.sleep(HEARTBEAT_S)

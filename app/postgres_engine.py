@@ -17,9 +17,14 @@ ACQUIRE_S = 5.0  # for a free connection, or to open one; then the caller tries 
 STATEMENT_S = 30.0
 ROLLBACK_S = 3.0  # after that the connection is closed, and the server rolls back by itself
 CLOSE_S = 5.0  # for statements under way when the process ends
-ENDING = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)  # of a broken connection
+CONNECTION_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)  # of a broken connection
 # The server has become a standby: whoever is the primary now is found by connecting again.
-MOVED = (asyncpg.ReadOnlySQLTransactionError,)
+STANDBY_ERRORS = (asyncpg.ReadOnlySQLTransactionError,)
 
 
 class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
@@ -32,28 +37,28 @@ class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carr
         return ""
 
 
-class HeldConnection:
+class PostgresConnection:
     """A connection in use. `close` gives it back to the pool, or closes it when something of it is left over."""
 
     def __init__(self, raw: Any, pool: Any) -> None:
         self._raw, self._pool = raw, pool
-        self._begun = self._torn = False
-        self._failed: BaseException | None = None  # what broke the transaction
+        self._begun = self._broken = False
+        self._first_error: BaseException | None = None  # what broke the transaction
 
     async def fetch(self, sql: str, *args: Any) -> Any:
         """Run a statement and fetch everything. After a failure the whole transaction fails, for the first reason."""
         try:
             return await self._raw.fetch(sql, *args)
         except asyncpg.InFailedSQLTransactionError as error:
-            raise self._failed or error from error
+            raise self._first_error or error from error
         except BaseException as error:
-            await self._note(error)
+            await self._record_error(error)
             raise
 
-    async def _note(self, error: BaseException) -> None:
-        self._failed = self._failed or error
-        self._torn = self._torn or isinstance(error, asyncpg.InternalClientError)
-        if isinstance(error, MOVED):
+    async def _record_error(self, error: BaseException) -> None:
+        self._first_error = self._first_error or error
+        self._broken = self._broken or isinstance(error, asyncpg.InternalClientError)
+        if isinstance(error, STANDBY_ERRORS):
             await self._pool.expire_connections()
 
     async def begin(self) -> None:
@@ -66,23 +71,23 @@ class HeldConnection:
         done = await self._raw.execute("COMMIT")
         self._begun = False
         if done != "COMMIT":
-            raise self._failed or asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
+            raise self._first_error or asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
 
     async def close(self) -> None:
         """Give the connection back. What goes wrong with it now concerns nobody: it is closed."""
-        if self._begun and not self._torn:
+        if self._begun and not self._broken:
             await self._roll_back()
-        if self._torn:
+        if self._broken:
             self._terminate()
-        with suppress(*ENDING):  # the pool has closed it, then
+        with suppress(*CONNECTION_ERRORS):  # the pool has closed it, then
             await self._pool.release(self._raw, timeout=ROLLBACK_S)
 
     async def _roll_back(self) -> None:
         try:
             async with asyncio.timeout(ROLLBACK_S):
                 await self._raw.execute("ROLLBACK")
-        except ENDING:
-            self._torn = True
+        except CONNECTION_ERRORS:
+            self._broken = True
         except BaseException:  # we are cancelled, and must not leave it to anybody like this
             self._terminate()
             raise
@@ -92,10 +97,10 @@ class HeldConnection:
             self._raw.terminate()
 
 
-class PostgresWriting(PostgresTransaction):
+class PooledPostgresTransaction(PostgresTransaction):
     """Piccolo's transaction, which gives its connection back whatever happens at either end."""
 
-    connection: HeldConnection
+    connection: PostgresConnection
     engine: "PooledPostgres"
 
     async def __aenter__(self) -> PostgresTransaction:
@@ -153,18 +158,18 @@ class PooledPostgres(PostgresEngine):
         """Close every connection; what does not end within `CLOSE_S` is cut off."""
         pool, self.pool = self.pool, None
         if pool is not None:
-            with suppress(*ENDING):  # the pool cuts everything off, then
+            with suppress(*CONNECTION_ERRORS):  # the pool cuts everything off, then
                 async with asyncio.timeout(CLOSE_S):
                     await pool.close()
 
-    async def acquire(self) -> HeldConnection:
+    async def acquire(self) -> PostgresConnection:
         """A connection of the pool. Raises asyncpg's errors, and TimeoutError when none becomes free."""
         pool = self.pool
         if pool is None:
             raise asyncpg.InterfaceError("the pool is closed")
         try:
             async with asyncio.timeout(ACQUIRE_S):  # the pool's own `timeout` would cost a task for each statement
-                return HeldConnection(await pool.acquire(), pool)
+                return PostgresConnection(await pool.acquire(), pool)
         except TimeoutError as error:
             raise TimeoutError(str(error) or f"no connection within {ACQUIRE_S:g} s") from error
 
@@ -186,4 +191,4 @@ class PooledPostgres(PostgresEngine):
 
     def transaction(self, allow_nested: bool = True) -> PostgresTransaction:  # noqa: FBT001, FBT002  # Piccolo's signature
         """A transaction that can't lose its connection."""
-        return PostgresWriting(engine=self, allow_nested=allow_nested)
+        return PooledPostgresTransaction(engine=self, allow_nested=allow_nested)

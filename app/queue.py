@@ -19,9 +19,9 @@ from schema.jobs import AdHocProbe, CheckBatch, Job, NotifyBatch, ResultBatch, r
 NAMESPACE = "wk:q"
 QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify", AdHocProbe: "check"}
 ACTORS = {**QUEUES, AdHocProbe: "probe"}  # which actor takes it from there
-PER_JOB = 50  # deliveries in one notify job
-LOOK_S = 5.0  # of one look for a reply: shorter than the client's patience with a silent socket
-WAKE_KEPT = 16  # tokens: more than consumers that could be asleep, few enough to forget
+DELIVERIES_PER_JOB = 50  # deliveries in one notify job
+POLL_S = 5.0  # of one look for a reply: shorter than the client's patience with a silent socket
+MAX_WAKE_TOKENS = 16  # tokens: more than consumers that could be asleep, few enough to forget
 
 Client = Any  # redis.asyncio.Redis: its stubs describe replies of all modes at once, bytes never alone
 
@@ -65,7 +65,7 @@ def wake_key(queue: str) -> str:
     return f"{NAMESPACE}:wake:{queue}"
 
 
-def message_of(job: Job) -> tuple[str, str, bytes]:
+def encode_message(job: Job) -> tuple[str, str, bytes]:
     """(queue, id, body) as Dramatiq's RedisBroker would have written them."""
     queue, id_ = QUEUES[type(job)], str(uuid4())
     body = {
@@ -85,19 +85,19 @@ async def put(*jobs: Job) -> None:
     if not jobs:
         return
     async with client().pipeline(transaction=True) as pipe:
-        for queue, id_, body in map(message_of, jobs):
+        for queue, id_, body in map(encode_message, jobs):
             pipe.hset(f"{NAMESPACE}:{queue}.msgs", id_, body)
             pipe.rpush(f"{NAMESPACE}:{queue}", id_)
             pipe.rpush(wake_key(queue), 1)
-            pipe.ltrim(wake_key(queue), -WAKE_KEPT, -1)
+            pipe.ltrim(wake_key(queue), -MAX_WAKE_TOKENS, -1)
         await pipe.execute()
 
 
-async def reply(token: str, within_s: float) -> bytes | None:
+async def wait_for_reply(token: str, timeout_s: float) -> bytes | None:
     """What was answered to whoever has this token; None when nothing was, in time."""
-    until = monotonic() + within_s
+    until = monotonic() + timeout_s
     while (left_s := until - monotonic()) > 0:
-        found = await client().blpop([reply_key(token)], timeout=min(left_s, LOOK_S))
+        found = await client().blpop([reply_key(token)], timeout=min(left_s, POLL_S))
         if found is not None:
             return bytes(found[1])
     return None
@@ -106,9 +106,9 @@ async def reply(token: str, within_s: float) -> bytes | None:
 def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
     """Jobs of at most `PER_JOB` deliveries, each for one channel."""
     return [
-        NotifyBatch(channel_id, ids[start : start + PER_JOB])
+        NotifyBatch(channel_id, ids[start : start + DELIVERIES_PER_JOB])
         for channel_id, ids in deliveries.items()
-        for start in range(0, len(ids), PER_JOB)
+        for start in range(0, len(ids), DELIVERIES_PER_JOB)
     ]
 
 
@@ -117,7 +117,7 @@ async def depth(queue: str) -> int:
     return int(await client().llen(f"{NAMESPACE}:{queue}"))
 
 
-async def age_s(queue: str) -> float:
+async def oldest_age_s(queue: str) -> float:
     """Seconds since the oldest waiting message was put; 0 for an empty queue. The number that says "falling behind"."""
     oldest = await client().lindex(f"{NAMESPACE}:{queue}", 0)
     body = oldest and await client().hget(f"{NAMESPACE}:{queue}.msgs", oldest)

@@ -8,7 +8,7 @@ from app.live import channels, replay_buffer
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
 # The due set: built anew from the database as a whole when any of it is damaged.
-DUE_SET: dict[str, str] = {
+DUE_SET_TYPES: dict[str, str] = {
     **{f"wk:due:{part}": "zset" for part in range(PARTITIONS)},
     "wk:plan": "hash",
     "wk:ahead": "hash",
@@ -19,8 +19,8 @@ DUE_SET: dict[str, str] = {
     "wk:stale_at": "zset",
     "wk:built": "string",
 }
-_QUEUES = sorted(set(queue.QUEUES.values()))
-_OTHERS: dict[str, str] = {
+_QUEUE_NAMES = sorted(set(queue.QUEUES.values()))
+_OTHER_TYPES: dict[str, str] = {
     "wk:waiting": "hash",
     "wk:results": "hash",
     "wk:lost": "string",
@@ -35,12 +35,12 @@ _OTHERS: dict[str, str] = {
     metrics.KEY: "hash",
     interruptions.KEY: "hash",
     replay_buffer.COUNTERS: "hash",
-    **{replay_buffer.tape_key(source): "stream" for source in channels.SOURCES},
+    **{replay_buffer.stream_key(source): "stream" for source in channels.SOURCES},
     f"{queue.NAMESPACE}:__heartbeats__": "zset",
 }
-_QUEUED: dict[str, str] = {
+_QUEUE_TYPES: dict[str, str] = {
     key: type_
-    for name in _QUEUES
+    for name in _QUEUE_NAMES
     for key, type_ in (
         (queue.wake_key(name), "list"),
         (f"{queue.NAMESPACE}:{name}", "list"),
@@ -51,42 +51,42 @@ _QUEUED: dict[str, str] = {
         (f"{queue.NAMESPACE}:{name}.XQ.msgs", "hash"),
     )
 }
-TYPES: dict[str, str] = {**DUE_SET, **_OTHERS, **_QUEUED}
-PREFIXES: dict[str, str] = {  # keys that are named after something; looked for among all there are, so more seldom
+KEY_TYPES: dict[str, str] = {**DUE_SET_TYPES, **_OTHER_TYPES, **_QUEUE_TYPES}
+PREFIX_TYPES: dict[str, str] = {  # keys that are named after something; looked for among all there are, so more seldom
     nodes.KEY: "string",
     "wk:runs:": "zset",
     "wk:rate:": "hash",
     "wk:reply:": "list",
     f"{queue.NAMESPACE}:__acks__.": "set",
 }
-PAGE = 500
+PAGE_SIZE = 500
 
 
-async def remove_wrong() -> list[str]:
+async def remove_mistyped() -> list[str]:
     """Remove keys of a wrong type; returns their names. Raises RedisError.
 
     Without one of the due set, the set is no longer whole: the next claim says so.
     """
-    wrong = await _wrong_of(TYPES)
+    wrong = await _find_mistyped(KEY_TYPES)
     if wrong:
-        gone = [*wrong, *(["wk:built"] if DUE_SET.keys() & set(wrong) else [])]
+        gone = [*wrong, *(["wk:built"] if DUE_SET_TYPES.keys() & set(wrong) else [])]
         await queue.client().delete(*gone)
     return wrong
 
 
-async def remove_wrong_named() -> list[str]:
+async def remove_mistyped_by_prefix() -> list[str]:
     """The same for keys that are named after something."""
     removed: list[str] = []
-    for prefix, type_ in PREFIXES.items():
-        names = [key.decode() async for key in queue.client().scan_iter(match=f"{prefix}*", count=PAGE)]
-        for start in range(0, len(names), PAGE):
-            removed += await _wrong_of(dict.fromkeys(names[start : start + PAGE], type_))
+    for prefix, type_ in PREFIX_TYPES.items():
+        names = [key.decode() async for key in queue.client().scan_iter(match=f"{prefix}*", count=PAGE_SIZE)]
+        for start in range(0, len(names), PAGE_SIZE):
+            removed += await _find_mistyped(dict.fromkeys(names[start : start + PAGE_SIZE], type_))
     if removed:
         await queue.client().delete(*removed)
     return removed
 
 
-async def _wrong_of(types: dict[str, str]) -> list[str]:
+async def _find_mistyped(types: dict[str, str]) -> list[str]:
     async with queue.client().pipeline(transaction=False) as pipe:
         for key in types:
             pipe.type(key)

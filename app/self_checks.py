@@ -12,20 +12,20 @@ from app.store.system import system_alerts
 from schema.events import EventKind
 
 KEY = "wk:troubles"  # names of what the last looks found, in one text; gone when nobody looks any more
-KEPT_S = 20  # three looks may be missed
+TTL_S = 20  # three looks may be missed
 
 
 async def publish(kinds: Iterable[EventKind]) -> None:
     """Say what looks have found lately. Raises RedisError."""
-    await queue.client().set(KEY, ",".join(sorted(kinds)), ex=KEPT_S)
+    await queue.client().set(KEY, ",".join(sorted(kinds)), ex=TTL_S)
 
 
-async def lasting() -> set[EventKind]:
+async def list_problems() -> set[EventKind]:
     """What is wrong now. Raises what the database raises; without Redis it knows what was alerted."""
-    return {*await system_alerts.lasting(), *await _seen()}
+    return {*await system_alerts.list_open(), *await _observed()}
 
 
-async def _seen() -> set[EventKind]:
+async def _observed() -> set[EventKind]:
     try:
         text = await queue.client().get(KEY)
     except (RedisError, OSError):

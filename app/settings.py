@@ -24,7 +24,7 @@ SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Li
 SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we make in it is ours alone, or refused
 SQLITE_FILE = "watchkeeper.sqlite3"
 KEY_FILE = "secret.key"
-SECRET_FILE = "_FILE"  # noqa: S105  # behind the name of a secret variable: the file that holds it
+SECRET_FILE_SUFFIX = "_FILE"  # noqa: S105  # behind the name of a secret variable: the file that holds it
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
@@ -105,21 +105,21 @@ class Settings:
         }
 
 
-def read(environ: Mapping[str, str], root: Path) -> Settings:
+def read_settings(environ: Mapping[str, str], root: Path) -> Settings:
     """Read everything, or say everything that is wrong.
 
     root    where `.env`, a relative DATA_DIR and a relative SECRETS_FILE are looked for
     raises  BadSettings
     """
     bad: list[str] = []
-    found = _with_secrets(_merged(environ, root), root, bad)
-    values = {variable.name: _value(variable, found, bad) for variable in VARIABLES}
-    bad.extend(_trouble_with_database(values))
+    found = _with_secrets(_merge_layers(environ, root), root, bad)
+    values = {variable.name: _parse_value(variable, found, bad) for variable in VARIABLES}
+    bad.extend(_database_errors(values))
     if values["OIDC_ISSUER"] and not values["OIDC_CLIENT_ID"]:
         bad.append("OIDC_CLIENT_ID: must be set when OIDC_ISSUER is")
     if bad:
         raise BadSettings(bad)
-    return _settings(values, root)
+    return _build_settings(values, root)
 
 
 def with_secret_key(settings: Settings) -> Settings:
@@ -158,18 +158,23 @@ def _make_secret_key(path: Path) -> None:
         draft.unlink()
 
 
-def _merged(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+def _merge_layers(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     bad: list[str] = []
-    dotenv = _file(root / ".env", bad, must_exist=False)
+    dotenv = _read_env_file(root / ".env", bad, must_exist=False)
     named = environ.get("SECRETS_FILE") or dotenv.get("SECRETS_FILE")
-    hidden = _file(root / (named or "secrets/watchkeeper.env"), bad, must_exist=bool(named))
+    hidden = _read_env_file(root / (named or "secrets/watchkeeper.env"), bad, must_exist=bool(named))
     if bad:
         raise BadSettings(bad)
     found: dict[str, str] = {}
     for layer in (hidden, dotenv, environ):
         given = {name: value for name, value in layer.items() if value}
         for name in given:  # a secret or its file: whichever the stronger layer has
-            found.pop(name.removesuffix(SECRET_FILE) if name.endswith(SECRET_FILE) else name + SECRET_FILE, None)
+            found.pop(
+                name.removesuffix(SECRET_FILE_SUFFIX)
+                if name.endswith(SECRET_FILE_SUFFIX)
+                else name + SECRET_FILE_SUFFIX,
+                None,
+            )
         found.update(given)
     return found
 
@@ -177,8 +182,8 @@ def _merged(environ: Mapping[str, str], root: Path) -> dict[str, str]:
 def _with_secrets(found: Mapping[str, str], root: Path, bad: list[str]) -> dict[str, str]:
     """The same with what secret variables' files hold: `DB_PASS_FILE` is where `DB_PASS` is read from."""
     read = dict(found)
-    for name in (one.name for one in VARIABLES if one.secret and one.name + SECRET_FILE in found):
-        at = name + SECRET_FILE
+    for name in (one.name for one in VARIABLES if one.secret and one.name + SECRET_FILE_SUFFIX in found):
+        at = name + SECRET_FILE_SUFFIX
         if name in found:
             bad.append(f"{at}: {name} is set as well; set one of them")
             continue
@@ -186,12 +191,12 @@ def _with_secrets(found: Mapping[str, str], root: Path, bad: list[str]) -> dict[
             read[name] = env_file.read_secret(root / found[at])
         except OSError as error:
             bad.append(f"{at}: {root / found[at]} can't be read: {error.strerror}")
-        except env_file.NoSecret as error:
+        except env_file.InvalidSecretFile as error:
             bad.append(f"{at}: {root / found[at]} {error}")
     return read
 
 
-def _file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
+def _read_env_file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
     try:
         return env_file.read(path)
     except FileNotFoundError:
@@ -204,7 +209,7 @@ def _file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
     return {}
 
 
-def _value(variable: Variable, found: Mapping[str, str], bad: list[str]) -> Any:
+def _parse_value(variable: Variable, found: Mapping[str, str], bad: list[str]) -> Any:
     text = found.get(variable.name, variable.default)
     try:
         return variable.parse(text) if text else text
@@ -214,14 +219,14 @@ def _value(variable: Variable, found: Mapping[str, str], bad: list[str]) -> Any:
         return None
 
 
-def _trouble_with_database(values: Mapping[str, Any]) -> Iterator[str]:
+def _database_errors(values: Mapping[str, Any]) -> Iterator[str]:
     if values["DB_TYPE"] in POSTGRES_PORTS:
         for name in ("DB_HOST", "DB_NAME", "DB_USER"):
             if values[name] == "":
                 yield f"{name}: must be set when DB_TYPE is {values['DB_TYPE']}"
 
 
-def _settings(values: Mapping[str, Any], root: Path) -> Settings:
+def _build_settings(values: Mapping[str, Any], root: Path) -> Settings:
     data_dir = (root / values["DATA_DIR"]).absolute()
     derived = {
         "data_dir": data_dir,
@@ -243,18 +248,18 @@ def _redis_url(values: Mapping[str, Any], data_dir: Path) -> str:
     if values["REDIS_URL"]:
         return str(values["REDIS_URL"])
     if not values["REDIS_HOST"]:
-        return f"unix://{quote(str(_socket(data_dir)))}"
+        return f"unix://{quote(str(_embedded_socket(data_dir)))}"
     password = f":{quote(values['REDIS_PASSWORD'], safe='')}@" if values["REDIS_PASSWORD"] else ""
     host = f"[{values['REDIS_HOST']}]" if ":" in values["REDIS_HOST"] else values["REDIS_HOST"]
     return f"redis://{password}{host}:{values['REDIS_PORT']}/{values['REDIS_DB']}"
 
 
-def socket_of(redis_url: str) -> Path:
+def socket_path(redis_url: str) -> Path:
     """The path in a `unix://` address."""
     return Path(unquote(urlsplit(redis_url).path))
 
 
-def _socket(data_dir: Path) -> Path:
+def _embedded_socket(data_dir: Path) -> Path:
     """Where the bundled Valkey listens: in the data directory, or in a short one when that path is too long."""
     path = data_dir / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:

@@ -13,7 +13,7 @@ import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 
 CONNECTIONS = 8  # of a process to SQLite: each is a thread and some memory, and the processor is shared anyway
-BUSY_S = 5.0  # how long a statement waits for SQLite's lock before it fails and is retried by its caller
+BUSY_TIMEOUT_S = 5.0  # how long a statement waits for SQLite's lock before it fails and is retried by its caller
 PRAGMAS = (
     "PRAGMA page_size = 2048",  # a heartbeat dirties one leaf: half the page, half the bytes written per check
     "PRAGMA journal_mode = WAL",
@@ -24,7 +24,10 @@ PRAGMAS = (
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
 )
-DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")  # the only ones of the operator's matters that are no OperationalError
+DAMAGE_ERRORS = (
+    "SQLITE_CORRUPT",
+    "SQLITE_NOTADB",
+)  # the only ones of the operator's matters that are no OperationalError
 
 Close = Callable[[aiosqlite.Connection, bool], Awaitable[None]]
 
@@ -33,50 +36,50 @@ class DamagedFile(sqlite3.OperationalError):
     """The file is there and can't be read: the operator's matter, like a full disk, and no bug."""
 
 
-async def run_on(raw: aiosqlite.Connection, sql: str, args: Sequence[Any] = ()) -> Any:
+async def run_statement(raw: aiosqlite.Connection, sql: str, args: Sequence[Any] = ()) -> Any:
     """Run a statement and fetch everything: one hop to the connection's thread. May raise DamagedFile."""
     try:
         return await raw.execute_fetchall(sql, args)
     except sqlite3.DatabaseError as error:
-        if str(getattr(error, "sqlite_errorname", "")).startswith(DAMAGE):
+        if str(getattr(error, "sqlite_errorname", "")).startswith(DAMAGE_ERRORS):
             raise DamagedFile(str(error)) from error
         raise
 
 
-class KeptConnection:
+class SqliteConnection:
     """A connection whose `close` puts it back on the shelf, once."""
 
     def __init__(self, raw: aiosqlite.Connection, back: Close) -> None:
         self.raw = raw
-        self._back = back
-        self._closed = self._torn = False
+        self._give_back = back
+        self._closed = self._broken = False
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> Any:
         """Run a statement and fetch everything."""
         if self._closed:  # a task that outlived its transaction must not write into somebody else's
             raise RuntimeError("this transaction has ended")
         try:
-            return await run_on(self.raw, sql, args)
+            return await run_statement(self.raw, sql, args)
         except asyncio.CancelledError:
-            self._torn = True  # its thread goes on with the statement: a BEGIN may take the lock after we have left
+            self._broken = True  # its thread goes on with the statement: a BEGIN may take the lock after we have left
             raise
 
     @property
     def is_open(self) -> bool:
         """Whether a transaction is open, as far as we know."""
-        return not self._torn and self.raw.in_transaction
+        return not self._broken and self.raw.in_transaction
 
     async def close(self) -> None:
         """Give the connection back."""
         if not self._closed:
             self._closed = True
-            await self._back(self.raw, self._torn)
+            await self._give_back(self.raw, self._broken)
 
 
-class SqliteWriting(SQLiteTransaction):
+class PooledSqliteTransaction(SQLiteTransaction):
     """Piccolo's transaction, which gives its connection back whatever happens at either end."""
 
-    connection: KeptConnection
+    connection: SqliteConnection
     engine: "SqliteEngine"
 
     async def __aenter__(self) -> SQLiteTransaction:
@@ -117,7 +120,7 @@ class SqliteEngine(SQLiteEngine):
     __slots__ = ("_leaving", "_room", "_shelf", "turn")
 
     def __init__(self, path: str) -> None:
-        super().__init__(path=path, timeout=BUSY_S, cached_statements=256)
+        super().__init__(path=path, timeout=BUSY_TIMEOUT_S, cached_statements=256)
         self._shelf: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._leaving: set[asyncio.Task[None]] = set()  # connections that are being closed behind somebody's back
@@ -137,14 +140,14 @@ class SqliteEngine(SQLiteEngine):
 
     async def get_connection(self) -> Any:
         """A connection from the shelf, or a new one; waits while all are in use, and raises TimeoutError."""
-        async with asyncio.timeout(BUSY_S if self._room.locked() else None):
+        async with asyncio.timeout(BUSY_TIMEOUT_S if self._room.locked() else None):
             await self._room.acquire()
         try:
             raw = await self._connect() if self._shelf.empty() else self._shelf.get_nowait()
         except BaseException:
             self._room.release()
             raise
-        return KeptConnection(raw, self._shelve)
+        return SqliteConnection(raw, self._shelve)
 
     async def run(self, query: str, args: Sequence[Any]) -> Any:
         """Run a statement, inside the current transaction if there is one."""
@@ -177,7 +180,7 @@ class SqliteEngine(SQLiteEngine):
         raw.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo's factory: rows as dicts
         try:
             for pragma in PRAGMAS:
-                await run_on(raw, pragma)
+                await run_statement(raw, pragma)
         except BaseException:  # it is a thread, which would keep the process from ending
             await raw.close()
             raise
@@ -201,4 +204,4 @@ class SqliteEngine(SQLiteEngine):
         allow_nested: bool = True,  # noqa: FBT001, FBT002  # Piccolo's signature
     ) -> SQLiteTransaction:
         """A transaction that takes the write lock at its start: DEFERRED ones fail at once under load."""
-        return SqliteWriting(engine=self, transaction_type=transaction_type, allow_nested=allow_nested)
+        return PooledSqliteTransaction(engine=self, transaction_type=transaction_type, allow_nested=allow_nested)

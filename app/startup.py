@@ -11,20 +11,20 @@ from app.store.identity import signing_keys, users
 log = structlog.get_logger()
 
 
-async def take(settings: Settings) -> None:
+async def prepare(settings: Settings) -> None:
     """Take them. A database that is not there yet, or not migrated, is left for later: `/ready` says so meanwhile."""
     try:
         await signing_keys.load()
         await _prepare_setup(settings)
-    except (*db.TROUBLE, *db.UNMIGRATED) as error:
+    except (*db.TRANSIENT_ERRORS, *db.UNMIGRATED) as error:
         log.warning("api.starts_unprepared", reason=type(error).__name__)
 
 
 async def _prepare_setup(settings: Settings) -> None:
     """While there is no user yet, make the token, and show it unless `up` does."""
-    if await users.exist():
-        setup_token.forget(settings)
+    if await users.any_exist():
+        setup_token.delete_token(settings)
         return
-    setup_token.token(settings)
+    setup_token.get_token(settings)
     if settings.log_file is None:
-        sys.stderr.write(f"{'setup':<10} {setup_token.line(settings)}\n")  # for a person, not for the log
+        sys.stderr.write(f"{'setup':<10} {setup_token.instructions(settings)}\n")  # for a person, not for the log

@@ -1,3 +1,3 @@
 """Which version this is. The package takes its own from here."""
 
-OURS = "0.1.0"
+VERSION = "0.1.0"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from app import db
 from app.store.transactions import results
-from schema.jobs import Outcome, ResultBatch
+from schema.jobs import CheckOutcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Http
@@ -21,7 +21,7 @@ async def fill(series: Sequence[int], first_ms: int, slots: int) -> int:
     """Absorb so many slots of each series, from `first_ms` on; returns how many heartbeats that were."""
     chance = random.Random(7)
     for batch in _batches(series, first_ms, slots, chance):
-        await results.absorb(batch, {one.series: _snapshot(one.series) for one in batch.outcomes}, 0)
+        await results.store_results(batch, {one.series: _snapshot(one.series) for one in batch.outcomes}, 0)
     return len(series) * slots
 
 
@@ -40,11 +40,11 @@ def _batches(series: Sequence[int], first_ms: int, slots: int, chance: random.Ra
             yield ResultBatch([_outcome(no, at_ms, chance) for no in series[start : start + BATCH]])
 
 
-def _outcome(series: int, at_ms: int, chance: random.Random) -> Outcome:
+def _outcome(series: int, at_ms: int, chance: random.Random) -> CheckOutcome:
     took_us = _took_us(series, chance)
     if chance.random() < FAILS:
-        return Outcome(series, 1, at_ms, Status.DOWN, at_ms + 20, took_us, message="500 Internal Server Error")
-    return Outcome(series, 1, at_ms, Status.UP, at_ms + 20, took_us, code=200)
+        return CheckOutcome(series, 1, at_ms, Status.DOWN, at_ms + 20, took_us, message="500 Internal Server Error")
+    return CheckOutcome(series, 1, at_ms, Status.UP, at_ms + 20, took_us, code=200)
 
 
 def _took_us(series: int, chance: random.Random) -> int:

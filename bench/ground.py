@@ -119,7 +119,7 @@ class Ground:
 
     async def register(self) -> None:
         """Make the first user and sign in."""
-        shown = (self.folder / "data" / setup_token.FILE).read_text(encoding="ascii").strip()
+        shown = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
         await self.post("/auth/register", {**ADMIN, "setup_token": shown})
         self.token = (await self.post("/auth/login", {k: ADMIN[k] for k in ("email", "password")}))["access_token"]
 

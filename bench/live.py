@@ -42,7 +42,7 @@ async def run(seconds: float) -> dict[str, float]:
     async with ground(SOCKETS) as installed:
         await installed.start()
         await installed.register()
-        await queue.start(settings.read(installed.environ, installed.folder))
+        await queue.start(settings.read_settings(installed.environ, installed.folder))
         try:
             async with _listeners(installed) as listeners:
                 return await _measured(installed, listeners, seconds)

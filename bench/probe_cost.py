@@ -15,7 +15,7 @@ from typing import Any, cast
 import aiohttp
 import uvloop
 
-from actors.probes import open_tools, outcome_of
+from actors.probes import open_probe_context, run_probe
 from app.settings import Settings
 from bench import wire
 from schema.jobs import Slot
@@ -41,7 +41,7 @@ async def cost_ms(ask: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]:
     """(bare, probe) in milliseconds, turn by turn; the first turn warms up and is dropped."""
-    tools = await open_tools(cast("Settings", SimpleNamespace(check_concurrency=2_000, uplink_anchors=())))
+    tools = await open_probe_context(cast("Settings", SimpleNamespace(check_concurrency=2_000, uplink_anchors=())))
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     slot, monitor = Slot(1, 1, 0), snapshot(url)
 
@@ -52,8 +52,8 @@ async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]
                 await answer.read()
 
         async def probe() -> None:
-            outcome = await outcome_of(slot, monitor, tools)
-            assert outcome.seen is Status.UP, outcome
+            outcome = await run_probe(slot, monitor, tools)
+            assert outcome.status is Status.UP, outcome
 
         figures = [(await cost_ms(bare, times), await cost_ms(probe, times)) for _ in range(turns + 1)]
     await tools.close()

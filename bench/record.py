@@ -18,7 +18,7 @@ CHUNK = 500  # rows a statement
 @asynccontextmanager
 async def record(of: Ground) -> AsyncIterator[None]:
     """This process's connection to the installation's database, for as long as the block lasts."""
-    await db.start(settings.read(of.environ, of.folder))
+    await db.start(settings.read_settings(of.environ, of.folder))
     try:
         yield
     finally:
@@ -44,7 +44,7 @@ def _like(pattern: dict[str, Any], number: int, mark: str) -> dict[str, Any]:
 
 async def _add(monitors: list[dict[str, Any]], channels: list[str]) -> None:
     now_ms, ids = int(time.time() * 1000), [one["id"] for one in monitors]
-    async with db.writing():
+    async with db.transaction():
         await MonitorRow.insert(*(MonitorRow(**one) for one in monitors))
         await db.rows(
             "INSERT INTO series (monitor_id, location) SELECT each.value->>0, '' FROM {each:1} WHERE TRUE",

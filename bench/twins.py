@@ -33,7 +33,7 @@ async def shut_twin() -> dict[str, bool]:
 
 async def serve() -> None:
     """Serve until killed."""
-    found = settings.read(os.environ, Path.cwd())
+    found = settings.read_settings(os.environ, Path.cwd())
     log.configure(found, "api")
     app = create_app(found, extra=[open_twin, shut_twin])
     await Server(app, address="127.0.0.1", port=found.server_port, interface=Interfaces.ASGI, log_enabled=False).serve()

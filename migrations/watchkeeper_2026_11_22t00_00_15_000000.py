@@ -24,7 +24,7 @@ STATEMENTS = (
     "CREATE INDEX idempotency_expires ON idempotency (expires_ms)",
 )
 
-# What retention removes lies behind the anchor, which has moved on before: see `app.store.audit.chain.forget`.
+# What retention removes lies behind the anchor, which has moved on before: see `app.store.audit.chain.delete_before`.
 KEPT = "OLD.seq > COALESCE((SELECT seq FROM audit_marks WHERE name = 'anchor'), 0)"
 SQLITE_TRIGGERS = (
     """CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit

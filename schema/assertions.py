@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 
-class Consequence(StrEnum):
+class FailureStatus(StrEnum):
     """What a monitor is when an assertion does not hold."""
 
     DOWN = "down"
@@ -48,7 +48,7 @@ class ResponseTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The answer must come within so many seconds."""
 
     within: Annotated[float, Meta(gt=0, le=600, description="Seconds.")]
-    otherwise: Consequence = Consequence.DEGRADED
+    otherwise: FailureStatus = FailureStatus.DEGRADED
 
 
 class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="value"):
@@ -57,7 +57,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     operator: Operator = Operator.EQUALS
     expected: Annotated[str, Meta(max_length=2_048)]
     compare: Compare = None
-    otherwise: Consequence = Consequence.DOWN
+    otherwise: FailureStatus = FailureStatus.DOWN
 
 
 class CertificateDays(
@@ -66,7 +66,7 @@ class CertificateDays(
     """The certificate must hold for at least so many days more."""
 
     at_least: Annotated[int, Meta(ge=0, le=825)]
-    otherwise: Consequence = Consequence.DEGRADED
+    otherwise: FailureStatus = FailureStatus.DEGRADED
 
 
 Assertion = ResponseTime | Value | CertificateDays

@@ -39,7 +39,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     hash: Annotated[str, Meta(description="Chains this entry to the one before; `audit-verify` checks it.")]
 
 
-class Deed(Struct, frozen=True, kw_only=True):
+class NewAuditEntry(Struct, frozen=True, kw_only=True):
     """What is to be recorded; the log adds time, number and hash."""
 
     actor_id: str = ""

@@ -10,11 +10,11 @@ from schema.status import Status
 from schema.tags import TagIds
 
 BulkAction = Literal["pause", "resume", "delete", "reset", "add_tags", "remove_tags", "add_channels", "remove_channels"]
-MOST_MONITORS = 1_000
+MAX_MONITORS = 1_000
 
 
 NamePart = Annotated[str, Meta(max_length=150, description="Part of the name, without regard to case.")]
-TagWord = Annotated[str, Meta(max_length=100, description="Id or name of a tag they bear.")]
+TagReference = Annotated[str, Meta(max_length=100, description="Id or name of a tag they bear.")]
 
 
 class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,14 +24,14 @@ class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     type: str | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    tag: TagWord | UnsetType = UNSET
+    tag: TagReference | UnsetType = UNSET
 
 
-class Bulk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One action on monitors by their ids, or by a filter."""
 
     action: BulkAction
-    ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=MOST_MONITORS)] | UnsetType = UNSET
+    ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=MAX_MONITORS)] | UnsetType = UNSET
     filter: MonitorFilter | UnsetType = UNSET
     tag_ids: Annotated[TagIds, Meta(description="For `add_tags` and `remove_tags`.")] = []
     notification_channel_ids: Annotated[ChannelIds, Meta(description="For `add_channels` and `remove_channels`.")] = []

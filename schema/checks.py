@@ -81,7 +81,7 @@ class AdHocCheck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     config: Config
 
 
-class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Checks to be run side by side, by id."""
 
     checks: CheckIds
@@ -89,7 +89,7 @@ class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout: BatchTimeout = 30
 
 
-class AdHocBatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AdHocBatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Checks to be run side by side and kept nowhere."""
 
     checks: Annotated[list[AdHocCheck], Meta(min_length=1, max_length=100)]

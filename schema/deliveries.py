@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from schema.events import EventKind
 from schema.field_types import Uuid
 
-State = Literal["pending", "sending", "sent", "dead", "suppressed"]
+DeliveryState = Literal["pending", "sending", "sent", "dead", "suppressed"]
 DeliveryId = Annotated[str, Meta(max_length=36)]
 
 
@@ -31,7 +31,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     sent_at: datetime | None
 
 
-class Attempt(Struct, frozen=True, kw_only=True):
+class DeliveryAttempt(Struct, frozen=True, kw_only=True):
     """One try of a delivery, and how it went."""
 
     attempt: int
@@ -41,15 +41,15 @@ class Attempt(Struct, frozen=True, kw_only=True):
     error: str
 
 
-class DeliveryDetails(Struct, frozen=True, kw_only=True):
+class DeliveryDetail(Struct, frozen=True, kw_only=True):
     """A delivery with what it tells, and every try that was answered or given up, oldest first."""
 
     delivery: Delivery
     data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
-    tries: list[Attempt]
+    tries: list[DeliveryAttempt]
 
 
-class ResendDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which dead deliveries to send again: all that fit, without `ids` whichever they are; at most 1,000 of them."""
 
     ids: Annotated[list[DeliveryId], Meta(min_length=1, max_length=1_000)] | UnsetType = UNSET
@@ -59,7 +59,7 @@ class ResendDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     event: EventKind | None = None
 
 
-class Resent(Struct, frozen=True):
+class ResendResult(Struct, frozen=True):
     """How many deliveries were put on their way again."""
 
     count: int

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 
-def by_type(base: type[Struct], noun: str, configs: Mapping[str, type]) -> dict[str, type[Struct]]:
+def drafts_by_type(base: type[Struct], noun: str, configs: Mapping[str, type]) -> dict[str, type[Struct]]:
     """`base`, once for each type of config: `HttpMonitorDraft` is a MonitorDraft whose `type` is "http"."""
     return {
         tag: msgspec.defstruct(

@@ -13,7 +13,7 @@ EscalationId = Annotated[
     Meta(description="Who is told next while nobody acknowledges an outage; null: nobody."),
 ]
 ChannelIds = Annotated[list[str], Meta(min_length=1, max_length=50, description="Notification channels that are told.")]
-After = Annotated[
+StepDelay = Annotated[
     int,
     Meta(
         ge=10,
@@ -27,7 +27,7 @@ After = Annotated[
 class EscalationStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The next ones to be told, and how long the ones before them have."""
 
-    after: After
+    after: StepDelay
     channel_ids: ChannelIds
 
 

@@ -12,12 +12,12 @@ EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: 41 bits of milliseconds fr
 SERIES_SHIFT = 41  # so one 64-bit key sorts by series, then by time, and needs no second index
 
 
-def key_of(series: int, at_ms: int) -> int:
+def heartbeat_key(series: int, at_ms: int) -> int:
     """The primary key of a slot's heartbeat."""
     return (series << SERIES_SHIFT) | (at_ms - EPOCH_MS)
 
 
-def slot_of(key: int) -> tuple[int, int]:
+def slot_of_key(key: int) -> tuple[int, int]:
     """(series, epoch milliseconds) of a heartbeat's key."""
     return key >> SERIES_SHIFT, (key & ((1 << SERIES_SHIFT) - 1)) + EPOCH_MS
 

@@ -112,13 +112,13 @@ class Incident(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class IncidentStory(Incident, frozen=True, kw_only=True):
+class IncidentDetail(Incident, frozen=True, kw_only=True):
     """An incident with its timeline, oldest first."""
 
     timeline: list[TimelineEntry]
 
 
-class IncidentFigures(Struct, frozen=True, kw_only=True):
+class IncidentMetrics(Struct, frozen=True, kw_only=True):
     """How incidents went. Seconds; null when there is nothing to count."""
 
     count: int

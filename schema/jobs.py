@@ -30,7 +30,7 @@ class Slot(Struct, frozen=True, array_like=True):
     early: bool = False
 
 
-class Plan(Struct, frozen=True):
+class MonitorSchedule(Struct, frozen=True):
     """How often a series is due: all the due set knows of a monitor.
 
     interval_ms  0: by `cron` in `timezone`; without that on demand
@@ -44,7 +44,7 @@ class Plan(Struct, frozen=True):
     timezone: str = "UTC"
 
 
-class Ends(Struct, frozen=True, array_like=True):
+class ExpiringItem(Struct, frozen=True, array_like=True):
     """Something that a check met and that expires.
 
     kind      certificate or domain
@@ -56,10 +56,10 @@ class Ends(Struct, frozen=True, array_like=True):
     identity: str
     name: str
     issuer: str
-    ends_ms: int
+    expires_ms: int
 
 
-class Outcome(Struct, frozen=True, array_like=True):
+class CheckOutcome(Struct, frozen=True, array_like=True):
     """What one check saw.
 
     seen        UP, DOWN, DEGRADED or UNKNOWN: the raw verdict, before retries and windows
@@ -72,18 +72,18 @@ class Outcome(Struct, frozen=True, array_like=True):
     series: int
     version: int
     at_ms: int
-    seen: Status
+    status: Status
     began_ms: int = 0
     took_us: int = 0
     code: int = 0
     message: str = ""
     detail: dict[str, Any] | None = None
     early: bool = False  # as in Slot; a push too
-    look_ms: int = 0  # when the series wants to be looked at before its next slot; 0: by the usual rules
-    ends: Ends | None = None  # what expires soon
+    recheck_ms: int = 0  # when the series wants to be looked at before its next slot; 0: by the usual rules
+    expiring: ExpiringItem | None = None  # what expires soon
 
 
-class Gap(Struct, frozen=True, array_like=True):
+class ScheduleGap(Struct, frozen=True, array_like=True):
     """Due slots that nobody could check, both ends included, epoch milliseconds.
 
     interval_ms  of the series when nobody can have claimed these slots: then a few of them are stored one by one, as
@@ -106,8 +106,8 @@ class CheckBatch(Struct, frozen=True):
 class ResultBatch(Struct, frozen=True):
     """Job for the queue `ingest`."""
 
-    outcomes: list[Outcome] = []
-    gaps: list[Gap] = []
+    outcomes: list[CheckOutcome] = []
+    gaps: list[ScheduleGap] = []
 
 
 class NotifyBatch(Struct, frozen=True):

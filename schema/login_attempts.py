@@ -5,7 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 
-class Proof(StrEnum):
+class CredentialKind(StrEnum):
     """What is being guessed when it is guessed. Each kind is counted by itself."""
 
     PASSWORD = "password"  # noqa: S105  # a kind, not a password
@@ -14,7 +14,7 @@ class Proof(StrEnum):
     LINK = "link"
 
 
-class Way(StrEnum):
+class AuthMethod(StrEnum):
     """By what a failed proof came."""
 
     LOGIN = "login"
@@ -31,37 +31,37 @@ class Way(StrEnum):
     ACK_LINK = "ack_link"
 
 
-class Guess(Struct, frozen=True):
+class FailedLoginKey(Struct, frozen=True):
     """A kind of failed proofs that are counted together: `account` as it was typed or an id, in small letters."""
 
-    way: Way
+    method: AuthMethod
     address: str
     account: str
     locked: bool
 
 
-class Attempt(Struct, frozen=True):
+class LoginAttempt(Struct, frozen=True):
     """One try. `account` is a fingerprint, empty where none is named; `address` an IPv4 address or an IPv6 /64."""
 
-    proof: Proof
+    credential_kind: CredentialKind
     account: str
     address: str
 
 
-class Failures(Struct, frozen=True):
+class FailureCount(Struct, frozen=True):
     """How many failed in the window that ends with the newest one; epoch milliseconds, 0 for never."""
 
     count: int = 0
     newest_ms: int = 0
 
 
-class Tally(Struct, frozen=True):
+class FailureHistory(Struct, frozen=True):
     """What is known of an attempt: its pair of account and address, the account anywhere, the address with anybody.
 
     familiar_ms     when this account last proved itself from this address
     """
 
-    pair: Failures = Failures()
-    account: Failures = Failures()
-    address: Failures = Failures()
-    familiar_ms: int = 0
+    pair: FailureCount = FailureCount()
+    account: FailureCount = FailureCount()
+    address: FailureCount = FailureCount()
+    last_success_ms: int = 0

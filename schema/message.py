@@ -9,7 +9,7 @@ from schema.events import EventKind
 from schema.status import Status
 
 
-class Watched(Struct, frozen=True, kw_only=True):
+class MessageMonitor(Struct, frozen=True, kw_only=True):
     """The monitor a message is about, as it was when the event happened."""
 
     id: str
@@ -38,7 +38,7 @@ class Message(Struct, frozen=True, kw_only=True):
     delivery_id: str
     event: EventKind
     at: datetime
-    monitor: Watched | None = None
+    monitor: MessageMonitor | None = None
     status: Status | None = None
     msg: str = ""
     started_at: datetime | None = None
@@ -51,5 +51,5 @@ class Message(Struct, frozen=True, kw_only=True):
     ack_url: str = ""
     title: str = ""
     text: str = ""
-    others: tuple["Message", ...] = ()
+    merged: tuple["Message", ...] = ()
     facts: dict[str, Any] = {}

@@ -10,8 +10,8 @@ from schema.users import User
 OneTimeCode = Annotated[
     str, Meta(min_length=6, max_length=64, description="One-time code, or a recovery code.", examples=["123456"])
 ]
-Proof = Annotated[str, Meta(max_length=256, description="The password, once more.")]
-Ticket = Annotated[
+CurrentPassword = Annotated[str, Meta(max_length=256, description="The password, once more.")]
+MfaToken = Annotated[
     str, Meta(max_length=2_048, description="From the refusal `TWO_FACTOR_REQUIRED`: says that the password was right.")
 ]
 RecoveryCodes = Annotated[
@@ -39,7 +39,7 @@ class Credential(Struct, frozen=True, kw_only=True):
     key_id: Annotated[str | None, Meta(description="The API key, if it is one.")]
 
 
-class Me(User, frozen=True, kw_only=True):
+class CurrentUser(User, frozen=True, kw_only=True):
     """Oneself: the user, and what this request may do as them."""
 
     two_factor: TwoFactor
@@ -49,7 +49,7 @@ class Me(User, frozen=True, kw_only=True):
 class TotpStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who wants one-time codes proves the password."""
 
-    password: Proof
+    password: CurrentPassword
 
 
 class TotpSetup(Struct, frozen=True, kw_only=True):
@@ -66,29 +66,29 @@ class TotpConfirmation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     token: OneTimeCode
 
 
-class TwoFactorOn(Struct, frozen=True, kw_only=True):
+class TwoFactorEnabled(Struct, frozen=True, kw_only=True):
     """Signing in wants a code from now on."""
 
     two_factor: TwoFactor
     recovery_codes: RecoveryCodes
 
 
-class TwoFactorOff(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DisableTwoFactor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who wants to go without proves both factors."""
 
-    password: Proof
+    password: CurrentPassword
     token: OneTimeCode
 
 
-class RecoveryCodesWanted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RecoveryCodesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who wants new recovery codes proves the password, and a code where an app or earlier codes give one."""
 
-    password: Proof
+    password: CurrentPassword
     token: Annotated[OneTimeCode | None, Meta(description="Wanted while an authenticator app is set up.")] = None
 
 
 class TwoFactorLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in."""
 
-    ticket: Ticket
+    ticket: MfaToken
     token: OneTimeCode

@@ -15,13 +15,15 @@ from schema.targets import TARGETS, Target
 
 MonitorType = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS)})]
 Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
-Resend = Annotated[int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")]
+ResendInterval = Annotated[
+    int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")
+]
 ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
 ParentIds = Annotated[
     list[Annotated[str, Meta(max_length=36)]],
     Meta(max_length=100, description="Monitors it can't be reached without: while one is down, it is not told of."),
 ]
-Every = Annotated[
+OptionalInterval = Annotated[
     Interval | UnsetType | None,
     Meta(description="Seconds between checks. Default: 60, or null beside `cron`; null without it: on demand only."),
 ]
@@ -34,13 +36,13 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     config: Target
     description: Text = ""
     active: bool = True
-    interval: Every = UNSET
+    interval: OptionalInterval = UNSET
     cron: Cron | None = None
     timezone: Timezone = "UTC"
     timeout: Annotated[Timeout | None, Meta(description="Default: 16 s, or 0.8 of a shorter interval.")] = None
     max_retries: Retries = 0
     retry_interval: Interval | None = None
-    resend_interval: Resend = 0
+    resend_interval: ResendInterval = 0
     upside_down: Annotated[bool, Meta(description="A passing check is a failure, and the other way round.")] = False
     notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
     tag_ids: TagIds = []
@@ -62,7 +64,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timeout: Timeout | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
     retry_interval: Interval | UnsetType | None = UNSET
-    resend_interval: Resend | UnsetType = UNSET
+    resend_interval: ResendInterval | UnsetType = UNSET
     upside_down: bool | UnsetType = UNSET
     notification_channel_ids: ChannelIds | UnsetType = UNSET
     tag_ids: TagIds | UnsetType = UNSET
@@ -112,7 +114,7 @@ class PushAddress(Struct, frozen=True, kw_only=True):
     path: Annotated[str, Meta(description="Below this server's address.", examples=["/api/v1/push/TOKEN"])]
 
 
-class Unreadable(Struct, frozen=True):
+class UnreadableTarget(Struct, frozen=True):
     """Stands for a target that this process can't decrypt or decode: sealed with another key, or of another version."""
 
 
@@ -123,7 +125,7 @@ class Snapshot(Struct, frozen=True):
     version: int
     monitor_id: str
     name: str
-    target: Target | Unreadable
+    target: Target | UnreadableTarget
     interval_ms: int
     timeout_ms: int
     retry_ms: int
@@ -138,4 +140,4 @@ class Snapshot(Struct, frozen=True):
     timezone: str = "UTC"
 
 
-DRAFTS = draft_unions.by_type(MonitorDraft, "Monitor", TARGETS)
+DRAFTS = draft_unions.drafts_by_type(MonitorDraft, "Monitor", TARGETS)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schema.field_types import Uuid
-from schema.mfa import Proof, RecoveryCodes, Ticket, TwoFactor
+from schema.mfa import CurrentPassword, MfaToken, RecoveryCodes, TwoFactor
 from schema.pagination import Pagination
 
 Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
@@ -26,7 +26,7 @@ _NAMES = {
 class PasskeyStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who wants another passkey proves the password."""
 
-    password: Proof
+    password: CurrentPassword
 
 
 class PasskeyOptions(Struct, frozen=True, kw_only=True):
@@ -118,11 +118,11 @@ class PasskeyPage(Struct, frozen=True, kw_only=True):
 class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who signs in with a passkey was right about the password."""
 
-    ticket: Ticket
+    ticket: MfaToken
 
 
 class PasskeyLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in, with a passkey."""
 
-    ticket: Ticket
+    ticket: MfaToken
     credential: SignedCredential

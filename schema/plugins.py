@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Described = dict[str, str]
+FieldDescriptions = dict[str, str]
 
 
 class Plugin(Struct, frozen=True, kw_only=True):
@@ -12,8 +12,8 @@ class Plugin(Struct, frozen=True, kw_only=True):
 
     name: str
     description: str
-    required_config: Described
-    optional_config: Described
+    required_config: FieldDescriptions
+    optional_config: FieldDescriptions
     aliases: Annotated[list[str], Meta(description="Other names it answers to.")] = []
 
 

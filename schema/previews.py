@@ -8,7 +8,7 @@ from schema.channels.terms import Templates
 from schema.events import EventKind
 
 
-class PreviewDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Templates, and the event to try them on."""
 
     templates: Templates
@@ -23,7 +23,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     warnings: list[str]
 
 
-class Variable(Struct, frozen=True, kw_only=True):
+class TemplateVariable(Struct, frozen=True, kw_only=True):
     """A name that templates can use. `example` is its value when a monitor went down."""
 
     name: str
@@ -31,7 +31,7 @@ class Variable(Struct, frozen=True, kw_only=True):
     example: Any
 
 
-class Variables(Struct, frozen=True, kw_only=True):
+class TemplateVariables(Struct, frozen=True, kw_only=True):
     """Every name there is."""
 
-    variables: list[Variable]
+    variables: list[TemplateVariable]

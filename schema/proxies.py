@@ -11,7 +11,7 @@ from schema.field_types import Host, Name, Port, Secret, Uuid
 Username = Annotated[str, Meta(max_length=255)]
 
 
-class Protocol(StrEnum):
+class ProxyProtocol(StrEnum):
     """What is spoken to the proxy. With socks5h and http(s) it is the proxy that resolves names."""
 
     HTTP = "http"
@@ -24,7 +24,7 @@ class Protocol(StrEnum):
 class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a proxy is, and who we are to it."""
 
-    protocol: Protocol
+    protocol: ProxyProtocol
     host: Host
     port: Port
     username: Username = ""
@@ -35,7 +35,7 @@ class ProxyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a client sends to add a proxy."""
 
     name: Name
-    protocol: Protocol
+    protocol: ProxyProtocol
     host: Host
     port: Port
     username: Username = ""
@@ -46,7 +46,7 @@ class ProxyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may change. Absent fields stay."""
 
     name: Name | UnsetType = UNSET
-    protocol: Protocol | UnsetType = UNSET
+    protocol: ProxyProtocol | UnsetType = UNSET
     host: Host | UnsetType = UNSET
     port: Port | UnsetType = UNSET
     username: Username | UnsetType = UNSET
@@ -58,7 +58,7 @@ class Proxy(Struct, frozen=True, kw_only=True):
 
     id: Uuid
     name: str
-    protocol: Protocol
+    protocol: ProxyProtocol
     host: str
     port: int
     username: str

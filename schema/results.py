@@ -11,7 +11,7 @@ from schema.status import Status
 Period = Literal["day", "week", "month"]
 
 
-class Verdict(StrEnum):
+class ResultStatus(StrEnum):
     """What a result says."""
 
     SUCCESS = "success"
@@ -19,13 +19,13 @@ class Verdict(StrEnum):
     ERROR = "error"
 
 
-VERDICTS: dict[Status, Verdict] = {
-    Status.DOWN: Verdict.ERROR,
-    Status.UP: Verdict.SUCCESS,
-    Status.PENDING: Verdict.WARNING,  # failing, but nobody was told yet
-    Status.MAINTENANCE: Verdict.SUCCESS,
-    Status.DEGRADED: Verdict.WARNING,
-    Status.UNKNOWN: Verdict.WARNING,  # our fault, never the target's
+RESULT_STATUSES: dict[Status, ResultStatus] = {
+    Status.DOWN: ResultStatus.ERROR,
+    Status.UP: ResultStatus.SUCCESS,
+    Status.PENDING: ResultStatus.WARNING,  # failing, but nobody was told yet
+    Status.MAINTENANCE: ResultStatus.SUCCESS,
+    Status.DEGRADED: ResultStatus.WARNING,
+    Status.UNKNOWN: ResultStatus.WARNING,  # our fault, never the target's
 }
 
 
@@ -34,7 +34,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     id: Annotated[str | None, Meta(description="Opaque.")]
     check_id: str | None
-    status: Verdict
+    status: ResultStatus
     message: str
     response_time: Annotated[float | None, Meta(description="Seconds.")]
     raw_data: Annotated[dict[str, Any], Meta(description="Facts; empty for an everyday success.")]
@@ -51,18 +51,18 @@ class Results(Struct, frozen=True, kw_only=True):
     pages: int
 
 
-class VerdictShare(Struct, frozen=True):
+class ResultShare(Struct, frozen=True):
     """How many results said so."""
 
     count: int
     percent: float
 
 
-class Summary(Struct, frozen=True, kw_only=True):
+class ResultSummary(Struct, frozen=True, kw_only=True):
     """What a period came to."""
 
     period: Period
     from_date: datetime
     to_date: datetime
     total_checks: Annotated[int, Meta(description="Results of the period.")]
-    statuses: Annotated[dict[str, VerdictShare], Meta(description="By success, warning and error.")]
+    statuses: Annotated[dict[str, ResultShare], Meta(description="By success, warning and error.")]

@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-FILE = Path(__file__).with_suffix(".json")
+CATALOGUE_FILE = Path(__file__).with_suffix(".json")
 
-Value = str | int | float | bool
+FieldValue = str | int | float | bool
 
 
 class ServiceField(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,8 +27,8 @@ class ServiceField(Struct, frozen=True, kw_only=True, omit_defaults=True):
     required: bool = False
     secret: bool = False
     description: str = ""
-    default: Value | None = None
-    choices: list[Value] = []
+    default: FieldValue | None = None
+    choices: list[FieldValue] = []
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -51,16 +51,16 @@ class Service(Struct, frozen=True, kw_only=True):
 
 
 @cache
-def services() -> dict[str, Service]:
+def services_by_id() -> dict[str, Service]:
     """Every service by its id."""
-    return {one.id: one for one in msgspec.json.decode(FILE.read_bytes(), type=list[Service])}
+    return {one.id: one for one in msgspec.json.decode(CATALOGUE_FILE.read_bytes(), type=list[Service])}
 
 
-def service_of(url: str) -> Service | None:
+def service_for_url(url: str) -> Service | None:
     """Whose address this is."""
-    return _by_scheme().get(url.partition("://")[0].lower())
+    return _services_by_scheme().get(url.partition("://")[0].lower())
 
 
 @cache
-def _by_scheme() -> dict[str, Service]:
-    return {scheme: one for one in services().values() for scheme in one.schemes}
+def _services_by_scheme() -> dict[str, Service]:
+    return {scheme: one for one in services_by_id().values() for scheme in one.schemes}

@@ -25,7 +25,7 @@ Networks = Annotated[list[Network], Meta(max_length=200)]
 SocketPath = Annotated[
     str, Meta(min_length=2, max_length=255, pattern=r"^/[^\0\n]+$(?!\n)", description="Where a Unix socket is.")
 ]
-SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/docker.sock")
+DEFAULT_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/docker.sock")
 
 
 class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     deny: Annotated[Networks, Meta(description="May not be reached.")] = []
     sockets: Annotated[
         list[SocketPath], Meta(max_length=50, description="Unix sockets of a worker's machine that checks may reach.")
-    ] = msgspec.field(default_factory=lambda: list(SOCKETS))
+    ] = msgspec.field(default_factory=lambda: list(DEFAULT_SOCKETS))
 
 
 NotifyDays = Annotated[
@@ -45,10 +45,10 @@ NotifyDays = Annotated[
 ]
 Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
 AdHocRole = Annotated[Literal["operator", "admin"], Meta(description="The least role.")]
-Value = EgressPolicy | NotifyDays | int | str  # of a setting: the union of the catalogue's types
+SettingValue = EgressPolicy | NotifyDays | int | str  # of a setting: the union of the catalogue's types
 
 
-class Entry(Struct, frozen=True):
+class SettingDefinition(Struct, frozen=True):
     """What is known of a key."""
 
     type: Any
@@ -56,16 +56,20 @@ class Entry(Struct, frozen=True):
     description: str
 
 
-CATALOGUE: dict[str, Entry] = {
-    "checks.ad_hoc_role": Entry(
+CATALOGUE: dict[str, SettingDefinition] = {
+    "checks.ad_hoc_role": SettingDefinition(
         AdHocRole, "operator", "Who may run checks that are kept nowhere, and so choose where they connect."
     ),
-    "delivery.give_up_after": Entry(Hours, 24, "Hours after which a delivery that never worked is given up."),
-    "egress.checks": Entry(EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."),
-    "egress.webhooks": Entry(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
-    "egress.senders": Entry(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),
-    "egress.oauth": Entry(EgressPolicy, EgressPolicy(), "Where OAuth2 tokens may be asked for."),
-    "expiry.notify_days": Entry(
+    "delivery.give_up_after": SettingDefinition(
+        Hours, 24, "Hours after which a delivery that never worked is given up."
+    ),
+    "egress.checks": SettingDefinition(
+        EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."
+    ),
+    "egress.webhooks": SettingDefinition(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
+    "egress.senders": SettingDefinition(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),
+    "egress.oauth": SettingDefinition(EgressPolicy, EgressPolicy(), "Where OAuth2 tokens may be asked for."),
+    "expiry.notify_days": SettingDefinition(
         NotifyDays, [30, 14, 7, 3, 1, 0], "How many days before a certificate or a domain ends it is told."
     ),
 }
@@ -75,8 +79,8 @@ class Setting(Struct, frozen=True, kw_only=True):
     """A setting as it stands."""
 
     key: str
-    value: Value
-    default: Value
+    value: SettingValue
+    default: SettingValue
     description: str
     version: Annotated[int, Meta(description="Grows with every change; the ETag. 0: the default holds.")]
     updated_at: datetime | None = None

@@ -14,7 +14,7 @@ class Status(IntEnum):
     UNKNOWN = 5  # we could not check: our fault, never the target's
 
 
-MEANINGS: dict[Status, str] = {  # for people who read the document, and for clients made from it
+STATUS_DESCRIPTIONS: dict[Status, str] = {  # for people who read the document, and for clients made from it
     Status.DOWN: "The check failed, and its retries are used up.",
     Status.UP: "The check passed.",
     Status.PENDING: "The check failed; retries remain, and nobody was alerted.",

@@ -10,18 +10,18 @@ from schema.status import Role
 from schema.users import Email, Password, User, Username
 
 
-class KeysAfter(StrEnum):
+class ApiKeyAction(StrEnum):
     """What becomes of a user's API keys when what they may do, or sign in with, has changed."""
 
     KEEP = "keep"
     REVOKE = "revoke"
 
 
-KEYS = "Whether their API keys are switched off (`revoke`) or stay as they are (`keep`)"
+_API_KEYS_DESCRIPTION = "Whether their API keys are switched off (`revoke`) or stay as they are (`keep`)"
 KeysRevoked = Annotated[int, Meta(description="How many of their API keys were switched off by this change.")]
 
 
-class Member(User, frozen=True, kw_only=True):
+class UserDetail(User, frozen=True, kw_only=True):
     """A user, and how things stand with them."""
 
     active: Annotated[bool, Meta(description="Whether they may sign in.")]
@@ -30,13 +30,13 @@ class Member(User, frozen=True, kw_only=True):
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
 
 
-class ChangedMember(Member, frozen=True, kw_only=True):
+class UpdatedUser(UserDetail, frozen=True, kw_only=True):
     """A user after a change."""
 
     keys_revoked: KeysRevoked = 0
 
 
-class MemberDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who gets an account. Without a password they are invited, and choose one."""
 
     email: Email
@@ -45,24 +45,26 @@ class MemberDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     password: Password | None = None
 
 
-class MemberPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class UserPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What may change. Absent fields stay."""
 
     email: Email | UnsetType = UNSET
     username: Username | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    keys: Annotated[KeysAfter, Meta(description=f"{KEYS} by `active: false` and by a lesser role.")] = KeysAfter.REVOKE
+    keys: Annotated[
+        ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION} by `active: false` and by a lesser role.")
+    ] = ApiKeyAction.REVOKE
 
 
 class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new password for somebody else; without one it is made."""
 
     password: Password | None = None
-    keys: Annotated[KeysAfter, Meta(description=f"{KEYS}.")] = KeysAfter.REVOKE
+    keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
 
 
-class PasswordGiven(Struct, frozen=True, kw_only=True):
+class GeneratedPassword(Struct, frozen=True, kw_only=True):
     """What to hand over."""
 
     password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
@@ -74,6 +76,6 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     old_password: Annotated[str, Meta(max_length=256)]
     new_password: Password
-    keys: Annotated[KeysAfter, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
-        KeysAfter.KEEP
+    keys: Annotated[ApiKeyAction, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
+        ApiKeyAction.KEEP
     )

@@ -56,7 +56,7 @@ class PasswordGrant(Struct, frozen=True, kw_only=True):
     client_secret: Annotated[str | UnsetType, Meta(description="Ignored.")] = UNSET
 
 
-class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RefreshRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Trades a refresh token for a new pair."""
 
     refresh_token: Annotated[str, Meta(max_length=2_048)]
@@ -85,7 +85,7 @@ class User(Struct, frozen=True, kw_only=True):
     role: Role
 
 
-class SignedIn(Struct, frozen=True, kw_only=True):
+class LoginResponse(Struct, frozen=True, kw_only=True):
     """A fresh pair of tokens and whose they are."""
 
     access_token: str
@@ -112,5 +112,5 @@ class Principal(Struct, frozen=True, kw_only=True):
     session_id: str | None = None
     key_id: str | None = None
     scopes: frozenset[str] | None = None
-    proof: str = ""
+    credential_fingerprint: str = ""
     tags: frozenset[str] | None = None

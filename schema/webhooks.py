@@ -11,7 +11,7 @@ from schema.events import EventKind
 from schema.field_types import Name, Secret, Uuid
 from schema.targets import Url
 
-Signing = Annotated[
+SigningSecret = Annotated[
     str,
     Meta(
         min_length=1,
@@ -22,7 +22,7 @@ Signing = Annotated[
 ]
 Events = Annotated[EventPatterns, Meta(description="Names of events, or patterns of them: `monitor.*`, `*`.")]
 Headers = Annotated[dict[HeaderName, Secret], Meta(max_length=50, description="Sent with every request.")]
-Standing = Literal["ok", "failing", "resting", "paused"]
+WebhookState = Literal["ok", "failing", "resting", "paused"]
 
 
 class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     url: Url
     events: Events
-    secret: Annotated[Signing | None, Meta(description="Absent: one is made, and shown in the reply.")] = None
+    secret: Annotated[SigningSecret | None, Meta(description="Absent: one is made, and shown in the reply.")] = None
     name: Annotated[Name | None, Meta(description="Absent: the host of the address.")] = None
     active: bool = True
     headers: Headers = {}
@@ -41,7 +41,7 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     url: Url | UnsetType = UNSET
     events: Events | UnsetType = UNSET
-    secret: Signing | UnsetType = UNSET
+    secret: SigningSecret | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     headers: Headers | UnsetType = UNSET
@@ -56,14 +56,14 @@ class WebhookHealth(Struct, frozen=True, kw_only=True):
     reason     why it is paused
     """
 
-    state: Standing
+    state: WebhookState
     failures: int
     resting_until: datetime | None
     paused_at: datetime | None
     reason: str
 
 
-class WebhookShown(Struct, frozen=True, kw_only=True):
+class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     """A webhook as it is returned: secrets masked."""
 
     id: Uuid
@@ -80,7 +80,7 @@ class WebhookShown(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-class RotatedSecret(Struct, frozen=True, kw_only=True):
+class WebhookSecret(Struct, frozen=True, kw_only=True):
     """A new secret: shown here, and never again."""
 
     id: Uuid

@@ -31,13 +31,13 @@ class Unsubscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ty
     channels: Channels
 
 
-class Ping(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="ping"):
+class PingFrame(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="ping"):
     """Is anybody there."""
 
     timestamp: int | float | str | None = None
 
 
-Incoming = Auth | Subscribe | Unsubscribe | Ping
+Incoming = Auth | Subscribe | Unsubscribe | PingFrame
 
 
 class Authenticated(Struct, frozen=True, kw_only=True, tag_field="type", tag="authenticated"):
@@ -60,7 +60,7 @@ class Unsubscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="uns
     channels: list[str]
 
 
-class Pong(Struct, frozen=True, kw_only=True, tag_field="type", tag="pong"):
+class PongFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="pong"):
     """Echoes the ping's timestamp."""
 
     timestamp: int | float | str | None = None
@@ -74,7 +74,7 @@ class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
     before: int
 
 
-class Error(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
+class ErrorFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
     """A message we will not act on; the socket stays."""
 
     error: ErrorBody
@@ -101,4 +101,4 @@ class EventFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="event
     monitor_id: str | None = None
 
 
-Outgoing = Authenticated | Subscribed | Unsubscribed | Pong | GapFrame | Error | HeartbeatFrame | EventFrame
+Outgoing = Authenticated | Subscribed | Unsubscribed | PongFrame | GapFrame | ErrorFrame | HeartbeatFrame | EventFrame

@@ -28,7 +28,7 @@ class Cluster:
         exports = subprocess.run([SCRIPT, "start", place], check=True, capture_output=True, text=True).stdout
         environ = dict(re.findall(r"(DB_\w+)=(\S+)", exports))
         self.environ = {**environ, "DATA_DIR": str(place / "data"), "API_SECRET_KEY": "a key for tests, long enough"}
-        self.settings: Settings = settings.read(self.environ, place)
+        self.settings: Settings = settings.read_settings(self.environ, place)
 
     async def restart(self, how: str) -> None:
         """`fast` or `immediate`; returns when it lets people in again."""

@@ -105,7 +105,7 @@ def nothing_left() -> Iterator[None]:
     A jump of the clock, of a test that travelled in time; a closed client, which connects again on a loop that ends.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock_watch, "watch", clock_watch.Watch())
+        patch.setattr(clock_watch, "watch", clock_watch.ClockWatch())
         patch.setattr(queues, "_client", None)
         yield
 
@@ -115,7 +115,7 @@ def valkey() -> Iterator[str]:
     """A Valkey of this test process, as a unix:// address."""
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as place:  # short: socket paths are limited
         listen = Path(place) / "valkey.sock"
-        server = subprocess.Popen(embedded_valkey.command(Path(place), listen, durable=False))
+        server = subprocess.Popen(embedded_valkey.build_command(Path(place), listen, durable=False))
         try:
             _until_it_answers(server, listen)
             yield f"unix://{listen}"
@@ -126,7 +126,7 @@ def valkey() -> Iterator[str]:
 
 def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
     for _ in range(500):
-        if embedded_valkey.answers(listen):
+        if embedded_valkey.is_ready(listen):
             return
         assert server.poll() is None, "Valkey ended at its start"
         time.sleep(0.02)
@@ -168,7 +168,7 @@ def environ(tmp_path: Path, redis_url: str, free_port: int) -> dict[str, str]:
 @pytest.fixture
 def settings(environ: dict[str, str], tmp_path: Path) -> Settings:
     """Settings read from `environ`."""
-    return configuration.read(environ, tmp_path)
+    return configuration.read_settings(environ, tmp_path)
 
 
 @pytest.fixture
@@ -206,15 +206,15 @@ def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     environ = {"DATA_DIR": str(place), **{name: value for name, value in os.environ.items() if name.startswith("DB_")}}
     if ON_POSTGRES:
         environ["DB_NAME"] = f"{os.environ['DB_NAME']}_{WORKER}"
-        asyncio.run(_created(configuration.read(environ, place)))
-    found = configuration.read(environ, place)
+        asyncio.run(_created(configuration.read_settings(environ, place)))
+    found = configuration.read_settings(environ, place)
     asyncio.run(_migrated(found))
     return None if ON_POSTGRES else Path(found.db_path)
 
 
 async def _migrated(settings: Settings) -> None:
     await db.start(settings)
-    await migrate.forwards()
+    await migrate.apply_missing()
     await db.stop()
 
 

@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec import structs
 
-from schema.audit import AuditOutcome, Deed
+from schema.audit import AuditOutcome, NewAuditEntry
 from schema.channels import ChannelConfig, ChannelDraft, Webhook
-from schema.jobs import Gap, Outcome, ResultBatch, Slot
+from schema.jobs import CheckOutcome, ResultBatch, ScheduleGap, Slot
 from schema.monitors import MonitorDraft, Snapshot
-from schema.proxies import Protocol, ProxyDraft
+from schema.proxies import ProxyDraft, ProxyProtocol
 from schema.status import Role, Status
 from schema.targets import TARGETS, Http, Target
 from schema.users import Principal, Registration
@@ -52,7 +52,7 @@ def channel_json(**changes: Any) -> dict[str, Any]:
 
 def proxy(**changes: Any) -> ProxyDraft:
     """A draft of a proxy that nobody runs."""
-    return ProxyDraft(**{"name": "office", "protocol": Protocol.SOCKS5, "host": "127.0.0.1", "port": 9, **changes})
+    return ProxyDraft(**{"name": "office", "protocol": ProxyProtocol.SOCKS5, "host": "127.0.0.1", "port": 9, **changes})
 
 
 def snapshot(target: Target | None = None, **changes: Any) -> Snapshot:
@@ -78,24 +78,24 @@ def slot(**changes: Any) -> Slot:
     return Slot(**{"series": 1, "version": 1, "at_ms": NOW_MS, **changes})
 
 
-def outcome(**changes: Any) -> Outcome:
+def outcome(**changes: Any) -> CheckOutcome:
     """A check that passed, 12 ms after its due time and within 34 ms."""
     at_ms = changes.get("at_ms", NOW_MS)
-    usual = {"series": 1, "version": 1, "at_ms": at_ms, "seen": Status.UP, "began_ms": at_ms + 12, "took_us": 34_000}
-    return Outcome(**{**usual, "code": 200, **changes})
+    usual = {"series": 1, "version": 1, "at_ms": at_ms, "status": Status.UP, "began_ms": at_ms + 12, "took_us": 34_000}
+    return CheckOutcome(**{**usual, "code": 200, **changes})
 
 
-def down(**changes: Any) -> Outcome:
+def down(**changes: Any) -> CheckOutcome:
     """A check that failed."""
-    return outcome(**{"seen": Status.DOWN, "code": 0, "message": "connection refused", **changes})
+    return outcome(**{"status": Status.DOWN, "code": 0, "message": "connection refused", **changes})
 
 
-def gap(**changes: Any) -> Gap:
+def gap(**changes: Any) -> ScheduleGap:
     """One due slot that nobody checked."""
-    return Gap(**{"series": 1, "from_ms": NOW_MS, "to_ms": changes.get("from_ms", NOW_MS), **changes})
+    return ScheduleGap(**{"series": 1, "from_ms": NOW_MS, "to_ms": changes.get("from_ms", NOW_MS), **changes})
 
 
-def results(*outcomes: Outcome, gaps: list[Gap] | None = None) -> ResultBatch:
+def results(*outcomes: CheckOutcome, gaps: list[ScheduleGap] | None = None) -> ResultBatch:
     """What a worker puts on the queue `ingest`."""
     return ResultBatch(list(outcomes), gaps or [])
 
@@ -111,6 +111,6 @@ def registration(**changes: Any) -> Registration:
     return Registration(**{"email": "ada@example.org", "username": "ada", "password": "correct horse", **changes})
 
 
-def deed(**changes: Any) -> Deed:
+def deed(**changes: Any) -> NewAuditEntry:
     """Something that is to be recorded."""
-    return structs.replace(Deed(action="test.done", resource="test", outcome=AuditOutcome.DONE), **changes)
+    return structs.replace(NewAuditEntry(action="test.done", resource="test", outcome=AuditOutcome.DONE), **changes)

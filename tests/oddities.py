@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.status import Status
 
 PAGES = Path(__file__).parents[1] / "docs" / "compared"
@@ -37,9 +37,9 @@ def rows(page: str) -> dict[str, Row]:
     return {what: Row(*said) for what, *said in found}
 
 
-def words_of(outcome: Outcome, **names: str) -> str:
+def words_of(outcome: CheckOutcome, **names: str) -> str:
     """What a check says, in one cell; values that change from run to run go by their names."""
-    words = f"{WORDS[outcome.seen]}: {outcome.message}" if outcome.message else WORDS[outcome.seen]
+    words = f"{WORDS[outcome.status]}: {outcome.message}" if outcome.message else WORDS[outcome.status]
     return named(words, **names)
 
 

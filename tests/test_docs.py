@@ -18,7 +18,7 @@ from app import errors
 from app.api.http import errors as replies
 from app.api.live import connection
 from app.domain.alerting import sample_events
-from app.domain.alerting.messages import message_of
+from app.domain.alerting.messages import message_from_event
 from app.domain.text import liquid, template_variables
 from schema import targets
 from schema.events import EventKind
@@ -120,23 +120,25 @@ def test_every_setting_has_its_row() -> None:
 
 def test_every_variable_of_templates_has_its_row_and_its_meaning() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", section(text_of("templates.md"), "Variables"), re.MULTILINE)
-    told = template_variables.described(message_of(sample_events.of(EventKind.MONITOR_DOWN), "1"))
+    told = template_variables.describe_variables(
+        message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "1")
+    )
     assert rows == [(one.name, one.description) for one in told]
 
 
 def test_every_filter_of_ours_has_its_row() -> None:
-    assert column(section(text_of("templates.md"), "Tags and filters"), 1) == sorted(liquid.OURS)
+    assert column(section(text_of("templates.md"), "Tags and filters"), 1) == sorted(liquid.CUSTOM_FILTERS)
 
 
 def test_every_close_code_has_its_row() -> None:
     rows = re.findall(r"^\| (\d{4}) \|", text_of("live.md"), re.MULTILINE)
     named = {
-        connection.UNREADABLE,
-        connection.SIGNED_OUT,
-        connection.RESTART,
-        connection.TRY_LATER,
-        connection.TOO_LONG,
-        connection.FLOODED,
+        connection.BAD_REQUEST,
+        connection.UNAUTHENTICATED,
+        connection.SERVICE_RESTART,
+        connection.TRY_AGAIN_LATER,
+        connection.MESSAGE_TOO_BIG,
+        connection.RATE_LIMITED,
     }
     assert {int(code) for code in rows} == named
 

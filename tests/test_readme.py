@@ -74,7 +74,7 @@ class Terminal:
 def product(environ: dict[str, str], database: Settings, tmp_path: Path) -> Iterator[dict[str, str]]:
     """`watchkeeper up` with a Valkey of its own; yields a newcomer's environment."""
     ours = {"PATH": os.environ["PATH"], **environ, "REDIS_URL": "", "DATA_DIR": str(database.data_dir)}
-    command, all_of_it = child.ours("up"), child.environment(ours)
+    command, all_of_it = child.own_command("up"), child.environment(ours)
     with subprocess.Popen(command, env=all_of_it, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert any(line.startswith("ready ") for line in process.stdout)

@@ -18,45 +18,45 @@ from apprise.plugins import details
 from apprise.plugins.base import NotifyBase
 
 from actors.apprise_sandbox import docs_page
-from actors.apprise_sandbox.send import schemes_of
-from schema.services import FILE, Service, ServiceField, Value
+from actors.apprise_sandbox.send import plugin_schemes
+from schema.services import CATALOGUE_FILE, FieldValue, Service, ServiceField
 
-FOREIGN = frozenset(  # who imports one of these wants more than HTTP
+FORBIDDEN_IMPORTS = frozenset(  # who imports one of these wants more than HTTP
     {"socket", "smtplib", "subprocess", "ctypes", "syslog", "paho", "slixmpp", "gi", "dbus", "gntp", "hid", "smpplib"}
 )
-LEFT_OUT = {
+EXCLUDED = {
     "fcm": "its key is a file",
     "vapid": "its key and its subscriptions are files",
     "nostr": "speaks over web sockets of its own",
 }
-OURS = frozenset(  # decided by us, for every service
+RESERVED_FIELDS = frozenset(  # decided by us, for every service
     {"schema", "overflow", "format", "rto", "cto", "emojis", "store", "tz", "retry", "wait", "optional", "redirect"}
 )
 TYPES = {"int": "integer", "float": "number", "bool": "boolean", "list": "array", "email": "email"}
-SECRETIVE = re.compile(
+SECRET_NAME = re.compile(
     r"webhook|token|secret|passw|apikey|api_key|(^|_)key$"
 )  # Apprise does not call all of them private
-ABOUT_FILES = re.compile(r"Template Path$|^Attach", re.IGNORECASE)
-NAMED = re.compile(r"\{(\w+)\}")
+FILE_ARGUMENT = re.compile(r"Template Path$|^Attach", re.IGNORECASE)
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
-def catalogue() -> list[Service]:
+def list_services() -> list[Service]:
     """Every service that can be told from within the cage, by its name."""
     known = NotificationManager()
     known.load_modules()
-    found = [_service_of(one) for one in set(known.plugins()) if _is_ours(one)]
+    found = [_service_of(one) for one in set(known.plugins()) if _is_supported(one)]
     return sorted(found, key=lambda one: (one.name.lower(), one.id))
 
 
-def written(services: list[Service]) -> bytes:
+def encode_catalogue(services: list[Service]) -> bytes:
     """The file: a service a line, so that a change of one is a change of one line."""
     lines = b",\n".join(msgspec.json.encode(one) for one in services)
     return b"[\n" + lines + b"\n]\n"
 
 
-def _is_ours(kind: type[Any]) -> bool:
+def _is_supported(kind: type[Any]) -> bool:
     imported = {name for module in _modules_of(kind) for name in _imports_of(module)}
-    return kind.enabled and "requests" in imported and not imported & FOREIGN and _id_of(kind) not in LEFT_OUT
+    return kind.enabled and "requests" in imported and not imported & FORBIDDEN_IMPORTS and _id_of(kind) not in EXCLUDED
 
 
 def _modules_of(kind: type[Any]) -> Iterator[ModuleType]:
@@ -89,7 +89,7 @@ def _service_of(kind: type[Any]) -> Service:
         id=_id_of(kind),
         name=str(kind.service_name),
         module=_module_of(kind),
-        schemes=schemes_of(kind),
+        schemes=plugin_schemes(kind),
         site=str(kind.service_url or ""),
         setup=str(kind.setup_url or ""),
         templates=list(told["templates"]),
@@ -99,7 +99,7 @@ def _service_of(kind: type[Any]) -> Service:
 
 def _scheme_of(kind: type[Any]) -> Iterator[ServiceField]:
     """With or without TLS, where there is a choice."""
-    schemes = schemes_of(kind)
+    schemes = plugin_schemes(kind)
     if len(schemes) > 1:
         yield ServiceField(
             name="schema", description="What the address begins with.", default=schemes[0], choices=list(schemes)
@@ -108,13 +108,17 @@ def _scheme_of(kind: type[Any]) -> Iterator[ServiceField]:
 
 def _fields_of(told: dict[str, Any]) -> Iterator[ServiceField]:
     """What the templates name, and then what may follow them; files are read by nobody."""
-    tokens, named = told["tokens"], {name for one in told["templates"] for name in NAMED.findall(one)}
-    always = [set(NAMED.findall(one)) for one in told["templates"]]
+    tokens, named = told["tokens"], {name for one in told["templates"] for name in PLACEHOLDER.findall(one)}
+    always = [set(PLACEHOLDER.findall(one)) for one in told["templates"]]
     for name, one in tokens.items():
-        if name in named - OURS:
+        if name in named - RESERVED_FIELDS:
             yield _field_of(name, one, tokens, required=all(name in each for each in always))
     for name, one in told["args"].items():
-        if name not in named | OURS and "alias_of" not in one and not ABOUT_FILES.search(str(one.get("name"))):
+        if (
+            name not in named | RESERVED_FIELDS
+            and "alias_of" not in one
+            and not FILE_ARGUMENT.search(str(one.get("name")))
+        ):
             yield _field_of(name, one, tokens, required=False)
 
 
@@ -124,26 +128,26 @@ def _field_of(name: str, one: dict[str, Any], tokens: dict[str, Any], *, require
         name=name,
         type=TYPES.get(str(one.get("type")).removeprefix("choice:"), TYPES.get(kind, "string")),
         required=required,
-        secret=bool(one.get("private")) or (kind == "string" and SECRETIVE.search(name) is not None),
-        description=_words_of(one, tokens),
-        default=_plain(one.get("default")),
+        secret=bool(one.get("private")) or (kind == "string" and SECRET_NAME.search(name) is not None),
+        description=_description(one, tokens),
+        default=_json_value(one.get("default")),
         choices=_choices_of(one) if kind == "choice" else [],
     )
 
 
-def _choices_of(one: dict[str, Any]) -> list[Value]:
-    plain = (_plain(each) for each in one.get("values") or ())
+def _choices_of(one: dict[str, Any]) -> list[FieldValue]:
+    plain = (_json_value(each) for each in one.get("values") or ())
     return sorted((each for each in plain if each is not None), key=str)
 
 
-def _words_of(one: dict[str, Any], tokens: dict[str, Any]) -> str:
+def _description(one: dict[str, Any], tokens: dict[str, Any]) -> str:
     """Its name; of a list, too, how its kinds of members begin."""
     members = (tokens[each] for each in sorted(one.get("group") or ()) if each in tokens)
     kinds = [f"{each['name']}: {each['prefix']}…" for each in members if each.get("prefix")]
     return "; ".join([str(one.get("name") or ""), *kinds])
 
 
-def _plain(value: Any) -> Value | None:
+def _json_value(value: Any) -> FieldValue | None:
     """A default as JSON has it."""
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -151,6 +155,6 @@ def _plain(value: Any) -> Value | None:
 
 
 if __name__ == "__main__":
-    found = catalogue()
-    FILE.write_bytes(written(found))
-    docs_page.FILE.write_text(docs_page.page_of(found), encoding="utf-8")
+    found = list_services()
+    CATALOGUE_FILE.write_bytes(encode_catalogue(found))
+    docs_page.FILE.write_text(docs_page.render_page(found), encoding="utf-8")

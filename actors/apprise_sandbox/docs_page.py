@@ -17,16 +17,16 @@ secret and go into `secrets`. Each name links to what Apprise's documentation sa
 """
 
 
-def page_of(services: Sequence[Service]) -> str:
+def render_page(services: Sequence[Service]) -> str:
     """The whole page."""
-    return HEAD.format(count=len(services)) + "".join(map(_row_of, services))
+    return HEAD.format(count=len(services)) + "".join(map(_row, services))
 
 
-def _row_of(service: Service) -> str:
-    fields = ", ".join(map(_told, service.fields))
+def _row(service: Service) -> str:
+    fields = ", ".join(map(_field_cell, service.fields))
     return f"| `{service.id}` | [{service.name}]({service.setup or service.site}) | {fields} |\n"
 
 
-def _told(field: ServiceField) -> str:
+def _field_cell(field: ServiceField) -> str:
     name = f"`{field.name}`" + (r"\*" if field.secret else "")
     return f"**{name}**" if field.required else name

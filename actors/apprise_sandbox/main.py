@@ -3,25 +3,25 @@
 import sys
 
 from actors.apprise_sandbox import requests_adapter, restrictions, send
-from actors.apprise_sandbox.pipe import Line
-from actors.apprise_sandbox.protocol import Broken, Order
+from actors.apprise_sandbox.pipe import FramePipe
+from actors.apprise_sandbox.protocol import SandboxProtocolError, SendRequest
 
 
 def main(descriptor: int) -> None:
     """Carry out orders, one after the other, until there are no more."""
-    line = Line(descriptor)
-    restrictions.limit()
+    line = FramePipe(descriptor)
+    restrictions.set_limits()
     requests_adapter.install(line)
-    _prepare()
-    restrictions.shut()
+    _preload()
+    restrictions.deny_access()
     try:
-        while isinstance(order := line.take(), Order):
-            line.give(send.carry_out(order))
-    except Broken:
+        while isinstance(order := line.receive(), SendRequest):
+            line.send(send.send_message(order))
+    except SandboxProtocolError:
         return
 
 
-def _prepare() -> None:
+def _preload() -> None:
     """Have loaded what a first message would load through the bars."""
     "prepared.example".encode("idna")
 

@@ -8,11 +8,11 @@ import struct
 import msgspec
 from msgspec import Struct
 
-MOST_BYTES = 2_000_000  # of a frame: a message is some kilobytes, and no service answers one with megabytes
+MAX_FRAME_BYTES = 2_000_000  # of a frame: a message is some kilobytes, and no service answers one with megabytes
 HEAD = struct.Struct(">I")
 
 
-class Order(Struct, frozen=True, tag=True):
+class SendRequest(Struct, frozen=True, tag=True):
     """One message for one address.
 
     module    of Apprise: `gotify` of `apprise.plugins.gotify`
@@ -24,10 +24,10 @@ class Order(Struct, frozen=True, tag=True):
     url: str
     title: str
     text: str
-    mood: str
+    notify_type: str
 
 
-class Call(Struct, frozen=True, tag=True):
+class SandboxHttpRequest(Struct, frozen=True, tag=True):
     """An HTTP request that the service makes. It goes out by our door or not at all.
 
     verify    whether the certificate must be valid
@@ -40,16 +40,16 @@ class Call(Struct, frozen=True, tag=True):
     verify: bool = True
 
 
-class Answer(Struct, frozen=True, tag=True):
+class SandboxHttpResponse(Struct, frozen=True, tag=True):
     """What was answered; `trouble` says why nothing was."""
 
     status: int = 0
     headers: list[tuple[str, str]] = []
     body: bytes = b""
-    trouble: str = ""
+    error: str = ""
 
 
-class Done(Struct, frozen=True, tag=True):
+class SendResult(Struct, frozen=True, tag=True):
     """What came of an order.
 
     sent       Apprise says that the service took it
@@ -60,41 +60,41 @@ class Done(Struct, frozen=True, tag=True):
     """
 
     sent: bool = False
-    fault: str = ""
+    error: str = ""
     targets: int = 1
-    said: list[str] = []
-    held: list[str] = []
+    log_lines: list[str] = []
+    denied: list[str] = []
 
 
-Frame = Order | Call | Answer | Done
+Frame = SendRequest | SandboxHttpRequest | SandboxHttpResponse | SendResult
 
 _DECODER = msgspec.msgpack.Decoder(Frame)
 
 
-class Broken(Exception):  # noqa: N818  # says what the line is
+class SandboxProtocolError(Exception):  # noqa: N818  # says what the line is
     """The other end is gone, or speaks in tongues."""
 
 
-def framed(said: Frame) -> bytes:
+def encode_frame(frame: Frame) -> bytes:
     """The bytes of a frame. Raises Broken for what is too long."""
-    body = msgspec.msgpack.encode(said)
-    if len(body) > MOST_BYTES:
-        raise Broken(f"{len(body)} bytes are too long for one frame")
+    body = msgspec.msgpack.encode(frame)
+    if len(body) > MAX_FRAME_BYTES:
+        raise SandboxProtocolError(f"{len(body)} bytes are too long for one frame")
     return HEAD.pack(len(body)) + body
 
 
-def length_of(head: bytes) -> int:
+def frame_length(head: bytes) -> int:
     """How many bytes follow this head. Raises Broken."""
     length = int(HEAD.unpack(head)[0])
-    if length > MOST_BYTES:
-        raise Broken(f"{length} bytes are too long for one frame")
+    if length > MAX_FRAME_BYTES:
+        raise SandboxProtocolError(f"{length} bytes are too long for one frame")
     return length
 
 
-def read(body: bytes) -> Frame:
+def decode_frame(body: bytes) -> Frame:
     """The struct of a frame's bytes. Raises Broken."""
     try:
         said: Frame = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Broken(str(error)) from error
+        raise SandboxProtocolError(str(error)) from error
     return said

@@ -14,32 +14,32 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 
-from actors.apprise_sandbox.pipe import Line
-from actors.apprise_sandbox.protocol import Answer, Call
+from actors.apprise_sandbox.pipe import FramePipe
+from actors.apprise_sandbox.protocol import SandboxHttpRequest, SandboxHttpResponse
 
-OURS = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
+OMITTED_HEADERS = frozenset({"host", "content-length", "connection", "accept-encoding", "transfer-encoding"})
 
 
-def install(line: Line) -> None:
+def install(pipe: FramePipe) -> None:
     """Let every request of this process go by that line."""
 
     def send(
         self: HTTPAdapter, request: requests.PreparedRequest, *_: Any, verify: Any = True, **__: Any
     ) -> requests.Response:
-        answer = line.ask(_call_of(request, verify=verify is not False))
-        if answer.trouble:
-            raise requests.ConnectionError(answer.trouble, request=request)
-        return self.build_response(request, _as_urllib3(answer))
+        answer = pipe.request(_http_request(request, verify=verify is not False))
+        if answer.error:
+            raise requests.ConnectionError(answer.error, request=request)
+        return self.build_response(request, _urllib3_response(answer))
 
     HTTPAdapter.send = send  # type: ignore[method-assign]  # the seam of theirs that this module is about
 
 
-def _call_of(request: requests.PreparedRequest, *, verify: bool) -> Call:
+def _http_request(request: requests.PreparedRequest, *, verify: bool) -> SandboxHttpRequest:
     headers = [(_text(name), _text(value)) for name, value in (request.headers or {}).items()]
-    return Call(
+    return SandboxHttpRequest(
         method=request.method or "GET",
         url=request.url or "",
-        headers=[(name, value) for name, value in headers if name.lower() not in OURS],
+        headers=[(name, value) for name, value in headers if name.lower() not in OMITTED_HEADERS],
         body=_bytes(request.body),
         verify=verify,
     )
@@ -59,7 +59,7 @@ def _bytes(body: Any) -> bytes:
     return bytes(body.read()) if hasattr(body, "read") else b"".join(body)
 
 
-def _as_urllib3(answer: Answer) -> HTTPResponse:
+def _urllib3_response(answer: SandboxHttpResponse) -> HTTPResponse:
     """The answer as `requests` expects it from below, cookies included."""
     message: Message = HTTPMessage()
     for name, value in answer.headers:

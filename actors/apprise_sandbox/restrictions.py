@@ -13,34 +13,34 @@ from typing import Any
 
 MEMORY_BYTES = 768 * 1_048_576  # of address space; Apprise with one service uses some 35 MB of memory
 CPU_S = 60  # in all its life of a hundred messages, each of which takes some milliseconds
-FILES = 64
+MAX_FILES = 64
 
-SHUT = (  # what is refused, by the beginning of its audit event's name
+DENIED_EVENTS = (  # what is refused, by the beginning of its audit event's name
     "socket.", "ssl.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile",
     "os.kill", "os.killpg", "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod",
     "os.chown", "os.truncate", "os.listdir", "os.scandir", "os.putenv", "os.setxattr", "os.utime", "pty.", "shutil.",
     "ctypes.", "mmap.", "fcntl.", "tempfile.", "ftplib.", "smtplib.", "imaplib.", "poplib.", "nntplib.", "telnetlib.",
     "urllib.", "webbrowser.", "sqlite3.", "syslog.", "winreg.", "signal.",
 )  # fmt: skip
-NEEDED = frozenset({"os.listdir", "os.scandir"})  # by imports, within the libraries
+IMPORT_EVENTS = frozenset({"os.listdir", "os.scandir"})  # by imports, within the libraries
 
-held: list[str] = []  # what was refused since somebody last looked
+denied: list[str] = []  # what was refused since somebody last looked
 
 
-class Held(PermissionError):  # noqa: N818  # a fact; services handle it as any file they may not read
+class SandboxAccessDenied(PermissionError):  # noqa: N818  # a fact; services handle it as any file they may not read
     """The bars held this back."""
 
 
-def limit() -> None:
+def set_limits() -> None:
     """Bound memory, time, files; nothing may be written to any of them."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, MAX_FILES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def shut() -> None:
+def deny_access() -> None:
     """From here on nothing is opened, connected or started."""
     readable = _libraries()
     # Where nothing may be read nothing is looked for either: imports list a folder again whenever it was changed.
@@ -48,19 +48,19 @@ def shut() -> None:
 
     def look(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            _refuse_unless(_is_reading(arguments) and _is_in(arguments[0], readable), event)
-        elif event in NEEDED:
-            _refuse_unless(_is_in(arguments[0], readable), event)
-        elif event.startswith(SHUT):
-            _refuse_unless(False, event)
+            _deny_unless(_is_reading(arguments) and _is_in(arguments[0], readable), event)
+        elif event in IMPORT_EVENTS:
+            _deny_unless(_is_in(arguments[0], readable), event)
+        elif event.startswith(DENIED_EVENTS):
+            _deny_unless(False, event)
 
     sys.addaudithook(look)
 
 
-def _refuse_unless(allowed: bool, event: str) -> None:  # noqa: FBT001  # a question answered
+def _deny_unless(allowed: bool, event: str) -> None:  # noqa: FBT001  # a question answered
     if not allowed:
-        held.append(event)
-        raise Held(f"{event} is not possible in here")
+        denied.append(event)
+        raise SandboxAccessDenied(f"{event} is not possible in here")
 
 
 def _is_reading(arguments: tuple[Any, ...]) -> bool:

@@ -8,9 +8,9 @@ from apprise import Apprise, AppriseAsset
 from apprise.plugins.base import NotifyBase
 
 from actors.apprise_sandbox import restrictions
-from actors.apprise_sandbox.protocol import Done, Order
+from actors.apprise_sandbox.protocol import SendRequest, SendResult
 
-LINES, LINE = 5, 500  # of Apprise's log, newest kept; characters of each
+LOG_LINES, LOG_LINE_LENGTH = 5, 500  # of Apprise's log, newest kept; characters of each
 UNREADABLE = "the address is not one that the service understands"
 ASSET = AppriseAsset(
     app_id="Watchkeeper",
@@ -27,51 +27,53 @@ ASSET = AppriseAsset(
 )
 
 
-class Lines(logging.Handler):
+class LogCapture(logging.Handler):
     """The last warnings."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.kept: list[str] = []
+        self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one."""
-        self.kept = [*self.kept, record.getMessage()[:LINE]][-LINES:]
+        self.lines = [*self.lines, record.getMessage()[:LOG_LINE_LENGTH]][-LOG_LINES:]
 
 
-def carry_out(order: Order) -> Done:
+def send_message(request: SendRequest) -> SendResult:
     """Tell it, and say what came of it. Whatever a service raises is part of that."""
-    lines = Lines()
+    lines = LogCapture()
     logger = logging.getLogger("apprise")
     logger.addHandler(lines)
-    restrictions.held.clear()
+    restrictions.denied.clear()
     try:
-        done = _told(order)
+        done = _send(request)
     except Exception as error:  # noqa: BLE001  # a hundred services, none of them ours
-        done = Done(fault=f"Apprise failed ({type(error).__name__})")
+        done = SendResult(error=f"Apprise failed ({type(error).__name__})")
     finally:
         logger.removeHandler(lines)
-    return Done(done.sent, done.fault, done.targets, lines.kept, list(dict.fromkeys(restrictions.held)))
+    return SendResult(done.sent, done.error, done.targets, lines.lines, list(dict.fromkeys(restrictions.denied)))
 
 
-def _told(order: Order) -> Done:
-    service = plugin_of(order.module, order.url)
+def _send(order: SendRequest) -> SendResult:
+    service = plugin_for_url(order.module, order.url)
     if service is None:
-        return Done(fault=UNREADABLE)
+        return SendResult(error=UNREADABLE)
     if len(service) != 1:
-        return Done(targets=len(service))
+        return SendResult(targets=len(service))
     service.request_rate_per_sec = 0  # how fast a channel is told is decided outside
     service.retry = 0  # and how often, too
     everybody = Apprise(asset=ASSET)
     everybody.add(service)
-    return Done(
-        sent=bool(everybody.notify(body=order.text, title=order.title, notify_type=order.mood, body_format="text"))
+    return SendResult(
+        sent=bool(
+            everybody.notify(body=order.text, title=order.title, notify_type=order.notify_type, body_format="text")
+        )
     )
 
 
-def plugin_of(module: str, url: str) -> NotifyBase | None:
+def plugin_for_url(module: str, url: str) -> NotifyBase | None:
     """The service of that address; None when it does not understand it."""
-    kind = class_of(module, url.partition("://")[0].lower())
+    kind = plugin_class(module, url.partition("://")[0].lower())
     parts = kind.parse_url(url) if kind else None
     if kind is None or not parts:
         return None
@@ -82,15 +84,15 @@ def plugin_of(module: str, url: str) -> NotifyBase | None:
     return service
 
 
-def class_of(module: str, scheme: str) -> type[Any] | None:
+def plugin_class(module: str, scheme: str) -> type[Any] | None:
     """The service of a module that answers to the scheme. Loads that module only: all of them take seconds."""
     for one in vars(import_module(f"apprise.plugins.{module}")).values():
-        if isinstance(one, type) and issubclass(one, NotifyBase) and scheme in schemes_of(one):
+        if isinstance(one, type) and issubclass(one, NotifyBase) and scheme in plugin_schemes(one):
             return one
     return None
 
 
-def schemes_of(kind: type[Any]) -> list[str]:
+def plugin_schemes(kind: type[Any]) -> list[str]:
     """What its addresses begin with, those with TLS first."""
     found: list[str] = []
     for one in (kind.secure_protocol, kind.protocol):

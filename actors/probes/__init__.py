@@ -10,25 +10,25 @@ import structlog
 from msgspec.structs import replace
 
 from actors.probes.kit import expiring, stalls
-from actors.probes.kit.bounded_body import UNENDED
-from actors.probes.kit.connectivity import GONE
-from actors.probes.kit.context import Asked, Tools, open_tools
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.redaction import masked
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.kit.threads import WORKING, off_loop
-from app.clock_watch import Limit
+from actors.probes.kit.bounded_body import READING_BODY
+from actors.probes.kit.connectivity import UPLINK_DOWN
+from actors.probes.kit.context import ProbeContext, RunningCheck, open_probe_context
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.redaction import redact_result
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.kit.threads import WORKING_IN_THREAD, run_in_thread
+from app.clock_watch import TimeLimit
 from app.domain import config_rules
 from app.domain.parsing import sanitize
 from app.domain.parsing.invalid_field import InvalidField
-from app.domain.text.formatting import cut
-from app.domain.validation.assertions import Facts, is_costly, weigh
-from app.security.network.egress import Refused
-from app.security.network.resolver import NAMING
+from app.domain.text.formatting import truncate
+from app.domain.validation.assertions import CheckFacts, evaluate_assertions, is_costly
+from app.security.network.egress import EgressDenied
+from app.security.network.resolver import RESOLVING_NOTE
 from schema.assertions import Assertion, Value
 from schema.heartbeat_texts import NO_ANSWER
-from schema.jobs import Ends, Outcome, Slot
-from schema.monitors import Snapshot, Unreadable
+from schema.jobs import CheckOutcome, ExpiringItem, Slot
+from schema.monitors import Snapshot, UnreadableTarget
 from schema.status import Status
 from schema.targets import (
     Dns,
@@ -59,11 +59,20 @@ from schema.targets import (
     Website,
     WebSocket,
 )
-from schema.targets.extras import missing
+from schema.targets.extras import extra_for_import
 
-__all__ = ["PROBES", "Asked", "Failed", "Seen", "Tools", "Unsure", "open_tools", "outcome_of"]
+__all__ = [
+    "PROBES",
+    "RunningCheck",
+    "TargetFailed",
+    "ProbeResult",
+    "ProbeContext",
+    "CheckInconclusive",
+    "open_probe_context",
+    "run_probe",
+]
 
-Probe = Callable[[Any, Asked], Awaitable[Seen]]
+Probe = Callable[[Any, RunningCheck], Awaitable[ProbeResult]]
 
 # Modules by name, imported when first needed: their libraries are half of a small worker's memory.
 PROBES: dict[type, str] = {
@@ -103,22 +112,22 @@ NAME_LIMIT = 300  # of whose certificate or domain ends
 log = structlog.get_logger(__name__)
 
 
-async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: bool = False) -> Outcome:
+async def run_probe(slot: Slot, snapshot: Snapshot, tools: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
     """Probe once and say what was seen. Never raises for what the target did.
 
     detailed    keep what a person wants to see of a passing check too; early slots always do
     """
-    probe = _ready(type(snapshot.target))  # before the clock starts: its first import takes a while
-    met = expiring.begin()
-    asked = Asked(slot, snapshot, tools, detailed or slot.early)
+    probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: its first import takes a while
+    met = expiring.start_collecting()
+    asked = RunningCheck(slot, snapshot, tools, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
-    limit = Limit(snapshot.timeout_ms / 1000)
-    seen = await _answer(probe, asked, limit)
+    limit = TimeLimit(snapshot.timeout_ms / 1000)
+    seen = await _call_probe(probe, asked, limit)
     took_us = (perf_counter_ns() - began_ns) // 1000
-    if not _is_plain(seen, snapshot):
-        seen = await _described(seen, snapshot, took_us)
-    seen = stalls.weighed(seen, slot.series, limit)
-    return Outcome(
+    if not _is_final(seen, snapshot):
+        seen = await _post_process(seen, snapshot, took_us)
+    seen = stalls.unknown_if_stalled(seen, slot.series, limit)
+    return CheckOutcome(
         slot.series,
         snapshot.version,
         slot.at_ms,
@@ -126,170 +135,174 @@ async def outcome_of(slot: Slot, snapshot: Snapshot, tools: Tools, *, detailed: 
         began_ms,
         took_us,
         seen.code,
-        cut(seen.message, MESSAGE_LIMIT),
+        truncate(seen.message, MESSAGE_LIMIT),
         seen.detail,
         slot.early,
-        seen.look_ms,
-        _plain_ends(expiring.soonest(met)) if met else None,
+        seen.recheck_ms,
+        _sanitize_expiring(expiring.soonest(met)) if met else None,
     )
 
 
-def _is_plain(seen: Seen, snapshot: Snapshot) -> bool:
+def _is_final(seen: ProbeResult, snapshot: Snapshot) -> bool:
     """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
     if seen.message or seen.detail or getattr(snapshot.target, "assertions", None):
         return False
-    return sanitize.code(seen.code) == seen.code
+    return sanitize.message_code(seen.code) == seen.code
 
 
-async def _described(seen: Seen, snapshot: Snapshot, took_us: int) -> Seen:
+async def _post_process(seen: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
     """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
     assertions = getattr(snapshot.target, "assertions", ())
     try:
         if assertions and seen.status in PASSING:
-            seen = await _asserted(seen, assertions, took_us / 1_000_000)
-        return await _plain(seen, snapshot)
+            seen = await _apply_assertions(seen, assertions, took_us / 1_000_000)
+        return await _sanitize(seen, snapshot)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _seen(_ours(error, snapshot))
+        return _result_from(_internal_error(error, snapshot))
 
 
-async def _plain(seen: Seen, snapshot: Snapshot) -> Seen:
+async def _sanitize(seen: ProbeResult, snapshot: Snapshot) -> ProbeResult:
     """Words and facts as everything behind us can take them, without secrets."""
     code, words, detail = (
-        sanitize.code(seen.code),
-        sanitize.sentence(seen.message, RAW_LIMIT),
-        sanitize.facts(seen.detail),
+        sanitize.message_code(seen.code),
+        sanitize.single_line(seen.message, RAW_LIMIT),
+        sanitize.bounded_detail(seen.detail),
     )
     if code != seen.code and not words:
         words = f"answered {seen.code}"
-    return await masked(replace(seen, code=code, message=words, detail=detail), snapshot)
+    return await redact_result(replace(seen, code=code, message=words, detail=detail), snapshot)
 
 
-def _plain_ends(one: Ends | None) -> Ends | None:
+def _sanitize_expiring(one: ExpiringItem | None) -> ExpiringItem | None:
     """What expires, with its names made plain."""
     if one is None:
         return None
-    identity, name, issuer = (sanitize.sentence(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
-    return Ends(one.kind, identity, name, issuer, sanitize.instant_ms(one.ends_ms))
+    identity, name, issuer = (sanitize.single_line(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
+    return ExpiringItem(one.kind, identity, name, issuer, sanitize.clamp_epoch_ms(one.expires_ms))
 
 
-async def _asserted(seen: Seen, assertions: Sequence[Assertion], took_s: float) -> Seen:
+async def _apply_assertions(seen: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
     """What a passing answer is once its assertions are weighed; the worse of the two counts."""
-    facts = Facts(took_s, seen.value, seen.certificate_days)
+    facts = CheckFacts(took_s, seen.value, seen.certificate_days)
     compared = [(one.operator, one.expected) for one in assertions if isinstance(one, Value)]
     if compared and is_costly(compared, seen.value):
-        status, words = await off_loop(weigh, assertions, facts)
+        status, words = await run_in_thread(evaluate_assertions, assertions, facts)
     else:
-        status, words = weigh(assertions, facts)
+        status, words = evaluate_assertions(assertions, facts)
     if status is Status.UP or (status is seen.status):
         return seen
-    return Seen(status, 0, words, seen.detail)
+    return ProbeResult(status, 0, words, seen.detail)
 
 
 @cache
-def probe_of(target: type) -> Probe:
+def load_probe(target: type) -> Probe:
     """The coroutine that checks targets of this type."""
     return cast("Probe", import_module(f"{__name__}.types.{PROBES[target]}").probe)
 
 
-def _ready(target: type) -> Probe:
+def _probe_or_fallback(target: type) -> Probe:
     """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
-    if target is Unreadable:
-        return _unreadable
+    if target is UnreadableTarget:
+        return _report_unreadable
     try:
-        return probe_of(target)
+        return load_probe(target)
     except Exception as error:  # noqa: BLE001  # out of descriptors at the first import, or a broken installation
-        return partial(_broken, error)
+        return partial(_raise_load_error, error)
 
 
-async def _unreadable(_target: Any, _asked: Asked) -> Seen:
-    raise Unsure("this worker can't read the monitor's configuration: another key or version")
+async def _report_unreadable(_target: Any, _asked: RunningCheck) -> ProbeResult:
+    raise CheckInconclusive("this worker can't read the monitor's configuration: another key or version")
 
 
-async def _broken(error: Exception, _target: Any, _asked: Asked) -> Seen:
+async def _raise_load_error(error: Exception, _target: Any, _asked: RunningCheck) -> ProbeResult:
     raise error
 
 
-async def _answer(probe: Probe, asked: Asked, limit: Limit) -> Seen:
+async def _call_probe(probe: Probe, asked: RunningCheck, limit: TimeLimit) -> ProbeResult:
     """What the probe says, whichever way it says it."""
     try:
         async with limit:
             return await probe(asked.snapshot.target, asked)
     except InvalidField as error:
-        return _seen(_unusable(error))
-    except (Failed, Unsure) as error:
-        said = _clear(error, asked).with_traceback(None)  # which leads here again: nothing would free the check's own
-    except Refused as refused:
-        return _seen(Unsure(str(refused)))
+        return _result_from(_invalid_config(error))
+    except (TargetFailed, CheckInconclusive) as error:
+        said = _explain_inconclusive(error, asked).with_traceback(
+            None
+        )  # which leads here again: nothing would free the check's own
+    except EgressDenied as refused:
+        return _result_from(CheckInconclusive(str(refused)))
     except TimeoutError as late:
-        said = _lateness(late, limit.seconds)
+        said = _classify_timeout(late, limit.seconds)
     except OSError as error:
-        said = of_system(error)
+        said = classify_os_error(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _seen(_ours(error, asked.snapshot))
-    return _seen(said) if stalls.lost_s(limit) else await _weighed(said, asked)
+        return _result_from(_internal_error(error, asked.snapshot))
+    return _result_from(said) if stalls.lost_s(limit) else await _checked_against_uplink(said, asked)
 
 
-async def _weighed(said: Failed | Unsure, asked: Asked) -> Seen:
+async def _checked_against_uplink(said: TargetFailed | CheckInconclusive, asked: RunningCheck) -> ProbeResult:
     """What was said, once our own way out is taken into account."""
-    uplink = asked.tools.uplink
-    if isinstance(said, Unsure):
+    uplink = asked.context.uplink
+    if isinstance(said, CheckInconclusive):
         if said.network:
-            uplink.missed(asked.slot.series)
-    elif await uplink.is_to_blame(asked.snapshot):
-        uplink.missed(asked.slot.series)
-        return _seen(Unsure(f"{GONE} ({said})"))
-    return _seen(said)
+            uplink.record_blocked(asked.slot.series)
+    elif await uplink.explains_failure(asked.snapshot):
+        uplink.record_blocked(asked.slot.series)
+        return _result_from(CheckInconclusive(f"{UPLINK_DOWN} ({said})"))
+    return _result_from(said)
 
 
-def _clear(said: Failed | Unsure, asked: Asked) -> Failed | Unsure:
+def _explain_inconclusive(
+    said: TargetFailed | CheckInconclusive, asked: RunningCheck
+) -> TargetFailed | CheckInconclusive:
     """The same; where it is the config that keeps us from asking, which field of it."""
-    if isinstance(said, Failed) or said.network:
+    if isinstance(said, TargetFailed) or said.network:
         return said
-    return _invalid(asked.snapshot) or said
+    return _config_error(asked.snapshot) or said
 
 
-def _unusable(error: InvalidField) -> Unsure:
+def _invalid_config(error: InvalidField) -> CheckInconclusive:
     """What is said of a config that was stored before it was looked at as closely as today."""
-    return Unsure(f"the configuration can't be used: {error}")
+    return CheckInconclusive(f"the configuration can't be used: {error}")
 
 
-def _invalid(snapshot: Snapshot) -> Unsure | None:
+def _config_error(snapshot: Snapshot) -> CheckInconclusive | None:
     """What of the config would be refused today, where we are the ones who can't ask."""
     try:
         wrong = next(iter(config_rules.field_errors(snapshot.target)), None)
     except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
         return None
-    return _unusable(InvalidField(wrong.field, wrong.message)) if wrong else None
+    return _invalid_config(InvalidField(wrong.field, wrong.message)) if wrong else None
 
 
-def _ours(error: Exception, snapshot: Snapshot) -> Unsure:
+def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
     """What keeps us from checking: a library that this installation lacks, or a bug."""
     type_ = str(snapshot.target.__struct_config__.tag)
-    if isinstance(error, ImportError) and (extra := missing(type_, error.name or "")):
+    if isinstance(error, ImportError) and (extra := extra_for_import(type_, error.name or "")):
         log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
-        return Unsure(f"this worker lacks the library for {type_}; install watchkeeper[{extra}]")
-    if invalid := _invalid(snapshot):
+        return CheckInconclusive(f"this worker lacks the library for {type_}; install watchkeeper[{extra}]")
+    if invalid := _config_error(snapshot):
         return invalid
     log.error("probe.broke", type=type_, monitor_id=snapshot.monitor_id, exc_info=error)
-    return Unsure(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
+    return CheckInconclusive(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 
 
-def _lateness(late: TimeoutError, limit_s: float) -> Failed | Unsure:
+def _classify_timeout(late: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
     """Whose time it was that ran out."""
     if late.errno:
-        return of_system(late)
+        return classify_os_error(late)
     notes = getattr(late.__cause__, "__notes__", ())
-    if UNENDED in notes:
-        return Failed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
-    if WORKING in notes:
-        return Unsure(f"what came could not be looked through within {limit_s:g} s")
-    if NAMING in notes:
-        return Unsure(f"no answer from a name server within {limit_s:g} s", network=True)
-    return Failed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
+    if READING_BODY in notes:
+        return TargetFailed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
+    if WORKING_IN_THREAD in notes:
+        return CheckInconclusive(f"what came could not be looked through within {limit_s:g} s")
+    if RESOLVING_NOTE in notes:
+        return CheckInconclusive(f"no answer from a name server within {limit_s:g} s", network=True)
+    return TargetFailed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 
-def _seen(said: Failed | Unsure) -> Seen:
+def _result_from(said: TargetFailed | CheckInconclusive) -> ProbeResult:
     message = str(said)
-    if isinstance(said, Failed):
-        return Seen(Status.DOWN, said.code, message, said.detail)
-    return Seen(Status.UNKNOWN, 0, message)
+    if isinstance(said, TargetFailed):
+        return ProbeResult(Status.DOWN, said.code, message, said.detail)
+    return ProbeResult(Status.UNKNOWN, 0, message)

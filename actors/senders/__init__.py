@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from actors.senders.kit.context import Tools, open_tools
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.redaction import redacted
+from actors.senders.kit.context import SenderContext, open_context
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.redaction import redact_reason
 from actors.senders.providers import (
     apprise,
     discord,
@@ -37,7 +37,7 @@ from actors.senders.providers import (
     whatsapp,
 )
 from app import clock_watch
-from app.domain.alerting.messages import message_of
+from app.domain.alerting.messages import message_from_event
 from schema.channels import (
     Apprise,
     ChannelConfig,
@@ -68,14 +68,14 @@ from schema.channels import (
 )
 from schema.message import Message
 
-__all__ = ["LIMIT_S", "SENDERS", "Tools", "Undelivered", "message_of", "open_tools", "send"]
+__all__ = ["SEND_TIMEOUT_S", "SENDERS", "SenderContext", "DeliveryError", "message_from_event", "open_context", "send"]
 
 log = structlog.get_logger()
 
-Sender = Callable[[Any, Message, Tools], Awaitable[None]]
+Sender = Callable[[Any, Message, SenderContext], Awaitable[None]]
 
-STILL_S = 1.0  # of a send; less costs no receiver its answer
-LIMIT_S = 20.0  # of a whole send, from name lookup to answer; below the lease of a claimed delivery
+STALL_S = 1.0  # of a send; less costs no receiver its answer
+SEND_TIMEOUT_S = 20.0  # of a whole send, from name lookup to answer; below the lease of a claimed delivery
 SENDERS: dict[type, Sender] = {
     Webhook: webhook.send,
     Smtp: smtp.send,
@@ -105,45 +105,47 @@ SENDERS: dict[type, Sender] = {
 }
 
 
-async def send(config: ChannelConfig, message: Message, tools: Tools, *, limit_s: float = LIMIT_S) -> None:
+async def send(
+    config: ChannelConfig, message: Message, context: SenderContext, *, timeout_s: float = SEND_TIMEOUT_S
+) -> None:
     """Send once. Returns when the receiver has taken the message.
 
     raises    Undelivered, with the channel's secrets masked; nothing else
     """
-    limit = clock_watch.Limit(limit_s)
+    limit = clock_watch.TimeLimit(timeout_s)
     try:
         async with limit:
-            await SENDERS[type(config)](config, message, tools)
-    except Undelivered as failed:
-        raise _doubted(_told_safely(failed, config), limit) from None
+            await SENDERS[type(config)](config, message, context)
+    except DeliveryError as failed:
+        raise _mark_stalled(_redact(failed, config), limit) from None
     except TimeoutError:
-        raise _doubted(Undelivered(f"no answer within {limit_s:g} s"), limit) from None
+        raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays its messages and nobody else's
         log.error(  # noqa: TRY400  # a printed traceback ends in the error's words, which may hold a token
-            "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_where(error)
+            "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
-        raise Undelivered(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
+        raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 
 
-def _doubted(failed: Undelivered, limit: clock_watch.Limit) -> Undelivered:
+def _mark_stalled(failed: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:
     """The same; ours, when we noticed nothing for too long within the limit to know how the send went."""
     lost_s = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
-    failed.ours = lost_s > STILL_S and not failed.answered
+    failed.stalled = lost_s > STALL_S and not failed.got_response
     return failed
 
 
-def _told_safely(failed: Undelivered, config: ChannelConfig) -> Undelivered:
-    return Undelivered(
-        redacted(failed.reason, config),
+def _redact(failed: DeliveryError, config: ChannelConfig) -> DeliveryError:
+    return DeliveryError(
+        redact_reason(failed.reason, config),
         permanent=failed.permanent,
         retry_after_s=failed.retry_after_s,
-        channel=failed.channel,
-        gone=failed.gone,
-        answered=failed.answered,
+        channel_level=failed.channel_level,
+        endpoint_gone=failed.endpoint_gone,
+        got_response=failed.got_response,
     )
 
 
-def _where(error: Exception) -> str:
+def _trace_of(error: Exception) -> str:
     """The error's type and the lines it came through, without its words: those may hold an address or a token."""
     frames = traceback.extract_tb(error.__traceback__)
     path = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)

@@ -6,30 +6,30 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from app.client import NOT_ASKED, SUCCESS
-from app.client.screen import complain
-from app.client.server import Refused, Server, reached
+from app.client import NOT_RUN, SUCCESS
+from app.client.screen import print_error
+from app.client.server import ApiClient, CommandFailed, connect
 
-__all__ = ["Server", "ended", "run"]
+__all__ = ["ApiClient", "run_to_end", "run"]
 
 
-def run(url: str, token: str, command: Callable[[Server], Awaitable[int]]) -> int:
+def run(url: str, token: str, command: Callable[[ApiClient], Awaitable[int]]) -> int:
     """Ask a server; returns the command's exit code, `NOT_ASKED` when the server did not answer."""
 
     async def asked() -> int:
-        async with reached(url, token) as server:
+        async with connect(url, token) as server:
             return await command(server)
 
-    return ended(asked())
+    return run_to_end(asked())
 
 
-def ended(command: Coroutine[Any, Any, int]) -> int:
+def run_to_end(command: Coroutine[Any, Any, int]) -> int:
     """Run a command to its end; returns its exit code, `NOT_ASKED` when something was refused."""
     try:
         return asyncio.run(command)
-    except Refused as refused:
-        complain(str(refused))
-        return NOT_ASKED
+    except CommandFailed as refused:
+        print_error(str(refused))
+        return NOT_RUN
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
         return SUCCESS

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from app.client import SUCCESS
-from app.client.screen import say
+from app.client.screen import print_line
 
 SHELLS = ("bash", "zsh", "fish")
 BASH = """\
@@ -27,7 +27,9 @@ ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 def run(shell: str, commands: Mapping[str, argparse.ArgumentParser], types: Mapping[str, list[str]]) -> int:
     """Print the script of a shell. `types` are more words of some commands."""
     words = {name: [*_options(parser), *_choices(parser), *types.get(name, ())] for name, parser in commands.items()}
-    say(_fish(commands, words) if shell == "fish" else (ZSH if shell == "zsh" else "") + _bash(words))
+    print_line(
+        _fish_script(commands, words) if shell == "fish" else (ZSH if shell == "zsh" else "") + _bash_script(words)
+    )
     return SUCCESS
 
 
@@ -41,13 +43,13 @@ def _choices(parser: argparse.ArgumentParser) -> Iterator[str]:
             yield from map(str, action.choices or ())
 
 
-def _bash(words: Mapping[str, list[str]]) -> str:
+def _bash_script(words: Mapping[str, list[str]]) -> str:
     lines = [f'        "") words="{" ".join(words)} --version --help" ;;']
     lines += [f'        {name}) words="{" ".join(found)}" ;;' for name, found in words.items()]
     return BASH.format(cases="\n".join(lines)).rstrip()
 
 
-def _fish(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[str, list[str]]) -> str:
+def _fish_script(commands: Mapping[str, argparse.ArgumentParser], words: Mapping[str, list[str]]) -> str:
     lines = []
     for name, parser in commands.items():
         text = (parser.description or "").replace("'", "\\'")

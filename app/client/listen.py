@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from app.client.server import why
+from app.client.server import error_reason
 from schema.ws_messages import Subscribe
 
-PULSE_S = 20  # a server that answers no ping for this long is gone
+PING_INTERVAL_S = 20  # a server that answers no ping for this long is gone
 
 
 async def run(url: str, token: str, channels: Sequence[str]) -> int:
@@ -25,32 +25,32 @@ async def run(url: str, token: str, channels: Sequence[str]) -> int:
     try:
         async with (
             aiohttp.ClientSession(headers=headers) as session,
-            session.ws_connect(f"{url}/api/v1/ws", heartbeat=PULSE_S) as socket,
+            session.ws_connect(f"{url}/api/v1/ws", heartbeat=PING_INTERVAL_S) as socket,
         ):
             await socket.send_bytes(msgspec.json.encode(Subscribe(list(channels))))
-            return await _copied(socket)
+            return await _print_messages(socket)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
         return 0
     except (aiohttp.ClientError, OSError) as error:
-        return _refused(f"{url} can't be listened to: {why(error)}")
+        return _fail(f"{url} can't be listened to: {error_reason(error)}")
 
 
-async def _copied(socket: aiohttp.ClientWebSocketResponse) -> int:
+async def _print_messages(socket: aiohttp.ClientWebSocketResponse) -> int:
     async for message in socket:
         text = str(message.data)
         if text.startswith('{"type":"error"'):
-            return _refused(_reason(msgspec.json.decode(text)["error"]))
+            return _fail(_reason_of(msgspec.json.decode(text)["error"]))
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    return _refused(f"the server closed the connection ({socket.close_code})")
+    return _fail(f"the server closed the connection ({socket.close_code})")
 
 
-def _reason(error: dict[str, Any]) -> str:
+def _reason_of(error: dict[str, Any]) -> str:
     fields = error["details"].get("fields", ())
     return " ".join(one["message"] for one in fields) or str(error["message"])
 
 
-def _refused(why: str) -> int:
+def _fail(why: str) -> int:
     sys.stderr.write(f"watchkeeper: {why}\n")
     return 1

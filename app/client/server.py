@@ -9,10 +9,10 @@ import aiohttp
 
 from app.domain.parsing import untrusted_json
 
-PATIENCE_S = 660  # longer than the longest check may take
+TIMEOUT_S = 660  # longer than the longest check may take
 
 
-class Refused(Exception):  # noqa: N818  # a fact, not an error of ours
+class CommandFailed(Exception):  # noqa: N818  # a fact, not an error of ours
     """The server did not do it, or did not answer; the reason is one line. `code` is the API's word for it."""
 
     def __init__(self, reason: str, code: str = "") -> None:
@@ -20,7 +20,7 @@ class Refused(Exception):  # noqa: N818  # a fact, not an error of ours
         self.code = code
 
 
-class Server:
+class ApiClient:
     """One server, with whoever the token is."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
@@ -28,43 +28,43 @@ class Server:
 
     async def get(self, path: str, **asked: str | int) -> Any:
         """Read something. Raises Refused."""
-        return await self.ask("GET", path, params=asked)
+        return await self.request("GET", path, params=asked)
 
     async def post(self, path: str, body: Any) -> Any:
         """Have something done; None for no body. Raises Refused."""
-        return await self.ask("POST", path, **({} if body is None else {"json": body}))
+        return await self.request("POST", path, **({} if body is None else {"json": body}))
 
     async def delete(self, path: str) -> None:
         """Remove something. Raises Refused."""
-        await self.ask("DELETE", path)
+        await self.request("DELETE", path)
 
-    async def report(self, path: str, words: dict[str, str], body: bytes) -> Any:
+    async def post_report(self, path: str, words: dict[str, str], body: bytes) -> Any:
         """Send a report, with its log. Raises Refused."""
-        return await self.ask("POST", path, params=words, data=body)
+        return await self.request("POST", path, params=words, data=body)
 
-    async def ask(self, method: str, path: str, **given: Any) -> Any:
+    async def request(self, method: str, path: str, **given: Any) -> Any:
         """Any request; the decoded reply, None for an empty one. Raises Refused."""
         try:
             async with self.session.request(method, f"{self.url}/api/v1{path}", **given) as reply:
                 body = await reply.read()
-                told = untrusted_json.decoded(body) if body else None
+                told = untrusted_json.decode(body) if body else None
         except (aiohttp.ClientError, OSError) as error:
-            raise Refused(f"{self.url} can't be asked: {why(error)}") from error
+            raise CommandFailed(f"{self.url} can't be asked: {error_reason(error)}") from error
         except (ValueError, RecursionError) as error:
-            raise Refused(f"{self.url} does not answer like Watchkeeper") from error
+            raise CommandFailed(f"{self.url} does not answer like Watchkeeper") from error
         if reply.ok:
             return told
-        raise Refused(reason_of(told), code_of(told))
+        raise CommandFailed(refusal_reason(told), refusal_code(told))
 
 
-def why(error: Exception) -> str:
+def error_reason(error: Exception) -> str:
     """Why a server can't be reached, in one line: what the system said, without the library's words around it."""
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     number = cause.errno if isinstance(cause, OSError) else None
     return os.strerror(number) if number and number > 0 else " ".join(str(error).split()) or type(error).__name__
 
 
-def reason_of(told: Any) -> str:
+def refusal_reason(told: Any) -> str:
     """What a refusal says, with each field that was wrong."""
     try:
         error = told["error"]
@@ -74,7 +74,7 @@ def reason_of(told: Any) -> str:
         return "the server refused, and did not say why"
 
 
-def code_of(told: Any) -> str:
+def refusal_code(told: Any) -> str:
     """The API's word for a refusal; empty for none."""
     try:
         return str(told["error"]["code"])
@@ -83,8 +83,8 @@ def code_of(told: Any) -> str:
 
 
 @asynccontextmanager
-async def reached(url: str, token: str) -> AsyncIterator[Server]:
+async def connect(url: str, token: str) -> AsyncIterator[ApiClient]:
     """A server to ask, until the block ends; as nobody when there is no token."""
-    headers, limit = {"Authorization": f"Bearer {token}"} if token else {}, aiohttp.ClientTimeout(total=PATIENCE_S)
+    headers, limit = {"Authorization": f"Bearer {token}"} if token else {}, aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with aiohttp.ClientSession(headers=headers, timeout=limit) as session:
-        yield Server(session, url)
+        yield ApiClient(session, url)

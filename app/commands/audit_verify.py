@@ -4,10 +4,10 @@ from app import db
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.audit import chain
-from app.store.audit.chain import Soundness
+from app.store.audit.chain import ChainReport
 
 
-async def verify(settings: Settings) -> Soundness:
+async def verify(settings: Settings) -> ChainReport:
     """Look at every entry.
 
     settings  with the secret key, which opens the chain's own
@@ -20,8 +20,8 @@ async def verify(settings: Settings) -> Soundness:
         await db.stop()
 
 
-def told(found: Soundness) -> str:
+def describe_report(report: ChainReport) -> str:
     """What was found, for people; the head's hash is worth keeping elsewhere."""
-    if found.flaw:
-        return f"BROKEN at entry {found.broken_at}: {found.flaw}; {found.count} entries before it are whole"
-    return f"{found.count} entries, whole; the newest is {found.head.seq} {found.head.hash or '-'}"
+    if report.error:
+        return f"BROKEN at entry {report.broken_at}: {report.error}; {report.count} entries before it are whole"
+    return f"{report.count} entries, whole; the newest is {report.head.seq} {report.head.hash or '-'}"

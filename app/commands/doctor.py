@@ -15,24 +15,24 @@ from app.store.system import future_instants
 HOW_TO_START = "`watchkeeper up` starts everything"
 
 
-async def findings(settings: Settings, role: str | None) -> list[str]:
+async def find_problems(settings: Settings, role: str | None) -> list[str]:
     """What is wrong, a line each; empty when all is well.
 
     role  also look for a living process of that role on this machine
     """
-    found = await trouble_with_database(settings)
+    found = await database_problems(settings)
     if migrate.is_missing(settings):  # nothing was ever started here
         return found
     if not found:
-        found = await _trouble_with_clock(settings)
-    return [*found, *await _trouble_with_processes(settings, role)]
+        found = await _clock_problems(settings)
+    return [*found, *await _process_problems(settings, role)]
 
 
-async def trouble_with_database(settings: Settings) -> list[str]:
+async def database_problems(settings: Settings) -> list[str]:
     """Why its database can't be used, in one line; empty when it can."""
     try:
-        await migrate.require(settings)
-    except migrate.Away as error:
+        await migrate.require_current(settings)
+    except migrate.DatabaseUnavailable as error:
         return [f"database: it does not answer: {error}"]
     except BadSettings as bad:
         return [f"database: {line}" for line in bad.lines]
@@ -46,7 +46,7 @@ async def history_report(settings: Settings, settle_s: int) -> completeness.Hist
     """
     await db.start(settings, connections=2)
     try:
-        return await completeness.report(int(time.time() * 1000), settle_s * 1000)
+        return await completeness.build_report(int(time.time() * 1000), settle_s * 1000)
     finally:
         await db.stop()
 
@@ -56,12 +56,12 @@ def as_json(report: completeness.HistoryReport) -> str:
     return msgspec.json.encode(report).decode()
 
 
-async def _trouble_with_clock(settings: Settings) -> list[str]:
+async def _clock_problems(settings: Settings) -> list[str]:
     """What lies in the future: a clock is wrong, or was."""
     now_ms, found = int(time.time() * 1000), list[str]()
     await db.start(settings, connections=2)
     try:
-        beats, names = await future_instants.beats(now_ms), await future_instants.marks(now_ms)
+        beats, names = await future_instants.find_heartbeats(now_ms), await future_instants.find_checkpoints(now_ms)
     finally:
         await db.stop()
     if beats.series:
@@ -73,14 +73,14 @@ async def _trouble_with_clock(settings: Settings) -> list[str]:
     return found
 
 
-async def _trouble_with_processes(settings: Settings, role: str | None) -> list[str]:
-    if settings.redis_embedded and not embedded_valkey.answers(configuration.socket_of(settings.redis_url)):
-        return [f"not running: nothing answers at {configuration.socket_of(settings.redis_url)}; {HOW_TO_START}"]
+async def _process_problems(settings: Settings, role: str | None) -> list[str]:
+    if settings.redis_embedded and not embedded_valkey.is_ready(configuration.socket_path(settings.redis_url)):
+        return [f"not running: nothing answers at {configuration.socket_path(settings.redis_url)}; {HOW_TO_START}"]
     await queue.start(settings)
     try:
-        alive = await nodes.alive()
+        alive = await nodes.list_alive()
     except (RedisError, OSError) as error:
-        return [f"redis: {migrate.one_line(error)}"]
+        return [f"redis: {migrate.error_line(error)}"]
     finally:
         await queue.stop()
     if not alive:

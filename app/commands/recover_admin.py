@@ -9,9 +9,9 @@ from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.identity import mfa, signing_keys, user_admin, users
 from schema.status import Role
-from schema.user_admin import KeysAfter, MemberPatch
+from schema.user_admin import ApiKeyAction, UserPatch
 
-CHANCE_BYTES = 15  # 120 bits in 20 characters
+PASSWORD_BYTES = 15  # 120 bits in 20 characters
 
 
 async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
@@ -24,16 +24,16 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
     login    e-mail address or user name
     raises   NoSuch
     """
-    password = secrets.token_urlsafe(CHANCE_BYTES)
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
     await db.start(settings, connections=2)
     try:
-        account = await users.named(login)
+        account = await users.find_by_login(login)
         if account is None:
             raise NoSuch("user", login)
-        await user_admin.change(account.id, MemberPatch(role=Role.ADMIN, active=True))
-        hashed = await passwords.hashed(password)
-        revoked = await user_admin.set_password(account.id, hashed, keys=KeysAfter.REVOKE)
-        await mfa.remove_all(account.id)
+        await user_admin.update(account.id, UserPatch(role=Role.ADMIN, active=True))
+        hashed = await passwords.hash_password(password)
+        revoked = await user_admin.set_password(account.id, hashed, key_action=ApiKeyAction.REVOKE)
+        await mfa.disable(account.id)
     finally:
         await db.stop()
     return account.username, password, revoked

@@ -22,7 +22,7 @@ NO_NEW_KEY = (
 )
 
 
-class Unfinished(Exception):  # noqa: N818  # says what was found
+class RotationIncomplete(Exception):  # noqa: N818  # says what was found
     """Some values are sealed with neither key."""
 
 
@@ -32,47 +32,49 @@ def run(settings: Settings, *, forget: bool) -> str:
     raises    BadSettings when something must be set or stopped first, Unfinished
     """
     if settings.api_secret_key:
-        return asyncio.run(_by_environment(settings, forget=forget))
-    handle = preflight.hold(settings.data_dir)
+        return asyncio.run(_rotate_environment_key(settings, forget=forget))
+    handle = preflight.lock_data_dir(settings.data_dir)
     try:
-        return asyncio.run(_by_file(settings, forget=forget))
+        return asyncio.run(_rotate_key_file(settings, forget=forget))
     finally:
         os.close(handle)
 
 
-async def _by_environment(settings: Settings, *, forget: bool) -> str:
+async def _rotate_environment_key(settings: Settings, *, forget: bool) -> str:
     """The keys are the operator's to set: every running process knows both, so nothing need be stopped."""
     if not settings.api_secret_key_previous:
         raise BadSettings([NO_NEW_KEY])
-    n = await _sealed_anew(settings)
+    n = await _reencrypt(settings)
     then = "unset" if forget else "sign-ins of before hold until you unset"
     return f"{n} rows sealed anew; {then} API_SECRET_KEY_PREVIOUS"
 
 
-async def _by_file(settings: Settings, *, forget: bool) -> str:
+async def _rotate_key_file(settings: Settings, *, forget: bool) -> str:
     """The keys are ours; processes read them when they start, so none may run."""
-    await _refuse_running(settings)
+    await _require_stopped(settings)
     path, known = settings.data_dir / KEY_FILE, configuration.with_secret_key(settings)
     if forget:
-        n = await _sealed_anew(known)
-        write(path, known.api_secret_key)
+        n = await _reencrypt(known)
+        write_key_file(path, known.api_secret_key)
         return f"{n} rows sealed anew; the old key is forgotten"
-    if not known.api_secret_key_previous or not await _left(known):
+    if not known.api_secret_key_previous or not await _count_stale(known):
         known = _with_new_key(known)
-        write(path, known.api_secret_key, known.api_secret_key_previous)
-    n = await _sealed_anew(known)
+        write_key_file(path, known.api_secret_key, known.api_secret_key_previous)
+    n = await _reencrypt(known)
     return f"{n} rows sealed anew; the old key is still known: --forget drops it"
 
 
-def _with_new_key(known: Settings) -> Settings:
-    return replace(known, api_secret_key=configuration.new_secret_key(), api_secret_key_previous=known.api_secret_key)
+def _with_new_key(settings: Settings) -> Settings:
+    return replace(
+        settings, api_secret_key=configuration.new_secret_key(), api_secret_key_previous=settings.api_secret_key
+    )
 
 
-async def _refuse_running(settings: Settings) -> None:
+async def _require_stopped(settings: Settings) -> None:
     """Processes that run by themselves say so in Redis. Raises BadSettings."""
     await queue.start(settings)
     try:
-        running = [node.id for node in await nodes.alive()]
+        running = [node.id for node in await nodes.list_alive()]
     except (RedisError, OSError):  # no Redis, no work
         running = []
     finally:
@@ -81,29 +83,29 @@ async def _refuse_running(settings: Settings) -> None:
         raise BadSettings([f"DATA_DIR: its key is in use, stop these first: {', '.join(running)}"])
 
 
-async def _left(known: Settings) -> int:
+async def _count_stale(settings: Settings) -> int:
     """Rows that an interrupted rotation left."""
-    sealing.prepare(known)
-    await db.start(known)
+    sealing.prepare(settings)
+    await db.start(settings)
     try:
-        return await secret_rotation.left()
+        return await secret_rotation.count_stale()
     finally:
         await db.stop()
 
 
-async def _sealed_anew(known: Settings) -> int:
-    sealing.prepare(known)
-    await db.start(known)
+async def _reencrypt(settings: Settings) -> int:
+    sealing.prepare(settings)
+    await db.start(settings)
     try:
-        done = await secret_rotation.everything()
-        if stale := await secret_rotation.left():
-            raise Unfinished(f"{stale} rows can't be opened with either key; the old key must stay known")
+        done = await secret_rotation.reencrypt_all()
+        if stale := await secret_rotation.count_stale():
+            raise RotationIncomplete(f"{stale} rows can't be opened with either key; the old key must stay known")
     finally:
         await db.stop()
     return done
 
 
-def write(path: Path, *keys: str) -> None:
+def write_key_file(path: Path, *keys: str) -> None:
     """Replace the key file as a whole: whoever reads it finds the old lines or the new ones."""
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

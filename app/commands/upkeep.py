@@ -11,11 +11,11 @@ from app import settings as configuration
 from app.settings import BadSettings, Settings
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
-WAIT_S = 2.0  # between two tries to reach a database that is away
+RETRY_S = 2.0  # between two tries to reach a database that is away
 Command = Callable[[Settings, argparse.Namespace], int]
 
 
-def on_database(command: Command) -> Command:
+def needs_database(command: Command) -> Command:
     """A command that needs the database, of this version: whatever is wrong with it is one line. Raises BadSettings."""
 
     @wraps(command)
@@ -25,10 +25,10 @@ def on_database(command: Command) -> Command:
         from app import db, migrate
 
         try:
-            asyncio.run(migrate.require(settings))
+            asyncio.run(migrate.require_current(settings))
             return command(settings, chosen)
-        except (migrate.Away, *db.TROUBLE) as error:
-            print(f"watchkeeper: the database does not answer: {migrate.one_line(error)}", file=sys.stderr)
+        except (migrate.DatabaseUnavailable, *db.TRANSIENT_ERRORS) as error:
+            print(f"watchkeeper: the database does not answer: {migrate.error_line(error)}", file=sys.stderr)
             return TRY_AGAIN_EXIT
         except sqlite3.DatabaseError as error:
             if type(error) is not sqlite3.DatabaseError:  # its subclasses are bugs of ours
@@ -38,7 +38,7 @@ def on_database(command: Command) -> Command:
     return checked
 
 
-def migrate(settings: Settings, chosen: argparse.Namespace) -> int:
+def migrate(settings: Settings, options: argparse.Namespace) -> int:
     """Bring the database up to this version. With `--wait`, a database that is away is waited for, and said once."""
     import asyncio
 
@@ -49,62 +49,62 @@ def migrate(settings: Settings, chosen: argparse.Namespace) -> int:
         try:
             applied = asyncio.run(migrate.run(settings))
             break
-        except migrate.Away as error:
+        except migrate.DatabaseUnavailable as error:
             if not said:
                 print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr, flush=True)
-            if not chosen.wait:
+            if not options.wait:
                 return TRY_AGAIN_EXIT
             said = True
-            time.sleep(WAIT_S)
+            time.sleep(RETRY_S)
     print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
     return 0
 
 
-@on_database
-def rotate_key(settings: Settings, chosen: argparse.Namespace) -> int:
+@needs_database
+def rotate_key(settings: Settings, options: argparse.Namespace) -> int:
     """Seal everything that is stored with a new key."""
     from app.commands import rotate_key
 
     try:
-        print(f"rotate-key {rotate_key.run(settings, forget=chosen.forget)}", flush=True)
-    except rotate_key.Unfinished as found:
+        print(f"rotate-key {rotate_key.run(settings, forget=options.forget)}", flush=True)
+    except rotate_key.RotationIncomplete as found:
         print(f"watchkeeper: {found}", file=sys.stderr)
         return 1
     return 0
 
 
-def doctor(settings: Settings, chosen: argparse.Namespace) -> int:
+def doctor(settings: Settings, options: argparse.Namespace) -> int:
     """Say what is wrong; 1 if anything is."""
     import asyncio
 
     from app import file_permissions
     from app.commands import doctor
 
-    if chosen.history:
-        return _history(settings, chosen)
-    found = asyncio.run(doctor.findings(settings, chosen.role))
+    if options.history:
+        return _report_history(settings, options)
+    found = asyncio.run(doctor.find_problems(settings, options.role))
     noted = [
-        f"note: {line}" for line in file_permissions.open_to_others(settings)
+        f"note: {line}" for line in file_permissions.exposure_warnings(settings)
     ]  # no reason to have a container restarted
     print("\n".join([*found, *noted]) or "all well")
     return 1 if found else 0
 
 
-@on_database
-def _history(settings: Settings, chosen: argparse.Namespace) -> int:
+@needs_database
+def _report_history(settings: Settings, options: argparse.Namespace) -> int:
     import asyncio
 
     from app.commands import doctor
 
-    report = asyncio.run(doctor.history_report(settings, chosen.settle))
+    report = asyncio.run(doctor.history_report(settings, options.settle))
     flaws = f"missing {report.missing}, doubled {report.doubled}"
     text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
-    print(doctor.as_json(report) if chosen.json else "\n".join([text, *map(str, report.worst)]))
+    print(doctor.as_json(report) if options.json else "\n".join([text, *map(str, report.worst)]))
     return 1 if report.missing or report.doubled else 0
 
 
-@on_database
-def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
+@needs_database
+def recover_admin(settings: Settings, options: argparse.Namespace) -> int:
     """Let a lost admin in again."""
     import asyncio
 
@@ -112,7 +112,7 @@ def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     from app.commands import recover_admin
 
     try:
-        name, password, revoked = asyncio.run(recover_admin.recover_admin(settings, chosen.login))
+        name, password, revoked = asyncio.run(recover_admin.recover_admin(settings, options.login))
     except errors.NoSuch as error:
         print(f"watchkeeper: {error}", file=sys.stderr)
         return 1
@@ -122,7 +122,7 @@ def recover_admin(settings: Settings, chosen: argparse.Namespace) -> int:
     return 0
 
 
-@on_database
+@needs_database
 def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
     """Have a new key sign tokens."""
     import asyncio
@@ -133,7 +133,7 @@ def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-@on_database
+@needs_database
 def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
     """Walk the audit log; 1 when somebody changed it."""
     import asyncio
@@ -141,14 +141,14 @@ def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
     from app.commands import audit_verify
 
     found = asyncio.run(audit_verify.verify(configuration.with_secret_key(settings)))
-    print(audit_verify.told(found), flush=True)
-    return 1 if found.flaw else 0
+    print(audit_verify.describe_report(found), flush=True)
+    return 1 if found.error else 0
 
 
 def webpush_key(_: Settings, __: argparse.Namespace) -> int:
     """Make a pair of keys for web push; nothing is kept."""
     from app.domain.alerting import vapid
 
-    private = vapid.made()
-    print(f"private_key           {private}\napplicationServerKey  {vapid.public_of(private)}")
+    private = vapid.generate_private_key()
+    print(f"private_key           {private}\napplicationServerKey  {vapid.public_key_for(private)}")
     return 0

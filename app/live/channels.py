@@ -12,11 +12,11 @@ from schema.status import Role
 from schema.users import Principal
 
 HEARTBEATS, EVENTS, INCIDENTS = "heartbeats", "events", "incidents"
-MONITOR = "monitor:"
-BEATS = ("heartbeats:read", "monitors:read")  # a scope of either noun shows heartbeats
+MONITOR_PREFIX = "monitor:"
+HEARTBEAT_SCOPES = ("heartbeats:read", "monitors:read")  # a scope of either noun shows heartbeats
 
 
-class Feed(Struct, frozen=True, kw_only=True):
+class ChannelKind(Struct, frozen=True, kw_only=True):
     """A kind of channel.
 
     shown    as people write it
@@ -25,28 +25,36 @@ class Feed(Struct, frozen=True, kw_only=True):
     source   whose messages it carries; sources have a counter and a tape in Redis
     """
 
-    shown: str
-    fits: re.Pattern[str]
+    label: str
+    pattern: re.Pattern[str]
     source: str
-    least: Role
+    min_role: Role
     scopes: tuple[str, ...]
 
 
-FEEDS = (
-    Feed(shown="heartbeats", fits=re.compile("heartbeats"), source=HEARTBEATS, least=Role.VIEWER, scopes=BEATS),
-    Feed(
-        shown="monitor:<id>",
-        fits=re.compile(MONITOR + "[0-9a-f-]{36}"),
+CHANNEL_KINDS = (
+    ChannelKind(
+        label="heartbeats",
+        pattern=re.compile("heartbeats"),
         source=HEARTBEATS,
-        least=Role.VIEWER,
-        scopes=BEATS,
+        min_role=Role.VIEWER,
+        scopes=HEARTBEAT_SCOPES,
     ),
-    Feed(shown="events", fits=re.compile("events"), source=EVENTS, least=Role.VIEWER, scopes=("monitors:read",)),
-    Feed(
-        shown="incidents",
-        fits=re.compile("incidents"),
+    ChannelKind(
+        label="monitor:<id>",
+        pattern=re.compile(MONITOR_PREFIX + "[0-9a-f-]{36}"),
+        source=HEARTBEATS,
+        min_role=Role.VIEWER,
+        scopes=HEARTBEAT_SCOPES,
+    ),
+    ChannelKind(
+        label="events", pattern=re.compile("events"), source=EVENTS, min_role=Role.VIEWER, scopes=("monitors:read",)
+    ),
+    ChannelKind(
+        label="incidents",
+        pattern=re.compile("incidents"),
         source=INCIDENTS,
-        least=Role.VIEWER,
+        min_role=Role.VIEWER,
         scopes=("incidents:read",),
     ),
 )
@@ -57,15 +65,15 @@ SOURCES: dict[str, int] = {
 }  # messages kept; a full batch of heartbeats is 25 kB
 
 
-def allowed(
-    principal: Principal, channels: Iterable[str], known: Sequence[Feed] = FEEDS
+def allowed_channels(
+    principal: Principal, channels: Iterable[str], kinds: Sequence[ChannelKind] = CHANNEL_KINDS
 ) -> tuple[list[str], list[Refusal]]:
     """Those somebody may follow, and why not each of the others; every channel once."""
     found: list[str] = []
     refused: list[Refusal] = []
     for channel in dict.fromkeys(channels):
         try:
-            require(principal, channel, known)
+            require_access(principal, channel, kinds)
         except Refusal as refusal:
             refusal.details["channel"] = channel
             refused.append(refusal)
@@ -74,24 +82,24 @@ def allowed(
     return found, refused
 
 
-def require(principal: Principal, channel: str, known: Sequence[Feed] = FEEDS) -> None:
+def require_access(principal: Principal, channel: str, kinds: Sequence[ChannelKind] = CHANNEL_KINDS) -> None:
     """Let somebody follow a channel. Raises Invalid for one that is unknown, Forbidden for one that needs more."""
-    feed = feed_of(channel, known)
-    if not principal.role.covers(feed.least):
-        message = f"The channel {channel!r} needs the role {feed.least}; you are {principal.role}."
-        raise Forbidden(message, needs=str(feed.least))
+    feed = kind_of(channel, kinds)
+    if not principal.role.covers(feed.min_role):
+        message = f"The channel {channel!r} needs the role {feed.min_role}; you are {principal.role}."
+        raise Forbidden(message, needs=str(feed.min_role))
     authorization.require_scope(principal, feed.scopes)
 
 
-def feed_of(channel: str, known: Sequence[Feed] = FEEDS) -> Feed:
+def kind_of(channel: str, kinds: Sequence[ChannelKind] = CHANNEL_KINDS) -> ChannelKind:
     """The kind of a channel. Raises Invalid for one there is not."""
-    for feed in known:
-        if feed.fits.fullmatch(channel):
+    for feed in kinds:
+        if feed.pattern.fullmatch(channel):
             return feed
-    shown = ", ".join(feed.shown for feed in known)
-    raise Invalid.one("channels", f"There is no channel {channel!r}. The channels are: {shown}.")
+    shown = ", ".join(feed.label for feed in kinds)
+    raise Invalid.for_field("channels", f"There is no channel {channel!r}. The channels are: {shown}.")
 
 
 def monitor_channel(monitor_id: str | UUID) -> str:
     """The channel that carries one monitor's heartbeats."""
-    return f"{MONITOR}{monitor_id}"
+    return f"{MONITOR_PREFIX}{monitor_id}"

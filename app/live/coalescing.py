@@ -8,19 +8,21 @@ from msgspec.structs import replace
 
 from schema.ws_messages import HeartbeatFrame
 
-PER_READER_S = 80e-6  # twice what a send costs: the fan-out leaves half a core to everything else, whatever comes in
-AT_ONCE_S = 0.005  # a pause shorter than this is none
+PER_SUBSCRIBER_S = (
+    80e-6  # twice what a send costs: the fan-out leaves half a core to everything else, whatever comes in
+)
+MIN_PAUSE_S = 0.005  # a pause shorter than this is none
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(HeartbeatFrame)
 
 
-class Bundle:
+class Coalescer:
     """Holds messages back for a pause that grows with the number of readers, then hands them on as one."""
 
-    def __init__(self, hand_on: Callable[[int, bytes], None], count_readers: Callable[[], int]) -> None:
-        self._hand_on = hand_on
-        self._count_readers = count_readers
+    def __init__(self, deliver: Callable[[int, bytes], None], count_subscribers: Callable[[], int]) -> None:
+        self._deliver = deliver
+        self._count_subscribers = count_subscribers
         self._texts: list[bytes] = []
         self._seq = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -29,8 +31,8 @@ class Bundle:
         """Take a message; it leaves at once when there are few readers."""
         self._texts.append(text)
         self._seq = seq
-        pause_s = self._count_readers() * PER_READER_S
-        if pause_s < AT_ONCE_S:
+        pause_s = self._count_subscribers() * PER_SUBSCRIBER_S
+        if pause_s < MIN_PAUSE_S:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(pause_s, self.flush)
@@ -42,10 +44,10 @@ class Bundle:
             self._timer = None
         if self._texts:
             texts, self._texts = self._texts, []
-            self._hand_on(self._seq, merged(texts))
+            self._deliver(self._seq, merge_frames(texts))
 
 
-def merged(texts: list[bytes]) -> bytes:
+def merge_frames(texts: list[bytes]) -> bytes:
     """Several messages as one: all their heartbeats under the last number and time."""
     if len(texts) == 1:
         return texts[0]

@@ -4,27 +4,27 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from app.live.subscriber import Reader
+from app.live.subscriber import LiveSubscriber
 
-AT_ONCE = 50  # sends of about 45 us: two milliseconds
+BATCH_SIZE = 50  # sends of about 45 us: two milliseconds
 
 
-class Waker:
+class FairWakeup:
     """The readers that have something to send, in order."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Reader] = deque()
+        self._waiting: deque[LiveSubscriber] = deque()
 
-    def wake(self, readers: Iterable[Reader]) -> None:
+    def wake(self, subscribers: Iterable[LiveSubscriber]) -> None:
         """Wake these, after those that wait already."""
         is_idle = not self._waiting
-        self._waiting.extend(readers)
+        self._waiting.extend(subscribers)
         if is_idle and self._waiting:
-            self._wake_some()
+            self._wake_batch()
 
-    def _wake_some(self) -> None:
+    def _wake_batch(self) -> None:
         """Wake the next few; the rest in the loop's next round, which serves sockets in between."""
-        for _ in range(min(AT_ONCE, len(self._waiting))):
+        for _ in range(min(BATCH_SIZE, len(self._waiting))):
             self._waiting.popleft().wake()
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._wake_some)
+            asyncio.get_running_loop().call_soon(self._wake_batch)

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.live.channels import HEARTBEATS, MONITOR, monitor_channel
-from app.live.subscriber import Message
+from app.live.channels import HEARTBEATS, MONITOR_PREFIX, monitor_channel
+from app.live.subscriber import LiveMessage
 from schema.heartbeats import Heartbeat
 from schema.ws_messages import HeartbeatFrame
 
@@ -19,22 +19,22 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(HeartbeatFrame)
 
 
-class Subject(Struct, frozen=True):
+class EventSubject(Struct, frozen=True):
     """What an event is about; all of its message that decides who is shown it."""
 
     event: str
     monitor_id: str | None = None
 
 
-_subjects = msgspec.json.Decoder(Subject)
+_subjects = msgspec.json.Decoder(EventSubject)
 
 
-def subject_of(text: str) -> Subject:
+def subject_of(text: str) -> EventSubject:
     """What an event's message is about."""
     return _subjects.decode(text)
 
 
-def of_monitors(text: str, monitor_ids: Collection[str]) -> str:
+def filter_by_monitors(text: str, monitor_ids: Collection[str]) -> str:
     """A heartbeats message without other monitors' heartbeats; empty when none is left."""
     frame = _decoder.decode(text)
     beats = [beat for beat in frame.data if beat.monitor_id in monitor_ids]
@@ -43,23 +43,23 @@ def of_monitors(text: str, monitor_ids: Collection[str]) -> str:
     return _encoder.encode(replace(frame, data=beats)).decode() if beats else ""
 
 
-def of_source(source: str, seq: int, text: bytes, followed: Collection[str]) -> Iterator[Message]:
+def split_by_channel(source: str, seq: int, text: bytes, followed: Collection[str]) -> Iterator[LiveMessage]:
     """One message for each followed channel that this text says something to."""
     if source in followed:
-        yield Message(source, seq, text.decode())
-    if source == HEARTBEATS and any(channel.startswith(MONITOR) for channel in followed):
-        for channel, excerpt in _by_monitor(text, followed).items():
-            yield Message(channel, seq, excerpt)
+        yield LiveMessage(source, seq, text.decode())
+    if source == HEARTBEATS and any(channel.startswith(MONITOR_PREFIX) for channel in followed):
+        for channel, excerpt in _split_by_monitor(text, followed).items():
+            yield LiveMessage(channel, seq, excerpt)
 
 
-def of_channel(channel: str, text: bytes) -> str:
+def filter_by_channel(channel: str, text: bytes) -> str:
     """What one channel shows of one text; empty when nothing."""
-    if not channel.startswith(MONITOR):
+    if not channel.startswith(MONITOR_PREFIX):
         return text.decode()
-    return _by_monitor(text, {channel}).get(channel, "")
+    return _split_by_monitor(text, {channel}).get(channel, "")
 
 
-def _by_monitor(text: bytes, followed: Collection[str]) -> dict[str, str]:
+def _split_by_monitor(text: bytes, followed: Collection[str]) -> dict[str, str]:
     frame = _decoder.decode(text)
     parts: defaultdict[str, list[Heartbeat]] = defaultdict(list)
     for beat in frame.data:

@@ -10,17 +10,17 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisGone, RedisError
 
 RETRY_S = 0.5  # between attempts to reach Redis again
-QUIET_S = 5.0  # silence after which the connection is asked whether it lives; twice this and it is given up
+SILENCE_S = 5.0  # silence after which the connection is asked whether it lives; twice this and it is given up
 
 log = structlog.stdlib.get_logger()
 
 
-class SteadyPubSub:
+class ReconnectingPubSub:
     """One pub/sub channel, for ever."""
 
-    def __init__(self, redis: Redis, wire: str) -> None:
+    def __init__(self, redis: Redis, channel: str) -> None:
         self._redis = redis
-        self._wire = wire
+        self._channel = channel
         self._is_lost = False
 
     async def messages(self) -> AsyncGenerator[bytes | None, None]:
@@ -30,22 +30,22 @@ class SteadyPubSub:
                 async for message in self._connected():
                     yield message
             except (RedisError, OSError) as error:
-                self._note_loss(error)
+                self._log_lost(error)
                 await asyncio.sleep(RETRY_S)
 
     async def _connected(self) -> AsyncIterator[bytes | None]:
         async with self._redis.pubsub() as pubsub:
-            await pubsub.subscribe(self._wire)
+            await pubsub.subscribe(self._channel)
             async for message in _received(pubsub):
-                self._note_return()
+                self._log_recovered()
                 yield message
 
-    def _note_loss(self, error: Exception) -> None:
+    def _log_lost(self, error: Exception) -> None:
         if not self._is_lost:
             log.warning("live.redis_lost", reason=type(error).__name__)
         self._is_lost = True
 
-    def _note_return(self) -> None:
+    def _log_recovered(self) -> None:
         if self._is_lost:
             log.info("live.redis_found")
         self._is_lost = False
@@ -55,7 +55,7 @@ async def _received(pubsub: PubSub) -> AsyncIterator[bytes | None]:
     """Messages of one connection. redis-py may renew it without a word; then a new `subscribe` confirmation tells."""
     n_silences = 0
     while n_silences < 2:  # noqa: PLR2004  # asked once, and no answer
-        message: dict[str, Any] | None = await pubsub.get_message(timeout=QUIET_S)
+        message: dict[str, Any] | None = await pubsub.get_message(timeout=SILENCE_S)
         if message is None:
             n_silences += 1
             await pubsub.ping()

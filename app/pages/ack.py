@@ -19,7 +19,7 @@ from msgspec import UNSET
 from app import due_set
 from app.api.http import audit_trail, errors, query_params, rate_limits
 from app.api.incidents import incident_changes
-from app.domain.text.message_text import instant_of
+from app.domain.text.message_text import format_instant
 from app.errors import Conflict, NoSuch
 from app.security.auth import ack_links
 from app.security.auth.ack_links import AckLink
@@ -27,10 +27,10 @@ from app.security.auth.policy import ANYONE
 from app.security.limits import failed_logins
 from app.security.limits.client_ip import address_of
 from app.store.incidents import acknowledgements
-from app.store.incidents.acknowledgements import Asked
+from app.store.incidents.acknowledgements import AckContext
 from schema.errors import ErrorReply
 from schema.incidents import Incident
-from schema.login_attempts import Way
+from schema.login_attempts import AuthMethod
 
 HERE = Path(__file__).parent
 STYLE = (HERE / "ack.css").read_text(encoding="utf-8")
@@ -44,23 +44,23 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 # counted by address like signing in; some mail programs add parameters of their own to what they open
-OPEN = {rate_limits.RATE: rate_limits.AUTH, query_params.ANY: True}
+ROUTE_OPTIONS = {rate_limits.RATE: rate_limits.AUTH, query_params.ANY_PARAMETER: True}
 BUTTON = '<form method="post"><button type="submit">Acknowledge</button></form>'
 FORGED = ("This link is not complete", "It is not one of ours, or a part of it is missing. Copy all of it.")
 EXPIRED = ("This link has expired", "A link is good for seven days. Sign in to see how it stands.")
 GONE = ("There is nothing here any more", "The incident, or the channel that this link was sent to, was deleted.")
-NOT_FOUND, NO_MORE = 404, 410
+HTTP_NOT_FOUND, HTTP_GONE = 404, 410
 
 
-class Unusable(Exception):  # noqa: N818  # names the fact
+class UnusableLink(Exception):  # noqa: N818  # names the fact
     """A link that leads nowhere, with what is told about it."""
 
-    def __init__(self, status: int, told: tuple[str, str]) -> None:
-        super().__init__(told[0])
-        self.status, self.told = status, told
+    def __init__(self, status: int, explanation: tuple[str, str]) -> None:
+        super().__init__(explanation[0])
+        self.status, self.explanation = status, explanation
 
 
-def _on_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any, Any], Response[str]]:
+def _as_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any, Any], Response[str]]:
     """What a program is told of a refusal, for people: too many tries, a database that is away."""
 
     def told(request: Any, error: Any) -> Response[str]:
@@ -74,13 +74,19 @@ def _on_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any
     return told
 
 
-ON_PAGE: ExceptionHandlersMap = {kind: _on_page(usual) for kind, usual in errors.HANDLERS.items()}
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {kind: _as_page(usual) for kind, usual in errors.HANDLERS.items()}
 
 
-@get("/ack/{token:str}", guards=[ANYONE], include_in_schema=False, opt=OPEN, exception_handlers=ON_PAGE)
-async def look(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+@get(
+    "/ack/{token:str}",
+    guards=[ANYONE],
+    include_in_schema=False,
+    opt=ROUTE_OPTIONS,
+    exception_handlers=EXCEPTION_HANDLERS,
+)
+async def show_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """What the link is about, and the button. Changes nothing."""
-    return await _seen(token, request)
+    return await _incident_or_error(token, request)
 
 
 @post(
@@ -88,66 +94,66 @@ async def look(token: FromPath[str], request: Request[Any, Any, Any]) -> Respons
     guards=[ANYONE],
     include_in_schema=False,
     status_code=200,
-    opt=OPEN,
-    exception_handlers=ON_PAGE,
+    opt=ROUTE_OPTIONS,
+    exception_handlers=EXCEPTION_HANDLERS,
     operation_id="AcknowledgeByLink",
 )
-async def acknowledge(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
+async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Acknowledge, and say so. Pressed twice it is done once."""
     try:
-        link = _link(token, request)
-        audit_trail.of(request).resource_id = link.incident_id
-        audit_trail.of(request).change["channel_id"] = link.channel_id
-        asked = await _asked(link)
+        link = _read_link(token, request)
+        audit_trail.trail_of(request).resource_id = link.incident_id
+        audit_trail.trail_of(request).change["channel_id"] = link.channel_id
+        asked = await _find_incident(link)
         told = await acknowledgements.acknowledge(asked)
-    except Unusable as found:
-        return _page(found.status, *found.told)
+    except UnusableLink as found:
+        return _page(found.status, *found.explanation)
     except (Conflict, NoSuch):  # it is over, or was deleted this very moment
-        return await _seen(token, request)
-    await incident_changes.tell(told)
-    return _standing(Asked(told.incident, asked.channel))
+        return await _incident_or_error(token, request)
+    await incident_changes.publish(told)
+    return _incident_page(AckContext(told.incident, asked.channel))
 
 
-async def _seen(token: str, request: Request[Any, Any, Any]) -> Response[str]:
+async def _incident_or_error(token: str, request: Request[Any, Any, Any]) -> Response[str]:
     try:
-        return _standing(await _asked(_link(token, request)))
-    except Unusable as found:
-        return _page(found.status, *found.told)
+        return _incident_page(await _find_incident(_read_link(token, request)))
+    except UnusableLink as found:
+        return _page(found.status, *found.explanation)
 
 
-def _link(token: str, request: Request[Any, Any, Any]) -> AckLink:
+def _read_link(token: str, request: Request[Any, Any, Any]) -> AckLink:
     try:
-        return ack_links.opened(token)
-    except ack_links.Forged as error:
-        failed_logins.note(Way.ACK_LINK, address_of(request))
-        raise Unusable(NOT_FOUND, FORGED) from error
+        return ack_links.read_token(token)
+    except ack_links.ForgedLink as error:
+        failed_logins.record_failed_login(AuthMethod.ACK_LINK, address_of(request))
+        raise UnusableLink(HTTP_NOT_FOUND, FORGED) from error
 
 
-async def _asked(link: AckLink) -> Asked:
-    if link.ends_ms <= due_set.now_ms():
-        raise Unusable(NO_MORE, EXPIRED)
+async def _find_incident(link: AckLink) -> AckContext:
+    if link.expires_ms <= due_set.now_ms():
+        raise UnusableLink(HTTP_GONE, EXPIRED)
     try:
-        return await acknowledgements.find(link.incident_id, link.channel_id)
+        return await acknowledgements.get_context(link.incident_id, link.channel_id)
     except NoSuch as error:
-        raise Unusable(NO_MORE, GONE) from error
+        raise UnusableLink(HTTP_GONE, GONE) from error
 
 
-def _standing(asked: Asked) -> Response[str]:
+def _incident_page(asked: AckContext) -> Response[str]:
     """How the incident stands: the button while nobody has acknowledged it."""
     incident = asked.incident
-    lines = [_since(incident)]
+    lines = [_since_line(incident)]
     if incident.resolved_at is not None:
-        lines.append(f"It is over since {instant_of(incident.resolved_at)}: there is nothing left to acknowledge.")
-        return _page(NO_MORE, incident.title, *lines)
+        lines.append(f"It is over since {format_instant(incident.resolved_at)}: there is nothing left to acknowledge.")
+        return _page(HTTP_GONE, incident.title, *lines)
     if incident.acknowledged_at is not None:
-        by = f"Acknowledged at {instant_of(incident.acknowledged_at)} by {incident.acknowledged_by}."
+        by = f"Acknowledged at {format_instant(incident.acknowledged_at)} by {incident.acknowledged_by}."
         return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
     quiet = f"Press it to say that you look after it: reminders and escalation end then. Sent to {asked.channel}."
     return _page(200, incident.title, *lines, quiet, form=BUTTON)
 
 
-def _since(incident: Incident) -> str:
-    return f"Since {instant_of(incident.started_at)}."
+def _since_line(incident: Incident) -> str:
+    return f"Since {format_instant(incident.started_at)}."
 
 
 def _page(status: int, title: str, *lines: str, form: str = "") -> Response[str]:
@@ -158,4 +164,4 @@ def _page(status: int, title: str, *lines: str, form: str = "") -> Response[str]
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
 
 
-HANDLERS = [look, acknowledge]
+HANDLERS = [show_incident, acknowledge_incident]

@@ -6,7 +6,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from app.api.http.timeouts import UNHURRIED
+from app.api.http.timeouts import NO_TIMEOUT
 from app.pages import explorer_files
 from app.pages.explorer_bundle import SPEC_FILE
 from app.security.auth.policy import ANYONE
@@ -14,9 +14,9 @@ from app.security.auth.policy import ANYONE
 AnyRequest = Request[Any, Any, Any]
 
 SPEC = "/api/v1/openapi.json"
-WAITING = {UNHURRIED: True}  # the first time, for a process with a limit of its own
-LASTING, ASKING = "public, max-age=86400", "no-cache"
-START = f"""window.addEventListener("load", () => SwaggerUIBundle({{
+WAITING = {NO_TIMEOUT: True}  # the first time, for a process with a limit of its own
+CACHED, REVALIDATED = "public, max-age=86400", "no-cache"
+START_SCRIPT = f"""window.addEventListener("load", () => SwaggerUIBundle({{
   url: "{SPEC}", dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
 }}));
 """
@@ -24,7 +24,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; font-src 'self' data:; "
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {"Content-Security-Policy": POLICY.format(styles=""), "Cache-Control": ASKING}
+HEADERS = {"Content-Security-Policy": POLICY.format(styles=""), "Cache-Control": REVALIDATED}
 REDOC_HEADERS = {  # it writes its style sheet from script, without a nonce that we could give it
     **HEADERS,
     "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'"),
@@ -67,7 +67,7 @@ async def redoc() -> Response[str]:
 
 
 @get("/", guards=[ANYONE], include_in_schema=False)
-async def front() -> Redirect:
+async def redirect_to_docs() -> Redirect:
     """The first page there is."""
     return Redirect("/api/v1/docs")
 
@@ -75,19 +75,19 @@ async def front() -> Redirect:
 @get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def openapi(request: AnyRequest) -> Response[bytes]:
     """The document both explorers show."""
-    return await explorer_files.reply(request, SPEC_FILE, ASKING)
+    return await explorer_files.file_response(request, SPEC_FILE, REVALIDATED)
 
 
 @get("/explorer/start.js", guards=[ANYONE], include_in_schema=False)
-async def start() -> Response[str]:
+async def start_script() -> Response[str]:
     """Starts Swagger UI; a file, so that the page needs no inline script."""
-    return Response(START, media_type="text/javascript", headers={"Cache-Control": ASKING})
+    return Response(START_SCRIPT, media_type="text/javascript", headers={"Cache-Control": REVALIDATED})
 
 
 @get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False, opt=WAITING)
 async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
     """A file of the explorers."""
-    return await explorer_files.reply(request, name, LASTING)
+    return await explorer_files.file_response(request, name, CACHED)
 
 
-HANDLERS = [swagger, redoc, front, openapi, start, asset]
+HANDLERS = [swagger, redoc, redirect_to_docs, openapi, start_script, asset]

@@ -15,17 +15,17 @@ ASSETS = {
 }
 SOURCES = tuple(ASSETS.values())
 REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"  # the one thing ReDoc would fetch from elsewhere
-MEDIA = {
+MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
-TYPES = {name: MEDIA[Path(name).suffix] for name in (*ASSETS, SPEC_FILE)}
-UNPACKED = frozenset({"favicon.png"})  # is packed as it is
+MEDIA_TYPE_OF = {name: MEDIA_TYPES[Path(name).suffix] for name in (*ASSETS, SPEC_FILE)}
+UNCOMPRESSED = frozenset({"favicon.png"})  # is packed as it is
 
 
-def assets() -> dict[str, bytes]:
+def read_assets() -> dict[str, bytes]:
     """The package's files by name, ReDoc with its logo from here."""
     return {name: path.read_bytes().replace(REDOC_LOGO, b"/explorer/redoc-logo.svg") for name, path in ASSETS.items()}

@@ -25,62 +25,64 @@ from app.errors import NoSuch, Unavailable
 from app.pages import explorer_bundle
 from app.processes import child
 
-LIMIT_S = 120.0  # a busy, slow machine needs about 10
-PAUSE_S = 60  # after a failure: whoever asks again starts no second attempt before
-KEPT = 3  # versions whose files stay: during an upgrade processes of two are there
-PACKED = ".gz"
-NEVER = re.compile(r"0(\.0*)?")  # a weight
+BUILD_TIMEOUT_S = 120.0  # a busy, slow machine needs about 10
+RETRY_PAUSE_S = 60  # after a failure: whoever asks again starts no second attempt before
+KEPT_VERSIONS = 3  # versions whose files stay: during an upgrade processes of two are there
+GZIP_SUFFIX = ".gz"
+ZERO_WEIGHT = re.compile(r"0(\.0*)?")  # a weight
 
 log = structlog.get_logger()
 
 
 @cache
-def version() -> str:
+def build_digest() -> str:
     """What the files are made of, as a digest of it: our own code, and the package with the explorers."""
     ours = [path for one in (app, schema) for path in sorted(Path(str(one.__file__)).parent.rglob("*.py"))]
-    digest = sha256(versions.OURS.encode())
+    digest = sha256(versions.VERSION.encode())
     for path in (*ours, *explorer_bundle.SOURCES):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-class Shelf:
+class ExplorerFiles:
     """A folder with the files of this version. `place` is where the folders of all versions are."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        self._making: asyncio.Task[None] | None = None
-        self._barred_until = 0.0
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._build_task: asyncio.Task[None] | None = None
+        self._retry_at = 0.0
 
-    async def ready(self) -> Path:
+    async def get_folder(self) -> Path:
         """The folder; has it made when it is not there. Raises Unavailable."""
-        folder = self._place / await asyncio.to_thread(version)
+        folder = self._root / await asyncio.to_thread(build_digest)
         if await asyncio.to_thread(folder.is_dir):
             return folder
-        if self._making is None and monotonic() > self._barred_until:
-            self._making = asyncio.create_task(self._make(), name="explorer_files")
-        if self._making is not None:
-            await asyncio.shield(self._making)  # others wait for it, too
+        if self._build_task is None and monotonic() > self._retry_at:
+            self._build_task = asyncio.create_task(self._build(), name="explorer_files")
+        if self._build_task is not None:
+            await asyncio.shield(self._build_task)  # others wait for it, too
         if not await asyncio.to_thread(folder.is_dir):
-            raise Unavailable("The API's document can't be made; the log says why.", retry_after_s=PAUSE_S)
+            raise Unavailable("The API's document can't be made; the log says why.", retry_after_s=RETRY_PAUSE_S)
         return folder
 
-    async def end(self) -> None:
+    async def stop(self) -> None:
         """Leave nothing running."""
-        if self._making is not None:
-            await tasks.end(self._making)
+        if self._build_task is not None:
+            await tasks.cancel(self._build_task)
 
-    async def _make(self) -> None:
+    async def _build(self) -> None:
         try:
-            code, said = await _run([sys.executable, "-P", "-m", "app.commands.build_explorer", str(self._place)])
+            code, said = await _run_process(
+                [sys.executable, "-P", "-m", "app.commands.build_explorer", str(self._root)]
+            )
             if code:
-                self._barred_until = monotonic() + PAUSE_S
+                self._retry_at = monotonic() + RETRY_PAUSE_S
                 log.error("explorer.not_made", code=code, reason=said.decode(errors="replace")[-2_000:])
         finally:
-            self._making = None
+            self._build_task = None
 
 
-async def _run(command: list[str]) -> tuple[int | None, bytes]:
+async def _run_process(command: list[str]) -> tuple[int | None, bytes]:
     """A process of ours to its end: its exit code, and what it says on stderr."""
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -90,7 +92,7 @@ async def _run(command: list[str]) -> tuple[int | None, bytes]:
         stderr=subprocess.PIPE,
     )
     try:
-        _, said = await asyncio.wait_for(process.communicate(), LIMIT_S)
+        _, said = await asyncio.wait_for(process.communicate(), BUILD_TIMEOUT_S)
     except TimeoutError:
         said = b"It took too long."
     finally:
@@ -99,30 +101,30 @@ async def _run(command: list[str]) -> tuple[int | None, bytes]:
     return await process.wait(), said
 
 
-async def reply(request: Request[Any, Any, Any], name: str, caching: str) -> Response[bytes]:
+async def file_response(request: Request[Any, Any, Any], name: str, caching: str) -> Response[bytes]:
     """One of the files, packed for whoever takes that; 304 for whoever has it. Raises NoSuch, Unavailable."""
-    if name not in explorer_bundle.TYPES:
+    if name not in explorer_bundle.MEDIA_TYPE_OF:
         raise NoSuch("file", name)
-    folder = await request.app.state.shelf.ready()
-    packed = name not in explorer_bundle.UNPACKED and takes_gzip(request.headers.get("Accept-Encoding", ""))
+    folder = await request.app.state.shelf.get_folder()
+    packed = name not in explorer_bundle.UNCOMPRESSED and accepts_gzip(request.headers.get("Accept-Encoding", ""))
     tag = f'"{folder.name}{"-gzip" if packed else ""}"'
     headers = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": caching}
-    if tag in known(request.headers.get("If-None-Match", "")):
+    if tag in etags_in(request.headers.get("If-None-Match", "")):
         return Response(b"", status_code=304, headers=headers)
     if packed:
         headers["Content-Encoding"] = "gzip"
-    content = await asyncio.to_thread((folder / f"{name}{PACKED if packed else ''}").read_bytes)
-    return Response(content, media_type=explorer_bundle.TYPES[name], headers=headers)
+    content = await asyncio.to_thread((folder / f"{name}{GZIP_SUFFIX if packed else ''}").read_bytes)
+    return Response(content, media_type=explorer_bundle.MEDIA_TYPE_OF[name], headers=headers)
 
 
-def takes_gzip(accept: str) -> bool:
+def accepts_gzip(accept: str) -> bool:
     """Whether an `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
     parts = (part.replace(" ", "").partition(";q=") for part in accept.lower().split(","))
     weights = {coding: weight for coding, _, weight in parts}
     weight = weights.get("gzip", weights.get("x-gzip", weights.get("*")))
-    return weight is not None and not NEVER.fullmatch(weight)
+    return weight is not None and not ZERO_WEIGHT.fullmatch(weight)
 
 
-def known(header: str) -> frozenset[str]:
+def etags_in(header: str) -> frozenset[str]:
     """The tags of an `If-None-Match`, weak ones as strong ones (RFC 9110, 13.1.2)."""
     return frozenset(one.strip().removeprefix("W/") for one in header.split(","))

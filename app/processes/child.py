@@ -17,7 +17,7 @@ KILLED_PAUSE_S = 1.0  # at the longest, after kill -9: it came from outside and 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def ours(*arguments: str) -> list[str]:
+def own_command(*arguments: str) -> list[str]:
     """The command line that runs one of our own commands."""
     return [sys.executable, "-P", "-m", "app.cli", *arguments]
 
@@ -43,7 +43,7 @@ def _end_with_parent() -> Callable[[], None] | None:
     return ask
 
 
-class Child:
+class ChildProcess:
     """A process by name. `output` is a descriptor for what it prints, or None for the terminal."""
 
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], output: int | None) -> None:
@@ -52,7 +52,7 @@ class Child:
         self.process: subprocess.Popen[bytes] | None = None
         self._command, self._environ, self._output = command, environ, output
         self._started_at, self._pause_s = 0.0, 0.0
-        self.code = 0  # how it ended last, as `subprocess` has it
+        self.exit_code = 0  # how it ended last, as `subprocess` has it
 
     def start(self) -> int:
         """Start it and return its pid. In a session of its own: Ctrl-C is for the parent, which knows the order."""
@@ -68,20 +68,20 @@ class Child:
         )
         return self.process.pid
 
-    def ended(self) -> str | None:
+    def poll_exit(self) -> str | None:
         """How it ended, if it did; from then on it is due again after its pause."""
         if self.process is None or self.process.poll() is None:
             return None
         code, self.process = self.process.returncode, None
-        self.code = code
+        self.exit_code = code
         steady = time.monotonic() - self._started_at >= STEADY_S
         if steady:
             self._pause_s, self.due_at = 0.0, time.monotonic()
         else:
-            self.put_off(KILLED_PAUSE_S if code == -signal.SIGKILL else LONGEST_PAUSE_S)
+            self.delay_start(KILLED_PAUSE_S if code == -signal.SIGKILL else LONGEST_PAUSE_S)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
 
-    def put_off(self, longest_s: float = LONGEST_PAUSE_S) -> None:
+    def delay_start(self, longest_s: float = LONGEST_PAUSE_S) -> None:
         """Have it due after a pause that grows."""
         self._pause_s = min(max(self._pause_s * 2, FIRST_PAUSE_S), longest_s)
         self.due_at = time.monotonic() + self._pause_s
@@ -90,11 +90,11 @@ class Child:
         """Whether it is not running and should be."""
         return self.process is None and time.monotonic() >= self.due_at
 
-    def tell(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, if it still runs."""
         if self.process is not None:
             self.process.send_signal(number)
 
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it has not ended yet."""
         return self.process is not None and self.process.poll() is None

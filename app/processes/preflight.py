@@ -14,13 +14,13 @@ def check(settings: Settings) -> int:
     returns  a descriptor; the directory is ours until it is closed
     raises   BadSettings with a line for each thing that is wrong
     """
-    bad = [*_trouble_with_directory(settings.data_dir), *_trouble_with_port(settings)]
+    bad = [*_directory_errors(settings.data_dir), *_port_errors(settings)]
     if bad:
         raise BadSettings(bad)
-    return hold(settings.data_dir)
+    return lock_data_dir(settings.data_dir)
 
 
-def _trouble_with_directory(directory: Path) -> list[str]:
+def _directory_errors(directory: Path) -> list[str]:
     probe = directory / f".writable-{os.getpid()}"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # password hashes lie in it
@@ -31,7 +31,7 @@ def _trouble_with_directory(directory: Path) -> list[str]:
     return []
 
 
-def _trouble_with_port(settings: Settings) -> list[str]:
+def _port_errors(settings: Settings) -> list[str]:
     host, port = settings.server_host, settings.server_port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
@@ -45,7 +45,7 @@ def _trouble_with_port(settings: Settings) -> list[str]:
     return []
 
 
-def hold(directory: Path) -> int:
+def lock_data_dir(directory: Path) -> int:
     """Take the data directory; returns a descriptor that holds it until closed. Raises BadSettings."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

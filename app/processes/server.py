@@ -39,7 +39,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> int:
     app = create_app(settings)
-    gc_tuning.settle()
+    gc_tuning.freeze_and_enable()
     server = Server(
         app,
         address=settings.server_host,
@@ -58,14 +58,14 @@ async def _serve(settings: Settings) -> int:
 
     def stop() -> None:
         app.state.draining = True  # "/ready" says no while the last requests are answered
-        tasks.exit_at_the_latest(STOP_S)
+        tasks.exit_after(STOP_S)
         server.stop()
 
     def fail() -> None:
         failed.set()
         stop()
 
-    tasks.stop_process_with(fail)
+    tasks.on_task_failure(fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     await server.serve()

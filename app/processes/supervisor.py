@@ -14,15 +14,15 @@ from collections.abc import Iterable, Mapping
 
 from app import embedded_valkey, file_permissions, log_file, setup_token
 from app.processes import child, preflight
-from app.processes.child import Child
-from app.settings import BadSettings, Settings, socket_of
+from app.processes.child import ChildProcess
+from app.settings import BadSettings, Settings, socket_path
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h: the database was away
-LOOK_S = 1.0  # at the latest; a signal, such as of a child's end, wakes it at once
-EAGER_S = 0.05  # between looks at whether the API is ready
-TWICE_S = 1.0  # between two Ctrl-C of an impatient person
+POLL_S = 1.0  # at the latest; a signal, such as of a child's end, wakes it at once
+STARTUP_POLL_S = 0.05  # between looks at whether the API is ready
+SECOND_SIGNAL_S = 1.0  # between two Ctrl-C of an impatient person
 GRACE_S = 30.0  # longer than a worker drains
-OURS = (("api", "api"), ("scheduler", "schedule"), ("worker", "work"))  # what each is called, and its command
+PROCESSES = (("api", "api"), ("scheduler", "schedule"), ("worker", "work"))  # what each is called, and its command
 
 
 def run(settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> int:
@@ -34,12 +34,12 @@ def run(settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> int
     """
     lock = preflight.check(settings)
     try:
-        return Parent(settings, environ, verbose=verbose).run()
+        return Supervisor(settings, environ, verbose=verbose).run()
     finally:
         os.close(lock)
 
 
-def say(name: str, text: str) -> None:
+def print_line(name: str, text: str) -> None:
     """One line on the terminal."""
     try:
         print(f"{name:<10} {text}", flush=True)
@@ -49,47 +49,47 @@ def say(name: str, text: str) -> None:
         pass
 
 
-class Parent:
+class Supervisor:
     """Who runs, and whether it is time to stop."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> None:
         self._settings = settings
         self._stop_at = 0.0  # monotonic seconds of the first signal to stop
-        self._hurried = False
+        self._kill_now = False
         self._ready = False
-        self._began_at = time.monotonic()
+        self._started_at = time.monotonic()
         self._log = settings.log_file or settings.data_dir / "logs" / "watchkeeper.log"
         self._output = None if verbose else self._open_log()
         self._environ = child.environment(environ if verbose else {**environ, "LOG_FILE": str(self._log)})
         self._valkey = self._valkey_child() if settings.redis_embedded else None
-        self._ours = [self._child(*one) for one in OURS]
+        self._processes = [self._child(*one) for one in PROCESSES]
         self._wake = self._listen_to_signals()
 
     def run(self) -> int:
         """Start everything, look after it, stop everything."""
         try:
-            code = self._migrated()
+            code = self._migrate()
             if code == 0:
-                say("logs", "here" if self._output is None else str(self._log))
-                for line in file_permissions.open_to_others(self._settings):
-                    say("warning", line)
-                self._look_after()
+                print_line("logs", "here" if self._output is None else str(self._log))
+                for line in file_permissions.exposure_warnings(self._settings):
+                    print_line("warning", line)
+                self._watch()
         finally:
             self._stop()
         return code
 
-    def _child(self, name: str, command: str) -> Child:
-        return Child(name, child.ours(command), self._environ, self._output)
+    def _child(self, name: str, command: str) -> ChildProcess:
+        return ChildProcess(name, child.own_command(command), self._environ, self._output)
 
-    def _valkey_child(self) -> Child:
-        listen, directory = socket_of(self._settings.redis_url), self._settings.data_dir / "valkey"
+    def _valkey_child(self) -> ChildProcess:
+        listen, directory = socket_path(self._settings.redis_url), self._settings.data_dir / "valkey"
         try:
-            embedded_valkey.prepare(directory, listen)
-            self._mender = embedded_valkey.Mender(directory, listen)
-            return Child("valkey", embedded_valkey.command(directory, listen), self._environ, self._output)
+            embedded_valkey.prepare_directories(directory, listen)
+            self._valkey_recovery = embedded_valkey.DataRecovery(directory, listen)
+            return ChildProcess("valkey", embedded_valkey.build_command(directory, listen), self._environ, self._output)
         except OSError as error:
             raise BadSettings([f"DATA_DIR: {error.filename} can't be used: {error.strerror}"]) from error
-        except embedded_valkey.NoValkey as error:
+        except embedded_valkey.ValkeyNotFound as error:
             raise BadSettings([f"REDIS_HOST: {error}"]) from error
 
     def _open_log(self) -> int:
@@ -98,14 +98,14 @@ class Parent:
         except OSError as error:
             raise BadSettings([f"LOG_FILE: {self._log} can't be written to: {error.strerror}"]) from error
 
-    def _renew_log(self) -> None:
+    def _reopen_log(self) -> None:
         """Give children the file that is there now: theirs may have been rotated away, or removed."""
-        if self._output is None or log_file.is_at(self._output, self._log):
+        if self._output is None or log_file.is_same_file(self._output, self._log):
             return
         try:
             fresh = log_file.open_log(self._log)
         except OSError as error:
-            say("logs", f"{self._log} can't be written to: {error.strerror}")
+            print_line("logs", f"{self._log} can't be written to: {error.strerror}")
             return
         os.dup2(fresh, self._output, inheritable=False)
         os.close(fresh)
@@ -115,17 +115,17 @@ class Parent:
         wake, into = socket.socketpair()
         wake.setblocking(False)
         into.setblocking(False)
-        self._into = into  # kept open as long as this object lives
+        self._wake_writer = into  # kept open as long as this object lives
         signal.set_wakeup_fd(into.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._asked_to_stop)
+            signal.signal(number, self._on_stop_signal)
         return wake
 
-    def _asked_to_stop(self, number: int, _: object) -> None:
+    def _on_stop_signal(self, number: int, _: object) -> None:
         """Note it. One signal often comes twice, from a shell's group and from a wrapper; a second Ctrl-C means now."""
-        again = self._stop_at and number == signal.SIGINT and time.monotonic() > self._stop_at + TWICE_S
-        self._hurried = self._hurried or bool(again)
+        again = self._stop_at and number == signal.SIGINT and time.monotonic() > self._stop_at + SECOND_SIGNAL_S
+        self._kill_now = self._kill_now or bool(again)
         self._stop_at = self._stop_at or time.monotonic()
 
     def _wait(self, timeout_s: float) -> None:
@@ -133,100 +133,102 @@ class Parent:
         if select.select([self._wake], [], [], max(timeout_s, 0))[0]:
             self._wake.recv(4096)
 
-    def _migrated(self) -> int:
+    def _migrate(self) -> int:
         """Bring the database up to date, beside Valkey loading its log; wait for a database that is away."""
         self._start(filter(None, [self._valkey]))
         output = None  # what it says the first time is for the terminal
         while not self._stop_at:
-            migration = Child("migrate", child.ours("migrate"), {**self._environ, "LOG_FILE": ""}, output)
-            code = self._ended(migration)
+            migration = ChildProcess("migrate", child.own_command("migrate"), {**self._environ, "LOG_FILE": ""}, output)
+            code = self._run_to_end(migration)
             if code != TRY_AGAIN_EXIT:
                 return code
             output = self._output
-            self._wait(LOOK_S)
+            self._wait(POLL_S)
         return 0
 
-    def _ended(self, one: Child) -> int:
+    def _run_to_end(self, process: ChildProcess) -> int:
         """Run a child to its end, or to ours; returns its exit code."""
         try:
-            one.start()
+            process.start()
         except (OSError, subprocess.SubprocessError):
             return TRY_AGAIN_EXIT
-        while one.runs():
+        while process.is_running():
             if self._stop_at:
-                one.tell(signal.SIGTERM)
-            self._wait(LOOK_S)
-        return one.process.returncode if one.process else 0
+                process.send_signal(signal.SIGTERM)
+            self._wait(POLL_S)
+        return process.process.returncode if process.process else 0
 
-    def _look_after(self) -> None:
-        everyone = [*filter(None, [self._valkey]), *self._ours]
+    def _watch(self) -> None:
+        everyone = [*filter(None, [self._valkey]), *self._processes]
         while not self._stop_at:
-            if self._valkey and self._valkey.runs():
-                self._mender.look()
+            if self._valkey and self._valkey.is_running():
+                self._valkey_recovery.check_running()
             for one in everyone:
-                if how := one.ended():
-                    say(one.name, f"{how}, as {self._log} may tell; starting it again")
-                    self._mend(one)
+                if how := one.poll_exit():
+                    print_line(one.name, f"{how}, as {self._log} may tell; starting it again")
+                    self._repair(one)
             self._start(one for one in everyone if one.is_due())
-            self._tell_when_ready()
-            self._wait(self._pause(everyone))
+            self._report_when_ready()
+            self._wait(self._poll_timeout_s(everyone))
 
-    def _mend(self, one: Child) -> None:
+    def _repair(self, process: ChildProcess) -> None:
         """Whatever would keep it from starting for ever."""
-        if one is not self._valkey:
+        if process is not self._valkey:
             return
         try:
-            aside = self._mender.ended(one.code)
+            aside = self._valkey_recovery.on_exit(process.exit_code)
         except OSError as error:
-            say(one.name, f"its data can't be set aside: {error.strerror}")
+            print_line(process.name, f"its data can't be set aside: {error.strerror}")
             return
         if aside:
-            say(one.name, f"could not start with its data, which is now in {aside}; it is rebuilt from the database")
+            print_line(
+                process.name, f"could not start with its data, which is now in {aside}; it is rebuilt from the database"
+            )
 
-    def _start(self, children: Iterable[Child]) -> None:
+    def _start(self, children: Iterable[ChildProcess]) -> None:
         for one in children:
-            self._renew_log()
+            self._reopen_log()
             try:
                 if one is self._valkey:
-                    self._mender.starting()
-                say(one.name, f"pid {one.start()}")
+                    self._valkey_recovery.on_start()
+                print_line(one.name, f"pid {one.start()}")
             except (OSError, subprocess.SubprocessError) as error:  # no process, memory or file just now
-                one.put_off()
-                say(one.name, f"can't be started, and is tried again: {error}")
+                one.delay_start()
+                print_line(one.name, f"can't be started, and is tried again: {error}")
 
-    def _pause(self, everyone: list[Child]) -> float:
+    def _poll_timeout_s(self, processes: list[ChildProcess]) -> float:
         if not self._ready:
-            return EAGER_S
-        return min([LOOK_S, *(one.due_at - time.monotonic() for one in everyone if one.process is None)])
+            return STARTUP_POLL_S
+        return min([POLL_S, *(one.due_at - time.monotonic() for one in processes if one.process is None)])
 
-    def _tell_when_ready(self) -> None:
+    def _report_when_ready(self) -> None:
         if self._ready or not is_ready(self._settings):
             return
         self._ready = True
-        if self._output is not None and (line := setup_token.line(self._settings)):
-            say("setup", line)
-        say("ready", f"{url_of(self._settings)} after {time.monotonic() - self._began_at:.1f} s")
+        if self._output is not None and (line := setup_token.instructions(self._settings)):
+            print_line("setup", line)
+        print_line("ready", f"{local_url(self._settings)} after {time.monotonic() - self._started_at:.1f} s")
 
     def _stop(self) -> None:
         """API and scheduler first: nothing new comes in. Then the worker drains; Valkey goes last."""
-        api, scheduler, worker = self._ours
+        api, scheduler, worker = self._processes
         for group in ([api, scheduler], [worker], [self._valkey] if self._valkey else []):
             for one in group:
-                one.tell(signal.SIGTERM)
+                one.send_signal(signal.SIGTERM)
             self._wait_for(group)
-        say("stopped", "everything")
+        print_line("stopped", "everything")
 
-    def _wait_for(self, group: list[Child]) -> None:
+    def _wait_for(self, group: list[ChildProcess]) -> None:
         """Wait until all have ended; kill whoever takes too long, or everybody at a second Ctrl-C."""
         deadline = time.monotonic() + GRACE_S
-        while any(one.runs() for one in group):
-            if time.monotonic() > deadline or self._hurried:
+        while any(one.is_running() for one in group):
+            if time.monotonic() > deadline or self._kill_now:
                 for one in group:
-                    one.tell(signal.SIGKILL)
+                    one.send_signal(signal.SIGKILL)
             self._wait(0.2)
 
 
-def url_of(settings: Settings) -> str:
+def local_url(settings: Settings) -> str:
     """Where a browser on this machine finds us."""
     host = settings.server_host
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104  # compared, not bound
@@ -236,7 +238,7 @@ def url_of(settings: Settings) -> str:
 
 def is_ready(settings: Settings) -> bool:
     """Whether the API says that it is. By hand: an HTTP client would cost the parent megabytes."""
-    host = url_of(settings).removeprefix("http://").rpartition(":")[0].strip("[]")
+    host = local_url(settings).removeprefix("http://").rpartition(":")[0].strip("[]")
     try:
         with socket.create_connection((host, settings.server_port), timeout=1) as connection:
             connection.sendall(b"GET /api/v1/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -7,11 +7,11 @@ import msgspec
 _json = msgspec.json.Encoder()
 
 
-def listed(values: Iterable[str | int]) -> str:
+def list_parameter(values: Iterable[str | int]) -> str:
     """Values as the JSON array of one-field rows that `{each:n}` unfolds."""
     return _json.encode([[value] for value in values]).decode()
 
 
-def containing(text: str | None) -> str | None:
+def contains_pattern(text: str | None) -> str | None:
     """A pattern for `LIKE … ESCAPE '!'`, with the pattern's own signs made harmless; None stays None."""
     return None if text is None else "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"

@@ -9,51 +9,51 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from app import db
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.monitors import Monitor
 from schema.targets import Group
 
-Seeing = frozenset[str] | None
+TagScope = frozenset[str] | None
 
 
-def argument(seen_by: Seeing) -> str | None:
+def tags_parameter(visible_to: TagScope) -> str | None:
     """What goes into the parameter of the conditions below."""
-    return None if seen_by is None else listed(sorted(seen_by))
+    return None if visible_to is None else list_parameter(sorted(visible_to))
 
 
-def of_tags(column: str, number: int) -> str:
+def visible_tags_sql(column: str, number: int) -> str:
     """A condition: the column is the id of a tag that is seen. ?number is `argument(seen_by)`."""
     chosen = f"SELECT value->>0 FROM {{each:{number}}}"
     return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({chosen}))"
 
 
-def of_monitors(column: str, number: int) -> str:
+def visible_monitors_sql(column: str, number: int) -> str:
     """A condition: the column is the id of a monitor that is seen. ?number is `argument(seen_by)`."""
     chosen = f"SELECT value->>0 FROM {{each:{number}}}"
     bearing = f"SELECT sighted.monitor_id FROM monitor_tags sighted WHERE sighted.tag_id IN ({chosen})"
     return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({bearing}))"
 
 
-async def monitors(tags: frozenset[str]) -> frozenset[str]:
+async def visible_monitor_ids(tags: frozenset[str]) -> frozenset[str]:
     """The ids of all monitors that are seen by these tags."""
-    found = await db.rows(f"SELECT m.id FROM monitors m WHERE {of_monitors('m.id', 1)}", argument(tags))
+    found = await db.rows(f"SELECT m.id FROM monitors m WHERE {visible_monitors_sql('m.id', 1)}", tags_parameter(tags))
     return frozenset(row["id"] for row in found)
 
 
-async def narrowed(found: Sequence[Monitor], seen_by: Seeing) -> list[Monitor]:
+async def with_visible_members(monitors: Sequence[Monitor], visible_to: TagScope) -> list[Monitor]:
     """The same monitors; of a group's members those that are seen."""
-    groups = [one.config for one in found if isinstance(one.config, Group)]
-    if seen_by is None or not groups:
-        return list(found)
-    seen = await _seen({member for group in groups for member in group.members}, seen_by)
-    return [_with_members(one, seen) for one in found]
+    groups = [one.config for one in monitors if isinstance(one.config, Group)]
+    if visible_to is None or not groups:
+        return list(monitors)
+    seen = await _visible_among({member for group in groups for member in group.members}, visible_to)
+    return [_with_members(one, seen) for one in monitors]
 
 
-async def _seen(monitor_ids: Collection[str], seen_by: Seeing) -> set[str]:
+async def _visible_among(monitor_ids: Collection[str], visible_to: TagScope) -> set[str]:
     found = await db.rows(
-        f"SELECT m.id FROM monitors m WHERE m.id IN (SELECT value->>0 FROM {{each:1}}) AND {of_monitors('m.id', 2)}",
-        listed(monitor_ids),
-        argument(seen_by),
+        f"SELECT m.id FROM monitors m WHERE m.id IN (SELECT value->>0 FROM {{each:1}}) AND {visible_monitors_sql('m.id', 2)}",
+        list_parameter(monitor_ids),
+        tags_parameter(visible_to),
     )
     return {row["id"] for row in found}
 

@@ -26,8 +26,8 @@ RULES = ("redocly.yaml", ".redocly.lint-ignore.yaml")
 def written(folder: Path) -> Path:
     """The document as a file, in lines that a place can be found by."""
     place = folder / "openapi.json"
-    app = create_app(settings.read({"DATA_DIR": str(folder)}, folder))
-    place.write_bytes(msgspec.json.format(document.of(app), indent=1))
+    app = create_app(settings.read_settings({"DATA_DIR": str(folder)}, folder))
+    place.write_bytes(msgspec.json.format(document.build_document(app), indent=1))
     return place
 
 

@@ -62,7 +62,7 @@ class World(Struct):
         """What a program is given."""
         return {
             "WATCHKEEPER_URL": f"http://127.0.0.1:{self.installed.port}",
-            "SETUP_TOKEN": (self.installed.folder / "data" / setup_token.FILE).read_text(encoding="ascii").strip(),
+            "SETUP_TOKEN": (self.installed.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip(),
             "EMAIL": ADMIN["email"],
             "PASSWORD": ADMIN["password"],
             "WATCHED_URL": self.target.url("/t/1"),

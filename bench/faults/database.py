@@ -74,7 +74,7 @@ async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None)
 
 async def _locked(stage: Scene, setting: Setting) -> None:
     """Somebody else holds the write lock."""
-    path = settings.read(stage.ground.environ, stage.ground.folder).db_path
+    path = settings.read_settings(stage.ground.environ, stage.ground.folder).db_path
     intruder = sqlite3.connect(path, timeout=30, isolation_level=None)
     try:
         intruder.execute("BEGIN IMMEDIATE")

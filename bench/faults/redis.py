@@ -64,7 +64,7 @@ async def _recovered(name: str, stage: Scene, listener: Listener) -> list[str]:
 
 async def _emptied(stage: Scene, setting: Setting) -> None:
     del setting
-    client = Redis.from_url(settings.read(stage.ground.environ, stage.ground.folder).redis_url)
+    client = Redis.from_url(settings.read_settings(stage.ground.environ, stage.ground.folder).redis_url)
     await client.flushall()
     await client.aclose()
 

@@ -23,7 +23,7 @@ from bench.receiver import Told
 from bench.side import Side
 from bench.target import SLOW, UP, Log
 from schema.heartbeat_texts import NOT_CHECKED
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"
@@ -229,7 +229,7 @@ async def _blank() -> list[tuple[int, int]]:
     unknown = await db.rows(
         "SELECT id FROM heartbeats WHERE status = ?1 AND code = ?2", int(Status.UNKNOWN), NOT_CHECKED
     )
-    return [slot_of(row["id"]) for row in unknown]
+    return [slot_of_key(row["id"]) for row in unknown]
 
 
 @asynccontextmanager

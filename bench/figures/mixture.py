@@ -13,7 +13,7 @@ from bench.reading import INTERVAL_S
 from bench.run import Run
 from bench.side import Side
 from bench.sweep import FEW, SETTLE_S
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.status import Status
 
 Kinds = Mapping[str, dict[str, Any]]
@@ -52,7 +52,7 @@ async def _cost(of: Kinds, seconds: float) -> tuple[float, int]:
         await asyncio.sleep(1)  # what was checked last is stored by then
         async with record.record(installed):
             beats = await db.rows("SELECT id, status FROM heartbeats")
-    seen = [row["status"] for row in beats if began * 1000 <= slot_of(row["id"])[1] < ended * 1000]
+    seen = [row["status"] for row in beats if began * 1000 <= slot_of_key(row["id"])[1] < ended * 1000]
     return (after.cpu_s - before.cpu_s) * 1000 / len(seen), sum(one != Status.UP for one in seen)
 
 

@@ -56,6 +56,6 @@ async def _rollups(run: Run) -> tuple[float, int]:
             await filling.fill(sorted(await record.numbers()), day_ms, DAY_MS // filling.INTERVAL_MS)
             before = await filling.settled_bytes()
             for hour_ms in range(day_ms, day_ms + DAY_MS, HOUR_MS):
-                await rollups.roll(hour_ms)
+                await rollups.roll_hour(hour_ms)
             await rollups.roll_day(day_ms)
             return (await filling.settled_bytes() - before) / size, size

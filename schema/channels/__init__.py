@@ -27,7 +27,7 @@ from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
 from schema.channels.teams import Teams
 from schema.channels.telegram import Telegram
-from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, usual
+from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, default_events
 from schema.channels.twilio import Twilio
 from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush
@@ -115,7 +115,7 @@ class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     is_default: Annotated[bool, Meta(description="New monitors get this channel.")] = False
     all_monitors: Annotated[bool, Meta(description="Every monitor tells it, linked or not.")] = False
     tag_ids: TagIds = []
-    events: Annotated[EventPatterns, Meta(description="What it is told of.")] = field(default_factory=usual)
+    events: Annotated[EventPatterns, Meta(description="What it is told of.")] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
     delay: Delay = 0
     grouping: Annotated[Grouping | None, Meta(description="null: as is usual for the type.")] = None
@@ -161,4 +161,4 @@ class Channel(Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
 
-DRAFTS = draft_unions.by_type(ChannelDraft, "Channel", PROVIDERS)
+DRAFTS = draft_unions.drafts_by_type(ChannelDraft, "Channel", PROVIDERS)

@@ -21,7 +21,7 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)", examples=["22:00"])]
 Template = Annotated[str, Meta(max_length=4_000, description="Liquid; empty: our own words.")]
 
-TOLD_BY_DEFAULT = (
+DEFAULT_EVENTS = (
     "monitor.down",
     "monitor.up",
     "certificate.*",
@@ -32,9 +32,9 @@ TOLD_BY_DEFAULT = (
 )
 
 
-def usual() -> list[str]:
+def default_events() -> list[str]:
     """What a channel is told of, unless it says otherwise."""
-    return list(TOLD_BY_DEFAULT)
+    return list(DEFAULT_EVENTS)
 
 
 class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,10 +61,10 @@ class Templates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Template = ""
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class ChannelRules(Struct, frozen=True, kw_only=True):
     """As they are stored. `grouping` None: as is usual for the channel's type."""
 
-    events: list[str] = field(default_factory=usual)
+    events: list[str] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
     delay: int = 0
     grouping: Grouping | None = None

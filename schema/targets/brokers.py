@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from schema.assertions import Assertions
 from schema.field_types import Host, Port, Restricted, Secret
 from schema.targets.address import Url
-from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, MaybeHost
+from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, OptionalHost
 
 Username = Annotated[str, Meta(max_length=255, description="As the broker knows it.")]
 
@@ -108,7 +108,7 @@ class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """A RabbitMQ: is one of its nodes without an alarm, and does it take a sign-in."""
 
     nodes: Annotated[list[Url], Meta(max_length=20, description="Management addresses; one good one is enough.")] = []
-    host: MaybeHost = ""
+    host: OptionalHost = ""
     port: Port = 5672
     virtual_host: Annotated[str, Meta(min_length=1, max_length=127, description="What a sign-in opens.")] = "/"
     username: Username

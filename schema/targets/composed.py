@@ -22,7 +22,7 @@ class GroupAlerts(StrEnum):
     MEMBERS = "members"
 
 
-class SaidStatus(StrEnum):
+class ManualStatus(StrEnum):
     """What a person may say of a manual monitor."""
 
     UP = "up"
@@ -30,8 +30,8 @@ class SaidStatus(StrEnum):
     DOWN = "down"
 
 
-Said = Annotated[SaidStatus, Meta(description="What it is, until somebody says otherwise.")]
-Why = Annotated[str, Meta(max_length=250, description="A few words for the heartbeats.")]
+ManualStatusField = Annotated[ManualStatus, Meta(description="What it is, until somebody says otherwise.")]
+ManualMessage = Annotated[str, Meta(max_length=250, description="A few words for the heartbeats.")]
 
 
 class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="group"):
@@ -48,15 +48,15 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     ] = GroupAlerts.BOTH
 
 
-class ManualState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ManualStatusUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What somebody says of a manual monitor."""
 
-    status: Said
-    message: Why = ""
+    status: ManualStatusField
+    message: ManualMessage = ""
 
 
 class Manual(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="manual"):
     """Nothing that could be asked: people say what it is."""
 
-    status: Said = SaidStatus.UP
-    message: Why = ""
+    status: ManualStatusField = ManualStatus.UP
+    message: ManualMessage = ""

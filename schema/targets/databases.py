@@ -15,10 +15,10 @@ from schema.targets.encryption import (
     ClientKey,
     ConnectionString,
     IgnoreTlsErrors,
-    MaybeHost,
-    one_address,
+    OptionalHost,
+    require_one_address,
 )
-from schema.targets.transact import must_be_one
+from schema.targets.transact import require_single_statement
 
 REDIS_COMMANDS = frozenset(
     {
@@ -51,7 +51,7 @@ REDIS_COMMANDS = frozenset(
     }
 )
 
-OUT_OF_MYSQL = re.compile(r"\b(?:OUTFILE|DUMPFILE)\b", re.IGNORECASE)  # a read-only transaction allows them
+MYSQL_FILE_OUTPUT = re.compile(r"\b(?:OUTFILE|DUMPFILE)\b", re.IGNORECASE)  # a read-only transaction allows them
 
 Username = Annotated[str, Meta(max_length=255, description="As the server knows it.")]
 Database = Annotated[str, Meta(max_length=128, description="Its name.")]
@@ -62,17 +62,17 @@ Column = Annotated[
 ]
 
 
-def must_read(query: str, words: tuple[str, ...]) -> None:
+def require_read_statement(query: str, words: tuple[str, ...]) -> None:
     """The first word of a statement says what it does. Raises ValueError when it is none of these."""
     begins = re.match(r"\s*(\w*)", query)
     if begins is None or begins.group(1).upper() not in words:
         raise ValueError(f"`query` must begin with {', '.join(words[:-1])} or {words[-1]}")
 
 
-class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DatabaseTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a database is and who we are to it, field by field or in one connection string."""
 
-    host: MaybeHost = ""
+    host: OptionalHost = ""
     port: Port
     connection_string: ConnectionString = ""
     username: Username = ""
@@ -80,10 +80,10 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError when the place is not said, or said twice."""
-        one_address(self.host, self.connection_string)
+        require_one_address(self.host, self.connection_string)
 
 
-class Redis(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
+class Redis(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
     """A Redis, Valkey or KeyDB: does it answer a command that only reads."""
 
     port: Port = 6379
@@ -115,7 +115,7 @@ class SslMode(StrEnum):
     VERIFY_FULL = "verify-full"
 
 
-class Postgres(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
+class Postgres(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
     """A PostgreSQL: does it answer a query that only reads."""
 
     port: Port = 5432
@@ -131,10 +131,10 @@ class Postgres(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     def __post_init__(self) -> None:
         """Raises ValueError for a query that is none."""
         super().__post_init__()
-        must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"))
+        require_read_statement(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"))
 
 
-class Mysql(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
+class Mysql(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
     """A MySQL or MariaDB: does it answer a query that only reads."""
 
     port: Port = 3306
@@ -151,15 +151,15 @@ class Mysql(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     def __post_init__(self) -> None:
         """Raises ValueError for a query that is none, or that writes a file."""
         super().__post_init__()
-        must_read(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
-        if OUT_OF_MYSQL.search(self.query):
+        require_read_statement(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
+        if MYSQL_FILE_OUTPUT.search(self.query):
             raise ValueError("`query` must not write a file")
 
 
 class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="sqlserver"):
     """A Microsoft SQL Server: does it answer a query that only reads."""
 
-    host: MaybeHost = ""
+    host: OptionalHost = ""
     port: Port = 1433
     connection_string: ConnectionString = ""
     username: Username = ""
@@ -176,9 +176,9 @@ class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
 
     def __post_init__(self) -> None:
         """Raises ValueError for a query that is none, or more than one."""
-        one_address(self.host, self.connection_string)
-        must_read(self.query, ("SELECT", "WITH"))
-        must_be_one(self.query)
+        require_one_address(self.host, self.connection_string)
+        require_read_statement(self.query, ("SELECT", "WITH"))
+        require_single_statement(self.query)
 
 
 MONGODB_COMMANDS = frozenset(
@@ -200,10 +200,10 @@ MONGODB_COMMANDS = frozenset(
         "serverStatus",
     }
 )
-MONGODB_REFUSED = frozenset({"$out", "$merge", "$where", "$function", "$accumulator", "$db", "lsid", "txnNumber"})
+MONGODB_FORBIDDEN = frozenset({"$out", "$merge", "$where", "$function", "$accumulator", "$db", "lsid", "txnNumber"})
 
 
-class Mongodb(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
+class Mongodb(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
     """A MongoDB: does it answer a command that only reads."""
 
     port: Port = 27017
@@ -233,7 +233,7 @@ class Mongodb(Server, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
             raise ValueError("`command` must be a command's name or a JSON object") from error
         if not isinstance(command, dict) or next(iter(command), "") not in MONGODB_COMMANDS:
             raise ValueError(f"`command` must begin with one of {', '.join(sorted(MONGODB_COMMANDS))}")
-        if refused := sorted(MONGODB_REFUSED & _names_in(command)):
+        if refused := sorted(MONGODB_FORBIDDEN & _names_in(command)):
             raise ValueError(f"`command` must not have {', '.join(refused)}")
 
 

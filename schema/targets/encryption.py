@@ -16,7 +16,7 @@ TlsCert = Annotated[Pem, Meta(description="Client certificate, and its chain.")]
 TlsKey = Annotated[Pem, Meta(description="Its private key, without a passphrase.")]
 TlsCa = Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")]
 IgnoreTlsErrors = Annotated[bool, Meta(description="Take any certificate, and old TLS and ciphers.")]
-MaybeHost = Annotated[
+OptionalHost = Annotated[
     str,
     Meta(
         max_length=253,
@@ -28,7 +28,7 @@ ConnectionString = Annotated[
 ]
 
 
-def one_address(host: str, connection_string: str) -> None:
+def require_one_address(host: str, connection_string: str) -> None:
     """Exactly one of them says where. Raises ValueError."""
     if bool(host) == bool(connection_string):
         raise ValueError("needs either `host` or `connection_string`")

@@ -9,15 +9,15 @@ EXTRAS: dict[str, tuple[str, str]] = {  # type: (what the probe imports, the ext
     "rabbitmq": ("pamqp", "rabbitmq"),
     "sqlserver": ("pytds", "sqlserver"),
 }
-BESIDE = {"spnego": "ntlm"}  # modules that some monitors of a type need, by the extra that brings them
+MODULE_EXTRAS = {"spnego": "ntlm"}  # modules that some monitors of a type need, by the extra that brings them
 
 
-def lacking(type_: str) -> str:
+def missing_extra(type_: str) -> str:
     """The extra that monitors of this type need and that is not here; empty when there is nothing to install."""
     module, extra = EXTRAS.get(type_, ("", ""))
     return extra if module and find_spec(module) is None else ""
 
 
-def missing(type_: str, module: str) -> str:
+def extra_for_import(type_: str, module: str) -> str:
     """The extra to install where a check of this type could not import this module; empty when none brings it."""
-    return lacking(type_) or BESIDE.get(module, "")
+    return missing_extra(type_) or MODULE_EXTRAS.get(module, "")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.assertions import Assertions, Consequence
+from schema.assertions import Assertions, FailureStatus
 from schema.field_types import Body, Host, Port, Secret
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors
 
@@ -41,7 +41,7 @@ class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     max_offset: (
         Annotated[float, Meta(gt=0, le=86_400_000, description="Milliseconds its clock and ours may differ by.")] | None
     ) = None
-    otherwise: Annotated[Consequence, Meta(description="When they differ by more.")] = Consequence.DEGRADED
+    otherwise: Annotated[FailureStatus, Meta(description="When they differ by more.")] = FailureStatus.DEGRADED
     assertions: Assertions = []
 
 
@@ -95,13 +95,13 @@ class SnmpVersion(StrEnum):
     V3 = "3"
 
 
-NOTHING = "none"
+NO_PROTOCOL = "none"
 
 
 class SnmpAuth(StrEnum):
     """How a user of version 3 shows who asks."""
 
-    NONE = NOTHING
+    NONE = NO_PROTOCOL
     MD5 = "md5"
     SHA = "sha"
     SHA224 = "sha224"
@@ -117,7 +117,7 @@ class SnmpPrivacy(StrEnum):
     Cisco's devices and many others do (Reeder).
     """
 
-    NONE = NOTHING
+    NONE = NO_PROTOCOL
     DES = "des"
     AES = "aes"
     AES192 = "aes192"
@@ -148,7 +148,7 @@ class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
         if self.version is SnmpVersion.V3 and not self.username:
             raise ValueError("version 3 takes a `username`")
         for protocol, password in (("auth", self.auth_password), ("priv", self.priv_password)):
-            if (getattr(self, f"{protocol}_protocol").value != NOTHING) != bool(password):
+            if (getattr(self, f"{protocol}_protocol").value != NO_PROTOCOL) != bool(password):
                 raise ValueError(f"an `{protocol}_protocol` takes an `{protocol}_password`, and the other way round")
         if self.priv_password and not self.auth_password:
             raise ValueError("privacy takes authentication: set `auth_protocol` and `auth_password` too")

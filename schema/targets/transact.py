@@ -10,11 +10,11 @@ import re
 
 QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[(?:[^\]]|\]\])*\]")
 QUOTES = re.compile(r"['\"\[\]]")
-APART = re.compile(r"--|/\*|\*/|[;{}]")  # braces are ODBC's: `{call …}`
+SEPARATORS = re.compile(r"--|/\*|\*/|[;{}]")  # braces are ODBC's: `{call …}`
 WORD = re.compile(r"[A-Za-z_@#][A-Za-z0-9_@#$]*")
 NUMBER = re.compile(r"(?<![A-Za-z0-9_@#])[0-9][A-Za-z0-9_@#$.]*")
 PLAIN_NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+(?:\.[0-9]*)?(?:[eE][0-9]*)?")  # `1DELETE` is a number and a word
-REFUSED = frozenset(
+FORBIDDEN_WORDS = frozenset(
     {
         "ADD",
         "ALTER",
@@ -82,18 +82,18 @@ REFUSED = frozenset(
 NEXT_VALUE = re.compile(r"\bNEXT\s+VALUE\b", re.IGNORECASE)  # a sequence goes on, and no rollback brings it back
 
 
-def must_be_one(query: str) -> None:
+def require_single_statement(query: str) -> None:
     """Raises ValueError for a query that may be more than one statement, or may change something."""
     bare = QUOTED.sub(" ", query).strip().removesuffix(";")
     if QUOTES.search(bare):
         raise ValueError("`query` has a quote that does not end")
-    if APART.search(bare):
+    if SEPARATORS.search(bare):
         raise ValueError("`query` must be one statement without comments and braces")
     if not bare.isascii():
         raise ValueError("`query` must have names with letters beyond ASCII in brackets")
     if any(PLAIN_NUMBER.fullmatch(one) is None for one in NUMBER.findall(bare)):
         raise ValueError("`query` must have a space between a number and a word")
-    if found := sorted(REFUSED.intersection(word.upper() for word in WORD.findall(bare))):
+    if found := sorted(FORBIDDEN_WORDS.intersection(word.upper() for word in WORD.findall(bare))):
         raise ValueError(f"`query` must not have {', '.join(found)} outside of quotes and brackets")
     if NEXT_VALUE.search(bare):
         raise ValueError("`query` must not take the next value of a sequence")

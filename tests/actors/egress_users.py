@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from actors import probes, senders
-from actors.apprise_sandbox.protocol import Call
-from actors.senders import Undelivered
-from actors.senders.kit.sandbox_requests import Errands
+from actors.apprise_sandbox.protocol import SandboxHttpRequest
+from actors.senders import DeliveryError
+from actors.senders.kit.sandbox_requests import SandboxRequests
 from schema.channels import Apprise, ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
-from schema.proxies import Protocol, ProxyConfig
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.targets import (
     Dns,
     Docker,
@@ -46,8 +46,8 @@ from tests.actors.senders.chats import CHATS, chats
 class Kit(NamedTuple):
     """The tools of a worker."""
 
-    watching: probes.Tools
-    telling: senders.Tools
+    watching: probes.ProbeContext
+    telling: senders.SenderContext
 
 
 User = Callable[[Kit, str, int], Awaitable[str]]
@@ -79,8 +79,8 @@ def telling(make_channel: Callable[[str, int], ChannelConfig]) -> User:
 
     async def use(kit: Kit, host: str, port: int) -> str:
         try:
-            await senders.send(make_channel(host, port), given.message(), kit.telling, limit_s=15)
-        except Undelivered as failed:
+            await senders.send(make_channel(host, port), given.message(), kit.telling, timeout_s=15)
+        except DeliveryError as failed:
             return failed.reason
         return "sent"
 
@@ -97,7 +97,7 @@ def paging(name: str) -> User:
     return telling_at(lambda url: alarm_channels.channels_at(url.removesuffix("/x"))[name])
 
 
-def through(protocol: Protocol) -> User:
+def through(protocol: ProxyProtocol) -> User:
     """A check by way of a proxy that is at the host."""
 
     async def use(kit: Kit, host: str, port: int) -> str:
@@ -110,13 +110,13 @@ def through(protocol: Protocol) -> User:
 async def seen(kit: Kit, target: Target, *, detailed: bool = False, **changes: Any) -> str:
     """What a check of the target says."""
     snapshot = make.snapshot(target, timeout_ms=5_000, **changes)
-    return (await probes.outcome_of(make.slot(), snapshot, kit.watching, detailed=detailed)).message
+    return (await probes.run_probe(make.slot(), snapshot, kit.watching, detailed=detailed)).message
 
 
 async def caged(kit: Kit, host: str, port: int) -> str:
     """What any service of Apprise may ask for: a request to an address that nobody looked at."""
-    call = Call("POST", f"http://{bracketed(host)}:{port}/x", [], b"{}")
-    return (await Errands(kit.telling.http).run(call)).trouble
+    call = SandboxHttpRequest("POST", f"http://{bracketed(host)}:{port}/x", [], b"{}")
+    return (await SandboxRequests(kit.telling.http).send(call)).error
 
 
 def mailbox(host: str, port: int) -> Smtp:
@@ -153,7 +153,7 @@ USERS: dict[str, User] = {
     "rdap": checking_at(lambda url: Domain(domain="example.org", rdap_url=url, whois_server="")),
     "whois": checking(lambda h, p: Domain(domain="example.org", rdap_url="", whois_server=h, whois_port=p)),
     "oauth": checking_at(lambda url: Http(url=ELSEWHERE, auth=OAuth2(token_url=url, client_id="c", client_secret="s"))),
-    **{f"proxy, {one}": through(one) for one in Protocol},
+    **{f"proxy, {one}": through(one) for one in ProxyProtocol},
     "webhook": telling_at(lambda url: Webhook(url=url)),
     "slack": telling_at(lambda url: Slack(webhook_url=url)),
     "discord": telling_at(lambda url: Discord(webhook_url=url)),

@@ -3,15 +3,15 @@
 import asyncio
 from itertools import chain
 
-from actors.batching import HURRY_S, Flusher
+from actors.batching import URGENT_WINDOW_S, Batcher
 
 
 class Away(Exception):  # noqa: N818  # what a sink that is away raises
     pass
 
 
-def flusher(sink, **changes) -> Flusher[int]:
-    made = Flusher(sink, **{"every_s": 30.0, "most": 10, "patient_with": (Away,), **changes})
+def flusher(sink, **changes) -> Batcher[int]:
+    made = Batcher(sink, **{"every_s": 30.0, "most": 10, "patient_with": (Away,), **changes})
     made.start()
     return made
 
@@ -26,7 +26,7 @@ async def test_what_matters_takes_everything_that_waits_along():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group))
     made.add(1)
-    made.add(2, at_once=True)
+    made.add(2, urgent=True)
     await until(lambda: groups == [[1, 2]])
     await made.close()
 
@@ -34,11 +34,11 @@ async def test_what_matters_takes_everything_that_waits_along():
 async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group), pace_s=600.0)
-    made.add(1, at_once=True)
+    made.add(1, urgent=True)
     await until(lambda: groups == [[1]])
     for number in (2, 3):
-        made.add(number, at_once=True)
-        await asyncio.sleep(2 * HURRY_S)
+        made.add(number, urgent=True)
+        await asyncio.sleep(2 * URGENT_WINDOW_S)
     assert groups == [[1]]
     await made.close()  # waits for no company
     assert groups == [[1], [2, 3]]
@@ -47,7 +47,7 @@ async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
 async def test_a_full_group_waits_for_no_pace():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group), pace_s=600.0)
-    made.add(0, at_once=True)
+    made.add(0, urgent=True)
     await until(lambda: groups == [[0]])
     for number in range(10):
         made.add(number)
@@ -90,8 +90,8 @@ async def test_nothing_is_lost_while_the_sink_is_away():
 
 async def test_beyond_its_limit_the_oldest_go_and_are_counted():
     groups: list[list[int]] = []
-    made: Flusher[int] = Flusher(lambda group: _note(groups, group), every_s=9, most=10, patient_with=())
-    made.kept = 3
+    made: Batcher[int] = Batcher(lambda group: _note(groups, group), max_wait_s=9, max_size=10, retry_on=())
+    made.max_pending = 3
     for number in range(5):
         made.add(number)
     made.start()
@@ -149,8 +149,8 @@ async def test_the_end_does_not_wait_for_a_sink_that_never_comes_back():
 
     made = flusher(sink, every_s=0.01)
     made.add(1)
-    await made.close(within_s=0.05)
-    assert made.oldest_s() > 0
+    await made.close(timeout_s=0.05)
+    assert made.oldest_age_s() > 0
 
 
 async def test_how_long_the_oldest_item_waits_is_known():
@@ -160,9 +160,9 @@ async def test_how_long_the_oldest_item_waits_is_known():
         await gate.wait()
 
     made = flusher(sink, every_s=0.01)
-    assert made.oldest_s() == 0
+    assert made.oldest_age_s() == 0
     made.add(1)
-    await until(lambda: made.oldest_s() > 0.1)
+    await until(lambda: made.oldest_age_s() > 0.1)
     gate.set()
-    await until(lambda: made.oldest_s() == 0)
+    await until(lambda: made.oldest_age_s() == 0)
     await made.close()

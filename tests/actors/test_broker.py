@@ -15,7 +15,7 @@ from tests import make
 
 @pytest.fixture
 def made(settings):
-    made = broker.make(settings)
+    made = broker.make_broker(settings)
     yield made
     made.close()
 
@@ -53,10 +53,10 @@ async def test_an_acknowledged_job_leaves_nothing_behind(queue, working, made):
 
 
 async def test_a_waiting_job_has_an_age(queue):
-    assert await queues.age_s("check") == 0
+    assert await queues.oldest_age_s("check") == 0
     await queues.put(CheckBatch([make.slot()]))
     assert await queues.depth("check") == 1
-    assert await queues.age_s("check") >= 0
+    assert await queues.oldest_age_s("check") >= 0
 
 
 def test_dramatiq_still_has_what_the_waking_consumer_leans_on(made):
@@ -66,7 +66,7 @@ def test_dramatiq_still_has_what_the_waking_consumer_leans_on(made):
 
 
 async def test_what_a_dead_worker_had_in_hand_goes_to_another(queue, settings):
-    dead, alive = broker.make(settings), broker.make(settings)
+    dead, alive = broker.make_broker(settings), broker.make_broker(settings)
     for one in (dead, alive):
         one.heartbeat_timeout = 100
         one.declare_queue("check")
@@ -82,7 +82,7 @@ async def test_what_a_dead_worker_had_in_hand_goes_to_another(queue, settings):
 
 
 def test_dramatiq_still_reads_its_restart_delay_where_we_set_it(made):
-    assert dramatiq.worker.CONSUMER_RESTART_DELAY_SECS == broker.RESTART_S
+    assert dramatiq.worker.CONSUMER_RESTART_DELAY_SECS == broker.CONSUMER_RESTART_S
     assert "CONSUMER_RESTART_DELAY_SECS" in dramatiq.worker.ConsumerThread.run.__code__.co_names
 
 

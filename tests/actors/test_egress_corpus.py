@@ -9,11 +9,11 @@ import pytest
 
 from actors import probes
 from actors.senders.kit import context
-from app.security.network.egress import Egress, Refused
-from app.security.network.resolver import Names
+from app.security.network.egress import Egress, EgressDenied
+from app.security.network.resolver import Resolver
 from app.settings import Settings
 from schema import channels, targets
-from schema.proxies import Protocol, ProxyConfig
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.settings import EgressPolicy
 from schema.targets import Http, Website
 from schema.targets.http import OAuth2
@@ -38,13 +38,13 @@ PORT = 9
 
 @pytest.fixture
 async def kit(settings: Settings) -> AsyncIterator[Kit]:
-    async with opened(settings, Names()) as made:
+    async with opened(settings, Resolver()) as made:
         yield made
 
 
 @asynccontextmanager
-async def opened(settings: Settings, names: Names) -> AsyncIterator[Kit]:
-    made = Kit(await probes.open_tools(settings, names=names), context.opened(names))
+async def opened(settings: Settings, names: Resolver) -> AsyncIterator[Kit]:
+    made = Kit(await probes.open_probe_context(settings, names=names), context.make_context(names))
     try:
         yield made
     finally:
@@ -53,8 +53,8 @@ async def opened(settings: Settings, names: Names) -> AsyncIterator[Kit]:
 
 
 def follow(kit: Kit, **policy: object) -> None:
-    for door in (kit.watching.doors() | kit.telling.doors()).values():
-        door.follow(EgressPolicy(**policy))  # type: ignore[arg-type]  # fields of a policy
+    for door in (kit.watching.egress_by_setting() | kit.telling.egress_by_setting()).values():
+        door.use_policy(EgressPolicy(**policy))  # type: ignore[arg-type]  # fields of a policy
 
 
 def is_refused(words: str) -> bool:
@@ -104,7 +104,7 @@ async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings:
     looks = iter(["93.184.215.14"])
     async with (
         serving(answering()) as target,
-        opened(settings, Names(lambda _: (next(looks, "127.0.0.1"),), kept_s=0)) as kit,
+        opened(settings, Resolver(lambda _: (next(looks, "127.0.0.1"),), cache_s=0)) as kit,
     ):
         follow(kit, private=False)
         await USERS[name](kit, "turncoat.example", target.port)
@@ -119,7 +119,7 @@ async def test_a_fault_of_ours_in_a_lookup_is_never_the_servers(settings: Settin
     def trip(host: str) -> tuple[str, ...]:
         raise KeyError(host)
 
-    async with opened(settings, Names(trip)) as kit:
+    async with opened(settings, Resolver(trip)) as kit:
         words = await USERS[name](kit, "server.example", PORT)
     assert words == "a fault in Watchkeeper (KeyError); its log has more"
 
@@ -165,8 +165,8 @@ def test_an_address_is_of_the_web_and_holds_no_credentials(kind: type, field: st
 
 
 async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
-    kit.telling.doors()["egress.webhooks"].follow(EgressPolicy(private=False))
-    kit.watching.doors()["egress.oauth"].follow(EgressPolicy(private=False))
+    kit.telling.egress_by_setting()["egress.webhooks"].use_policy(EgressPolicy(private=False))
+    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(private=False))
     async with serving(answering()) as target:
         said = {name: await USERS[name](kit, "127.0.0.1", target.port) for name in ("http", "oauth", "webhook", "ntfy")}
     assert {name: is_refused(words) for name, words in said.items()} == {
@@ -178,9 +178,9 @@ async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
 
 
 async def test_on_the_way_to_a_token_a_proxy_is_reached_by_the_policy_of_checks(kit: Kit) -> None:
-    kit.watching.doors()["egress.oauth"].follow(EgressPolicy(private=False))
+    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(private=False))
     auth = OAuth2(token_url="http://93.184.215.14/", client_id="c", client_secret="s")
-    proxy = ProxyConfig(protocol=Protocol.SOCKS5, host="127.0.0.1", port=PORT)
+    proxy = ProxyConfig(protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=PORT)
     words = await seen(kit, Http(url="http://93.184.215.14/", auth=auth, proxy_id="some"), proxy=proxy)
     assert words == "the proxy can't be reached: connection refused"
 
@@ -206,6 +206,6 @@ def test_the_narrowest_network_decides(
 def lets_through(door: Egress, address: str) -> bool:
     try:
         door.check(address)
-    except Refused:
+    except EgressDenied:
         return False
     return True

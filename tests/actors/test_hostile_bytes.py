@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings as examples, strategies as st
 from msgspec import Struct, structs
 
-from actors.probes import Tools, open_tools, outcome_of
+from actors.probes import ProbeContext, open_probe_context, run_probe
 from app import db
 from app.security.secrets import sealing
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
-from schema.heartbeats import key_of
-from schema.jobs import Outcome
+from schema.heartbeats import heartbeat_key
+from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import TARGETS
@@ -38,7 +38,7 @@ ENDED = b'HTTP/1.1 200 OK\r\n\r\n{"events": [{"eventAction": "expiration", "even
 JSON = (b'HTTP/1.1 200 OK\r\n\r\n{"a": "\\ud800', b'HTTP/1.1 500 No\r\n\r\n{"message": "\\u0000')
 
 pytestmark = pytest.mark.timeout(300)
-Keep = Callable[[Outcome], list[Any]]
+Keep = Callable[[CheckOutcome], list[Any]]
 
 
 class Talk(Struct, frozen=True):
@@ -54,7 +54,7 @@ class Talk(Struct, frozen=True):
     udp: bool = False
 
 
-Ask = Callable[[Talk, list[bytes]], Outcome]
+Ask = Callable[[Talk, list[bytes]], CheckOutcome]
 
 
 def local(type_: str, *starts: bytes, first: bool = False, udp: bool = False, **more: Any) -> Talk:
@@ -144,20 +144,20 @@ def answering(sent: list[bytes], *, first: bool) -> Script:
     return script
 
 
-async def outcome(talk: Talk, sent: list[bytes], tools: Tools) -> Outcome:
+async def outcome(talk: Talk, sent: list[bytes], tools: ProbeContext) -> CheckOutcome:
     """What one check of a server that answers so comes to."""
     serving = datagrams(lambda _: sent) if talk.udp else talking(answering(sent, first=talk.first))
     async with serving as port:
         target = msgspec.convert(talk.config(port), TARGETS[talk.type])
         snapshot = make.snapshot(target, timeout_ms=TIMEOUT_MS)
-        return await outcome_of(make.slot(early=True), snapshot, tools, detailed=True)
+        return await run_probe(make.slot(early=True), snapshot, tools, detailed=True)
 
 
 @pytest.fixture
 def ask(settings) -> Iterator[Ask]:
     """Checks a server that answers so; hypothesis calls it again and again, so the loop is the fixture's own."""
     with asyncio.Runner() as runner:
-        tools = runner.run(open_tools(settings))
+        tools = runner.run(open_probe_context(settings))
         yield lambda talk, sent: runner.run(outcome(talk, sent, tools))
         runner.run(tools.close())
 
@@ -169,14 +169,16 @@ def kept(database) -> Iterator[Keep]:
     async def begin() -> dict[int, Snapshot]:
         await db.start(database)
         sealing.prepare(database)
-        plans = [plan for name in ("odd", "good") for plan in (await monitors.add(make.monitor(name=name))).plans]
-        return {one.series: one for one in await series.snapshots([plan.series for plan in plans])}
+        plans = [
+            plan for name in ("odd", "good") for plan in (await monitors.create(make.monitor(name=name))).schedules
+        ]
+        return {one.series: one for one in await series.list_snapshots([plan.series for plan in plans])}
 
-    async def keep(known: dict[int, Snapshot], odd: Outcome, at_ms: int) -> list[Any]:
+    async def keep(known: dict[int, Snapshot], odd: CheckOutcome, at_ms: int) -> list[Any]:
         first, second = sorted(known)
         batch = [structs.replace(odd, series=first, at_ms=at_ms), make.outcome(series=second, at_ms=at_ms)]
-        await results.absorb(make.results(*batch), known, at_ms)
-        keys = [key_of(one.series, one.at_ms) for one in batch]
+        await results.store_results(make.results(*batch), known, at_ms)
+        keys = [heartbeat_key(one.series, one.at_ms) for one in batch]
         return await db.rows(
             "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN details d ON d.id = h.id"
             " WHERE h.id IN (?1, ?2) ORDER BY h.id",
@@ -216,17 +218,17 @@ def is_fit(leaf: Any) -> bool:
     return not isinstance(leaf, int) or WHOLE[0] <= leaf <= WHOLE[1]
 
 
-def hold(found: Outcome) -> None:
+def hold(found: CheckOutcome) -> None:
     """An outcome that anybody takes."""
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Outcome).series == found.series
+    assert msgspec.json.decode(msgspec.json.encode(found), type=CheckOutcome).series == found.series
     assert is_plain(found.message)
     assert len(found.message) <= MESSAGE
     assert "a fault in Watchkeeper" not in found.message
     assert found.message or found.code
     assert all(is_fit(leaf) for leaf in leaves(found.detail))
     assert len(msgspec.json.encode(found.detail)) <= DETAIL_BYTES
-    if found.ends:
-        assert is_plain(found.ends.name + found.ends.issuer + found.ends.identity)
+    if found.expiring:
+        assert is_plain(found.expiring.name + found.expiring.issuer + found.expiring.identity)
 
 
 def test_every_type_that_asks_a_server_is_among_them():

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from actors import senders
-from actors.notify import Desk
+from actors.notify import Notifier
 from app import db, due_set
 from app.security.secrets import sealing
 from app.store.alerting import channel_health, channels, delivery_queue
@@ -34,20 +34,20 @@ AWAY = {
 class Hour:
     """Time goes on in steps; in each of them the sweeper's finds are worked off."""
 
-    def __init__(self, desk: Desk, clock: Any, known: dict[int, Snapshot]) -> None:
+    def __init__(self, desk: Notifier, clock: Any, known: dict[int, Snapshot]) -> None:
         self._desk, self._clock, self._known = desk, clock, known
 
     async def passes(self, seconds: int = HOUR_S, step_s: int = 20) -> None:
         """That much of it."""
         for _ in range(0, seconds, step_s):
             self._clock.shift(step_s)
-            await self._work_off(await delivery_queue.due(due_set.now_ms()))
+            await self._work_off(await delivery_queue.due_deliveries(due_set.now_ms()))
 
     async def changes(self, outcome: Any) -> None:
         """A monitor changes its mind, and whoever has to be told of it is."""
         (no,) = self._known
         made = outcome(series=no, at_ms=due_set.now_ms())
-        absorbed = await results.absorb(make.results(made), self._known, due_set.now_ms())
+        absorbed = await results.store_results(make.results(made), self._known, due_set.now_ms())
         await self._work_off(absorbed.deliveries)
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
@@ -74,11 +74,11 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
     """A monitor that tells two channels: one is well, the other is on the free port."""
     sealing.prepare(store)
     hooks = [make.webhook(url=url) for url in (well.url, f"http://127.0.0.1:{free_port}")]
-    ids = [(await channels.add(make.channel(hook))).id for hook in hooks]
-    changed = await monitors.add(make.monitor(notification_channel_ids=ids))
-    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
-    tools = await senders.open_tools(store)
-    desk = Desk(tools, "https://watch.example", limit_s=0.2)
+    ids = [(await channels.create(make.channel(hook))).id for hook in hooks]
+    changed = await monitors.create(make.monitor(notification_channel_ids=ids))
+    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
+    tools = await senders.open_context(store)
+    desk = Notifier(tools, "https://watch.example", timeout_s=0.2)
     yield Hour(desk, clock, known)
     await desk.close(5)
     await tools.close()
@@ -108,7 +108,9 @@ async def test_a_channel_that_is_away_for_an_hour_is_told_once_when_it_is_back(h
         await hour.changes(make.down)
         assert told(well) == ["monitor.down"]  # at once, whatever the other does
         await hour.passes()
-        assert (await channel_health.count(due_set.now_ms())).resting + len(await rows("state = 'pending'")) > 0
+        assert (await channel_health.count_unhealthy(due_set.now_ms())).circuit_open + len(
+            await rows("state = 'pending'")
+        ) > 0
         if order:
             assert len(sick.arrivals) < 40  # it was left alone in between
             sick.answer()

@@ -8,13 +8,13 @@ from structlog.testing import capture_logs
 from actors import housekeeping
 from app import db, queue as queues, tasks
 from app.security.secrets import sealing
-from app.store.history.retention import Keep
+from app.store.history.retention import RetentionPeriods
 from app.store.identity import login_failures
 from app.store.system import checkpoints
 from app.store.tables.rollups import HOURLY, rollup_key
 from app.store.transactions import monitors
 from schema.field_types import MASK
-from schema.login_attempts import Attempt, Proof
+from schema.login_attempts import CredentialKind, LoginAttempt
 from schema.targets import Push
 from tests import make
 from tests.app.store import past
@@ -22,16 +22,16 @@ from tests.app.store.past import DAY, HOUR, START
 
 
 async def test_the_office_is_held_by_one_and_prolonged_by_it(queue):
-    assert await housekeeping.leads("first")
-    assert not await housekeeping.leads("second")
-    assert await housekeeping.leads("first")
-    assert await queues.client().pttl(housekeeping.LEADER) > housekeeping.TERM_MS - 10_000
+    assert await housekeeping.hold_leadership("first")
+    assert not await housekeeping.hold_leadership("second")
+    assert await housekeeping.hold_leadership("first")
+    assert await queues.client().pttl(housekeeping.LEADER_KEY) > housekeeping.LEASE_MS - 10_000
 
 
 async def test_the_office_falls_to_another_when_its_term_has_ended(queue):
-    assert await housekeeping.leads("first", term_ms=1)
+    assert await housekeeping.hold_leadership("first", lease_ms=1)
     await asyncio.sleep(0.02)
-    assert await housekeeping.leads("second")
+    assert await housekeeping.hold_leadership("second")
 
 
 async def test_a_round_rolls_prunes_and_forgets(store):
@@ -40,72 +40,72 @@ async def test_a_round_rolls_prunes_and_forgets(store):
         await past.beats(no, past.slots(no, START, START + 3 * HOUR))
     await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 2", START)
     with capture_logs() as logs:
-        await housekeeping.tidy(START + 20 * HOUR, Keep(beats_days=0))
-    assert await checkpoints.read(checkpoints.ROLLED) == START + 19 * HOUR
+        await housekeeping.run_once(START + 20 * HOUR, RetentionPeriods(heartbeat_days=0))
+    assert await checkpoints.get(checkpoints.ROLLED) == START + 19 * HOUR
     assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
     assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
 
 async def test_a_round_seals_push_tokens_that_an_older_version_stored_open(store):
     sealing.prepare(store)
-    added = (await monitors.add(make.monitor(Push(token="a-token-of-an-older-version", grace=7)))).monitor
+    added = (await monitors.create(make.monitor(Push(token="a-token-of-an-older-version", grace=7)))).monitor
     plain = '{"type":"push","token":"a-token-of-an-older-version","grace":7}'
     await db.rows("UPDATE monitors SET config = ?2 WHERE id = ?1", added.id, plain)
-    assert (await monitors.read(added.id)).config == Push(token=MASK, grace=7)
+    assert (await monitors.get(added.id)).config == Push(token=MASK, grace=7)
     for _ in range(2):
-        await housekeeping.tidy(START)
+        await housekeeping.run_once(START)
     (row,) = await db.rows("SELECT config, version FROM monitors")
     assert "older" not in row["config"]
-    assert (await monitors.push_token(added.id), row["version"]) == ("a-token-of-an-older-version", 1)
-    assert (await monitors.pushed("a-token-of-an-older-version")) is not None
+    assert (await monitors.get_push_token(added.id), row["version"]) == ("a-token-of-an-older-version", 1)
+    assert (await monitors.find_by_push_token("a-token-of-an-older-version")) is not None
 
 
 async def test_a_round_without_work_says_nothing(store):
     with capture_logs() as logs:
-        await housekeeping.tidy(START)
+        await housekeeping.run_once(START)
     assert logs == []
 
 
 async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(store, queue):
     await past.series(1, (START, DAY))
-    work = asyncio.create_task(housekeeping.housekeeping(store))
+    work = asyncio.create_task(housekeeping.run_housekeeping(store))
     async with asyncio.timeout(30):
-        while not await checkpoints.read(checkpoints.ROLLED):
+        while not await checkpoints.get(checkpoints.ROLLED):
             await asyncio.sleep(0.02)
-    await tasks.end(work)
-    assert await queues.client().get(housekeeping.LEADER) is None
+    await tasks.cancel(work)
+    assert await queues.client().get(housekeeping.LEADER_KEY) is None
 
 
 async def test_who_does_not_lead_does_nothing(store, queue):
     await past.series(1, (START, DAY))
-    await housekeeping.leads("somebody else")
-    await housekeeping._round("me")
-    assert await checkpoints.read(checkpoints.ROLLED) == 0
+    await housekeeping.hold_leadership("somebody else")
+    await housekeeping._run_round("me")
+    assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
 async def test_what_redis_refuses_is_put_off_until_the_next_round(store, settings):
     await queues.start(dataclasses.replace(settings, redis_url="unix:///nowhere/valkey.sock"))
     with capture_logs() as logs:
-        await housekeeping._round("me")
+        await housekeeping._run_round("me")
     await queues.stop()
     assert [line["event"] for line in logs] == ["housekeeping.put_off"]
-    assert await checkpoints.read(checkpoints.ROLLED) == 0
+    assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
 async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(store, queue):
     await past.series(1, (START, DAY))
-    await checkpoints.move(checkpoints.ROLLED, START + HOUR)
+    await checkpoints.save(checkpoints.ROLLED, START + HOUR)
     unreadable = b"\x01"
     await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)
     with capture_logs() as logs:
-        await housekeeping._round("me")
+        await housekeeping._run_round("me")
     assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.failed", "error")]
 
 
 async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):
-    guess = Attempt(Proof.PASSWORD, "fingerprint", "192.0.2.1")
-    await login_failures.add(guess, START, START + 60_000)
-    await housekeeping.tidy(START + 60_000)
+    guess = LoginAttempt(CredentialKind.PASSWORD, "fingerprint", "192.0.2.1")
+    await login_failures.add_failure(guess, START, START + 60_000)
+    await housekeeping.run_once(START + 60_000)
     assert len(await db.rows("SELECT id FROM attempts")) == 1
-    await housekeeping.tidy(START + 60_001)
+    await housekeeping.run_once(START + 60_001)
     assert len(await db.rows("SELECT id FROM attempts")) == 0

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from actors.ingest import BLIND_MS, Clerk
+from actors.ingest import RECHECK_UNKNOWN_MS, ResultWriter
 from actors.snapshots import Snapshots
 from app import db, due_set, queue
 from app.security.secrets import sealing
 from app.store.transactions import monitors, results
 from schema.heartbeat_texts import NOT_CHECKED, PUSHED, STARTED
-from schema.heartbeats import EPOCH_MS, key_of, slot_of
-from schema.jobs import Outcome
+from schema.heartbeats import EPOCH_MS, heartbeat_key, slot_of_key
+from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -23,77 +23,77 @@ DAY_S = 86_400
 async def nightly(store, queue) -> int:
     """A push monitor that reports once a day; its series."""
     sealing.prepare(store)
-    plan = (await monitors.add(make.monitor(Push(grace=3_600), interval=DAY_S))).plans[0]
-    await due_set.built()
-    await due_set.put([plan])
+    plan = (await monitors.create(make.monitor(Push(grace=3_600), interval=DAY_S))).schedules[0]
+    await due_set.mark_built()
+    await due_set.put_series([plan])
     return plan.series
 
 
-async def ingested(*outcomes: Outcome) -> int:
+async def ingested(*outcomes: CheckOutcome) -> int:
     """Ingest, and when the series is due then."""
-    await Clerk(Snapshots()).ingest(make.results(*outcomes))
+    await ResultWriter(Snapshots()).ingest(make.results(*outcomes))
     return await due_set.oldest_due_ms()
 
 
 async def test_a_report_brings_a_look_before_the_next_slot(nightly):
     look = due_set.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, look_ms=look)
+    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     assert await ingested(report) == look
     assert await ingested(report) == look
 
 
 async def test_a_report_that_comes_twice_brings_its_look_all_the_same(nightly):
     look = due_set.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, look_ms=look)
+    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     await ingested(report)
-    await due_set.put([(await monitors.plans())[0]], first_at_ms=look + 60_000)
+    await due_set.put_series([(await monitors.list_schedules())[0]], first_at_ms=look + 60_000)
     assert await ingested(report) == look
 
 
 async def test_a_push_monitor_nobody_could_look_at_is_looked_at_again_soon(nightly):
-    unknown = make.outcome(series=nightly, at_ms=due_set.now_ms(), seen=Status.UNKNOWN, code=0)
-    assert await ingested(unknown) <= due_set.now_ms() + BLIND_MS
+    unknown = make.outcome(series=nightly, at_ms=due_set.now_ms(), status=Status.UNKNOWN, code=0)
+    assert await ingested(unknown) <= due_set.now_ms() + RECHECK_UNKNOWN_MS
 
 
 async def test_a_start_while_late_brings_no_retry(nightly):
-    late = make.outcome(series=nightly, at_ms=due_set.now_ms(), seen=Status.PENDING, code=0, early=True)
+    late = make.outcome(series=nightly, at_ms=due_set.now_ms(), status=Status.PENDING, code=0, early=True)
     await ingested(late)
-    await due_set.put(await monitors.plans(), first_at_ms=due_set.now_ms() + 3_000_000)
-    start = make.outcome(series=nightly, at_ms=due_set.now_ms() + 5, seen=Status.UNKNOWN, code=STARTED, early=True)
+    await due_set.put_series(await monitors.list_schedules(), first_at_ms=due_set.now_ms() + 3_000_000)
+    start = make.outcome(series=nightly, at_ms=due_set.now_ms() + 5, status=Status.UNKNOWN, code=STARTED, early=True)
     assert await ingested(start) > due_set.now_ms() + 2_000_000
 
 
 async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
     sealing.prepare(store)
-    router = await monitors.add(make.monitor(name="Router", interval=DAY_S))
-    child = await monitors.add(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
+    router = await monitors.create(make.monitor(name="Router", interval=DAY_S))
+    child = await monitors.create(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
     later = due_set.now_ms() + 3_000_000
-    await due_set.built()
-    await due_set.put([*router.plans, *child.plans], first_at_ms=later)
+    await due_set.mark_built()
+    await due_set.put_series([*router.schedules, *child.schedules], first_at_ms=later)
     now = due_set.now_ms()
-    assert await ingested(make.outcome(series=child.plans[0].series, at_ms=now)) == later
-    assert await ingested(make.down(series=child.plans[0].series, at_ms=now + 1)) < later
-    assert [series for series, _ in await due_set.late(-60_000)] == [router.plans[0].series]
+    assert await ingested(make.outcome(series=child.schedules[0].series, at_ms=now)) == later
+    assert await ingested(make.down(series=child.schedules[0].series, at_ms=now + 1)) < later
+    assert [series for series, _ in await due_set.list_late(-60_000)] == [router.schedules[0].series]
 
 
 @pytest.fixture
 async def many(store, queue) -> list[int]:
     """Five monitors, as series."""
     sealing.prepare(store)
-    await due_set.built()
-    return [(await monitors.add(make.monitor(name=f"web {number}"))).plans[0].series for number in range(5)]
+    await due_set.mark_built()
+    return [(await monitors.create(make.monitor(name=f"web {number}"))).schedules[0].series for number in range(5)]
 
 
 async def test_batches_that_wait_are_written_together(many, monkeypatch):
     transactions = []
-    absorb = results.absorb
+    absorb = results.store_results
 
     async def counted(batch, known, now_ms):
         transactions.append(len(batch.outcomes))
         return await absorb(batch, known, now_ms)
 
-    monkeypatch.setattr(results, "absorb", counted)
-    clerk = Clerk(Snapshots())
+    monkeypatch.setattr(results, "store_results", counted)
+    clerk = ResultWriter(Snapshots())
     await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
     assert transactions == [1, 4]
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
@@ -104,8 +104,8 @@ async def test_when_they_can_not_be_written_each_of_them_says_so(many, monkeypat
         await asyncio.sleep(0)
         raise OSError("database is locked")
 
-    monkeypatch.setattr(results, "absorb", locked)
-    clerk = Clerk(Snapshots())
+    monkeypatch.setattr(results, "store_results", locked)
+    clerk = ResultWriter(Snapshots())
     told = await asyncio.gather(
         *(clerk.ingest(make.results(make.outcome(series=one))) for one in many), return_exceptions=True
     )
@@ -116,7 +116,7 @@ async def test_when_they_can_not_be_written_each_of_them_says_so(many, monkeypat
 
 
 async def test_one_that_is_given_up_takes_nobody_along(many):
-    clerk = Clerk(Snapshots())
+    clerk = ResultWriter(Snapshots())
     ingesting = [asyncio.create_task(clerk.ingest(make.results(make.outcome(series=one)))) for one in many]
     await asyncio.sleep(0)
     ingesting[2].cancel()
@@ -127,10 +127,10 @@ async def test_one_that_is_given_up_takes_nobody_along(many):
 
 async def test_the_same_late_slot_twice_in_one_transaction_is_one_heartbeat(many):
     series, at_ms = many[0], due_set.now_ms()
-    await Clerk(Snapshots()).ingest(make.results(make.outcome(series=series, at_ms=at_ms)))
+    await ResultWriter(Snapshots()).ingest(make.results(make.outcome(series=series, at_ms=at_ms)))
     late = make.outcome(series=series, at_ms=at_ms - 60_000)
-    given_up = make.outcome(series=series, at_ms=at_ms - 60_000, seen=Status.UNKNOWN, code=NOT_CHECKED)
-    await Clerk(Snapshots()).ingest(make.results(given_up, late, late))
+    given_up = make.outcome(series=series, at_ms=at_ms - 60_000, status=Status.UNKNOWN, code=NOT_CHECKED)
+    await ResultWriter(Snapshots()).ingest(make.results(given_up, late, late))
     found = await db.rows("SELECT code FROM heartbeats ORDER BY id")
     assert [row["code"] for row in found] == [200, 200]
 
@@ -147,10 +147,10 @@ POISONS = {
 async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, poison):
     bad = make.down(series=many[2], **{"at_ms": due_set.now_ms(), "early": True, **poison})
     good = [make.outcome(series=one, at_ms=due_set.now_ms()) for one in many if one != many[2]]
-    clerk = Clerk(Snapshots())
+    clerk = ResultWriter(Snapshots())
     await asyncio.gather(*(clerk.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
     found = await db.rows("SELECT id, status FROM heartbeats")
-    stored = {slot_of(row["id"])[0]: Status(row["status"]) for row in found}
+    stored = {slot_of_key(row["id"])[0]: Status(row["status"]) for row in found}
     assert [stored.get(one) for one in many if one != many[2]] == [Status.UP] * 4
     assert stored.get(many[2]) in {None, Status.UNKNOWN, Status.DOWN}  # SQLite can store what PostgreSQL can't
     if stored.get(many[2]) is Status.UNKNOWN:
@@ -160,24 +160,24 @@ async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, p
 
 async def test_a_gap_that_cannot_be_stored_keeps_no_result_from_it(many):
     gaps = [make.gap(series=many[0], reason="\ud800"), make.gap(series=many[1])]
-    await Clerk(Snapshots()).ingest(make.results(make.outcome(series=many[2]), gaps=gaps))
+    await ResultWriter(Snapshots()).ingest(make.results(make.outcome(series=many[2]), gaps=gaps))
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] >= 1
     assert [row["series"] for row in await db.rows("SELECT DISTINCT series FROM gaps")] == [many[1]]
 
 
 def range_of(series: int) -> tuple[int, int]:
     """The keys that its heartbeats have."""
-    return key_of(series, EPOCH_MS), key_of(series + 1, EPOCH_MS)
+    return heartbeat_key(series, EPOCH_MS), heartbeat_key(series + 1, EPOCH_MS)
 
 
 async def test_a_real_result_ends_staleness_and_an_invented_one_does_not(many):
-    await due_set.put(await monitors.plans(), first_at_ms=due_set.now_ms() - 1)
-    claimed = (await due_set.claim(100)).slots
+    await due_set.put_series(await monitors.list_schedules(), first_at_ms=due_set.now_ms() - 1)
+    claimed = (await due_set.claim_due(100)).slots
     await queue.client().zadd("wk:stale_at", {str(slot.series): 1 for slot in claimed})
     for slot, code in zip(claimed, (200, NOT_CHECKED), strict=False):
         seen = Status.UNKNOWN if code == NOT_CHECKED else Status.UP
-        await Clerk(Snapshots()).ingest(
-            make.results(make.outcome(series=slot.series, at_ms=slot.at_ms, code=code, seen=seen))
+        await ResultWriter(Snapshots()).ingest(
+            make.results(make.outcome(series=slot.series, at_ms=slot.at_ms, code=code, status=seen))
         )
-    assert claimed[0].series not in await due_set.stale()
-    assert claimed[1].series in await due_set.stale()
+    assert claimed[0].series not in await due_set.list_stale()
+    assert claimed[1].series in await due_set.list_stale()

@@ -26,17 +26,21 @@ class Text(msgspec.Struct):
 
 def read_from_a_file(raw: bytes, tmp_path) -> Any:
     (tmp_path / "checks.json").write_bytes(raw)
-    return check.read(str(tmp_path / "checks.json"))
+    return check.read_checks(str(tmp_path / "checks.json"))
 
 
 READERS: dict[str, tuple[Any, Callable[..., Any], Any]] = {
-    "mqtt": ({"a": "ü"}, lambda raw, _: mqtt.value_in(raw, "a"), "ü"),
-    "rabbitmq": ({"reason": "ü"}, lambda raw, _: rabbitmq.reason_of(503, raw), "ü"),
-    "docker": ({"State": {"Status": "ü"}}, lambda raw, _: docker._state(Docker(container="x"), 200, raw).status, "ü"),
-    "oauth2": ({"access_token": "t"}, lambda raw, _: oauth.granted_by(200, raw).access_token, "t"),
-    "a sender's reply": ({"error": "ü"}, lambda raw, _: retry_after.json_of(raw), {"error": "ü"}),
-    "an OpenID provider": ({"issuer": "ü"}, lambda raw, _: oidc_client._object(200, raw), {"issuer": "ü"}),
-    "the API's bodies": ({"text": "ü"}, lambda raw, _: bodies.decoded(raw, Text), Text("ü")),
+    "mqtt": ({"a": "ü"}, lambda raw, _: mqtt.payload_value(raw, "a"), "ü"),
+    "rabbitmq": ({"reason": "ü"}, lambda raw, _: rabbitmq.failure_reason(503, raw), "ü"),
+    "docker": (
+        {"State": {"Status": "ü"}},
+        lambda raw, _: docker._parse_state(Docker(container="x"), 200, raw).status,
+        "ü",
+    ),
+    "oauth2": ({"access_token": "t"}, lambda raw, _: oauth.parse_token_response(200, raw).access_token, "t"),
+    "a sender's reply": ({"error": "ü"}, lambda raw, _: retry_after.json_object(raw), {"error": "ü"}),
+    "an OpenID provider": ({"issuer": "ü"}, lambda raw, _: oidc_client._json_object(200, raw), {"issuer": "ü"}),
+    "the API's bodies": ({"text": "ü"}, lambda raw, _: bodies.decode_body(raw, Text), Text("ü")),
     "a file of checks": ([{"plugin_type": "ü"}], read_from_a_file, [{"plugin_type": "ü"}]),
 }
 
@@ -49,4 +53,4 @@ def test_every_reader_knows_marks_and_wide_characters(reader, encoding, tmp_path
 
 
 def test_a_mark_before_a_message_that_is_no_json_is_not_part_of_it():
-    assert mqtt.value_in(b"\xef\xbb\xbfopen", "") == "open"
+    assert mqtt.payload_value(b"\xef\xbb\xbfopen", "") == "open"

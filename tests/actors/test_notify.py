@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from actors import senders
-from actors.notify import Desk
+from actors.notify import Notifier
 from app import db, due_set
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
@@ -20,8 +20,8 @@ from tests.receiver import Order, receiving
 @pytest.fixture
 async def desk(store, queue):
     sealing.prepare(store)
-    tools = await senders.open_tools(store)
-    desk = Desk(tools, "https://watch.example")
+    tools = await senders.open_context(store)
+    desk = Notifier(tools, "https://watch.example")
     yield desk
     await desk.close(5)
     await tools.close()
@@ -29,15 +29,15 @@ async def desk(store, queue):
 
 async def owed(url: str, *, flips: int = 1) -> NotifyBatch:
     """A monitor that changed its mind `flips` times, linked to a webhook."""
-    channel = await channels.add(make.channel(make.webhook(url=url)))
-    changed = await monitors.add(make.monitor(notification_channel_ids=[channel.id]))
-    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    channel = await channels.create(make.channel(make.webhook(url=url)))
+    changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
+    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = known
     ids = []
     for flip in range(flips):
         made = make.outcome if flip % 2 else make.down
         outcome = made(series=no, at_ms=due_set.now_ms() - flips + flip)
-        ids += (await results.absorb(make.results(outcome), known, due_set.now_ms())).deliveries[channel.id]
+        ids += (await results.store_results(make.results(outcome), known, due_set.now_ms())).deliveries[channel.id]
     return NotifyBatch(channel.id, ids)
 
 
@@ -113,8 +113,8 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
-    tools = await senders.open_tools(store)
-    other = Desk(tools, "https://watch.example")
+    tools = await senders.open_context(store)
+    other = Notifier(tools, "https://watch.example")
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=5)
         await asyncio.gather(desk.admit(job), other.admit(job))
@@ -148,7 +148,7 @@ async def test_a_locked_database_is_waited_for_and_nothing_is_sent_twice(desk):
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         await desk.admit(await owed(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
         await asked.wait()
-        async with db.writing():
+        async with db.transaction():
             await db.rows("UPDATE channels SET name = name")  # on PostgreSQL it is the row that is locked
             locked.set()
             await asyncio.sleep(0.3)
@@ -166,7 +166,7 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
         await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
         await settled(2, "sent")
         async with asyncio.timeout(20):
-            while not (waiting := await delivery_queue.due(due_set.now_ms())):
+            while not (waiting := await delivery_queue.due_deliveries(due_set.now_ms())):
                 await asyncio.sleep(0.02)
         await desk.admit(NotifyBatch(job.channel_id, waiting[job.channel_id]))
         await settled(5, "sent")
@@ -175,11 +175,11 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
 
 async def another(channel_id: str) -> str:
     """One more monitor that fails; returns the delivery."""
-    changed = await monitors.add(make.monitor(notification_channel_ids=[channel_id]))
-    known = {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    changed = await monitors.create(make.monitor(notification_channel_ids=[channel_id]))
+    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = known
     outcome = make.down(series=no, at_ms=due_set.now_ms())
-    (id_,) = (await results.absorb(make.results(outcome), known, due_set.now_ms())).deliveries[channel_id]
+    (id_,) = (await results.store_results(make.results(outcome), known, due_set.now_ms())).deliveries[channel_id]
     return id_
 
 

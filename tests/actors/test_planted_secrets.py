@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from actors import probes, senders
-from actors.senders import Undelivered
-from actors.senders.kit.context import opened
+from actors.senders import DeliveryError
+from actors.senders.kit.context import make_context
 from app.settings import Settings
 from schema.channels import PROVIDERS, ChannelConfig
 from schema.targets import TARGETS, Target
@@ -102,7 +102,7 @@ def forms_of(secret: str) -> list[str]:
 @pytest.mark.parametrize("place", WATCHED, ids=".".join)
 async def test_no_check_result_contains_its_secret(store: Settings, tmp_path: Path, place: tuple[str, str]) -> None:
     one, heard = planted(*place, tmp_path), list[bytes]()
-    tools = await probes.open_tools(store)
+    tools = await probes.open_probe_context(store)
     async with parrot(heard) as port:
         said = "\n".join([await seen(one, tools, there) for there in (port, 9)])
     await tools.close()
@@ -110,20 +110,20 @@ async def test_no_check_result_contains_its_secret(store: Settings, tmp_path: Pa
     assert place not in SENT_OPENLY or any(form.encode() in b"".join(heard) for form in forms_of(one.secret))
 
 
-async def seen(one: Planted, tools: probes.Tools, port: int) -> str:
+async def seen(one: Planted, tools: probes.ProbeContext, port: int) -> str:
     target: Target = msgspec.convert(at_port(one, port), TARGETS[one.type])
     snapshot = make.snapshot(target, timeout_ms=2_000)
-    return msgspec.json.encode(await probes.outcome_of(make.slot(), snapshot, tools, detailed=True)).decode()
+    return msgspec.json.encode(await probes.run_probe(make.slot(), snapshot, tools, detailed=True)).decode()
 
 
 @pytest.mark.parametrize("place", TOLD, ids=".".join)
 async def test_no_sender_error_contains_its_secret(tmp_path: Path, place: tuple[str, str]) -> None:
-    one, tools, said, heard = planted(*place, tmp_path), opened(), list[str](), list[bytes]()
+    one, tools, said, heard = planted(*place, tmp_path), make_context(), list[str](), list[bytes]()
     async with parrot(heard) as port:
         for there in (port, 9):
             config: ChannelConfig = msgspec.convert(at_port(one, there), PROVIDERS[one.type])
-            with pytest.raises(Undelivered) as failed:
-                await senders.send(config, given.message(), tools, limit_s=10)
+            with pytest.raises(DeliveryError) as failed:
+                await senders.send(config, given.message(), tools, timeout_s=10)
             said.append(failed.value.reason)
     await tools.close()
     assert [form for form in forms_of(one.secret) if form in "\n".join(said)] == []

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from actors.reconcile import SWEPT_AGAIN_S, Repairs
+from actors.reconcile import RESWEEP_S, Reconciler
 from app import db, due_set, queue
 from app.domain.schedule import slots
 from app.security.secrets import sealing
@@ -12,7 +12,7 @@ from app.store.incidents import escalation_policies
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
 from schema.escalations import EscalationDraft, EscalationStep
-from schema.jobs import CheckBatch, NotifyBatch, Plan, ResultBatch
+from schema.jobs import CheckBatch, MonitorSchedule, NotifyBatch, ResultBatch
 from schema.monitors import MonitorPatch
 from schema.status import Status
 from schema.targets import Push
@@ -23,104 +23,106 @@ INTERVAL_MS = 60_000
 
 
 @pytest.fixture
-async def plan(store, queue) -> Plan:
+async def plan(store, queue) -> MonitorSchedule:
     """One monitor that has been watched for an hour, and a due set that knows nothing of it."""
     sealing.prepare(store)
-    changed = await monitors.add(make.monitor(interval=60))
+    changed = await monitors.create(make.monitor(interval=60))
     await db.rows("UPDATE eras SET from_ms = from_ms - 3600000")
-    return changed.plans[0]
+    return changed.schedules[0]
 
 
-async def checked(plan: Plan, at_ms: int) -> None:
-    known = {one.series: one for one in await series.snapshots([plan.series])}
-    await results.absorb(make.results(make.outcome(series=plan.series, at_ms=at_ms)), known, at_ms)
+async def checked(plan: MonitorSchedule, at_ms: int) -> None:
+    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.outcome(series=plan.series, at_ms=at_ms)), known, at_ms)
 
 
-def slot_before(plan: Plan, back: int) -> int:
+def slot_before(plan: MonitorSchedule, back: int) -> int:
     return slots.next_slot(plan.series, INTERVAL_MS, due_set.now_ms()) - back * INTERVAL_MS
 
 
 async def test_an_emptied_redis_is_filled_from_the_database(plan):
-    await Repairs().rebuild()
-    assert not due_set.differs(plan, (await due_set.planned())[plan.series])
-    assert not (await due_set.claim(10)).lost
+    await Reconciler().rebuild()
+    assert not due_set.has_changed(plan, (await due_set.list_scheduled())[plan.series])
+    assert not (await due_set.claim_due(10)).is_missing
 
 
 async def test_what_nobody_checked_meanwhile_is_a_gap(plan):
     await checked(plan, slot_before(plan, 5))
-    await Repairs().rebuild()
-    (gap,) = await due_set.gaps()
+    await Reconciler().rebuild()
+    (gap,) = await due_set.list_gaps()
     assert (gap.from_ms, gap.to_ms) == (slot_before(plan, 4), slot_before(plan, 0) - 1)
     assert [job.gaps for job in await jobs_of(ResultBatch)] == [[gap]]
 
 
 async def test_nothing_missed_is_no_gap(plan):
     await checked(plan, slot_before(plan, 1))
-    await Repairs().rebuild()
-    assert await due_set.gaps() == []
+    await Reconciler().rebuild()
+    assert await due_set.list_gaps() == []
 
 
 async def test_the_slot_after_a_gap_is_the_next_one_that_is_due(plan):
-    await Repairs().rebuild()
-    (gap,) = await due_set.gaps()
+    await Reconciler().rebuild()
+    (gap,) = await due_set.list_gaps()
     assert await due_set.oldest_due_ms() == gap.to_ms + 1
 
 
 async def test_a_change_whose_message_was_lost_arrives_with_the_next_reconciliation(plan):
-    await due_set.built()
-    await Repairs().reconcile()
-    assert plan.series in await due_set.planned()
+    await due_set.mark_built()
+    await Reconciler().reconcile()
+    assert plan.series in await due_set.list_scheduled()
 
 
 async def test_a_paused_monitor_leaves_the_due_set_with_the_next_reconciliation(plan, store):
-    await Repairs().rebuild()
+    await Reconciler().rebuild()
     await db.rows("UPDATE monitors SET active = false")
-    await Repairs().reconcile()
-    assert await due_set.planned() == {}
+    await Reconciler().reconcile()
+    assert await due_set.list_scheduled() == {}
 
 
 async def test_a_series_that_fell_out_of_the_due_set_is_put_back(plan):
-    await Repairs().rebuild()
+    await Reconciler().rebuild()
     await queue.client().zrem(f"wk:due:{plan.series % due_set.PARTITIONS}", str(plan.series))
-    await Repairs().reconcile()
-    assert await due_set.unscheduled() == 0
+    await Reconciler().reconcile()
+    assert await due_set.count_unscheduled() == 0
 
 
 async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan):
-    repairs = Repairs()
+    repairs = Reconciler()
     await repairs.rebuild()
-    await due_set.put([plan], first_at_ms=due_set.now_ms())
-    await due_set.claim(10)
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.claim_due(10)
     for _ in range(2):
         await queue.client().zadd("wk:flight", {str(plan.series): due_set.now_ms() - 1})
-        await repairs.overdue()
+        await repairs.requeue_overdue()
     (again,) = await jobs_of(CheckBatch)
     lost = [outcome for job in await jobs_of(ResultBatch) for outcome in job.outcomes]
     assert [slot.attempt for slot in again.slots] == [1]
-    assert [(one.seen, one.at_ms) for one in lost] == [(Status.UNKNOWN, again.slots[0].at_ms)]
+    assert [(one.status, one.at_ms) for one in lost] == [(Status.UNKNOWN, again.slots[0].at_ms)]
 
 
 async def test_the_sweeper_puts_what_nobody_sends_once(plan):
-    channel = await channels.add(make.channel())
+    channel = await channels.create(make.channel())
     await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.snapshots([plan.series])}
-    await results.absorb(make.results(make.down(series=plan.series)), known, make.NOW_MS)
+    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.down(series=plan.series)), known, make.NOW_MS)
     await db.rows("UPDATE deliveries SET next_at_ms = ?1", due_set.now_ms() - 60_000)
-    repairs = Repairs()
-    await repairs.sweep()
-    await repairs.sweep()
+    repairs = Reconciler()
+    await repairs.sweep_deliveries()
+    await repairs.sweep_deliveries()
     assert [len(job.deliveries) for job in await jobs_of(NotifyBatch)] == [1]
-    assert SWEPT_AGAIN_S > 0
+    assert RESWEEP_S > 0
 
 
 async def test_an_emptied_redis_costs_no_delivery(plan):
-    channel = await channels.add(make.channel())
+    channel = await channels.create(make.channel())
     await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.snapshots([plan.series])}
-    absorbed = await results.absorb(make.results(make.down(series=plan.series)), known, due_set.now_ms() - 60_000)
+    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    absorbed = await results.store_results(
+        make.results(make.down(series=plan.series)), known, due_set.now_ms() - 60_000
+    )
     await queue.put(*queue.notify_jobs(absorbed.deliveries))
     await queue.client().flushall()
-    await Repairs().sweep()
+    await Reconciler().sweep_deliveries()
     assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(absorbed.deliveries.values())
     assert REGISTRY.get_sample_value("watchkeeper_deliveries_open") == 1
     assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_seconds") or 0) < 600
@@ -128,83 +130,83 @@ async def test_an_emptied_redis_costs_no_delivery(plan):
 
 async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
     for columns in ("rests_until_ms = ?1", "paused_ms = ?1"):
-        channel = await channels.add(make.channel())
+        channel = await channels.create(make.channel())
         await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", due_set.now_ms() + 60_000, channel.id)
-    await Repairs().sweep()
+    await Reconciler().sweep_deliveries()
     assert REGISTRY.get_sample_value("watchkeeper_channels_resting") == 1
     assert REGISTRY.get_sample_value("watchkeeper_channels_paused") == 1
 
 
 @pytest.fixture
-async def nightly(store, queue) -> Plan:
+async def nightly(store, queue) -> MonitorSchedule:
     """One monitor that was to be checked every night at three, for a week."""
     sealing.prepare(store)
-    changed = await monitors.add(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
+    changed = await monitors.create(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
     await db.rows("UPDATE eras SET from_ms = from_ms - 7 * 86400000")
-    return changed.plans[0]
+    return changed.schedules[0]
 
 
 async def test_nights_that_nobody_checked_are_a_gap_up_to_the_next(nightly):
-    await Repairs().rebuild()
-    (gap,) = await due_set.gaps()
+    await Reconciler().rebuild()
+    (gap,) = await due_set.list_gaps()
     upcoming = slots.next_due(nightly.series, nightly, due_set.now_ms())
     assert (gap.to_ms + 1, await due_set.oldest_due_ms()) == (upcoming, upcoming)
     assert len(list(slots.due_between(nightly.series, nightly, gap.from_ms, gap.to_ms))) == 7
-    assert not due_set.differs(nightly, (await due_set.planned())[nightly.series])
+    assert not due_set.has_changed(nightly, (await due_set.list_scheduled())[nightly.series])
 
 
 async def test_a_cron_series_that_fell_out_of_the_due_set_is_put_back(nightly):
-    await Repairs().rebuild()
+    await Reconciler().rebuild()
     await queue.client().zrem(f"wk:due:{nightly.series % due_set.PARTITIONS}", str(nightly.series))
-    await Repairs().reconcile()
+    await Reconciler().reconcile()
     assert await due_set.oldest_due_ms() == slots.next_due(nightly.series, nightly, due_set.now_ms())
 
 
 async def test_a_monitor_on_demand_is_never_in_the_due_set(store, queue):
     sealing.prepare(store)
-    changed = await monitors.add(make.monitor(interval=None))
-    await Repairs().rebuild()
-    assert (changed.plans, await due_set.planned(), await due_set.gaps()) == ([], {}, [])
+    changed = await monitors.create(make.monitor(interval=None))
+    await Reconciler().rebuild()
+    assert (changed.schedules, await due_set.list_scheduled(), await due_set.list_gaps()) == ([], {}, [])
 
 
 async def test_a_push_monitor_is_looked_at_when_the_due_set_was_lost_for_a_deadline_may_be_near(store, queue):
     sealing.prepare(store)
-    await monitors.add(make.monitor(Push(), interval=86_400))
-    await Repairs().rebuild()
+    await monitors.create(make.monitor(Push(), interval=86_400))
+    await Reconciler().rebuild()
     assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
-    assert [slot.early for slot in (await due_set.claim(10)).slots] == [True]
+    assert [slot.early for slot in (await due_set.claim_due(10)).slots] == [True]
 
 
 async def test_a_push_between_slots_covers_no_slot(plan):
     await checked(plan, slot_before(plan, 5))
     pushed = make.outcome(series=plan.series, at_ms=slot_before(plan, 2) + 1_000, early=True)
-    known = {one.series: one for one in await series.snapshots([plan.series])}
-    await results.absorb(make.results(pushed), known, due_set.now_ms())
-    await Repairs().rebuild()
-    (gap,) = await due_set.gaps()
+    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(pushed), known, due_set.now_ms())
+    await Reconciler().rebuild()
+    (gap,) = await due_set.list_gaps()
     assert gap.from_ms == slot_before(plan, 4)
 
 
 async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(plan):
-    channel = await channels.add(make.channel())
+    channel = await channels.create(make.channel())
     steps = [EscalationStep(after=10, channel_ids=[channel.id])]
-    escalation = await escalation_policies.add(EscalationDraft(name="on call", steps=steps))
-    (snapshot,) = await series.snapshots([plan.series])
-    await monitors.change(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
-    known = {one.series: one for one in await series.snapshots([plan.series])}
+    escalation = await escalation_policies.create(EscalationDraft(name="on call", steps=steps))
+    (snapshot,) = await series.list_snapshots([plan.series])
+    await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
+    known = {one.series: one for one in await series.list_snapshots([plan.series])}
     now_ms = due_set.now_ms()
-    await results.absorb(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
+    await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
     for _ in range(2):
-        await Repairs().escalate()
+        await Reconciler().escalate()
     assert [(job.channel_id, len(job.deliveries)) for job in await jobs_of(NotifyBatch)] == [(channel.id, 1)]
 
 
 @pytest.mark.parametrize("ahead_ms", [120_000, 3_600_000, 30 * 86_400_000])
 async def test_a_clock_that_was_ahead_keeps_no_monitor_from_its_check(plan, ahead_ms):
-    repairs = Repairs()
+    repairs = Reconciler()
     await repairs.rebuild()
-    await due_set.claim(10, at_ms=due_set.now_ms() + ahead_ms)
+    await due_set.claim_due(10, at_ms=due_set.now_ms() + ahead_ms)
     await repairs.reconcile()
-    await repairs.overdue()
-    assert await due_set.oldest_due_ms() <= due_set.now_ms() + due_set.HELD_MS
-    assert "future" in repairs.clock.trouble()
+    await repairs.requeue_overdue()
+    assert await due_set.oldest_due_ms() <= due_set.now_ms() + due_set.HELD_RECHECK_MS
+    assert "future" in repairs.clock_repairs.problem()

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from actors.reconcile import Repairs
-from actors.schedule import IDLE_S, TICK_S, Ticker, batches
+from actors.reconcile import Reconciler
+from actors.schedule import MAX_SLEEP_S, TICK_S, Ticker, check_batches
 from app import due_set, queue as queues
-from schema.jobs import CheckBatch, Plan
+from schema.jobs import CheckBatch, MonitorSchedule
 from tests import make
 from tests.actors.queued import jobs_of
 
@@ -18,7 +18,7 @@ class Late(Ticker):
     """A ticker whose tick takes longer than the rest it would have had."""
 
     def __init__(self, wait_s: float) -> None:
-        super().__init__(Repairs())
+        super().__init__(Reconciler())
         self.wait_s = wait_s
 
     async def tick(self) -> float:
@@ -33,25 +33,27 @@ async def test_a_tick_that_comes_late_does_not_wait_for_ever(queue, wait_s):
 
 
 async def test_due_slots_become_jobs_of_at_most_a_hundred(store, queue):
-    await due_set.built()
-    await due_set.put([Plan(no, HOUR_MS, 5_000, 1) for no in range(1, 251)], first_at_ms=due_set.now_ms())
-    wait_s = await Ticker(Repairs()).tick()
+    await due_set.mark_built()
+    await due_set.put_series(
+        [MonitorSchedule(no, HOUR_MS, 5_000, 1) for no in range(1, 251)], first_at_ms=due_set.now_ms()
+    )
+    wait_s = await Ticker(Reconciler()).tick()
     assert sorted(len(job.slots) for job in await jobs_of(CheckBatch)) == [50, 100, 100]
     assert wait_s > 0
 
 
 async def test_a_sleeping_scheduler_is_woken_by_a_check_that_is_due_now(store, queue):
-    await due_set.built()
-    await due_set.put([Plan(1, HOUR_MS, 5_000, 1)])
+    await due_set.mark_built()
+    await due_set.put_series([MonitorSchedule(1, HOUR_MS, 5_000, 1)])
     await queues.client().delete("wk:wake:schedule")
-    step = asyncio.create_task(Ticker(Repairs()).step())
+    step = asyncio.create_task(Ticker(Reconciler()).step())
     await asyncio.sleep(0.1)
-    await due_set.put([Plan(1, HOUR_MS, 5_000, 2)], first_at_ms=due_set.now_ms())
-    async with asyncio.timeout(IDLE_S):
+    await due_set.put_series([MonitorSchedule(1, HOUR_MS, 5_000, 2)], first_at_ms=due_set.now_ms())
+    async with asyncio.timeout(MAX_SLEEP_S):
         await step
-    assert len((await due_set.claim(10)).slots) == 1
+    assert len((await due_set.claim_due(10)).slots) == 1
 
 
 def test_no_slots_are_no_jobs():
-    assert batches([]) == []
-    assert batches([make.slot()]) == [CheckBatch([make.slot()])]
+    assert check_batches([]) == []
+    assert check_batches([make.slot()]) == [CheckBatch([make.slot()])]

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from actors import result_backlog, uplink_status, watchdog_ping
-from actors.ingest import Clerk
-from actors.self_monitor import SelfWatch
+from actors.ingest import ResultWriter
+from actors.self_monitor import SelfMonitor
 from actors.snapshots import Snapshots
 from app import db, due_set, nodes, queue, self_checks
-from app.domain.system.self_checks import LOOKS
+from app.domain.system.self_checks import CONFIRMATIONS
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.alerting import channels
@@ -24,20 +24,20 @@ from tests import make
 @pytest.fixture
 async def ground(store: Settings, queue: Settings) -> Settings:
     sealing.prepare(store)
-    await due_set.built()
+    await due_set.mark_built()
     return store
 
 
 async def has_worker(*names: str) -> None:
     for name in names or ("one",):
-        node = nodes.Node(id=name, role="worker", pid=1, host="h", started_at=nodes.this("worker").started_at)
-        await queue.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.LIFE_S)
+        node = nodes.Node(id=name, role="worker", pid=1, host="h", started_at=nodes.this_node("worker").started_at)
+        await queue.client().set(nodes.KEY + name, msgspec.json.encode(node), ex=nodes.TTL_S)
 
 
-async def look(*watches: SelfWatch, times: int = LOOKS) -> None:
+async def look(*watches: SelfMonitor, times: int = CONFIRMATIONS) -> None:
     for _ in range(times):
         for one in watches:
-            await one.look()
+            await one.check()
 
 
 async def told() -> list[tuple[str, str]]:
@@ -47,12 +47,12 @@ async def told() -> list[tuple[str, str]]:
 
 async def test_all_is_well(ground):
     await has_worker()
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     assert await told() == []
 
 
 async def test_a_missing_worker_is_told_once_and_its_return_too(ground):
-    watch = SelfWatch(ground)
+    watch = SelfMonitor(ground)
     await look(watch, times=5)
     assert await told() == [("system.no_worker", "no_worker")]
     await has_worker()
@@ -61,78 +61,78 @@ async def test_a_missing_worker_is_told_once_and_its_return_too(ground):
 
 
 async def test_two_who_look_tell_once(ground):
-    await look(SelfWatch(ground), SelfWatch(ground), times=4)
+    await look(SelfMonitor(ground), SelfMonitor(ground), times=4)
     assert await told() == [("system.no_worker", "no_worker")]
 
 
 async def test_a_restart_tells_nothing_again_and_forgets_nothing(ground):
-    await look(SelfWatch(ground))
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
+    await look(SelfMonitor(ground))
     assert await told() == [("system.no_worker", "no_worker")]
     await has_worker()
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     (recovered,) = await db.rows("SELECT data FROM events WHERE kind = 'system.recovered'")
     assert msgspec.json.decode(recovered["data"])["duration"] >= 0
 
 
 async def test_the_second_time_is_told_as_well(ground):
-    watch = SelfWatch(ground)
+    watch = SelfMonitor(ground)
     for _ in range(2):
         await look(watch)
         await has_worker()
         await look(watch)
         await queue.client().flushall()
-        await due_set.built()
+        await due_set.mark_built()
     assert [kind for kind, _ in await told()] == ["system.no_worker", "system.recovered"] * 2
 
 
 async def test_a_schedule_that_lags_is_told(ground):
     await has_worker()
-    plan = (await monitors.add(make.monitor())).plans[0]
-    await due_set.put([plan], first_at_ms=due_set.now_ms() - 300_000)
-    await look(SelfWatch(ground))
+    plan = (await monitors.create(make.monitor())).schedules[0]
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms() - 300_000)
+    await look(SelfMonitor(ground))
     assert await told() == [("system.schedule_lag", "schedule_lag")]
 
 
 async def test_workers_without_a_way_out_are_named(ground):
     await has_worker("north", "south")
-    await uplink_status.say("north", cut_off=True)
-    await look(SelfWatch(ground))
+    await uplink_status.report("north", cut_off=True)
+    await look(SelfMonitor(ground))
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.network_gone'")
     assert "north" in msgspec.json.decode(row["data"])["msg"]
 
 
 async def test_who_has_a_way_out_again_or_is_gone_is_not_named(ground):
-    await uplink_status.say("north", cut_off=True)
-    await uplink_status.say("north", cut_off=False)
+    await uplink_status.report("north", cut_off=True)
+    await uplink_status.report("north", cut_off=False)
     await queue.client().hset(uplink_status.KEY, "long-gone", 1)
-    assert await uplink_status.workers() == []
+    assert await uplink_status.cut_off_workers() == []
     assert await queue.client().hlen(uplink_status.KEY) == 0
 
 
 async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_path):
     await has_worker()
-    await look(SelfWatch(replace(ground, db_type="postgres", data_dir=tmp_path / "not" / "yet")))
+    await look(SelfMonitor(replace(ground, db_type="postgres", data_dir=tmp_path / "not" / "yet")))
     assert await told() == []
 
 
 async def lost(ground: Settings, times: int = 3) -> None:
     """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
-    plan = (await monitors.add(make.monitor())).plans[0]
-    await due_set.put([plan], first_at_ms=due_set.now_ms())
-    await due_set.claim(10)
+    plan = (await monitors.create(make.monitor())).schedules[0]
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.claim_due(10)
     for _ in range(times):
         await queue.client().zadd("wk:flight", {str(plan.series): 1})
-        await due_set.overdue(10)
+        await due_set.claim_overdue(10)
 
 
 async def test_slots_that_are_lost_look_after_look_are_said(ground):
     await has_worker()
-    watch = SelfWatch(ground)
-    await watch.look()
-    for _ in range(LOOKS):
+    watch = SelfMonitor(ground)
+    await watch.check()
+    for _ in range(CONFIRMATIONS):
         await lost(ground)
-        await watch.look()
+        await watch.check()
     assert await told() == [("system.results_lost", "results_lost")]
     await look(watch)
     assert ("system.recovered", "results_lost") in await told()
@@ -141,14 +141,14 @@ async def test_slots_that_are_lost_look_after_look_are_said(ground):
 async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground):
     await has_worker()
     await lost(ground)
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     assert await told() == []
 
 
 async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
     await has_worker()
     await queue.client().zadd("wk:stale_at", {"7": due_set.now_ms() - 1, "8": due_set.now_ms() + 60_000})
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.results_lost'")
     assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
 
@@ -157,32 +157,32 @@ async def test_results_that_a_worker_can_not_hand_on_are_said(ground):
     await has_worker()
     await result_backlog.report("one", 12.0)
     await result_backlog.report("two", 0.0)
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     assert await told() == [("system.results_lost", "results_lost")]
     await result_backlog.report("one", 0.0)
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     assert ("system.recovered", "results_lost") in await told()
 
 
 async def test_a_worker_that_reports_no_more_is_forgotten(ground):
     await queue.client().hset(result_backlog.KEY, "gone", msgspec.json.encode((1.0, 99.0)))
-    assert await result_backlog.oldest_s() == 0
+    assert await result_backlog.oldest_age_s() == 0
     assert await queue.client().hlen(result_backlog.KEY) == 0
 
 
 async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
     await has_worker()
-    channel = await channels.add(make.channel())
-    monitor = (await monitors.add(make.monitor(notification_channel_ids=[channel.id]))).plans[0]
-    await Clerk(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
-    assert await watchdog_ping.all_is_well()
+    channel = await channels.create(make.channel())
+    monitor = (await monitors.create(make.monitor(notification_channel_ids=[channel.id]))).schedules[0]
+    await ResultWriter(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
+    assert await watchdog_ping.is_healthy()
     await db.rows("UPDATE deliveries SET next_at_ms = ?1", due_set.now_ms() - 60_000)
-    await look(SelfWatch(ground))
+    await look(SelfMonitor(ground))
     assert await told() == [("system.alerts_stuck", "alerts_stuck")]
-    assert not await watchdog_ping.all_is_well()
+    assert not await watchdog_ping.is_healthy()
     await db.rows("UPDATE deliveries SET state = 'sent'")
-    await look(SelfWatch(ground))
-    assert await watchdog_ping.all_is_well()
+    await look(SelfMonitor(ground))
+    assert await watchdog_ping.is_healthy()
 
 
 @asynccontextmanager
@@ -203,14 +203,14 @@ async def refusing_writes() -> AsyncIterator[None]:
 async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_seen_all_the_same(ground):
     await has_worker()
     await queue.client().zadd("wk:stale_at", {"7": 1})
-    watch = SelfWatch(ground)
+    watch = SelfMonitor(ground)
     async with refusing_writes():
-        await look(watch, times=LOOKS - 1)
+        await look(watch, times=CONFIRMATIONS - 1)
         with pytest.raises(Exception, match=r"no writes|violates"):
-            await watch.look()
+            await watch.check()
     assert await told() == []
-    assert await self_checks.lasting() == {EventKind.RESULTS_LOST}
-    assert not await watchdog_ping.all_is_well()
+    assert await self_checks.list_problems() == {EventKind.RESULTS_LOST}
+    assert not await watchdog_ping.is_healthy()
     await queue.client().delete("wk:stale_at")
     await look(watch)
-    assert await self_checks.lasting() == set()
+    assert await self_checks.list_problems() == set()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from actors import urgency
-from actors.urgency import News
+from actors.urgency import ChangeDetector
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Tcp
@@ -28,19 +28,19 @@ UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEG
     ],
 )
 def test_a_change_and_each_retry_is_news(retries: int, seen: list[Status], hurried: list[int]) -> None:
-    told, snapshot = News(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
-    assert [no for no, one in enumerate(seen) if told.is_news(one, snapshot)] == hurried
+    told, snapshot = ChangeDetector(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
+    assert [no for no, one in enumerate(seen) if told.is_urgent(one, snapshot)] == hurried
 
 
 def test_each_series_has_news_of_its_own() -> None:
-    told = News()
-    assert told.is_news(DOWN, SNAPSHOT)
-    assert told.is_news(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))
-    assert not told.is_news(DOWN, SNAPSHOT)
+    told = ChangeDetector()
+    assert told.is_urgent(DOWN, SNAPSHOT)
+    assert told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))
+    assert not told.is_urgent(DOWN, SNAPSHOT)
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urgency, "KNOWN_MOST", 2)
-    told = News()
-    assert all(told.is_news(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
-    assert told.is_news(DOWN, SNAPSHOT), "forgotten, so it hurries once more"
+    monkeypatch.setattr(urgency, "MAX_SERIES", 2)
+    told = ChangeDetector()
+    assert all(told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
+    assert told.is_urgent(DOWN, SNAPSHOT), "forgotten, so it hurries once more"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors import watchdog_ping
-from actors.senders.kit.context import Tools, opened
+from actors.senders.kit.context import SenderContext, make_context
 from app import due_set, queue, tasks
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -19,7 +19,7 @@ from tests.receiver import Order, Receiver, receiving
 @pytest.fixture
 async def ground(store: Settings, queue: Settings) -> Settings:
     sealing.prepare(store)
-    await due_set.built()
+    await due_set.mark_built()
     return store
 
 
@@ -30,22 +30,22 @@ async def elsewhere() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def tools() -> AsyncIterator[Tools]:
-    kit = opened()
+async def tools() -> AsyncIterator[SenderContext]:
+    kit = make_context()
     yield kit
     await kit.close()
 
 
-async def given(tools: Tools, url: str, *nodes: str, to: Receiver | None = None) -> None:
+async def given(tools: SenderContext, url: str, *nodes: str, to: Receiver | None = None) -> None:
     """Workers give their first sign of life; the next one would come after ten seconds.
 
     to  who is asked by one of them
     """
-    giving = [asyncio.create_task(watchdog_ping.keep_giving(node, url, 10, tools.hooks)) for node in nodes]
+    giving = [asyncio.create_task(watchdog_ping.run(node, url, 10, tools.webhook_http)) for node in nodes]
     if to is not None:
         await to.arrived(1)
     await asyncio.sleep(0.2)
-    await tasks.end(*giving)
+    await tasks.cancel(*giving)
 
 
 async def test_it_is_given_while_all_is_well(ground, tools, elsewhere):
@@ -60,13 +60,13 @@ async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
 
 
 async def test_nothing_is_asked_without_an_address(ground, tools):
-    await asyncio.wait_for(watchdog_ping.keep_giving("one", "", 1, tools.hooks), 5)
-    assert await queue.client().get(watchdog_ping.HOLDER) is None
+    await asyncio.wait_for(watchdog_ping.run("one", "", 1, tools.hooks), 5)
+    assert await queue.client().get(watchdog_ping.HOLDER_KEY) is None
 
 
 async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
-    plan = (await monitors.add(make.monitor())).plans[0]
-    await due_set.put([plan], first_at_ms=due_set.now_ms() - 300_000)
+    plan = (await monitors.create(make.monitor())).schedules[0]
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms() - 300_000)
     await given(tools, elsewhere.url, "one")
     assert elsewhere.arrivals == []
 
@@ -74,15 +74,15 @@ async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
 @pytest.mark.parametrize("order", [Order(status=500), Order(status=302, headers={"Location": "/elsewhere"})])
 async def test_an_answer_that_is_none_hurts_nobody(ground, tools, elsewhere, order):
     elsewhere.answer(order)
-    await watchdog_ping.give(elsewhere.url, tools.hooks)
+    await watchdog_ping.ping(elsewhere.url, tools.hooks)
     assert len(elsewhere.arrivals) == 1
 
 
 async def test_nobody_there_hurts_nobody(ground, tools, free_port):
-    await watchdog_ping.give(f"http://127.0.0.1:{free_port}/", tools.hooks)
+    await watchdog_ping.ping(f"http://127.0.0.1:{free_port}/", tools.hooks)
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
     tools.hooks_egress.follow(EgressPolicy(private=False))
-    await watchdog_ping.give(elsewhere.url, tools.hooks)
+    await watchdog_ping.ping(elsewhere.url, tools.hooks)
     assert elsewhere.arrivals == []

@@ -26,7 +26,7 @@ def watchkeeper(tmp_path: Path, environ: dict[str, str]) -> Run:
 
     def run(*arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
         ours = child.environment({"PATH": os.environ["PATH"], **environ, **changes})
-        command = child.ours(*arguments)
+        command = child.own_command(*arguments)
         return subprocess.run(command, cwd=tmp_path, env=ours, capture_output=True, text=True, timeout=50, check=False)
 
     return run
@@ -97,7 +97,7 @@ def test_a_database_that_is_away_is_worth_another_try(watchkeeper: Run, free_por
 @pytest.fixture
 def running(redis_url: str) -> None:
     """An api on this machine that has given a sign of life."""
-    node = nodes.this("api")
+    node = nodes.this_node("api")
     with redis.Redis.from_url(redis_url) as client:
         client.set(nodes.KEY + node.id, msgspec.json.encode(node))
 
@@ -148,16 +148,16 @@ def test_a_command_that_is_nearly_one_is_named(capsys: pytest.CaptureFixture[str
     ],
 )
 def test_options_may_stand_anywhere(words: list[str]) -> None:
-    chosen = cli.arguments_of(words)
+    chosen = cli.parse_arguments(words)
     assert (chosen.type, chosen.config, chosen.url, chosen.json) == ("http", ["url=http://a"], "http://b", True)
 
 
 def test_a_key_for_web_push_comes_with_what_browsers_subscribe_to(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["webpush-key"]) == 0
     (_, private), (_, public) = (line.split() for line in capsys.readouterr().out.splitlines())
-    assert vapid.public_of(private) == public
+    assert vapid.public_key_for(private) == public
 
 
 def test_queues_are_a_list_of_names() -> None:
-    assert cli.parser().parse_args(["work", "--queues", "ingest, notify"]).queues == ("ingest", "notify")
-    assert cli.parser().parse_args(["work"]).queues == cli.QUEUES
+    assert cli.build_parser().parse_args(["work", "--queues", "ingest, notify"]).queues == ("ingest", "notify")
+    assert cli.build_parser().parse_args(["work"]).queues == cli.QUEUES

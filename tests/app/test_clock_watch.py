@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.clock_watch import EVERY_S, PAUSE_S, RECENT_S, Watch
+from app.clock_watch import PAUSE_S, RECENT_S, TICK_S, ClockWatch
 
 
 class Hands:
@@ -23,9 +23,9 @@ def hands() -> Hands:
 
 
 @pytest.fixture
-def watch(hands) -> Watch:
+def watch(hands) -> ClockWatch:
     """A watch that has ticked once."""
-    made = Watch(lambda: hands.wall_s, lambda: hands.steady_s)
+    made = ClockWatch(lambda: hands.wall_s, lambda: hands.steady_s)
     made.tick()
     return made
 
@@ -33,13 +33,13 @@ def watch(hands) -> Watch:
 @pytest.mark.parametrize(
     ("seconds", "jump_s", "noticed"),
     [
-        (EVERY_S, 0.0, False),
-        (EVERY_S + PAUSE_S / 2, 0.0, False),
-        (EVERY_S, 1.0, False),
+        (TICK_S, 0.0, False),
+        (TICK_S + PAUSE_S / 2, 0.0, False),
+        (TICK_S, 1.0, False),
         (6.0, 0.0, True),
-        (EVERY_S, 3_600.0, True),
-        (EVERY_S, -3_600.0, True),
-        (EVERY_S, -120.0, True),
+        (TICK_S, 3_600.0, True),
+        (TICK_S, -3_600.0, True),
+        (TICK_S, -120.0, True),
     ],
 )
 def test_pauses_and_jumps_are_noticed_and_busy_moments_are_not(hands, watch, seconds, jump_s, noticed):
@@ -63,12 +63,12 @@ def test_a_pause_that_was_over_before_is_nobodys(hands, watch):
 
 def test_a_machine_that_slept_lost_the_time_that_only_the_wall_clock_counted(hands, watch):
     began_s = hands.steady_s
-    hands.pass_(EVERY_S, jump_s=600.0)
-    assert watch.lost_s(began_s) == pytest.approx(600.0 + EVERY_S)
+    hands.pass_(TICK_S, jump_s=600.0)
+    assert watch.lost_s(began_s) == pytest.approx(600.0 + TICK_S)
 
 
 def test_a_jump_is_worth_mentioning_for_a_while(hands, watch):
-    hands.pass_(EVERY_S, jump_s=-3_600.0)
+    hands.pass_(TICK_S, jump_s=-3_600.0)
     watch.tick()
     assert watch.jump_s() == pytest.approx(-3_600.0)
     hands.pass_(RECENT_S + 1.0)
@@ -89,9 +89,9 @@ def test_a_pause_between_two_readings_is_no_jump(hands):
         hands.pass_(next(stops))
         return now_s
 
-    watch = Watch(wall, lambda: hands.steady_s)
+    watch = ClockWatch(wall, lambda: hands.steady_s)
     watch.tick()
-    hands.pass_(EVERY_S)
+    hands.pass_(TICK_S)
     found = watch.tick()
     assert found is not None
     assert not found.is_jump
@@ -99,18 +99,18 @@ def test_a_pause_between_two_readings_is_no_jump(hands):
 
 def test_a_clock_that_was_set_ahead_is_taken_for_ahead_until_it_is_put_back(hands, watch):
     assert watch.ahead_s() == 0
-    hands.pass_(EVERY_S, jump_s=3_600.0)
+    hands.pass_(TICK_S, jump_s=3_600.0)
     assert watch.ahead_s() == pytest.approx(3_600.0)  # before any tick has noticed
     watch.tick()
     hands.pass_(10_000.0)
     watch.tick()
     assert watch.ahead_s() == pytest.approx(3_600.0)
-    hands.pass_(EVERY_S, jump_s=-3_600.0)
+    hands.pass_(TICK_S, jump_s=-3_600.0)
     watch.tick()
     assert watch.ahead_s() == pytest.approx(0.0)
 
 
 def test_a_clock_that_was_put_back_first_is_not_ahead(hands, watch):
-    hands.pass_(EVERY_S, jump_s=-120.0)
+    hands.pass_(TICK_S, jump_s=-120.0)
     watch.tick()
     assert watch.ahead_s() == 0

@@ -73,12 +73,12 @@ OURS = [
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda one: one.__name__)
 def test_what_may_pass_is_trouble(error: type[Exception]) -> None:
-    assert issubclass(error, db.TROUBLE)
+    assert issubclass(error, db.TRANSIENT_ERRORS)
 
 
 @pytest.mark.parametrize("error", OURS, ids=lambda one: one.__name__)
 def test_what_we_did_wrong_is_not(error: type[Exception]) -> None:
-    assert not issubclass(error, db.TROUBLE)
+    assert not issubclass(error, db.TRANSIENT_ERRORS)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def file(settings: Settings, tmp_path: Path) -> AsyncIterator[Path]:
 
 
 async def write(text: str = "one") -> None:
-    async with db.writing():
+    async with db.transaction():
         await db.rows("INSERT INTO notes VALUES (?1)", text)
 
 
@@ -108,7 +108,7 @@ async def test_a_full_disk_is_trouble_and_passes(file: Path) -> None:
     for one in [await db.engine().get_connection() for _ in range(CONNECTIONS)]:
         await one.execute("PRAGMA max_page_count = 10")
         await one.close()
-    with pytest.raises(db.TROUBLE, match="full"):
+    with pytest.raises(db.TRANSIENT_ERRORS, match="full"):
         await write("x" * 100_000)
     await all_usable()
 
@@ -117,14 +117,14 @@ async def test_a_file_that_may_only_be_read_is_trouble(file: Path) -> None:
     for one in [await db.engine().get_connection() for _ in range(CONNECTIONS)]:
         await one.execute("PRAGMA query_only = ON")
         await one.close()
-    with pytest.raises(db.TROUBLE, match="readonly"):
+    with pytest.raises(db.TRANSIENT_ERRORS, match="readonly"):
         await write()
 
 
 async def test_a_locked_file_is_trouble_and_passes(file: Path) -> None:
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(db.TROUBLE, match="locked"):
+    with pytest.raises(db.TRANSIENT_ERRORS, match="locked"):
         await write()
     other.execute("ROLLBACK")
     other.close()
@@ -134,7 +134,7 @@ async def test_a_locked_file_is_trouble_and_passes(file: Path) -> None:
 async def test_a_damaged_file_is_trouble(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "damaged.sqlite3"
     path.write_bytes(b"no database at all, but long enough to be looked at" * 100)
-    with pytest.raises(db.TROUBLE, match="not a database"):
+    with pytest.raises(db.TRANSIENT_ERRORS, match="not a database"):
         await db.start(replace(settings, db_type="sqlite", db_path=str(path)))
 
 
@@ -169,7 +169,7 @@ async def test_a_task_that_outlives_its_transaction_writes_into_no_other(file: P
         await go.wait()
         await db.rows("INSERT INTO notes VALUES ('late')")
 
-    async with db.writing():
+    async with db.transaction():
         task = asyncio.create_task(late())
     go.set()
     with pytest.raises(RuntimeError, match="has ended"):
@@ -179,7 +179,7 @@ async def test_a_task_that_outlives_its_transaction_writes_into_no_other(file: P
 
 async def test_who_finds_no_free_connection_is_refused_in_time(file: Path) -> None:
     held = [await db.engine().get_connection() for _ in range(CONNECTIONS)]
-    with pytest.raises(db.TROUBLE):
+    with pytest.raises(db.TRANSIENT_ERRORS):
         await db.rows("SELECT 1")
     for one in held:
         await one.close()

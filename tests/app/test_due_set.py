@@ -6,22 +6,22 @@ import pytest
 
 from app import due_set, queue
 from app.domain.schedule import slots
-from app.due_set import Landing
+from app.due_set import StoredSlot
 from app.errors import Unavailable
-from schema.jobs import Gap, Plan
+from schema.jobs import MonitorSchedule, ScheduleGap
 
 pytestmark = pytest.mark.usefixtures("queue")
 
 INTERVAL_MS = 20_000
 
 
-def plan(series: int = 1, *, interval_ms: int = INTERVAL_MS, version: int = 1) -> Plan:
-    return Plan(series, interval_ms, 5_000, version)
+def plan(series: int = 1, *, interval_ms: int = INTERVAL_MS, version: int = 1) -> MonitorSchedule:
+    return MonitorSchedule(series, interval_ms, 5_000, version)
 
 
-async def scheduled(*plans: Plan, first_at_ms: int | None = None) -> None:
-    await due_set.built()
-    await due_set.put(plans, first_at_ms=first_at_ms)
+async def scheduled(*plans: MonitorSchedule, first_at_ms: int | None = None) -> None:
+    await due_set.mark_built()
+    await due_set.put_series(plans, first_at_ms=first_at_ms)
 
 
 async def expire(series: int) -> None:
@@ -30,7 +30,7 @@ async def expire(series: int) -> None:
 
 async def test_a_due_slot_is_claimed_by_one_of_many_schedulers():
     await scheduled(*(plan(no) for no in range(1, 101)), first_at_ms=due_set.now_ms())
-    claims = await asyncio.gather(*(due_set.claim(30) for _ in range(8)))
+    claims = await asyncio.gather(*(due_set.claim_due(30) for _ in range(8)))
     claimed = [slot.series for claim in claims for slot in claim.slots]
     assert sorted(claimed) == list(range(1, 101))
 
@@ -38,7 +38,7 @@ async def test_a_due_slot_is_claimed_by_one_of_many_schedulers():
 async def test_a_claimed_series_moves_to_the_next_slot_of_its_grid():
     now = due_set.now_ms()
     await scheduled(plan(7), first_at_ms=now)
-    claim = await due_set.claim(10)
+    claim = await due_set.claim_due(10)
     assert claim.next_due_ms == slots.next_slot(7, INTERVAL_MS, now)
     assert claim.slots[0].early
 
@@ -46,46 +46,46 @@ async def test_a_claimed_series_moves_to_the_next_slot_of_its_grid():
 async def test_a_slot_of_the_grid_is_not_early():
     grid = slots.next_slot(7, INTERVAL_MS, due_set.now_ms() - INTERVAL_MS)
     await scheduled(plan(7), first_at_ms=grid)
-    (slot,) = (await due_set.claim(10)).slots
+    (slot,) = (await due_set.claim_due(10)).slots
     assert (slot.at_ms, slot.early) == (grid, False)
 
 
 async def test_a_check_never_overlaps_itself():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    (first,) = (await due_set.claim(10)).slots
-    await due_set.put([plan()], first_at_ms=due_set.now_ms())
-    assert (await due_set.claim(10)).slots == []
-    await due_set.land([Landing(1, first.at_ms)])
-    assert [slot.series for slot in (await due_set.claim(10)).slots] == [1]
+    (first,) = (await due_set.claim_due(10)).slots
+    await due_set.put_series([plan()], first_at_ms=due_set.now_ms())
+    assert (await due_set.claim_due(10)).slots == []
+    await due_set.mark_stored([StoredSlot(1, first.at_ms)])
+    assert [slot.series for slot in (await due_set.claim_due(10)).slots] == [1]
 
 
 async def test_missed_slots_are_one_gap_and_the_newest_slot_is_checked():
     newest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms() - INTERVAL_MS)
     oldest = newest - 5 * INTERVAL_MS
     await scheduled(plan(), first_at_ms=oldest)
-    claim = await due_set.claim(10)
-    assert claim.gaps == [Gap(1, oldest, newest - 1, INTERVAL_MS)]
+    claim = await due_set.claim_due(10)
+    assert claim.gaps == [ScheduleGap(1, oldest, newest - 1, INTERVAL_MS)]
     assert [slot.at_ms for slot in claim.slots] == [newest]
 
 
 async def test_a_gap_is_kept_until_it_is_stored():
     await scheduled(plan(), first_at_ms=due_set.now_ms() - 10 * INTERVAL_MS)
-    gaps = (await due_set.claim(10)).gaps
-    assert await due_set.gaps() == gaps
-    await due_set.forget_gaps(gaps)
-    assert await due_set.gaps() == []
+    gaps = (await due_set.claim_due(10)).gaps
+    assert await due_set.list_gaps() == gaps
+    await due_set.remove_gaps(gaps)
+    assert await due_set.list_gaps() == []
 
 
 async def test_a_slot_past_its_deadline_is_queued_once_more_and_then_lost():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    await due_set.claim(10)
+    await due_set.claim_due(10)
     seen = []
     for _ in range(3):
         await expire(1)
-        late = await due_set.overdue(10)
-        seen.append((len(late.again), len(late.lost)))
+        late = await due_set.claim_overdue(10)
+        seen.append((len(late.requeue), len(late.lost)))
     assert seen == [(1, 0), (0, 1), (0, 1)]
-    assert (await due_set.overdue(10)).lost == []
+    assert (await due_set.claim_overdue(10)).lost == []
 
 
 async def stale_at() -> dict[int, int]:
@@ -94,88 +94,88 @@ async def stale_at() -> dict[int, int]:
 
 async def test_a_series_of_which_no_result_comes_is_stale_after_two_intervals_until_a_real_one_does():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    (slot,) = (await due_set.claim(10)).slots
+    (slot,) = (await due_set.claim_due(10)).slots
     assert await stale_at() == {}
     for _ in range(3):
         await expire(1)
-        await due_set.overdue(10)
+        await due_set.claim_overdue(10)
         assert await stale_at() == {1: slot.at_ms + 2 * INTERVAL_MS + 5_000 + due_set.GRACE_MS}
-    await due_set.land([Landing(1, slot.at_ms, real=False)])
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms, is_real=False)])
     assert list(await stale_at()) == [1]
-    await due_set.land([Landing(1, slot.at_ms)])
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms)])
     assert await stale_at() == {}
 
 
 async def test_a_landed_slot_is_not_overdue():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    (slot,) = (await due_set.claim(10)).slots
-    await due_set.land([Landing(1, slot.at_ms)])
+    (slot,) = (await due_set.claim_due(10)).slots
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms)])
     await expire(2)
-    assert await due_set.overdue(10) == due_set.Overdue([], [])
+    assert await due_set.claim_overdue(10) == due_set.OverdueSlots([], [])
 
 
 async def test_a_landing_of_another_slot_frees_nothing():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    (slot,) = (await due_set.claim(10)).slots
-    await due_set.land([Landing(1, slot.at_ms - 1)])
+    (slot,) = (await due_set.claim_due(10)).slots
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms - 1)])
     await expire(1)
-    assert len((await due_set.overdue(10)).again) == 1
+    assert len((await due_set.claim_overdue(10)).requeue) == 1
 
 
 async def test_a_retry_is_an_earlier_slot():
     await scheduled(plan(interval_ms=3_600_000), first_at_ms=due_set.now_ms())
-    (slot,) = (await due_set.claim(10)).slots
-    await due_set.land([Landing(1, slot.at_ms, early_at_ms=due_set.now_ms())])
-    assert [one.early for one in (await due_set.claim(10)).slots] == [True]
+    (slot,) = (await due_set.claim_due(10)).slots
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms, recheck_at_ms=due_set.now_ms())])
+    assert [one.early for one in (await due_set.claim_due(10)).slots] == [True]
 
 
 async def test_a_retry_never_delays_the_next_slot():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    claim = await due_set.claim(10)
-    await due_set.land([Landing(1, claim.slots[0].at_ms, early_at_ms=due_set.now_ms() + 10 * INTERVAL_MS)])
-    assert (await due_set.claim(10)).next_due_ms == claim.next_due_ms
+    claim = await due_set.claim_due(10)
+    await due_set.mark_stored([StoredSlot(1, claim.slots[0].at_ms, recheck_at_ms=due_set.now_ms() + 10 * INTERVAL_MS)])
+    assert (await due_set.claim_due(10)).next_due_ms == claim.next_due_ms
 
 
 async def test_an_older_plan_never_replaces_a_newer_one():
     await scheduled(plan(version=3))
-    await due_set.put([plan(version=2, interval_ms=60_000)])
-    assert not due_set.differs(plan(version=3), (await due_set.planned())[1])
+    await due_set.put_series([plan(version=2, interval_ms=60_000)])
+    assert not due_set.has_changed(plan(version=3), (await due_set.list_scheduled())[1])
 
 
 async def test_a_new_interval_moves_the_due_time_and_a_new_config_does_not():
     await scheduled(plan(), first_at_ms=due_set.now_ms() + 3_000)
     before = await due_set.oldest_due_ms()
-    await due_set.put([plan(version=2)])
+    await due_set.put_series([plan(version=2)])
     assert await due_set.oldest_due_ms() == before
-    await due_set.put([plan(version=3, interval_ms=60_000)])
+    await due_set.put_series([plan(version=3, interval_ms=60_000)])
     assert await due_set.oldest_due_ms() == slots.next_slot(1, 60_000, due_set.now_ms())
 
 
 async def test_a_dropped_series_is_claimed_no_more():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    await due_set.drop([1])
-    assert (await due_set.claim(10)).slots == []
-    assert await due_set.unscheduled() == 0
+    await due_set.remove_series([1])
+    assert (await due_set.claim_due(10)).slots == []
+    assert await due_set.count_unscheduled() == 0
 
 
 async def test_an_emptied_redis_is_noticed():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
     await queue.client().flushall()
-    assert (await due_set.claim(10)).lost
+    assert (await due_set.claim_due(10)).is_missing
 
 
 async def test_a_series_that_fell_out_is_noticed():
     await scheduled(plan(1), plan(2))
     await queue.client().zrem("wk:due:1", "1")
-    assert await due_set.unscheduled() == 1
+    assert await due_set.count_unscheduled() == 1
 
 
 async def test_check_now_waits_for_the_landing():
     await scheduled(plan(interval_ms=3_600_000))
     asked = asyncio.create_task(due_set.check_now(1, 1, 5))
-    while not (slots_ := (await due_set.claim(10)).slots):
+    while not (slots_ := (await due_set.claim_due(10)).slots):
         await asyncio.sleep(0.01)
-    await due_set.land([Landing(1, slots_[0].at_ms)])
+    await due_set.mark_stored([StoredSlot(1, slots_[0].at_ms)])
     assert await asked == slots_[0].at_ms
 
 
@@ -189,8 +189,8 @@ MINUTELY = "* * * * *"
 LONG_AGO = 60 * 60_000
 
 
-def cron_plan(series: int = 1, *, cron: str = MINUTELY, version: int = 1) -> Plan:
-    return Plan(series, 0, 5_000, version, cron, "Europe/Berlin")
+def cron_plan(series: int = 1, *, cron: str = MINUTELY, version: int = 1) -> MonitorSchedule:
+    return MonitorSchedule(series, 0, 5_000, version, cron, "Europe/Berlin")
 
 
 async def known_ahead(series: int = 1) -> list[int]:
@@ -209,7 +209,7 @@ def newest_minute() -> int:
 async def test_a_cron_series_is_due_on_the_minute_and_not_before():
     await scheduled(cron_plan())
     upcoming = slots.next_due(1, cron_plan(), due_set.now_ms())
-    claim = await due_set.claim(10)
+    claim = await due_set.claim_due(10)
     assert claim.slots == []
     assert claim.next_due_ms == upcoming
 
@@ -217,7 +217,7 @@ async def test_a_cron_series_is_due_on_the_minute_and_not_before():
 async def test_a_cron_slot_is_not_early_and_the_next_one_follows_it():
     await scheduled(cron_plan())
     await make_due(1, newest_minute())
-    claim = await due_set.claim(10)
+    claim = await due_set.claim_due(10)
     (slot,) = claim.slots
     assert (slot.at_ms, slot.early) == (newest_minute(), False)
     assert claim.next_due_ms == slot.at_ms + 60_000
@@ -226,15 +226,15 @@ async def test_a_cron_slot_is_not_early_and_the_next_one_follows_it():
 async def test_a_cron_series_of_which_no_result_comes_is_stale_after_two_of_its_intervals():
     await scheduled(cron_plan())
     await make_due(1, newest_minute())
-    (slot,) = (await due_set.claim(10)).slots
+    (slot,) = (await due_set.claim_due(10)).slots
     await expire(1)
-    await due_set.overdue(10)
+    await due_set.claim_overdue(10)
     assert await stale_at() == {1: slot.at_ms + 2 * 60_000 + 5_000 + due_set.GRACE_MS}
 
 
 async def test_a_check_between_cron_slots_is_early_and_moves_nothing():
     await scheduled(cron_plan(cron="0 3 * * *"), first_at_ms=due_set.now_ms())
-    claim = await due_set.claim(10)
+    claim = await due_set.claim_due(10)
     assert [slot.early for slot in claim.slots] == [True]
     assert claim.next_due_ms == slots.next_due(1, cron_plan(cron="0 3 * * *"), due_set.now_ms())
 
@@ -243,19 +243,19 @@ async def test_missed_cron_slots_are_one_gap_and_the_newest_is_checked():
     await scheduled(cron_plan())
     oldest = newest_minute() - 30 * 60_000
     await make_due(1, oldest)
-    claim = await due_set.claim(10)
-    assert claim.gaps == [Gap(1, oldest, newest_minute() - 1)]
+    claim = await due_set.claim_due(10)
+    assert claim.gaps == [ScheduleGap(1, oldest, newest_minute() - 1)]
     assert [slot.at_ms for slot in claim.slots] == [newest_minute()]
 
 
 async def test_a_list_that_ended_long_ago_is_made_anew_before_anything_is_claimed():
     past = due_set.now_ms() - LONG_AGO
-    await due_set.built()
-    await due_set.put([cron_plan()], since_ms=past)
+    await due_set.mark_built()
+    await due_set.put_series([cron_plan()], since_ms=past)
     oldest = await due_set.oldest_due_ms()
-    assert (await due_set.claim(10)).slots == []
-    claim = await due_set.claim(10)
-    assert claim.gaps == [Gap(1, oldest, newest_minute() - 1)]
+    assert (await due_set.claim_due(10)).slots == []
+    claim = await due_set.claim_due(10)
+    assert claim.gaps == [ScheduleGap(1, oldest, newest_minute() - 1)]
     assert [(slot.at_ms, slot.early) for slot in claim.slots] == [(newest_minute(), False)]
 
 
@@ -263,8 +263,8 @@ async def test_a_list_that_is_lost_is_made_anew():
     await scheduled(cron_plan())
     await queue.client().delete("wk:ahead")
     await make_due(1, newest_minute())
-    assert (await due_set.claim(10)).slots == []
-    assert len((await due_set.claim(10)).slots) == 1
+    assert (await due_set.claim_due(10)).slots == []
+    assert len((await due_set.claim_due(10)).slots) == 1
 
 
 async def test_a_list_that_runs_low_is_filled_up_by_the_claim():
@@ -272,24 +272,24 @@ async def test_a_list_that_runs_low_is_filled_up_by_the_claim():
     before = await known_ahead()
     await queue.client().hset("wk:ahead", "1", ",".join(map(str, before[:3])))
     await make_due(1, newest_minute())
-    assert len((await due_set.claim(10)).slots) == 1
-    assert len(await known_ahead()) == due_set.AHEAD + 1
+    assert len((await due_set.claim_due(10)).slots) == 1
+    assert len(await known_ahead()) == due_set.CRON_SLOTS_AHEAD + 1
 
 
 async def test_a_list_for_an_older_plan_is_not_taken():
     await scheduled(cron_plan())
-    old = due_set._text_of(cron_plan())
-    await due_set.put([cron_plan(cron="0 3 * * *", version=2)])
+    old = due_set._encode_schedule(cron_plan())
+    await due_set.put_series([cron_plan(cron="0 3 * * *", version=2)])
     before = await known_ahead()
-    await due_set._refill([(1, old)], due_set.now_ms())
+    await due_set._refill_cron_slots([(1, old)], due_set.now_ms())
     assert await known_ahead() == before
 
 
 async def test_another_cron_moves_the_due_time_and_an_interval_forgets_the_list():
     await scheduled(cron_plan())
-    await due_set.put([cron_plan(cron="0 3 * * *", version=2)])
+    await due_set.put_series([cron_plan(cron="0 3 * * *", version=2)])
     assert await due_set.oldest_due_ms() == slots.next_due(1, cron_plan(cron="0 3 * * *"), due_set.now_ms())
-    await due_set.put([plan(version=3)])
+    await due_set.put_series([plan(version=3)])
     assert await due_set.oldest_due_ms() == slots.next_slot(1, INTERVAL_MS, due_set.now_ms())
     assert await known_ahead() == []
 
@@ -297,48 +297,48 @@ async def test_another_cron_moves_the_due_time_and_an_interval_forgets_the_list(
 async def test_a_cron_slot_that_comes_due_in_flight_waits_for_the_landing():
     await scheduled(cron_plan(), first_at_ms=newest_minute() - 1)
     await make_due(1, newest_minute())
-    (first,) = (await due_set.claim(10)).slots
+    (first,) = (await due_set.claim_due(10)).slots
     await make_due(1, newest_minute())
-    assert (await due_set.claim(10)).slots == []
-    await due_set.land([Landing(1, first.at_ms)])
-    assert len((await due_set.claim(10)).slots) == 1
+    assert (await due_set.claim_due(10)).slots == []
+    await due_set.mark_stored([StoredSlot(1, first.at_ms)])
+    assert len((await due_set.claim_due(10)).slots) == 1
 
 
 async def test_due_times_and_deadlines_beyond_what_may_be_are_found():
     await scheduled(plan(1), plan(2), cron_plan(3))
-    await due_set.claim(10, at_ms=due_set.now_ms() + LONG_AGO)
+    await due_set.claim_due(10, at_ms=due_set.now_ms() + LONG_AGO)
     plans = {1: plan(1), 2: plan(2), 3: cron_plan(3)}
-    assert set(await due_set.misplaced(plans)) >= {1, 2}
-    late = await due_set.overdue(10)
-    assert {slot.series for slot in late.again} >= {1, 2}
+    assert set(await due_set.find_misplaced(plans)) >= {1, 2}
+    late = await due_set.claim_overdue(10)
+    assert {slot.series for slot in late.requeue} >= {1, 2}
 
 
 async def test_what_is_due_in_time_is_not_misplaced():
     await scheduled(plan(1), plan(2, interval_ms=3_600_000), cron_plan(3, cron="0 3 * * *"))
-    await due_set.put([plan(4)], first_at_ms=due_set.now_ms())
-    await due_set.claim(10)
+    await due_set.put_series([plan(4)], first_at_ms=due_set.now_ms())
+    await due_set.claim_due(10)
     plans = {1: plan(1), 2: plan(2, interval_ms=3_600_000), 3: cron_plan(3, cron="0 3 * * *"), 4: plan(4)}
-    assert await due_set.misplaced(plans) == []
+    assert await due_set.find_misplaced(plans) == []
 
 
 async def test_a_change_of_the_schedule_makes_what_was_due_by_the_old_one_a_gap():
     oldest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms()) - 2 * INTERVAL_MS
     await scheduled(plan())
     await make_due(1, oldest)
-    await due_set.put([plan(version=2, interval_ms=60_000)], since_ms=due_set.now_ms())
-    assert [gap.from_ms for gap in await due_set.gaps()] == [oldest]
+    await due_set.put_series([plan(version=2, interval_ms=60_000)], since_ms=due_set.now_ms())
+    assert [gap.from_ms for gap in await due_set.list_gaps()] == [oldest]
 
 
 async def test_a_wish_to_be_checked_at_once_passes_over_no_slot():
     oldest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms()) - 2 * INTERVAL_MS
     await scheduled(plan())
     await make_due(1, oldest)
-    await due_set.put([plan(version=2)], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan(version=2)], first_at_ms=due_set.now_ms())
     assert await due_set.oldest_due_ms() == oldest
 
 
 async def test_a_series_that_is_dropped_in_flight_leaves_a_gap_for_its_slot():
     await scheduled(plan(), first_at_ms=due_set.now_ms())
-    (slot,) = (await due_set.claim(10)).slots
-    await due_set.drop([1])
-    assert [(gap.from_ms, gap.to_ms) for gap in await due_set.gaps()] == [(slot.at_ms, slot.at_ms)]
+    (slot,) = (await due_set.claim_due(10)).slots
+    await due_set.remove_series([1])
+    assert [(gap.from_ms, gap.to_ms) for gap in await due_set.list_gaps()] == [(slot.at_ms, slot.at_ms)]

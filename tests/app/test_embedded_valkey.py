@@ -18,9 +18,9 @@ from app import embedded_valkey
 
 @contextmanager
 def running(directory: Path, listen: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(embedded_valkey.command(directory, listen)) as server:
+    with subprocess.Popen(embedded_valkey.build_command(directory, listen)) as server:
         deadline = time.monotonic() + 20
-        while not embedded_valkey.answers(listen):
+        while not embedded_valkey.is_ready(listen):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         try:
@@ -38,7 +38,7 @@ def listen(redis_url: str, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_what_was_answered_survives_a_kill(tmp_path: Path, listen: Path) -> None:
-    embedded_valkey.prepare(tmp_path / "valkey", listen)
+    embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     with running(tmp_path / "valkey", listen) as server, redis.Redis(unix_socket_path=str(listen)) as client:
         client.set("kept", "yes")
         os.kill(server.pid, signal.SIGKILL)
@@ -48,28 +48,28 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path, listen: Path) -> None
 
 
 def test_it_never_drops_a_key_and_has_no_port(tmp_path: Path, listen: Path) -> None:
-    embedded_valkey.prepare(tmp_path / "valkey", listen)
+    embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     with running(tmp_path / "valkey", listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert client.config_get("maxmemory-policy", "port") == {"maxmemory-policy": "noeviction", "port": "0"}
         assert stat.S_IMODE(listen.stat().st_mode) == 0o700
 
 
 def test_nobody_answers_where_nobody_listens(listen: Path) -> None:
-    assert not embedded_valkey.answers(listen)
+    assert not embedded_valkey.is_ready(listen)
 
 
 def test_a_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PermissionError, match="belongs to somebody else"):
-        embedded_valkey.prepare(tmp_path / "valkey", tmp_path / "link" / "valkey.sock")
+        embedded_valkey.prepare_directories(tmp_path / "valkey", tmp_path / "link" / "valkey.sock")
 
 
 @pytest.fixture
 def kept(tmp_path: Path, listen: Path) -> Path:
     """A directory with a key in its base and one in the newest part, after a crash."""
     directory = tmp_path / "valkey"
-    embedded_valkey.prepare(directory, listen)
+    embedded_valkey.prepare_directories(directory, listen)
     with running(directory, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         client.set("kept", "yes")
         client.bgrewriteaof()
@@ -81,12 +81,12 @@ def kept(tmp_path: Path, listen: Path) -> Path:
     return directory
 
 
-def start_and_end(mender: embedded_valkey.Mender, directory: Path, listen: Path) -> Path | None:
+def start_and_end(mender: embedded_valkey.DataRecovery, directory: Path, listen: Path) -> Path | None:
     """One start that fails; what was set aside for it."""
-    mender.starting()
-    code = subprocess.run(embedded_valkey.command(directory, listen), timeout=20, check=False).returncode
-    mender.look()
-    return mender.ended(code)
+    mender.on_start()
+    code = subprocess.run(embedded_valkey.build_command(directory, listen), timeout=20, check=False).returncode
+    mender.check_running()
+    return mender.on_exit(code)
 
 
 def file_of(directory: Path, pattern: str) -> Path:
@@ -142,7 +142,7 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
 def test_data_that_can_not_be_read_is_set_aside(kept: Path, listen: Path, damage: Callable[[Path], None]) -> None:
     damage(kept)
-    mender = embedded_valkey.Mender(kept, listen)
+    mender = embedded_valkey.DataRecovery(kept, listen)
     asides = [start_and_end(mender, kept, listen)]
     if asides == [None]:
         asides.append(start_and_end(mender, kept, listen))
@@ -153,50 +153,50 @@ def test_data_that_can_not_be_read_is_set_aside(kept: Path, listen: Path, damage
 
 
 def test_data_of_a_server_that_answered_or_was_killed_stay(kept: Path, listen: Path) -> None:
-    mender = embedded_valkey.Mender(kept, listen)
+    mender = embedded_valkey.DataRecovery(kept, listen)
     for _ in range(3):
-        mender.starting()
+        mender.on_start()
         with running(kept, listen):
-            mender.look()
-        assert mender.ended(1) is None
+            mender.check_running()
+        assert mender.on_exit(1) is None
     for code in (-signal.SIGKILL, -signal.SIGTERM, 0) * 2:
-        mender.starting()
-        assert mender.ended(code) is None
+        mender.on_start()
+        assert mender.on_exit(code) is None
     with running(kept, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert (client.get("kept"), client.get("newest")) == (b"yes", b"yes")
 
 
-@pytest.mark.parametrize("words", embedded_valkey.ELSEWHERE, ids=bytes.decode)
+@pytest.mark.parametrize("words", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
 def test_data_stay_when_something_else_is_in_the_way(kept: Path, listen: Path, words: bytes) -> None:
-    mender = embedded_valkey.Mender(kept, listen)
+    mender = embedded_valkey.DataRecovery(kept, listen)
     for _ in range(4):
-        mender.starting()
+        mender.on_start()
         with (kept / "valkey.log").open("ab") as log:
             log.write(b"1:M # Can't start: " + words.title() + b"\n")
-        assert mender.ended(1) is None
+        assert mender.on_exit(1) is None
 
 
 def test_words_of_an_outage_that_is_over_protect_no_damaged_data(kept: Path, listen: Path) -> None:
     (kept / "valkey.log").write_bytes(b"No space left on device\n" * 20)
     empty_the_manifest(kept)
-    mender = embedded_valkey.Mender(kept, listen)
+    mender = embedded_valkey.DataRecovery(kept, listen)
     assert start_and_end(mender, kept, listen) is None
     assert start_and_end(mender, kept, listen)
 
 
 def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(kept: Path, listen: Path) -> None:
     empty_the_manifest(kept)
-    mender = embedded_valkey.Mender(kept, listen)
+    mender = embedded_valkey.DataRecovery(kept, listen)
     start_and_end(mender, kept, listen)
     assert start_and_end(mender, kept, listen)
     for _ in range(6):
-        mender.starting()
-        assert mender.ended(1) is None
+        mender.on_start()
+        assert mender.on_exit(1) is None
 
 
 def test_a_file_in_place_of_its_directory_is_set_aside(tmp_path: Path, listen: Path) -> None:
     (tmp_path / "valkey").write_text("in the way")
-    embedded_valkey.prepare(tmp_path / "valkey", listen)
+    embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     assert (tmp_path / "valkey").is_dir()
     assert [one.read_text() for one in tmp_path.glob("valkey.unreadable-*")] == ["in the way"]
 

@@ -24,7 +24,7 @@ def installed(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def named(settings: Settings) -> list[str]:
-    return [Path(line.split(" is open")[0]).name for line in file_permissions.open_to_others(settings)]
+    return [Path(line.split(" is open")[0]).name for line in file_permissions.exposure_warnings(settings)]
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_in_a_directory_that_others_can_not_enter_nothing_is_open(installed: Set
 
 
 def test_what_is_not_there_yet_is_not_named(settings: Settings, tmp_path: Path) -> None:
-    assert file_permissions.open_to_others(replace(settings, data_dir=tmp_path / "none")) == []
+    assert file_permissions.exposure_warnings(replace(settings, data_dir=tmp_path / "none")) == []

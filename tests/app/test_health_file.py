@@ -43,7 +43,7 @@ async def test_a_file_that_cannot_be_touched_is_named_once(tmp_path: Path, monke
     monkeypatch.setattr(health_file, "TOUCH_S", 0.0)
     with capture_logs() as said, suppress(TimeoutError):
         async with asyncio.timeout(0.2):
-            await health_file.keep(tmp_path / "missing" / "alive")
+            await health_file.touch_forever(tmp_path / "missing" / "alive")
     assert [(line["event"], line["log_level"]) for line in said] == [("health_file.failed", "warning")]
 
 

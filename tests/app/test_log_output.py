@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from app import log
-from app.log_output import LOST, Lines
+from app.log_output import LINES_LOST, LineHandler
 from app.settings import Settings
 
 
@@ -57,12 +57,12 @@ def written(request: pytest.FixtureRequest, settings: Settings, path: Path) -> I
 def let_nobody_else_listen() -> None:
     """pytest's own handlers raise what a value raises."""
     for one in logging.getLogger().handlers[:]:
-        if not isinstance(one, Lines):
+        if not isinstance(one, LineHandler):
             logging.getLogger().removeHandler(one)
 
 
 def lost() -> float:
-    return LOST._value.get()
+    return LINES_LOST._value.get()
 
 
 def remove(path: Path) -> None:

@@ -8,7 +8,7 @@ from app.settings import Settings
 
 
 async def test_a_migrated_database_has_nothing_left_to_migrate(store: Settings) -> None:
-    assert await migrate.forwards() == []
+    assert await migrate.apply_missing() == []
 
 
 async def test_every_table_of_the_code_is_there(store: Settings) -> None:
@@ -19,9 +19,9 @@ async def test_every_table_of_the_code_is_there(store: Settings) -> None:
 async def test_a_newer_database_is_refused_by_name(store: Settings) -> None:
     await Migration.insert(Migration(name="2099-01-01T00:00:00:000000", app_name="watchkeeper"))
     with pytest.raises(migrate.NewerDatabase, match=r"newer than this version.*2099"):
-        await migrate.forwards()
+        await migrate.apply_missing()
     await Migration.delete().where(Migration.name == "2099-01-01T00:00:00:000000")
 
 
 async def test_migrations_are_known_in_the_order_of_their_time(store: Settings) -> None:
-    assert list(migrate.known()) == sorted(migrate.known())
+    assert list(migrate.known_migrations()) == sorted(migrate.known_migrations())

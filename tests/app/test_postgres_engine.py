@@ -37,7 +37,7 @@ async def all_usable() -> None:
     gate = asyncio.Barrier(CONNECTIONS)
 
     async def one() -> None:
-        async with db.writing():
+        async with db.transaction():
             await db.rows("SELECT 1")
             await gate.wait()
 
@@ -49,11 +49,11 @@ async def all_usable() -> None:
 async def write_once(pause_s: float = 0.0) -> bool:
     """A transaction of two statements; False when the database could not just now. A bug would raise."""
     try:
-        async with db.writing():
+        async with db.transaction():
             await db.rows("SELECT 1")
             await asyncio.sleep(pause_s)
             await db.rows("SELECT 2")
-    except db.TROUBLE:
+    except db.TRANSIENT_ERRORS:
         return False
     return True
 
@@ -144,7 +144,7 @@ async def test_tasks_cancelled_at_any_moment_give_their_connections_back(opened:
 
 
 async def store(number: int, pause_s: float) -> None:
-    async with db.writing():
+    async with db.transaction():
         await db.rows("SELECT pg_advisory_xact_lock(7)")
         await db.rows("INSERT INTO notes VALUES (?1)", number)
         await asyncio.sleep(pause_s)
@@ -154,7 +154,7 @@ async def test_who_finds_no_free_connection_is_refused_in_time(opened: Cluster) 
     gate, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
 
     async def hold() -> None:
-        async with db.writing():
+        async with db.transaction():
             await ready.wait()
             await gate.wait()
 
@@ -163,7 +163,7 @@ async def test_who_finds_no_free_connection_is_refused_in_time(opened: Cluster) 
     found = await asyncio.gather(db.rows("SELECT 1"), Migration.count(), hold(), db.ping(), return_exceptions=True)
     gate.set()
     await asyncio.gather(*holders)
-    assert [isinstance(one, (*db.TROUBLE, Unavailable)) for one in found] == [True] * 4, found
+    assert [isinstance(one, (*db.TRANSIENT_ERRORS, Unavailable)) for one in found] == [True] * 4, found
     await all_usable()
 
 
@@ -173,7 +173,7 @@ async def test_closing_does_not_wait_for_what_never_ends(cluster: Cluster) -> No
     await asyncio.sleep(0.05)
     async with asyncio.timeout(20):
         await db.stop()
-    with pytest.raises(db.TROUBLE):
+    with pytest.raises(db.TRANSIENT_ERRORS):
         await endless
 
 
@@ -181,7 +181,7 @@ async def test_nobody_goes_around_a_pool_that_is_closed(cluster: Cluster) -> Non
     await db.start(cluster.settings, connections=CONNECTIONS)
     await db.stop()
     for asked in (db.rows("SELECT 1"), Migration.count().run()):
-        with pytest.raises(db.TROUBLE):
+        with pytest.raises(db.TRANSIENT_ERRORS):
             await asked
 
 
@@ -189,7 +189,7 @@ async def test_a_swallowed_failure_is_no_success(opened: Cluster) -> None:
     await db.rows("INSERT INTO notes VALUES (1)")
 
     async def careless() -> None:
-        async with db.writing():
+        async with db.transaction():
             await db.rows("INSERT INTO notes VALUES (2)")
             with pytest.raises(asyncpg.UniqueViolationError):
                 await db.rows("INSERT INTO notes VALUES (1)")
@@ -201,7 +201,7 @@ async def test_a_swallowed_failure_is_no_success(opened: Cluster) -> None:
 
 async def test_a_failed_transaction_fails_for_its_first_reason(opened: Cluster) -> None:
     async def careless() -> None:
-        async with db.writing():
+        async with db.transaction():
             await db.rows("SET LOCAL statement_timeout = '20ms'")
             with pytest.raises(asyncpg.QueryCanceledError):
                 await db.rows("SELECT pg_sleep(9)")
@@ -215,7 +215,7 @@ async def test_a_failed_transaction_fails_for_its_first_reason(opened: Cluster) 
 async def test_an_argument_that_does_not_fit_is_no_outage(opened: Cluster) -> None:
     with pytest.raises(asyncpg.DataError) as found:
         await db.rows("SELECT * FROM notes WHERE n = ?1", 2**80)
-    assert not isinstance(found.value, db.TROUBLE)
+    assert not isinstance(found.value, db.TRANSIENT_ERRORS)
     await all_usable()
 
 
@@ -238,10 +238,10 @@ async def stored_or_readonly() -> None:
                 await db.rows("INSERT INTO notes VALUES (?1)", number)
             except asyncpg.ReadOnlySQLTransactionError:
                 raise
-            except db.TROUBLE:
+            except db.TRANSIENT_ERRORS:
                 await asyncio.sleep(0.01)
 
 
 async def test_a_server_that_is_away_is_away_for_a_migration(cluster: Cluster) -> None:
-    with pytest.raises(migrate.Away):
+    with pytest.raises(migrate.DatabaseUnavailable):
         await migrate.run(replace(cluster.settings, db_port=1))

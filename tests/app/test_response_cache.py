@@ -32,12 +32,12 @@ def redis(queue: Settings) -> Settings:
 
 @pytest.fixture
 def source() -> Source:
-    response_cache.wake()
+    response_cache.retry_now()
     return Source()
 
 
 async def told(source: Source, question: object = "q", name: str = "told") -> str:
-    return (await response_cache.through(name, question, Told, source)).text
+    return (await response_cache.get_or_compute(name, question, Told, source)).text
 
 
 async def test_an_answer_is_made_once_for_each_question(redis, source):
@@ -47,35 +47,35 @@ async def test_an_answer_is_made_once_for_each_question(redis, source):
 
 async def test_a_write_drops_every_answer(redis, source):
     await told(source)
-    await response_cache.drop()
+    await response_cache.invalidate()
     assert await told(source) == "answer 2"
 
 
 async def test_an_answer_that_was_overtaken_by_a_write_is_not_kept(redis, source):
     async def overtaken() -> Told:
         found = await source()
-        await response_cache.drop()
+        await response_cache.invalidate()
         return found
 
-    await response_cache.through("told", "q", Told, overtaken)
+    await response_cache.get_or_compute("told", "q", Told, overtaken)
     assert await told(source) == "answer 2"
 
 
 async def test_what_can_not_be_read_is_asked_anew(redis, source):
-    await queue.client().set(response_cache.key_of("told", "q"), b"0:\xc1")
+    await queue.client().set(response_cache.cache_key("told", "q"), b"0:\xc1")
     assert await told(source) == "answer 1"
 
 
 async def test_answers_do_not_stay_for_ever(redis, source):
     await told(source)
-    assert 0 < await queue.client().ttl(response_cache.key_of("told", "q")) <= response_cache.KEPT_S
+    assert 0 < await queue.client().ttl(response_cache.cache_key("told", "q")) <= response_cache.TTL_S
 
 
 async def test_without_redis_everything_is_asked_for(settings: Settings, free_port, source):
     await queue.start(replace(settings, redis_url=f"redis://127.0.0.1:{free_port}"))
     try:
         assert [await told(source), await told(source)] == ["answer 1", "answer 2"]
-        await response_cache.drop()
+        await response_cache.invalidate()
     finally:
         await queue.stop()
-        response_cache.wake()
+        response_cache.retry_now()

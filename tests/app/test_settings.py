@@ -18,11 +18,11 @@ ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \|(?P<default>[^|]*)\|", re.MULTILINE
 
 
 def test_with_nothing_set_the_embedded_default_runs(tmp_path: Path) -> None:
-    found = settings.read({}, tmp_path)
+    found = settings.read_settings({}, tmp_path)
     assert found.db_type == "sqlite"
     assert found.db_path == str(tmp_path / "data" / "watchkeeper.sqlite3")
     assert found.redis_embedded
-    assert settings.socket_of(found.redis_url) == tmp_path / "data" / "valkey.sock"
+    assert settings.socket_path(found.redis_url) == tmp_path / "data" / "valkey.sock"
     assert (found.server_host, found.server_port) == ("127.0.0.1", 8034)
 
 
@@ -30,19 +30,21 @@ def test_the_environment_wins_over_dotenv_which_wins_over_the_secrets_file(tmp_p
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "watchkeeper.env").write_text("TZ=Europe/Oslo\nLOG_LEVEL=error\nSERVER_PORT=3")
     (tmp_path / ".env").write_text("LOG_LEVEL=warn\nSERVER_PORT=2")
-    found = settings.read({"SERVER_PORT": "1"}, tmp_path)
+    found = settings.read_settings({"SERVER_PORT": "1"}, tmp_path)
     assert (found.server_port, found.log_level, found.tz) == (1, "warn", "Europe/Oslo")
 
 
 def test_another_secrets_file_can_be_named_and_must_then_exist(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("API_SECRET_KEY='sixteen characters!'")
-    assert settings.read({"SECRETS_FILE": "other"}, tmp_path).api_secret_key == "sixteen characters!"
+    assert settings.read_settings({"SECRETS_FILE": "other"}, tmp_path).api_secret_key == "sixteen characters!"
     with pytest.raises(BadSettings, match="SECRETS_FILE: there is no file"):
-        settings.read({"SECRETS_FILE": "absent"}, tmp_path)
+        settings.read_settings({"SECRETS_FILE": "absent"}, tmp_path)
 
 
 def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
-    assert settings.read({"SERVER_PORT": "", "REDIS_HOST": ""}, tmp_path) == settings.read({}, tmp_path)
+    assert settings.read_settings({"SERVER_PORT": "", "REDIS_HOST": ""}, tmp_path) == settings.read_settings(
+        {}, tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,21 +80,21 @@ def test_an_empty_value_counts_as_absent(tmp_path: Path) -> None:
 )
 def test_a_wrong_value_is_refused_by_name(tmp_path: Path, name: str, value: str, sentence: str) -> None:
     with pytest.raises(BadSettings) as caught:
-        settings.read({name: value}, tmp_path)
+        settings.read_settings({name: value}, tmp_path)
     assert len(caught.value.lines) == 1
     assert f"{name}: {sentence}" in caught.value.lines[0]
 
 
 def test_all_wrong_values_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(BadSettings) as caught:
-        settings.read({"MODE": "x", "SERVER_PORT": "x", "DB_TYPE": "postgres"}, tmp_path)
+        settings.read_settings({"MODE": "x", "SERVER_PORT": "x", "DB_TYPE": "postgres"}, tmp_path)
     named = {line.partition(":")[0] for line in caught.value.lines}
     assert named == {"MODE", "SERVER_PORT", "DB_HOST", "DB_NAME", "DB_USER"}
 
 
 def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(BadSettings) as caught:
-        settings.read({"API_ADMIN_TOKEN": "hunter2", "REDIS_URL": "redsi://:hunter2@cache"}, tmp_path)
+        settings.read_settings({"API_ADMIN_TOKEN": "hunter2", "REDIS_URL": "redsi://:hunter2@cache"}, tmp_path)
     assert "hunter2" not in str(caught.value)
 
 
@@ -105,14 +107,14 @@ GOOD = {"LIFE_SIGN_URL": "https://example.org/hunter2"}
 def test_a_secret_may_be_in_a_file_of_its_own(tmp_path: Path, name: str) -> None:
     (tmp_path / "hidden").write_text(f"{GOOD.get(name, SECRET)}\n")
     told = {"REDIS_HOST": "h"} if name == "REDIS_PASSWORD" else {}
-    by_file = settings.read({f"{name}_FILE": "hidden", **told}, tmp_path)
-    assert by_file == settings.read({name: GOOD.get(name, SECRET), **told}, tmp_path)
-    assert by_file != settings.read(told, tmp_path)
+    by_file = settings.read_settings({f"{name}_FILE": "hidden", **told}, tmp_path)
+    assert by_file == settings.read_settings({name: GOOD.get(name, SECRET), **told}, tmp_path)
+    assert by_file != settings.read_settings(told, tmp_path)
 
 
 def test_only_line_ends_are_no_part_of_a_secret_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_bytes(b" spaces\nand lines \r\n\n")
-    assert settings.read({"DB_PASS_FILE": str(tmp_path / "hidden")}, tmp_path).db_pass == " spaces\nand lines "
+    assert settings.read_settings({"DB_PASS_FILE": str(tmp_path / "hidden")}, tmp_path).db_pass == " spaces\nand lines "
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_a_file_that_holds_no_secret_is_named_with_all_else_that_is_wrong(
     if content is not None:
         (tmp_path / "hidden").write_bytes(content)
     with pytest.raises(BadSettings) as caught:
-        settings.read({"API_ADMIN_TOKEN_FILE": "hidden", "MODE": "fast"}, tmp_path)
+        settings.read_settings({"API_ADMIN_TOKEN_FILE": "hidden", "MODE": "fast"}, tmp_path)
     assert [line.partition(":")[0] for line in caught.value.lines] == ["API_ADMIN_TOKEN_FILE", "MODE"]
     assert caught.value.lines[0].endswith(sentence)
     assert "hunter2" not in str(caught.value)
@@ -141,35 +143,35 @@ def test_a_file_that_holds_no_secret_is_named_with_all_else_that_is_wrong(
 def test_a_wrong_secret_from_a_file_is_named_and_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_text("hunter2")
     with pytest.raises(BadSettings) as caught:
-        settings.read({"API_ADMIN_TOKEN_FILE": "hidden"}, tmp_path)
+        settings.read_settings({"API_ADMIN_TOKEN_FILE": "hidden"}, tmp_path)
     assert caught.value.lines == ["API_ADMIN_TOKEN: must have at least 16 characters"]
 
 
 def test_a_secret_and_its_file_together_are_refused(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_text("of the file")
     with pytest.raises(BadSettings) as caught:
-        settings.read({"DB_PASS": "x", "DB_PASS_FILE": "hidden"}, tmp_path)
+        settings.read_settings({"DB_PASS": "x", "DB_PASS_FILE": "hidden"}, tmp_path)
     assert caught.value.lines == ["DB_PASS_FILE: DB_PASS is set as well; set one of them"]
-    assert settings.read({"DB_PASS": "", "DB_PASS_FILE": "hidden"}, tmp_path).db_pass == "of the file"
-    assert settings.read({"DB_PASS": "x", "DB_PASS_FILE": ""}, tmp_path).db_pass == "x"
+    assert settings.read_settings({"DB_PASS": "", "DB_PASS_FILE": "hidden"}, tmp_path).db_pass == "of the file"
+    assert settings.read_settings({"DB_PASS": "x", "DB_PASS_FILE": ""}, tmp_path).db_pass == "x"
 
 
 def test_the_environment_wins_with_a_file_and_over_a_file(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_text("of the file")
     (tmp_path / ".env").write_text("DB_PASS=of .env\nREDIS_HOST=h\nREDIS_PASSWORD_FILE=absent")
-    found = settings.read({"DB_PASS_FILE": "hidden", "REDIS_PASSWORD": "ours"}, tmp_path)
+    found = settings.read_settings({"DB_PASS_FILE": "hidden", "REDIS_PASSWORD": "ours"}, tmp_path)
     assert (found.db_pass, found.redis_url) == ("of the file", "redis://:ours@h:6379/0")
 
 
 def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_text("warn")
-    assert settings.read({"LOG_LEVEL_FILE": "hidden"}, tmp_path).log_level == "info"
+    assert settings.read_settings({"LOG_LEVEL_FILE": "hidden"}, tmp_path).log_level == "info"
     assert {f"{one}_FILE" for one in SECRETS}.isdisjoint(one.name for one in VARIABLES)
 
 
 def test_secrets_are_not_in_the_repr_of_settings(tmp_path: Path) -> None:
     secret = dict.fromkeys(("API_SECRET_KEY", "API_ADMIN_TOKEN", "DB_PASS"), "hunter2hunter2hunter2")
-    found = settings.read({**secret, "REDIS_URL": "redis://:hunter2@cache"}, tmp_path)
+    found = settings.read_settings({**secret, "REDIS_URL": "redis://:hunter2@cache"}, tmp_path)
     assert "hunter2" not in repr(found)
 
 
@@ -184,14 +186,14 @@ def test_secrets_are_not_in_the_repr_of_settings(tmp_path: Path) -> None:
     ],
 )
 def test_rates_are_so_many_in_a_time(tmp_path: Path, text: str, rate: Rate | None) -> None:
-    assert settings.read({"RATE_LIMIT_READ": text}, tmp_path).rate_limit_read == rate
+    assert settings.read_settings({"RATE_LIMIT_READ": text}, tmp_path).rate_limit_read == rate
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"), [("1m", 60), ("90", 90), ("90s", 90), ("1h30m", 5400), ("1d", 86_400), ("1.5m", 90)]
 )
 def test_durations_are_whole_seconds(tmp_path: Path, text: str, seconds: int) -> None:
-    assert settings.read({"BRUTEFORCE_WINDOW": text}, tmp_path).bruteforce_window_s == seconds
+    assert settings.read_settings({"BRUTEFORCE_WINDOW": text}, tmp_path).bruteforce_window_s == seconds
 
 
 @pytest.mark.parametrize(
@@ -207,28 +209,28 @@ def test_durations_are_whole_seconds(tmp_path: Path, text: str, seconds: int) ->
     ],
 )
 def test_a_redis_that_is_named_is_used(tmp_path: Path, environ: dict[str, str], url: str) -> None:
-    found = settings.read(environ, tmp_path)
+    found = settings.read_settings(environ, tmp_path)
     assert (found.redis_url, found.redis_embedded) == (url, False)
 
 
 @pytest.mark.parametrize(("kind", "port"), [("postgres", 5432), ("cockroach", 26257)])
 def test_a_database_server_has_its_usual_port(tmp_path: Path, kind: str, port: int) -> None:
-    found = settings.read({"DB_TYPE": kind, "DB_HOST": "h", "DB_NAME": "n", "DB_USER": "u"}, tmp_path)
+    found = settings.read_settings({"DB_TYPE": kind, "DB_HOST": "h", "DB_NAME": "n", "DB_USER": "u"}, tmp_path)
     parts = found.postgres_dsn_parts()
     assert (parts["host"], parts["port"], parts["password"], parts["ssl"]) == ("h", port, None, "prefer")
 
 
 def test_a_sqlite_file_can_be_named(tmp_path: Path) -> None:
-    assert settings.read({"DB_NAME": "mine.db"}, tmp_path).db_path == str(tmp_path / "mine.db")
+    assert settings.read_settings({"DB_NAME": "mine.db"}, tmp_path).db_path == str(tmp_path / "mine.db")
 
 
 def test_a_long_data_directory_gets_a_short_socket(tmp_path: Path) -> None:
-    listen = settings.socket_of(settings.read({"DATA_DIR": "x" * 120}, tmp_path).redis_url)
+    listen = settings.socket_path(settings.read_settings({"DATA_DIR": "x" * 120}, tmp_path).redis_url)
     assert len(str(listen)) <= settings.SOCKET_PATH_BYTES
 
 
 def test_a_secret_key_is_made_once_for_all_processes_and_for_the_owner_only(tmp_path: Path) -> None:
-    plain = settings.read({}, tmp_path)
+    plain = settings.read_settings({}, tmp_path)
     with ThreadPoolExecutor(8) as pool:
         made = set(pool.map(lambda _: settings.with_secret_key(plain).api_secret_key, range(16)))
     assert len(made) == 1
@@ -238,7 +240,7 @@ def test_a_secret_key_is_made_once_for_all_processes_and_for_the_owner_only(tmp_
 
 
 def test_a_configured_secret_key_stays(tmp_path: Path) -> None:
-    configured = replace(settings.read({}, tmp_path), api_secret_key="k" * 16)
+    configured = replace(settings.read_settings({}, tmp_path), api_secret_key="k" * 16)
     assert settings.with_secret_key(configured) is configured
     assert not (tmp_path / "data").exists()
 
@@ -264,13 +266,13 @@ def test_a_line_of_a_file_is_read_as_a_shell_would(line: str, value: str) -> Non
 def test_a_line_that_is_none_is_refused_with_its_number_and_without_its_text(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(f"TZ=UTC\n{line}\n")
     with pytest.raises(BadSettings, match=r"\.env: line 2 is not KEY=value"):
-        settings.read({}, tmp_path)
+        settings.read_settings({}, tmp_path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadSettings, match="is not UTF-8 text"):
-        settings.read({}, tmp_path)
+        settings.read_settings({}, tmp_path)
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="\\\"'#")))

@@ -5,9 +5,9 @@ import random
 import pytest
 
 from app import due_set, queue
-from app.domain.history.completeness import Beat, Era, Gap, review
-from app.due_set import Landing
-from schema.jobs import Plan
+from app.domain.history.completeness import Beat, Gap, SchedulePeriod, review_series
+from app.due_set import StoredSlot
+from schema.jobs import MonitorSchedule
 from tests import make
 
 pytestmark = pytest.mark.usefixtures("queue")
@@ -23,8 +23,8 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.dice, self.now_ms = random.Random(seed), START
         self.series, self.version = self.dice.randrange(1, 1_000), 0
-        self.plan: Plan | None = None
-        self.eras: list[Era] = []
+        self.plan: MonitorSchedule | None = None
+        self.eras: list[SchedulePeriod] = []
         self.beats: list[Beat] = []
         self.waits_for_pushes = self.dice.random() < 0.5
         self.flying: tuple[int, int] | None = None  # the slot in flight, and when it lands
@@ -36,24 +36,24 @@ class Life:
         if active:
             old = (self.plan.interval_ms, self.plan.cron) if self.plan and not anew else None
             interval_ms, cron = old or self.dice.choice(RHYTHMS)
-            self.plan = Plan(self.series, interval_ms, 4_000, self.version, cron, "Europe/Berlin")
-        era = Era(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
+            self.plan = MonitorSchedule(self.series, interval_ms, 4_000, self.version, cron, "Europe/Berlin")
+        era = SchedulePeriod(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
         if not self.eras or self.eras[-1][1:] != era[1:]:
             self.eras.append(era)
         for _ in range(self.dice.randrange(4)):
             await self.pass_time(2_500)
         if not active or self.plan is None:
-            await due_set.drop([self.series], at_ms=self.now_ms)
+            await due_set.remove_series([self.series], at_ms=self.now_ms)
             return
         first_ms = None if self.waits_for_pushes or cron else self.now_ms
-        await due_set.put([self.plan], first_at_ms=first_ms, since_ms=since_ms)
+        await due_set.put_series([self.plan], first_at_ms=first_ms, since_ms=since_ms)
 
     async def pass_time(self, most_ms: int) -> None:
         """Some time later the schedule looks; a check takes its time."""
         self.now_ms += self.dice.randrange(10, most_ms)
         if self.flying and self.flying[1] <= self.now_ms:
             await self.land(self.flying[0])
-        claim = await due_set.claim(10, at_ms=self.now_ms)
+        claim = await due_set.claim_due(10, at_ms=self.now_ms)
         for slot in claim.slots:
             self.beats.append(Beat(slot.at_ms, slot.early))
             self.flying = slot.at_ms, self.now_ms + self.dice.choice((50, 2_000, 9_000))
@@ -62,20 +62,20 @@ class Life:
         """The check's heartbeat is stored; now and then it asks for another look."""
         early_ms = self.now_ms + 700 if self.dice.random() < 0.2 else 0
         self.flying = None
-        await due_set.land([Landing(self.series, at_ms, early_ms)])
+        await due_set.mark_stored([StoredSlot(self.series, at_ms, early_ms)])
 
     async def flaws(self) -> list[object]:
         """What the history says is missing or doubled."""
-        gaps = [Gap(one.from_ms, one.to_ms) for one in await due_set.gaps()]
+        gaps = [Gap(one.from_ms, one.to_ms) for one in await due_set.list_gaps()]
         window = range(START - 60_000, self.now_ms - SETTLE_MS)
         beats = [one for one in self.beats if one.at_ms in window]
-        return [*review(self.series, self.eras, gaps, beats, window).flaws]
+        return [*review_series(self.series, self.eras, gaps, beats, window).errors]
 
 
 @pytest.mark.parametrize("seed", range(60))
 async def test_each_slot_is_claimed_or_a_gap(seed):
     life, active = Life(seed), True
-    await due_set.built()
+    await due_set.mark_built()
     await life.be_changed(active=True, anew=True)
     for _ in range(life.dice.randrange(4, 9)):
         for _ in range(life.dice.randrange(1, 40)):
@@ -88,10 +88,10 @@ async def test_each_slot_is_claimed_or_a_gap(seed):
 
 
 async def test_a_monitor_that_waits_for_pushes_misses_no_first_slot():
-    plan = Plan(1, 10_000, 4_000, 1)
-    await due_set.built()
-    await due_set.put([plan], since_ms=START)
+    plan = MonitorSchedule(1, 10_000, 4_000, 1)
+    await due_set.mark_built()
+    await due_set.put_series([plan], since_ms=START)
     (at_ms,) = [at for _, at in await queue.client().zrange("wk:due:1", 0, 0, withscores=True)]
-    (slot,) = (await due_set.claim(10, at_ms=int(at_ms))).slots
+    (slot,) = (await due_set.claim_due(10, at_ms=int(at_ms))).slots
     assert START < slot.at_ms <= START + 10_000
     assert not slot.early

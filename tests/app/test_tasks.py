@@ -27,45 +27,45 @@ async def short() -> None:
 async def test_a_task_that_swallowed_its_cancellation_ends_all_the_same() -> None:
     task = asyncio.create_task(deaf())
     await asyncio.sleep(0)
-    await tasks.end(task)
+    await tasks.cancel(task)
     assert task.done()
 
 
 async def test_what_a_task_raised_at_its_end_is_nobodys_any_more() -> None:
     task = asyncio.create_task(broken())
     await asyncio.sleep(0)
-    await tasks.end(task)
+    await tasks.cancel(task)
     assert task.done()
 
 
 async def test_a_lasting_task_that_ends_stops_the_process() -> None:
     stopped = asyncio.Event()
-    tasks.stop_process_with(stopped.set)
+    tasks.on_task_failure(stopped.set)
     try:
         for work in (broken(), short()):
             stopped.clear()
-            tasks.lasting(work, "work")
+            tasks.start_permanent(work, "work")
             async with asyncio.timeout(10):
                 await stopped.wait()
     finally:
-        tasks.stop_process_with(lambda: None)
+        tasks.on_task_failure(lambda: None)
 
 
 async def test_a_lasting_task_that_is_ended_stops_nothing() -> None:
     stopped = asyncio.Event()
-    tasks.stop_process_with(stopped.set)
+    tasks.on_task_failure(stopped.set)
     try:
-        task, other = tasks.lasting(deaf(), "deaf"), tasks.lasting(short(), "short")
+        task, other = tasks.start_permanent(deaf(), "deaf"), tasks.start_permanent(short(), "short")
         tasks.expect_end(other)
         await asyncio.sleep(0)
-        await tasks.end(task, other)
+        await tasks.cancel(task, other)
         await asyncio.sleep(0)
         assert not stopped.is_set()
     finally:
-        tasks.stop_process_with(lambda: None)
+        tasks.on_task_failure(lambda: None)
 
 
 def test_a_process_that_does_not_stop_ends_all_the_same() -> None:
-    code = "import threading; from app import tasks; tasks.exit_at_the_latest(0.1); threading.Event().wait(60)"
+    code = "import threading; from app import tasks; tasks.exit_after(0.1); threading.Event().wait(60)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=50, check=False)
     assert (done.returncode, b"process.stop_timed_out" in done.stdout) == (1, True)

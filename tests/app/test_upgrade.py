@@ -10,7 +10,7 @@ from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.alerting import channels, delivery_claims, delivery_queue
 from app.store.transactions import monitors, results
-from schema.channels.terms import TOLD_BY_DEFAULT
+from schema.channels.terms import DEFAULT_EVENTS
 from schema.events import EventKind
 from schema.status import Status
 from tests import make
@@ -31,7 +31,7 @@ async def old(settings: Settings) -> AsyncIterator[Settings]:
         await _created(settings)
     sealing.prepare(settings)
     await db.start(settings)
-    while await migrate._next() != BEFORE:
+    while await migrate._apply_next() != BEFORE:
         pass
     await _furnish()
     yield settings
@@ -59,9 +59,9 @@ ROWS = (
 
 async def _furnish() -> None:
     values = (
-        (MONITOR, sealing.seal(make.http()), DOWN_MS),
+        (MONITOR, sealing.encrypt_secrets(make.http()), DOWN_MS),
         (MONITOR, DOWN_MS),
-        (CHANNEL, sealing.seal(make.webhook()), DOWN_MS),
+        (CHANNEL, sealing.encrypt_secrets(make.webhook()), DOWN_MS),
         (MONITOR, CHANNEL),
         (EVENT, MONITOR, DOWN_MS),
         (DELIVERY, EVENT, CHANNEL, MONITOR, DOWN_MS),
@@ -70,20 +70,20 @@ async def _furnish() -> None:
         await db.rows(sql, *row)
 
 
-async def absorbed(status: Status, at_ms: int) -> results.Absorbed:
-    (plan,) = await monitors.plans()
-    (known,) = await monitors.snapshots([plan.series])
-    outcome = make.outcome(series=plan.series, at_ms=at_ms, seen=status)
-    return await results.absorb(make.results(outcome), {plan.series: known}, at_ms)
+async def absorbed(status: Status, at_ms: int) -> results.StoredResults:
+    (plan,) = await monitors.list_schedules()
+    (known,) = await monitors.list_snapshots([plan.series])
+    outcome = make.outcome(series=plan.series, at_ms=at_ms, status=status)
+    return await results.store_results(make.results(outcome), {plan.series: known}, at_ms)
 
 
 async def test_an_outage_that_was_told_before_the_upgrade_is_not_told_after_it(old: Settings) -> None:
-    await migrate.forwards()
+    await migrate.apply_missing()
     assert (await absorbed(Status.DOWN, make.NOW_MS)).deliveries == {}
 
 
 async def test_its_end_is_told_with_its_beginning(old: Settings) -> None:
-    await migrate.forwards()
+    await migrate.apply_missing()
     done = await absorbed(Status.UP, make.NOW_MS)
     (up,) = [event for event in done.events if event.event is EventKind.MONITOR_UP]
     assert up.data["duration"] == 30 * 60
@@ -91,14 +91,14 @@ async def test_its_end_is_told_with_its_beginning(old: Settings) -> None:
 
 
 async def test_an_alert_that_waited_through_the_upgrade_is_claimed_after_it(old: Settings) -> None:
-    await migrate.forwards()
-    assert await delivery_queue.due(make.NOW_MS) == {CHANNEL: [DELIVERY]}
+    await migrate.apply_missing()
+    assert await delivery_queue.due_deliveries(make.NOW_MS) == {CHANNEL: [DELIVERY]}
     (claimed,) = await delivery_claims.claim([DELIVERY], make.NOW_MS)
     assert (claimed.id, claimed.event.event) == (DELIVERY, EventKind.MONITOR_DOWN)
 
 
 async def test_a_channel_of_before_is_told_what_it_was_told(old: Settings) -> None:
-    await migrate.forwards()
-    channel = await channels.read(CHANNEL)
-    assert channel.events == list(TOLD_BY_DEFAULT)
+    await migrate.apply_missing()
+    channel = await channels.get(CHANNEL)
+    assert channel.events == list(DEFAULT_EVENTS)
     assert (channel.delay, channel.quiet_hours, channel.all_monitors) == (0, None, False)

@@ -20,7 +20,10 @@ def running(command: str, environ: dict[str, str], directory: Path) -> Iterator[
     """One of our processes; yields the file with what it prints. Asked to stop, it ends with 0."""
     said = directory / "said"
     ours = child.environment({"PATH": os.environ["PATH"], **environ})
-    with said.open("w") as out, subprocess.Popen(child.ours(command), cwd=directory, env=ours, stdout=out) as process:
+    with (
+        said.open("w") as out,
+        subprocess.Popen(child.own_command(command), cwd=directory, env=ours, stdout=out) as process,
+    ):
         try:
             yield said
             process.send_signal(signal.SIGTERM)
@@ -39,7 +42,7 @@ def test_a_process_waits_for_a_database_that_is_not_migrated_yet(
     with running(command, changed, tmp_path) as said:
         until(lambda: "database.waiting" in said.read_text())
         assert not touched.exists()
-        assert subprocess.run(child.ours("migrate"), cwd=tmp_path, env=ours, check=False).returncode == 0
+        assert subprocess.run(child.own_command("migrate"), cwd=tmp_path, env=ours, check=False).returncode == 0
         until(touched.exists)
     assert "r.started" in said.read_text()
 
@@ -60,7 +63,9 @@ def test_migrate_waits_for_a_database_that_is_held(environ: dict[str, str], tmp_
     said = tmp_path / "said"
     with closing(sqlite3.connect(tmp_path / SQLITE_FILE)) as held, said.open("w") as out:
         held.execute("BEGIN EXCLUSIVE")
-        process = subprocess.Popen(child.ours("migrate", "--wait"), cwd=tmp_path, env=ours, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            child.own_command("migrate", "--wait"), cwd=tmp_path, env=ours, stdout=out, stderr=out
+        )
         until(lambda: "the database does not answer: database is locked" in said.read_text())
         held.rollback()
         assert process.wait(50) == 0

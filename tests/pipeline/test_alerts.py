@@ -13,7 +13,7 @@ from app.store.incidents import escalation_policies, incidents
 from app.store.transactions import monitors
 from schema.channels.terms import Grouping
 from schema.escalations import EscalationDraft, EscalationStep
-from schema.jobs import Plan
+from schema.jobs import MonitorSchedule
 from schema.status import Status
 from tests import make
 from tests.pipeline.target import watched
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.timeout(150)]
 
 async def channel(receiver: Receiver, **terms: Any) -> str:
     """A channel that tells the receiver."""
-    return (await channels.add(make.channel(make.webhook(url=receiver.url), **terms))).id
+    return (await channels.create(make.channel(make.webhook(url=receiver.url), **terms))).id
 
 
 async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) -> str:
@@ -34,15 +34,15 @@ async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) ->
     draft = make.monitor(
         make.http(url=url), name=name, interval=5, timeout=2.0, notification_channel_ids=links, **changes
     )
-    changed = await monitors.add(draft)
-    await due_set.built()
-    await look(changed.plans[0])
+    changed = await monitors.create(draft)
+    await due_set.mark_built()
+    await look(changed.schedules[0])
     return changed.monitor.id
 
 
-async def look(plan: Plan) -> None:
+async def look(plan: MonitorSchedule) -> None:
     """Have it checked now."""
-    await due_set.put([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
 
 
 def told(receiver: Receiver) -> list[tuple[str, str]]:
@@ -105,7 +105,7 @@ async def _all_are_told(count: int) -> bool:
 
 async def _escalation(*steps: str) -> str:
     draft = EscalationDraft(name="on call", steps=[EscalationStep(after=10, channel_ids=[one]) for one in steps])
-    return (await escalation_policies.add(draft)).id
+    return (await escalation_policies.create(draft)).id
 
 
 async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground, spawn):
@@ -129,7 +129,7 @@ async def test_who_acknowledges_hears_no_reminder_and_wakes_nobody(ground, spawn
         await watch(target.url, first, resend_interval=1, escalation_id=await _escalation(second))
         spawn("schedule"), spawn("work")
         await ops.arrived(1, 40)
-        ((incident,), _) = await incidents.browse(incidents.IncidentQuery())
+        ((incident,), _) = await incidents.list_page(incidents.IncidentQuery())
         await incidents.acknowledge(incident.id, "ada")
         before, seen = len(ops.arrivals), await beats(Status.DOWN)
         await asyncio.sleep(11)  # the step's time has come

@@ -11,7 +11,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]  # it has no types
 import pytest
 
-from app.api.live.connection_limits import STRANGERS_PER_ADDRESS
+from app.api.live.connection_limits import UNAUTHENTICATED_PER_ADDRESS
 
 TOKEN = "the-installations-own-token-of-this-test"
 MEGABYTE = 1_048_576
@@ -111,7 +111,7 @@ def test_sockets_of_an_address_and_of_strangers_are_counted(environ: dict[str, s
         def one(headers: str) -> socket.socket:
             return stack.enter_context(opened(environ, headers))
 
-        strangers = [one("") for _ in range(STRANGERS_PER_ADDRESS)]
+        strangers = [one("") for _ in range(UNAUTHENTICATED_PER_ADDRESS)]
         assert {status_of(client) for client in strangers} == {101}
         late = one("")
         assert status_of(late) == 101

@@ -10,7 +10,7 @@ import pytest
 
 from app import db, due_set
 from app.store.transactions import monitors
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.status import Status
 from schema.targets import Redis, Tcp
 from tests import make
@@ -28,18 +28,18 @@ NUL = b"-ERR a\x00b\r\n"
 
 async def added(*targets) -> list[int]:
     """Monitors every five seconds; their series."""
-    await due_set.built()
+    await due_set.mark_built()
     plans = []
     for number, target in enumerate(targets):
-        plans += (await monitors.add(make.monitor(target, name=f"m{number}", interval=5))).plans
-    await due_set.put(plans, first_at_ms=due_set.now_ms())
+        plans += (await monitors.create(make.monitor(target, name=f"m{number}", interval=5))).schedules
+    await due_set.put_series(plans, first_at_ms=due_set.now_ms())
     return [plan.series for plan in plans]
 
 
 async def seen(series: int) -> list[Status]:
     """What is recorded of a series."""
     found = await db.rows("SELECT id, status FROM heartbeats ORDER BY id")
-    return [Status(row["status"]) for row in found if slot_of(row["id"])[0] == series]
+    return [Status(row["status"]) for row in found if slot_of_key(row["id"])[0] == series]
 
 
 def since(statuses: list[Status]) -> list[Status]:

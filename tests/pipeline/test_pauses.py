@@ -60,14 +60,14 @@ async def slow_target():
 @pytest.mark.parametrize("stops_all", [False, True])
 async def test_targets_that_are_always_up_are_never_down(ground, spawn, slow_target, stops_all):
     async with receiving() as receiver:
-        channel = await channels.add(make.channel(make.webhook(url=receiver.url)))
+        channel = await channels.create(make.channel(make.webhook(url=receiver.url)))
         for number in range(10):
             target = make.http(url=f"{slow_target}{number}")
-            changed = await monitors.add(
+            changed = await monitors.create(
                 make.monitor(target, name=f"web {number}", interval=5, timeout=4, notification_channel_ids=[channel.id])
             )
-            await monitor_changes.tell(changed)
-        await due_set.built()
+            await monitor_changes.publish(changed)
+        await due_set.mark_built()
         processes = [spawn("schedule"), spawn("work")]
         await until(lambda: _more(Status.UP, 20))
         for _ in range(3):
@@ -90,11 +90,11 @@ async def _more(status: Status, count: int) -> bool:
 
 
 async def test_push_monitors_miss_no_slot_when_they_are_made_and_changed(ground, spawn):
-    changed = await monitors.add(make.monitor(Push(), interval=5))
-    await monitor_changes.tell(changed)
-    await due_set.built()
+    changed = await monitors.create(make.monitor(Push(), interval=5))
+    await monitor_changes.publish(changed)
+    await due_set.mark_built()
     spawn("schedule"), spawn("work")
     await until(lambda: _history_is_whole(2))
-    await monitor_changes.tell(await monitors.set_active(changed.monitor.id, active=False))
-    await monitor_changes.tell(await monitors.set_active(changed.monitor.id, active=True))
+    await monitor_changes.publish(await monitors.set_active(changed.monitor.id, active=False))
+    await monitor_changes.publish(await monitors.set_active(changed.monitor.id, active=True))
     await until(lambda: _history_is_whole(4))

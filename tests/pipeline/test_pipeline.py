@@ -9,7 +9,7 @@ from app import due_set, queue
 from app.store.alerting import channels
 from app.store.history import completeness
 from app.store.transactions import monitors
-from schema.jobs import Plan
+from schema.jobs import MonitorSchedule
 from schema.status import Status
 from tests import make
 from tests.pipeline.target import watched
@@ -21,15 +21,15 @@ pytestmark = [pytest.mark.timeout(120)]
 SETTLED_MS = 12_000
 
 
-async def watch(url: str, receiver: Receiver | None = None, **changes) -> Plan:
+async def watch(url: str, receiver: Receiver | None = None, **changes) -> MonitorSchedule:
     """A monitor every five seconds, checked at once, telling the receiver."""
     links = []
     if receiver is not None:
-        links = [(await channels.add(make.channel(make.webhook(url=receiver.url)))).id]
+        links = [(await channels.create(make.channel(make.webhook(url=receiver.url)))).id]
     draft = make.monitor(make.http(url=url), interval=5, notification_channel_ids=links, **changes)
-    plan = (await monitors.add(draft)).plans[0]
-    await due_set.built()
-    await due_set.put([plan], first_at_ms=due_set.now_ms())
+    plan = (await monitors.create(draft)).schedules[0]
+    await due_set.mark_built()
+    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
     return plan
 
 
@@ -67,7 +67,7 @@ async def _more(target, asked: int) -> bool:
 
 
 async def _history_is_whole(slots: int) -> bool:
-    report = await completeness.report(due_set.now_ms(), SETTLED_MS)
+    report = await completeness.build_report(due_set.now_ms(), SETTLED_MS)
     return report.slots >= slots and (report.missing, report.doubled) == (0, 0)
 
 
@@ -104,7 +104,7 @@ async def test_pausing_stops_checks_and_run_now_still_checks(ground, spawn):
         plan = await watch(target.url)
         spawn("schedule"), spawn("work")
         await until(lambda: beats(Status.UP))
-        await due_set.drop([plan.series])
+        await due_set.remove_series([plan.series])
         at_ms = await due_set.check_now(plan.series, plan.version, 20)
         asked = target.asked.total()
         await asyncio.sleep(6)

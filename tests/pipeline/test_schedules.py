@@ -11,8 +11,8 @@ from app import db
 from app.api.monitoring import monitor_changes
 from app.store.alerting import channels
 from app.store.transactions import monitors
-from app.store.transactions.monitors import Changed
-from schema.heartbeats import slot_of
+from app.store.transactions.monitors import MonitorChange
+from schema.heartbeats import slot_of_key
 from schema.monitors import Monitor
 from schema.status import Status
 from schema.targets import Push
@@ -60,16 +60,16 @@ async def _answers(client: httpx.AsyncClient) -> bool:
         return False
 
 
-async def added(receiver: Receiver, target, **schedule) -> Changed:
+async def added(receiver: Receiver, target, **schedule) -> MonitorChange:
     """A monitor that tells the receiver, as the API would add it."""
-    channel = await channels.add(make.channel(make.webhook(url=receiver.url)))
-    changed = await monitors.add(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
-    await monitor_changes.tell(changed)
+    channel = await channels.create(make.channel(make.webhook(url=receiver.url)))
+    changed = await monitors.create(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
+    await monitor_changes.publish(changed)
     return changed
 
 
 async def stands(monitor: Monitor, status: Status) -> bool:
-    return (await monitors.read(monitor.id)).status is status
+    return (await monitors.get(monitor.id)).status is status
 
 
 async def words(receiver: Receiver, count: int) -> list[dict]:
@@ -121,8 +121,8 @@ async def test_a_cron_expression_says_when_checks_are_made_and_reports_expected(
         ("monitor.up", job.monitor.id),
     ]
     assert down["data"]["msg"].endswith("since one was expected")
-    slots = [slot_of(row["id"]) for row in await db.rows("SELECT id FROM heartbeats")]
-    checked = [at_ms for series, at_ms in slots if series == seen.plans[0].series]
+    slots = [slot_of_key(row["id"]) for row in await db.rows("SELECT id FROM heartbeats")]
+    checked = [at_ms for series, at_ms in slots if series == seen.schedules[0].series]
     assert checked
     assert target.asked.total() >= len(checked)
     assert {at_ms % MINUTE_MS for at_ms in checked} == {0}

@@ -18,7 +18,7 @@ __all__ = ["admin", "application", "client", "database", "signed_up", "spawn"]
 
 @pytest.fixture
 def api(client):
-    response_cache.wake()
+    response_cache.retry_now()
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     return client
 
@@ -41,15 +41,15 @@ def working(spawn):
 async def history(api):
     """A check with one result of each kind in the last minutes; returns the check."""
     check = await added(api)
-    plan = (await monitors.change(check["id"], MonitorPatch(max_retries=0))).plans[0]
-    known = {one.series: one for one in await monitors.snapshots([plan.series])}
+    plan = (await monitors.update(check["id"], MonitorPatch(max_retries=0))).schedules[0]
+    known = {one.series: one for one in await monitors.list_snapshots([plan.series])}
     at_ms = due_set.now_ms()
     facts = example("results_reply")["results"][0]["raw_data"]
     seen = [
         make.outcome(series=plan.series, at_ms=at_ms - 120_000, early=True, message="fine", detail=facts),
-        make.outcome(series=plan.series, at_ms=at_ms - 60_000, seen=Status.DEGRADED),
+        make.outcome(series=plan.series, at_ms=at_ms - 60_000, status=Status.DEGRADED),
         make.down(series=plan.series, at_ms=at_ms),
     ]
-    await results.absorb(make.results(*seen), known, at_ms)
-    await response_cache.drop()
+    await results.store_results(make.results(*seen), known, at_ms)
+    await response_cache.invalidate()
     return check

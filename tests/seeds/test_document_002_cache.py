@@ -27,7 +27,7 @@ async def test_without_redis_everything_is_read_from_the_database(database, free
             assert (await client.get(API + path)).status_code == 200, path
         told = (await client.get(f"{API}/health")).json()
         assert (told["redis_available"], told["cache_enabled"]) == (False, False)
-    response_cache.wake()
+    response_cache.retry_now()
 
 
 async def test_a_change_is_seen_at_once_in_spite_of_the_cache(api):

@@ -29,7 +29,7 @@ async def test_the_explorers_are_where_the_document_says(client, path):
     ],
 )
 def test_our_openapi_document_has_the_documents_examples(application, operation, path, name):
-    spec = msgspec.json.decode(document.of(application))
+    spec = msgspec.json.decode(document.build_document(application))
     (found,) = [one for item in spec["paths"].values() for one in item.values() if one["operationId"] == operation]
     part = found["requestBody"] if path == "request" else found["responses"]["200"]
     covers(part["content"]["application/json"]["example"], example(name))

@@ -36,8 +36,8 @@ async def arrived(api, application, kind: EventKind, data: dict[str, Any]):
         reply = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
         assert reply.status_code == 201, reply.text
         event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
-        async with db.writing():
-            owed = await events.keep([event], due_set.now_ms())
+        async with db.transaction():
+            owed = await events.record_events([event], due_set.now_ms())
         await queue.put(*queue.notify_jobs(owed))
         (arrival,) = await receiver.arrived()
     return arrival
@@ -51,7 +51,7 @@ async def test_a_webhook_is_registered_as_it_stands(api):
 
 
 def test_our_openapi_document_has_the_documents_example(application):
-    spec = json.loads(document.of(application))
+    spec = json.loads(document.build_document(application))
     sent = spec["paths"][HOOKS]["post"]["requestBody"]["content"]["application/json"]
     assert sent["example"] == json.loads(REGISTER.read_text())
 
@@ -79,4 +79,4 @@ async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_by
 @pytest.mark.parametrize("events_", [["backend.up"], ["cluster.*", "monitor.*"]])
 async def test_what_was_not_subscribed_to_is_not_owed(api, events_):
     await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"events": events_})
-    assert (await events.add(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)).deliveries == {}
+    assert (await events.record_event(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)).deliveries == {}

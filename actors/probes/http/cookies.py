@@ -8,9 +8,9 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 from yarl import URL
 
-MOST, LONGEST = 50, 4_096  # cookies of one check, and characters of one
-HEADER_CHARS = 16_384  # of all that are sent at once
-_AGE = re.compile(r"-?[0-9]{1,15}")
+MAX_COOKIES, MAX_COOKIE_CHARS = 50, 4_096  # cookies of one check, and characters of one
+MAX_HEADER_CHARS = 16_384  # of all that are sent at once
+_MAX_AGE = re.compile(r"-?[0-9]{1,15}")
 
 
 class Cookie(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Cookie(Struct, frozen=True):
     secure: bool
 
 
-class Cookies:
+class CookieJar:
     """The cookies of one check, oldest first. They go to the origin that set them; from http to https of the same host
     they go along, and with a `Domain` to the other hosts in it.
     """
@@ -39,51 +39,51 @@ class Cookies:
         for pair in own.split(";"):
             name, mark, value = pair.strip().partition("=")
             if mark:
-                self._keep(Cookie(name, value, _origin(url), "", "/", secure=False))
+                self._store(Cookie(name, value, _origin(url), "", "/", secure=False))
 
-    def take(self, url: URL, headers: Iterable[str]) -> None:
+    def update(self, url: URL, headers: Iterable[str]) -> None:
         """What an answer from this address sets, and what it takes back."""
         for header in headers:
-            if len(header) <= LONGEST and (found := _read(header, url)):
+            if len(header) <= MAX_COOKIE_CHARS and (found := _parse(header, url)):
                 cookie, is_over = found
                 if is_over:
                     self._kept.pop(_key(cookie), None)
                 else:
-                    self._keep(cookie)
+                    self._store(cookie)
 
     def header_for(self, url: URL) -> str:
         """What is sent to this address; empty when there is nothing."""
-        going = sorted((one for one in self._kept.values() if _goes_to(one, url)), key=lambda one: -len(one.path))
+        going = sorted((one for one in self._kept.values() if _is_sent_to(one, url)), key=lambda one: -len(one.path))
         pairs = [f"{one.name}={one.value}" for one in going]
-        while sum(len(pair) + 2 for pair in pairs) > HEADER_CHARS:
+        while sum(len(pair) + 2 for pair in pairs) > MAX_HEADER_CHARS:
             pairs.pop()
         return "; ".join(pairs)
 
-    def _keep(self, cookie: Cookie) -> None:
+    def _store(self, cookie: Cookie) -> None:
         self._kept[_key(cookie)] = cookie
-        if len(self._kept) > MOST:
+        if len(self._kept) > MAX_COOKIES:
             del self._kept[next(iter(self._kept))]
 
 
-def _read(header: str, url: URL) -> tuple[Cookie, bool] | None:
+def _parse(header: str, url: URL) -> tuple[Cookie, bool] | None:
     """A cookie, and whether it ends at once; None for one that this address may not set, or that is none."""
     pair, *rest = header.split(";")
     name, mark, value = (part.strip() for part in pair.partition("="))
     words = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
     domain = words.get("domain", "").lstrip(".").lower()
     host = url.raw_host or ""
-    if not mark or not name or not pair.isprintable() or (domain and not _is_within(host, domain)):
+    if not mark or not name or not pair.isprintable() or (domain and not _domain_matches(host, domain)):
         return None
     path = words.get("path", "")
     if not path.startswith("/"):
         path = url.raw_path.rpartition("/")[0] or "/"
     cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in words)
-    return cookie, _is_over(words)
+    return cookie, _is_expired(words)
 
 
-def _is_over(words: dict[str, str]) -> bool:
+def _is_expired(words: dict[str, str]) -> bool:
     """Whether a cookie is taken back: its time is up as it comes."""
-    if _AGE.fullmatch(words.get("max-age", "")):
+    if _MAX_AGE.fullmatch(words.get("max-age", "")):
         return int(words["max-age"]) <= 0
     try:
         ends_at = parsedate_to_datetime(words.get("expires", ""))
@@ -100,14 +100,14 @@ def _key(cookie: Cookie) -> tuple[str, str, str]:
     return cookie.name, cookie.domain or cookie.origin[1], cookie.path
 
 
-def _is_within(host: str, domain: str) -> bool:
+def _domain_matches(host: str, domain: str) -> bool:
     """Whether a host is in a domain of more than one name; an address of numbers is in none but itself."""
     return host == domain or ("." in domain and host.endswith(f".{domain}") and not host[-1].isdigit())
 
 
-def _goes_to(cookie: Cookie, url: URL) -> bool:
+def _is_sent_to(cookie: Cookie, url: URL) -> bool:
     scheme, host, port = cookie.origin
-    there = _is_within(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
+    there = _domain_matches(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
     same_door = (url.scheme, url.port) in {(scheme, port)} | (
         {("https", 443)} if (scheme, port) == ("http", 80) else set()
     )

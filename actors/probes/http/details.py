@@ -6,61 +6,61 @@ from typing import Any
 from msgspec import Struct
 
 from actors.probes.kit import expiring
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.result import Seen
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.result import ProbeResult
 from schema.status import Status
 
-HEADERS_KEPT, VALUE_KEPT = 40, 300  # of an answer's headers, in a detail
+MAX_HEADERS, MAX_VALUE_CHARS = 40, 300  # of an answer's headers, in a detail
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2", "authentication-info"})
 
 
-class Walk(Struct, frozen=True):
+class RedirectTrace(Struct, frozen=True):
     """Where redirects led: the last answer, the certificate of the first address that has one, the places between."""
 
-    answer: Reply
+    response: HttpProbeResponse
     leaf: bytes | None
     hops: list[str]
 
 
-def headers_of(answer: Reply) -> dict[str, str]:
+def visible_headers(answer: HttpProbeResponse) -> dict[str, str]:
     """The answer's headers, without what a session could be taken over with."""
     return {
-        name: "********" if name.lower() in SECRET_HEADERS else value[:VALUE_KEPT]
-        for name, value in list(answer.headers.items())[:HEADERS_KEPT]
+        name: "********" if name.lower() in SECRET_HEADERS else value[:MAX_VALUE_CHARS]
+        for name, value in list(answer.headers.items())[:MAX_HEADERS]
     }
 
 
-def detail_of(walk: Walk) -> dict[str, Any]:
+def response_detail(walk: RedirectTrace) -> dict[str, Any]:
     """Status, headers and certificate."""
-    detail: dict[str, Any] = {"status_code": walk.answer.status, "headers": headers_of(walk.answer)}
-    return detail | ({"certificate": _facts(walk.leaf)} if walk.leaf else {})
+    detail: dict[str, Any] = {"status_code": walk.response.status, "headers": visible_headers(walk.response)}
+    return detail | ({"certificate": _certificate_facts(walk.leaf)} if walk.leaf else {})
 
 
-def days_of(leaf: bytes | None) -> int | None:
+def certificate_days_left(leaf: bytes | None) -> int | None:
     """Days until the certificate ends; None without one, or when it can't be read."""
-    from actors.probes.kit.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return expiring.certificate(certificate_of(leaf)).days_left(datetime.now(UTC)) if leaf else None
+        return expiring.record_certificate(parse_certificate(leaf)).days_left(datetime.now(UTC)) if leaf else None
     except ValueError:
         return None
 
 
-def unless_it_ends(leaf: bytes, warning_days: int, otherwise: Seen) -> Seen:
+def degrade_if_expiring(leaf: bytes, warning_days: int, otherwise: ProbeResult) -> ProbeResult:
     """DEGRADED when the certificate ends soon."""
-    days = days_of(leaf)
+    days = certificate_days_left(leaf)
     if days is None:
-        return Seen(Status.DEGRADED, otherwise.code, "the certificate can't be read")
+        return ProbeResult(Status.DEGRADED, otherwise.code, "the certificate can't be read")
     if days >= warning_days:
         return otherwise
     words = f"the certificate ends in {days} days" if days >= 0 else "the certificate has ended"
-    return Seen(Status.DEGRADED, otherwise.code, words)
+    return ProbeResult(Status.DEGRADED, otherwise.code, words)
 
 
-def _facts(leaf: bytes) -> dict[str, Any]:
-    from actors.probes.kit.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
+def _certificate_facts(leaf: bytes) -> dict[str, Any]:
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return certificate_of(leaf).facts(datetime.now(UTC))
+        return parse_certificate(leaf).facts(datetime.now(UTC))
     except ValueError:
         return {"error": "the certificate can't be read"}

@@ -8,23 +8,23 @@ from typing import Any
 
 from msgspec import Struct
 
-from actors.probes.http.request import Request, with_header
-from actors.probes.http.session import Way
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.result import Failed
+from actors.probes.http.request import HttpRequest, with_header
+from actors.probes.http.session import HttpSession
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.result import TargetFailed
 from schema.targets.http import HttpDigestAuth
 
 UNAUTHORIZED = 401
-TRIES = 2  # the second one where a nonce has ended meanwhile
-HEADER_CHARS = 16_384  # of challenges
+MAX_ATTEMPTS = 2  # the second one where a nonce has ended meanwhile
+MAX_CHALLENGE_CHARS = 16_384  # of challenges
 HASHES: dict[str, Callable[[bytes], Any]] = {"MD5": lambda text: md5(text, usedforsecurity=False), "SHA-256": sha256}
-SESSION = "-SESS"
-_WORD = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?""")
+SESSION_SUFFIX = "-SESS"
+_TOKEN = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?""")
 
-Ask = Callable[[Request, Way], Awaitable[Reply]]
+Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
-class Challenge(Struct, frozen=True):
+class DigestChallenge(Struct, frozen=True):
     """What a server wants to be proven.
 
     algorithm    as the server writes it; empty: MD5, and not named in the answer
@@ -43,56 +43,58 @@ class Challenge(Struct, frozen=True):
     @property
     def hash_name(self) -> str:
         """The algorithm's hash."""
-        return self.algorithm.upper().removesuffix(SESSION) or "MD5"
+        return self.algorithm.upper().removesuffix(SESSION_SUFFIX) or "MD5"
 
 
-async def answer_to(request: Request, way: Way, auth: HttpDigestAuth, ask: Ask) -> Reply:
+async def authenticate(request: HttpRequest, way: HttpSession, auth: HttpDigestAuth, ask: Send) -> HttpProbeResponse:
     """The answer to whoever can prove who we are; a server that asks for no proof has answered with its first one."""
     answer = await ask(request, way)
-    for tries in range(TRIES):
-        challenge = _wanted(answer)
+    for tries in range(MAX_ATTEMPTS):
+        challenge = _supported_challenge(answer)
         if challenge is None or (tries and not challenge.stale):
             break
         answer.close()
-        proof = proven(challenge, auth, request, token_hex(16))
+        proof = authorization_header(challenge, auth, request, token_hex(16))
         answer = await ask(with_header(request, "Authorization", proof), way)
     return answer
 
 
-def _wanted(answer: Reply) -> Challenge | None:
+def _supported_challenge(answer: HttpProbeResponse) -> DigestChallenge | None:
     """The first challenge that we can answer, as the server prefers. Raises Failed where there are only others."""
     if answer.status != UNAUTHORIZED:
         return None
-    found = challenges(",".join(answer.headers.getall("WWW-Authenticate", ())))
+    found = parse_challenges(",".join(answer.headers.getall("WWW-Authenticate", ())))
     known = [one for one in found if one.hash_name in HASHES]
     if found and not known:
         answer.close()
         names = ", ".join(one.algorithm for one in found)
-        raise Failed(f"the server asks for Digest by {names[:80]}, and checks have MD5 and SHA-256", code=UNAUTHORIZED)
+        raise TargetFailed(
+            f"the server asks for Digest by {names[:80]}, and checks have MD5 and SHA-256", code=UNAUTHORIZED
+        )
     return known[0] if known else None
 
 
-def challenges(header: str) -> list[Challenge]:
+def parse_challenges(header: str) -> list[DigestChallenge]:
     """Every Digest challenge among those of other schemes."""
     return [
-        Challenge(
+        DigestChallenge(
             realm=fields.get("realm", ""),
             nonce=fields["nonce"],
             algorithm=fields.get("algorithm", ""),
-            qop=_qop(fields.get("qop", "")),
+            qop=_choose_qop(fields.get("qop", "")),
             opaque=fields.get("opaque"),
             stale=fields.get("stale", "").lower() == "true",
             userhash=fields.get("userhash", "").lower() == "true",
         )
-        for scheme, fields in _schemes(header[:HEADER_CHARS])
+        for scheme, fields in _parse_schemes(header[:MAX_CHALLENGE_CHARS])
         if scheme == "digest" and "nonce" in fields
     ]
 
 
-def _schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
+def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Each scheme and its parameters: a word without a value begins the next one."""
     scheme, fields = "", dict[str, str]()
-    for name, value in (found.groups() for found in _WORD.finditer(header)):
+    for name, value in (found.groups() for found in _TOKEN.finditer(header)):
         if value is None:
             yield scheme, fields
             scheme, fields = name.lower(), {}
@@ -101,13 +103,13 @@ def _schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     yield scheme, fields
 
 
-def _qop(offered: str) -> str:
+def _choose_qop(offered: str) -> str:
     """What the proof covers, of what is offered: the least that does."""
     words = [word.strip().lower() for word in offered.split(",")]
     return next((one for one in ("auth", "auth-int") if one in words), "")
 
 
-def proven(challenge: Challenge, auth: HttpDigestAuth, request: Request, cnonce: str) -> str:
+def authorization_header(challenge: DigestChallenge, auth: HttpDigestAuth, request: HttpRequest, cnonce: str) -> str:
     """The `Authorization` header that answers a challenge (RFC 7616, 3.4)."""
 
     def hashed(*parts: str) -> str:
@@ -115,7 +117,7 @@ def proven(challenge: Challenge, auth: HttpDigestAuth, request: Request, cnonce:
 
     uri, count, qop = request.url.raw_path_qs, "00000001", challenge.qop
     secret = hashed(auth.username, challenge.realm, auth.password)
-    if challenge.algorithm.upper().endswith(SESSION):
+    if challenge.algorithm.upper().endswith(SESSION_SUFFIX):
         secret = hashed(secret, challenge.nonce, cnonce)
     body = HASHES[challenge.hash_name](request.body or b"").hexdigest()
     asked = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
@@ -126,15 +128,15 @@ def proven(challenge: Challenge, auth: HttpDigestAuth, request: Request, cnonce:
     bare = {"algorithm": challenge.algorithm} if challenge.algorithm else {}
     if challenge.opaque is not None:
         quoted["opaque"] = challenge.opaque
-    if qop or challenge.algorithm.upper().endswith(SESSION):
+    if qop or challenge.algorithm.upper().endswith(SESSION_SUFFIX):
         quoted["cnonce"] = cnonce
     if qop:
         bare |= {"qop": qop, "nc": count}
     if challenge.userhash:
         bare["userhash"] = "true"
-    return f"Digest {', '.join([*map(_quoted, quoted.items()), *(f'{key}={value}' for key, value in bare.items())])}"
+    return f"Digest {', '.join([*map(_quote, quoted.items()), *(f'{key}={value}' for key, value in bare.items())])}"
 
 
-def _quoted(field: tuple[str, str]) -> str:
+def _quote(field: tuple[str, str]) -> str:
     value = field[1].replace("\\", "\\\\").replace('"', '\\"')
     return f'{field[0]}="{value}"'

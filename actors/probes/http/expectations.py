@@ -4,41 +4,41 @@ from functools import lru_cache, partial
 
 from msgspec import Struct
 
-from actors.probes.kit.bounded_body import Body
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.result import Unsure
-from actors.probes.kit.threads import off_loop
+from actors.probes.kit.bounded_body import BoundedBody
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.result import CheckInconclusive
+from actors.probes.kit.threads import run_in_thread
 from app.domain.monitoring.values import ABSENT, Scalar, Untyped
 from app.domain.parsing import untrusted_json
-from app.domain.validation.assertions import is_costly, unmet
-from schema.heartbeat_texts import text_of as words_for
+from app.domain.validation.assertions import is_costly, mismatch_reason
+from schema.heartbeat_texts import heartbeat_text as words_for
 from schema.targets import Http
 from schema.targets.http import HeaderAssertion
 
-SHOWN = 80  # characters of what a monitor looks for, in a sentence
+SHOWN_CHARS = 80  # characters of what a monitor looks for, in a sentence
 
 
-class Read(Struct, frozen=True):
+class ExpectationResult(Struct, frozen=True):
     """What was found: the trouble, empty when there is none, and the JSON query's hit."""
 
-    trouble: str = ""
+    failure: str = ""
     value: Scalar = ABSENT
 
 
-async def read(target: Http, answer: Reply) -> Read:
+async def check_expectations(target: Http, answer: HttpProbeResponse) -> ExpectationResult:
     """Hold the answer against the monitor, cheapest first. Raises Failed for a broken body, aiohttp's errors."""
-    if answer.status not in accepted(tuple(target.accepted_statuscodes)):
-        return Read(f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}")
-    if target.header_assertions and (trouble := await _headers(target, answer)):
-        return Read(trouble)
+    if answer.status not in accepted_statuses(tuple(target.accepted_statuscodes)):
+        return ExpectationResult(f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}")
+    if target.header_assertions and (trouble := await _header_failure(target, answer)):
+        return ExpectationResult(trouble)
     if not (target.keyword or target.regex or target.json_query):
-        return Read()
-    body = Body(answer, target.max_body_bytes)
-    return await _words(target, await _text(target, body), body)
+        return ExpectationResult()
+    body = BoundedBody(answer, target.max_body_bytes)
+    return await _check_text(target, await _read_text(target, body), body)
 
 
 @lru_cache(maxsize=1_024)
-def accepted(codes: tuple[str, ...]) -> frozenset[int]:
+def accepted_statuses(codes: tuple[str, ...]) -> frozenset[int]:
     """Every status that these codes (204), classes (2XX) and ranges (200-299) mean."""
     found: set[int] = set()
     for code in codes:
@@ -48,89 +48,89 @@ def accepted(codes: tuple[str, ...]) -> frozenset[int]:
     return frozenset(found)
 
 
-async def _headers(target: Http, answer: Reply) -> str:
+async def _header_failure(target: Http, answer: HttpProbeResponse) -> str:
     for one in target.header_assertions:
         value = answer.headers.get(one.name)
         if value is None:
-            return f"the header {one.name[:SHOWN]} is not in the answer"
-        if words := await _unmet(one, Untyped(value)):
-            return f"the header {one.name[:SHOWN]}, {value[:SHOWN]!r}, {words}"
+            return f"the header {one.name[:SHOWN_CHARS]} is not in the answer"
+        if words := await _assertion_failure(one, Untyped(value)):
+            return f"the header {one.name[:SHOWN_CHARS]}, {value[:SHOWN_CHARS]!r}, {words}"
     return ""
 
 
-async def _unmet(one: HeaderAssertion, value: Untyped) -> str:
+async def _assertion_failure(one: HeaderAssertion, value: Untyped) -> str:
     compared = (value, one.operator, one.expected, one.compare)
     if is_costly([(one.operator, one.expected)], value):
-        return await off_loop(unmet, *compared)
-    return unmet(*compared)
+        return await run_in_thread(mismatch_reason, *compared)
+    return mismatch_reason(*compared)
 
 
-async def _text(target: Http, body: Body) -> str:
+async def _read_text(target: Http, body: BoundedBody) -> str:
     """As much of the body as decides: all of it, unless it only has to hold something."""
     is_all_needed = target.json_query or (target.keyword and target.invert_keyword)
     if is_all_needed or (target.regex and target.invert_regex):
         await body.read()
         return await body.text()
-    return await body.read_until(partial(_is_enough, target))
+    return await body.read_until(partial(_is_decided, target))
 
 
-async def _is_enough(target: Http, text: str) -> bool:
+async def _is_decided(target: Http, text: str) -> bool:
     """Whether what has come holds all that is wanted, whatever follows."""
     if target.keyword and target.keyword not in text:
         return False
     if not target.regex:
         return True
     try:
-        return await _found(
+        return await _matches(
             f"(?:{target.regex})(?s:.)", text
         )  # and one more character: a pause is not the end, to a `$`
-    except Unsure:
+    except CheckInconclusive:
         return False
 
 
-async def _words(target: Http, text: str, body: Body) -> Read:
+async def _check_text(target: Http, text: str, body: BoundedBody) -> ExpectationResult:
     if target.keyword and (target.keyword in text) is target.invert_keyword:
         is_there = "" if target.invert_keyword else "not "
-        return Read(f"the keyword {target.keyword[:SHOWN]!r} is {is_there}in the body")
-    if target.regex and await _found(target.regex, text) is target.invert_regex:
+        return ExpectationResult(f"the keyword {target.keyword[:SHOWN_CHARS]!r} is {is_there}in the body")
+    if target.regex and await _matches(target.regex, text) is target.invert_regex:
         fits = "something" if target.invert_regex else "nothing"
-        return Read(f"{fits} in the body fits {target.regex[:SHOWN]!r}")
+        return ExpectationResult(f"{fits} in the body fits {target.regex[:SHOWN_CHARS]!r}")
     if not target.json_query:
-        return Read()
-    return await _hit(target, bytes(body.raw) if untrusted_json.tells_itself(body.raw) else text)
+        return ExpectationResult()
+    return await _query_json(target, bytes(body.raw) if untrusted_json.declares_encoding(body.raw) else text)
 
 
-async def _found(regex: str, text: str) -> bool:
+async def _matches(pattern: str, text: str) -> bool:
     from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
 
-    raw = patterns.in_utf8(text)
+    raw = patterns.encode_text(text)
     try:
-        if patterns.cost(regex, len(raw)) <= patterns.PROMPT_COST:
-            return patterns.found(regex, raw)
-        return await off_loop(patterns.found, regex, raw)
+        if patterns.search_cost(pattern, len(raw)) <= patterns.EVENT_LOOP_COST:
+            return patterns.contains_match(pattern, raw)
+        return await run_in_thread(patterns.contains_match, pattern, raw)
     except ValueError as error:
-        raise Unsure(f"the pattern can't be used: {error}") from error
+        raise CheckInconclusive(f"the pattern can't be used: {error}") from error
 
 
-async def _hit(target: Http, text: str | bytes) -> Read:
+async def _query_json(target: Http, text: str | bytes) -> ExpectationResult:
     from app.domain.validation import json_query  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return Read(value=await _value(target, text))
-    except json_query.NotFound as error:
-        return Read(str(error))
+        return ExpectationResult(value=await _json_value(target, text))
+    except json_query.NoMatch as error:
+        return ExpectationResult(str(error))
     except ValueError as error:
-        raise Unsure(f"the JSON query can't be used: {error}") from error
+        raise CheckInconclusive(f"the JSON query can't be used: {error}") from error
 
 
-async def _value(target: Http, text: str | bytes) -> Scalar:
+async def _json_value(target: Http, text: str | bytes) -> Scalar:
     """The query's hit: at once when that is soon found, else in a thread, from the beginning."""
     from app.domain.validation import json_query  # noqa: PLC0415  # a library that most checks never need
 
     language, query = target.json_query_language, target.json_query
-    if len(text) <= json_query.PROMPT_CHARS:
+    if len(text) <= json_query.EVENT_LOOP_CHARS:
         try:
-            return json_query.hit(language, query, text, json_query.PROMPT_STEPS)
-        except json_query.Spent:
+            return json_query.find_first(language, query, text, json_query.EVENT_LOOP_STEPS)
+        except json_query.BudgetExceeded:
             pass
-    return await off_loop(json_query.hit, language, query, text)
+    return await run_in_thread(json_query.find_first, language, query, text)

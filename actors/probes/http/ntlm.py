@@ -6,47 +6,47 @@ from collections.abc import Awaitable, Callable
 import spnego
 from spnego.exceptions import SpnegoError
 
-from actors.probes.http.request import Request, with_header
-from actors.probes.http.session import Way
-from actors.probes.kit.bounded_body import drained
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.result import Failed, Unsure
+from actors.probes.http.request import HttpRequest, with_header
+from actors.probes.http.session import HttpSession
+from actors.probes.kit.bounded_body import drain
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from schema.targets.http import Ntlm
 
 SCHEME = "NTLM"
 UNAUTHORIZED = 401
 
-Ask = Callable[[Request, Way], Awaitable[Reply]]
+Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
-async def answer_to(request: Request, way: Way, auth: Ntlm, ask: Ask) -> Reply:
+async def authenticate(request: HttpRequest, way: HttpSession, auth: Ntlm, ask: Send) -> HttpProbeResponse:
     """The answer to whoever we say we are; a server that wants no NTLM has answered with its first one."""
-    ours = _speaker(auth, request.url.host or "")
-    greeting = await ask(_saying(request, ours.step()), way)
-    challenge = _challenge_of(greeting)
+    ours = _client(auth, request.url.host or "")
+    greeting = await ask(_with_token(request, ours.step()), way)
+    challenge = _parse_challenge(greeting)
     if greeting.status != UNAUTHORIZED or not challenge:
         return greeting
-    await drained(greeting)  # so that the next request goes on the same connection
+    await drain(greeting)  # so that the next request goes on the same connection
     try:
         proof = ours.step(challenge)
     except (SpnegoError, ValueError) as error:
-        raise Failed("the server's NTLM challenge can't be read", code=UNAUTHORIZED) from error
-    return await ask(_saying(request, proof), way)
+        raise TargetFailed("the server's NTLM challenge can't be read", code=UNAUTHORIZED) from error
+    return await ask(_with_token(request, proof), way)
 
 
-def _speaker(auth: Ntlm, host: str) -> spnego.ContextProxy:
+def _client(auth: Ntlm, host: str) -> spnego.ContextProxy:
     name = f"{auth.domain}\\{auth.username}" if auth.domain else auth.username
     try:
         return spnego.client(name, auth.password, hostname=host, service="http", protocol="ntlm")
     except (SpnegoError, ValueError) as error:
-        raise Unsure(f"NTLM can't be spoken with this user name: {str(error)[:120]}") from error
+        raise CheckInconclusive(f"NTLM can't be spoken with this user name: {str(error)[:120]}") from error
 
 
-def _saying(request: Request, token: bytes | None) -> Request:
+def _with_token(request: HttpRequest, token: bytes | None) -> HttpRequest:
     return with_header(request, "Authorization", f"{SCHEME} {b64encode(token or b'').decode('ascii')}")
 
 
-def _challenge_of(answer: Reply) -> bytes:
+def _parse_challenge(answer: HttpProbeResponse) -> bytes:
     """The server's second message; empty when there is none."""
     for value in answer.headers.getall("WWW-Authenticate", ()):
         scheme, _, token = value.partition(" ")
@@ -54,5 +54,5 @@ def _challenge_of(answer: Reply) -> bytes:
             try:
                 return b64decode(token, validate=True)
             except ValueError as error:
-                raise Failed("the server's NTLM challenge can't be read", code=UNAUTHORIZED) from error
+                raise TargetFailed("the server's NTLM challenge can't be read", code=UNAUTHORIZED) from error
     return b""

@@ -6,12 +6,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yarl import URL
 
-from actors.probes.http.cookies import Cookies
-from app.domain.parsing.web_url import redirected, web_url
+from actors.probes.http.cookies import CookieJar
+from app.domain.parsing.web_url import parse_url, resolve_redirect
 from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method
 from schema.targets.http import Encoding
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 CONTENT_TYPES = {
     Encoding.JSON: "application/json",
     Encoding.FORM: "application/x-www-form-urlencoded",
@@ -19,11 +19,11 @@ CONTENT_TYPES = {
     Encoding.TEXT: "text/plain; charset=utf-8",
 }
 CONTENT_TYPE = ("Content-Type",)
-WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # aiohttp adds a Content-Type to these, even without a body
-REFERABLE = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # aiohttp adds a Content-Type to these, even without a body
+SAFE_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
 
 
-class Request(Struct, frozen=True):
+class HttpRequest(Struct, frozen=True):
     """One request. Headers are the monitor's own; the session adds the everyday ones."""
 
     method: str
@@ -32,44 +32,46 @@ class Request(Struct, frozen=True):
     body: bytes | None = None
 
 
-def first(target: Http) -> Request:
+def initial_request(target: Http) -> HttpRequest:
     """What the monitor asks for. Raises ValueError for a URL that is none."""
     headers = None
     if target.headers or target.auth or target.encoding:
-        headers = {**_kind_of(target), **target.headers, **_authorization(target.auth)}
-    return Request(target.method.value, web_url(target.url), headers, target.body.encode() if target.body else None)
+        headers = {**_content_type(target), **target.headers, **_authorization(target.auth)}
+    return HttpRequest(
+        target.method.value, parse_url(target.url), headers, target.body.encode() if target.body else None
+    )
 
 
-def with_header(request: Request, name: str, value: str) -> Request:
+def with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
     """The same request, with one more header of the monitor's own."""
     return replace(request, headers={**(request.headers or {}), name: value})
 
 
-def with_cookies(request: Request, cookies: Cookies) -> Request:
+def with_cookies(request: HttpRequest, cookies: CookieJar) -> HttpRequest:
     """The same request with these cookies, the monitor's own among them."""
     headers = {name: value for name, value in (request.headers or {}).items() if name.lower() != "cookie"}
     sent = cookies.header_for(request.url)
     return replace(request, headers=headers | ({"Cookie": sent} if sent else {}))
 
 
-def own_cookies(request: Request) -> str:
+def own_cookie_header(request: HttpRequest) -> str:
     """What the monitor sends as cookies of its own."""
     return next((value for name, value in (request.headers or {}).items() if name.lower() == "cookie"), "")
 
 
-def after(asked: Request, status: int, location: str) -> Request:
+def redirected_request(request: HttpRequest, status: int, location: str) -> HttpRequest:
     """Where a redirect leads. Another origin gets no header that could be a credential.
 
     raises    ValueError when `location` is no http address
     """
-    url = redirected(asked.url, location)
-    headers = asked.headers if same_owner(asked.url, url) else _referable(asked.headers)
-    if _becomes_get(status, asked.method):
-        return Request(Method.GET.value, url, _without_content(headers))
-    return Request(asked.method, url, headers, asked.body)
+    url = resolve_redirect(request.url, location)
+    headers = request.headers if is_same_origin(request.url, url) else _safe_headers(request.headers)
+    if _becomes_get(status, request.method):
+        return HttpRequest(Method.GET.value, url, _without_content(headers))
+    return HttpRequest(request.method, url, headers, request.body)
 
 
-def _kind_of(target: Http) -> dict[str, str]:
+def _content_type(target: Http) -> dict[str, str]:
     return {"Content-Type": CONTENT_TYPES[target.encoding]} if target.encoding and target.body else {}
 
 
@@ -77,11 +79,11 @@ def _authorization(auth: object) -> dict[str, str]:
     if isinstance(auth, HttpBearerAuth):
         return {"Authorization": f"Bearer {auth.token}"}
     if isinstance(auth, HttpBasicAuth):
-        return basic(auth.username, auth.password)
+        return basic_auth_header(auth.username, auth.password)
     return {}
 
 
-def basic(username: str, password: str) -> dict[str, str]:
+def basic_auth_header(username: str, password: str) -> dict[str, str]:
     """The header of RFC 7617."""
     return {"Authorization": f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"}
 
@@ -93,14 +95,14 @@ def _becomes_get(status: int, method: str) -> bool:
     return status in {301, 302} and method == Method.POST
 
 
-def same_owner(old: URL, new: URL) -> bool:
+def is_same_origin(old: URL, new: URL) -> bool:
     """The same origin, or the same host moved from http to https on the usual ports."""
     upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", 80, "https", 443)
     return old.host == new.host and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))
 
 
-def _referable(headers: dict[str, str] | None) -> dict[str, str] | None:
-    return headers and {name: value for name, value in headers.items() if name.lower() in REFERABLE}
+def _safe_headers(headers: dict[str, str] | None) -> dict[str, str] | None:
+    return headers and {name: value for name, value in headers.items() if name.lower() in SAFE_HEADERS}
 
 
 def _without_content(headers: dict[str, str] | None) -> dict[str, str] | None:

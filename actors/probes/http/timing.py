@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from time import perf_counter
 
 
-class Phases:
+class Timings:
     """Seconds by phase: dns, connect, tls, first_byte."""
 
     def __init__(self) -> None:
         self._took: dict[str, float] = {}
 
     @contextmanager
-    def timing(self, phase: str) -> Iterator[None]:
+    def measure(self, phase: str) -> Iterator[None]:
         """Add what happens inside to a phase."""
         began = perf_counter()
         try:
@@ -24,7 +24,7 @@ class Phases:
         """Add to a phase."""
         self._took[phase] = self._took.get(phase, 0.0) + took_s
 
-    def before_request(self) -> float:
+    def setup_s(self) -> float:
         """What it took until requests could be sent, so far."""
         return sum(self._took.get(phase, 0.0) for phase in ("dns", "connect", "tls"))
 

@@ -7,34 +7,34 @@ from contextlib import contextmanager, suppress
 import aiohttp
 
 from actors.probes.kit import content_codings
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 from app.domain.parsing import charsets, page_charset
 
 READ_LIMIT_BYTES = 1_048_576  # more than any page a person would search
 SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire, and between two packings: a packer can send for ever
-PACKED_BYTES = 8_192  # that the event loop unpacks at once: a packer can begin a new stream every twenty bytes
-UNENDED = "while reading an answer"  # note on a cancellation that struck here: the answer had begun
-PAUSE_S = 0.2  # until the words of an answer that goes on are looked through, and again
-REST = 20  # times as long as a look took, until the next one
+DECODE_CHUNK_BYTES = 8_192  # that the event loop unpacks at once: a packer can begin a new stream every twenty bytes
+READING_BODY = "while reading an answer"  # note on a cancellation that struck here: the answer had begun
+EVALUATE_EVERY_S = 0.2  # until the words of an answer that goes on are looked through, and again
+EVALUATE_PAUSE_FACTOR = 20  # times as long as a look took, until the next one
 
-Enough = Callable[[str], Awaitable[bool]]
+IsEnough = Callable[[str], Awaitable[bool]]
 
 
-async def text_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> str:
+async def read_text(answer: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> str:
     """The first `most` bytes of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
-    body = Body(answer, most)
+    body = BoundedBody(answer, max_bytes)
     await body.read()
     return await body.text()
 
 
-async def bytes_of(answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> bytearray:
+async def read_bytes(answer: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> bytearray:
     """The first `most` bytes of the body, unpacked. Raises as `text_of`."""
-    body = Body(answer, most)
+    body = BoundedBody(answer, max_bytes)
     await body.read()
     return body.raw
 
 
-async def drained(answer: aiohttp.ClientResponse) -> None:
+async def drain(answer: aiohttp.ClientResponse) -> None:
     """Read a body to its end and forget it, so that its connection can serve again; one too long is left alone."""
     sent = 0
     while sent < SENT_LIMIT_BYTES and (chunk := await answer.content.readany()):
@@ -42,27 +42,27 @@ async def drained(answer: aiohttp.ClientResponse) -> None:
     answer.release()
 
 
-class Body:
+class BoundedBody:
     """A body that is being read: `raw` is what has come of it, unpacked, up to `most` bytes."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, most: int = READ_LIMIT_BYTES) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> None:
         self.raw = bytearray()
-        self._answer, self._most, self._is_whole, self._sent = answer, most, False, 0
+        self._answer, self._most, self._is_whole, self._sent = answer, max_bytes, False, 0
         packed = answer.headers.getall("Content-Encoding", None)
-        self._unpackers = content_codings.unpackers(packed) if packed else []
+        self._unpackers = content_codings.decoders_for(packed) if packed else []
         self._between = [SENT_LIMIT_BYTES] * (len(self._unpackers) - 1)  # bytes that may still come out of all but one
 
     async def read(self) -> None:
         """Read to the end, or as far as we read. Raises as `text_of`; a CancelledError carries the note UNENDED."""
-        with _noted():
+        with _noting_cancellation():
             while await self._more():
                 pass
 
-    async def read_until(self, enough: Enough) -> str:
+    async def read_until(self, enough: IsEnough) -> str:
         """The text, as soon as there is enough of it: an answer need not end. Raises as `read`."""
         now = asyncio.get_running_loop().time
-        looked_at, due = 0, now() + PAUSE_S
-        with _noted():
+        looked_at, due = 0, now() + EVALUATE_EVERY_S
+        with _noting_cancellation():
             while await self._more(due if len(self.raw) > looked_at else None):
                 began = now()
                 if began < due or len(self.raw) == looked_at:
@@ -70,22 +70,22 @@ class Body:
                 looked_at, text = len(self.raw), await self.text()
                 if await enough(text):
                     return text
-                due = now() + max(PAUSE_S, REST * (now() - began))
+                due = now() + max(EVALUATE_EVERY_S, EVALUATE_PAUSE_FACTOR * (now() - began))
         return await self.text()
 
     async def read_for(self, seconds: float) -> None:
         """Read what comes within this time, as far as it can be read: for what is shown and not judged."""
         now = asyncio.get_running_loop().time
         until = now() + seconds
-        with suppress(Failed, aiohttp.ClientError):
+        with suppress(TargetFailed, aiohttp.ClientError):
             while now() < until and await self._more(until):
                 pass
 
     async def text(self) -> str:
         """What has come as text, in the charset that it is written in."""
-        charset, mark = page_charset.found(self.raw, self._answer.headers.get("Content-Type", ""))
+        charset, mark = page_charset.detect_charset(self.raw, self._answer.headers.get("Content-Type", ""))
         parts: list[str] = []
-        for part in charsets.pieces(self.raw[mark:] if mark else self.raw, charset, whole=self._is_whole):
+        for part in charsets.decode_pieces(self.raw[mark:] if mark else self.raw, charset, whole=self._is_whole):
             if parts:
                 await asyncio.sleep(0)
             parts.append(part)
@@ -122,27 +122,27 @@ class Body:
         try:
             for number, one in enumerate(self._unpackers[:-1]):
                 found = bytearray()
-                await _unpack(one, chunk, found, self._between[number])
+                await _decode_into(one, chunk, found, self._between[number])
                 self._between[number] -= len(found)
                 chunk = bytes(found)
-            await _unpack(self._unpackers[-1], chunk, self.raw, self._most)
-        except content_codings.Broken as broken:
-            raise Failed(str(broken), code=self._answer.status) from broken
+            await _decode_into(self._unpackers[-1], chunk, self.raw, self._most)
+        except content_codings.UndecodableBody as broken:
+            raise TargetFailed(str(broken), code=self._answer.status) from broken
 
 
-async def _unpack(unpacker: content_codings.Unpacker, chunk: bytes, found: bytearray, most: int) -> None:
+async def _decode_into(unpacker: content_codings.Decoder, chunk: bytes, found: bytearray, most: int) -> None:
     """Add what the chunk holds to what was found, up to so many bytes."""
-    for start in range(0, len(chunk), PACKED_BYTES):
+    for start in range(0, len(chunk), DECODE_CHUNK_BYTES):
         if len(found) < most:
-            found += unpacker.some(chunk[start : start + PACKED_BYTES], most - len(found))
+            found += unpacker.decode(chunk[start : start + DECODE_CHUNK_BYTES], most - len(found))
             await asyncio.sleep(0)
 
 
 @contextmanager
-def _noted() -> Iterator[None]:
+def _noting_cancellation() -> Iterator[None]:
     """A cancellation in here gets the note UNENDED."""
     try:
         yield
     except asyncio.CancelledError as cut:
-        cut.add_note(UNENDED)
+        cut.add_note(READING_BODY)
         raise

@@ -35,7 +35,7 @@ class Certificate(Struct, frozen=True):
 
 
 @lru_cache(maxsize=4_096)
-def certificate_of(der: bytes) -> Certificate:
+def parse_certificate(der: bytes) -> Certificate:
     """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
     read = x509.load_der_x509_certificate(der)
     return Certificate(

@@ -11,17 +11,19 @@ from time import monotonic
 
 from actors.probes.kit.target_hosts import hosts_of
 from app.domain.system.egress_rules import is_public
-from app.security.network.egress import Egress, Refused
-from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
+from app.security.network.egress import Egress, EgressDenied
+from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
 from schema.monitors import Snapshot
 
 Anchor = tuple[str, int]
 
-PATIENCE_S = 3.0  # for all anchors together
-KEPT_S = 2.0  # how long a verdict holds: of one moment's failures the first asks for all
-MANY = 3  # monitors that could not be asked because of our network: one may be misconfigured, three are not
-WITHIN_S = 60.0
-GONE = "our own network is gone: no anchor can be reached"
+ANCHORS_TIMEOUT_S = 3.0  # for all anchors together
+VERDICT_TTL_S = 2.0  # how long a verdict holds: of one moment's failures the first asks for all
+MIN_BLOCKED_MONITORS = (
+    3  # monitors that could not be asked because of our network: one may be misconfigured, three are not
+)
+BLOCKED_WINDOW_S = 60.0
+UPLINK_DOWN = "our own network is gone: no anchor can be reached"
 
 
 class Uplink:
@@ -30,21 +32,21 @@ class Uplink:
     anchors    hosts and ports of which one at least answers while there is a way out; without any nothing is doubted
     """
 
-    def __init__(self, egress: Egress, names: Names, anchors: Sequence[Anchor] = ()) -> None:
+    def __init__(self, egress: Egress, names: Resolver, anchors: Sequence[Anchor] = ()) -> None:
         self._egress, self._names, self._anchors = egress, names, tuple(anchors)
         self._gone, self._until = False, 0.0
         self._asking: asyncio.Task[bool] | None = None
         self._missed: dict[int, float] = {}  # series → when our network kept us from asking
 
-    def missed(self, series: int) -> None:
+    def record_blocked(self, series: int) -> None:
         """Names or routes of ours kept us from asking this one."""
         self._missed[series] = monotonic()
 
-    async def is_to_blame(self, snapshot: Snapshot) -> bool:
+    async def explains_failure(self, snapshot: Snapshot) -> bool:
         """Whether a failure says nothing about its target, because we have no way there."""
-        return bool(self._anchors) and await self._leads_outside(snapshot) and await self.gone()
+        return bool(self._anchors) and await self._leads_outside(snapshot) and await self.is_down()
 
-    async def gone(self) -> bool:
+    async def is_down(self) -> bool:
         """Whether no anchor answers, as of the last seconds."""
         if not self._anchors:
             return False
@@ -53,23 +55,23 @@ class Uplink:
             return await asyncio.shield(self._asking)
         return self._gone
 
-    async def looks_gone(self) -> bool:
+    async def seems_down(self) -> bool:
         """The same, or several monitors that could not be asked within the last minute because of our network."""
-        since = monotonic() - WITHIN_S
+        since = monotonic() - BLOCKED_WINDOW_S
         self._missed = {series: at for series, at in self._missed.items() if at >= since}
-        return len(self._missed) >= MANY or await self.gone()
+        return len(self._missed) >= MIN_BLOCKED_MONITORS or await self.is_down()
 
     async def _ask(self) -> bool:
         try:
             self._gone = not await self._any_answers()
         finally:
-            self._until, self._asking = monotonic() + KEPT_S, None
+            self._until, self._asking = monotonic() + VERDICT_TTL_S, None
         return self._gone
 
     async def _any_answers(self) -> bool:
         asking = [asyncio.create_task(self._answers(*anchor)) for anchor in self._anchors]
         try:
-            for done in asyncio.as_completed(asking, timeout=PATIENCE_S):
+            for done in asyncio.as_completed(asking, timeout=ANCHORS_TIMEOUT_S):
                 if await done:
                     return True
         except TimeoutError:
@@ -82,24 +84,24 @@ class Uplink:
     async def _answers(self, host: str, port: int) -> bool:
         try:
             (await self._egress.socket_to(host, port)).close()
-        except (OSError, Refused):
+        except (OSError, EgressDenied):
             return False
         return True
 
     async def _leads_outside(self, snapshot: Snapshot) -> bool:
         """Whether every host on the way lies outside of our own networks."""
-        hosts = list(_on_the_way(snapshot))
+        hosts = list(_hosts_on_path(snapshot))
         return bool(hosts) and all([await self._is_outside(host) for host in hosts])
 
     async def _is_outside(self, host: str) -> bool:
         try:
             addresses = await self._names.addresses(host)
-        except (NameUnknown, NamesUnavailable):
+        except (NameUnknown, ResolverUnavailable):
             return True  # without a way out, names have no answers either
         return all(is_public(one) for one in addresses)
 
 
-def _on_the_way(snapshot: Snapshot) -> Iterator[str]:
+def _hosts_on_path(snapshot: Snapshot) -> Iterator[str]:
     """Where the check connects to: its proxy, or without one its target."""
     if snapshot.proxy is not None:
         yield snapshot.proxy.host

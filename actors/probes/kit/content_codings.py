@@ -9,33 +9,33 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-MEMBERS = 1_000  # of one body: pages that are packed in pieces have a few
-CODINGS = 5  # of one body, one over the other; curl undoes as many
+MAX_STREAMS = 1_000  # of one body: pages that are packed in pieces have a few
+MAX_CODINGS = 5  # of one body, one over the other; curl undoes as many
 HEAD_BYTES = 18  # from which on a stream that can be read is one: gzip's head and end have as many
 ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
 WINDOW_LOG_ZSTD = 23  # 8 MB, what a body may ask for (RFC 9659)
 
 
-class Broken(Exception):  # noqa: N818  # a fact about the body
+class UndecodableBody(Exception):  # noqa: N818  # a fact about the body
     """The body can't be unpacked; the sentence says why."""
 
 
-class Unpacker(Protocol):
+class Decoder(Protocol):
     """One packing being undone."""
 
-    def some(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, most: int) -> bytes:
         """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Broken for garbage."""
 
 
-def unpackers(names: Sequence[str]) -> list[Unpacker]:
+def decoders_for(names: Sequence[str]) -> list[Decoder]:
     """What undoes these `Content-Encoding` headers, the outermost first."""
-    known = [_KINDS[name] for one in names for part in one.split(",") if (name := part.strip().lower()) in _KINDS]
-    if len(known) > CODINGS:
-        return [_TooMany()]
+    known = [_DECODERS[name] for one in names for part in one.split(",") if (name := part.strip().lower()) in _DECODERS]
+    if len(known) > MAX_CODINGS:
+        return [_TooManyCodings()]
     return [kind() for kind in reversed(known)]
 
 
-class _Streams:
+class _StreamDecoder:
     """A packing whose streams may stand in a row. What follows the last of them, and is none, means nothing.
 
     begin    makes what reads one stream, such as zlib's
@@ -49,7 +49,7 @@ class _Streams:
         self._begin, self._error, self._instead = begin, error, instead
         self._stream, self._head, self._n_streams, self._is_over = begin(), b"", 1, False
 
-    def some(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, most: int) -> bytes:
         """As an Unpacker has it."""
         out = b""
         while chunk and len(out) < most and not self._is_over:
@@ -62,8 +62,8 @@ class _Streams:
     def _next(self) -> None:
         """Begin the next stream. Raises Broken for one too many: each takes its time, even if it says nothing."""
         self._n_streams += 1
-        if self._n_streams > MEMBERS:
-            raise Broken("the body is packed in too many pieces")
+        if self._n_streams > MAX_STREAMS:
+            raise UndecodableBody("the body is packed in too many pieces")
         self._stream, self._head = self._begin(), b""
 
     def _step(self, chunk: bytes, most: int) -> bytes:
@@ -79,7 +79,7 @@ class _Streams:
         """What garbage is: another packing, when all of the body is; when all of a stream is, none. Raises Broken."""
         instead = self._instead if self._n_streams == 1 else None
         if len(self._head) >= HEAD_BYTES or (self._n_streams == 1 and not instead):
-            raise Broken("the body's packing is broken") from error
+            raise UndecodableBody("the body's packing is broken") from error
         if not instead:  # bytes behind the end
             self._is_over = True
             return b""
@@ -87,49 +87,51 @@ class _Streams:
         return self._step(self._head + chunk, most)
 
 
-class _TooMany:
-    def some(self, chunk: bytes, most: int) -> bytes:
+class _TooManyCodings:
+    def decode(self, chunk: bytes, most: int) -> bytes:
         """As an Unpacker has it."""
         del chunk, most
-        raise Broken(f"the body is packed more than {CODINGS} times over")
+        raise UndecodableBody(f"the body is packed more than {MAX_CODINGS} times over")
 
 
-class _Brotli:
+class _BrotliDecoder:
     def __init__(self) -> None:
         import brotli  # noqa: PLC0415  # a library that most checks never need
 
         self._stream, self._error = brotli.Decompressor(), brotli.error
 
-    def some(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, most: int) -> bytes:
         """As an Unpacker has it."""
         if self._stream.is_finished():  # bytes behind the end
             return b""
         try:
             out: bytes = self._stream.process(chunk, output_buffer_limit=most)
         except self._error as error:
-            raise Broken("the body's packing is broken") from error
+            raise UndecodableBody("the body's packing is broken") from error
         return out[:most]
 
 
-def _zlib() -> Unpacker:
+def _zlib_decoder() -> Decoder:
     """gzip, zlib, or bare deflate as some servers mean by `deflate`."""
-    return _Streams(lambda: zlib.decompressobj(ZLIB_OR_GZIP), zlib.error, lambda: zlib.decompressobj(BARE_DEFLATE))
+    return _StreamDecoder(
+        lambda: zlib.decompressobj(ZLIB_OR_GZIP), zlib.error, lambda: zlib.decompressobj(BARE_DEFLATE)
+    )
 
 
-def _zstd() -> Unpacker:
+def _zstd_decoder() -> Decoder:
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415  # a library that most checks never need
     else:
         from backports import zstd  # noqa: PLC0415  # the same
 
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: WINDOW_LOG_ZSTD}
-    return _Streams(lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)
+    return _StreamDecoder(lambda: zstd.ZstdDecompressor(options=options), zstd.ZstdError)
 
 
-_KINDS: dict[str, Callable[[], Unpacker]] = {
-    "gzip": _zlib,
-    "x-gzip": _zlib,
-    "deflate": _zlib,
-    "br": _Brotli,
-    "zstd": _zstd,
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": _zlib_decoder,
+    "x-gzip": _zlib_decoder,
+    "deflate": _zlib_decoder,
+    "br": _BrotliDecoder,
+    "zstd": _zstd_decoder,
 }

@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from actors.probes.kit.connectivity import Uplink
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.token_cache import Tokens
-from app.security.network.aiohttp_connector import ONE_USE, Door
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.token_cache import TokenCache
+from app.security.network.aiohttp_connector import SINGLE_USE, EgressConnector
 from app.security.network.egress import Egress
-from app.security.network.resolver import Names
-from app.security.network.tls_client import CAREFUL, context
+from app.security.network.resolver import Resolver
+from app.security.network.tls_client import VERIFYING, client_context
 from app.settings import Settings
 from schema.jobs import Slot
 from schema.monitors import Snapshot
 
-NAMES_PER_CHECK = 5  # kept names for each check that may run at once: redirects ask for more than one
-LINE_BYTES = 16_384  # a status line
-HEADER_BYTES = 65_536  # one header; content policies of real sites pass aiohttp's 8 kB
-HEADERS = 256
-SENT = {
+CACHED_NAMES_PER_CHECK = 5  # kept names for each check that may run at once: redirects ask for more than one
+MAX_LINE_BYTES = 16_384  # a status line
+MAX_HEADER_BYTES = 65_536  # one header; content policies of real sites pass aiohttp's 8 kB
+MAX_HEADERS = 256
+DEFAULT_HEADERS = {
     "User-Agent": "Watchkeeper",
     "Accept": "*/*",
     "Accept-Encoding": "gzip, deflate",
@@ -29,7 +29,7 @@ SENT = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class ProbeContext:
     """The door, and one HTTP session behind it.
 
     granting   the way to those who give tokens
@@ -38,17 +38,17 @@ class Tools:
     tokens     what OAuth2 gave us, until it expires
     """
 
-    names: Names
+    names: Resolver
     egress: Egress
-    granting: Egress
+    oauth_egress: Egress
     http: aiohttp.ClientSession
     uplink: Uplink
     trust: ssl.SSLContext | None = None
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: TokenCache = field(default_factory=TokenCache)
 
-    def doors(self) -> dict[str, Egress]:
+    def egress_by_setting(self) -> dict[str, Egress]:
         """Each way out, by the setting that it follows."""
-        return {"egress.checks": self.egress, "egress.oauth": self.granting}
+        return {"egress.checks": self.egress, "egress.oauth": self.oauth_egress}
 
     async def close(self) -> None:
         """Close what is open; running checks fail."""
@@ -57,7 +57,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunningCheck:
     """One question to one target.
 
     detailed    whether somebody waits to see everything, even of a passing check
@@ -65,38 +65,42 @@ class Asked:
 
     slot: Slot
     snapshot: Snapshot
-    tools: Tools
+    context: ProbeContext
     detailed: bool
 
 
-async def open_tools(settings: Settings, *, trust: ssl.SSLContext | None = None, names: Names | None = None) -> Tools:
+async def open_probe_context(
+    settings: Settings, *, trust: ssl.SSLContext | None = None, names: Resolver | None = None
+) -> ProbeContext:
     """Make the tools on the running loop.
 
     trust    how certificates are verified; default: the system's authorities
     names    who resolves names; default: the system
     """
-    names = names or Names(most=NAMES_PER_CHECK * settings.check_concurrency)
+    names = names or Resolver(max_cached=CACHED_NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
     uplink = Uplink(egress, names, settings.uplink_anchors)
-    session = session_behind(Door(egress, ssl=context(CAREFUL, trust), **ONE_USE))
-    return Tools(names, egress, Egress(names), session, uplink, trust)
+    session = new_client_session(EgressConnector(egress, ssl=client_context(VERIFYING, trust), **SINGLE_USE))
+    return ProbeContext(names, egress, Egress(names), session, uplink, trust)
 
 
-def session_behind(
-    door: Door, headers: dict[str, str] = SENT, middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+def new_client_session(
+    connector: EgressConnector,
+    headers: dict[str, str] = DEFAULT_HEADERS,
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
 ) -> aiohttp.ClientSession:
     """No cookies, no timers, no second tries, no unpacking: each is a check's own business, and costs every check."""
     session = aiohttp.ClientSession(
-        connector=door,
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         auto_decompress=False,
-        response_class=Reply,
+        response_class=HttpProbeResponse,
         headers=headers,
         middlewares=middlewares,
-        max_line_size=LINE_BYTES,
-        max_field_size=HEADER_BYTES,
-        max_headers=HEADERS,
+        max_line_size=MAX_LINE_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+        max_headers=MAX_HEADERS,
     )
     session._retry_connection = False  # noqa: SLF001  # a connection that breaks off is an answer, not an accident
     return session

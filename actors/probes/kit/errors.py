@@ -6,10 +6,10 @@ import ssl
 from socket import gaierror
 
 from actors.probes.kit import expiring
-from actors.probes.kit.result import Failed, Unsure
-from app.security.network.resolver import NamesUnavailable, NameUnknown
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from app.security.network.resolver import NameUnknown, ResolverUnavailable
 
-OURS = frozenset(
+LOCAL_ERRORS = frozenset(
     {
         errno.EMFILE,  # this process is out of descriptors
         errno.ENFILE,  # this machine is
@@ -25,37 +25,37 @@ OURS = frozenset(
     }
 )
 
-ROUTES = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
+ROUTE_ERRORS = frozenset({errno.ENETUNREACH, errno.ENETDOWN})
 HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
-def of_system(error: OSError) -> Failed | Unsure:
+def classify_os_error(error: OSError) -> TargetFailed | CheckInconclusive:
     """What an OSError of a connection means."""
     if isinstance(error, NameUnknown):
-        return Failed(str(error.strerror))
-    if isinstance(error, NamesUnavailable):
-        return Unsure(str(error.strerror), network=True)
+        return TargetFailed(str(error.strerror))
+    if isinstance(error, ResolverUnavailable):
+        return CheckInconclusive(str(error.strerror), network=True)
     if isinstance(error, ssl.SSLError):
-        return of_tls(error)
+        return classify_tls_error(error)
     if isinstance(error, gaierror):  # of an address with a zone: names are resolved elsewhere
-        return Failed("this machine has no way to that address: is its zone an interface here?")
-    words = _words(error).lower()
-    if error.errno in OURS:
-        return Unsure(f"could not ask: {words}", network=error.errno in ROUTES)
-    return Failed(words)
+        return TargetFailed("this machine has no way to that address: is its zone an interface here?")
+    words = _os_error_text(error).lower()
+    if error.errno in LOCAL_ERRORS:
+        return CheckInconclusive(f"could not ask: {words}", network=error.errno in ROUTE_ERRORS)
+    return TargetFailed(words)
 
 
-def _words(error: OSError) -> str:
+def _os_error_text(error: OSError) -> str:
     """The system's own; a connection that broke off has the same ones, whichever loop or library noticed, and when."""
     if isinstance(error, ConnectionResetError | BrokenPipeError) or type(error) is ConnectionError:
         return os.strerror(errno.ECONNRESET)
     return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
-def of_tls(error: ssl.SSLError) -> Failed:
+def classify_tls_error(error: ssl.SSLError) -> TargetFailed:
     """What a broken handshake means; the certificate's fault is told apart."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HAS_EXPIRED:
-            expiring.note(expiring.EXPIRED)
-        return Failed(f"certificate not valid: {error.verify_message}")
-    return Failed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")
+            expiring.record(expiring.EXPIRED_CERTIFICATE)
+        return TargetFailed(f"certificate not valid: {error.verify_message}")
+    return TargetFailed(f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}")

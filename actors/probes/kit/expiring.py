@@ -8,37 +8,39 @@ from contextvars import ContextVar
 from time import time
 from typing import TYPE_CHECKING
 
-from app.domain.alerting.expiry import DAY_MS, FARTHEST_DAYS
-from schema.jobs import Ends
+from app.domain.alerting.expiry import DAY_MS, NOTICE_HORIZON_DAYS
+from schema.jobs import ExpiringItem
 
 if TYPE_CHECKING:  # it brings a library that most checks never need
     from actors.probes.kit.certificate import Certificate
 
-_list: ContextVar[list[Ends] | None] = ContextVar("sightings", default=None)
-EXPIRED = Ends("certificate", "", "", "", 0)  # one that ended, and that a handshake did not let us look at
+_collected: ContextVar[list[ExpiringItem] | None] = ContextVar("sightings", default=None)
+EXPIRED_CERTIFICATE = ExpiringItem(
+    "certificate", "", "", "", 0
+)  # one that ended, and that a handshake did not let us look at
 
 
-def begin() -> list[Ends]:
+def start_collecting() -> list[ExpiringItem]:
     """A list for the check that begins in this task."""
-    found: list[Ends] = []
-    _list.set(found)
+    found: list[ExpiringItem] = []
+    _collected.set(found)
     return found
 
 
-def certificate(seen: "Certificate") -> "Certificate":
+def record_certificate(seen: "Certificate") -> "Certificate":
     """Note a certificate; returns it."""
     ends_ms = round(seen.not_after.timestamp() * 1000)
-    note(Ends("certificate", seen.fingerprint, seen.subject, seen.issuer, ends_ms))
+    record(ExpiringItem("certificate", seen.fingerprint, seen.subject, seen.issuer, ends_ms))
     return seen
 
 
-def note(one: Ends) -> None:
+def record(one: ExpiringItem) -> None:
     """Note what expires; outside of a check nobody is interested."""
-    if (found := _list.get()) is not None:
+    if (found := _collected.get()) is not None:
         found.append(one)
 
 
-def soonest(found: list[Ends]) -> Ends | None:
+def soonest(found: list[ExpiringItem]) -> ExpiringItem | None:
     """The one that ends first, when that is near enough for anybody to be told."""
-    one = min(found, key=lambda seen: seen.ends_ms, default=None)
-    return one if one and one.ends_ms <= time() * 1000 + FARTHEST_DAYS * DAY_MS else None
+    one = min(found, key=lambda seen: seen.expires_ms, default=None)
+    return one if one and one.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None

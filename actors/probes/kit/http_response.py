@@ -5,10 +5,10 @@ from typing import Self
 import aiohttp
 from aiohttp.connector import Connection
 
-from schema.heartbeat_texts import LEAST_STATUS
+from schema.heartbeat_texts import MIN_STATUS_CODE
 
 
-class Reply(aiohttp.ClientResponse):
+class HttpProbeResponse(aiohttp.ClientResponse):
     """An answer; `certificate` is the leaf in DER, None without TLS."""
 
     certificate: bytes | None = None
@@ -18,6 +18,6 @@ class Reply(aiohttp.ClientResponse):
         if connection.transport and (tls := connection.transport.get_extra_info("ssl_object")):
             self.certificate = tls.getpeercert(binary_form=True)
         await super().start(connection)
-        if self.status < LEAST_STATUS:
+        if self.status < MIN_STATUS_CODE:
             raise aiohttp.ClientResponseError(self.request_info, self.history, status=0, message="Bad status code")
         return self

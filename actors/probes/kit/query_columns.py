@@ -2,31 +2,31 @@
 
 from collections.abc import Sequence
 
-from actors.probes.kit.result import Failed
-from actors.probes.kit.values import scalar, untyped
+from actors.probes.kit.result import TargetFailed
+from actors.probes.kit.values import to_scalar, to_untyped
 from app.domain.monitoring.values import Scalar
 
-SHOWN, NAMES_CHARS = 10, 200  # columns that a sentence names, and their characters
+SHOWN_COLUMNS, SHOWN_CHARS = 10, 200  # columns that a sentence names, and their characters
 
 
-def value_of(row: Sequence[object] | None, names: Sequence[str], wanted: str, query: str) -> Scalar:
+def column_value(row: Sequence[object] | None, names: Sequence[str], column: str, query: str) -> Scalar:
     """The value of the column that is wanted, else of the first; null without a row.
 
     names     of the columns, as far as the server says them
     query     what was asked: what `SHOW` answers is text whatever it is, and may be a number
     raises    Failed when there is no such column
     """
-    place = _place_of(names, wanted) if wanted and names else 0
+    place = _column_index(names, column) if column and names else 0
     value = row[place] if row else None
-    return untyped(value) if query.lstrip()[:4].upper() == "SHOW" else scalar(value)
+    return to_untyped(value) if query.lstrip()[:4].upper() == "SHOW" else to_scalar(value)
 
 
-def _place_of(names: Sequence[str], wanted: str) -> int:
+def _column_index(names: Sequence[str], wanted: str) -> int:
     """By the exact name, else by the same in other letters."""
     if wanted in names:
         return names.index(wanted)
     folded = [name.casefold() for name in names]
     if wanted.casefold() in folded:
         return folded.index(wanted.casefold())
-    known = ", ".join(names[:SHOWN])[:NAMES_CHARS]
-    raise Failed(f"the answer has no column {wanted!r}, it has: {known}")
+    known = ", ".join(names[:SHOWN_COLUMNS])[:SHOWN_CHARS]
+    raise TargetFailed(f"the answer has no column {wanted!r}, it has: {known}")

@@ -8,39 +8,39 @@ from collections.abc import Callable
 from typing import Any, Self, cast
 
 from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
-from actors.probes.kit.result import Failed
-from app.security.network.tls_limits import bounded
+from actors.probes.kit.result import TargetFailed
+from app.security.network.tls_limits import apply_limits
 
-PIECE_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
-READ_BYTES = 64  # what any read counts for: a packet takes its time, however small
-TOO_MUCH = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
-Judge = Callable[[bytes], str]
+CHUNK_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
+MIN_READ_COST_BYTES = 64  # what any read counts for: a packet takes its time, however small
+TOO_LONG = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
+MessageCheck = Callable[[bytes], str]
 
 
-class Meter:
+class ReadLimit:
     """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
 
     def __init__(self) -> None:
-        self._left, self._refusal = READ_LIMIT_BYTES, TOO_MUCH
+        self._left, self._refusal = READ_LIMIT_BYTES, TOO_LONG
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if self._left < 0 and isinstance(error, Exception):
-            raise Failed(self._refusal) from error
+            raise TargetFailed(self._refusal) from error
 
-    def takes(self, n_bytes: int) -> bool:
+    def consume(self, n_bytes: int) -> bool:
         """Whether so much more is within the limit."""
-        self._left -= max(n_bytes, READ_BYTES)
+        self._left -= max(n_bytes, MIN_READ_COST_BYTES)
         return self._left >= 0
 
-    def refuse(self, why: str) -> None:
+    def reject(self, why: str) -> None:
         """Take nothing more, for this reason."""
         self._left, self._refusal = -1, why
 
 
-class MeteredLoop:
+class ReadLimitedLoop:
     """The running loop, for a library that takes a loop and connects by it: every connection is counted.
 
     It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
@@ -50,8 +50,8 @@ class MeteredLoop:
              refused, or nothing
     """
 
-    def __init__(self, meter: Meter, judge: Callable[[], Judge]) -> None:
-        self._loop, self._meter, self._judge = asyncio.get_running_loop(), meter, judge
+    def __init__(self, meter: ReadLimit, make_check: Callable[[], MessageCheck]) -> None:
+        self._loop, self._meter, self._judge = asyncio.get_running_loop(), meter, make_check
 
     def __getattr__(self, name: str) -> Any:
         if name == "start_tls":
@@ -63,18 +63,18 @@ class MeteredLoop:
     ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
         """As the loop's own."""
         if context := options.get("ssl"):
-            bounded(context)
+            apply_limits(context)
         made = await self._loop.create_connection(
-            lambda: _Counted(factory(), self._meter, self._judge()), *args, **options
+            lambda: _LimitedProtocol(factory(), self._meter, self._judge()), *args, **options
         )
-        transport, counted = cast("tuple[asyncio.BaseTransport, _Counted]", made)
+        transport, counted = cast("tuple[asyncio.BaseTransport, _LimitedProtocol]", made)
         return transport, counted.inner
 
 
-class _Counted(asyncio.Protocol):
+class _LimitedProtocol(asyncio.Protocol):
     """Passes everything on, until it was too much; what came at once in pieces, with turns for others between them."""
 
-    def __init__(self, inner: asyncio.Protocol, meter: Meter, judge: Judge) -> None:
+    def __init__(self, inner: asyncio.Protocol, meter: ReadLimit, judge: MessageCheck) -> None:
         self.inner, self._meter, self._judge = inner, meter, judge
         self._loop, self._waiting = asyncio.get_running_loop(), bytearray()
         self._lost: list[Exception | None] = []
@@ -84,9 +84,9 @@ class _Counted(asyncio.Protocol):
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._meter.takes(len(data)):
+        if not self._meter.consume(len(data)):
             self._hang_up()
-        elif self._waiting or len(data) > PIECE_BYTES:
+        elif self._waiting or len(data) > CHUNK_BYTES:
             self._wait_with(data)
         else:
             self._pass_on(data)
@@ -104,7 +104,7 @@ class _Counted(asyncio.Protocol):
 
     def _pass_on(self, piece: bytes) -> None:
         if why := self._judge(piece):
-            self._meter.refuse(why)
+            self._meter.reject(why)
             self._hang_up()
         else:
             self.inner.data_received(piece)
@@ -122,8 +122,8 @@ class _Counted(asyncio.Protocol):
 
     def _take(self) -> None:
         """Pass on one piece; the rest is for the next turn."""
-        piece = bytes(self._waiting[:PIECE_BYTES])
-        del self._waiting[:PIECE_BYTES]
+        piece = bytes(self._waiting[:CHUNK_BYTES])
+        del self._waiting[:CHUNK_BYTES]
         try:
             if piece:  # else it was refused meanwhile
                 self._pass_on(piece)

@@ -9,7 +9,7 @@ from schema.status import Status
 
 # What a library that speaks with a target raises when the target speaks something else: besides errors of its own, what
 # its code happens to run into. Only around a library's calls, for of our own code these are faults.
-UNREADABLE = (
+PARSE_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -22,7 +22,7 @@ UNREADABLE = (
 )
 
 
-class Seen(Struct, frozen=True):
+class ProbeResult(Struct, frozen=True):
     """The target answered.
 
     status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `outcome_of` has caught what it raised
@@ -38,10 +38,10 @@ class Seen(Struct, frozen=True):
     detail: dict[str, Any] | None = None
     value: Scalar = ABSENT
     certificate_days: float | None = None
-    look_ms: int = 0
+    recheck_ms: int = 0
 
 
-class Failed(Exception):  # noqa: N818  # a fact about the target
+class TargetFailed(Exception):  # noqa: N818  # a fact about the target
     """The target said no, or said nothing. The reason is what people read at 3 a.m."""
 
     def __init__(self, reason: str, *, code: int = 0, detail: dict[str, Any] | None = None) -> None:
@@ -49,7 +49,7 @@ class Failed(Exception):  # noqa: N818  # a fact about the target
         self.code, self.detail = code, detail
 
 
-class Unsure(Exception):  # noqa: N818  # a fact about us
+class CheckInconclusive(Exception):  # noqa: N818  # a fact about us
     """We could not ask, so we don't know: never the target's failure.
 
     network    it was our names or routes that kept us from asking

@@ -9,43 +9,47 @@ from collections import OrderedDict
 
 from msgspec.structs import replace
 
-from actors.probes.kit.result import Seen
+from actors.probes.kit.result import ProbeResult
 from app import clock_watch
-from app.clock_watch import Limit
+from app.clock_watch import TimeLimit
 from schema.status import Status
 
 TOLERATED_S = 0.25  # a busy moment
 TOLERATED_SHARE = 0.1  # of the limit
-LOOKS = 3  # in a row, at once; then the next slot will do
-KEPT = 10_000  # series that were doubted last
-DOUBTED = (Status.DOWN, Status.DEGRADED)
+MAX_RECHECKS = 3  # in a row, at once; then the next slot will do
+MAX_SERIES = 10_000  # series that were doubted last
+DOUBTFUL = (Status.DOWN, Status.DEGRADED)
 
-_looks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a row
+_rechecks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a row
 
 
-def lost_s(limit: Limit) -> float:
+def lost_s(limit: TimeLimit) -> float:
     """For how long this worker noticed nothing since the limit began; 0.0 for what a check must stand."""
     lost = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
     return lost if lost > max(TOLERATED_S, limit.seconds * TOLERATED_SHARE) else 0.0
 
 
-def weighed(seen: Seen, series: int, limit: Limit) -> Seen:
+def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> ProbeResult:
     """What a check saw; unknown, and looked at again at once, when it went wrong while we stood still."""
-    lost = lost_s(limit) if seen.status in DOUBTED else 0.0
+    lost = lost_s(limit) if seen.status in DOUBTFUL else 0.0
     if not lost:
-        _looks.pop(series, None)
+        _rechecks.pop(series, None)
         return seen
     message = f"not known: this worker stood still for {lost:.1f} s ({seen.message or seen.status.name.lower()})"
     return replace(
-        seen, status=Status.UNKNOWN, code=0, message=message, look_ms=clock_watch.now_ms() if _may_look(series) else 0
+        seen,
+        status=Status.UNKNOWN,
+        code=0,
+        message=message,
+        recheck_ms=clock_watch.now_ms() if _may_recheck(series) else 0,
     )
 
 
-def _may_look(series: int) -> bool:
+def _may_recheck(series: int) -> bool:
     """Whether another look at once is due; counts it."""
-    times = _looks.get(series, 0)
-    _looks[series] = times + 1
-    _looks.move_to_end(series)
-    if len(_looks) > KEPT:
-        _looks.popitem(last=False)
-    return times < LOOKS
+    times = _rechecks.get(series, 0)
+    _rechecks[series] = times + 1
+    _rechecks.move_to_end(series)
+    if len(_rechecks) > MAX_SERIES:
+        _rechecks.popitem(last=False)
+    return times < MAX_RECHECKS

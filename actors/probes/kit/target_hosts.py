@@ -15,7 +15,9 @@ _HOSTS = ("host", "nodes", "brokers")  # whose values name hosts without a schem
 def hosts_of(config: Struct) -> Iterator[str]:
     """Names and addresses, each once; none for what leads nowhere, such as a push monitor."""
     yield from dict.fromkeys(
-        host for path, value in secret_destinations.of(config).items() for host in _hosts_in(path, value)
+        host
+        for path, value in secret_destinations.destination_fields(config).items()
+        for host in _hosts_in(path, value)
     )
 
 
@@ -24,13 +26,13 @@ def _hosts_in(path: str, value: object) -> Iterator[str]:
         for one in value:
             yield from _hosts_in(path, one)
     elif isinstance(value, str) and "://" in value:
-        yield from _of_address(value)
+        yield from _host_in_url(value)
     elif isinstance(value, str) and value and path.rpartition(".")[2] in _HOSTS:
         found = _WITH_PORT.match(value)
         yield found["six"] or found["host"] if found else value
 
 
-def _of_address(address: str) -> Iterator[str]:
+def _host_in_url(address: str) -> Iterator[str]:
     try:
         host = urlsplit(address).hostname
     except ValueError:

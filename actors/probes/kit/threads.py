@@ -10,7 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-WORKING = "while working on an answer"  # note on a cancellation that struck here: it was no target that took the time
+WORKING_IN_THREAD = (
+    "while working on an answer"  # note on a cancellation that struck here: it was no target that took the time
+)
 THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
 
 P = ParamSpec("P")
@@ -19,10 +21,10 @@ T = TypeVar("T")
 _pool = ThreadPoolExecutor(THREADS, "off-loop")
 
 
-async def off_loop(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the work returns, or raises; a CancelledError carries the note WORKING."""
     try:
         return await asyncio.wrap_future(_pool.submit(work, *args, **kwargs))
     except asyncio.CancelledError as cut:
-        cut.add_note(WORKING)
+        cut.add_note(WORKING_IN_THREAD)
         raise

@@ -3,13 +3,13 @@
 from collections.abc import Hashable
 from time import monotonic
 
-SPARE_S = 10.0  # before a token ends: the check that takes it needs some time too
-USUAL_S = 300.0  # of a token that does not say how long it lives (RFC 6749, 5.1)
-LONGEST_S = 86_400.0
-MOST = 10_000  # tokens; the oldest goes
+EXPIRY_MARGIN_S = 10.0  # before a token ends: the check that takes it needs some time too
+DEFAULT_LIFETIME_S = 300.0  # of a token that does not say how long it lives (RFC 6749, 5.1)
+MAX_LIFETIME_S = 86_400.0
+MAX_TOKENS = 10_000  # tokens; the oldest goes
 
 
-class Tokens:
+class TokenCache:
     """One token per key, until it expires."""
 
     def __init__(self) -> None:
@@ -20,11 +20,16 @@ class Tokens:
         until, token = self._kept.get(key, (0.0, ""))
         return token if monotonic() < until else ""
 
-    def put(self, key: Hashable, token: str, lives_s: float | None) -> None:
+    def put(self, key: Hashable, token: str, lifetime_s: float | None) -> None:
         """Keep a token for as long as it lives."""
         self._kept.pop(key, None)  # so that the newest is last
-        self._kept[key] = (monotonic() + min(USUAL_S if lives_s is None else lives_s, LONGEST_S) - SPARE_S, token)
-        if len(self._kept) > MOST:
+        self._kept[key] = (
+            monotonic()
+            + min(DEFAULT_LIFETIME_S if lifetime_s is None else lifetime_s, MAX_LIFETIME_S)
+            - EXPIRY_MARGIN_S,
+            token,
+        )
+        if len(self._kept) > MAX_TOKENS:
             del self._kept[next(iter(self._kept))]
 
     def drop(self, key: Hashable) -> None:

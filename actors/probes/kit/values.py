@@ -6,47 +6,47 @@ from typing import Any
 
 import msgspec
 
-from app.domain.monitoring.values import ABSENT, Absent, Scalar, Untyped, exact
+from app.domain.monitoring.values import ABSENT, Absent, Scalar, Untyped, exact_number
 
-LENGTH = 65_536  # characters; `contains` looks no further
-SHOWN = 2_000  # of them in a detail
+MAX_CHARS = 65_536  # characters; `contains` looks no further
+DETAIL_CHARS = 2_000  # of them in a detail
 
 
-def scalar(value: object) -> Scalar:
+def to_scalar(value: object) -> Scalar:
     """A value of any type that drivers return."""
     if value is None or isinstance(value, bool | int | Absent):
         return value
     if isinstance(value, float):
-        return exact(value)
+        return exact_number(value)
     if isinstance(value, Decimal):
         return Untyped("NaN") if value.is_nan() else value
-    return Untyped(value[:LENGTH]) if isinstance(value, Untyped) else _text(value)[:LENGTH]
+    return Untyped(value[:MAX_CHARS]) if isinstance(value, Untyped) else _text(value)[:MAX_CHARS]
 
 
 def _text(value: object) -> str:
     if isinstance(value, timedelta):
-        return _clock(value)
+        return _duration_text(value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value[:LENGTH]).decode("utf-8", "backslashreplace")
+        return bytes(value[:MAX_CHARS]).decode("utf-8", "backslashreplace")
     return _json(value) if isinstance(value, list | dict) else str(value)
 
 
-def untyped(value: object) -> Scalar:
+def to_untyped(value: object) -> Scalar:
     """The same of something that has no types: its text may be a number."""
-    found = scalar(value)
+    found = to_scalar(value)
     return Untyped(found) if isinstance(found, str) else found
 
 
-def shown(value: Scalar) -> Scalar:
+def to_detail(value: Scalar) -> Scalar:
     """The same in a detail."""
     if isinstance(value, Absent):
         return None
-    return value[:SHOWN] if isinstance(value, str) else value
+    return value[:DETAIL_CHARS] if isinstance(value, str) else value
 
 
-def at(value: Any, path: str) -> Any:
+def value_at(value: Any, path: str) -> Any:
     """Where a path of names and numbers, parted by dots, leads in a JSON value; ABSENT when it leads nowhere."""
     for name in path.split("."):
         if isinstance(value, list) and name.isascii() and name.isdigit() and len(name) <= len(str(len(value))):
@@ -56,7 +56,7 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
-def _clock(span: timedelta) -> str:
+def _duration_text(span: timedelta) -> str:
     """A span as databases write it, `25:00:00`."""
     sign, span = ("-", -span) if span < timedelta() else ("", span)
     minutes, seconds = divmod(span.days * 86_400 + span.seconds, 60)

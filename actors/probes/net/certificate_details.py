@@ -11,11 +11,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 from msgspec import Struct
 
-from actors.probes.kit.certificate import Certificate, certificate_of
+from actors.probes.kit.certificate import Certificate, parse_certificate
 
-NAMES_KEPT, VALUE_KEPT = 100, 300  # in a detail; a certificate can have thousands
-KEPT_BYTES = 16_384  # of a certificate; one of 200 names has half of that
-WORDS = {
+MAX_NAMES, MAX_VALUE_CHARS = 100, 300  # in a detail; a certificate can have thousands
+MAX_CACHED_BYTES = 16_384  # of a certificate; one of 200 names has half of that
+NAME_ATTRIBUTES = {
     NameOID.COMMON_NAME: "commonName",
     NameOID.ORGANIZATION_NAME: "organizationName",
     NameOID.ORGANIZATIONAL_UNIT_NAME: "organizationalUnitName",
@@ -26,14 +26,14 @@ WORDS = {
 }
 
 
-class Leaf(Struct, frozen=True):
+class LeafCertificate(Struct, frozen=True):
     """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses.
 
     is_unnamed    whether it has no alternative names, and is for its subject's common name therefore: as OpenSSL's
                   clients have it, and browsers no more (RFC 9525)
     """
 
-    short: Certificate
+    certificate: Certificate
     not_before: datetime
     names: tuple[str, ...]
     is_unnamed: bool
@@ -42,40 +42,40 @@ class Leaf(Struct, frozen=True):
 
     def covers(self, host: str) -> bool:
         """Whether it is for this name or address (RFC 6125: a wildcard is the whole first label, and one label)."""
-        return any(_fits(one, host.rstrip(".").lower()) for one in self.names)
+        return any(_name_matches(one, host.rstrip(".").lower()) for one in self.names)
 
 
-def leaf_of(der: bytes) -> Leaf:
+def parse_leaf(der: bytes) -> LeafCertificate:
     """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
-    return _kept(der) if len(der) <= KEPT_BYTES else _read(der)
+    return _parse_cached(der) if len(der) <= MAX_CACHED_BYTES else _parse(der)
 
 
 @lru_cache(maxsize=256)
-def _kept(der: bytes) -> Leaf:
-    return _read(der)
+def _parse_cached(der: bytes) -> LeafCertificate:
+    return _parse(der)
 
 
-def _read(der: bytes) -> Leaf:
-    read, short = x509.load_der_x509_certificate(der), certificate_of(der)
+def _parse(der: bytes) -> LeafCertificate:
+    read, short = x509.load_der_x509_certificate(der), parse_certificate(der)
     not_before, self_signed = read.not_valid_before_utc.astimezone(UTC), _is_self_signed(read)
-    names = _names(read)
+    names = _alternative_names(read)
     unnamed = () if any(map(_is_host, names)) else _common_names(read)
     facts = {
-        "not_before": _instant(not_before),
-        "not_after": _instant(short.not_after),
-        "subject": _parts(read.subject),
-        "issuer": _parts(read.issuer),
+        "not_before": _iso_utc(not_before),
+        "not_after": _iso_utc(short.not_after),
+        "subject": _name_parts(read.subject),
+        "issuer": _name_parts(read.issuer),
         "version": read.version.value + 1,
         "serial_number": f"{read.serial_number:X}",
         "signature_algorithm": read.signature_hash_algorithm.name if read.signature_hash_algorithm else None,
-        "alternative_names": list(names[:NAMES_KEPT]),
+        "alternative_names": list(names[:MAX_NAMES]),
         "fingerprint_sha256": short.fingerprint,
         "self_signed": self_signed,
     }
-    return Leaf(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
+    return LeafCertificate(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
 
 
-def _names(read: x509.Certificate) -> tuple[str, ...]:
+def _alternative_names(read: x509.Certificate) -> tuple[str, ...]:
     """Subject alternative names, but for an address that is written as a name."""
     try:
         told = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -113,7 +113,7 @@ def _is_self_signed(read: x509.Certificate) -> bool:
     return True
 
 
-def _fits(name: str, host: str) -> bool:
+def _name_matches(name: str, host: str) -> bool:
     if ":" in host or host.replace(".", "").isdigit():
         return _same_address(name, host)
     first, _, rest = host.partition(".")
@@ -127,9 +127,9 @@ def _same_address(one: str, other: str) -> bool:
         return False
 
 
-def _parts(name: x509.Name) -> dict[str, str]:
-    return {WORDS.get(one.oid, one.oid.dotted_string): str(one.value)[:VALUE_KEPT] for one in name}
+def _name_parts(name: x509.Name) -> dict[str, str]:
+    return {NAME_ATTRIBUTES.get(one.oid, one.oid.dotted_string): str(one.value)[:MAX_VALUE_CHARS] for one in name}
 
 
-def _instant(at: datetime) -> str:
+def _iso_utc(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")

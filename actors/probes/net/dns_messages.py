@@ -14,43 +14,43 @@ from dns.flags import QR
 from dns.message import Message, Truncated, from_wire
 from dns.nameserver import AddressAndPortNameserver
 
-from actors.probes.kit.result import Failed, Unsure
-from actors.probes.kit.threads import off_loop
-from actors.probes.net.udp import Line
-from app.security.network.egress import Refused
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from actors.probes.kit.threads import run_in_thread
+from actors.probes.net.udp import UdpConnection
+from app.security.network.egress import EgressDenied
 
-MOST_RECORDS = 256  # of one answer, in all its sections
-PROMPT_BYTES = 512  # what the event loop reads itself: DNS as it was before EDNS
+MAX_RECORDS = 256  # of one answer, in all its sections
+INLINE_BYTES = 512  # what the event loop reads itself: DNS as it was before EDNS
 _COUNTS = struct.Struct("!4H")
-COUNTS_AT = 4  # in the head: questions, then records of three sections
+COUNTS_OFFSET = 4  # in the head: questions, then records of three sections
 
 
-class Stopped(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
+class FinalDnsError(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
     """An answer that is final; `why` is what the probe says."""
 
-    def __init__(self, why: Failed | Unsure | Refused) -> None:
+    def __init__(self, why: TargetFailed | CheckInconclusive | EgressDenied) -> None:
         super().__init__(str(why))
-        self.why = why
+        self.reason = why
 
 
-async def message_of(wire: bytes, **options: Any) -> Message:
+async def parse_message(wire: bytes, **options: Any) -> Message:
     """What the library reads, whatever stands behind it. Raises its DNSException, Stopped for too many records."""
     options["ignore_trailing"] = True
-    if len(wire) >= COUNTS_AT + _COUNTS.size and sum(_COUNTS.unpack_from(wire, COUNTS_AT)[1:]) > MOST_RECORDS:
-        raise Stopped(Failed(f"the name server's answer has more than {MOST_RECORDS} records"))
-    if len(wire) <= PROMPT_BYTES:
+    if len(wire) >= COUNTS_OFFSET + _COUNTS.size and sum(_COUNTS.unpack_from(wire, COUNTS_OFFSET)[1:]) > MAX_RECORDS:
+        raise FinalDnsError(TargetFailed(f"the name server's answer has more than {MAX_RECORDS} records"))
+    if len(wire) <= INLINE_BYTES:
         return from_wire(wire, **options)
-    return await off_loop(from_wire, wire, **options)
+    return await run_in_thread(from_wire, wire, **options)
 
 
-def answers(reply: Message, request: Message) -> bool:
+def is_response_to(reply: Message, request: Message) -> bool:
     """Whether it is the answer to that: a server may leave the question out."""
     if not reply.question and reply.flags & QR:
         reply.question = request.question
     return request.is_response(reply)
 
 
-class Plain(AddressAndPortNameserver):
+class PlainNameserver(AddressAndPortNameserver):
     """DNS over UDP, and over TCP what does not fit into a datagram."""
 
     def kind(self) -> str:
@@ -79,27 +79,27 @@ class Plain(AddressAndPortNameserver):
     async def _by_stream(self, request: Message) -> Message:
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
-            reply = await message_of(await exchanged(reader, writer, request.to_wire()))
+            reply = await parse_message(await exchange(reader, writer, request.to_wire()))
         finally:
             writer.transport.abort()
-        if not answers(reply, request):
-            raise Stopped(Failed("the name server answered something else"))
+        if not is_response_to(reply, request):
+            raise FinalDnsError(TargetFailed("the name server answered something else"))
         return reply
 
     async def _by_datagram(self, request: Message) -> Message:
         """The first datagram that answers; others are nobody's."""
         loop = asyncio.get_running_loop()
-        transport, line = await loop.create_datagram_endpoint(Line, remote_addr=(self.address, self.port))
+        transport, line = await loop.create_datagram_endpoint(UdpConnection, remote_addr=(self.address, self.port))
         try:
             line.send(request.to_wire())
             while True:
-                if reply := await _answer_to(request, line):
+                if reply := await _receive_response(request, line):
                     return reply
         finally:
             transport.close()
 
 
-async def _answer_to(request: Message, line: Line) -> Message | None:
+async def _receive_response(request: Message, line: UdpConnection) -> Message | None:
     """The next datagram, when it answers. A port that is closed just now is asked again, as a lost packet is."""
     try:
         wire = await line.receive()
@@ -108,26 +108,26 @@ async def _answer_to(request: Message, line: Line) -> Message | None:
     if wire[:2] != request.id.to_bytes(2, "big"):
         return None
     try:
-        reply = await message_of(wire, raise_on_truncation=True)
+        reply = await parse_message(wire, raise_on_truncation=True)
     except Truncated as cut:
-        if answers(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
+        if is_response_to(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
             raise
         return None
     except DNSException:
         return None
-    return reply if answers(reply, request) else None
+    return reply if is_response_to(reply, request) else None
 
 
-async def exchanged(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:
     """One question and its answer on a stream: each message has its length in front, in two bytes."""
     writer.write(len(wire).to_bytes(2, "big") + wire)
     return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
 
 
-def bounded(resolver: Resolver) -> Resolver:
+def with_bounded_servers(resolver: Resolver) -> Resolver:
     """The same resolver, whose servers are asked by us: the library would read their answers on the event loop."""
     resolver.nameservers = [
-        Plain(one, resolver.nameserver_ports.get(one, resolver.port)) if isinstance(one, str) else one
+        PlainNameserver(one, resolver.nameserver_ports.get(one, resolver.port)) if isinstance(one, str) else one
         for one in resolver.nameservers
     ]
     return resolver

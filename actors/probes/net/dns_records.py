@@ -8,9 +8,9 @@ from dns.rdtypes.txtbase import TXTBase
 from schema.targets import RecordType
 
 ADDRESSES = frozenset({RecordType.A, RecordType.AAAA})
-PRINTED = range(0x20, 0x7F)
-SORTED = 4  # numbers in front: no type has more that mean an order
-DIGITS, WORD = 10, 1 << 40  # of a number in a record; behind any of them
+PRINTABLE = range(0x20, 0x7F)
+SORTED_FIELDS = 4  # numbers in front: no type has more that mean an order
+MAX_DIGITS, AFTER_NUMBERS = 10, 1 << 40  # of a number in a record; behind any of them
 VERBATIM = frozenset(  # texts and keys, where case counts
     {
         *(RecordType.TXT, RecordType.SPF, RecordType.AVC, RecordType.NINFO, RecordType.RESINFO, RecordType.WALLET),
@@ -21,7 +21,7 @@ VERBATIM = frozenset(  # texts and keys, where case counts
 )
 
 
-def shown(record: Rdata) -> str:
+def record_text(record: Rdata) -> str:
     """A record as people write it: MX `10 mail.`, SRV `1 5 443 host.`, CAA `0 issue "ca"`, TXT joined."""
     if isinstance(record, TXTBase):
         return _text(b"".join(record.strings))
@@ -33,34 +33,37 @@ def _text(data: bytes) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return "".join(chr(one) if one in PRINTED else f"\\{one:03}" for one in data)
+        return "".join(chr(one) if one in PRINTABLE else f"\\{one:03}" for one in data)
 
 
-def comparable(text: str, kind: RecordType) -> str:
+def normalize(text: str, kind: RecordType) -> str:
     """One spelling for what means the same: case and last dots of names, zeros of IPv6 addresses."""
     if kind in VERBATIM:
         return text
     if kind in ADDRESSES:
-        return address_of(text) or text
+        return canonical_address(text) or text
     return " ".join(part.rstrip(".") for part in text.lower().split())
 
 
-def in_order(records: list[str], kind: RecordType) -> list[str]:
+def sort_records(records: list[str], kind: RecordType) -> list[str]:
     """The same records in an order that does not depend on the server, which may turn them round with every answer:
     numbers by size, so that the most preferred MX is the first, and names by their letters.
     """
     if kind in ADDRESSES:
         return sorted(records, key=lambda one: (len(packed := ip_address(one).packed), packed))
-    return sorted(records) if kind in VERBATIM else sorted(records, key=_by_size)
+    return sorted(records) if kind in VERBATIM else sorted(records, key=_sort_key)
 
 
-def _by_size(record: str) -> list[tuple[int, str]]:
+def _sort_key(record: str) -> list[tuple[int, str]]:
     """Numbers in front of words, each by its own order."""
-    parts = record.lower().split(maxsplit=SORTED)
-    return [(int(one), "") if one.isascii() and one.isdigit() and len(one) <= DIGITS else (WORD, one) for one in parts]
+    parts = record.lower().split(maxsplit=SORTED_FIELDS)
+    return [
+        (int(one), "") if one.isascii() and one.isdigit() and len(one) <= MAX_DIGITS else (AFTER_NUMBERS, one)
+        for one in parts
+    ]
 
 
-def address_of(text: str) -> str:
+def canonical_address(text: str) -> str:
     """An IP address in its usual form; empty for what is none."""
     try:
         return str(ip_address(text))

@@ -12,30 +12,37 @@ from dns.message import Message
 from dns.nameserver import AddressAndPortNameserver, Nameserver
 from dns.resolver import NoResolverConfiguration
 
-from actors.probes.kit.bounded_body import bytes_of
-from actors.probes.kit.context import Asked, Tools
-from actors.probes.kit.result import Failed, Unsure
-from actors.probes.net.dns_messages import Plain, Stopped, answers, bounded, exchanged, message_of
-from actors.probes.net.dns_records import address_of
-from actors.probes.net.tls import context_of
-from app.domain.parsing.web_url import web_url
-from app.security.network.egress import Refused
+from actors.probes.kit.bounded_body import read_bytes
+from actors.probes.kit.context import ProbeContext, RunningCheck
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from actors.probes.net.dns_messages import (
+    FinalDnsError,
+    PlainNameserver,
+    exchange,
+    is_response_to,
+    parse_message,
+    with_bounded_servers,
+)
+from actors.probes.net.dns_records import canonical_address
+from actors.probes.net.tls import target_tls_context
+from app.domain.parsing.web_url import parse_url
+from app.security.network.egress import EgressDenied
 from schema.targets import Dns, DnsTransport
 
-TRY_S = 2.0  # of one question to one server; a lost packet is asked again
+QUERY_TIMEOUT_S = 2.0  # of one question to one server; a lost packet is asked again
 PLAIN_PORT, TLS_PORT = 53, 853
 PAYLOAD_BYTES = 1_232  # fits one packet everywhere (DNS flag day 2020)
-MESSAGE_BYTES = 65_535
+MAX_MESSAGE_BYTES = 65_535
 DNS_MESSAGE = "application/dns-message"
 
 
-class OverStream(AddressAndPortNameserver):
+class StreamNameserver(AddressAndPortNameserver):
     """DNS over TCP (RFC 7766) or TLS (RFC 7858), through the door and trusting whom other checks trust.
 
     name    what the certificate must be for; empty: the address
     """
 
-    def __init__(self, address: str, port: int, tools: Tools, context: ssl.SSLContext | None, name: str) -> None:
+    def __init__(self, address: str, port: int, tools: ProbeContext, context: ssl.SSLContext | None, name: str) -> None:
         super().__init__(address, port)
         self._tools, self._context, self._name = tools, context, name
 
@@ -51,13 +58,13 @@ class OverStream(AddressAndPortNameserver):
         """The library's call."""
         try:
             async with asyncio.timeout(timeout):
-                reply = await message_of(await self._asked(request.to_wire()))
+                reply = await parse_message(await self._asked(request.to_wire()))
         except TimeoutError as late:
             if late.errno:
                 raise
             raise Timeout from late
-        if not answers(reply, request):
-            raise Stopped(Failed("the name server answered something else"))
+        if not is_response_to(reply, request):
+            raise FinalDnsError(TargetFailed("the name server answered something else"))
         return reply
 
     async def _asked(self, wire: bytes) -> bytes:
@@ -65,15 +72,15 @@ class OverStream(AddressAndPortNameserver):
             self.address, self.port, ssl=self._context, server_hostname=self._name
         )
         try:
-            return await exchanged(reader, writer, wire)
+            return await exchange(reader, writer, wire)
         finally:
             writer.transport.abort()
 
 
-class OverHttps(Nameserver):
+class HttpsNameserver(Nameserver):
     """DNS over HTTPS (RFC 8484), through the door like any request."""
 
-    def __init__(self, url: str, tools: Tools, context: ssl.SSLContext) -> None:
+    def __init__(self, url: str, tools: ProbeContext, context: ssl.SSLContext) -> None:
         self._url, self._tools, self._context = url, tools, context
 
     def __str__(self) -> str:
@@ -98,30 +105,30 @@ class OverHttps(Nameserver):
     async def async_query(self, request: Message, *_: Any, **__: Any) -> Message:
         """The library's call. Raises Stopped."""
         try:
-            reply = await message_of(await self._posted(request.to_wire()))
+            reply = await parse_message(await self._posted(request.to_wire()))
         except aiohttp.ClientError as error:
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
-            raise Stopped(Failed("the name server does not speak HTTP as it should")) from error
-        except (Failed, Refused) as error:
-            raise Stopped(error) from error
+            raise FinalDnsError(TargetFailed("the name server does not speak HTTP as it should")) from error
+        except (TargetFailed, EgressDenied) as error:
+            raise FinalDnsError(error) from error
         except (DNSException, ValueError) as error:
-            raise Stopped(Failed("the name server's answer can't be read")) from error
-        if not answers(reply, request):
-            raise Stopped(Failed("the name server answered something else"))
+            raise FinalDnsError(TargetFailed("the name server's answer can't be read")) from error
+        if not is_response_to(reply, request):
+            raise FinalDnsError(TargetFailed("the name server answered something else"))
         return reply
 
     async def _posted(self, wire: bytes) -> bytes:
         headers = {"Content-Type": DNS_MESSAGE, "Accept": DNS_MESSAGE}
         async with self._tools.http.post(
-            web_url(self._url), data=wire, headers=headers, allow_redirects=False, ssl=self._context
+            parse_url(self._url), data=wire, headers=headers, allow_redirects=False, ssl=self._context
         ) as answer:
             if answer.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
-                raise Failed(f"the name server answered HTTP {answer.status}")
-            return bytes(await bytes_of(answer, MESSAGE_BYTES + 1))
+                raise TargetFailed(f"the name server answered HTTP {answer.status}")
+            return bytes(await read_bytes(answer, MAX_MESSAGE_BYTES + 1))
 
 
-def resolver_for(target: Dns, asked: Asked, address: str = "") -> Resolver:
+def resolver_for(target: Dns, asked: RunningCheck, address: str = "") -> Resolver:
     """Asks the server at this address; without one, whom the target names, or the system's, which no policy forbids.
 
     raises    Unsure when there is nobody to ask; Refused
@@ -130,28 +137,30 @@ def resolver_for(target: Dns, asked: Asked, address: str = "") -> Resolver:
     try:
         resolver = Resolver(configure=not (address or target.resolver_url))
     except NoResolverConfiguration as error:
-        raise Unsure("this machine has no name server: set one on the monitor") from error
+        raise CheckInconclusive("this machine has no name server: set one on the monitor") from error
     if target.resolver_url:
-        resolver.nameservers = [OverHttps(target.resolver_url, asked.tools, context_of(target, asked.tools))]
+        resolver.nameservers = [
+            HttpsNameserver(target.resolver_url, asked.context, target_tls_context(target, asked.context))
+        ]
     elif address:
-        _point(resolver, target, asked, address)
+        _use_server(resolver, target, asked, address)
     if target.dnssec:
         resolver.use_edns(0, DO, PAYLOAD_BYTES)
         resolver.set_flags(RD | AD)
-    resolver.timeout = TRY_S
+    resolver.timeout = QUERY_TIMEOUT_S
     resolver.lifetime = asked.snapshot.timeout_ms / 1000 * 2  # the check's own deadline comes first
-    return bounded(resolver)
+    return with_bounded_servers(resolver)
 
 
-def _point(resolver: Resolver, target: Dns, asked: Asked, address: str) -> None:
-    if not address_of(address):
-        raise Unsure(f"the name server {address[:60]} is not an IP address")
-    asked.tools.egress.check(address)
+def _use_server(resolver: Resolver, target: Dns, asked: RunningCheck, address: str) -> None:
+    if not canonical_address(address):
+        raise CheckInconclusive(f"the name server {address[:60]} is not an IP address")
+    asked.context.egress.check(address)
     match target.transport:
         case DnsTransport.TCP:
-            resolver.nameservers = [OverStream(address, target.port or PLAIN_PORT, asked.tools, None, "")]
+            resolver.nameservers = [StreamNameserver(address, target.port or PLAIN_PORT, asked.context, None, "")]
         case DnsTransport.TLS:
-            port, context = target.port or TLS_PORT, context_of(target, asked.tools)
-            resolver.nameservers = [OverStream(address, port, asked.tools, context, target.resolver_name)]
+            port, context = target.port or TLS_PORT, target_tls_context(target, asked.context)
+            resolver.nameservers = [StreamNameserver(address, port, asked.context, context, target.resolver_name)]
         case _:
-            resolver.nameservers = [Plain(address, target.port or PLAIN_PORT)]
+            resolver.nameservers = [PlainNameserver(address, target.port or PLAIN_PORT)]

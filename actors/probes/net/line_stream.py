@@ -3,14 +3,14 @@
 import ssl
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
 
-from actors.probes.kit.result import Failed
-from actors.probes.net.tls import days_left, encrypted
+from actors.probes.kit.result import TargetFailed
+from actors.probes.net.tls import peer_certificate_days, start_tls as encrypted
 
-HEARD_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
-HEARD_LINES = 10_000
+MAX_RECEIVED_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
+MAX_RECEIVED_LINES = 10_000
 
 
-class Lines:
+class LineStream:
     """What is said and heard on one connection.
 
     context, name    how to shake hands, and what the certificate must be for
@@ -22,30 +22,30 @@ class Lines:
         self._beneath: StreamWriter | None = None
         self._heard, self._lines = 0, 0
 
-    async def line(self) -> str:
+    async def read_line(self) -> str:
         """The next line, without its end. Raises Failed when there is none, or no end to it."""
         try:
             raw = await self._reader.readuntil(b"\n")
         except LimitOverrunError as error:
-            raise Failed("the server sent a line without end") from error
+            raise TargetFailed("the server sent a line without end") from error
         except IncompleteReadError as error:
-            raise Failed("the connection was closed in the middle of the conversation") from error
+            raise TargetFailed("the connection was closed in the middle of the conversation") from error
         self._heard += len(raw)
         self._lines += 1
-        if self._heard > HEARD_BYTES or self._lines > HEARD_LINES:
-            raise Failed("the server doesn't stop talking")
+        if self._heard > MAX_RECEIVED_BYTES or self._lines > MAX_RECEIVED_LINES:
+            raise TargetFailed("the server doesn't stop talking")
         return raw.rstrip(b"\r\n").decode("utf-8", errors="replace")
 
-    async def say(self, line: str) -> None:
+    async def write_line(self, line: str) -> None:
         """Say one line."""
-        await self.say_all(line.encode() + b"\r\n")
+        await self.write(line.encode() + b"\r\n")
 
-    async def say_all(self, text: bytes) -> None:
+    async def write(self, text: bytes) -> None:
         """Say it as it is."""
         self._writer.write(text)
         await self._writer.drain()
 
-    async def encrypt(self) -> None:
+    async def start_tls(self) -> None:
         """Shake hands. What came before the handshake and was not read yet is forgotten: anybody could have said it."""
         self._beneath = self._writer  # a writer that nobody holds closes its connection
         self._reader, self._writer = await encrypted(self._writer, self._context, self._name)
@@ -57,15 +57,15 @@ class Lines:
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     @property
-    def address(self) -> str:
+    def peer_address(self) -> str:
         """The other side's."""
         return str(self._writer.get_extra_info("peername")[0])
 
     @property
     def certificate_days(self) -> int | None:
         """Until its certificate ends; None without TLS."""
-        return days_left(self._writer)
+        return peer_certificate_days(self._writer)
 
-    def leave(self) -> None:
+    def abort(self) -> None:
         """Hang up."""
         self._writer.transport.abort()

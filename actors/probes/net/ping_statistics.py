@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Echoes(Struct, frozen=True):
+class PingStatistics(Struct, frozen=True):
     """The round trips of a series in order, in ms; None is a request that nobody answered."""
 
     rtts_ms: tuple[float | None, ...]
@@ -33,7 +33,7 @@ class Echoes(Struct, frozen=True):
         steps = [abs(after - before) for before, after in pairwise(self.answered_ms)]
         return round(fmean(steps), 3) if steps else 0.0
 
-    def trouble(self, max_loss: float | None, max_jitter_ms: float | None) -> str:
+    def exceeded_limit(self, max_loss: float | None, max_jitter_ms: float | None) -> str:
         """Which of the limits is passed, in words; empty when none is."""
         if max_loss is not None and self.loss > max_loss:
             return f"{self.loss:.3g} % of {len(self.rtts_ms)} echo requests were lost, more than {max_loss:g} %"

@@ -6,30 +6,30 @@ from typing import Any, cast
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.result import Failed, Unsure
-from app.domain.parsing.credential_encoding import in_utf8
-from app.security.network.egress import Egress, Refused
-from schema.proxies import Protocol, ProxyConfig
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from app.domain.parsing.credential_encoding import utf8_as_latin1
+from app.security.network.egress import Egress, EgressDenied
+from schema.proxies import ProxyConfig, ProxyProtocol
 
-TYPES = {
-    Protocol.HTTP: ProxyType.HTTP,
-    Protocol.SOCKS4: ProxyType.SOCKS4,
-    Protocol.SOCKS5: ProxyType.SOCKS5,
-    Protocol.SOCKS5H: ProxyType.SOCKS5,
+PROXY_TYPES = {
+    ProxyProtocol.HTTP: ProxyType.HTTP,
+    ProxyProtocol.SOCKS4: ProxyType.SOCKS4,
+    ProxyProtocol.SOCKS5: ProxyType.SOCKS5,
+    ProxyProtocol.SOCKS5H: ProxyType.SOCKS5,
 }
 NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
-THE_TARGETS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's one word for all of it
+TARGET_ERRORS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's one word for all of it
     3: "network unreachable",
     4: "no route to host",
     5: "connection refused",
     6: "connection timed out",
     91: "rejected or failed",
 }
-GATEWAY = range(500, 600)  # what an HTTP proxy says to CONNECT when it is the target that can't be reached
+GATEWAY_ERRORS = range(500, 600)  # what an HTTP proxy says to CONNECT when it is the target that can't be reached
 
 
-class _Through:
+class _EgressDialer:
     """Where python-socks asks for a connection to the proxy, it gets one of ours."""
 
     def __init__(self, egress: Egress) -> None:
@@ -40,28 +40,28 @@ class _Through:
         try:
             return await self._egress.socket_to(dest_host, dest_port)
         except OSError as error:
-            raise Unsure(f"the proxy can't be reached: {of_system(error)}") from error
+            raise CheckInconclusive(f"the proxy can't be reached: {classify_os_error(error)}") from error
 
 
-async def connected(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
+async def connect_through(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
     """A socket that leads to `host`: an address, or a name where the proxy resolves it. Raises Failed, Unsure."""
     dialer = Proxy(
-        proxy_type=TYPES[proxy.protocol],
+        proxy_type=PROXY_TYPES[proxy.protocol],
         host=proxy.host,
         port=proxy.port,
-        username=_written(proxy, proxy.username),
-        password=_written(proxy, proxy.password),
+        username=_credential(proxy, proxy.username),
+        password=_credential(proxy, proxy.password),
         rdns=True,
-        forward=cast("Proxy", _Through(egress)),
+        forward=cast("Proxy", _EgressDialer(egress)),
     )
     try:
         return await dialer.connect(host, port, timeout=NO_LIMIT_S)
     except ProxyError as error:
-        raise _meaning(error) from error
-    except Refused as refused:
-        raise Unsure(f"the proxy: {refused}") from refused
+        raise _classify_error(error) from error
+    except EgressDenied as refused:
+        raise CheckInconclusive(f"the proxy: {refused}") from refused
     except (OSError, UnicodeError, ValueError) as error:
-        raise Unsure(f"the proxy broke off: {str(error)[:120]}") from error
+        raise CheckInconclusive(f"the proxy broke off: {str(error)[:120]}") from error
 
 
 class _Utf8(str):
@@ -77,17 +77,17 @@ class _Utf8(str):
         return str.encode(self, "utf-8", errors)
 
 
-def _written(proxy: ProxyConfig, text: str) -> str | None:
+def _credential(proxy: ProxyConfig, text: str) -> str | None:
     """Who we are, so that what the library sends is UTF-8."""
     if not text:
         return None
-    return in_utf8(text) if proxy.protocol is Protocol.HTTP else _Utf8(text)
+    return utf8_as_latin1(text) if proxy.protocol is ProxyProtocol.HTTP else _Utf8(text)
 
 
-def _meaning(error: ProxyError) -> Failed | Unsure:
+def _classify_error(error: ProxyError) -> TargetFailed | CheckInconclusive:
     """Whose fault it was, as far as the proxy tells."""
-    if error.error_code in GATEWAY:
-        return Failed(f"the proxy could not reach it and answered {error.error_code}")
-    if error.error_code in THE_TARGETS:
-        return Failed(f"{THE_TARGETS[error.error_code]}, says the proxy")
-    return Unsure(f"the proxy does not let us through: {str(error)[:120].lower()}")
+    if error.error_code in GATEWAY_ERRORS:
+        return TargetFailed(f"the proxy could not reach it and answered {error.error_code}")
+    if error.error_code in TARGET_ERRORS:
+        return TargetFailed(f"{TARGET_ERRORS[error.error_code]}, says the proxy")
+    return CheckInconclusive(f"the proxy does not let us through: {str(error)[:120].lower()}")

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 from app import tasks
-from app.security.network.egress import Refused
+from app.security.network.egress import EgressDenied
 
-PIECE_BYTES = 65_536
+CHUNK_BYTES = 65_536
 MOST_BYTES = 8_388_608  # that one connection brings: messages are bounded by less, what is between them is not
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of who connected, as Linux tells them
 
@@ -24,7 +24,7 @@ Connect = Callable[[], Awaitable[Streams]]
 
 
 @asynccontextmanager
-async def relay(connect: Connect) -> AsyncIterator[str]:
+async def open_relay(connect: Connect) -> AsyncIterator[str]:
     """The address, in gRPC's words, of a socket that leads where `connect` does. Nobody but this process is let in."""
     name = f"watchkeeper-{uuid4().hex}"
     passing: set[asyncio.Task[None]] = set()
@@ -39,42 +39,42 @@ async def relay(connect: Connect) -> AsyncIterator[str]:
         yield f"unix-abstract:{name}"
     finally:
         server.close()
-        await tasks.end(*passing)
+        await tasks.cancel(*passing)
 
 
 async def _serve(ours: Streams, connect: Connect) -> None:
     """Pass on between the library and the target until both have ended, or it was too much."""
     theirs: Streams | None = None
     try:
-        if _is_ourselves(ours[1].get_extra_info("socket")):
+        if _is_own_process(ours[1].get_extra_info("socket")):
             theirs = await connect()
-            await _both(_pour(ours[0], theirs[1]), _pour(theirs[0], ours[1], MOST_BYTES))
-    except (OSError, Refused):
+            await _run_both(_copy(ours[0], theirs[1]), _copy(theirs[0], ours[1], MOST_BYTES))
+    except (OSError, EgressDenied):
         pass  # the library learns of it by the end of its connection
     finally:
         for _, writer in filter(None, (ours, theirs)):
             writer.transport.abort()
 
 
-def _is_ourselves(peer: socket.socket) -> bool:
+def _is_own_process(peer: socket.socket) -> bool:
     pid, _, _ = CREDENTIALS.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
     return bool(pid == os.getpid())
 
 
-async def _both(*pours: Awaitable[None]) -> None:
+async def _run_both(*pours: Awaitable[None]) -> None:
     """Until both have ended. Raises what one of them did, and ends the other one then."""
     running = [asyncio.ensure_future(one) for one in pours]
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     finally:
-        await tasks.end(*running)
+        await tasks.cancel(*running)
     for one in done:
         one.result()
 
 
-async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
     left = most
-    while piece := await reader.read(PIECE_BYTES):
+    while piece := await reader.read(CHUNK_BYTES):
         if left is not None and (left := left - len(piece)) < 0:
             raise ConnectionAbortedError(f"more than {most} bytes")
         writer.write(piece)

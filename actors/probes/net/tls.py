@@ -11,47 +11,49 @@ from aiohttp import ClientWebSocketResponse
 from msgspec import Struct
 
 from actors.probes.kit import expiring
-from actors.probes.kit.context import Tools
-from actors.probes.kit.result import Failed, Unsure
+from actors.probes.kit.context import ProbeContext
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from app.domain.connections.uris import Encryption
 from app.security.network import tls_client
-from app.security.network.tls_client import CAREFUL, IGNORING, Named, Terms
+from app.security.network.tls_client import UNVERIFIED, VERIFYING, HostContext, TlsOptions
 
 Connection = BaseTransport | StreamWriter | ClientWebSocketResponse
-Made = TypeVar("Made", bound=ssl.SSLContext)
+Context = TypeVar("Context", bound=ssl.SSLContext)
 
 
-def context_for(tools: Tools, *, ignoring: bool = False) -> ssl.SSLContext:
+def default_tls_context(tools: ProbeContext, *, ignoring: bool = False) -> ssl.SSLContext:
     """The everyday context; whoever connects says which name it is for.
 
     ignoring    take any certificate, and what nobody should speak any more
     """
-    return tls_client.context(IGNORING if ignoring else CAREFUL, None if ignoring else tools.trust)
+    return tls_client.client_context(UNVERIFIED if ignoring else VERIFYING, None if ignoring else tools.trust)
 
 
-def context_of(target: Struct, tools: Tools, **changes: Any) -> ssl.SSLContext:
+def target_tls_context(target: Struct, tools: ProbeContext, **changes: Any) -> ssl.SSLContext:
     """The context of a monitor, for whoever says which name it is for. Raises Unsure for PEM texts that can't be read.
 
     changes    what is otherwise than its fields say, as in `Terms`
     """
-    terms = terms_of(target, **changes)
-    return _readable(lambda: tls_client.context(terms, tools.trust))
+    terms = tls_options(target, **changes)
+    return _build(lambda: tls_client.client_context(terms, tools.trust))
 
 
-def context_by(target: Struct, host: str, **changes: Any) -> Named:
+def named_tls_context(target: Struct, host: str, **changes: Any) -> HostContext:
     """The context of a monitor for one host, whatever address a library connects to. Raises as `context_of`."""
-    terms = terms_of(target, **changes)
-    return _readable(lambda: tls_client.named(host, terms))
+    terms = tls_options(target, **changes)
+    return _build(lambda: tls_client.context_for_host(host, terms))
 
 
-def context_from(target: Struct, host: str, encryption: Encryption) -> Named | None:
+def database_tls_context(target: Struct, host: str, encryption: Encryption) -> HostContext | None:
     """The same as a connection string and the fields say together; None where nothing is encrypted."""
-    if not encryption.wanted:
+    if not encryption.tls:
         return None
-    return context_by(target, host, verify=encryption.verifies, check_name=encryption.checks_name)
+    return named_tls_context(
+        target, host, verify=encryption.verify_certificate, check_hostname=encryption.verify_hostname
+    )
 
 
-def terms_of(target: Struct, **changes: Any) -> Terms:
+def tls_options(target: Struct, **changes: Any) -> TlsOptions:
     """What a monitor's fields say; types call them by either of two names, or don't have them.
 
     changes    what is otherwise, as in `Terms`
@@ -59,26 +61,26 @@ def terms_of(target: Struct, **changes: Any) -> Terms:
     ignoring = getattr(target, "ignore_tls_errors", False) or not getattr(target, "verify_ssl", True)
     said: dict[str, Any] = {
         "verify": not ignoring,
-        "is_old_fine": ignoring,
-        "ca": _text(target, "tls_ca", "ca_cert"),
-        "certificate": _text(target, "tls_cert", "client_cert"),
-        "key": _text(target, "tls_key", "client_key"),
+        "allow_legacy": ignoring,
+        "ca": _first_field(target, "tls_ca", "ca_cert"),
+        "certificate": _first_field(target, "tls_cert", "client_cert"),
+        "key": _first_field(target, "tls_key", "client_key"),
     }
-    return Terms(**(said | changes))
+    return TlsOptions(**(said | changes))
 
 
-def _text(target: Struct, *names: str) -> str:
+def _first_field(target: Struct, *names: str) -> str:
     return next((str(getattr(target, name)) for name in names if hasattr(target, name)), "")
 
 
-def _readable(make: Callable[[], Made]) -> Made:
+def _build(make: Callable[[], Context]) -> Context:
     try:
         return make()
     except (ssl.SSLError, ValueError) as error:
-        raise Unsure("the monitor's certificate, key or authorities can't be read") from error
+        raise CheckInconclusive("the monitor's certificate, key or authorities can't be read") from error
 
 
-async def encrypted(beneath: StreamWriter, context: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
+async def start_tls(beneath: StreamWriter, context: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
     """The same connection under TLS. What came before the handshake and was not read yet is forgotten: anybody could
     have said it.
 
@@ -92,23 +94,23 @@ async def encrypted(beneath: StreamWriter, context: ssl.SSLContext, name: str) -
     protocol = StreamReaderProtocol(reader, loop=loop)
     transport = await loop.start_tls(beneath.transport, protocol, context, server_hostname=name.rstrip("."))
     if transport is None:
-        raise Failed("the connection was closed during the handshake")
+        raise TargetFailed("the connection was closed during the handshake")
     protocol.connection_made(transport)
     return reader, StreamWriter(transport, protocol, reader, loop)
 
 
-def days_left(connection: Connection) -> int | None:
+def peer_certificate_days(connection: Connection) -> int | None:
     """Days until the certificate of the other side ends; None without TLS, or when it can't be read."""
     tls = connection.get_extra_info("ssl_object")
     leaf = tls.getpeercert(binary_form=True) if tls else None
-    return days_of(leaf) if leaf else None
+    return certificate_days_left(leaf) if leaf else None
 
 
-def days_of(leaf: bytes) -> int | None:
+def certificate_days_left(leaf: bytes) -> int | None:
     """Days until a certificate (DER) ends; None when it can't be read."""
-    from actors.probes.kit.certificate import certificate_of  # noqa: PLC0415  # a library that most checks never need
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
 
     try:
-        return expiring.certificate(certificate_of(leaf)).days_left(datetime.now(UTC))
+        return expiring.record_certificate(parse_certificate(leaf)).days_left(datetime.now(UTC))
     except ValueError:
         return None

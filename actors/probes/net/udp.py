@@ -5,18 +5,18 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import cast
 
-from actors.probes.kit.context import Asked
+from actors.probes.kit.context import RunningCheck
 
-WAITING = 16  # datagrams that nobody has read yet; a flood is dropped beyond
-TRIES = 3  # of one question: a lost packet is the network's habit
-ASKING_SHARE = 0.9  # of the timeout
+MAX_QUEUED = 16  # datagrams that nobody has read yet; a flood is dropped beyond
+MAX_ATTEMPTS = 3  # of one question: a lost packet is the network's habit
+TIMEOUT_SHARE = 0.9  # of the timeout
 
 
-class Line(asyncio.DatagramProtocol):
+class UdpConnection(asyncio.DatagramProtocol):
     """A connected UDP socket."""
 
     def __init__(self) -> None:
-        self._heard: asyncio.Queue[bytes | Exception] = asyncio.Queue(WAITING)
+        self._heard: asyncio.Queue[bytes | Exception] = asyncio.Queue(MAX_QUEUED)
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -47,16 +47,18 @@ class Line(asyncio.DatagramProtocol):
 
 
 @contextlib.asynccontextmanager
-async def line_to(asked: Asked, host: str, port: int) -> AsyncIterator[Line]:
+async def open_udp(asked: RunningCheck, host: str, port: int) -> AsyncIterator[UdpConnection]:
     """A line to the address that the system prefers; raises as `Egress.addresses`, and OSError."""
-    address = (await asked.tools.egress.addresses(host))[0]
-    transport, line = await asyncio.get_running_loop().create_datagram_endpoint(Line, remote_addr=(address, port))
+    address = (await asked.context.egress.addresses(host))[0]
+    transport, line = await asyncio.get_running_loop().create_datagram_endpoint(
+        UdpConnection, remote_addr=(address, port)
+    )
     try:
         yield line
     finally:
         transport.close()
 
 
-def share_of(asked: Asked) -> float:
+def attempt_timeout_s(asked: RunningCheck) -> float:
     """Seconds that one of several tries may take."""
-    return asked.snapshot.timeout_ms / 1000 * ASKING_SHARE / TRIES
+    return asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / MAX_ATTEMPTS

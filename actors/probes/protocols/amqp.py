@@ -8,18 +8,18 @@ from pamqp.base import Frame
 from pamqp.common import FieldTable
 from pamqp.exceptions import PAMQPException
 
-from actors.probes.kit.closing import say_goodbye
-from actors.probes.kit.result import Failed
+from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.result import TargetFailed
 
-FRAME_BYTES = 131_072  # what RabbitMQ itself takes
+MAX_FRAME_BYTES = 131_072  # what RabbitMQ itself takes
 HEAD_BYTES, END_BYTES = 7, 1
-OURS: FieldTable = {"product": "watchkeeper", "capabilities": {"authentication_failure_close": True}}
+CLIENT_PROPERTIES: FieldTable = {"product": "watchkeeper", "capabilities": {"authentication_failure_close": True}}
 NOT_AMQP = "the answer is not AMQP"
 
 Expected = TypeVar("Expected", bound=Frame)
 
 
-class Session:
+class AmqpConnection:
     """One connection, from the greeting to the open virtual host."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,12 +29,12 @@ class Session:
         """Sign in and open. Raises Failed in the server's words."""
         self._writer.write(header.ProtocolHeader().marshal())
         await self._next(commands.Connection.Start)
-        self._say(commands.Connection.StartOk(OURS, "PLAIN", f"\0{username}\0{password}"))
+        self._say(commands.Connection.StartOk(CLIENT_PROPERTIES, "PLAIN", f"\0{username}\0{password}"))
         tune = await self._next(commands.Connection.Tune)
         self._say(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
         self._say(commands.Connection.Open(virtual_host))
         await self._next(commands.Connection.OpenOk)
-        await say_goodbye(self._leave())
+        await close_gracefully(self._leave())
 
     async def _leave(self) -> None:
         self._say(commands.Connection.Close(200, "seen", 0, 0))
@@ -47,20 +47,20 @@ class Session:
         try:
             found = await self._frame()
         except asyncio.IncompleteReadError as error:
-            raise Failed(_closed_before(wanted)) from error
+            raise TargetFailed(_closed_before(wanted)) from error
         except (PAMQPException, ValueError, LookupError, TypeError, RecursionError) as error:  # tables in tables
-            raise Failed(NOT_AMQP) from error
+            raise TargetFailed(NOT_AMQP) from error
         if isinstance(found, commands.Connection.Close):
-            raise Failed(f"the server answered: {found.reply_text}")
+            raise TargetFailed(f"the server answered: {found.reply_text}")
         if not isinstance(found, wanted):
-            raise Failed(NOT_AMQP)
+            raise TargetFailed(NOT_AMQP)
         return found
 
     async def _frame(self) -> object:
         head = await self._reader.readexactly(HEAD_BYTES)
         size = int.from_bytes(head[3:], "big")
-        if head[0] != 1 or size > FRAME_BYTES:  # a method's frame; another protocol's first letters are none
-            raise Failed(NOT_AMQP)
+        if head[0] != 1 or size > MAX_FRAME_BYTES:  # a method's frame; another protocol's first letters are none
+            raise TargetFailed(NOT_AMQP)
         return frame.unmarshal(head + await self._reader.readexactly(size + END_BYTES))[2]
 
 

@@ -2,12 +2,12 @@
 
 INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30, 0x31
 SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that are
-MOST_LENGTH_BYTES = 4
-HEADER_BYTES = 2 + MOST_LENGTH_BYTES
+MAX_LENGTH_BYTES = 4
+HEADER_BYTES = 2 + MAX_LENGTH_BYTES
 MANY_BYTE_TAG = 0x1F
 # What a peer may make us look at: elements in a row, bytes of a number, of an object's name (RFC 2578, 3.5: 128 numbers
 # of 32 bits), and of each number in it.
-MOST_ELEMENTS, NUMBER_BYTES, OID_BYTES, ARC_BYTES = 10_000, 64, 640, 5
+MAX_ELEMENTS, NUMBER_BYTES, OID_BYTES, ARC_BYTES = 10_000, 64, 640, 5
 
 
 def element(tag: int, *parts: bytes) -> bytes:
@@ -33,7 +33,7 @@ def oid(dotted: str) -> bytes:
     return element(OID, b"".join(_base128(one) for one in numbers))
 
 
-def header(data: bytes) -> tuple[int, int] | None:
+def element_bounds(data: bytes) -> tuple[int, int] | None:
     """Where the body of the first element begins and ends; None while too little is there to know.
 
     raises    ValueError for what is not BER as we use it
@@ -45,35 +45,35 @@ def header(data: bytes) -> tuple[int, int] | None:
     if data[1] < SHORT_LENGTH:
         return 2, 2 + data[1]
     count = data[1] - SHORT_LENGTH
-    if not 1 <= count <= MOST_LENGTH_BYTES:
+    if not 1 <= count <= MAX_LENGTH_BYTES:
         raise ValueError("a length that is not definite, or absurd")
     begin = 2 + count
     return None if len(data) < begin else (begin, begin + int.from_bytes(data[2:begin], "big"))
 
 
-def elements(data: bytes) -> list[tuple[int, bytes]]:
+def parse_elements(data: bytes) -> list[tuple[int, bytes]]:
     """The elements that stand in a row: tag and body. Raises ValueError unless they fill the data exactly."""
     found, at = list[tuple[int, bytes]](), 0
     while at < len(data):
-        bounds = header(data[at : at + HEADER_BYTES])
+        bounds = element_bounds(data[at : at + HEADER_BYTES])
         if bounds is None or at + bounds[1] > len(data):
             raise ValueError("an element that is cut off")
-        if len(found) == MOST_ELEMENTS:
+        if len(found) == MAX_ELEMENTS:
             raise ValueError("too many elements")
         found.append((data[at], data[at + bounds[0] : at + bounds[1]]))
         at += bounds[1]
     return found
 
 
-def first(data: bytes) -> tuple[int, bytes]:
+def parse_first(data: bytes) -> tuple[int, bytes]:
     """The element that a datagram begins with, whatever stands behind it. Raises ValueError when it is cut off."""
-    bounds = header(data[:HEADER_BYTES])
+    bounds = element_bounds(data[:HEADER_BYTES])
     if bounds is None or bounds[1] > len(data):
         raise ValueError("an element that is cut off")
     return data[0], data[bounds[0] : bounds[1]]
 
 
-def number(body: bytes) -> int:
+def parse_integer(body: bytes) -> int:
     """An INTEGER's or ENUMERATED's value. Raises ValueError for an empty one."""
     if not body:
         raise ValueError("a number of no bytes")
@@ -82,7 +82,7 @@ def number(body: bytes) -> int:
     return int.from_bytes(body, "big", signed=True)
 
 
-def dotted(body: bytes) -> str:
+def parse_oid(body: bytes) -> str:
     """An OID's body as people write it. Raises ValueError when it is cut off."""
     if not body or body[-1] & 0x80 or len(body) > OID_BYTES:
         raise ValueError("an object's name that is cut off, or too long")

@@ -12,121 +12,121 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest, ServerReflectionResponse
 
-from actors.probes.kit.result import Failed, Unsure
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
 
 HEALTH = "/grpc.health.v1.Health/Check"
 REFLECTION = tuple(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha"))
-FILES = 200  # that describe one method; real ones have a dozen
+MAX_FILES = 200  # that describe one method; real ones have a dozen
 
 Channel = grpc.aio.Channel
 
 
-async def health_of(channel: Channel, service: str) -> str:
+async def check_health(channel: Channel, service: str) -> str:
     """What the server says of a service: SERVING, NOT_SERVING, …; empty asks for the server as a whole."""
-    call = channel.unary_unary(HEALTH, HealthCheckRequest.SerializeToString, _as_it_is)
-    answer = _read(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
+    call = channel.unary_unary(HEALTH, HealthCheckRequest.SerializeToString, _identity)
+    answer = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
     status = int(answer.status)
     names = HealthCheckResponse.ServingStatus
     return str(names.Name(status)) if status in names.values() else f"status {status}"
 
 
-async def called(channel: Channel, method: str, body: str) -> str:
+async def call_method(channel: Channel, method: str, body: str) -> str:
     """Call `package.Service/Method` with a JSON body; the reply as JSON."""
     service, _, name = method.partition("/")
     pool = DescriptorPool()
     try:
-        for file in await _described(channel, service):
+        for file in await _describing_files(channel, service):
             pool.Add(file)
         described = pool.FindMethodByName(f"{service}.{name}")
     except KeyError as error:
-        raise Failed(f"the server has no method {method}") from error
+        raise TargetFailed(f"the server has no method {method}") from error
     except TypeError as error:
-        raise Failed("the server's own description can't be read") from error
-    call = channel.unary_unary(f"/{method}", _serialized, _as_it_is)
-    return _as_json(pool, described, await call(_request(pool, described, body)))
+        raise TargetFailed("the server's own description can't be read") from error
+    call = channel.unary_unary(f"/{method}", _serialize, _identity)
+    return _to_json(pool, described, await call(_build_request(pool, described, body)))
 
 
-def _request(pool: DescriptorPool, method: MethodDescriptor, body: str) -> Message:
+def _build_request(pool: DescriptorPool, method: MethodDescriptor, body: str) -> Message:
     if method.client_streaming or method.server_streaming:
-        raise Unsure(f"{method.full_name} is a stream; checks call what has one request and one reply")
+        raise CheckInconclusive(f"{method.full_name} is a stream; checks call what has one request and one reply")
     try:
         return Parse(body or "{}", GetMessageClass(method.input_type)(), descriptor_pool=pool)
     except ParseError as error:
-        raise Unsure(f"the body does not fit {method.input_type.full_name}: {error}") from error
+        raise CheckInconclusive(f"the body does not fit {method.input_type.full_name}: {error}") from error
 
 
-def _as_json(pool: DescriptorPool, method: MethodDescriptor, data: bytes) -> str:
-    reply = _read(GetMessageClass(method.output_type)(), data)
+def _to_json(pool: DescriptorPool, method: MethodDescriptor, data: bytes) -> str:
+    reply = _parse(GetMessageClass(method.output_type)(), data)
     return str(MessageToJson(reply, indent=None, ensure_ascii=False, descriptor_pool=pool))
 
 
-async def _described(channel: Channel, service: str) -> list[FileDescriptorProto]:
+async def _describing_files(channel: Channel, service: str) -> list[FileDescriptorProto]:
     """The files that describe a service, each after those it needs."""
     try:
-        return await _files(channel, REFLECTION[0], service)
+        return await _fetch_files(channel, REFLECTION[0], service)
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.UNIMPLEMENTED:
             raise
-    return await _files(channel, REFLECTION[1], service)
+    return await _fetch_files(channel, REFLECTION[1], service)
 
 
-async def _files(channel: Channel, path: str, service: str) -> list[FileDescriptorProto]:
+async def _fetch_files(channel: Channel, path: str, service: str) -> list[FileDescriptorProto]:
     found = dict[str, FileDescriptorProto]()
     wanted = [ServerReflectionRequest(file_containing_symbol=service)]
     while wanted:
-        for file in await _asked(channel, path, wanted.pop()):
+        for file in await _query_reflection(channel, path, wanted.pop()):
             found[file.name] = file
-        if len(found) > FILES:
-            raise Failed(f"the server's own description has more than {FILES} files")
+        if len(found) > MAX_FILES:
+            raise TargetFailed(f"the server's own description has more than {MAX_FILES} files")
         lacking = next((one for file in found.values() for one in file.dependency if one not in found), "")
         wanted = [ServerReflectionRequest(file_by_filename=lacking)] if lacking else []
-    return _in_order(found)
+    return _in_dependency_order(found)
 
 
-async def _asked(channel: Channel, path: str, request: ServerReflectionRequest) -> list[FileDescriptorProto]:
+async def _query_reflection(channel: Channel, path: str, request: ServerReflectionRequest) -> list[FileDescriptorProto]:
     """One question to the reflection service; some file must come, or the loop above would not end.
 
     The method takes a stream of questions. One that ends with the first looks the same on the wire as a call with a
     single request, and that one leaves in one piece: a server that answers at once that it has no such method meets a
     stream that is still being written, of which the library then only says INTERNAL.
     """
-    call: Any = channel.unary_stream(path, _serialized, _as_it_is)(request)
+    call: Any = channel.unary_stream(path, _serialize, _identity)(request)
     async for data in call:
-        answer = _read(ServerReflectionResponse(), data)
-        files = [_read(FileDescriptorProto(), one) for one in answer.file_descriptor_response.file_descriptor_proto]
+        answer = _parse(ServerReflectionResponse(), data)
+        files = [_parse(FileDescriptorProto(), one) for one in answer.file_descriptor_response.file_descriptor_proto]
         if files and (not request.file_by_filename or request.file_by_filename in {one.name for one in files}):
             return files
         break
-    raise Failed(f"the server does not describe {request.file_containing_symbol or request.file_by_filename}")
+    raise TargetFailed(f"the server does not describe {request.file_containing_symbol or request.file_by_filename}")
 
 
-def _in_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
+def _in_dependency_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
     ordered = list[FileDescriptorProto]()
     left = dict(files)
     while left:
         ready = [file for file in left.values() if not any(one in left for one in file.dependency)]
         if not ready:
-            raise Failed("the server's own description goes in circles")
+            raise TargetFailed("the server's own description goes in circles")
         ordered += ready
         for file in ready:
             del left[file.name]
     return ordered
 
 
-def _serialized(message: Message) -> bytes:
+def _serialize(message: Message) -> bytes:
     return message.SerializeToString()
 
 
-def _as_it_is(data: bytes) -> bytes:
+def _identity(data: bytes) -> bytes:
     return data
 
 
-def _read(message: Any, data: bytes | None) -> Any:
+def _parse(message: Any, data: bytes | None) -> Any:
     """Our own reading, where what can't be read is a failure of the target. None: the call ended without a reply."""
     if data is None:
-        raise Failed("the server ended the call without a reply")
+        raise TargetFailed("the server ended the call without a reply")
     try:
         message.ParseFromString(data)
     except DecodeError as error:
-        raise Failed("the reply can't be read") from error
+        raise TargetFailed("the reply can't be read") from error
     return message

@@ -5,15 +5,22 @@ import time
 
 from msgspec import Struct
 
-from actors.probes.kit.result import Failed
-from actors.probes.protocols.kafka_records import batch
-from actors.probes.protocols.kafka_wire import Conversation, Reply, Request, many, octets, text
-from actors.probes.protocols.scram import Scram
+from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.kafka_records import encode_batch
+from actors.probes.protocols.kafka_wire import (
+    KafkaConnection,
+    KafkaReader,
+    KafkaRequest,
+    encode_array,
+    encode_bytes,
+    encode_string,
+)
+from actors.probes.protocols.scram import ScramClient
 from schema.targets import SaslMechanism
 
-ALL_IN_SYNC = -1
+ACKS_ALL = -1
 NO_SUCH_TOPIC = 3
-WORDS = {  # the errors that a check can meet, by Kafka's numbers
+ERROR_TEXTS = {  # the errors that a check can meet, by Kafka's numbers
     2: "the message is corrupt",
     NO_SUCH_TOPIC: "the topic does not exist",
     5: "the partition has no leader",
@@ -56,115 +63,123 @@ class Topic(Struct, frozen=True):
 class Broker:
     """One broker that we are connected to."""
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: KafkaConnection) -> None:
         self._talk = talk
 
-    async def greet(self) -> None:
+    async def check_versions(self) -> None:
         """Raises Failed for a broker that does not speak as we do."""
-        error, spoken = await self._talk.ask(Request.VERSIONS, b"", _versions)
-        refuse(error)
-        for key, version in (Request.METADATA.value, Request.PRODUCE.value):
+        error, spoken = await self._talk.request(KafkaRequest.VERSIONS, b"", _parse_versions)
+        raise_for_error(error)
+        for key, version in (KafkaRequest.METADATA.value, KafkaRequest.PRODUCE.value):
             low, high = spoken.get(key, (0, -1))
             if not low <= version <= high:
-                raise Failed(WORDS[35])
+                raise TargetFailed(ERROR_TEXTS[35])
 
     async def sign_in(self, mechanism: SaslMechanism, username: str, password: str) -> None:
         """Raises Failed in the broker's words."""
-        error, known = await self._talk.ask(Request.HANDSHAKE, text(mechanism), _handshake)
+        error, known = await self._talk.request(KafkaRequest.HANDSHAKE, encode_string(mechanism), _parse_handshake)
         if error and known:
-            raise Failed(f"{WORDS.get(error, f'error {error}')}; it knows {', '.join(known)[:80]}")
-        refuse(error)
+            raise TargetFailed(f"{ERROR_TEXTS.get(error, f'error {error}')}; it knows {', '.join(known)[:80]}")
+        raise_for_error(error)
         if mechanism is SaslMechanism.PLAIN:
             await self._prove(f"\0{username}\0{password}".encode())
             return
-        scram = Scram(username, password, DIGESTS[mechanism])
-        said = await self._prove(scram.first())
-        scram.verify(await self._prove(scram.final(said)))
+        scram = ScramClient(username, password, DIGESTS[mechanism])
+        said = await self._prove(scram.first_message())
+        scram.verify(await self._prove(scram.final_message(said)))
 
     async def _prove(self, token: bytes) -> bytes:
-        error, words, said = await self._talk.ask(Request.AUTHENTICATE, octets(token), _authenticated)
+        error, words, said = await self._talk.request(
+            KafkaRequest.AUTHENTICATE, encode_bytes(token), _parse_authentication
+        )
         if error and words:
-            raise Failed(f"the broker answered: {words}")
-        refuse(error)
+            raise TargetFailed(f"the broker answered: {words}")
+        raise_for_error(error)
         return said
 
-    async def topic(self, name: str, *, create: bool) -> Topic:
+    async def get_topic(self, name: str, *, create: bool) -> Topic:
         """Where it is.
 
         create    whether a broker may make it
         """
-        return await self._talk.ask(Request.METADATA, many(text(name)) + bytes([create]), _topic)
+        return await self._talk.request(
+            KafkaRequest.METADATA, encode_array(encode_string(name)) + bytes([create]), _parse_metadata
+        )
 
-    async def keep(self, name: str, partition: int, message: bytes, limit_ms: int) -> int:
+    async def produce(self, name: str, partition: int, message: bytes, limit_ms: int) -> int:
         """Have a message kept by every replica in sync; its offset. Raises Failed for a refusal."""
-        kept = struct.pack(">i", partition) + octets(batch(message, time.time_ns() // 1_000_000))
-        body = text(None) + struct.pack(">hi", ALL_IN_SYNC, limit_ms) + many(text(name) + many(kept))
-        error, offset = await self._talk.ask(Request.PRODUCE, body, _kept)
-        refuse(error)
+        kept = struct.pack(">i", partition) + encode_bytes(encode_batch(message, time.time_ns() // 1_000_000))
+        body = (
+            encode_string(None)
+            + struct.pack(">hi", ACKS_ALL, limit_ms)
+            + encode_array(encode_string(name) + encode_array(kept))
+        )
+        error, offset = await self._talk.request(KafkaRequest.PRODUCE, body, _parse_produce)
+        raise_for_error(error)
         return offset
 
 
-def refuse(error: int) -> None:
+def raise_for_error(error: int) -> None:
     """Raises Failed for any number but 0."""
     if error:
-        raise Failed(WORDS.get(error, f"the broker answered with error {error}"))
+        raise TargetFailed(ERROR_TEXTS.get(error, f"the broker answered with error {error}"))
 
 
-def _versions(reply: Reply) -> tuple[int, dict[int, tuple[int, int]]]:
-    error = reply.number(16)
-    return error, dict(reply.many(lambda: (reply.number(16), (reply.number(16), reply.number(16)))))
+def _parse_versions(reply: KafkaReader) -> tuple[int, dict[int, tuple[int, int]]]:
+    error = reply.integer(16)
+    return error, dict(reply.array(lambda: (reply.integer(16), (reply.integer(16), reply.integer(16)))))
 
 
-def _handshake(reply: Reply) -> tuple[int, list[str]]:
-    return reply.number(16), reply.many(reply.text)
+def _parse_handshake(reply: KafkaReader) -> tuple[int, list[str]]:
+    return reply.integer(16), reply.array(reply.string)
 
 
-def _authenticated(reply: Reply) -> tuple[int, str, bytes]:
-    return reply.number(16), reply.text(), reply.octets()
+def _parse_authentication(reply: KafkaReader) -> tuple[int, str, bytes]:
+    return reply.integer(16), reply.string(), reply.octets()
 
 
-def _topic(reply: Reply) -> Topic:
-    reply.number(32)  # how long we are asked to wait
-    nodes = dict(reply.many(lambda: _node(reply)))
-    reply.text()  # the cluster's name
-    reply.number(32)  # who controls it
-    (topic,) = reply.many(lambda: _described(reply, nodes))
+def _parse_metadata(reply: KafkaReader) -> Topic:
+    reply.integer(32)  # how long we are asked to wait
+    nodes = dict(reply.array(lambda: _parse_node(reply)))
+    reply.string()  # the cluster's name
+    reply.integer(32)  # who controls it
+    (topic,) = reply.array(lambda: _parse_topic(reply, nodes))
     return topic
 
 
-def _node(reply: Reply) -> tuple[int, tuple[str, int]]:
-    found = reply.number(32), (reply.text(), reply.number(32))
-    reply.text()  # its rack
+def _parse_node(reply: KafkaReader) -> tuple[int, tuple[str, int]]:
+    found = reply.integer(32), (reply.string(), reply.integer(32))
+    reply.string()  # its rack
     return found
 
 
-def _described(reply: Reply, nodes: dict[int, tuple[str, int]]) -> Topic:
-    error = reply.number(16)
-    reply.text()  # the name that we asked for
+def _parse_topic(reply: KafkaReader, nodes: dict[int, tuple[str, int]]) -> Topic:
+    error = reply.integer(16)
+    reply.string()  # the name that we asked for
     reply.take(1)  # whether it is Kafka's own
-    return Topic(error, reply.many(lambda: _partition(reply, nodes)))
+    return Topic(error, reply.array(lambda: _parse_partition(reply, nodes)))
 
 
-def _partition(reply: Reply, nodes: dict[int, tuple[str, int]]) -> Partition:
-    reply.number(16)  # an error that does not matter to a leader, or comes without one
-    number, leader = reply.number(32), reply.number(32)
+def _parse_partition(reply: KafkaReader, nodes: dict[int, tuple[str, int]]) -> Partition:
+    reply.integer(16)  # an error that does not matter to a leader, or comes without one
+    number, leader = reply.integer(32), reply.integer(32)
     for _ in ("replicas", "those in sync"):
-        reply.many(lambda: reply.number(32))
+        reply.array(lambda: reply.integer(32))
     return Partition(number, *nodes.get(leader, ("", 0)))
 
 
-def _kept(reply: Reply) -> tuple[int, int]:
-    ((found,),) = reply.many(lambda: _answers(reply))
+def _parse_produce(reply: KafkaReader) -> tuple[int, int]:
+    ((found,),) = reply.array(lambda: _parse_produced_topic(reply))
     return found
 
 
-def _answers(reply: Reply) -> list[tuple[int, int]]:
-    reply.text()  # the topic
-    return reply.many(lambda: _answer(reply))
+def _parse_produced_topic(reply: KafkaReader) -> list[tuple[int, int]]:
+    reply.string()  # the topic
+    return reply.array(lambda: _parse_produced_partition(reply))
 
 
-def _answer(reply: Reply) -> tuple[int, int]:
-    reply.number(32)  # the partition
-    found = reply.number(16), reply.number(64)
-    reply.number(64)  # the time of keeping
+def _parse_produced_partition(reply: KafkaReader) -> tuple[int, int]:
+    reply.integer(32)  # the partition
+    found = reply.integer(16), reply.integer(64)
+    reply.integer(64)  # the time of keeping
     return found

@@ -7,27 +7,35 @@ HEAD = struct.Struct(">qiibI")  # first offset, length, the leader's epoch, form
 BODY = struct.Struct(
     ">hiqqqhii"
 )  # attributes, last offset, first and last time, producer, its epoch, sequence, records
-NOBODY = -1
+NONE_SET = -1
 FORMAT = 2
-UNCOUNTED = 12  # bytes of the head that its length leaves out
+UNCOUNTED_BYTES = 12  # bytes of the head that its length leaves out
 
 
-def batch(value: bytes, at_ms: int) -> bytes:
+def encode_batch(value: bytes, at_ms: int) -> bytes:
     """One record without a key."""
-    record = b"\0" + _varint(0) + _varint(0) + _varint(NOBODY) + _varint(len(value)) + value + _varint(0)
-    body = BODY.pack(0, 0, at_ms, at_ms, NOBODY, NOBODY, NOBODY, 1) + _varint(len(record)) + record
-    return HEAD.pack(0, HEAD.size - UNCOUNTED + len(body), NOBODY, FORMAT, crc32c(body)) + body
+    record = (
+        b"\0"
+        + _encode_varint(0)
+        + _encode_varint(0)
+        + _encode_varint(NONE_SET)
+        + _encode_varint(len(value))
+        + value
+        + _encode_varint(0)
+    )
+    body = BODY.pack(0, 0, at_ms, at_ms, NONE_SET, NONE_SET, NONE_SET, 1) + _encode_varint(len(record)) + record
+    return HEAD.pack(0, HEAD.size - UNCOUNTED_BYTES + len(body), NONE_SET, FORMAT, crc32c(body)) + body
 
 
 def crc32c(data: bytes) -> int:
     """The checksum of RFC 3720."""
     crc = 0xFFFF_FFFF
     for byte in data:
-        crc = TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
     return crc ^ 0xFFFF_FFFF
 
 
-def _varint(number: int) -> bytes:
+def _encode_varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the sign is the lowest bit."""
     rest, found = number << 1 ^ number >> 63, bytearray()
     while rest > 0x7F:  # noqa: PLR2004  # seven bits
@@ -36,10 +44,10 @@ def _varint(number: int) -> bytes:
     return bytes([*found, rest])
 
 
-def _entry(byte: int) -> int:
+def _table_entry(byte: int) -> int:
     for _ in range(8):
         byte = byte >> 1 ^ (CASTAGNOLI if byte & 1 else 0)
     return byte
 
 
-TABLE = tuple(map(_entry, range(256)))
+CRC_TABLE = tuple(map(_table_entry, range(256)))

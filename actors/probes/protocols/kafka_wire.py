@@ -10,19 +10,19 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
-from actors.probes.kit.result import Failed
-from actors.probes.kit.threads import off_loop
+from actors.probes.kit.result import TargetFailed
+from actors.probes.kit.threads import run_in_thread
 
-REPLY_BYTES = 1_000_000
-PROMPT_BYTES = 32_768
-NUMBERS_BYTES = 4  # a request's number, which its reply repeats
-CLIENT = "watchkeeper"
+MAX_REPLY_BYTES = 1_000_000
+INLINE_BYTES = 32_768
+CORRELATION_ID_BYTES = 4  # a request's number, which its reply repeats
+CLIENT_ID = "watchkeeper"
 NOT_KAFKA = "the answer is not Kafka's protocol"
 
 Item = TypeVar("Item")
 
 
-class Request(Enum):
+class KafkaRequest(Enum):
     """What is asked: its key and the version that is meant."""
 
     PRODUCE = (0, 3)
@@ -32,23 +32,23 @@ class Request(Enum):
     AUTHENTICATE = (36, 0)
 
 
-def text(words: str | None) -> bytes:
+def encode_string(words: str | None) -> bytes:
     """A string; None is one too."""
     encoded = (words or "").encode()
     return struct.pack(">h", -1 if words is None else len(encoded)) + encoded
 
 
-def octets(data: bytes) -> bytes:
+def encode_bytes(data: bytes) -> bytes:
     """Bytes with their length."""
     return struct.pack(">i", len(data)) + data
 
 
-def many(*items: bytes) -> bytes:
+def encode_array(*items: bytes) -> bytes:
     """An array."""
     return struct.pack(">i", len(items)) + b"".join(items)
 
 
-class Reply:
+class KafkaReader:
     """A reply, read from its front. Every reader raises ValueError where it ends too soon."""
 
     def __init__(self, data: bytes) -> None:
@@ -57,7 +57,7 @@ class Reply:
     @property
     def is_short(self) -> bool:
         """Whether the event loop can read it: a large one is made of hundreds of thousands of items."""
-        return len(self._data) <= PROMPT_BYTES
+        return len(self._data) <= INLINE_BYTES
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
@@ -66,52 +66,52 @@ class Reply:
         self._at += size
         return self._data[self._at - size : self._at]
 
-    def number(self, bits: int) -> int:
+    def integer(self, bits: int) -> int:
         """A signed integer."""
         return int.from_bytes(self.take(bits // 8), "big", signed=True)
 
-    def text(self) -> str:
+    def string(self) -> str:
         """A string; empty where there is none."""
-        size = self.number(16)
+        size = self.integer(16)
         return self.take(max(size, 0)).decode()
 
     def octets(self) -> bytes:
         """Bytes; none where there are none."""
-        return self.take(max(self.number(32), 0))
+        return self.take(max(self.integer(32), 0))
 
-    def many(self, read: Callable[[], Item]) -> list[Item]:
+    def array(self, read: Callable[[], Item]) -> list[Item]:
         """An array; it can't have more items than the rest has bytes."""
-        count = self.number(32)
+        count = self.integer(32)
         if count > len(self._data) - self._at:
             raise ValueError("the reply ends too soon")
         return [read() for _ in range(count)]
 
 
-class Conversation:
+class KafkaConnection:
     """One connection; requests are made one after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer, self._number = reader, writer, 0
 
-    async def ask(self, request: Request, body: bytes, read: Callable[[Reply], Item]) -> Item:
+    async def request(self, request: KafkaRequest, body: bytes, read: Callable[[KafkaReader], Item]) -> Item:
         """What `read` makes of the reply. Raises Failed for what is none."""
         self._number += 1
         key, version = request.value
-        said = struct.pack(">hhi", key, version, self._number) + text(CLIENT) + body
-        self._writer.write(octets(said))
+        said = struct.pack(">hhi", key, version, self._number) + encode_string(CLIENT_ID) + body
+        self._writer.write(encode_bytes(said))
         try:
             reply = await self._reply()
-            return read(reply) if reply.is_short else await off_loop(read, reply)
+            return read(reply) if reply.is_short else await run_in_thread(read, reply)
         except asyncio.IncompleteReadError as error:
-            raise Failed("the broker closed the connection") from error
+            raise TargetFailed("the broker closed the connection") from error
         except ValueError as error:
-            raise Failed(NOT_KAFKA) from error
+            raise TargetFailed(NOT_KAFKA) from error
 
-    async def _reply(self) -> Reply:
+    async def _reply(self) -> KafkaReader:
         size = int.from_bytes(await self._reader.readexactly(4), "big")
-        if not NUMBERS_BYTES <= size <= REPLY_BYTES:
-            raise Failed(NOT_KAFKA)
-        reply = Reply(await self._reader.readexactly(size))
-        if reply.number(32) != self._number:
-            raise Failed(NOT_KAFKA)
+        if not CORRELATION_ID_BYTES <= size <= MAX_REPLY_BYTES:
+            raise TargetFailed(NOT_KAFKA)
+        reply = KafkaReader(await self._reader.readexactly(size))
+        if reply.integer(32) != self._number:
+            raise TargetFailed(NOT_KAFKA)
         return reply

@@ -2,7 +2,14 @@
 
 from actors.probes.protocols.ber import element, octets
 from app.domain.parsing import ldap_filter
-from app.domain.parsing.ldap_filter import Combined, Compared, Filter, Matched, Present, Substrings
+from app.domain.parsing.ldap_filter import (
+    AttributeComparison,
+    ExtensibleMatch,
+    Filter,
+    FilterGroup,
+    PresenceMatch,
+    SubstringMatch,
+)
 
 _NESTED = {"&": 0xA0, "|": 0xA1, "!": 0xA2}
 _COMPARED = {"=": 0xA3, ">=": 0xA5, "<=": 0xA6, "~=": 0xA8}
@@ -12,32 +19,32 @@ _RULE, _TYPE, _VALUE, _WITH_DN = 0x81, 0x82, 0x83, 0x84
 _TRUE = b"\xff"
 
 
-def encoded(text: str) -> bytes:
+def encode_filter(text: str) -> bytes:
     """The filter as it goes over the wire. Raises ValueError where it can't be read."""
-    return _written(ldap_filter.parsed(text))
+    return _encode(ldap_filter.parse_filter(text))
 
 
-def _written(read: Filter) -> bytes:
+def _encode(read: Filter) -> bytes:
     match read:
-        case Combined(operator, parts):
-            return element(_NESTED[operator], *map(_written, parts))
-        case Present(attribute):
+        case FilterGroup(operator, parts):
+            return element(_NESTED[operator], *map(_encode, parts))
+        case PresenceMatch(attribute):
             return octets(attribute, _PRESENT)
-        case Substrings(attribute, pieces):
-            return element(_SUBSTRINGS, octets(attribute), element(0x30, *_marked(pieces)))
-        case Compared(attribute, operator, value):
+        case SubstringMatch(attribute, pieces):
+            return element(_SUBSTRINGS, octets(attribute), element(0x30, *_encode_pieces(pieces)))
+        case AttributeComparison(attribute, operator, value):
             return element(_COMPARED[operator], octets(attribute), octets(value))
-        case Matched():
-            return _extensible(read)
+        case ExtensibleMatch():
+            return _encode_extensible(read)
 
 
-def _marked(pieces: list[bytes]) -> list[bytes]:
+def _encode_pieces(pieces: list[bytes]) -> list[bytes]:
     first, *middle, last = pieces
     marked = [(first, _FIRST), *((one, _MIDDLE) for one in middle), (last, _LAST)]
     return [octets(piece, tag) for piece, tag in marked if piece]
 
 
-def _extensible(read: Matched) -> bytes:
+def _encode_extensible(read: ExtensibleMatch) -> bytes:
     named = [(read.rule, _RULE), (read.attribute, _TYPE)]
     parts = [octets(text, tag) for text, tag in named if text]
     with_dn = [octets(_TRUE, _WITH_DN)] if read.with_dn else []

@@ -2,18 +2,27 @@
 
 from msgspec import Struct
 
-from actors.probes.protocols.ber import ENUMERATED, OCTETS, SEQUENCE, element, elements, integer, number, octets
+from actors.probes.protocols.ber import (
+    ENUMERATED,
+    OCTETS,
+    SEQUENCE,
+    element,
+    integer,
+    octets,
+    parse_elements,
+    parse_integer,
+)
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 UNBIND = 0x42
 BIND, SEARCH, EXTENDED = 0x60, 0x63, 0x77
-BOUND, ENTRY, SEARCHED, ANSWERED = 0x61, 0x64, 0x65, 0x78
+BIND_RESPONSE, SEARCH_ENTRY, SEARCH_DONE, EXTENDED_RESPONSE = 0x61, 0x64, 0x65, 0x78
 SCOPES = {"base": 0, "one": 1, "sub": 2}
 FALSE = b"\0"
 BOOLEAN, SIMPLE, EXTENDED_NAME = 0x01, 0x80, 0x80
 OK, SIZE_LIMIT = 0, 4
 
-RESULTS = {
+RESULT_TEXTS = {
     1: "operations error",
     2: "protocol error",
     3: "time limit exceeded",
@@ -33,42 +42,42 @@ RESULTS = {
 }
 
 
-class Result(Struct, frozen=True):
+class LdapResult(Struct, frozen=True):
     """How an operation ended."""
 
     code: int
-    words: str
+    diagnostic: str
 
     @property
     def reason(self) -> str:
         """In our words, and the server's behind them."""
-        usual = RESULTS.get(self.code, f"result {self.code}")
-        return f"{usual} ({self.words[:200]})" if self.words else usual
+        usual = RESULT_TEXTS.get(self.code, f"result {self.code}")
+        return f"{usual} ({self.diagnostic[:200]})" if self.diagnostic else usual
 
 
-class Entry(Struct, frozen=True):
+class LdapEntry(Struct, frozen=True):
     """What a search found: a name, and values by attribute in lower case."""
 
     name: str
     values: dict[str, list[str]]
 
 
-def message(id_: int, operation: bytes) -> bytes:
+def encode_message(id_: int, operation: bytes) -> bytes:
     """An envelope."""
     return element(SEQUENCE, integer(id_), operation)
 
 
-def bind(name: str, password: str) -> bytes:
+def encode_bind(name: str, password: str) -> bytes:
     """A simple bind; two empty strings are nobody."""
     return element(BIND, integer(3), octets(name), octets(password, SIMPLE))
 
 
-def start_tls() -> bytes:
+def encode_start_tls() -> bytes:
     """The wish to go on under TLS."""
     return element(EXTENDED, octets(START_TLS, EXTENDED_NAME))
 
 
-def search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> bytes:
+def encode_search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> bytes:
     """A search.
 
     wanted       the filter, encoded
@@ -87,31 +96,31 @@ def search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> 
     )
 
 
-def opened(data: bytes) -> tuple[int, int, bytes]:
+def parse_message(data: bytes) -> tuple[int, int, bytes]:
     """Message id, operation and its body. Raises ValueError."""
-    ((kind, inner),) = elements(data)
-    (id_tag, id_), (operation, body), *_ = elements(inner)
+    ((kind, inner),) = parse_elements(data)
+    (id_tag, id_), (operation, body), *_ = parse_elements(inner)
     if kind != SEQUENCE or id_tag != 0x02:  # noqa: PLR2004  # INTEGER
         raise ValueError("no LDAP message")
-    return number(id_), operation, body
+    return parse_integer(id_), operation, body
 
 
-def result(body: bytes) -> Result:
+def parse_result(body: bytes) -> LdapResult:
     """How an operation ended. Raises ValueError."""
-    (_, code), _, (tag, words), *_ = elements(body)
+    (_, code), _, (tag, words), *_ = parse_elements(body)
     if tag != OCTETS:
         raise ValueError("no LDAP result")
-    return Result(number(code), " ".join(words.decode("utf-8", errors="replace").split()))
+    return LdapResult(parse_integer(code), " ".join(words.decode("utf-8", errors="replace").split()))
 
 
-def entry(body: bytes) -> Entry:
+def parse_entry(body: bytes) -> LdapEntry:
     """One entry. Raises ValueError."""
-    (_, name), (_, attributes) = elements(body)
+    (_, name), (_, attributes) = parse_elements(body)
     values = {}
-    for _, attribute in elements(attributes):
-        (_, type_), (_, found) = elements(attribute)
-        values[_text(type_).lower()] = [_text(one) for _, one in elements(found)]
-    return Entry(_text(name), values)
+    for _, attribute in parse_elements(attributes):
+        (_, type_), (_, found) = parse_elements(attribute)
+        values[_text(type_).lower()] = [_text(one) for _, one in parse_elements(found)]
+    return LdapEntry(_text(name), values)
 
 
 def _text(data: bytes) -> str:

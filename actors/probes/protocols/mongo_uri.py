@@ -5,31 +5,31 @@ import dns.exception
 import dns.resolver
 import msgspec
 
-from actors.probes.kit.result import Failed, Unsure
-from actors.probes.net.dns_messages import bounded
-from app.domain.connections.mongodb import MOST_HOSTS, Cluster, cluster_of
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from actors.probes.net.dns_messages import with_bounded_servers
+from app.domain.connections.mongodb import MAX_HOSTS, Cluster, mongodb_cluster
 from schema.targets import Mongodb
 
 
-async def found_cluster(target: Mongodb) -> Cluster:
+async def resolve_cluster(target: Mongodb) -> Cluster:
     """Raises InvalidField for a connection string that can't be read, Failed when DNS has no hosts for it."""
-    cluster = cluster_of(target)
+    cluster = mongodb_cluster(target)
     if not cluster.service:
         return cluster
-    return msgspec.structs.replace(cluster, hosts=await _published(cluster.hosts[0][0], cluster.service))
+    return msgspec.structs.replace(cluster, hosts=await _lookup_hosts(cluster.hosts[0][0], cluster.service))
 
 
-async def _published(name: str, service: str) -> list[tuple[str, int]]:
+async def _lookup_hosts(name: str, service: str) -> list[tuple[str, int]]:
     """The hosts that DNS has for a name. They have to be of its own domain."""
     try:
-        resolver = bounded(dns.asyncresolver.Resolver())
+        resolver = with_bounded_servers(dns.asyncresolver.Resolver())
         answer = await resolver.resolve(f"_{service}._tcp.{name}", "SRV", search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer) as error:
-        raise Failed(f"DNS has no hosts for {name}") from error
+        raise TargetFailed(f"DNS has no hosts for {name}") from error
     except (dns.exception.DNSException, OSError) as error:
-        raise Unsure(f"the hosts of {name} could not be looked up") from error
+        raise CheckInconclusive(f"the hosts of {name} could not be looked up") from error
     domain = "." + name.split(".", 1)[-1].lower()
     hosts = [(str(one.target).rstrip(".").lower(), int(one.port)) for one in answer]
     if not all(host.endswith(domain) for host, _ in hosts):
-        raise Failed(f"DNS names hosts for {name} that are of another domain")
-    return hosts[:MOST_HOSTS]
+        raise TargetFailed(f"DNS names hosts for {name} that are of another domain")
+    return hosts[:MAX_HOSTS]

@@ -7,43 +7,45 @@ from typing import Any
 import bson
 from bson.errors import BSONError
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 
-REPLY_BYTES = 1_000_000
+MAX_REPLY_BYTES = 1_000_000
 HEAD = struct.Struct("<iiii")  # length, request, in answer to, operation
 OP_MSG = 2013
-WORDS_BYTES = 4 + 1  # flags and the kind of the one section
+SECTION_HEAD_BYTES = 4 + 1  # flags and the kind of the one section
 NOT_MONGO = "the answer is not MongoDB's protocol"
 
 
-class Conversation:
+class MongoConnection:
     """One connection; questions are asked one after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer, self._number = reader, writer, 0
 
-    async def ask(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def command(self, document: dict[str, Any]) -> dict[str, Any]:
         """What the server says to a command. Raises Failed for a refusal, and for what is no answer."""
         self._number += 1
         body = bson.encode(document)
-        size = HEAD.size + WORDS_BYTES + len(body)
-        self._writer.write(HEAD.pack(size, self._number, 0, OP_MSG) + b"\0" * WORDS_BYTES + body)
+        size = HEAD.size + SECTION_HEAD_BYTES + len(body)
+        self._writer.write(HEAD.pack(size, self._number, 0, OP_MSG) + b"\0" * SECTION_HEAD_BYTES + body)
         try:
             answer = await self._answer()
         except asyncio.IncompleteReadError as error:
-            raise Failed("the connection was closed without an answer") from error
+            raise TargetFailed("the connection was closed without an answer") from error
         except (BSONError, struct.error, ValueError) as error:
-            raise Failed(NOT_MONGO) from error
+            raise TargetFailed(NOT_MONGO) from error
         if answer.get("ok") != 1:
-            raise Failed(f"the server answered: {answer.get('errmsg') or answer.get('$err') or 'no'}")
+            raise TargetFailed(f"the server answered: {answer.get('errmsg') or answer.get('$err') or 'no'}")
         return answer
 
     async def _answer(self) -> dict[str, Any]:
         size, _, to, operation = HEAD.unpack(await self._reader.readexactly(HEAD.size))
-        if operation != OP_MSG or to != self._number or size < HEAD.size + WORDS_BYTES:
-            raise Failed(NOT_MONGO)
-        if size > REPLY_BYTES:
-            raise Failed("the answer is longer than 1 MB")
+        if operation != OP_MSG or to != self._number or size < HEAD.size + SECTION_HEAD_BYTES:
+            raise TargetFailed(NOT_MONGO)
+        if size > MAX_REPLY_BYTES:
+            raise TargetFailed("the answer is longer than 1 MB")
         body = await self._reader.readexactly(size - HEAD.size)
-        found: dict[str, Any] = bson.decode(body[WORDS_BYTES : WORDS_BYTES + int.from_bytes(body[5:9], "little")])
+        found: dict[str, Any] = bson.decode(
+            body[SECTION_HEAD_BYTES : SECTION_HEAD_BYTES + int.from_bytes(body[5:9], "little")]
+        )
         return found

@@ -3,14 +3,14 @@
 import asyncio
 from typing import Protocol
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 
 CONNECT, SUBSCRIBE, DISCONNECT = 0x10, 0x82, b"\xe0\0"
 CONNACK, PUBLISH, SUBACK = 2, 3, 9  # kinds of packets that come in
 RETAIN = 0x01  # a flag of a message: it was sent before we subscribed
-PACKET_BYTES = 1_000_000
-PACKETS = 1_000  # until the one that is waited for: a broker may say other things before it
-RETAINED = 10_000  # packets, where messages that the broker has kept are passed over
+MAX_PACKET_BYTES = 1_000_000
+MAX_PACKETS = 1_000  # until the one that is waited for: a broker may say other things before it
+MAX_RETAINED = 10_000  # packets, where messages that the broker has kept are passed over
 NOT_MQTT = "the answer is not MQTT"
 REFUSALS = {
     1: "the broker speaks another version of MQTT",
@@ -21,83 +21,83 @@ REFUSALS = {
 }
 
 
-class Reader(Protocol):
+class ByteStream(Protocol):
     """Where packets come from."""
 
     async def readexactly(self, size: int, /) -> bytes:
         """So many bytes. Raises asyncio.IncompleteReadError at the end."""
 
 
-def connect(client: str, username: str, password: str) -> bytes:
+def encode_connect(client: str, username: str, password: str) -> bytes:
     """The first packet; a clean session, and no word from us is expected later."""
     named = bool(username or password)
     flags = 0x02 | (0xC0 if password else 0x80 if named else 0)
     fields = [client, *([username] if named else []), *([password] if password else [])]
-    return _packet(CONNECT, _text("MQTT") + bytes([4, flags, 0, 0]) + b"".join(map(_text, fields)))
+    return _encode_packet(CONNECT, _encode_text("MQTT") + bytes([4, flags, 0, 0]) + b"".join(map(_encode_text, fields)))
 
 
-def subscribe(topic: str) -> bytes:
+def encode_subscribe(topic: str) -> bytes:
     """At most once: what was lost is the next check's."""
-    return _packet(SUBSCRIBE, b"\0\1" + _text(topic) + b"\0")
+    return _encode_packet(SUBSCRIBE, b"\0\1" + _encode_text(topic) + b"\0")
 
 
-async def accepted(reader: Reader) -> None:
+async def await_connack(reader: ByteStream) -> None:
     """Waits until the broker has taken us in. Raises Failed."""
-    *_, body = await packet(reader, only=CONNACK)
+    *_, body = await read_packet(reader, only=CONNACK)
     if len(body) != 2:  # noqa: PLR2004  # flags and a code
-        raise Failed(NOT_MQTT)
+        raise TargetFailed(NOT_MQTT)
     if body[1]:
-        raise Failed(REFUSALS.get(body[1], f"the broker refused the connection ({body[1]})"))
+        raise TargetFailed(REFUSALS.get(body[1], f"the broker refused the connection ({body[1]})"))
 
 
-async def message(reader: Reader, *, wait: bool, ignore_retained: bool = False) -> tuple[str, bytes] | None:
+async def read_message(reader: ByteStream, *, wait: bool, ignore_retained: bool = False) -> tuple[str, bytes] | None:
     """The first message's topic and payload; None as soon as the subscription stands, unless we wait.
 
     ignore_retained    pass over what the broker has kept from before
     """
-    for _ in range(RETAINED if ignore_retained else PACKETS):
-        kind, flags, body = await packet(reader)
+    for _ in range(MAX_RETAINED if ignore_retained else MAX_PACKETS):
+        kind, flags, body = await read_packet(reader)
         if kind == SUBACK and body[2:] not in {b"\0", b"\1", b"\2"}:
-            raise Failed("the broker refused the subscription")
+            raise TargetFailed("the broker refused the subscription")
         if kind == SUBACK and not wait:
             return None
         if kind == PUBLISH and not (ignore_retained and flags & RETAIN):
-            return _message(flags, body)
-    raise Failed("the broker sends packets that nobody asked for")
+            return _parse_publish(flags, body)
+    raise TargetFailed("the broker sends packets that nobody asked for")
 
 
-def _message(flags: int, body: bytes) -> tuple[str, bytes]:
+def _parse_publish(flags: int, body: bytes) -> tuple[str, bytes]:
     end = 2 + int.from_bytes(body[:2], "big")
     if len(body) < end:
-        raise Failed(NOT_MQTT)
+        raise TargetFailed(NOT_MQTT)
     return body[2:end].decode("utf-8", "replace"), body[end + (2 if flags & 0x06 else 0) :]
 
 
-async def packet(reader: Reader, *, only: int = 0) -> tuple[int, int, bytes]:
+async def read_packet(reader: ByteStream, *, only: int = 0) -> tuple[int, int, bytes]:
     """The next packet's kind, flags and body. Raises Failed for one too long, for an end, and for another kind."""
     try:
         head = (await reader.readexactly(1))[0]
         if only and head >> 4 != only:
-            raise Failed(NOT_MQTT)
-        size = await _size(reader)
+            raise TargetFailed(NOT_MQTT)
+        size = await _read_size(reader)
         return head >> 4, head & 0x0F, await reader.readexactly(size)
     except asyncio.IncompleteReadError as error:
-        raise Failed("the broker closed the connection") from error
+        raise TargetFailed("the broker closed the connection") from error
 
 
-async def _size(reader: Reader) -> int:
+async def _read_size(reader: ByteStream) -> int:
     size = 0
     for place in range(4):
         one = (await reader.readexactly(1))[0]
         size |= (one & 0x7F) << 7 * place
-        if size > PACKET_BYTES:
-            raise Failed("the message is longer than 1 MB")
+        if size > MAX_PACKET_BYTES:
+            raise TargetFailed("the message is longer than 1 MB")
         if one < 0x80:  # noqa: PLR2004  # the bit that says another byte follows
             return size
-    raise Failed(NOT_MQTT)
+    raise TargetFailed(NOT_MQTT)
 
 
-def _packet(head: int, body: bytes) -> bytes:
+def _encode_packet(head: int, body: bytes) -> bytes:
     size, sized = len(body), bytearray()
     while True:
         size, low = divmod(size, 128)
@@ -106,6 +106,6 @@ def _packet(head: int, body: bytes) -> bytes:
             return bytes([head]) + bytes(sized) + body
 
 
-def _text(text: str) -> bytes:
+def _encode_text(text: str) -> bytes:
     raw = text.encode()
     return len(raw).to_bytes(2, "big") + raw

@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
-from actors.probes.http.session import Wishes, opened
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed
-from actors.probes.protocols.mqtt import NOT_MQTT, PACKET_BYTES
+from actors.probes.http.session import ConnectionOptions, open_session
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.mqtt import MAX_PACKET_BYTES, NOT_MQTT
 from actors.probes.types import websocket
 from schema.targets import Mqtt
 
 SUBPROTOCOL = "mqtt"
-MESSAGE_BYTES = PACKET_BYTES + 16_384  # of one message: the longest packet, and what else came with it
-MESSAGES = 100_000  # of one conversation; each brings a byte at least, or is a ping
-AT_ONCE = 100  # messages that are looked at before others have their turn
+MAX_MESSAGE_BYTES = MAX_PACKET_BYTES + 16_384  # of one message: the longest packet, and what else came with it
+MAX_MESSAGES = 100_000  # of one conversation; each brings a byte at least, or is a ping
+YIELD_EVERY = 100  # messages that are looked at before others have their turn
 
 
-class Frames:
+class WebSocketByteStream:
     """What comes in binary messages, as one stream; and what is sent, each in one."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
@@ -41,43 +41,43 @@ class Frames:
 
     async def _message(self) -> bytes:
         self._messages += 1
-        if self._messages > MESSAGES:
-            raise Failed("the broker sends messages that have nothing in them")
-        if self._messages % AT_ONCE == 0:
+        if self._messages > MAX_MESSAGES:
+            raise TargetFailed("the broker sends messages that have nothing in them")
+        if self._messages % YIELD_EVERY == 0:
             await asyncio.sleep(0)
         message = await self.socket.receive()
         match message.type:
             case WSMsgType.BINARY:
                 return bytes(message.data)
             case WSMsgType.PING | WSMsgType.PONG:
-                await websocket.keep_open(message, self.socket)
+                await websocket.answer_ping(message, self.socket)
                 return b""
             case WSMsgType.TEXT:
-                raise Failed(f"{NOT_MQTT}: it comes in text messages")
+                raise TargetFailed(f"{NOT_MQTT}: it comes in text messages")
         raise asyncio.IncompleteReadError(bytes(self._came), None)
 
 
 @asynccontextmanager
-async def frames(target: Mqtt, asked: Asked) -> AsyncIterator[Frames]:
+async def open_stream(target: Mqtt, asked: RunningCheck) -> AsyncIterator[WebSocketByteStream]:
     """A WebSocket whose server speaks MQTT, until the block ends. Raises Failed, Unsure."""
-    wishes = Wishes(
+    wishes = ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.client_cert,
         tls_key=target.client_key,
         tls_ca=target.ca_cert,
-        between=(websocket.no_redirect,),
+        middlewares=(websocket.reject_redirect,),
     )
-    with websocket.telling():
-        async with opened(wishes, asked) as way:
-            socket = await websocket.connected(way, _address(target), {}, SUBPROTOCOL, MESSAGE_BYTES)
+    with websocket.translating_errors():
+        async with open_session(wishes, asked) as way:
+            socket = await websocket.connect(way, _url(target), {}, SUBPROTOCOL, MAX_MESSAGE_BYTES)
             try:
-                yield Frames(socket)
+                yield WebSocketByteStream(socket)
             except aiohttp.ClientConnectionResetError as error:
-                raise Failed("the broker closed the connection") from error
+                raise TargetFailed("the broker closed the connection") from error
             finally:
-                await websocket.leave(socket)
+                await websocket.close(socket)
 
 
-def _address(target: Mqtt) -> str:
+def _url(target: Mqtt) -> str:
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{'wss' if target.tls else 'ws'}://{host}:{target.port}{target.websocket_path}"

@@ -8,32 +8,32 @@ import struct
 from msgspec import Struct
 
 PACKET = struct.Struct(">BBbbII4s8s8s8s8s")
-ASKING = 0x23  # version 4, mode 3: a client
-SERVING = 4
+CLIENT_FLAGS = 0x23  # version 4, mode 3: a client
+SERVER_MODE = 4
 UNSYNCHRONISED = 3
 TO_1970_S = 2_208_988_800  # from 1900
 ERA_S = 1 << 32
 COOKIE_BYTES = 8
 
 
-class Answer(Struct, frozen=True):
+class NtpResponse(Struct, frozen=True):
     """What a time server said. `refusal` is its kiss code (RATE, DENY), when it will not serve us."""
 
     stratum: int
     synchronised: bool
-    refusal: str
+    kiss_code: str
     reference: str
     offset_s: float
     delay_s: float
     dispersion_s: float
 
 
-def question(cookie: bytes) -> bytes:
+def encode_request(cookie: bytes) -> bytes:
     """A request that says nothing of our own clock; the server returns the cookie."""
-    return PACKET.pack(ASKING, 0, 0, 0, 0, 0, b"", b"", b"", b"", cookie)
+    return PACKET.pack(CLIENT_FLAGS, 0, 0, 0, 0, 0, b"", b"", b"", b"", cookie)
 
 
-def answer_to(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> Answer | None:
+def parse_response(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> NtpResponse | None:
     """Read an answer; None for one that is not to our question, or no NTP.
 
     sent_s, came_s    our clock when the question left and the answer came
@@ -43,13 +43,13 @@ def answer_to(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> Answe
     flags, stratum, _, _, _, dispersion, reference, _, origin, received, transmitted = PACKET.unpack(
         data[: PACKET.size]
     )
-    if flags & 7 != SERVING or origin != cookie:
+    if flags & 7 != SERVER_MODE or origin != cookie:
         return None
-    theirs_in, theirs_out = _instant(received), _instant(transmitted)
-    return Answer(
+    theirs_in, theirs_out = _unix_s(received), _unix_s(transmitted)
+    return NtpResponse(
         stratum=stratum,
         synchronised=flags >> 6 != UNSYNCHRONISED,
-        refusal=_text(reference) if stratum == 0 else "",
+        kiss_code=_text(reference) if stratum == 0 else "",
         reference=_text(reference) if stratum == 1 else ".".join(map(str, reference)),
         offset_s=((theirs_in - sent_s) + (theirs_out - came_s)) / 2,
         delay_s=(came_s - sent_s) - (theirs_out - theirs_in),
@@ -57,7 +57,7 @@ def answer_to(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> Answe
     )
 
 
-def _instant(stamp: bytes) -> float:
+def _unix_s(stamp: bytes) -> float:
     """Seconds since 1970. A first bit of 0 is the era after 2036."""
     number = int.from_bytes(stamp, "big")
     seconds = number / ERA_S - TO_1970_S

@@ -3,62 +3,62 @@
 import re
 from typing import Any
 
-from actors.probes.kit.closing import say_goodbye
-from actors.probes.kit.result import Failed
-from actors.probes.net.line_stream import Lines
+from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.result import TargetFailed
+from actors.probes.net.line_stream import LineStream
 from schema.targets import Mail, MailSecurity
 
-SHOWN = 200  # characters of a server's sentence
+SHOWN_CHARS = 200  # characters of a server's sentence
 COUNT = re.compile(r"([0-9]{1,10}) [0-9]+.*")
 
 
-async def converse(lines: Lines, target: Mail, facts: dict[str, Any]) -> str | int:
+async def run_session(lines: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
     """Greet, encrypt, log in and count, as far as the target says so; what is learnt goes to `facts`.
 
     returns    the greeting; once logged in, how many messages there are
     """
-    facts["welcome_message"] = greeting = await _answered(lines, "the server does not greet")
+    facts["welcome_message"] = greeting = await _read_response(lines, "the server does not greet")
     if target.security is MailSecurity.STARTTLS:
-        await _said(lines, "STLS", "STARTTLS was refused")
-        await lines.encrypt()
-    facts["capabilities"] = await _capabilities(lines)
+        await _command(lines, "STLS", "STARTTLS was refused")
+        await lines.start_tls()
+    facts["capabilities"] = await _get_capabilities(lines)
     if target.username:
-        await _said(lines, f"USER {target.username}", "the login was refused")
-        await _said(lines, f"PASS {target.password}", "the login was refused")
-        facts |= {"authenticated": True, "mailbox_message_count": await _count(lines)}
-    await say_goodbye(_said(lines, "QUIT", "no goodbye"))
+        await _command(lines, f"USER {target.username}", "the login was refused")
+        await _command(lines, f"PASS {target.password}", "the login was refused")
+        facts |= {"authenticated": True, "mailbox_message_count": await _count_messages(lines)}
+    await close_gracefully(_command(lines, "QUIT", "no goodbye"))
     return int(facts["mailbox_message_count"]) if target.username else greeting
 
 
-async def _capabilities(lines: Lines) -> list[str]:
+async def _get_capabilities(lines: LineStream) -> list[str]:
     """What the server says it can; nothing where it does not know the question."""
-    await lines.say("CAPA")
-    if (await lines.line()).upper().startswith("-ERR"):
+    await lines.write_line("CAPA")
+    if (await lines.read_line()).upper().startswith("-ERR"):
         return []
     told: list[str] = []
-    while (line := await lines.line()) != ".":
-        told.append(line[:SHOWN])
+    while (line := await lines.read_line()) != ".":
+        told.append(line[:SHOWN_CHARS])
     return told[:100]
 
 
-async def _count(lines: Lines) -> int:
-    found = COUNT.fullmatch(await _said(lines, "STAT", "the messages can't be counted"))
+async def _count_messages(lines: LineStream) -> int:
+    found = COUNT.fullmatch(await _command(lines, "STAT", "the messages can't be counted"))
     if not found:
-        raise Failed("the server does not say how many messages there are")
+        raise TargetFailed("the server does not say how many messages there are")
     return int(found[1])
 
 
-async def _said(lines: Lines, command: str, otherwise: str) -> str:
-    await lines.say(command)
-    return await _answered(lines, otherwise)
+async def _command(lines: LineStream, command: str, otherwise: str) -> str:
+    await lines.write_line(command)
+    return await _read_response(lines, otherwise)
 
 
-async def _answered(lines: Lines, otherwise: str) -> str:
+async def _read_response(lines: LineStream, otherwise: str) -> str:
     """The words after +OK. Raises Failed for -ERR, and for what is neither."""
-    line = await lines.line()
+    line = await lines.read_line()
     kind, _, words = line.partition(" ")
     if kind.upper() == "-ERR":
-        raise Failed(f"{otherwise}: {words[:SHOWN]}")
+        raise TargetFailed(f"{otherwise}: {words[:SHOWN_CHARS]}")
     if kind.upper() != "+OK":
-        raise Failed(f"the answer is not POP3: {line[:SHOWN]!r}")
-    return words[:SHOWN]
+        raise TargetFailed(f"the answer is not POP3: {line[:SHOWN_CHARS]!r}")
+    return words[:SHOWN_CHARS]

@@ -6,7 +6,7 @@ negative length of a field has it read what is before the row.
 
 import re
 
-from actors.probes.protocols.scram import MOST_ROUNDS, TOO_MANY_ROUNDS
+from actors.probes.protocols.scram import MAX_ROUNDS, TOO_MANY_ROUNDS
 
 NOT_POSTGRES = "the answer is not PostgreSQL's protocol"
 KIND_BYTES, LENGTH_BYTES = 1, 4  # of a message: what it is, and its length, which counts itself
@@ -16,10 +16,10 @@ AUTHENTICATION, READY, ROW = b"RZD"
 COUNT_BYTES = 2  # at a row's begin: how many fields it has
 NULL = -1  # in the place of a field's length
 ROUNDS = re.compile(rb",i=(\d+)")  # as the library finds it
-DIGITS = len(str(MOST_ROUNDS))
+MAX_DIGITS = len(str(MAX_ROUNDS))
 
 
-class Messages:
+class MessageValidator:
     """What comes on one connection. Called with each part of it."""
 
     def __init__(self) -> None:
@@ -51,14 +51,14 @@ class Messages:
                 self._needed = end - at
                 break
             elif is_looked_at:
-                self._refusal = (_fault_of_row if kind == ROW else _fault_of_sign_in)(data[begin:end])
+                self._refusal = (_row_error if kind == ROW else _sign_in_error)(data[begin:end])
             self._is_signed_in = self._is_signed_in or kind == READY
             at = end
         self._skipped = max(0, at - len(data))
         self._waiting = bytearray(data[at:])
 
 
-def _fault_of_row(body: bytes) -> str:
+def _row_error(body: bytes) -> str:
     """Nothing when its fields are as many as it says, and fill it."""
     at = COUNT_BYTES
     for _ in range(int.from_bytes(body[:COUNT_BYTES], "big", signed=True)):
@@ -69,6 +69,6 @@ def _fault_of_row(body: bytes) -> str:
     return "" if at == len(body) else NOT_POSTGRES
 
 
-def _fault_of_sign_in(body: bytes) -> str:
-    is_long = any(len(digits) > DIGITS or int(digits) > MOST_ROUNDS for digits in ROUNDS.findall(body))
+def _sign_in_error(body: bytes) -> str:
+    is_long = any(len(digits) > MAX_DIGITS or int(digits) > MAX_ROUNDS for digits in ROUNDS.findall(body))
     return TOO_MANY_ROUNDS if is_long else ""

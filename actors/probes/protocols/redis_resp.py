@@ -2,54 +2,54 @@
 
 import asyncio
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 
-REPLY_BYTES = 1_000_000
-ELEMENTS, DEPTH = 10_000, 4  # of lists in a reply
-DIGITS = 20  # of a number: 64 bits and a sign
-AT_ONCE = 500  # elements that are read before others have their turn: what has come already is read without waiting
+MAX_REPLY_BYTES = 1_000_000
+MAX_ELEMENTS, MAX_DEPTH = 10_000, 4  # of lists in a reply
+MAX_DIGITS = 20  # of a number: 64 bits and a sign
+YIELD_EVERY = 500  # elements that are read before others have their turn: what has come already is read without waiting
 
 Reply = str | int | None | list["Reply"]
 
 
-class Said(Exception):  # noqa: N818  # the server's own word
+class RedisErrorReply(Exception):  # noqa: N818  # the server's own word
     """An error reply."""
 
 
-def command(*words: str) -> bytes:
+def encode_command(*words: str) -> bytes:
     """A command as the server reads it: nothing in a word can end it."""
     parts = [word.encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in parts)
 
 
-class Replies:
+class ReplyReader:
     """Reads replies; all of a connection's together are bounded."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
-        self._reader, self._bytes, self._elements = reader, REPLY_BYTES, ELEMENTS
+        self._reader, self._bytes, self._elements = reader, MAX_REPLY_BYTES, MAX_ELEMENTS
 
-    async def one(self, depth: int = 0) -> Reply:
+    async def read(self, depth: int = 0) -> Reply:
         """The next reply. Raises Said for an error, Failed for what is no reply at all."""
         try:
-            return await self._one(depth)
+            return await self._read(depth)
         except asyncio.IncompleteReadError as error:
-            raise Failed("the connection was closed without an answer") from error
+            raise TargetFailed("the connection was closed without an answer") from error
         except (asyncio.LimitOverrunError, ValueError) as error:
-            raise Failed("the answer is not Redis's protocol") from error
+            raise TargetFailed("the answer is not Redis's protocol") from error
 
-    async def _one(self, depth: int) -> Reply:
+    async def _read(self, depth: int) -> Reply:
         line = await self._line()
         kind, rest = line[:1], line[1:]
         if kind == "+":
             return rest
         if kind == "-":
-            raise Said(rest)
+            raise RedisErrorReply(rest)
         if kind == ":":
-            return _number(rest)
+            return _parse_number(rest)
         if kind == "$":
-            return await self._text(_number(rest))
-        if kind == "*" and depth < DEPTH:
-            return await self._list(_number(rest), depth)
+            return await self._text(_parse_number(rest))
+        if kind == "*" and depth < MAX_DEPTH:
+            return await self._list(_parse_number(rest), depth)
         raise ValueError(kind)
 
     async def _line(self) -> str:
@@ -66,22 +66,22 @@ class Replies:
     async def _list(self, size: int, depth: int) -> list[Reply] | None:
         self._elements -= size
         if self._elements < 0:
-            raise Failed(f"the answer has more than {ELEMENTS} elements")
+            raise TargetFailed(f"the answer has more than {MAX_ELEMENTS} elements")
         return None if size < 0 else [await self._element(number, depth) for number in range(size)]
 
     async def _element(self, number: int, depth: int) -> Reply:
-        if number % AT_ONCE == AT_ONCE - 1:
+        if number % YIELD_EVERY == YIELD_EVERY - 1:
             await asyncio.sleep(0)
-        return await self.one(depth + 1)
+        return await self.read(depth + 1)
 
     def _spend(self, size: int) -> None:
         self._bytes -= size
         if self._bytes < 0:
-            raise Failed("the answer is longer than 1 MB")
+            raise TargetFailed("the answer is longer than 1 MB")
 
 
-def _number(digits: str) -> int:
+def _parse_number(digits: str) -> int:
     """What stands on a line by itself. Raises ValueError."""
-    if len(digits) > DIGITS:
+    if len(digits) > MAX_DIGITS:
         raise ValueError("a number longer than there are")
     return int(digits)

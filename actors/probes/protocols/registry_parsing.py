@@ -8,29 +8,41 @@ from typing import Any
 
 from msgspec import Struct
 
-SHOWN = 200  # characters of a registrar's name
-STATES_KEPT = 20
-DATES = 20  # that are tried, of each answer
-LINES, LINE = 5_000, 500  # of WHOIS, and characters of each
-EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first that is there
-ENDS = frozenset(
+SHOWN_CHARS = 200  # characters of a registrar's name
+MAX_STATES = 20
+MAX_DATES = 20  # that are tried, of each answer
+MAX_LINES, MAX_LINE_CHARS = 5_000, 500  # of WHOIS, and characters of each
+EXPIRY_EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first that is there
+EXPIRY_NAMES = frozenset(
     {
         *("registry expiry date", "registrar registration expiration date", "expiry date", "expiration date"),
         *("expiration time", "expires on", "expires", "expire", "expire date", "expire-date", "expiry", "expiration"),
         *("paid-till", "renewal date", "valid until", "validity", "domain_datebilleduntil", "record expires on"),
     }
 )
-REFERS = frozenset({"refer", "whois", "whois server", "registrar whois server"})
-REGISTRAR = frozenset({"registrar", "registrar name"})
-ABSENT = (
+REFERRAL_NAMES = frozenset({"refer", "whois", "whois server", "registrar whois server"})
+REGISTRAR_NAMES = frozenset({"registrar", "registrar name"})
+ABSENT_TEXTS = (
     *("no match", "not found", "no entries found", "no data found", "nothing found", "domain not found"),
     *("no object found", "the queried object does not exist", "object does not exist", "status: free"),
 )
-DAY = re.compile(r"\d{4}[-./]\d\d[-./]\d\d|\d\d[-./]\w{2,9}[-./]\d{4}|\d{8}|\d\d? \w{3,9} \d{4}|\w{3,9} \d\d? \d{4}")
-FORMS = ("%Y-%m-%d", "%d-%b-%Y", "%Y.%m.%d", "%d.%m.%Y", "%Y/%m/%d", "%d/%m/%Y", "%Y%m%d", "%d %B %Y", "%B %d %Y")
+DATE_PATTERN = re.compile(
+    r"\d{4}[-./]\d\d[-./]\d\d|\d\d[-./]\w{2,9}[-./]\d{4}|\d{8}|\d\d? \w{3,9} \d{4}|\w{3,9} \d\d? \d{4}"
+)
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%d-%b-%Y",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%Y/%m/%d",
+    "%d/%m/%Y",
+    "%Y%m%d",
+    "%d %B %Y",
+    "%B %d %Y",
+)
 
 
-class Registration(Struct, frozen=True):
+class DomainRegistration(Struct, frozen=True):
     """When it ends, who said so, and what else was said."""
 
     ends_at: datetime
@@ -39,14 +51,14 @@ class Registration(Struct, frozen=True):
     states: list[str] = []
 
 
-def of_rdap(told: Any) -> Registration | None:
+def parse_rdap(told: Any) -> DomainRegistration | None:
     """Read an RDAP answer; None when it does not say when the domain ends."""
     if not isinstance(told, dict):
         return None
     events = {str(one.get("eventAction")).lower(): str(one.get("eventDate")) for one in _dicts(told.get("events"))}
-    ends = [at for name in EVENTS if (at := instant(events.get(name, "")))]
-    states = [str(one)[:SHOWN] for one in _list(told.get("status"))[:STATES_KEPT]]
-    return Registration(ends[0], "rdap", _registrar(told), states) if ends else None
+    ends = [at for name in EXPIRY_EVENTS if (at := parse_date(events.get(name, "")))]
+    states = [str(one)[:SHOWN_CHARS] for one in _as_list(told.get("status"))[:MAX_STATES]]
+    return DomainRegistration(ends[0], "rdap", _registrar(told), states) if ends else None
 
 
 def _registrar(told: dict[str, Any]) -> str:
@@ -55,7 +67,7 @@ def _registrar(told: dict[str, Any]) -> str:
         match entity:
             case {"roles": [*roles], "vcardArray": [_, [*card]]} if "registrar" in roles:
                 names = [name for one in card for name in _full_name(one)]
-                return names[0][:SHOWN] if names else ""
+                return names[0][:SHOWN_CHARS] if names else ""
     return ""
 
 
@@ -66,42 +78,46 @@ def _full_name(field: Any) -> list[str]:
     return []
 
 
-def _list(told: Any) -> list[Any]:
+def _as_list(told: Any) -> list[Any]:
     return told if isinstance(told, list) else []
 
 
 def _dicts(told: Any) -> Iterator[dict[str, Any]]:
-    return (one for one in _list(told) if isinstance(one, dict))
+    return (one for one in _as_list(told) if isinstance(one, dict))
 
 
-def server_in(bootstrap: Any, domain: str) -> str:
+def rdap_server(bootstrap: Any, domain: str) -> str:
     """The RDAP server for a domain in IANA's list (RFC 9224), https first; empty when there is none."""
     top = domain.rpartition(".")[2].lower()
     services = bootstrap.get("services") if isinstance(bootstrap, dict) else None
-    for service in _list(services):
+    for service in _as_list(services):
         match service:
             case [[*tops], [*urls]] if top in tops and urls:
                 return str(next((one for one in urls if str(one).startswith("https:")), urls[0]))
     return ""
 
 
-def of_whois(text: str) -> Registration | None:
+def parse_whois(text: str) -> DomainRegistration | None:
     """Read a WHOIS answer; None when it does not say when the domain ends."""
-    ends = [at for value in islice(_named(text, ENDS), DATES) if (at := instant(value))]
-    return Registration(ends[0], "whois", next(_named(text, REGISTRAR), "")[:SHOWN]) if ends else None
+    ends = [at for value in islice(_values_named(text, EXPIRY_NAMES), MAX_DATES) if (at := parse_date(value))]
+    return (
+        DomainRegistration(ends[0], "whois", next(_values_named(text, REGISTRAR_NAMES), "")[:SHOWN_CHARS])
+        if ends
+        else None
+    )
 
 
-def referred(text: str) -> str:
+def referral_server(text: str) -> str:
     """The server that a WHOIS answer refers to; empty when it refers to none."""
-    return next(_named(text, REFERS), "").removeprefix("whois://").rstrip("/").lower()
+    return next(_values_named(text, REFERRAL_NAMES), "").removeprefix("whois://").rstrip("/").lower()
 
 
 def is_absent(text: str) -> bool:
     """Whether a WHOIS answer says that there is no such domain."""
-    return any(" ".join(line.lower().split()).lstrip("%>*# ").startswith(ABSENT) for line in _lines(text))
+    return any(" ".join(line.lower().split()).lstrip("%>*# ").startswith(ABSENT_TEXTS) for line in _lines(text))
 
 
-def _named(text: str, names: frozenset[str]) -> Iterator[str]:
+def _values_named(text: str, names: frozenset[str]) -> Iterator[str]:
     """The values of `name: value` and of `[name] value`, wherever the name is one of these."""
     for line in _lines(text):
         name, _, value = line[1:].partition("]") if line.startswith("[") else line.partition(":")
@@ -110,14 +126,14 @@ def _named(text: str, names: frozenset[str]) -> Iterator[str]:
 
 
 def _lines(text: str) -> list[str]:
-    return [line[:LINE].strip() for line in text.split("\n", LINES)[:LINES]]
+    return [line[:MAX_LINE_CHARS].strip() for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
 
 
-def instant(text: str) -> datetime | None:
+def parse_date(text: str) -> datetime | None:
     """A date as registries write it; UTC where nothing is said. None for what is no date."""
     text = text.strip()
-    for form in ("", *FORMS):
-        day = DAY.match(text)
+    for form in ("", *DATE_FORMATS):
+        day = DATE_PATTERN.match(text)
         try:
             at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # registries name no zone
             return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -8,15 +8,15 @@ import stringprep
 import unicodedata
 from base64 import b64decode, b64encode
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 
-MOST_ROUNDS = 200_000  # of hashing that a server may ask for, a tenth of a second of ours; usual are 4,096 to 15,000
-TOO_MANY_ROUNDS = f"the sign-in asks for more than {MOST_ROUNDS:,} rounds of hashing"
+MAX_ROUNDS = 200_000  # of hashing that a server may ask for, a tenth of a second of ours; usual are 4,096 to 15,000
+TOO_MANY_ROUNDS = f"the sign-in asks for more than {MAX_ROUNDS:,} rounds of hashing"
 DIGITS = re.compile("[0-9]{1,9}")
 NOT_SCRAM = "the server's sign-in is not SCRAM as it should be"
 
 
-class Scram:
+class ScramClient:
     """One sign-in.
 
     digest    `sha256` or `sha1`, as the mechanism's name says
@@ -29,22 +29,22 @@ class Scram:
         self._first = f"n={username.replace('=', '=3D').replace(',', '=2C')},r={self._nonce}"
         self._proof = b""
 
-    def first(self) -> bytes:
+    def first_message(self) -> bytes:
         """What we say first."""
         return f"n,,{self._first}".encode()
 
-    def final(self, said: bytes) -> bytes:
+    def final_message(self, said: bytes) -> bytes:
         """The proof, made from what the server said first. Raises Failed when that is not SCRAM."""
-        fields = _fields(said)
+        fields = _parse_fields(said)
         nonce, salt, rounds = fields.get("r", ""), fields.get("s", ""), fields.get("i", "")
         if not nonce.startswith(self._nonce) or not salt or not DIGITS.fullmatch(rounds):
-            raise Failed(NOT_SCRAM)
-        if int(rounds) > MOST_ROUNDS:
-            raise Failed(TOO_MANY_ROUNDS)
+            raise TargetFailed(NOT_SCRAM)
+        if int(rounds) > MAX_ROUNDS:
+            raise TargetFailed(TOO_MANY_ROUNDS)
         try:
             salted = hashlib.pbkdf2_hmac(self._digest, self._password, b64decode(salt), int(rounds))
         except ValueError as error:
-            raise Failed(NOT_SCRAM) from error
+            raise TargetFailed(NOT_SCRAM) from error
         without = f"c=biws,r={nonce}"
         whole = f"{self._first},{said.decode('ascii', 'replace')},{without}".encode()
         key = self._mac(salted, b"Client Key")
@@ -54,19 +54,19 @@ class Scram:
 
     def verify(self, said: bytes) -> None:
         """Whether the server knows the password too. Raises Failed."""
-        if not hmac.compare_digest(_fields(said).get("v", ""), b64encode(self._proof).decode()):
-            raise Failed("the server does not know the password itself")
+        if not hmac.compare_digest(_parse_fields(said).get("v", ""), b64encode(self._proof).decode()):
+            raise TargetFailed("the server does not know the password itself")
 
     def _mac(self, key: bytes, text: bytes) -> bytes:
         return hmac.digest(key, text, self._digest)
 
 
-def _fields(said: bytes) -> dict[str, str]:
+def _parse_fields(said: bytes) -> dict[str, str]:
     parts = [one.partition("=") for one in said.decode("ascii", "replace").split(",")]
     return {name: value for name, _, value in parts}
 
 
-def prepared(password: str) -> str:
+def prepare_password(password: str) -> str:
     """A password as SCRAM-SHA-256 hashes it (RFC 4013, as far as spaces and normal forms go)."""
     mapped = "".join(
         " " if stringprep.in_table_c12(one) else one for one in password if not stringprep.in_table_b1(one)

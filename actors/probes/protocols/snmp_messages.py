@@ -11,16 +11,16 @@ from actors.probes.protocols.ber import (
     OCTETS,
     OID,
     SEQUENCE,
-    dotted,
     element,
-    elements,
-    first,
     integer,
-    number,
     octets,
     oid,
+    parse_elements,
+    parse_first,
+    parse_integer,
+    parse_oid,
 )
-from app.domain.monitoring.values import Scalar, Untyped, exact
+from app.domain.monitoring.values import Scalar, Untyped, exact_number
 
 GET, RESPONSE, REPORT = 0xA0, 0xA2, 0xA8
 ADDRESS, COUNTER, GAUGE, TICKS, OPAQUE, COUNTER_64, UINTEGER = 0x40, 0x41, 0x42, 0x43, 0x44, 0x46, 0x47
@@ -30,14 +30,14 @@ WRAPPED, WRAPPED_COUNTER, WRAPPED_FLOAT, WRAPPED_DOUBLE = 0x9F, 0x76, 0x78, 0x79
 WRAPPED_SIGNED, WRAPPED_UNSIGNED = 0x7A, 0x7B
 LARGEST_FLOAT = 3.4028235e38  # of 32 bits
 FLOAT_DIGITS = range(6, 10)  # that a float of 32 bits is told apart by
-ABSENT = {0x80: "there is no such object", 0x81: "there is no such instance", 0x82: "the device has nothing more"}
+ABSENT_TEXTS = {0x80: "there is no such object", 0x81: "there is no such instance", 0x82: "the device has nothing more"}
 IPV4_BYTES = 4
 NO_SUCH_NAME = 2
-REFUSALS = {1: "the answer would be too big", 5: "a general error", 6: "no access", 16: "authorization error"}
+ERROR_TEXTS = {1: "the answer would be too big", 5: "a general error", 6: "no access", 16: "authorization error"}
 VERSIONS = {"1": 0, "2c": 1}
 
 
-class Reply(Struct, frozen=True):
+class SnmpReply(Struct, frozen=True):
     """What an agent said: the first object's name, the tag and the bytes of its value."""
 
     kind: int
@@ -48,86 +48,88 @@ class Reply(Struct, frozen=True):
     body: bytes
 
     @property
-    def objection(self) -> str:
+    def error(self) -> str:
         """Why there is no value; empty when there is one."""
         if self.status == NO_SUCH_NAME:
             return "there is no such object"
         if self.status:
-            return f"the device refuses: {REFUSALS.get(self.status, f'error {self.status}')}"
-        return ABSENT.get(self.tag, "")
+            return f"the device refuses: {ERROR_TEXTS.get(self.status, f'error {self.status}')}"
+        return ABSENT_TEXTS.get(self.tag, "")
 
     @property
     def value(self) -> Scalar:
         """The value as people read it: numbers, text, dotted names and addresses, bytes in hex. Raises ValueError."""
         if self.tag == INTEGER:
-            return number(self.body)
+            return parse_integer(self.body)
         if self.tag in UNSIGNED:
-            return unsigned(self.body)
+            return parse_unsigned(self.body)
         if self.tag == OPAQUE:
-            return _opaque(self.body)
+            return _parse_opaque(self.body)
         if self.tag == NULL:
             return None
-        return Untyped(_words(self.tag, self.body))
+        return Untyped(_value_text(self.tag, self.body))
 
 
-def get(request_id: int, name: str) -> bytes:
+def encode_get(request_id: int, name: str) -> bytes:
     """The question for one object."""
     binding = element(SEQUENCE, element(SEQUENCE, oid(name), element(NULL)))
     return element(GET, integer(request_id), integer(0), integer(0), binding)
 
 
-def reply(kind: int, body: bytes) -> Reply:
+def parse_reply(kind: int, body: bytes) -> SnmpReply:
     """Read a response or a report. Raises ValueError."""
-    (_, request_id), (_, status), _, (_, bindings) = elements(body)
-    (_, first), *_ = elements(bindings)
-    (_, name), (tag, value) = elements(first)
-    return Reply(kind, number(request_id), number(status), dotted(name), tag, value)
+    (_, request_id), (_, status), _, (_, bindings) = parse_elements(body)
+    (_, first), *_ = parse_elements(bindings)
+    (_, name), (tag, value) = parse_elements(first)
+    return SnmpReply(kind, parse_integer(request_id), parse_integer(status), parse_oid(name), tag, value)
 
 
-def enveloped(version: str, community: str, pdu: bytes) -> bytes:
+def encode_message(version: str, community: str, pdu: bytes) -> bytes:
     """A message of version 1 or 2c."""
     return element(SEQUENCE, integer(VERSIONS[version]), octets(community), pdu)
 
 
-def opened(version: str, data: bytes) -> Reply:
+def parse_message(version: str, data: bytes) -> SnmpReply:
     """Read a message of that version. Raises ValueError for anything else."""
-    outer, inner = first(data)
-    (tag, own), (community, _), (kind, body) = elements(inner)
-    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or number(own) != VERSIONS[version]:
+    outer, inner = parse_first(data)
+    (tag, own), (community, _), (kind, body) = parse_elements(inner)
+    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or parse_integer(own) != VERSIONS[
+        version
+    ]:
         raise ValueError("no answer of this version")
-    return reply(kind, body)
+    return parse_reply(kind, body)
 
 
-def unsigned(body: bytes) -> int:
+def parse_unsigned(body: bytes) -> int:
     """A number from 0 on, with or without the zero in front that keeps a large one from being negative."""
-    return number(b"\0" + body)
+    return parse_integer(b"\0" + body)
 
 
-def _opaque(body: bytes) -> Scalar:
+def _parse_opaque(body: bytes) -> Scalar:
     """Numbers that SMI has no type for, as Net-SNMP wraps them; anything else in hex."""
     if len(body) > 2 and body[0] == WRAPPED and body[2] == len(body) - 3:  # noqa: PLR2004  # two of a tag, one of a length
         kind, inner = body[1], body[3:]
         if kind == WRAPPED_FLOAT and len(inner) == 4:  # noqa: PLR2004  # bytes
-            return exact(_shortest(inner))
+            return exact_number(_shortest_float(inner))
         if kind == WRAPPED_DOUBLE and len(inner) == 8:  # noqa: PLR2004  # bytes
-            return exact(*struct.unpack("!d", inner))
+            return exact_number(*struct.unpack("!d", inner))
         if kind == WRAPPED_SIGNED:
-            return number(inner)
+            return parse_integer(inner)
         if kind in {WRAPPED_UNSIGNED, WRAPPED_COUNTER}:
-            return unsigned(inner)
+            return parse_unsigned(inner)
     return Untyped(body.hex(":"))
 
 
-def _shortest(body: bytes) -> float:
+def _shortest_float(body: bytes) -> float:
     """A float of 32 bits as the shortest number that it is: 5.47, not 5.46999979."""
     (found,) = struct.unpack("!f", body)
     near = (float(f"{found:.{digits}g}") for digits in FLOAT_DIGITS)
     return next((one for one in near if abs(one) < LARGEST_FLOAT and struct.pack("!f", one) == body), found)
 
 
-def _words(tag: int, data: bytes) -> str:
+def _value_text(tag: int, data: bytes) -> str:
     if tag == OID:
-        return dotted(data)
+        return parse_oid(data)
     if tag != ADDRESS:
         return _text(data)
     if len(data) != IPV4_BYTES:

@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from msgspec import Struct
 
-from actors.probes.protocols.ber import SEQUENCE, element, elements, first, integer, number, octets
-from actors.probes.protocols.snmp_messages import Reply, reply
+from actors.probes.protocols.ber import SEQUENCE, element, integer, octets, parse_elements, parse_first, parse_integer
+from actors.probes.protocols.snmp_messages import SnmpReply, parse_reply
 
 VERSION, USER_BASED = 3, 3
 AUTHENTIC, PRIVATE, REPORTABLE = 1, 2, 4
-MOST_BYTES = 65_507
+MAX_MESSAGE_BYTES = 65_507
 REPEATED_BYTES = 1 << 20  # RFC 3414, A.2: a password is repeated to a megabyte
 MACS = {  # name for hashlib, bytes of the code
     "md5": ("md5", 12),
@@ -32,7 +32,7 @@ MACS = {  # name for hashlib, bytes of the code
 SALT_BYTES = 8
 KEY_BYTES = {"des": 16, "aes": 16, "aes192": 24, "aes256": 32, "aes192c": 24, "aes256c": 32}
 BY_REEDER = frozenset({"aes192c", "aes256c"})  # how Cisco lengthens a key; the others by Blumenthal's draft
-COUNTERS = range(1 << 31)  # boots and seconds
+COUNTER_RANGE = range(1 << 31)  # boots and seconds
 REPORTS = {
     "1.3.6.1.6.3.15.1.1.1.0": "the user may not ask at this security level",
     "1.3.6.1.6.3.15.1.1.2.0": "our clock and the device's differ: not in its time window",
@@ -52,7 +52,7 @@ class Engine(Struct, frozen=True):
     time_s: int = 0
 
 
-class User(Struct, frozen=True):
+class SnmpUser(Struct, frozen=True):
     """Who asks; empty protocols are a lower security level."""
 
     name: str = ""
@@ -68,64 +68,64 @@ class User(Struct, frozen=True):
         return (AUTHENTIC if self.auth else 0) | (PRIVATE if self.priv else 0)
 
 
-class Heard(Struct, frozen=True):
+class SnmpMessage(Struct, frozen=True):
     """A message of the device."""
 
-    reply: Reply
+    reply: SnmpReply
     engine: Engine
     authentic: bool
 
 
-def written(pdu: bytes, message_id: int, user: User, engine: Engine) -> bytes:
+def encode_message(pdu: bytes, message_id: int, user: SnmpUser, engine: Engine) -> bytes:
     """A request, authenticated and encrypted as the user is."""
     scoped, salt = element(SEQUENCE, octets(engine.id), octets(user.context), pdu), b""
     if user.priv:
         salt = token_bytes(8)
-        scoped = octets(_crypted(user, engine, salt, scoped, decrypt=False))
+        scoped = octets(_apply_cipher(user, engine, salt, scoped, decrypt=False))
     size = MACS[user.auth][1] if user.auth else 0
     blank = _message(message_id, user, engine, bytes(size), salt, scoped)
     if not user.auth:
         return blank
-    return _message(message_id, user, engine, _code(user, engine, blank), salt, scoped)
+    return _message(message_id, user, engine, _auth_code(user, engine, blank), salt, scoped)
 
 
-def read(data: bytes, message_id: int, user: User) -> Heard:
+def decode_message(data: bytes, message_id: int, user: SnmpUser) -> SnmpMessage:
     """What the device said to that message. Raises ValueError for what is no answer to it, or not what it claims."""
-    _, inner = first(data)
-    (_, version), (_, head), (_, security), (kind, scoped) = elements(inner)
-    (_, own_id), _, (_, flags), _ = elements(head)
-    ((_, parameters),) = elements(security)
-    (_, engine_id), (_, boots), (_, time_s), _, (_, code), (_, salt) = elements(parameters)
-    engine = Engine(engine_id, number(boots), number(time_s))
-    if (number(version), number(own_id), len(flags)) != (VERSION, message_id, 1):
+    _, inner = parse_first(data)
+    (_, version), (_, head), (_, security), (kind, scoped) = parse_elements(inner)
+    (_, own_id), _, (_, flags), _ = parse_elements(head)
+    ((_, parameters),) = parse_elements(security)
+    (_, engine_id), (_, boots), (_, time_s), _, (_, code), (_, salt) = parse_elements(parameters)
+    engine = Engine(engine_id, parse_integer(boots), parse_integer(time_s))
+    if (parse_integer(version), parse_integer(own_id), len(flags)) != (VERSION, message_id, 1):
         raise ValueError("no answer to us")
-    if engine.boots not in COUNTERS or engine.time_s not in COUNTERS:
+    if engine.boots not in COUNTER_RANGE or engine.time_s not in COUNTER_RANGE:
         raise ValueError("a clock that is none")
     authentic = bool(user.auth and flags[0] & AUTHENTIC)
-    if authentic and not hmac.compare_digest(code, _code(user, engine, data.replace(code, bytes(len(code)), 1))):
+    if authentic and not hmac.compare_digest(code, _auth_code(user, engine, data.replace(code, bytes(len(code)), 1))):
         raise ValueError("the answer is not by whom it claims")
     if user.priv and flags[0] & PRIVATE:
-        kind, scoped = first(_crypted(user, engine, salt, scoped, decrypt=True))  # DES pads behind it
+        kind, scoped = parse_first(_apply_cipher(user, engine, salt, scoped, decrypt=True))  # DES pads behind it
     if kind != SEQUENCE:
         raise ValueError("an answer that can't be read")
-    _, _, (pdu, body) = elements(scoped)
-    return Heard(reply(pdu, body), engine, authentic)
+    _, _, (pdu, body) = parse_elements(scoped)
+    return SnmpMessage(parse_reply(pdu, body), engine, authentic)
 
 
-def _message(message_id: int, user: User, engine: Engine, code: bytes, salt: bytes, scoped: bytes) -> bytes:
+def _message(message_id: int, user: SnmpUser, engine: Engine, code: bytes, salt: bytes, scoped: bytes) -> bytes:
     flags = bytes((user.flags | REPORTABLE,))
-    head = element(SEQUENCE, integer(message_id), integer(MOST_BYTES), octets(flags), integer(USER_BASED))
+    head = element(SEQUENCE, integer(message_id), integer(MAX_MESSAGE_BYTES), octets(flags), integer(USER_BASED))
     clock = (integer(engine.boots), integer(engine.time_s))
     security = element(SEQUENCE, octets(engine.id), *clock, octets(user.name), octets(code), octets(salt))
     return element(SEQUENCE, integer(VERSION), head, octets(security), scoped)
 
 
-def _code(user: User, engine: Engine, data: bytes) -> bytes:
+def _auth_code(user: SnmpUser, engine: Engine, data: bytes) -> bytes:
     name, size = MACS[user.auth]
-    return hmac.digest(_key(name, user.auth_password.encode(), engine.id), data, name)[:size]
+    return hmac.digest(_localized_key(name, user.auth_password.encode(), engine.id), data, name)[:size]
 
 
-def _crypted(user: User, engine: Engine, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
+def _apply_cipher(user: SnmpUser, engine: Engine, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
     if len(salt) != SALT_BYTES:
         raise ValueError("a salt of another size")
     key = _privacy_key(user, engine)
@@ -135,16 +135,16 @@ def _crypted(user: User, engine: Engine, salt: bytes, data: bytes, *, decrypt: b
     return _aes(key, clock + salt, data, decrypt=decrypt)
 
 
-def _privacy_key(user: User, engine: Engine) -> bytes:
+def _privacy_key(user: SnmpUser, engine: Engine) -> bytes:
     """A key as long as the cipher's, made of a hash that may be shorter: the two ways that devices know.
 
     source    draft-blumenthal-aes-usm-04, 3.1.2.1; draft-reeder-snmpv3-usm-3desede-00, 2.1
     """
     algorithm, size = MACS[user.auth][0], KEY_BYTES[user.priv]
-    found = last = _key(algorithm, user.priv_password.encode(), engine.id)
+    found = last = _localized_key(algorithm, user.priv_password.encode(), engine.id)
     while len(found) < size:
         if user.priv in BY_REEDER:
-            last = _key(algorithm, last, engine.id)
+            last = _localized_key(algorithm, last, engine.id)
             found += last
         else:
             found += digest(algorithm, found).digest()
@@ -171,7 +171,7 @@ def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
 
 
 @lru_cache(maxsize=1_024)
-def _key(algorithm: str, secret: bytes, engine_id: bytes) -> bytes:
+def _localized_key(algorithm: str, secret: bytes, engine_id: bytes) -> bytes:
     """A password's key at one device. Kept: making it hashes a megabyte."""
     repeated = (secret * (REPEATED_BYTES // len(secret) + 1))[:REPEATED_BYTES]
     general = digest(algorithm, repeated).digest()

@@ -2,30 +2,30 @@
 
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 
-LINES = 64  # a server may say other things first
-BANNER_BYTES = 255
+MAX_LINES = 64  # a server may say other things first
+MAX_BANNER_BYTES = 255
 
 
-async def banner_of(reader: StreamReader) -> str:
+async def read_banner(reader: StreamReader) -> str:
     """`SSH-2.0-…`; raises Failed when there is none."""
-    for before in range(LINES):
-        line = await _line(reader)
+    for before in range(MAX_LINES):
+        line = await _read_line(reader)
         if line.startswith(b"SSH-"):
-            return line[:BANNER_BYTES].decode("utf-8", errors="replace").rstrip("\r\n")
+            return line[:MAX_BANNER_BYTES].decode("utf-8", errors="replace").rstrip("\r\n")
         if not line and not before:
-            raise Failed("the connection was closed without an answer")
+            raise TargetFailed("the connection was closed without an answer")
         if not line:
             break
-    raise Failed("the server doesn't speak SSH: no line starts with SSH-")
+    raise TargetFailed("the server doesn't speak SSH: no line starts with SSH-")
 
 
-async def _line(reader: StreamReader) -> bytes:
+async def _read_line(reader: StreamReader) -> bytes:
     """The next line, or what is left of it; empty at the end."""
     try:
         return await reader.readuntil(b"\n")
     except IncompleteReadError as error:
         return error.partial
     except LimitOverrunError as error:
-        raise Failed("the server doesn't speak SSH: a line without end") from error
+        raise TargetFailed("the server doesn't speak SSH: a line without end") from error

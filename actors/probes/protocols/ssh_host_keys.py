@@ -5,7 +5,7 @@ one RSA key signs in several ways.
 """
 
 MESSAGE_BYTES, COOKIE_BYTES, LENGTH_BYTES = 1, 16, 4  # of a key exchange's first message (RFC 4253, 7.1)
-REMEMBERED = 4_096  # fingerprints; what was forgotten costs a connection more
+MAX_REMEMBERED = 4_096  # fingerprints; what was forgotten costs a connection more
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed25519": ("ssh-ed25519",),
@@ -16,17 +16,17 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed448": ("ssh-ed448",),
 }
 _KINDS = {algorithm: kind for kind, algorithms in ALGORITHMS.items() for algorithm in algorithms}
-_fitted: dict[str, str] = {}  # the kind of key that had this fingerprint when we last saw it
+_known_kinds: dict[str, str] = {}  # the kind of key that had this fingerprint when we last saw it
 
 
-def in_order(fingerprint: str) -> tuple[str, ...]:
+def ordered_algorithms(fingerprint: str) -> tuple[str, ...]:
     """The algorithms of all kinds, in OpenSSH's order; first those of the kind that had this fingerprint before."""
-    known = _fitted.get(fingerprint)
+    known = _known_kinds.get(fingerprint)
     kinds = sorted(ALGORITHMS, key=lambda kind: kind != known)
     return tuple(algorithm for kind in kinds for algorithm in ALGORITHMS[kind])
 
 
-def others(shown: str, offered: list[str]) -> list[str]:
+def other_kinds(shown: str, offered: list[str]) -> list[str]:
     """The kinds of keys that a server has besides the one it has shown, in OpenSSH's order.
 
     shown      the key's own algorithm
@@ -36,15 +36,15 @@ def others(shown: str, offered: list[str]) -> list[str]:
     return [kind for kind in ALGORITHMS if kind in had]
 
 
-def remember(fingerprint: str, algorithm: str) -> None:
+def remember_kind(fingerprint: str, algorithm: str) -> None:
     """Ask for this kind of key first, when this fingerprint is expected again."""
-    if len(_fitted) >= REMEMBERED:
-        _fitted.clear()
+    if len(_known_kinds) >= MAX_REMEMBERED:
+        _known_kinds.clear()
     if fingerprint and algorithm in _KINDS:
-        _fitted[fingerprint] = _KINDS[algorithm]
+        _known_kinds[fingerprint] = _KINDS[algorithm]
 
 
-def offered_in(message: bytes) -> list[str]:
+def parse_offered(message: bytes) -> list[str]:
     """The algorithms of host keys in a server's first message of a key exchange; none when it is cut short."""
     at = MESSAGE_BYTES + COOKIE_BYTES
     at += LENGTH_BYTES + int.from_bytes(message[at : at + LENGTH_BYTES], "big")  # over the key exchanges

@@ -16,15 +16,15 @@ from pytds.tds_socket import _TdsSocket
 from pytds.tds_types import SerializerFactory
 from pytds.tds_writer import _TdsWriter
 
-from actors.probes.kit.result import Failed
-from actors.probes.protocols.tds_wire import NOT_TDS, PACKET_BYTES, REPLY, Wire
-from app.domain.connections.uris import Login
+from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.tds_wire import NOT_TDS, PACKET_BYTES, REPLY, TdsWire
+from app.domain.connections.uris import ConnectionParameters
 
-MOST_PACKET_BYTES = 32_767  # what a server may ask for
-ENGLISH = 1033  # the language of its words
-VALUE_BYTES = 65_536
+MAX_PACKET_BYTES = 32_767  # what a server may ask for
+ENGLISH_LCID = 1033  # the language of its words
+MAX_VALUE_BYTES = 65_536
 PRODUCT = struct.Struct(">BBH")  # major, minor, build
-ROWS = (tds_base.TDS_ROW_TOKEN, tds_base.TDS_NBC_ROW_TOKEN)
+ROW_TOKENS = (tds_base.TDS_ROW_TOKEN, tds_base.TDS_NBC_ROW_TOKEN)
 
 Item = TypeVar("Item")
 Row = tuple[Sequence[object] | None, list[str]]  # the first one, and what its columns are called
@@ -32,7 +32,7 @@ Row = tuple[Sequence[object] | None, list[str]]  # the first one, and what its c
 logging.getLogger("pytds").setLevel(logging.CRITICAL)  # it tells queries; and what it warns of, a server could repeat
 
 
-class Reply(_TdsReader):  # type: ignore[misc]  # it carries no types
+class TdsReader(_TdsReader):  # type: ignore[misc]  # it carries no types
     """A whole reply, read from its front and never beyond."""
 
     def __init__(self, session: _TdsSession) -> None:
@@ -68,7 +68,7 @@ class Reply(_TdsReader):  # type: ignore[misc]  # it carries no types
         return ResponseMetadata()
 
 
-class Packets(_TdsWriter):  # type: ignore[misc]  # it carries no types
+class BoundedTdsWriter(_TdsWriter):  # type: ignore[misc]  # it carries no types
     """The library makes its buffer as large as a server asks for."""
 
     @property
@@ -78,48 +78,48 @@ class Packets(_TdsWriter):  # type: ignore[misc]  # it carries no types
 
     @bufsize.setter
     def bufsize(self, size: int) -> None:
-        if size > MOST_PACKET_BYTES:
+        if size > MAX_PACKET_BYTES:
             raise tds_base.InterfaceError("packets larger than there are")
         self._buf = bytearray(size)
 
 
-class Tokens(_TdsSession):  # type: ignore[misc]  # it carries no types
+class OneRowTdsSession(_TdsSession):  # type: ignore[misc]  # it carries no types
     """Reads one row: of rows without columns a reply may have a million."""
 
     rows = 0
 
     def process_token(self, marker: int) -> Any:
         """As the library, as far as one row."""
-        self.rows += marker in ROWS
+        self.rows += marker in ROW_TOKENS
         if self.rows > 1:
             raise tds_base.InterfaceError("rows that nobody asked for")
         return super().process_token(marker)
 
 
-class Outlet:
+class WireSocket:
     """What the library takes for a socket: packets leave by it."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: TdsWire) -> None:
         self._wire = wire
 
     def sendall(self, data: bytes) -> None:
         """One packet."""
-        self._wire.say(bytes(data))
+        self._wire.send(bytes(data))
 
     def close(self) -> None:
         """The probe does that."""
 
 
-class Session:
+class SqlServerSession:
     """A conversation, from the sign-in on; each question waits for its whole reply."""
 
-    def __init__(self, wire: Wire, login: Login) -> None:
-        outlet, self._wire = Outlet(wire), wire
-        self._login = _introduction(login)
+    def __init__(self, wire: TdsWire, login: ConnectionParameters) -> None:
+        outlet, self._wire = WireSocket(wire), wire
+        self._login = _client_login(login)
         self._tds = _TdsSocket(sock=outlet, login=self._login, autocommit=True)
-        self._tokens = Tokens(self._tds, outlet, None, self._tds.env, PACKET_BYTES)
-        self._reply = self._tokens._reader = Reply(self._tokens)  # noqa: SLF001  # the library has no other way
-        self._tokens._writer = Packets(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tokens = OneRowTdsSession(self._tds, outlet, None, self._tds.env, PACKET_BYTES)
+        self._reply = self._tokens._reader = TdsReader(self._tokens)  # noqa: SLF001  # the library has no other way
+        self._tokens._writer = BoundedTdsWriter(outlet, PACKET_BYTES, self._tokens)  # noqa: SLF001  # the library has no other way
         self._tds._main_session = self._tokens  # noqa: SLF001  # the library has no other way
 
     @property
@@ -142,12 +142,12 @@ class Session:
     async def prepare(self, limit_ms: int) -> None:
         """One row, no long values, no endless waiting for locks, and a transaction that nobody commits."""
         words = (
-            f"SET ROWCOUNT 1; SET TEXTSIZE {VALUE_BYTES}; SET LOCK_TIMEOUT {limit_ms}; SET XACT_ABORT ON; "
+            f"SET ROWCOUNT 1; SET TEXTSIZE {MAX_VALUE_BYTES}; SET LOCK_TIMEOUT {limit_ms}; SET XACT_ABORT ON; "
             "BEGIN TRANSACTION"
         )
         await self._ask(lambda: self._tokens.submit_plain_query(words), self._tokens.process_simple_request)
 
-    async def first(self, query: str) -> Row:
+    async def first_row(self, query: str) -> Row:
         """The first row, None without one, and the names of its columns."""
         return await self._ask(lambda: self._tokens.submit_plain_query(query), self._first)
 
@@ -161,22 +161,22 @@ class Session:
     async def _ask(self, say: Callable[[], None], read: Callable[[], Item]) -> Item:
         """What is read from the reply. Raises Failed for a refusal, and for what is no answer."""
         say()
-        self._reply.feed(await self._wire.message(REPLY))
+        self._reply.feed(await self._wire.read_message(REPLY))
         try:
             return read()
         except tds_base.DatabaseError as error:
-            raise Failed(f"the server answered: {error.args[0]}") from error
+            raise TargetFailed(f"the server answered: {error.args[0]}") from error
         except Exception as error:  # the library raises a bare one too for what it can't read
-            raise Failed(NOT_TDS) from error
+            raise TargetFailed(NOT_TDS) from error
 
 
-def _introduction(login: Login) -> tds_base._TdsLogin:
+def _client_login(login: ConnectionParameters) -> tds_base._TdsLogin:
     """Who asks, as the library wants it."""
     made = tds_base._TdsLogin()  # noqa: SLF001  # the library's own connect() makes one and connects
     made.client_host_name = made.app_name = made.library = "watchkeeper"
     made.server_name = login.host[:128]
     made.user_name, made.password, made.database = login.username or "sa", login.password, login.database
-    made.client_lcid = ENGLISH
+    made.client_lcid = ENGLISH_LCID
     made.option_flag2 = tds_base.TDS_ODBC_ON
     made.bytes_to_unicode = True
     return made

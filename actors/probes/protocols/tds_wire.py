@@ -4,22 +4,22 @@ import asyncio
 import ssl
 import struct
 
-from actors.probes.kit.result import Failed
-from app.security.network.tls_client import Named
+from actors.probes.kit.result import TargetFailed
+from app.security.network.tls_client import HostContext
 
-REPLY_BYTES = 1_000_000
+MAX_REPLY_BYTES = 1_000_000
 PACKET_BYTES = 4_096
-PACKETS = 4_096  # of one message
+MAX_PACKETS = 4_096  # of one message
 HEAD = struct.Struct(">BBHHBB")  # kind, whether it is the last, size with this head, process, number, window
 REPLY, PRELOGIN = 4, 18
 LAST = 1
 VERSION, ENCRYPTION, INSTANCE, THREAD, END = 0, 1, 2, 3, 255
-PLAIN_LOGIN, ENCRYPTED, UNENCRYPTED, INSISTS = 0, 1, 2, 3  # what a side says of encryption
+PLAIN_LOGIN, ENCRYPTED, UNENCRYPTED, REQUIRED = 0, 1, 2, 3  # what a side says of encryption
 NOT_TDS = "the answer is not SQL Server's protocol"
 READ_BYTES = 65_536
 
 
-class Wire:
+class TdsWire:
     """One connection: messages out, bounded messages in. EOFError when the other side hangs up."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,14 +27,14 @@ class Wire:
         self._tls: ssl.SSLObject | None = None
         self._sealed, self._toward, self._opened = ssl.MemoryBIO(), ssl.MemoryBIO(), bytearray()
 
-    async def begin(self, tls: Named | None) -> None:
+    async def negotiate(self, tls: HostContext | None) -> None:
         """Agree on encryption. Raises Failed when the server wants it otherwise."""
-        self.say(packet(PRELOGIN, greeting(UNENCRYPTED if tls is None else ENCRYPTED)))
-        said = encryption_of(await self.message(REPLY))
-        if tls is None and said in (ENCRYPTED, INSISTS):
-            raise Failed("the server wants TLS")
-        if tls is not None and said not in (ENCRYPTED, INSISTS):
-            raise Failed("the server speaks no TLS")
+        self.send(encode_packet(PRELOGIN, encode_prelogin(UNENCRYPTED if tls is None else ENCRYPTED)))
+        said = parse_encryption(await self.read_message(REPLY))
+        if tls is None and said in (ENCRYPTED, REQUIRED):
+            raise TargetFailed("the server wants TLS")
+        if tls is not None and said not in (ENCRYPTED, REQUIRED):
+            raise TargetFailed("the server speaks no TLS")
         if tls is not None:
             await self._encrypt(tls)
 
@@ -42,7 +42,7 @@ class Wire:
         """The server's, in DER; None without TLS."""
         return self._tls.getpeercert(binary_form=True) if self._tls else None
 
-    def say(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         """Send a packet: one that is encrypted fills one record."""
         if self._tls is None:
             self._writer.write(data)
@@ -50,19 +50,19 @@ class Wire:
             self._tls.write(data)
             self._writer.write(self._toward.read())
 
-    async def message(self, kind: int) -> bytes:
+    async def read_message(self, kind: int) -> bytes:
         """What is in the packets up to the last. Raises Failed for what is no message of this kind."""
         body = bytearray()
-        for _ in range(PACKETS):
+        for _ in range(MAX_PACKETS):
             found, status, size, *_ = HEAD.unpack(await self._exactly(HEAD.size))
             if found != kind or size < HEAD.size:
-                raise Failed(NOT_TDS)
+                raise TargetFailed(NOT_TDS)
             body += await self._exactly(size - HEAD.size)
-            if len(body) > REPLY_BYTES:
-                raise Failed("the answer is longer than 1 MB")
+            if len(body) > MAX_REPLY_BYTES:
+                raise TargetFailed("the answer is longer than 1 MB")
             if status & LAST:
                 return bytes(body)
-        raise Failed(NOT_TDS)
+        raise TargetFailed(NOT_TDS)
 
     async def _exactly(self, size: int) -> bytes:
         if self._tls is None:
@@ -79,12 +79,12 @@ class Wire:
             part = tls.read(READ_BYTES)
         except ssl.SSLWantReadError:
             part = b""
-            self._sealed.write(await self._reader.read(READ_BYTES) or _hung_up())
+            self._sealed.write(await self._reader.read(READ_BYTES) or _raise_eof())
         except ssl.SSLZeroReturnError:
-            _hung_up()
+            _raise_eof()
         self._opened += part
 
-    async def _encrypt(self, context: Named) -> None:
+    async def _encrypt(self, context: HostContext) -> None:
         """Shake hands, each flight in packets of its own; what follows has none around it."""
         tls = context.wrap_bio(self._sealed, self._toward)
         while True:
@@ -92,7 +92,7 @@ class Wire:
                 tls.do_handshake()
             except ssl.SSLWantReadError:
                 self._send_flight()
-                self._sealed.write(await self.message(PRELOGIN))
+                self._sealed.write(await self.read_message(PRELOGIN))
             else:
                 break
         self._send_flight()
@@ -100,19 +100,19 @@ class Wire:
 
     def _send_flight(self) -> None:
         while flight := self._toward.read(PACKET_BYTES - HEAD.size):
-            self._writer.write(packet(PRELOGIN, flight))
+            self._writer.write(encode_packet(PRELOGIN, flight))
 
 
-def _hung_up() -> bytes:
+def _raise_eof() -> bytes:
     raise EOFError
 
 
-def packet(kind: int, data: bytes) -> bytes:
+def encode_packet(kind: int, data: bytes) -> bytes:
     """A message of one packet."""
     return HEAD.pack(kind, LAST, HEAD.size + len(data), 0, 0, 0) + data
 
 
-def greeting(encryption: int) -> bytes:
+def encode_prelogin(encryption: int) -> bytes:
     """What a client says first: where each option is, then the options."""
     options = {VERSION: bytes(6), ENCRYPTION: bytes([encryption]), INSTANCE: b"\0", THREAD: bytes(4)}
     table, rest = b"", b""
@@ -122,7 +122,7 @@ def greeting(encryption: int) -> bytes:
     return table + bytes([END]) + rest
 
 
-def encryption_of(said: bytes) -> int:
+def parse_encryption(said: bytes) -> int:
     """What a server's greeting says of encryption. Raises Failed when that is no greeting."""
     at = 0
     try:
@@ -132,5 +132,5 @@ def encryption_of(said: bytes) -> int:
                 return int(said[offset])
             at += 5
     except (IndexError, struct.error) as error:
-        raise Failed(NOT_TDS) from error
+        raise TargetFailed(NOT_TDS) from error
     return UNENCRYPTED

@@ -7,61 +7,61 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import msgspec
 
-from actors.probes.kit.bounded_body import bytes_of
-from actors.probes.kit.context import Asked
-from actors.probes.kit.errors import of_system, of_tls
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.net.tls import context_of
+from actors.probes.kit.bounded_body import read_bytes
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_os_error, classify_tls_error
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.net.tls import target_tls_context
 from app.domain.parsing import untrusted_json
-from app.security.network.aiohttp_connector import ONE_USE, Door, UnixDoor
+from app.security.network.aiohttp_connector import SINGLE_USE, EgressConnector, UnixSocketConnector
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Docker
 
 READ_LIMIT_BYTES = 1_000_000
-OK, ABSENT = 200, 404
-SHOWN = 300  # characters of a health check's output, or of what the daemon says
+OK, NOT_FOUND = 200, 404
+SHOWN_CHARS = 300  # characters of a health check's output, or of what the daemon says
 
 
-class Health(msgspec.Struct, rename="pascal"):
+class ContainerHealth(msgspec.Struct, rename="pascal"):
     """What the container's own check says."""
 
     status: str = ""
     log: list[dict[str, Any]] | None = None
 
 
-class State(msgspec.Struct, rename="pascal"):
+class ContainerState(msgspec.Struct, rename="pascal"):
     """What the daemon says of a container; Podman leaves some of it out."""
 
     status: str = ""
     exit_code: int = 0
     o_o_m_killed: bool = msgspec.field(name="OOMKilled", default=False)
     error: str = ""
-    health: Health | None = None
+    health: ContainerHealth | None = None
 
     @property
-    def own_check(self) -> str:
+    def health_status(self) -> str:
         """healthy, unhealthy or starting; empty without a health check."""
         return "" if self.health is None or self.health.status == "none" else self.health.status
 
     @property
-    def words(self) -> str:
+    def stopped_reason(self) -> str:
         """Why a container that should run does not."""
         if self.status != "exited":
             return f"the container is {self.status or 'in no state that the daemon names'}"
-        because = " (out of memory)" if self.o_o_m_killed else f" ({self.error[:SHOWN]})" if self.error else ""
+        because = " (out of memory)" if self.o_o_m_killed else f" ({self.error[:SHOWN_CHARS]})" if self.error else ""
         return f"the container exited with code {self.exit_code}{because}"
 
 
-class Container(msgspec.Struct, rename="pascal"):
+class ContainerInspection(msgspec.Struct, rename="pascal"):
     """What we read of an inspection."""
 
-    state: State
+    state: ContainerState
 
 
-async def probe(target: Docker, asked: Asked) -> Seen:
+async def probe(target: Docker, asked: RunningCheck) -> ProbeResult:
     """Inspect the container, and judge its state."""
-    connector, address = _way(target, asked)
+    connector, address = _connector_and_url(target, asked)
     try:
         async with aiohttp.ClientSession(
             connector=connector,
@@ -69,71 +69,73 @@ async def probe(target: Docker, asked: Asked) -> Seen:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
         ) as session:
-            status, body = await _inspected(session, f"{address}/containers/{quote(target.container)}/json")
+            status, body = await _inspect(session, f"{address}/containers/{quote(target.container)}/json")
     except aiohttp.ClientError as error:
-        raise _meaning(error) from error
-    return judged(_state(target, status, body), detailed=asked.detailed)
+        raise _classify_error(error) from error
+    return evaluate_state(_parse_state(target, status, body), detailed=asked.detailed)
 
 
-def _way(target: Docker, asked: Asked) -> tuple[aiohttp.BaseConnector, str]:
+def _connector_and_url(target: Docker, asked: RunningCheck) -> tuple[aiohttp.BaseConnector, str]:
     """How to get to the daemon, and the address of its API."""
     place = urlsplit(target.daemon)
     if place.scheme == "unix":
-        asked.tools.egress.check_socket(place.path)
-        return UnixDoor(place.path, **ONE_USE), "http://docker"
+        asked.context.egress.check_socket(place.path)
+        return UnixSocketConnector(place.path, **SINGLE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
-    door = Door(asked.tools.egress, ssl=_trust(target, asked), **ONE_USE)
+    door = EgressConnector(asked.context.egress, ssl=_trust(target, asked), **SINGLE_USE)
     return door, f"{scheme}://{place.netloc}"
 
 
-def _trust(target: Docker, asked: Asked) -> ssl.SSLContext:
-    return context_of(target, asked.tools)
+def _trust(target: Docker, asked: RunningCheck) -> ssl.SSLContext:
+    return target_tls_context(target, asked.context)
 
 
-async def _inspected(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
+async def _inspect(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
     """Status and body, as far as the limit."""
     async with session.get(url, allow_redirects=False) as answer:
-        body = await bytes_of(answer, READ_LIMIT_BYTES + 1)
+        body = await read_bytes(answer, READ_LIMIT_BYTES + 1)
         if len(body) > READ_LIMIT_BYTES:
-            raise Failed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
+            raise TargetFailed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
         return answer.status, bytes(body)
 
 
-def _state(target: Docker, status: int, body: bytes) -> State:
-    if status == ABSENT:
-        raise Failed(f"there is no container {target.container[:80]}")
+def _parse_state(target: Docker, status: int, body: bytes) -> ContainerState:
+    if status == NOT_FOUND:
+        raise TargetFailed(f"there is no container {target.container[:80]}")
     if status != OK:
-        raise Failed(f"the daemon answered {status}: {body[:SHOWN].decode('utf-8', errors='replace')}")
+        raise TargetFailed(f"the daemon answered {status}: {body[:SHOWN_CHARS].decode('utf-8', errors='replace')}")
     try:
-        return untrusted_json.decoded_as(body, Container).state
+        return untrusted_json.decode_as(body, ContainerInspection).state
     except (ValueError, RecursionError) as error:  # of msgspec's errors, too
-        raise Failed("the answer is not a container's inspection") from error
+        raise TargetFailed("the answer is not a container's inspection") from error
 
 
-def judged(state: State, *, detailed: bool) -> Seen:
+def evaluate_state(state: ContainerState, *, detailed: bool) -> ProbeResult:
     """Up while it runs and its own check, if it has one, passes."""
-    facts = {"state": state.status, "health": state.own_check or None, "exit_code": state.exit_code}
+    facts = {"state": state.status, "health": state.health_status or None, "exit_code": state.exit_code}
     if state.status != "running":
-        raise Failed(state.words, detail=facts)
-    if state.own_check == "unhealthy":
-        raise Failed("the container is unhealthy", detail=facts | {"output": _output(state)})
-    if state.own_check == "starting":
-        return Seen(Status.DEGRADED, 0, "the container's health check has not passed yet", facts, value="starting")
-    return Seen(code=ANSWERED, detail=facts if detailed else None, value=state.own_check or state.status)
+        raise TargetFailed(state.stopped_reason, detail=facts)
+    if state.health_status == "unhealthy":
+        raise TargetFailed("the container is unhealthy", detail=facts | {"output": _last_output(state)})
+    if state.health_status == "starting":
+        return ProbeResult(
+            Status.DEGRADED, 0, "the container's health check has not passed yet", facts, value="starting"
+        )
+    return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=state.health_status or state.status)
 
 
-def _output(state: State) -> str:
+def _last_output(state: ContainerState) -> str:
     """What the container's own check said last."""
     log = state.health.log if state.health else None
-    return str(log[-1].get("Output", ""))[:SHOWN] if log else ""
+    return str(log[-1].get("Output", ""))[:SHOWN_CHARS] if log else ""
 
 
-def _meaning(error: aiohttp.ClientError) -> Failed | Unsure:
+def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:
     match error:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLError() as cause):
-            return of_tls(cause)
+            return classify_tls_error(cause)
         case aiohttp.ClientConnectorError(os_error=cause):
-            return of_system(cause)
+            return classify_os_error(cause)
         case OSError():
-            return of_system(error.__cause__ if isinstance(error.__cause__, OSError) else error)
-    return Failed("the daemon doesn't answer as one does: no HTTP")
+            return classify_os_error(error.__cause__ if isinstance(error.__cause__, OSError) else error)
+    return TargetFailed("the daemon doesn't answer as one does: no HTTP")

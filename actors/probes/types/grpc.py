@@ -8,11 +8,11 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it wri
 
 import grpc
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.net.relay import Connect, Streams, relay
-from actors.probes.net.tls import context_of, days_left
-from actors.probes.protocols.grpc_calls import called, health_of
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.net.relay import Connect, Streams, open_relay
+from actors.probes.net.tls import peer_certificate_days, target_tls_context
+from actors.probes.protocols.grpc_calls import call_method, check_health
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Grpc
 
@@ -20,9 +20,9 @@ from schema.targets import Grpc
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 READ_LIMIT_BYTES = 1_000_000
-SHOWN = 300  # characters of a reply, in a detail
+SHOWN_CHARS = 300  # characters of a reply, in a detail
 SERVING = "SERVING"
-WORDS = {
+STATUS_TEXTS = {
     grpc.StatusCode.UNIMPLEMENTED: "the server has no such service or method",
     grpc.StatusCode.NOT_FOUND: "the server knows no service of that name",
     grpc.StatusCode.UNAVAILABLE: "the server is there, and can't be spoken to",
@@ -30,26 +30,26 @@ WORDS = {
 }
 
 
-async def probe(target: Grpc, asked: Asked) -> Seen:
+async def probe(target: Grpc, asked: RunningCheck) -> ProbeResult:
     """Connect, over TLS where that is wanted, and have the library speak over this connection."""
-    streams = await _connected(target, asked)
+    streams = await _connect(target, asked)
     try:
-        days = days_left(streams[1])
-        async with relay(_once(streams)) as place, _channel(target, place) as channel:
-            return await _look(target, channel, days, detailed=asked.detailed)
+        days = peer_certificate_days(streams[1])
+        async with open_relay(_single_use(streams)) as place, _channel(target, place) as channel:
+            return await _check(target, channel, days, detailed=asked.detailed)
     except grpc.aio.AioRpcError as error:
-        raise Failed(_meaning(error)) from error
+        raise TargetFailed(_error_text(error)) from error
     finally:
         streams[1].transport.abort()
 
 
-async def _connected(target: Grpc, asked: Asked) -> Streams:
+async def _connect(target: Grpc, asked: RunningCheck) -> Streams:
     """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
-    trust = context_of(target, asked.tools, protocols=("h2",)) if target.tls else None
-    return await asked.tools.egress.open_connection(target.host, target.port, ssl=trust)
+    trust = target_tls_context(target, asked.context, alpn_protocols=("h2",)) if target.tls else None
+    return await asked.context.egress.open_connection(target.host, target.port, ssl=trust)
 
 
-def _once(streams: Streams) -> Connect:
+def _single_use(streams: Streams) -> Connect:
     """Leads the library's first connection there; there is no second one."""
     left = [streams]
 
@@ -74,20 +74,22 @@ def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(place, options)
 
 
-async def _look(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> Seen:
+async def _check(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> ProbeResult:
     if not target.method:
-        status = await health_of(channel, target.service)
+        status = await check_health(channel, target.service)
         if status != SERVING:
-            raise Failed(f"the server says {status}")
-        return Seen(code=ANSWERED, value=status, certificate_days=days, detail={"status": status} if detailed else None)
-    reply = await called(channel, target.method, target.body)
-    detail = {"reply": reply[:SHOWN]}
+            raise TargetFailed(f"the server says {status}")
+        return ProbeResult(
+            code=ANSWERED, value=status, certificate_days=days, detail={"status": status} if detailed else None
+        )
+    reply = await call_method(channel, target.method, target.body)
+    detail = {"reply": reply[:SHOWN_CHARS]}
     if target.keyword and (target.keyword in reply) is target.invert_keyword:
         there = "" if target.invert_keyword else "not "
-        raise Failed(f"the keyword {target.keyword[:80]!r} is {there}in the reply", detail=detail)
-    return Seen(code=ANSWERED, value=reply, certificate_days=days, detail=detail if detailed else None)
+        raise TargetFailed(f"the keyword {target.keyword[:80]!r} is {there}in the reply", detail=detail)
+    return ProbeResult(code=ANSWERED, value=reply, certificate_days=days, detail=detail if detailed else None)
 
 
-def _meaning(error: grpc.aio.AioRpcError) -> str:
+def _error_text(error: grpc.aio.AioRpcError) -> str:
     code, details = error.code(), " ".join((error.details() or "").split())[:200]
-    return f"{WORDS.get(code, code.name)} ({details})" if details else WORDS.get(code, code.name)
+    return f"{STATUS_TEXTS.get(code, code.name)} ({details})" if details else STATUS_TEXTS.get(code, code.name)

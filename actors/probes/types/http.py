@@ -7,47 +7,47 @@ import aiohttp
 from msgspec.structs import replace
 
 from actors.probes.http import digest, oauth
-from actors.probes.http.cookies import Cookies
-from actors.probes.http.details import Walk, days_of, detail_of, unless_it_ends
-from actors.probes.http.errors import of_web
-from actors.probes.http.expectations import Read, read
+from actors.probes.http.cookies import CookieJar
+from actors.probes.http.details import RedirectTrace, certificate_days_left, degrade_if_expiring, response_detail
+from actors.probes.http.errors import classify_http_error
+from actors.probes.http.expectations import ExpectationResult, check_expectations
 from actors.probes.http.request import (
+    BODY_METHODS,
     CONTENT_TYPE,
-    REDIRECTS,
-    WITH_BODY,
-    Request,
-    after,
-    first,
-    own_cookies,
-    same_owner,
+    REDIRECT_STATUSES,
+    HttpRequest,
+    initial_request,
+    is_same_origin,
+    own_cookie_header,
+    redirected_request,
     with_cookies,
     with_header,
 )
-from actors.probes.http.session import Way, Wishes, opened
-from actors.probes.kit.context import Asked
-from actors.probes.kit.http_response import Reply
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.kit.values import shown
+from actors.probes.http.session import ConnectionOptions, HttpSession, open_session
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.http_response import HttpProbeResponse
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail
 from app.domain.monitoring.values import ABSENT
-from app.security.network.egress import Refused
+from app.security.network.egress import EgressDenied
 from schema.assertions import CertificateDays
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import HttpDigestAuth, IpFamily, Ntlm, OAuth2
 
 
-async def probe(target: Http, asked: Asked) -> Seen:
+async def probe(target: Http, asked: RunningCheck) -> ProbeResult:
     """Ask, follow redirects, judge the last answer."""
     try:
-        if not asked.detailed and takes_the_usual_way(target):
-            return await _look(target, asked, Way(asked.tools.http, not target.ignore_tls_errors))
-        async with opened(wishes_of(target), asked) as way:
-            return await _look(target, asked, way)
+        if not asked.detailed and uses_shared_session(target):
+            return await _check(target, asked, HttpSession(asked.context.http, not target.ignore_tls_errors))
+        async with open_session(connection_options(target), asked) as way:
+            return await _check(target, asked, way)
     except aiohttp.ClientError as error:
-        raise of_web(error) from error
+        raise classify_http_error(error) from error
 
 
-def takes_the_usual_way(target: Http) -> bool:
+def uses_shared_session(target: Http) -> bool:
     """Whether nothing was asked for that needs a session of its own."""
     return not (
         target.proxy_id
@@ -59,142 +59,146 @@ def takes_the_usual_way(target: Http) -> bool:
     )
 
 
-def wishes_of(target: Http) -> Wishes:
+def connection_options(target: Http) -> ConnectionOptions:
     """What the monitor wants of the way there."""
-    return Wishes(
+    return ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.tls_cert,
         tls_key=target.tls_key,
         tls_ca=target.tls_ca,
         family=target.ip_family,
         resolver=(target.resolver_server, target.resolver_port),
-        proxied=bool(target.proxy_id),
-        kept=isinstance(target.auth, Ntlm),
+        use_proxy=bool(target.proxy_id),
+        keep_alive=isinstance(target.auth, Ntlm),
     )
 
 
-async def _look(target: Http, asked: Asked, way: Way) -> Seen:
+async def _check(target: Http, asked: RunningCheck, way: HttpSession) -> ProbeResult:
     began = perf_counter()
-    walk = await _walked(target, asked, way)
+    walk = await _request_target(target, asked, way)
     try:
-        found = await read(target, walk.answer)
+        found = await check_expectations(target, walk.response)
     finally:
-        walk.answer.close()
+        walk.response.close()
     took_s = perf_counter() - began
     if target.check_cert_expiry:
-        days_of(walk.leaf)  # whatever the answer is worth, its certificate was seen
-    seen = _judged(target, walk, found, took_s)
+        certificate_days_left(walk.leaf)  # whatever the answer is worth, its certificate was seen
+    seen = _evaluate(target, walk, found, took_s)
     if target.assertions:
-        seen = replace(seen, value=found.value, certificate_days=_days(target, walk.leaf))
+        seen = replace(seen, value=found.value, certificate_days=_certificate_days(target, walk.leaf))
     if asked.detailed or seen.status is not Status.UP:
         return replace(seen, detail=_detail(walk, found, way, took_s))
     return seen
 
 
-async def _walked(target: Http, asked: Asked, way: Way) -> Walk:
+async def _request_target(target: Http, asked: RunningCheck, way: HttpSession) -> RedirectTrace:
     try:
-        request = first(target)
+        request = initial_request(target)
     except ValueError as error:
-        raise Unsure(f"the address can't be asked: {error}") from error
+        raise CheckInconclusive(f"the address can't be asked: {error}") from error
     if isinstance(target.auth, OAuth2):
-        token = await oauth.token_for(target.auth, asked, wishes_of(target))
+        token = await oauth.get_token(target.auth, asked, connection_options(target))
         request = with_header(request, "Authorization", f"Bearer {token}")
-    walk = await walked(request, target.max_redirects, way, target.auth)
-    if isinstance(target.auth, OAuth2) and walk.answer.status == 401:  # noqa: PLR2004  # Unauthorized
-        oauth.forget(target.auth, asked)
+    walk = await follow_redirects(request, target.max_redirects, way, target.auth)
+    if isinstance(target.auth, OAuth2) and walk.response.status == 401:  # noqa: PLR2004  # Unauthorized
+        oauth.forget_token(target.auth, asked)
     return walk
 
 
-async def walked(request: Request, most: int, way: Way, auth: object = None) -> Walk:
+async def follow_redirects(
+    request: HttpRequest, max_redirects: int, way: HttpSession, auth: object = None
+) -> RedirectTrace:
     """Ask, and follow up to so many redirects; 0 takes a redirect as the answer. Raises Failed, Unsure, Refused."""
     leaf: bytes | None = None
     hops: list[str] = []
-    cookies: Cookies | None = None
-    for hop in range(most + 1):
-        answer = await _answer_to(request, way, hop, auth)
+    cookies: CookieJar | None = None
+    for hop in range(max_redirects + 1):
+        answer = await _send_authenticated(request, way, hop, auth)
         leaf = leaf or answer.certificate
-        location = answer.headers.get("Location") if answer.status in REDIRECTS else None
-        if not location or not most:
-            return Walk(answer, leaf, hops)
+        location = answer.headers.get("Location") if answer.status in REDIRECT_STATUSES else None
+        if not location or not max_redirects:
+            return RedirectTrace(answer, leaf, hops)
         answer.close()
         hops.append(str(request.url))
         if set_here := answer.headers.getall("Set-Cookie", ()):
-            cookies = cookies or Cookies(request.url, own_cookies(request))
-            cookies.take(request.url, set_here)
-        came_from, request = request.url, _onward(request, answer.status, location)
-        auth = auth if same_owner(came_from, request.url) else None
+            cookies = cookies or CookieJar(request.url, own_cookie_header(request))
+            cookies.update(request.url, set_here)
+        came_from, request = request.url, _next_request(request, answer.status, location)
+        auth = auth if is_same_origin(came_from, request.url) else None
         if cookies:
             request = with_cookies(request, cookies)
-    raise Failed(f"more than {most} redirects", code=answer.status)
+    raise TargetFailed(f"more than {max_redirects} redirects", code=answer.status)
 
 
-async def _answer_to(request: Request, way: Way, hop: int, auth: object) -> Reply:
-    began, before = perf_counter(), way.phases.before_request() if way.phases else 0.0
+async def _send_authenticated(request: HttpRequest, way: HttpSession, hop: int, auth: object) -> HttpProbeResponse:
+    began, before = perf_counter(), way.timings.setup_s() if way.timings else 0.0
     try:
         if isinstance(auth, HttpDigestAuth):
-            return await digest.answer_to(request, way, auth, ask)
+            return await digest.authenticate(request, way, auth, send_request)
         if not hop and isinstance(auth, Ntlm):
-            return await _introduced(request, way, auth)
-        return await ask(request, way)
-    except Refused as refused:
+            return await _send_ntlm(request, way, auth)
+        return await send_request(request, way)
+    except EgressDenied as refused:
         if not hop:
             raise
-        raise Failed(f"redirected to a place where checks don't go: {refused}") from refused
+        raise TargetFailed(f"redirected to a place where checks don't go: {refused}") from refused
     finally:
-        if way.phases:
-            way.phases.add("first_byte", perf_counter() - began - (way.phases.before_request() - before))
+        if way.timings:
+            way.timings.add("first_byte", perf_counter() - began - (way.timings.setup_s() - before))
 
 
-async def ask(request: Request, way: Way) -> Reply:
+async def send_request(request: HttpRequest, way: HttpSession) -> HttpProbeResponse:
     """One request. Raises Unsure for one that can't be written, aiohttp's errors."""
     try:
-        return await way.session.request(  # type: ignore[return-value]  # the session's response_class
+        return await way.client.request(  # type: ignore[return-value]  # the session's response_class
             request.method,
             request.url,
             headers=request.headers,
             data=request.body,
             allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
-            skip_auto_headers=CONTENT_TYPE if request.method in WITH_BODY and not request.body else None,
+            skip_auto_headers=CONTENT_TYPE if request.method in BODY_METHODS and not request.body else None,
             ssl=way.ssl,
             proxy=way.proxy,
         )
     except aiohttp.ClientError:  # some of them are ValueErrors too
         raise
     except ValueError as error:
-        raise Unsure(f"the request can't be written: {error}") from error
+        raise CheckInconclusive(f"the request can't be written: {error}") from error
 
 
-async def _introduced(request: Request, way: Way, auth: Ntlm) -> Reply:
+async def _send_ntlm(request: HttpRequest, way: HttpSession, auth: Ntlm) -> HttpProbeResponse:
     from actors.probes.http import ntlm  # noqa: PLC0415  # an extra
 
-    return await ntlm.answer_to(request, way, auth, ask)
+    return await ntlm.authenticate(request, way, auth, send_request)
 
 
-def _onward(request: Request, status: int, location: str) -> Request:
+def _next_request(request: HttpRequest, status: int, location: str) -> HttpRequest:
     try:
-        return after(request, status, location)
+        return redirected_request(request, status, location)
     except ValueError as error:
-        raise Failed("redirected to something that is no http address", code=status) from error
+        raise TargetFailed("redirected to something that is no http address", code=status) from error
 
 
-def _judged(target: Http, walk: Walk, found: Read, took_s: float) -> Seen:
-    status = walk.answer.status
-    if found.trouble:
-        return Seen(Status.DOWN, status, found.trouble)
+def _evaluate(target: Http, walk: RedirectTrace, found: ExpectationResult, took_s: float) -> ProbeResult:
+    status = walk.response.status
+    if found.failure:
+        return ProbeResult(Status.DOWN, status, found.failure)
     if target.degraded_after is not None and took_s > target.degraded_after:
-        return Seen(Status.DEGRADED, status, f"answered in {took_s:.2f} s, later than {target.degraded_after:g} s")
+        return ProbeResult(
+            Status.DEGRADED, status, f"answered in {took_s:.2f} s, later than {target.degraded_after:g} s"
+        )
     if walk.leaf and target.check_cert_expiry:
-        return unless_it_ends(walk.leaf, target.cert_warning_days, Seen(code=status))
-    return Seen(code=status)
+        return degrade_if_expiring(walk.leaf, target.cert_warning_days, ProbeResult(code=status))
+    return ProbeResult(code=status)
 
 
-def _days(target: Http, leaf: bytes | None) -> int | None:
+def _certificate_days(target: Http, leaf: bytes | None) -> int | None:
     """Days until the certificate ends, when an assertion is about them."""
-    return days_of(leaf) if any(isinstance(one, CertificateDays) for one in target.assertions) else None
+    return certificate_days_left(leaf) if any(isinstance(one, CertificateDays) for one in target.assertions) else None
 
 
-def _detail(walk: Walk, found: Read, way: Way, took_s: float) -> dict[str, Any]:
+def _detail(walk: RedirectTrace, found: ExpectationResult, way: HttpSession, took_s: float) -> dict[str, Any]:
     """What people see: the answer, the query's hit, and where the time went, as far as it was measured."""
-    timings = way.phases.facts(took_s) if way.phases else {"total_ms": round(took_s * 1000, 3)}
-    hit = {} if found.value is ABSENT else {"value": shown(found.value)}
-    return {**detail_of(walk), **hit, "timings": timings}
+    timings = way.timings.facts(took_s) if way.timings else {"total_ms": round(took_s * 1000, 3)}
+    hit = {} if found.value is ABSENT else {"value": to_detail(found.value)}
+    return {**response_detail(walk), **hit, "timings": timings}

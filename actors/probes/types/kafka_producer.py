@@ -12,22 +12,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.net.tls import context_by, days_left
-from actors.probes.protocols.kafka_client import Broker, Partition, Topic, refuse
-from actors.probes.protocols.kafka_wire import Conversation
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.net.tls import named_tls_context, peer_certificate_days
+from actors.probes.protocols.kafka_client import Broker, Partition, Topic, raise_for_error
+from actors.probes.protocols.kafka_wire import KafkaConnection
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import KafkaProducer
 
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}|::1?")  # what a broker may call another one
 PORTS = range(1, 65_536)
-LOOKS = 20  # for a topic that is being made
-LOOK_S = 0.25
+MAX_TOPIC_POLLS = 20  # for a topic that is being made
+TOPIC_POLL_S = 0.25
 
 
-class Contact(Struct, frozen=True):
+class BrokerConnection(Struct, frozen=True):
     """A broker that let us in. `days` are those of its certificate."""
 
     broker: Broker
@@ -36,83 +36,89 @@ class Contact(Struct, frozen=True):
     days: int | None
 
 
-async def probe(target: KafkaProducer, asked: Asked) -> Seen:
+async def probe(target: KafkaProducer, asked: RunningCheck) -> ProbeResult:
     """Ask where the topic is, and hand the message to one of its leaders."""
     async with AsyncExitStack() as connections:
-        contact, topic = await _informed(target, asked, connections)
-        partition = led(topic)
+        contact, topic = await _find_topic(target, asked, connections)
+        partition = choose_partition(topic)
         if (partition.host, partition.port) != (contact.host, contact.port):
-            contact = await connections.enter_async_context(_contact(partition.host, partition.port, target, asked))
-        offset = await contact.broker.keep(
+            contact = await connections.enter_async_context(_connect(partition.host, partition.port, target, asked))
+        offset = await contact.broker.produce(
             target.topic, partition.number, target.message.encode(), asked.snapshot.timeout_ms
         )
     where = {"broker": f"{contact.host}:{contact.port}", "partition": partition.number, "offset": offset}
-    return Seen(code=ANSWERED, detail=where if asked.detailed else None, value=offset, certificate_days=contact.days)
+    return ProbeResult(
+        code=ANSWERED, detail=where if asked.detailed else None, value=offset, certificate_days=contact.days
+    )
 
 
-async def _informed(target: KafkaProducer, asked: Asked, connections: AsyncExitStack) -> tuple[Contact, Topic]:
+async def _find_topic(
+    target: KafkaProducer, asked: RunningCheck, connections: AsyncExitStack
+) -> tuple[BrokerConnection, Topic]:
     """The first broker that tells where the topic is; where none does, what each of them said."""
     if len(target.brokers) == 1:
-        return await _told(target.brokers[0], target, asked, connections)
+        return await _query_broker(target.brokers[0], target, asked, connections)
     said: list[str] = []
     for name in target.brokers:
         try:
             async with asyncio.timeout(asked.snapshot.timeout_ms / 1000 / (len(target.brokers) + 1)):
-                return await _told(name, target, asked, connections)
-        except (OSError, Failed) as failed:
-            said.append(f"{name}: {_reason(failed)}")
-    raise Failed("; ".join(said))
+                return await _query_broker(name, target, asked, connections)
+        except (OSError, TargetFailed) as failed:
+            said.append(f"{name}: {_failure_reason(failed)}")
+    raise TargetFailed("; ".join(said))
 
 
-def _reason(failed: OSError | Failed) -> str:
+def _failure_reason(failed: OSError | TargetFailed) -> str:
     """Why a broker does not count. Raises Unsure when that is our fault."""
     if isinstance(failed, TimeoutError) and not failed.errno:
         return "no answer"
-    reason = of_system(failed) if isinstance(failed, OSError) else failed
-    if isinstance(reason, Unsure):
+    reason = classify_os_error(failed) if isinstance(failed, OSError) else failed
+    if isinstance(reason, CheckInconclusive):
         raise reason
     return str(reason)
 
 
-async def _told(name: str, target: KafkaProducer, asked: Asked, connections: AsyncExitStack) -> tuple[Contact, Topic]:
+async def _query_broker(
+    name: str, target: KafkaProducer, asked: RunningCheck, connections: AsyncExitStack
+) -> tuple[BrokerConnection, Topic]:
     host, _, port = name.rpartition(":")
-    contact = await connections.enter_async_context(_contact(host.strip("[]"), int(port), target, asked))
-    return contact, await _topic(contact.broker, target)
+    contact = await connections.enter_async_context(_connect(host.strip("[]"), int(port), target, asked))
+    return contact, await _await_topic(contact.broker, target)
 
 
-async def _topic(broker: Broker, target: KafkaProducer) -> Topic:
+async def _await_topic(broker: Broker, target: KafkaProducer) -> Topic:
     """What the broker knows of it; one that is being made gets some time."""
-    topic = await broker.topic(target.topic, create=target.allow_auto_topic_creation)
-    for _ in range(LOOKS if target.allow_auto_topic_creation else 0):
+    topic = await broker.get_topic(target.topic, create=target.allow_auto_topic_creation)
+    for _ in range(MAX_TOPIC_POLLS if target.allow_auto_topic_creation else 0):
         if not topic.error and any(one.host for one in topic.partitions):
             break
-        await asyncio.sleep(LOOK_S)
-        topic = await broker.topic(target.topic, create=True)
+        await asyncio.sleep(TOPIC_POLL_S)
+        topic = await broker.get_topic(target.topic, create=True)
     return topic
 
 
-def led(topic: Topic) -> Partition:
+def choose_partition(topic: Topic) -> Partition:
     """One of the partitions that have a leader, whichever. Raises Failed when there is none."""
-    refuse(topic.error)
+    raise_for_error(topic.error)
     leading = [one for one in topic.partitions if HOST.fullmatch(one.host) and one.port in PORTS]
     if not leading:
-        raise Failed("no partition of the topic has a leader")
+        raise TargetFailed("no partition of the topic has a leader")
     return random.choice(leading)  # noqa: S311  # so that each has its turn
 
 
 @asynccontextmanager
-async def _contact(host: str, port: int, target: KafkaProducer, asked: Asked) -> AsyncIterator[Contact]:
+async def _connect(host: str, port: int, target: KafkaProducer, asked: RunningCheck) -> AsyncIterator[BrokerConnection]:
     """A broker that let us in, until the block ends."""
-    reader, writer = await asked.tools.egress.open_connection(host, port, ssl=_encryption(target, host))
+    reader, writer = await asked.context.egress.open_connection(host, port, ssl=_encryption(target, host))
     try:
-        broker = Broker(Conversation(reader, writer))
-        await broker.greet()
+        broker = Broker(KafkaConnection(reader, writer))
+        await broker.check_versions()
         if target.username:
             await broker.sign_in(target.mechanism, target.username, target.password)
-        yield Contact(broker, host, port, days_left(writer))
+        yield BrokerConnection(broker, host, port, peer_certificate_days(writer))
     finally:
         writer.transport.abort()
 
 
 def _encryption(target: KafkaProducer, host: str) -> ssl.SSLContext | None:
-    return context_by(target, host) if target.tls else None
+    return named_tls_context(target, host) if target.tls else None

@@ -1,16 +1,16 @@
 """Repeats what a person said."""
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
 from schema.status import Status
 from schema.targets import Manual
-from schema.targets.composed import SaidStatus
+from schema.targets.composed import ManualStatus
 
 
-async def probe(target: Manual, asked: Asked) -> Seen:
+async def probe(target: Manual, asked: RunningCheck) -> ProbeResult:
     """What was said last."""
     del asked
-    if target.status is SaidStatus.DOWN:
-        raise Failed(target.message or "set to down")
-    status = Status.UP if target.status is SaidStatus.UP else Status.DEGRADED
-    return Seen(status, message=target.message)
+    if target.status is ManualStatus.DOWN:
+        raise TargetFailed(target.message or "set to down")
+    status = Status.UP if target.status is ManualStatus.UP else Status.DEGRADED
+    return ProbeResult(status, message=target.message)

@@ -12,76 +12,78 @@ from typing import Any
 from bson import Decimal128, json_util
 from bson.errors import BSONError
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.kit.values import at, scalar, shown
-from actors.probes.net.tls import context_from, days_left
-from actors.probes.protocols.mongo_uri import found_cluster
-from actors.probes.protocols.mongo_wire import Conversation
-from actors.probes.protocols.scram import Scram, prepared
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail, to_scalar, value_at
+from actors.probes.net.tls import database_tls_context, peer_certificate_days
+from actors.probes.protocols.mongo_uri import resolve_cluster
+from actors.probes.protocols.mongo_wire import MongoConnection
+from actors.probes.protocols.scram import ScramClient, prepare_password
 from app.domain.connections.mongodb import Cluster
 from app.domain.monitoring.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mongodb
 
 DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
-ANYBODY = {"mode": "primaryPreferred"}  # a secondary that is asked directly answers too
+READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary that is asked directly answers too
 
 
-async def probe(target: Mongodb, asked: Asked) -> Seen:
+async def probe(target: Mongodb, asked: RunningCheck) -> ProbeResult:
     """Connect, sign in, ask, take the value out of the reply."""
-    cluster = await found_cluster(target)
-    reader, writer = await _connected(target, cluster, asked)
+    cluster = await resolve_cluster(target)
+    reader, writer = await _connect(target, cluster, asked)
     try:
-        days, talk = days_left(writer), Conversation(reader, writer)
+        days, talk = peer_certificate_days(writer), MongoConnection(reader, writer)
         if cluster.username:
             await _sign_in(talk, cluster)
-        reply = await talk.ask(_asking(target, cluster, asked.snapshot.timeout_ms))
+        reply = await talk.command(_build_command(target, cluster, asked.snapshot.timeout_ms))
     finally:
         writer.transport.abort()
-    value = value_in(reply, target.path)
-    detail = {"value": shown(value), "host": writer.get_extra_info("peername")[0]} if asked.detailed else None
-    return Seen(code=ANSWERED, detail=detail, value=value, certificate_days=days)
+    value = reply_value(reply, target.path)
+    detail = {"value": to_detail(value), "host": writer.get_extra_info("peername")[0]} if asked.detailed else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
-async def _connected(
-    target: Mongodb, cluster: Cluster, asked: Asked
+async def _connect(
+    target: Mongodb, cluster: Cluster, asked: RunningCheck
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The first host that lets us in, in the order given."""
     *others, last = cluster.hosts
     for host, port in others:
         try:
-            return await asked.tools.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
+            return await asked.context.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
         except OSError:
             continue
-    return await asked.tools.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
+    return await asked.context.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
 
 
 def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext | None:
-    return context_from(target, host, cluster.encryption)
+    return database_tls_context(target, host, cluster.encryption)
 
 
-async def _sign_in(talk: Conversation, cluster: Cluster) -> None:
+async def _sign_in(talk: MongoConnection, cluster: Cluster) -> None:
     """SCRAM, by the better mechanism that the user has."""
     own = {"$db": cluster.auth_database}
-    hello = await talk.ask({"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **own})
+    hello = await talk.command({"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **own})
     offered = hello.get("saslSupportedMechs") or ["SCRAM-SHA-256"]
     mechanism = next((one for one in DIGESTS if one in offered), "")
     if not mechanism:
-        raise Failed(f"the server offers no sign-in that checks know: {', '.join(map(str, offered))[:80]}")
-    scram = Scram(cluster.username, _hashed(cluster, mechanism), DIGESTS[mechanism])
-    said = await talk.ask({"saslStart": 1, "mechanism": mechanism, "payload": scram.first(), **own})
+        raise TargetFailed(f"the server offers no sign-in that checks know: {', '.join(map(str, offered))[:80]}")
+    scram = ScramClient(cluster.username, _scram_password(cluster, mechanism), DIGESTS[mechanism])
+    said = await talk.command({"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **own})
     number = said.get("conversationId")
-    said = await talk.ask({"saslContinue": 1, "conversationId": number, "payload": scram.final(_payload(said)), **own})
+    said = await talk.command(
+        {"saslContinue": 1, "conversationId": number, "payload": scram.final_message(_payload(said)), **own}
+    )
     scram.verify(_payload(said))
     if not said.get("done"):
-        await talk.ask({"saslContinue": 1, "conversationId": number, "payload": b"", **own})
+        await talk.command({"saslContinue": 1, "conversationId": number, "payload": b"", **own})
 
 
-def _hashed(cluster: Cluster, mechanism: str) -> str:
+def _scram_password(cluster: Cluster, mechanism: str) -> str:
     """The password as the mechanism wants it; the older one wants MongoDB's own digest of it."""
     if mechanism == "SCRAM-SHA-256":
-        return prepared(cluster.password)
+        return prepare_password(cluster.password)
     import hashlib  # noqa: PLC0415  # for servers of long ago
 
     text = f"{cluster.username}:mongo:{cluster.password}".encode()
@@ -93,38 +95,38 @@ def _payload(said: dict[str, Any]) -> bytes:
     return bytes(payload) if isinstance(payload, bytes) else b""
 
 
-def _asking(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any]:
+def _build_command(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any]:
     """The command, with limits on time and size, and its database."""
     try:
         bare = "{" not in target.command
         command: dict[str, Any] = {target.command: 1} if bare else json_util.loads(target.command)
     except (BSONError, ValueError, TypeError) as error:
-        raise Unsure(f"the command can't be written: {error}") from error
+        raise CheckInconclusive(f"the command can't be written: {error}") from error
     name = next(iter(command))
     if name == "find":
         command |= {"limit": 1, "singleBatch": True}
     if name == "aggregate":
         command |= {"pipeline": [*command.get("pipeline", ()), {"$limit": 1}], "cursor": {}}
-    return command | {"maxTimeMS": timeout_ms, "$db": cluster.database, "$readPreference": ANYBODY}
+    return command | {"maxTimeMS": timeout_ms, "$db": cluster.database, "$readPreference": READ_PREFERENCE}
 
 
-def value_in(reply: dict[str, Any], path: str) -> Scalar:
+def reply_value(reply: dict[str, Any], path: str) -> Scalar:
     """What assertions compare: where the path leads, or else the count, or the first field that the first hit has."""
     if path:
-        return _scalar(at(reply, path))
+        return _scalar(value_at(reply, path))
     cursor = reply.get("cursor")
     hits = cursor.get("firstBatch") if isinstance(cursor, dict) else reply.get("values")
     if not isinstance(hits, list):
-        return scalar(reply.get("n", ABSENT))
+        return to_scalar(reply.get("n", ABSENT))
     hit = next(islice(hits, 1), None)
-    return _scalar(_own(hit) if isinstance(hit, dict) else hit)
+    return _scalar(_first_field(hit) if isinstance(hit, dict) else hit)
 
 
 def _scalar(value: Any) -> Scalar:
     """BSON has decimal numbers of its own."""
-    return scalar(value.to_decimal() if isinstance(value, Decimal128) else value)
+    return to_scalar(value.to_decimal() if isinstance(value, Decimal128) else value)
 
 
-def _own(document: dict[str, Any]) -> Any:
+def _first_field(document: dict[str, Any]) -> Any:
     """Its first field that is not its key, if it has one."""
     return next((value for name, value in document.items() if name != "_id"), document.get("_id"))

@@ -14,46 +14,46 @@ import aiomysql
 from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.err import MySQLError
 
-from actors.probes.kit.closing import say_goodbye
-from actors.probes.kit.context import Asked
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.query_columns import value_of
-from actors.probes.kit.read_limit import TOO_MUCH, Meter
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.kit.values import shown
-from actors.probes.net.tls import context_from
-from app.domain.connections.databases import mysql_encryption, mysql_login
-from app.domain.connections.uris import Login
-from app.domain.parsing.credential_encoding import in_utf8
+from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.query_columns import column_value
+from actors.probes.kit.read_limit import TOO_LONG, ReadLimit
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail
+from actors.probes.net.tls import database_tls_context
+from app.domain.connections.databases import mysql_encryption, mysql_parameters
+from app.domain.connections.uris import ConnectionParameters
+from app.domain.parsing.credential_encoding import utf8_as_latin1
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mysql
 
 NOT_MYSQL = (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error)  # of what can't be read
-NO_GOODBYE = (MySQLError, *NOT_MYSQL)
-IN_THE_OPEN = "mysql_clear_password"  # by this name a server asks for the password as it is
-CLIENT_SAYS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
+CLOSE_ERRORS = (MySQLError, *NOT_MYSQL)
+CLEAR_PASSWORD_PLUGIN = "mysql_clear_password"  # by this name a server asks for the password as it is
+CLIENT_ERRORS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
 
 
-class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
+class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # it carries no types
     """The library goes on without TLS when the server has none, sends a password as it is when asked, and reads on
     whatever the size of a packet.
     """
 
     _ssl_context: ssl.SSLContext | None
 
-    def __init__(self, meter: Meter, *, insists: bool, **options: Any) -> None:
+    def __init__(self, meter: ReadLimit, *, insists: bool, **options: Any) -> None:
         self._meter, self._insists = meter, insists
         super().__init__(**options)
 
     async def _read_bytes(self, num_bytes: int) -> Any:
-        if not self._meter.takes(num_bytes):
-            raise Failed(TOO_MUCH)
+        if not self._meter.consume(num_bytes):
+            raise TargetFailed(TOO_LONG)
         return await super()._read_bytes(num_bytes)
 
     async def _request_authentication(self) -> None:
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
             if self._insists:
-                raise Failed("the server speaks no TLS")
+                raise TargetFailed("the server speaks no TLS")
             self._ssl_context = None
         self._refuse_open(str(self._server_auth_plugin))
         await super()._request_authentication()
@@ -69,47 +69,47 @@ class Connection(aiomysql.Connection):  # type: ignore[misc]  # it carries no ty
         super().close()
 
     def _refuse_open(self, plugin: str) -> None:
-        if plugin == IN_THE_OPEN and not self._ssl_context:
-            raise Failed("the server wants the password unencrypted")
+        if plugin == CLEAR_PASSWORD_PLUGIN and not self._ssl_context:
+            raise TargetFailed("the server wants the password unencrypted")
 
 
-async def probe(target: Mysql, asked: Asked) -> Seen:
+async def probe(target: Mysql, asked: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
-    login = mysql_login(target)
+    login = mysql_parameters(target)
     encryption = mysql_encryption(target, login)
-    tls = context_from(target, login.host, encryption)
-    addresses = await asked.tools.egress.addresses(login.host)
+    tls = database_tls_context(target, login.host, encryption)
+    addresses = await asked.context.egress.addresses(login.host)
     try:
-        connection = await _connected(addresses, login, tls, insists=encryption.insists)
-        row, columns, version = await _answer(connection, target.query, asked.snapshot.timeout_ms)
+        connection = await _connect(addresses, login, tls, insists=encryption.required)
+        row, columns, version = await _query(connection, target.query, asked.snapshot.timeout_ms)
     except MySQLError as error:
-        raise _meaning(error) from error
+        raise _classify_error(error) from error
     except OSError:  # among them a certificate's fault, which is a ValueError too
         raise
     except NOT_MYSQL as error:
-        raise Failed("the answer is not MySQL's protocol") from error
-    value = value_of(_numbered(row, columns), [one[0] for one in columns], target.column, target.query)
-    detail = {"value": shown(value), "server_version": version} if asked.detailed else None
-    return Seen(code=ANSWERED, detail=detail, value=value)
+        raise TargetFailed("the answer is not MySQL's protocol") from error
+    value = column_value(_with_bit_numbers(row, columns), [one[0] for one in columns], target.column, target.query)
+    detail = {"value": to_detail(value), "server_version": version} if asked.detailed else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(
-    connection: Connection, query: str, timeout_ms: int
+async def _query(
+    connection: MysqlConnection, query: str, timeout_ms: int
 ) -> tuple[Sequence[object] | None, Sequence[Any], str]:
     """The first row, its columns as the server describes them, and the server's version."""
     try:
         version = str(connection.get_server_info())
         cursor = await connection.cursor(aiomysql.SSCursor)
-        for statement in statements(query, version, timeout_ms):
+        for statement in query_statements(query, version, timeout_ms):
             await cursor.execute(statement)
         row, columns = await cursor.fetchone(), cursor.description or ()
-        await say_goodbye(_leave(connection, cursor), *NO_GOODBYE)
+        await close_gracefully(_close(connection, cursor), *CLOSE_ERRORS)
     finally:
         connection.close()
     return row, columns, version
 
 
-def _numbered(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[object] | None:
+def _with_bit_numbers(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[object] | None:
     """The row with its BIT fields as the numbers that they are; the library leaves their bytes."""
     if not row:
         return row
@@ -120,30 +120,32 @@ def _numbered(row: Sequence[object] | None, columns: Sequence[Any]) -> Sequence[
     ]
 
 
-async def _leave(connection: Connection, cursor: aiomysql.SSCursor) -> None:
+async def _close(connection: MysqlConnection, cursor: aiomysql.SSCursor) -> None:
     await cursor.close()
     await connection.ensure_closed()
 
 
-async def _connected(
-    addresses: Sequence[str], login: Login, tls: ssl.SSLContext | None, *, insists: bool
-) -> Connection:
+async def _connect(
+    addresses: Sequence[str], login: ConnectionParameters, tls: ssl.SSLContext | None, *, insists: bool
+) -> MysqlConnection:
     """A connection to the first address that takes one."""
     *others, last = addresses
     for address in others:
         with contextlib.suppress(MySQLError):
-            return await _signed_in(address, login, tls, insists=insists)
-    return await _signed_in(last, login, tls, insists=insists)
+            return await _sign_in(address, login, tls, insists=insists)
+    return await _sign_in(last, login, tls, insists=insists)
 
 
-async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None, *, insists: bool) -> Connection:
-    connection = Connection(
-        Meter(),
+async def _sign_in(
+    address: str, login: ConnectionParameters, tls: ssl.SSLContext | None, *, insists: bool
+) -> MysqlConnection:
+    connection = MysqlConnection(
+        ReadLimit(),
         insists=insists,
         host=address,
         port=login.port,
         user=login.username or "root",
-        password=in_utf8(login.password),
+        password=utf8_as_latin1(login.password),
         db=login.database or None,
         charset="utf8mb4",
         ssl=tls,
@@ -157,7 +159,7 @@ async def _signed_in(address: str, login: Login, tls: ssl.SSLContext | None, *, 
     return connection
 
 
-def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
+def query_statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
     """What is said to the server, the query last. The two families have different names for a limit on time."""
     limit = (
         f"max_statement_time = {timeout_ms / 1000}" if "MariaDB" in version else f"max_execution_time = {timeout_ms}"
@@ -171,11 +173,11 @@ def statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
     )
 
 
-def _meaning(error: MySQLError) -> Exception:
+def _classify_error(error: MySQLError) -> Exception:
     """The server's word, or what happened on the way to it."""
     if isinstance(error.__cause__, OSError):
-        return of_system(error.__cause__)
+        return classify_os_error(error.__cause__)
     number, *words = error.args or (0,)
-    if number in CLIENT_SAYS or not words:
-        return Failed("the connection was closed without an answer")
-    return Failed(f"the server answered: {words[0]}")
+    if number in CLIENT_ERRORS or not words:
+        return TargetFailed("the connection was closed without an answer")
+    return TargetFailed(f"the server answered: {words[0]}")

@@ -5,12 +5,12 @@ from secrets import token_bytes
 from time import perf_counter, time
 from typing import Any
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.net.udp import TRIES, Line, line_to, share_of
-from actors.probes.protocols.ntp_packet import COOKIE_BYTES, Answer, answer_to, question
-from app.domain.monitoring.values import exact
-from schema.assertions import Consequence
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.net.udp import MAX_ATTEMPTS, UdpConnection, attempt_timeout_s, open_udp
+from actors.probes.protocols.ntp_packet import COOKIE_BYTES, NtpResponse, encode_request, parse_response
+from app.domain.monitoring.values import exact_number
+from schema.assertions import FailureStatus
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Ntp
@@ -18,25 +18,25 @@ from schema.targets import Ntp
 STRATA = range(1, 16)  # 16 is "not synchronised"
 
 
-async def probe(target: Ntp, asked: Asked) -> Seen:
+async def probe(target: Ntp, asked: RunningCheck) -> ProbeResult:
     """Ask up to three times; the first answer to our own question will do."""
-    async with line_to(asked, target.host, target.port) as line:
-        for _ in range(TRIES):
-            if answer := await _asked_once(line, share_of(asked)):
-                return _judged(target, answer, detailed=asked.detailed)
-    raise Failed(f"no answer to {TRIES} requests", code=NO_ANSWER)
+    async with open_udp(asked, target.host, target.port) as line:
+        for _ in range(MAX_ATTEMPTS):
+            if answer := await _query_once(line, attempt_timeout_s(asked)):
+                return _evaluate(target, answer, detailed=asked.detailed)
+    raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
 
-async def _asked_once(line: Line, wait_s: float) -> Answer | None:
+async def _query_once(line: UdpConnection, wait_s: float) -> NtpResponse | None:
     """One question; whatever is no answer to it is passed over."""
     cookie = token_bytes(COOKIE_BYTES)
     sent_s, began = time(), perf_counter()
-    line.send(question(cookie))
+    line.send(encode_request(cookie))
     try:
         async with asyncio.timeout(wait_s):
             while True:
                 data = await line.receive()
-                if answer := answer_to(cookie, data, sent_s, sent_s + perf_counter() - began):
+                if answer := parse_response(cookie, data, sent_s, sent_s + perf_counter() - began):
                     return answer
     except TimeoutError as late:
         if late.errno:  # the network's own
@@ -44,22 +44,22 @@ async def _asked_once(line: Line, wait_s: float) -> Answer | None:
         return None
 
 
-def _judged(target: Ntp, answer: Answer, *, detailed: bool) -> Seen:
-    facts = facts_of(answer)
-    if answer.refusal:
-        raise Failed(f"the server refuses us: {answer.refusal}", detail=facts)
+def _evaluate(target: Ntp, answer: NtpResponse, *, detailed: bool) -> ProbeResult:
+    facts = response_facts(answer)
+    if answer.kiss_code:
+        raise TargetFailed(f"the server refuses us: {answer.kiss_code}", detail=facts)
     if not answer.synchronised or answer.stratum not in STRATA:
-        raise Failed("the server doesn't know the time itself: not synchronised", detail=facts)
+        raise TargetFailed("the server doesn't know the time itself: not synchronised", detail=facts)
     offset_ms = facts["offset_ms"]
     if target.max_offset is not None and abs(offset_ms) > target.max_offset:
         words = f"its clock and ours differ by {abs(offset_ms):.7g} ms, more than {target.max_offset:g} ms"
-        if target.otherwise is Consequence.DOWN:
-            raise Failed(words, detail=facts)
-        return Seen(Status.DEGRADED, 0, words, facts, value=exact(offset_ms))
-    return Seen(code=ANSWERED, detail=facts if detailed else None, value=exact(offset_ms))
+        if target.otherwise is FailureStatus.DOWN:
+            raise TargetFailed(words, detail=facts)
+        return ProbeResult(Status.DEGRADED, 0, words, facts, value=exact_number(offset_ms))
+    return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(offset_ms))
 
 
-def facts_of(answer: Answer) -> dict[str, Any]:
+def response_facts(answer: NtpResponse) -> dict[str, Any]:
     """For people and programs."""
     return {
         "offset_ms": round(answer.offset_s * 1000, 3),

@@ -16,18 +16,20 @@ from icmplib import (
 )
 from icmplib.utils import unique_identifier
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.result import Failed, Seen, Unsure
-from actors.probes.net.ping_statistics import Echoes
-from app.domain.monitoring.values import exact
-from schema.assertions import Consequence
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
+from actors.probes.net.ping_statistics import PingStatistics
+from app.domain.monitoring.values import exact_number
+from schema.assertions import FailureStatus
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Ping
 
-TRIES = 3  # echo requests, spread over the timeout: one lost packet is the network's habit, not the host's failure
-ASKING_SHARE = 0.9  # of the timeout: the verdict comes before the deadline
+MAX_ATTEMPTS = (
+    3  # echo requests, spread over the timeout: one lost packet is the network's habit, not the host's failure
+)
+TIMEOUT_SHARE = 0.9  # of the timeout: the verdict comes before the deadline
 PAUSE_S = 0.1  # between two requests of a count: many devices answer only so many a second
 NOT_PERMITTED = (
     "this worker may not send ICMP: let the kernel's net.ipv4.ping_group_range include its group, "
@@ -35,45 +37,45 @@ NOT_PERMITTED = (
 )
 
 
-async def probe(target: Ping, asked: Asked) -> Seen:
+async def probe(target: Ping, asked: RunningCheck) -> ProbeResult:
     """Send echo requests, one after the other; without a count the first answer will do."""
-    address = (await asked.tools.egress.addresses(target.host))[0]
+    address = (await asked.context.egress.addresses(target.host))[0]
     try:
         with AsyncSocket(_socket_for(address)) as sock:
-            echoes = await _echoes(sock, address, target, asked)
+            echoes = await _send_echoes(sock, address, target, asked)
     except ICMPLibError as error:
-        raise _meaning(error) from error
-    return _judged(target, echoes, {"address": address, **echoes.facts()}, detailed=asked.detailed)
+        raise _classify_error(error) from error
+    return _evaluate(target, echoes, {"address": address, **echoes.facts()}, detailed=asked.detailed)
 
 
-async def _echoes(sock: AsyncSocket, address: str, target: Ping, asked: Asked) -> Echoes:
+async def _send_echoes(sock: AsyncSocket, address: str, target: Ping, asked: RunningCheck) -> PingStatistics:
     """What became of each request. One answer ends it when no count is asked for."""
-    tries = TRIES if target.count == 1 else target.count
-    share_s = asked.snapshot.timeout_ms / 1000 * ASKING_SHARE / tries
+    tries = MAX_ATTEMPTS if target.count == 1 else target.count
+    share_s = asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / tries
     pause_s = min(PAUSE_S, share_s / 4)
     name, rtts_ms = unique_identifier(), list[float | None]()
     for sequence in range(tries):
         request = ICMPRequest(address, name, sequence, payload_size=target.packet_size)
         sock.send(request)
-        reply = await _reply_to(request, sock, share_s - pause_s)
+        reply = await _await_reply(request, sock, share_s - pause_s)
         rtts_ms.append(round((reply.time - request.time) * 1000, 3) if reply else None)
         if reply and target.count == 1:
             break
         await asyncio.sleep(pause_s if sequence + 1 < tries else 0)
-    return Echoes(tuple(rtts_ms))
+    return PingStatistics(tuple(rtts_ms))
 
 
-def _judged(target: Ping, echoes: Echoes, facts: dict[str, Any], *, detailed: bool) -> Seen:
+def _evaluate(target: Ping, echoes: PingStatistics, facts: dict[str, Any], *, detailed: bool) -> ProbeResult:
     if not echoes.answered_ms:
-        raise Failed(f"no answer to {len(echoes.rtts_ms)} echo requests", code=NO_ANSWER)
-    if trouble := echoes.trouble(target.max_loss, target.max_jitter):
-        if target.otherwise is Consequence.DOWN:
-            raise Failed(trouble, detail=facts)
-        return Seen(Status.DEGRADED, 0, trouble, facts, value=exact(echoes.average_ms))
-    return Seen(code=ANSWERED, detail=facts if detailed else None, value=exact(echoes.average_ms))
+        raise TargetFailed(f"no answer to {len(echoes.rtts_ms)} echo requests", code=NO_ANSWER)
+    if trouble := echoes.exceeded_limit(target.max_loss, target.max_jitter):
+        if target.otherwise is FailureStatus.DOWN:
+            raise TargetFailed(trouble, detail=facts)
+        return ProbeResult(Status.DEGRADED, 0, trouble, facts, value=exact_number(echoes.average_ms))
+    return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(echoes.average_ms))
 
 
-async def _reply_to(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:
+async def _await_reply(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:
     """The answer, or None after `wait_s`. Raises icmplib's error for an answer that says no."""
     try:
         reply = await sock.receive(request, wait_s)
@@ -91,13 +93,13 @@ def _socket_for(address: str) -> ICMPv4Socket | ICMPv6Socket:
             return kind(privileged=privileged)
         except SocketPermissionError:
             continue
-    raise Unsure(NOT_PERMITTED)
+    raise CheckInconclusive(NOT_PERMITTED)
 
 
-def _meaning(error: ICMPLibError) -> Failed | Unsure:
+def _classify_error(error: ICMPLibError) -> TargetFailed | CheckInconclusive:
     """The library keeps the system's error only as what it was raised in."""
     if isinstance(error.__context__, OSError):
-        return of_system(error.__context__)
+        return classify_os_error(error.__context__)
     if isinstance(error, DestinationUnreachable):
-        return Failed(f"unreachable: {str(error).lower()}")
-    return Failed(str(error).lower())
+        return TargetFailed(f"unreachable: {str(error).lower()}")
+    return TargetFailed(str(error).lower())

@@ -12,21 +12,21 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pgproto.pgproto import BufferError as BrokenBuffer
 
-from actors.probes.kit.closing import say_goodbye
-from actors.probes.kit.context import Asked
-from actors.probes.kit.query_columns import value_of
-from actors.probes.kit.read_limit import Meter, MeteredLoop
-from actors.probes.kit.result import UNREADABLE, Failed, Seen
-from actors.probes.kit.values import shown
-from actors.probes.net.tls import context_by
-from actors.probes.protocols.postgres_messages import NOT_POSTGRES, Messages
-from app.domain.connections.databases import postgres_login, postgres_mode, postgres_settings
-from app.domain.connections.uris import Login
+from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.query_columns import column_value
+from actors.probes.kit.read_limit import ReadLimit, ReadLimitedLoop
+from actors.probes.kit.result import PARSE_ERRORS, ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail
+from actors.probes.net.tls import named_tls_context
+from actors.probes.protocols.postgres_messages import NOT_POSTGRES, MessageValidator
+from app.domain.connections.databases import postgres_parameters, postgres_settings, postgres_ssl_mode
+from app.domain.connections.uris import ConnectionParameters
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Postgres, SslMode
 
 NO_TLS = "rejected SSL upgrade"  # how the library puts it
-NO_GOODBYE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+CLOSE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
@@ -44,31 +44,31 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the library has 
             raise
 
 
-async def probe(target: Postgres, asked: Asked) -> Seen:
+async def probe(target: Postgres, asked: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
-    login = postgres_login(target)
-    tls = _encryption(target, login, postgres_mode(target, login))
-    addresses = list(await asked.tools.egress.addresses(login.host))
+    login = postgres_parameters(target)
+    tls = _tls_option(target, login, postgres_ssl_mode(target, login))
+    addresses = list(await asked.context.egress.addresses(login.host))
     try:
-        with Meter() as meter:
-            row, version = await _answer(target, login, addresses, meter, timeout_ms=asked.snapshot.timeout_ms, tls=tls)
+        with ReadLimit() as meter:
+            row, version = await _query(target, login, addresses, meter, timeout_ms=asked.snapshot.timeout_ms, tls=tls)
     except asyncpg.PostgresConnectionError as error:
-        raise Failed("the connection was closed without an answer") from error
+        raise TargetFailed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
-        raise Failed(f"the server answered: {error}") from error
+        raise TargetFailed(f"the server answered: {error}") from error
     except OSError as error:  # among them a certificate's fault, which is a ValueError too
         if NO_TLS in str(error):
-            raise Failed("the server speaks no TLS") from error
+            raise TargetFailed("the server speaks no TLS") from error
         raise
-    except (asyncpg.InterfaceError, asyncpg.InternalClientError, BrokenBuffer, *UNREADABLE) as error:
-        raise Failed(NOT_POSTGRES) from error
-    value = value_of(tuple(row) if row else None, list(row.keys()) if row else [], target.column, target.query)
-    detail = {"value": shown(value), "server_version": version} if asked.detailed else None
-    return Seen(code=ANSWERED, detail=detail, value=value)
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, BrokenBuffer, *PARSE_ERRORS) as error:
+        raise TargetFailed(NOT_POSTGRES) from error
+    value = column_value(tuple(row) if row else None, list(row.keys()) if row else [], target.column, target.query)
+    detail = {"value": to_detail(value), "server_version": version} if asked.detailed else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=value)
 
 
-async def _answer(
-    target: Postgres, login: Login, addresses: list[str], meter: Meter, *, timeout_ms: int, tls: Tls
+async def _query(
+    target: Postgres, login: ConnectionParameters, addresses: list[str], meter: ReadLimit, *, timeout_ms: int, tls: Tls
 ) -> tuple[asyncpg.Record | None, str]:
     """The first row, and the server's version."""
     connection = await asyncpg.connect(
@@ -79,7 +79,7 @@ async def _answer(
         database=login.database or login.username or "postgres",
         ssl=tls,
         timeout=None,  # the check has its own
-        loop=MeteredLoop(meter, Messages),
+        loop=ReadLimitedLoop(meter, MessageValidator),
         connection_class=_Connection,
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper", **postgres_settings(login)},
@@ -90,13 +90,13 @@ async def _answer(
         await connection.execute(f"SET LOCAL statement_timeout = {timeout_ms}")
         row = await connection.fetchrow(target.query)
         version = str(connection.get_settings().server_version)
-        await say_goodbye(_leave(connection, transaction), *NO_GOODBYE)
+        await close_gracefully(_close(connection, transaction), *CLOSE_ERRORS)
     finally:
         connection.terminate()
     return row, version
 
 
-async def _leave(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
+async def _close(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
     """A read-only transaction keeps what some functions write, large objects and notices; an end without word ends it
     too.
     """
@@ -104,10 +104,10 @@ async def _leave(connection: asyncpg.Connection, transaction: asyncpg.transactio
     await connection.close()
 
 
-def _encryption(target: Postgres, login: Login, mode: SslMode) -> Tls:
+def _tls_option(target: Postgres, login: ConnectionParameters, mode: SslMode) -> Tls:
     """A context insists on TLS; `prefer` is the library's own word."""
     if mode is SslMode.DISABLE:
         return False
     if mode is SslMode.PREFER:
         return "prefer"
-    return context_by(target, login.host, verify=mode in VERIFYING, check_name=mode is SslMode.VERIFY_FULL)
+    return named_tls_context(target, login.host, verify=mode in VERIFYING, check_hostname=mode is SslMode.VERIFY_FULL)

@@ -2,12 +2,12 @@
 
 from redis.exceptions import RedisError
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen, Unsure
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from app import clock_watch, interruptions, queue
-from app.db import TROUBLE
+from app.db import TRANSIENT_ERRORS
 from app.domain.monitoring import push_deadlines
-from app.domain.monitoring.push_deadlines import Finding, Reports, Terms
+from app.domain.monitoring.push_deadlines import PushSchedule, PushStatus, ReceivedReports
 from app.errors import Unavailable
 from app.store.transactions import results
 from schema.heartbeat_texts import PUSHED, REPORTED, STARTED
@@ -17,50 +17,52 @@ from schema.status import Status
 from schema.targets import Push
 
 
-async def probe(target: Push, asked: Asked) -> Seen:
+async def probe(target: Push, asked: RunningCheck) -> ProbeResult:
     """Weigh what has come in up to the slot."""
     snapshot, at_ms = asked.snapshot, asked.slot.at_ms
-    terms = terms_of(target, snapshot)
-    known = await reports_of(snapshot, push_deadlines.oldest_ms(terms, at_ms))
-    found = push_deadlines.find(known, terms, at_ms)
+    terms = push_schedule(target, snapshot)
+    known = await load_reports(snapshot, push_deadlines.oldest_relevant_ms(terms, at_ms))
+    found = push_deadlines.evaluate(known, terms, at_ms)
     if found.status is Status.DOWN:
-        raise Failed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
-    return _seen(found)
+        raise TargetFailed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
+    return _result_from(found)
 
 
-def _seen(found: Finding) -> Seen:
+def _result_from(found: PushStatus) -> ProbeResult:
     code = REPORTED if found.status is Status.UP else 0
-    return Seen(found.status, code, found.reason, look_ms=found.look_ms)
+    return ProbeResult(found.status, code, found.reason, recheck_ms=found.recheck_ms)
 
 
-def terms_of(target: Push, snapshot: Snapshot) -> Terms:
+def push_schedule(target: Push, snapshot: Snapshot) -> PushSchedule:
     """When this monitor's reports are expected."""
     grace_ms = None if target.grace is None else target.grace * 1000
-    return Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
+    return PushSchedule(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
 
 
-async def reports_of(snapshot: Snapshot, wanted_ms: int) -> Reports:
+async def load_reports(snapshot: Snapshot, wanted_ms: int) -> ReceivedReports:
     """What has come in.
 
     wanted_ms    a report this new is believed from Redis; in every other case the record is read too, for Redis may
                  have been emptied, and an outage needs a better witness
     raises       Unsure when the record can't be read
     """
-    report_ms, started_ms, away = await _remembered(snapshot.series)
+    report_ms, started_ms, away = await _newest_in_redis(snapshot.series)
     if not report_ms or abs(report_ms) < wanted_ms:
         try:
-            report_ms = max(report_ms, await _stored(snapshot.series, wanted_ms, PUSHED), key=abs)
-            started_ms = max(started_ms, abs(await _stored(snapshot.series, wanted_ms, STARTED)))
-        except (Unavailable, *TROUBLE) as error:
-            raise Unsure("our own database does not answer") from error
-    return Reports(report_ms, started_ms, snapshot.created_ms, away)
+            report_ms = max(report_ms, await _newest_stored(snapshot.series, wanted_ms, PUSHED), key=abs)
+            started_ms = max(started_ms, abs(await _newest_stored(snapshot.series, wanted_ms, STARTED)))
+        except (Unavailable, *TRANSIENT_ERRORS) as error:
+            raise CheckInconclusive("our own database does not answer") from error
+    return ReceivedReports(report_ms, started_ms, snapshot.created_ms, away)
 
 
-async def _stored(series: int, since_ms: int, code: int) -> int:
-    return await results.newest_push(series, since_ms, code, until_ms=clock_watch.now_ms() + clock_watch.AHEAD_MS)
+async def _newest_stored(series: int, since_ms: int, code: int) -> int:
+    return await results.newest_push_ms(
+        series, since_ms, code, until_ms=clock_watch.now_ms() + clock_watch.FUTURE_TOLERANCE_MS
+    )
 
 
-async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+async def _newest_in_redis(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
     """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none.
 
     With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
@@ -74,11 +76,11 @@ async def _remembered(series: int) -> tuple[int, int, tuple[tuple[int, int], ...
             report, started, noticed = await pipe.execute()
     except (RedisError, OSError):
         return 0, 0, own
-    others = tuple((one.from_ms, one.to_ms) for one in interruptions.of_day(noticed))
-    return _by_now(report), _by_now(started), tuple(one for one in (*own, *others) if one[1] > one[0])
+    others = tuple((one.from_ms, one.to_ms) for one in interruptions.parse_last_day(noticed))
+    return _clamp_to_now(report), _clamp_to_now(started), tuple(one for one in (*own, *others) if one[1] > one[0])
 
 
-def _by_now(kept: bytes | None) -> int:
+def _clamp_to_now(kept: bytes | None) -> int:
     """What a clock that was ahead has noted came in by now."""
     at_ms, now_ms = int(kept or 0), clock_watch.now_ms()
-    return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_ahead(abs(at_ms), now_ms) else at_ms
+    return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_in_future(abs(at_ms), now_ms) else at_ms

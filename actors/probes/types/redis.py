@@ -2,45 +2,47 @@
 
 import asyncio
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.kit.values import shown, untyped
-from actors.probes.net.tls import context_from, days_left
-from actors.probes.protocols.redis_resp import Replies, Reply, Said, command
-from app.domain.connections.databases import redis_encryption, redis_login
-from app.domain.connections.uris import Login
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail, to_untyped
+from actors.probes.net.tls import database_tls_context, peer_certificate_days
+from actors.probes.protocols.redis_resp import RedisErrorReply, Reply, ReplyReader, encode_command
+from app.domain.connections.databases import redis_encryption, redis_parameters
+from app.domain.connections.uris import ConnectionParameters
 from app.domain.monitoring.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Redis
 
 
-async def probe(target: Redis, asked: Asked) -> Seen:
+async def probe(target: Redis, asked: RunningCheck) -> ProbeResult:
     """Connect, sign in, choose the database, ask."""
-    login = redis_login(target)
-    tls = context_from(target, login.host, redis_encryption(target, login))
-    reader, writer = await asked.tools.egress.open_connection(login.host, login.port, ssl=tls)
+    login = redis_parameters(target)
+    tls = database_tls_context(target, login.host, redis_encryption(target, login))
+    reader, writer = await asked.context.egress.open_connection(login.host, login.port, ssl=tls)
     try:
-        reply, days = await _answer(target, login, reader, writer), days_left(writer)
+        reply, days = await _run_command(target, login, reader, writer), peer_certificate_days(writer)
     finally:
         writer.transport.abort()
-    value = first(reply)
-    detail = {"command": target.command, "value": shown(value)} if asked.detailed else None
-    return Seen(code=ANSWERED, detail=detail, value=value, certificate_days=days)
+    value = reply_value(reply)
+    detail = {"command": target.command, "value": to_detail(value)} if asked.detailed else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
-async def _answer(target: Redis, login: Login, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Reply:
+async def _run_command(
+    target: Redis, login: ConnectionParameters, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> Reply:
     """The command's reply; the first step that is refused is the reason."""
-    replies = Replies(reader)
+    replies = ReplyReader(reader)
     for what, words in _steps(target, login):
-        writer.write(command(*words))
+        writer.write(encode_command(*words))
         try:
-            reply = await replies.one()
-        except Said as said:
-            raise Failed(f"{what}: {said}") from said
+            reply = await replies.read()
+        except RedisErrorReply as said:
+            raise TargetFailed(f"{what}: {said}") from said
     return reply
 
 
-def _steps(target: Redis, login: Login) -> list[tuple[str, list[str]]]:
+def _steps(target: Redis, login: ConnectionParameters) -> list[tuple[str, list[str]]]:
     steps = [("the server refused the command", target.command.split())]
     if login.database not in {"", "0"}:
         steps.insert(0, ("the server refused the database", ["SELECT", login.database]))
@@ -50,10 +52,10 @@ def _steps(target: Redis, login: Login) -> list[tuple[str, list[str]]]:
     return steps
 
 
-def first(reply: Reply) -> Scalar:
+def reply_value(reply: Reply) -> Scalar:
     """What an assertion compares: the reply, or of a list its first element; an empty list has none."""
     while isinstance(reply, list):
         if not reply:
             return ABSENT
         reply = reply[0]
-    return untyped(reply)
+    return to_untyped(reply)

@@ -11,24 +11,24 @@ from ssl import TLSVersion
 import msgspec
 from msgspec import Struct
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.query_columns import value_of
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.kit.values import shown
-from actors.probes.net.tls import context_by, days_of
-from actors.probes.protocols.tds_session import Session
-from actors.probes.protocols.tds_wire import Wire
-from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
-from app.domain.connections.uris import Login
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.query_columns import column_value
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.kit.values import to_detail
+from actors.probes.net.tls import certificate_days_left, named_tls_context
+from actors.probes.protocols.tds_session import SqlServerSession
+from actors.probes.protocols.tds_wire import TdsWire
+from app.domain.connections.ado import sqlserver_encryption, sqlserver_parameters
+from app.domain.connections.uris import ConnectionParameters
 from app.domain.monitoring.values import Scalar
-from app.security.network.tls_client import Named
+from app.security.network.tls_client import HostContext
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Sqlserver
 
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")  # where a server may send us
 
 
-class Answer(Struct, frozen=True):
+class SqlServerResult(Struct, frozen=True):
     """What the server said. `certificate` is its own, in DER."""
 
     value: Scalar
@@ -36,43 +36,45 @@ class Answer(Struct, frozen=True):
     certificate: bytes | None
 
 
-async def probe(target: Sqlserver, asked: Asked) -> Seen:
+async def probe(target: Sqlserver, asked: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
-    login = sqlserver_login(target)
+    login = sqlserver_parameters(target)
     try:
-        answer = await _answer(target, login, asked)
+        answer = await _query(target, login, asked)
     except EOFError as error:
-        raise Failed("the connection was closed without an answer") from error
-    detail = {"value": shown(answer.value), "server_version": answer.version} if asked.detailed else None
-    days = days_of(answer.certificate) if answer.certificate else None
-    return Seen(code=ANSWERED, detail=detail, value=answer.value, certificate_days=days)
+        raise TargetFailed("the connection was closed without an answer") from error
+    detail = {"value": to_detail(answer.value), "server_version": answer.version} if asked.detailed else None
+    days = certificate_days_left(answer.certificate) if answer.certificate else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=answer.value, certificate_days=days)
 
 
-async def _answer(target: Sqlserver, login: Login, asked: Asked, *, sent_on: bool = False) -> Answer:
+async def _query(
+    target: Sqlserver, login: ConnectionParameters, asked: RunningCheck, *, sent_on: bool = False
+) -> SqlServerResult:
     """The answer of the server, or of the one that it sends us to."""
-    tls = _context(target, login)
-    reader, writer = await asked.tools.egress.open_connection(login.host, login.port)
+    tls = _tls_context(target, login)
+    reader, writer = await asked.context.egress.open_connection(login.host, login.port)
     try:
-        wire = Wire(reader, writer)
-        await wire.begin(tls)
-        session = Session(wire, login)
+        wire = TdsWire(reader, writer)
+        await wire.negotiate(tls)
+        session = SqlServerSession(wire, login)
         elsewhere = await session.sign_in()
         if elsewhere is None:
             await session.prepare(asked.snapshot.timeout_ms)
-            row, names = await session.first(target.query)
-            value = value_of(row, names, target.column, target.query)
-            return Answer(value, session.version, wire.certificate())
+            row, names = await session.first_row(target.query)
+            value = column_value(row, names, target.column, target.query)
+            return SqlServerResult(value, session.version, wire.certificate())
     finally:
         writer.transport.abort()
     host, port = elsewhere
     if sent_on or not HOST.fullmatch(host) or not port:
-        raise Failed("the server sends us on to no place that can be asked")
-    return await _answer(target, msgspec.structs.replace(login, host=host, port=port), asked, sent_on=True)
+        raise TargetFailed("the server sends us on to no place that can be asked")
+    return await _query(target, msgspec.structs.replace(login, host=host, port=port), asked, sent_on=True)
 
 
-def _context(target: Sqlserver, login: Login) -> Named | None:
+def _tls_context(target: Sqlserver, login: ConnectionParameters) -> HostContext | None:
     """TLS that starts inside packets ends with version 1.2."""
     wanted = sqlserver_encryption(target, login)
-    if not wanted.wanted:
+    if not wanted.tls:
         return None
-    return context_by(target, login.host, verify=wanted.verifies, newest=TLSVersion.TLSv1_2)
+    return named_tls_context(target, login.host, verify=wanted.verify_certificate, max_version=TLSVersion.TLSv1_2)

@@ -7,10 +7,10 @@ from typing import Any
 import asyncssh
 from asyncssh.saslprep import SASLPrepError
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import UNREADABLE, Failed, Seen, Unsure
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import PARSE_ERRORS, CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.protocols import ssh_host_keys
-from actors.probes.protocols.ssh_banner import banner_of
+from actors.probes.protocols.ssh_banner import read_banner
 from app.domain.monitoring.values import Untyped
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Ssh
@@ -18,10 +18,10 @@ from schema.targets import Ssh
 warnings.filterwarnings("ignore", message="Diffie-Hellman over finite fields")  # old servers have nothing else
 asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
 KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses the prime, of any size
-NOBODY = "watchkeeper"  # never sent: without a login we leave once the key was seen
+PLACEHOLDER_USER = "watchkeeper"  # never sent: without a login we leave once the key was seen
 
 
-class Witness(asyncssh.SSHClient):
+class HostKeyObserver(asyncssh.SSHClient):
     """Remembers what the server showed.
 
     expected    the fingerprint that its key must have; empty: any
@@ -41,9 +41,9 @@ class Witness(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's call
         """Go on only with the right key. Anybody can show it, for it is public; what comes next proves who has it."""
         self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
-        if self.is_right and not self._enters:
+        if self.key_matches and not self._enters:
             self._leave_once_proven(key)
-        return self.is_right
+        return self.key_matches
 
     def _leave_once_proven(self, key: asyncssh.SSHKey) -> None:
         """The library asks the key whether the server signed with it; what it would do then is to log in."""
@@ -56,14 +56,14 @@ class Witness(asyncssh.SSHClient):
         key.verify = verified  # type: ignore[assignment,method-assign]  # this key was made for this connection
 
     @property
-    def is_right(self) -> bool:
+    def key_matches(self) -> bool:
         """Whether a key was shown, and the expected one."""
         return bool(self.fingerprint) and self._expected in {"", self.fingerprint}
 
     @property
-    def offered(self) -> list[str]:
+    def offered_algorithms(self) -> list[str]:
         """The algorithms of host keys that the server knows, as it named them."""
-        return ssh_host_keys.offered_in(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
+        return ssh_host_keys.parse_offered(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
 
     @property
     def banner(self) -> str:
@@ -71,68 +71,68 @@ class Witness(asyncssh.SSHClient):
         return str(self.connection.get_extra_info("server_version", "")) if self.connection else ""
 
 
-async def probe(target: Ssh, asked: Asked) -> Seen:
+async def probe(target: Ssh, asked: RunningCheck) -> ProbeResult:
     """Read the banner; with a fingerprint shake hands too, with a user log in."""
     if not target.fingerprint and not target.username:
-        return await _greeted(target, asked)
-    met = [_witness(target)]
-    await _met(target, asked, met[0], ssh_host_keys.in_order(target.fingerprint))
-    if not met[0].is_right:
-        await _meet_others(target, asked, met)
-    if not met[-1].is_right:
-        raise Failed(_none_fits(target, met), detail=_facts(met[0]))
-    ssh_host_keys.remember(target.fingerprint, met[-1].algorithm)
-    return Seen(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
+        return await _check_banner(target, asked)
+    met = [_new_observer(target)]
+    await _observe(target, asked, met[0], ssh_host_keys.ordered_algorithms(target.fingerprint))
+    if not met[0].key_matches:
+        await _try_other_keys(target, asked, met)
+    if not met[-1].key_matches:
+        raise TargetFailed(_mismatch_text(target, met), detail=_facts(met[0]))
+    ssh_host_keys.remember_kind(target.fingerprint, met[-1].algorithm)
+    return ProbeResult(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
 
 
-def _witness(target: Ssh) -> Witness:
-    return Witness(target.fingerprint, enters=bool(target.username))
+def _new_observer(target: Ssh) -> HostKeyObserver:
+    return HostKeyObserver(target.fingerprint, enters=bool(target.username))
 
 
-async def _meet_others(target: Ssh, asked: Asked, met: list[Witness]) -> None:
+async def _try_other_keys(target: Ssh, asked: RunningCheck, met: list[HostKeyObserver]) -> None:
     """Ask for the server's other keys, each by its kind, until one fits. Raises Failed for what comes after that."""
-    for kind in ssh_host_keys.others(met[0].algorithm, met[0].offered):
-        met.append(_witness(target))
+    for kind in ssh_host_keys.other_kinds(met[0].algorithm, met[0].offered_algorithms):
+        met.append(_new_observer(target))
         try:
-            await _met(target, asked, met[-1], ssh_host_keys.ALGORITHMS[kind])
-        except (Failed, OSError):
-            if not met[-1].is_right:
+            await _observe(target, asked, met[-1], ssh_host_keys.ALGORITHMS[kind])
+        except (TargetFailed, OSError):
+            if not met[-1].key_matches:
                 return  # it lets nobody in so often; what was seen stands
             raise
-        if met[-1].is_right:
+        if met[-1].key_matches:
             return
 
 
-async def _met(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
+async def _observe(target: Ssh, asked: RunningCheck, witness: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
     """Have the witness see what a server shows that is asked for a key of one of these kinds. Raises Failed."""
     try:
-        await _meet(target, asked, witness, algorithms)
+        await _handshake(target, asked, witness, algorithms)
     except asyncssh.HostKeyNotVerifiable as error:
         if not witness.fingerprint:
-            raise Failed("the server's host key can't be read", detail=_facts(witness)) from error
+            raise TargetFailed("the server's host key can't be read", detail=_facts(witness)) from error
         # else this is how we leave another key than the right one; who wants to know asks whether it is
     except asyncssh.KeyExchangeFailed as error:
         if not witness.is_proven:  # else this is how we leave before the login
-            raise _unproven(witness, error, target) from error
+            raise _unproven_error(witness, error, target) from error
     except (asyncssh.Error, asyncio.IncompleteReadError) as error:
-        raise _meaning(error, target) from error
+        raise _classify_error(error, target) from error
     finally:
         if witness.connection:
             witness.connection.abort()
 
 
-async def _greeted(target: Ssh, asked: Asked) -> Seen:
-    reader, writer = await asked.tools.egress.open_connection(target.host, target.port)
+async def _check_banner(target: Ssh, asked: RunningCheck) -> ProbeResult:
+    reader, writer = await asked.context.egress.open_connection(target.host, target.port)
     try:
-        banner = await banner_of(reader)
+        banner = await read_banner(reader)
     finally:
         writer.transport.abort()
-    return Seen(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if asked.detailed else None)
+    return ProbeResult(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if asked.detailed else None)
 
 
-async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[str, ...]) -> None:
+async def _handshake(target: Ssh, asked: RunningCheck, witness: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
     """Shake hands, and log in where a user is named. Raises Failed for what the library can't read."""
-    keys, sock = _keys(target), await asked.tools.egress.socket_to(target.host, target.port)
+    keys, sock = _keys(target), await asked.context.egress.socket_to(target.host, target.port)
     try:
         await asyncssh.connect(
             target.host,
@@ -145,7 +145,7 @@ async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[s
             server_host_key_algs=algorithms,
             agent_path=None,
             client_keys=keys or None,
-            username=target.username or NOBODY,
+            username=target.username or PLACEHOLDER_USER,
             password=target.password or None,
             gss_host=None,
             connect_timeout=None,  # one deadline holds for all of a check
@@ -154,47 +154,49 @@ async def _meet(target: Ssh, asked: Asked, witness: Witness, algorithms: tuple[s
     except SASLPrepError:  # of the name that we log in with
         raise
     except UnicodeDecodeError as error:  # the standard has both in ASCII
-        raise Failed("the server's greeting, or a name it gives, is not ASCII") from error
-    except UNREADABLE as error:
-        raise Failed(f"a message of the server's can't be read ({type(error).__name__})") from error
+        raise TargetFailed("the server's greeting, or a name it gives, is not ASCII") from error
+    except PARSE_ERRORS as error:
+        raise TargetFailed(f"a message of the server's can't be read ({type(error).__name__})") from error
 
 
 def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
     try:
         return [asyncssh.import_private_key(target.private_key)] if target.private_key else []
     except asyncssh.KeyImportError as error:
-        raise Unsure("the private key can't be read: it must be OpenSSH or PEM, without a passphrase") from error
+        raise CheckInconclusive(
+            "the private key can't be read: it must be OpenSSH or PEM, without a passphrase"
+        ) from error
 
 
-def _unproven(witness: Witness, error: Exception, target: Ssh) -> Failed:
+def _unproven_error(witness: HostKeyObserver, error: Exception, target: Ssh) -> TargetFailed:
     if witness.fingerprint:
-        return Failed(
+        return TargetFailed(
             "the server shows a host key that it does not have: somebody is in between", detail=_facts(witness)
         )
-    return _meaning(error, target)
+    return _classify_error(error, target)
 
 
-def _facts(witness: Witness) -> dict[str, Any]:
+def _facts(witness: HostKeyObserver) -> dict[str, Any]:
     return {"banner": witness.banner, "fingerprint": witness.fingerprint, "algorithm": witness.algorithm}
 
 
-def _none_fits(target: Ssh, met: list[Witness]) -> str:
+def _mismatch_text(target: Ssh, met: list[HostKeyObserver]) -> str:
     keys = list(dict.fromkeys(one.fingerprint for one in met if one.fingerprint))
     found = f"host key is {keys[0]}" if len(keys) == 1 else f"host keys are {', '.join(keys)}"
     return f"the {found}, expected {target.fingerprint}"
 
 
-def _meaning(error: Exception, target: Ssh) -> Failed:
+def _classify_error(error: Exception, target: Ssh) -> TargetFailed:
     """What the library's error says of the server, in our words."""
     match error:
         case asyncssh.PermissionDenied():
-            return Failed(f"the login of {target.username[:80]} was refused")
+            return TargetFailed(f"the login of {target.username[:80]} was refused")
         case asyncssh.ConnectionLost():
-            return Failed("the connection was closed during the handshake")
+            return TargetFailed("the connection was closed during the handshake")
         case asyncssh.KeyExchangeFailed():
-            return Failed("no cipher, key exchange or host key in common")
+            return TargetFailed("no cipher, key exchange or host key in common")
         case asyncssh.ProtocolNotSupported():
-            return Failed("the server doesn't speak SSH 2.0")
+            return TargetFailed("the server doesn't speak SSH 2.0")
         case asyncssh.Error(reason=reason):
-            return Failed(f"the handshake failed: {reason[:200].lower()}")
-    return Failed(f"the handshake failed ({type(error).__name__})")
+            return TargetFailed(f"the handshake failed: {reason[:200].lower()}")
+    return TargetFailed(f"the handshake failed ({type(error).__name__})")

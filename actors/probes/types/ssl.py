@@ -6,35 +6,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actors.probes.kit import expiring
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.net.certificate_details import Leaf, leaf_of
-from actors.probes.net.tls import context_of
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.net.certificate_details import LeafCertificate, parse_leaf
+from actors.probes.net.tls import target_tls_context
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Ssl
 
 
-async def probe(target: Ssl, asked: Asked) -> Seen:
+async def probe(target: Ssl, asked: RunningCheck) -> ProbeResult:
     """Shake hands whatever is shown, then judge what was shown; the chain has a handshake of its own."""
-    leaf, facts = await _shown(target, asked)
-    objection = await _objection_to_chain(target, asked) if target.check_chain else ""
+    leaf, facts = await _fetch_leaf(target, asked)
+    objection = await _chain_error(target, asked) if target.check_chain else ""
     if target.check_chain:
         facts["chain_valid"] = not objection
-    days = expiring.certificate(leaf.short).days_left(datetime.now(UTC))
+    days = expiring.record_certificate(leaf.certificate).days_left(datetime.now(UTC))
     facts["days_until_expiration"] = days
-    if reason := _fault(leaf, target, days) or objection:
-        raise Failed(reason, detail=facts)
-    status, message = _standing(leaf, target, days)
+    if reason := _certificate_error(leaf, target, days) or objection:
+        raise TargetFailed(reason, detail=facts)
+    status, message = _passing_status(leaf, target, days)
     detail = facts if asked.detailed or status is not Status.UP else None
-    return Seen(status, ANSWERED, message, detail, days, days)
+    return ProbeResult(status, ANSWERED, message, detail, days, days)
 
 
-async def _shown(target: Ssl, asked: Asked) -> tuple[Leaf, dict[str, Any]]:
-    writer = await _handshake(target, asked, context_of(target, asked.tools, verify=False))
+async def _fetch_leaf(target: Ssl, asked: RunningCheck) -> tuple[LeafCertificate, dict[str, Any]]:
+    writer = await _handshake(target, asked, target_tls_context(target, asked.context, verify=False))
     try:
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        leaf = leaf_of(tls.getpeercert(binary_form=True) or b"")
+        leaf = parse_leaf(tls.getpeercert(binary_form=True) or b"")
         cipher = tls.cipher()
         facts = {
             "hostname": target.host,
@@ -44,36 +44,36 @@ async def _shown(target: Ssl, asked: Asked) -> tuple[Leaf, dict[str, Any]]:
             "protocol": tls.version(),
         }
     except ValueError as error:
-        raise Failed("the certificate can't be read") from error
+        raise TargetFailed("the certificate can't be read") from error
     finally:
         writer.transport.abort()
     return leaf, facts
 
 
-async def _objection_to_chain(target: Ssl, asked: Asked) -> str:
+async def _chain_error(target: Ssl, asked: RunningCheck) -> str:
     """Why nobody we trust stands for the certificate; empty when somebody does."""
     try:
-        writer = await _handshake(target, asked, context_of(target, asked.tools, check_name=False))
+        writer = await _handshake(target, asked, target_tls_context(target, asked.context, check_hostname=False))
     except ssl.SSLCertVerificationError as error:
         return f"chain not valid: {error.verify_message}"
     writer.transport.abort()
     return ""
 
 
-async def _handshake(target: Ssl, asked: Asked, context: ssl.SSLContext) -> StreamWriter:
-    _, writer = await asked.tools.egress.open_connection(
+async def _handshake(target: Ssl, asked: RunningCheck, context: ssl.SSLContext) -> StreamWriter:
+    _, writer = await asked.context.egress.open_connection(
         target.host, target.port, ssl=context, server_hostname=target.server_name
     )
     return writer
 
 
-def _fault(leaf: Leaf, target: Ssl, days: int) -> str:
+def _certificate_error(leaf: LeafCertificate, target: Ssl, days: int) -> str:
     """What makes a certificate a failure; empty when nothing does."""
     now, name = datetime.now(UTC), target.server_name or target.host
     if now < leaf.not_before:
         return f"the certificate is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC"
-    if now >= leaf.short.not_after:
-        return f"the certificate ended on {leaf.short.not_after:%Y-%m-%d %H:%M} UTC"
+    if now >= leaf.certificate.not_after:
+        return f"the certificate ended on {leaf.certificate.not_after:%Y-%m-%d %H:%M} UTC"
     if target.verify_hostname and not leaf.covers(name):
         return f"the certificate is not for {name}"
     if days <= target.critical_days:
@@ -81,7 +81,7 @@ def _fault(leaf: Leaf, target: Ssl, days: int) -> str:
     return ""
 
 
-def _standing(leaf: Leaf, target: Ssl, days: int) -> tuple[Status, str]:
+def _passing_status(leaf: LeafCertificate, target: Ssl, days: int) -> tuple[Status, str]:
     """What a certificate that holds is, and the words where the usual ones don't do."""
     if days <= target.warning_days:
         return Status.DEGRADED, f"the certificate ends in {days} days"

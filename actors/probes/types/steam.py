@@ -9,90 +9,92 @@ from a2s.byteio import ByteReader
 from a2s.exceptions import BrokenMessageError, BufferExhaustedError
 from a2s.info import GoldSrcInfo, InfoProtocol, SourceInfo
 
-from actors.probes.kit.context import Asked
-from actors.probes.kit.result import Failed, Seen
-from actors.probes.net.udp import TRIES, Line, line_to, share_of
+from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.result import ProbeResult, TargetFailed
+from actors.probes.net.udp import MAX_ATTEMPTS, UdpConnection, attempt_timeout_s, open_udp
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.targets import Steam
 
-ALONE = b"\xff\xff\xff\xff"  # a reply in one packet, as every reply of this kind is
+SINGLE_PACKET = b"\xff\xff\xff\xff"  # a reply in one packet, as every reply of this kind is
 CHALLENGE = 0x41
-CHALLENGES = 4  # answered within one try; some servers send two
-SHOWN = 200  # characters of a name
-PACKET_BYTES = 8_192  # a reply has at most 1,400; the library reads names byte by byte
+MAX_CHALLENGES = 4  # answered within one try; some servers send two
+SHOWN_CHARS = 200  # characters of a name
+MAX_PACKET_BYTES = 8_192  # a reply has at most 1,400; the library reads names byte by byte
 
 Info: TypeAlias = SourceInfo[str] | GoldSrcInfo[str]
 
 
-async def probe(target: Steam, asked: Asked) -> Seen:
+async def probe(target: Steam, asked: RunningCheck) -> ProbeResult:
     """Ask up to three times; the first answer that can be read will do."""
-    async with line_to(asked, target.host, target.port) as line:
-        for _ in range(TRIES):
+    async with open_udp(asked, target.host, target.port) as line:
+        for _ in range(MAX_ATTEMPTS):
             try:
-                async with asyncio.timeout(share_of(asked)):
-                    info = await _info(line)
+                async with asyncio.timeout(attempt_timeout_s(asked)):
+                    info = await _query_info(line)
             except TimeoutError as late:
                 if late.errno:  # the network's own
                     raise
                 continue
-            return _judged(target, info, detailed=asked.detailed)
-    raise Failed(f"no answer to {TRIES} requests", code=NO_ANSWER)
+            return _evaluate(target, info, detailed=asked.detailed)
+    raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
 
-async def _info(line: Line) -> Info:
+async def _query_info(line: UdpConnection) -> Info:
     """One question, and the challenge that a server may put before its answer. What is neither is passed over."""
-    line.send(question(0))
+    line.send(encode_request(0))
     challenges = 0
     while True:
-        kind, reader = _opened(await line.receive())
-        if kind == CHALLENGE and challenges < CHALLENGES:
+        kind, reader = _parse_head(await line.receive())
+        if kind == CHALLENGE and challenges < MAX_CHALLENGES:
             challenges += 1
-            line.send(question(_challenge(reader)))
+            line.send(encode_request(_parse_challenge(reader)))
         elif kind is not None and InfoProtocol.validate_response_type(kind):
-            return _read(kind, reader)
+            return _parse_info(kind, reader)
 
 
-def question(challenge: int) -> bytes:
+def encode_request(challenge: int) -> bytes:
     """The request, with the number that the server wants to see again."""
-    return ALONE + bytes(InfoProtocol.serialize_request(challenge))
+    return SINGLE_PACKET + bytes(InfoProtocol.serialize_request(challenge))
 
 
-def _opened(data: bytes) -> tuple[int | None, ByteReader]:
+def _parse_head(data: bytes) -> tuple[int | None, ByteReader]:
     """What kind of reply it is, and what follows; None for anything else."""
-    known = data.startswith(ALONE) and len(ALONE) < len(data) <= PACKET_BYTES
-    return data[len(ALONE)] if known else None, ByteReader(io.BytesIO(data[len(ALONE) + 1 :]), "<", "utf-8")
+    known = data.startswith(SINGLE_PACKET) and len(SINGLE_PACKET) < len(data) <= MAX_PACKET_BYTES
+    return data[len(SINGLE_PACKET)] if known else None, ByteReader(
+        io.BytesIO(data[len(SINGLE_PACKET) + 1 :]), "<", "utf-8"
+    )
 
 
-def _challenge(reader: ByteReader) -> int:
+def _parse_challenge(reader: ByteReader) -> int:
     try:
         return int(reader.read_uint32())
     except BufferExhaustedError as error:
-        raise Failed("the answer can't be read: a challenge that is cut off") from error
+        raise TargetFailed("the answer can't be read: a challenge that is cut off") from error
 
 
-def _read(kind: int, reader: ByteReader) -> Info:
+def _parse_info(kind: int, reader: ByteReader) -> Info:
     try:
         return InfoProtocol.deserialize_response(reader, kind, 0.0)
     except (BrokenMessageError, BufferExhaustedError, struct.error, ValueError) as error:
-        raise Failed("the answer can't be read: it is cut off, or something else") from error
+        raise TargetFailed("the answer can't be read: it is cut off, or something else") from error
 
 
-def _judged(target: Steam, info: Info, *, detailed: bool) -> Seen:
-    facts = facts_of(info)
+def _evaluate(target: Steam, info: Info, *, detailed: bool) -> ProbeResult:
+    facts = info_facts(info)
     if target.map and info.map_name != target.map:
-        raise Failed(f"the map is {facts['map']!r}, expected {target.map!r}", detail=facts)
-    return Seen(code=ANSWERED, value=info.player_count, detail=facts if detailed else None)
+        raise TargetFailed(f"the map is {facts['map']!r}, expected {target.map!r}", detail=facts)
+    return ProbeResult(code=ANSWERED, value=info.player_count, detail=facts if detailed else None)
 
 
-def facts_of(info: Info) -> dict[str, Any]:
+def info_facts(info: Info) -> dict[str, Any]:
     """For people and programs."""
     return {
-        "name": info.server_name[:SHOWN],
-        "map": info.map_name[:SHOWN],
-        "game": info.game[:SHOWN],
+        "name": info.server_name[:SHOWN_CHARS],
+        "map": info.map_name[:SHOWN_CHARS],
+        "game": info.game[:SHOWN_CHARS],
         "players": info.player_count,
         "max_players": info.max_players,
         "bots": info.bot_count,
         "password": info.password_protected,
-        "version": info.version[:SHOWN] if isinstance(info, SourceInfo) else "",
+        "version": info.version[:SHOWN_CHARS] if isinstance(info, SourceInfo) else "",
     }

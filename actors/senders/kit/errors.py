@@ -1,7 +1,7 @@
 """The one way a sender says that a message did not arrive."""
 
 
-class Undelivered(Exception):  # noqa: N818  # often the receiver's doing, no error of ours
+class DeliveryError(Exception):  # noqa: N818  # often the receiver's doing, no error of ours
     """The message did not arrive, or nobody confirmed that it did.
 
     reason           for the delivery log, read by people; never holds a secret once `send` has let it out
@@ -19,15 +19,15 @@ class Undelivered(Exception):  # noqa: N818  # often the receiver's doing, no er
         *,
         permanent: bool = False,
         retry_after_s: float | None = None,
-        channel: bool = False,
-        gone: bool = False,
-        answered: bool = False,
+        channel_level: bool = False,
+        endpoint_gone: bool = False,
+        got_response: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
         self.retry_after_s = retry_after_s
-        self.channel = channel
-        self.gone = gone
-        self.answered = answered or permanent
-        self.ours = False
+        self.channel_level = channel_level
+        self.endpoint_gone = endpoint_gone
+        self.got_response = got_response or permanent
+        self.stalled = False

@@ -11,15 +11,15 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.network_errors import trouble
-from actors.senders.kit.retry_after import json_of, waited_for
-from app.domain.parsing.web_url import web_url
-from app.security.network.egress import Refused
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.network_errors import describe_error
+from actors.senders.kit.retry_after import json_object, parse_retry_after
+from app.domain.parsing.web_url import parse_url
+from app.security.network.egress import EgressDenied
 
-ANSWER_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
-TEMPORARY = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
-OF_THE_CHANNEL = frozenset({401, 403, 404, 410})  # who we are or where it is: the next message is refused as well
+RESPONSE_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
+TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
+CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # who we are or where it is: the next message is refused as well
 USER_AGENT = "Watchkeeper"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
@@ -27,18 +27,18 @@ _JSON = msgspec.json.Encoder()
 Explain = Callable[[bytes], str]
 
 
-class Verdict(Enum):
+class ResponseMeaning(Enum):
     """What an answer means for the message."""
 
-    TAKEN = "taken"
-    LATER = "later"  # trying again may help
-    NEVER = "never"
+    ACCEPTED = "taken"
+    RETRY = "later"  # trying again may help
+    REJECTED = "never"
 
 
-Judge = Callable[[int, bytes], Verdict]  # of a status and the beginning of a body
+Interpret = Callable[[int, bytes], ResponseMeaning]  # of a status and the beginning of a body
 
 
-class Request(Struct, frozen=True):
+class ProviderRequest(Struct, frozen=True):
     """A request, ready to go: its bytes are the ones that were signed."""
 
     url: str
@@ -47,16 +47,16 @@ class Request(Struct, frozen=True):
     method: str = "POST"
 
 
-def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Request:
+def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> ProviderRequest:
     """A request whose body is compact JSON."""
-    return Request(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
+    return ProviderRequest(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
 
 
-def field_of(*path: str) -> Explain:
+def error_field(*path: str) -> Explain:
     """Reads the provider's own words from that field of a JSON error; of an object in it, when the path is longer."""
 
     def said(body: bytes) -> str:
-        found: object = json_of(body)
+        found: object = json_object(body)
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
         return found if isinstance(found, str) else ""
@@ -64,20 +64,27 @@ def field_of(*path: str) -> Explain:
     return said
 
 
-def nothing_said(body: bytes) -> str:  # noqa: ARG001  # an Explain
+def no_explanation(body: bytes) -> str:  # noqa: ARG001  # an Explain
     """For receivers whose error bodies are nobody's business: they may be pages of somebody's network."""
     return ""
 
 
-def by_status(status: int, body: bytes = b"") -> Verdict:  # noqa: ARG001  # a Judge
+def interpret_status(status: int, body: bytes = b"") -> ResponseMeaning:  # noqa: ARG001  # a Judge
     """What a status means by itself: 408, 425, 429 and 5xx are temporary."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Verdict.TAKEN
-    return Verdict.LATER if status in TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR else Verdict.NEVER
+        return ResponseMeaning.ACCEPTED
+    return (
+        ResponseMeaning.RETRY
+        if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else ResponseMeaning.REJECTED
+    )
 
 
 async def post(
-    request: Request, session: aiohttp.ClientSession, explain: Explain = nothing_said, judge: Judge | None = None
+    request: ProviderRequest,
+    session: aiohttp.ClientSession,
+    explain: Explain = no_explanation,
+    interpret: Interpret | None = None,
 ) -> None:
     """Send once; redirects are not followed, and a 2xx counts as soon as its head is here.
 
@@ -85,8 +92,8 @@ async def post(
     raises    Undelivered: network troubles are temporary, answers as `by_status` or the judge says; 401, 403, 404 and
               410 speak of the channel
     """
-    _refuse_bad_headers(request.headers)
-    address = _address_of(request)
+    _validate_headers(request.headers)
+    address = _request_url(request)
     try:
         async with session.request(
             request.method,
@@ -96,41 +103,43 @@ async def post(
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,
             allow_redirects=False,
         ) as answer:
-            if judge or by_status(answer.status) is not Verdict.TAKEN:
-                await _read(answer, explain, judge or by_status)
-    except Refused as error:
-        raise Undelivered(str(error), permanent=True) from error
+            if interpret or interpret_status(answer.status) is not ResponseMeaning.ACCEPTED:
+                await _check_response(answer, explain, interpret or interpret_status)
+    except EgressDenied as error:
+        raise DeliveryError(str(error), permanent=True) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise Undelivered("the address is not one that can be called", permanent=True) from error
+        raise DeliveryError("the address is not one that can be called", permanent=True) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise Undelivered(trouble(error)) from error
+        raise DeliveryError(describe_error(error)) from error
 
 
-async def _read(answer: aiohttp.ClientResponse, explain: Explain, judge: Judge) -> None:
-    body = await _start_of(answer)
+async def _check_response(answer: aiohttp.ClientResponse, explain: Explain, judge: Interpret) -> None:
+    body = await _read_start(answer)
     verdict = judge(answer.status, body)
-    if verdict is not Verdict.TAKEN:
-        raise _refused(answer, body, explain(body), permanent=verdict is Verdict.NEVER)
+    if verdict is not ResponseMeaning.ACCEPTED:
+        raise _rejection(answer, body, explain(body), permanent=verdict is ResponseMeaning.REJECTED)
 
 
-def _address_of(request: Request) -> URL:
+def _request_url(request: ProviderRequest) -> URL:
     try:
-        return web_url(request.url)
+        return parse_url(request.url)
     except ValueError as error:
-        raise Undelivered("the address is not one that can be called", permanent=True) from error
+        raise DeliveryError("the address is not one that can be called", permanent=True) from error
 
 
-def _refuse_bad_headers(headers: Mapping[str, str]) -> None:
+def _validate_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or re.search(r"[\r\n\0]", value):
-            raise Undelivered("a header's name or value has characters that headers can't have", permanent=True)
+            raise DeliveryError("a header's name or value has characters that headers can't have", permanent=True)
 
 
-async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_start(answer: aiohttp.ClientResponse) -> bytes:
     """The first bytes of a body; one that breaks off is as good as none."""
     start = b""
     try:
-        while len(start) < ANSWER_LIMIT_BYTES and (more := await answer.content.read(ANSWER_LIMIT_BYTES - len(start))):
+        while len(start) < RESPONSE_LIMIT_BYTES and (
+            more := await answer.content.read(RESPONSE_LIMIT_BYTES - len(start))
+        ):
             start += more
     except aiohttp.ClientError:
         return b""
@@ -139,14 +148,14 @@ async def _start_of(answer: aiohttp.ClientResponse) -> bytes:
     return start
 
 
-def _refused(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanent: bool) -> Undelivered:
-    return Undelivered(
+def _rejection(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanent: bool) -> DeliveryError:
+    return DeliveryError(
         f"answered {status_line(answer.status)}{f': {said}' if said else ''}",
         permanent=permanent,
-        retry_after_s=waited_for(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
-        channel=answer.status in OF_THE_CHANNEL,
-        gone=answer.status == HTTPStatus.GONE,
-        answered=True,
+        retry_after_s=parse_retry_after(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+        channel_level=answer.status in CHANNEL_STATUSES,
+        endpoint_gone=answer.status == HTTPStatus.GONE,
+        got_response=True,
     )
 
 

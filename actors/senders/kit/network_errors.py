@@ -5,22 +5,22 @@ import ssl
 
 import aiohttp
 
-from app.security.network.resolver import NamesUnavailable, NameUnknown
+from app.security.network.resolver import NameUnknown, ResolverUnavailable
 
 
-def trouble(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Why nothing was answered."""
     cause = getattr(error, "os_error", None) or error
-    if isinstance(cause, NameUnknown | NamesUnavailable):
+    if isinstance(cause, NameUnknown | ResolverUnavailable):
         return str(cause.strerror)
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"the server's certificate is not valid: {cause.verify_message}"
     if isinstance(cause, ssl.SSLError):
         return f"TLS could not be agreed on: {cause.reason}"
     if isinstance(cause, OSError) and not isinstance(cause, aiohttp.ClientError):
-        return f"no connection: {_said_by_the_system(cause)}"
+        return f"no connection: {_os_error_text(cause)}"
     return f"the connection broke off before an answer ({type(error).__name__})"
 
 
-def _said_by_the_system(error: OSError) -> str:
+def _os_error_text(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno and error.errno > 0 else type(error).__name__

@@ -13,14 +13,14 @@ from app.security.secrets import config_views
 from schema.field_types import MASK
 
 REASON_LIMIT = 300  # characters of a reason in the delivery log
-_TELLING = 8  # characters from which on a piece of a secret, such as of an address, gives it away
+_MIN_PIECE_LENGTH = 8  # characters from which on a piece of a secret, such as of an address, gives it away
 _HOST = re.compile(r"^https?://[^/?#]*")
-_NAMES = ("username", "account_sid", "api_key_sid")
+_LOGIN_FIELDS = ("username", "account_sid", "api_key_sid")
 _PAIR = re.compile(r"^\w+://([^/?#@:]*):([^/?#@]+)@")
 _SEPARATORS = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def redacted(reason: str, config: Struct) -> str:
+def redact_reason(reason: str, config: Struct) -> str:
     """The reason with every secret of the channel masked, in whatever form it came back; one line, cut."""
     for secret in sorted(set(_forms(config)), key=len, reverse=True):
         reason = reason.replace(secret, MASK)
@@ -31,16 +31,16 @@ def _forms(config: Struct) -> Iterator[str]:
     """Each secret as it stands, as it looks inside of an address, and as it crosses the wire in base64."""
     for secret in _secrets(config):
         yield from (secret, quote(secret, safe=""), _base64(secret))
-        yield from (piece for piece in _pieces(secret) if len(piece) >= _TELLING)
-        for name in _names(config):  # HTTP Basic, SMTP PLAIN
+        yield from (piece for piece in _pieces(secret) if len(piece) >= _MIN_PIECE_LENGTH)
+        for name in _login_names(config):  # HTTP Basic, SMTP PLAIN
             yield from (_base64(f"{name}:{secret}"), _base64(f"\0{name}\0{secret}"))
-        yield from _signed_in(secret)
-    yield from (one for one in config_views.hidden_values(config) if len(one) >= _TELLING)
+        yield from _url_credentials(secret)
+    yield from (one for one in config_views.hidden_values(config) if len(one) >= _MIN_PIECE_LENGTH)
 
 
-def _names(config: Struct) -> Iterator[str]:
+def _login_names(config: Struct) -> Iterator[str]:
     """What may stand beside a secret when somebody signs in."""
-    yield from (value for name in _NAMES if isinstance(value := getattr(config, name, ""), str))
+    yield from (value for name in _LOGIN_FIELDS if isinstance(value := getattr(config, name, ""), str))
 
 
 def _pieces(secret: str) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _pieces(secret: str) -> Iterator[str]:
     yield from (rest, *_SEPARATORS.split(rest), *_SEPARATORS.split(unquote(rest)))
 
 
-def _signed_in(secret: str) -> Iterator[str]:
+def _url_credentials(secret: str) -> Iterator[str]:
     """The password of an address that holds a name and one, by itself and as HTTP Basic sends the pair."""
     if found := _PAIR.match(secret):
         name, password = map(unquote, found.groups())

@@ -7,24 +7,24 @@ from typing import Any
 
 from app.domain.parsing import untrusted_json
 
-LONGEST_S = 3_600.0  # a receiver may slow us down, not silence us
+MAX_WAIT_S = 3_600.0  # a receiver may slow us down, not silence us
 
 
-def waited_for(header: str, body: bytes, now: datetime) -> float | None:
+def parse_retry_after(header: str, body: bytes, now: datetime) -> float | None:
     """Seconds to wait, from the body where a provider puts it there, else from the header; None when neither says it.
 
     header    `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3)
     body      Discord: `retry_after`; Telegram: `parameters.retry_after`; both in seconds.
               Matrix: `retry_after_ms`
     """
-    for said in (_said_in(body), _seconds(header), _until(header, now)):
+    for said in (_from_body(body), _from_seconds(header), _from_date(header, now)):
         if said is not None:
-            return min(max(said, 0.0), LONGEST_S)
+            return min(max(said, 0.0), MAX_WAIT_S)
     return None
 
 
-def _said_in(body: bytes) -> float | None:
-    answer = json_of(body)
+def _from_body(body: bytes) -> float | None:
+    answer = json_object(body)
     parameters = answer.get("parameters")
     inner = parameters if isinstance(parameters, dict) else {}
     for said, per_s in (
@@ -37,14 +37,14 @@ def _said_in(body: bytes) -> float | None:
     return None
 
 
-def _seconds(header: str) -> float | None:
+def _from_seconds(header: str) -> float | None:
     try:
         return _finite(float(header))
     except ValueError:
         return None
 
 
-def _until(header: str, now: datetime) -> float | None:
+def _from_date(header: str, now: datetime) -> float | None:
     try:
         at = parsedate_to_datetime(header)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now.timestamp()
@@ -60,10 +60,10 @@ def _finite(said: float, per_s: int = 1) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
-def json_of(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
     """An answer's JSON object; empty for everything else, since receivers answer with anything."""
     try:
-        answer = untrusted_json.decoded(body)
+        answer = untrusted_json.decode(body)
     except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -14,17 +14,17 @@ from app.domain.alerting import vapid
 RECORD_BYTES = 4_096  # what every push service takes (RFC 8030, 7.2)
 PLAIN_LIMIT = RECORD_BYTES - 86 - 17  # bytes: without the header, the tag and the byte that ends the only record
 SALT_BYTES = 16
-_LAST = b"\x02"  # ends the plain text of the last record
+_LAST_RECORD = b"\x02"  # ends the plain text of the last record
 
 
-class Once(Struct, frozen=True):
+class MessageKeys(Struct, frozen=True):
     """What is used for one message and never again."""
 
     key: ec.EllipticCurvePrivateKey
     salt: bytes
 
 
-def encrypted(plain: bytes, browser: str, secret: str, once: Once) -> bytes:
+def encrypt_message(plaintext: bytes, browser: str, secret: str, keys: MessageKeys) -> bytes:
     """The body of a push message.
 
     plain      at most PLAIN_LIMIT bytes
@@ -32,14 +32,14 @@ def encrypted(plain: bytes, browser: str, secret: str, once: Once) -> bytes:
     secret     what it shares with whoever may send, `auth`
     raises     ValueError when a key is none
     """
-    theirs, ours = vapid.public_key(browser), vapid.point_of(once.key.public_key())
-    info = b"WebPush: info\0" + vapid.point_of(theirs) + ours
-    shared = _derived(once.key.exchange(ec.ECDH(), theirs), vapid.read(secret), info, 32)
-    cipher = AESGCM(_derived(shared, once.salt, b"Content-Encoding: aes128gcm\0", 16))
-    nonce = _derived(shared, once.salt, b"Content-Encoding: nonce\0", 12)
-    header = once.salt + RECORD_BYTES.to_bytes(4, "big") + len(ours).to_bytes(1, "big") + ours
-    return header + cipher.encrypt(nonce, plain + _LAST, None)
+    theirs, ours = vapid.parse_public_key(browser), vapid.encode_public_key(keys.key.public_key())
+    info = b"WebPush: info\0" + vapid.encode_public_key(theirs) + ours
+    shared = _derive_key(keys.key.exchange(ec.ECDH(), theirs), vapid.from_base64url(secret), info, 32)
+    cipher = AESGCM(_derive_key(shared, keys.salt, b"Content-Encoding: aes128gcm\0", 16))
+    nonce = _derive_key(shared, keys.salt, b"Content-Encoding: nonce\0", 12)
+    header = keys.salt + RECORD_BYTES.to_bytes(4, "big") + len(ours).to_bytes(1, "big") + ours
+    return header + cipher.encrypt(nonce, plaintext + _LAST_RECORD, None)
 
 
-def _derived(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+def _derive_key(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length, salt, info).derive(secret)

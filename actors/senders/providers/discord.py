@@ -3,12 +3,12 @@
 import re
 from datetime import UTC
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import COLOURS
-from actors.senders.kit.text_limits import fitted
+from actors.senders.kit.text_limits import truncate
 from app.domain.parsing.web_url import with_query
-from app.domain.text.message_text import words_of
+from app.domain.text.message_text import compose_text
 from schema.channels import Discord
 from schema.message import Message
 
@@ -16,22 +16,22 @@ TITLE_LIMIT, TEXT_LIMIT = 256, 3_500  # characters once escaped; of a descriptio
 _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 
 
-async def send(config: Discord, message: Message, tools: Tools) -> None:
+async def send(config: Discord, message: Message, context: SenderContext) -> None:
     """POST the embed."""
-    await post(render(config, message), tools.http, field_of("message"))
+    await post(render(config, message), context.http, error_field("message"))
 
 
-def render(config: Discord, message: Message) -> Request:
+def render(config: Discord, message: Message) -> ProviderRequest:
     """One embed that mentions nobody. `wait=true`: the answer comes when the message is stored, not just queued."""
-    words = words_of(message, with_link=False)
+    words = compose_text(message, with_link=False)
     plain = words.text
     link = f"\n[Acknowledge]({message.ack_url})" if message.ack_url else ""
     body: dict[str, object] = {
         "embeds": [
             {
-                "title": escaped(fitted(words.title, TITLE_LIMIT, _cost)),
-                "description": escaped(fitted(plain, TEXT_LIMIT, _cost)) + link,
-                "color": COLOURS[words.mood],
+                "title": escape_markup(truncate(words.title, TITLE_LIMIT, _cost)),
+                "description": escape_markup(truncate(plain, TEXT_LIMIT, _cost)) + link,
+                "color": COLOURS[words.severity],
                 "timestamp": message.at.astimezone(UTC),
             }
         ],
@@ -41,10 +41,10 @@ def render(config: Discord, message: Message) -> Request:
     return json_request(with_query(config.webhook_url, {"wait": "true"}), body)
 
 
-def escaped(text: str) -> str:
+def escape_markup(text: str) -> str:
     """The text with Discord's markup switched off."""
     return _MARKUP.sub(r"\\\1", text)
 
 
 def _cost(text: str) -> int:
-    return len(escaped(text))
+    return len(escape_markup(text))

@@ -2,12 +2,12 @@
 
 from html import escape
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted, utf8
+from actors.senders.kit.text_limits import truncate, utf8_bytes
 from app.domain.parsing.web_url import with_query
-from app.domain.text.message_text import words_of
+from app.domain.text.message_text import compose_text
 from schema.channels import GoogleChat
 from schema.message import Message
 
@@ -15,12 +15,12 @@ TEXT_LIMIT, PLAIN_LIMIT = 12_000, 4_000  # bytes once escaped; Google takes 32,0
 THREADED = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
 
-async def send(config: GoogleChat, message: Message, tools: Tools) -> None:
+async def send(config: GoogleChat, message: Message, context: SenderContext) -> None:
     """Create the message."""
-    await post(render(config, message), tools.http, field_of("error", "message"))
+    await post(render(config, message), context.http, error_field("error", "message"))
 
 
-def render(config: GoogleChat, message: Message) -> Request:
+def render(config: GoogleChat, message: Message) -> ProviderRequest:
     """The card; `requestId` is the delivery, so that a second attempt finds the first one's message."""
     query = {"requestId": message.delivery_id}
     body: dict[str, object] = _card(message)
@@ -32,17 +32,17 @@ def render(config: GoogleChat, message: Message) -> Request:
 
 def _card(message: Message) -> dict[str, object]:
     """`fallbackText` is what notifications show: plain text, unlike `text`, in which `<users/all>` calls everybody."""
-    words = words_of(message, with_link=False)
+    words = compose_text(message, with_link=False)
     text = words.text
-    shown = _html(fitted(text, TEXT_LIMIT, lambda part: utf8(_html(part))))
+    shown = _html(truncate(text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part))))
     widgets: list[dict[str, object]] = [
-        {"textParagraph": {"text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b><br>{shown}"}}
+        {"textParagraph": {"text": f"{EMOJI[words.severity]} <b>{escape(words.title)}</b><br>{shown}"}}
     ]
     if message.ack_url:
         button = {"text": "Acknowledge", "onClick": {"openLink": {"url": message.ack_url}}}
         widgets.append({"buttonList": {"buttons": [button]}})
     return {
-        "fallbackText": fitted(f"{EMOJI[words.mood]} {words.title}\n{text}", PLAIN_LIMIT, utf8),
+        "fallbackText": truncate(f"{EMOJI[words.severity]} {words.title}\n{text}", PLAIN_LIMIT, utf8_bytes),
         "cardsV2": [{"cardId": message.delivery_id, "card": {"sections": [{"widgets": widgets}]}}],
     }
 

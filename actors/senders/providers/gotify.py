@@ -1,29 +1,29 @@
 """Gotify: a push message from an application of the server."""
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import is_urgent
-from app.domain.text.message_text import words_of
+from app.domain.text.message_text import compose_text
 from schema.channels import Gotify
 from schema.message import Message
 
 CALM_PRIORITY = 3  # shown without a sound: good news need not wake anybody
 
 
-async def send(config: Gotify, message: Message, tools: Tools) -> None:
+async def send(config: Gotify, message: Message, context: SenderContext) -> None:
     """Create the message."""
-    await post(render(config, message), tools.http, field_of("errorDescription"))
+    await post(render(config, message), context.http, error_field("errorDescription"))
 
 
-def render(config: Gotify, message: Message) -> Request:
+def render(config: Gotify, message: Message) -> ProviderRequest:
     """The message as plain text, whatever the application's other messages are; a tap acknowledges."""
-    words = words_of(message)
+    words = compose_text(message)
     extras: dict[str, object] = {"client::display": {"contentType": "text/plain"}}
     extras |= {"client::notification": {"click": {"url": message.ack_url}}} if message.ack_url else {}
     body: dict[str, object] = {
         "title": words.title,
         "message": words.text,
-        "priority": config.priority if is_urgent(words.mood) else min(config.priority, CALM_PRIORITY),
+        "priority": config.priority if is_urgent(words.severity) else min(config.priority, CALM_PRIORITY),
         "extras": extras,
     }
     return json_request(f"{config.server_url.rstrip('/')}/message", body, {"X-Gotify-Key": config.app_token})

@@ -2,35 +2,35 @@
 
 from http import HTTPStatus
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, Verdict, by_status, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, ResponseMeaning, error_field, interpret_status, json_request, post
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted_to_link, utf16
-from app.domain.text.message_text import words_of
+from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
+from app.domain.text.message_text import compose_text
 from schema.channels import Line
 from schema.message import Message
 
 TEXT_LIMIT = 5_000  # UTF-16 units, LINE's
 
 
-async def send(config: Line, message: Message, tools: Tools) -> None:
+async def send(config: Line, message: Message, context: SenderContext) -> None:
     """Push the message."""
-    await post(render(config, message), tools.http, field_of("message"), _judge)
+    await post(render(config, message), context.http, error_field("message"), _interpret)
 
 
-def render(config: Line, message: Message) -> Request:
+def render(config: Line, message: Message) -> ProviderRequest:
     """One text, which LINE shows as it stands."""
-    words = words_of(message)
-    text = f"{EMOJI[words.mood]} {words.title}\n{words.text}"
+    words = compose_text(message)
+    text = f"{EMOJI[words.severity]} {words.title}\n{words.text}"
     body: dict[str, object] = {
         "to": config.to,
-        "messages": [{"type": "text", "text": fitted_to_link(text, message.ack_url, TEXT_LIMIT, utf16)}],
+        "messages": [{"type": "text", "text": truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf16_units)}],
         "notificationDisabled": config.silent,
     }
     headers = {"Authorization": f"Bearer {config.channel_access_token}", "X-Line-Retry-Key": message.delivery_id}
     return json_request(f"{config.server_url.rstrip('/')}/v2/bot/message/push", body, headers)
 
 
-def _judge(status: int, body: bytes) -> Verdict:
+def _interpret(status: int, body: bytes) -> ResponseMeaning:
     """409: a request with this retry key was accepted before, and we did not hear of it."""
-    return Verdict.TAKEN if status == HTTPStatus.CONFLICT else by_status(status, body)
+    return ResponseMeaning.ACCEPTED if status == HTTPStatus.CONFLICT else interpret_status(status, body)

@@ -5,28 +5,28 @@ from urllib.parse import quote
 
 import msgspec
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted, utf8
-from app.domain.text.message_text import words_of
+from actors.senders.kit.text_limits import truncate, utf8_bytes
+from app.domain.text.message_text import compose_text
 from schema.channels import Matrix
 from schema.message import Message
 
 TEXT_LIMIT = 16_000  # bytes once escaped; an event, which holds the text twice, may have 65,536
 
 
-async def send(config: Matrix, message: Message, tools: Tools) -> None:
+async def send(config: Matrix, message: Message, context: SenderContext) -> None:
     """PUT the event."""
-    await post(render(config, message), tools.http, field_of("error"))
+    await post(render(config, message), context.http, error_field("error"))
 
 
-def render(config: Matrix, message: Message) -> Request:
+def render(config: Matrix, message: Message) -> ProviderRequest:
     """An `m.text`, for notices make no sound; `m.mentions` is there and empty, so that no word in it is a mention."""
-    words = words_of(message, with_link=False)
-    text = fitted(words.text, TEXT_LIMIT, lambda part: utf8(_html(part)))
-    link, plain = message.ack_url, f"{EMOJI[words.mood]} {words.title}\n{text}"
-    html = f"{EMOJI[words.mood]} <strong>{escape(words.title)}</strong><br>{_html(text)}"
+    words = compose_text(message, with_link=False)
+    text = truncate(words.text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part)))
+    link, plain = message.ack_url, f"{EMOJI[words.severity]} {words.title}\n{text}"
+    html = f"{EMOJI[words.severity]} <strong>{escape(words.title)}</strong><br>{_html(text)}"
     body: dict[str, object] = {
         "msgtype": "m.text",
         "body": f"{plain}\nAcknowledge: {link}" if link else plain,

@@ -2,38 +2,38 @@
 
 import base64
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
-from actors.senders.kit.text_limits import fitted, utf8
-from app.domain.text.message_text import Mood, words_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.text_limits import truncate, utf8_bytes
+from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Ntfy
 from schema.message import Message
 
 TAGS = {
-    Mood.BAD: "red_circle",
-    Mood.GOOD: "green_circle",
-    Mood.WARNING: "yellow_circle",
-    Mood.NEUTRAL: "information_source",
+    Severity.CRITICAL: "red_circle",
+    Severity.RESOLVED: "green_circle",
+    Severity.WARNING: "yellow_circle",
+    Severity.INFO: "information_source",
 }
 CALM_PRIORITY = 3  # ntfy's default: good news need not wake anybody
 TEXT_LIMIT = 4_096  # bytes: ntfy makes an attachment of what is longer
 
 
-async def send(config: Ntfy, message: Message, tools: Tools) -> None:
+async def send(config: Ntfy, message: Message, context: SenderContext) -> None:
     """Publish the message."""
-    await post(render(config, message), tools.http, field_of("error"))
+    await post(render(config, message), context.http, error_field("error"))
 
 
-def render(config: Ntfy, message: Message) -> Request:
+def render(config: Ntfy, message: Message) -> ProviderRequest:
     """The publication. `sequence_id` is the delivery: a second attempt updates the first instead of ringing again."""
-    words = words_of(message, with_link=False)
-    urgent = words.mood in (Mood.BAD, Mood.WARNING)
+    words = compose_text(message, with_link=False)
+    urgent = words.severity in (Severity.CRITICAL, Severity.WARNING)
     body: dict[str, object] = {
         "topic": config.topic,
         "title": words.title,
-        "message": fitted(words.text, TEXT_LIMIT, utf8),
+        "message": truncate(words.text, TEXT_LIMIT, utf8_bytes),
         "priority": config.priority if urgent else min(config.priority, CALM_PRIORITY),
-        "tags": [TAGS[words.mood]],
+        "tags": [TAGS[words.severity]],
         "sequence_id": message.delivery_id,
     }
     button = {"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}

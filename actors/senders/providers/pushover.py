@@ -1,11 +1,11 @@
 """Pushover: a push message, which rings until it is acknowledged when its priority says so."""
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, json_request, post
-from actors.senders.kit.retry_after import json_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.severity import is_urgent
-from actors.senders.kit.text_limits import fitted
-from app.domain.text.message_text import Mood, words_of
+from actors.senders.kit.text_limits import truncate
+from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Pushover
 from schema.message import Message
 
@@ -13,32 +13,32 @@ TITLE_LIMIT, TEXT_LIMIT, URL_LIMIT = 250, 1_024, 512  # characters, Pushover's
 CALM_PRIORITY, EMERGENCY = 0, 2
 
 
-async def send(config: Pushover, message: Message, tools: Tools) -> None:
+async def send(config: Pushover, message: Message, context: SenderContext) -> None:
     """Push the message."""
-    await post(render(config, message), tools.http, _explain)
+    await post(render(config, message), context.http, _explain)
 
 
-def render(config: Pushover, message: Message) -> Request:
+def render(config: Pushover, message: Message) -> ProviderRequest:
     """The message as plain text, with the time of the event, not of its arrival."""
     linked = 0 < len(message.ack_url) <= URL_LIMIT
-    words = words_of(message, with_link=not linked)
+    words = compose_text(message, with_link=not linked)
     body: dict[str, object] = {
         "token": config.app_token,
         "user": config.user_key,
-        "title": fitted(words.title, TITLE_LIMIT),
-        "message": fitted(words.text, TEXT_LIMIT),
+        "title": truncate(words.title, TITLE_LIMIT),
+        "message": truncate(words.text, TEXT_LIMIT),
         "timestamp": int(message.at.timestamp()),
     }
-    body |= _urgency(config, words.mood)
+    body |= _urgency(config, words.severity)
     body |= {"device": config.device} if config.device else {}
     body |= {"url": message.ack_url, "url_title": "Acknowledge"} if linked else {}
     return json_request(f"{config.server_url.rstrip('/')}/1/messages.json", body)
 
 
-def _urgency(config: Pushover, mood: Mood) -> dict[str, object]:
+def _urgency(config: Pushover, mood: Severity) -> dict[str, object]:
     """How loud it is. Good news never rings on."""
     priority = config.priority if is_urgent(mood) else min(config.priority, CALM_PRIORITY)
-    sound = config.sound_up if mood is Mood.GOOD and config.sound_up else config.sound
+    sound = config.sound_up if mood is Severity.RESOLVED and config.sound_up else config.sound
     urgency: dict[str, object] = {"priority": priority}
     urgency |= {"retry": config.retry, "expire": config.expire} if priority == EMERGENCY else {}
     return urgency | ({"sound": sound} if sound else {})
@@ -46,5 +46,5 @@ def _urgency(config: Pushover, mood: Mood) -> dict[str, object]:
 
 def _explain(body: bytes) -> str:
     """Pushover lists what is wrong."""
-    errors = json_of(body).get("errors")
+    errors = json_object(body).get("errors")
     return "; ".join(one for one in errors if isinstance(one, str)) if isinstance(errors, list) else ""

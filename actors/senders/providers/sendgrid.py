@@ -3,31 +3,31 @@
 from collections.abc import Iterable
 
 from actors.senders.kit import email_body
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, json_request, post
-from actors.senders.kit.retry_after import json_of
-from app.domain.text.message_text import words_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.retry_after import json_object
+from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
 
 
-async def send(config: Sendgrid, message: Message, tools: Tools) -> None:
+async def send(config: Sendgrid, message: Message, context: SenderContext) -> None:
     """Hand the letter over; 202 says that it is queued."""
-    await post(render(config, message), tools.http, _explain)
+    await post(render(config, message), context.http, _explain)
 
 
-def render(config: Sendgrid, message: Message) -> Request:
+def render(config: Sendgrid, message: Message) -> ProviderRequest:
     """The letter. Its links stay as they are: a click must not go by way of somebody else."""
-    words = words_of(message, with_link=False)
+    words = compose_text(message, with_link=False)
     body: dict[str, object] = {
         "personalizations": [_recipients(config)],
         "from": {"email": config.sender.strip()},
         "subject": words.title,
         "content": [
-            {"type": "text/plain", "value": email_body.text_of(words, message)},
-            {"type": "text/html", "value": email_body.html_of(words, message)},
+            {"type": "text/plain", "value": email_body.render_text(words, message)},
+            {"type": "text/html", "value": email_body.render_html(words, message)},
         ],
-        "headers": email_body.headers_of(message, config.sender),
+        "headers": email_body.render_headers(message, config.sender),
         "custom_args": {"delivery_id": message.delivery_id, "event": str(message.event)},
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
     }
@@ -39,11 +39,11 @@ def render(config: Sendgrid, message: Message) -> Request:
 def _recipients(config: Sendgrid) -> dict[str, object]:
     """Everybody once, whatever they are on: SendGrid refuses a letter that names somebody twice."""
     seen = set[str]()
-    found = {kind: list(_fresh(getattr(config, kind), seen)) for kind in ("to", "cc", "bcc")}
+    found = {kind: list(_unique(getattr(config, kind), seen)) for kind in ("to", "cc", "bcc")}
     return {kind: [{"email": one} for one in addresses] for kind, addresses in found.items() if addresses}
 
 
-def _fresh(addresses: Iterable[str], seen: set[str]) -> Iterable[str]:
+def _unique(addresses: Iterable[str], seen: set[str]) -> Iterable[str]:
     for address in (one.strip() for one in addresses):
         if address.lower() not in seen:
             seen.add(address.lower())
@@ -52,6 +52,6 @@ def _fresh(addresses: Iterable[str], seen: set[str]) -> Iterable[str]:
 
 def _explain(body: bytes) -> str:
     """Every error's own words; some errors are nothing but words."""
-    errors = json_of(body).get("errors")
+    errors = json_object(body).get("errors")
     said = [one.get("message") if isinstance(one, dict) else one for one in errors] if isinstance(errors, list) else []
     return "; ".join(one for one in said if isinstance(one, str))

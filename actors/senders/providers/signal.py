@@ -3,33 +3,35 @@
 import re
 from http import HTTPStatus
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, Verdict, by_status, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, ResponseMeaning, error_field, interpret_status, json_request, post
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted_to_link
-from app.domain.text.message_text import words_of
+from actors.senders.kit.text_limits import truncate_keeping_link
+from app.domain.text.message_text import compose_text
 from schema.channels import Signal
 from schema.message import Message
 
 TEXT_LIMIT = 4_000  # characters: what is longer, people would have to open
-_said = field_of("error")
-_HOPELESS = re.compile(
+_error_text = error_field("error")
+_PERMANENT_ERRORS = re.compile(
     r"^(couldn't process|please |invalid (recipient|group)|signal messenger|a signal message|more than one)"
     r"|not registered|unregistered|does not exist",
     re.IGNORECASE,
 )
 
 
-async def send(config: Signal, message: Message, tools: Tools) -> None:
+async def send(config: Signal, message: Message, context: SenderContext) -> None:
     """Send to all recipients in one request."""
-    await post(render(config, message), tools.http, _said, _judge)
+    await post(render(config, message), context.http, _error_text, _interpret)
 
 
-def render(config: Signal, message: Message) -> Request:
+def render(config: Signal, message: Message) -> ProviderRequest:
     """Plain text: `normal` says so to a server whose default is another one."""
-    words = words_of(message)
+    words = compose_text(message)
     body = {
-        "message": fitted_to_link(f"{EMOJI[words.mood]} {words.title}\n{words.text}", message.ack_url, TEXT_LIMIT),
+        "message": truncate_keeping_link(
+            f"{EMOJI[words.severity]} {words.title}\n{words.text}", message.ack_url, TEXT_LIMIT
+        ),
         "number": config.number,
         "recipients": config.recipients,
         "text_mode": "normal",
@@ -37,8 +39,8 @@ def render(config: Signal, message: Message) -> Request:
     return json_request(f"{config.server_url.rstrip('/')}/v2/send", body)
 
 
-def _judge(status: int, body: bytes) -> Verdict:
+def _interpret(status: int, body: bytes) -> ResponseMeaning:
     """A 400 may be a network that is away for a moment; only its words tell."""
     if status != HTTPStatus.BAD_REQUEST:
-        return by_status(status)
-    return Verdict.NEVER if _HOPELESS.search(_said(body)) else Verdict.LATER
+        return interpret_status(status)
+    return ResponseMeaning.REJECTED if _PERMANENT_ERRORS.search(_error_text(body)) else ResponseMeaning.RETRY

@@ -2,41 +2,44 @@
 
 import re
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, json_request, post
-from actors.senders.kit.text_limits import fitted
-from app.domain.text.message_text import Mood, words_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.text_limits import truncate
+from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Slack
 from schema.message import Message
 
 EMOJI = {
-    Mood.BAD: ":red_circle:",
-    Mood.GOOD: ":large_green_circle:",
-    Mood.WARNING: ":large_yellow_circle:",
-    Mood.NEUTRAL: ":information_source:",
+    Severity.CRITICAL: ":red_circle:",
+    Severity.RESOLVED: ":large_green_circle:",
+    Severity.WARNING: ":large_yellow_circle:",
+    Severity.INFO: ":information_source:",
 }
 
 _WORD = re.compile(rb"[a-z_]{3,40}\s*")
 TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped, of a section's 3,000; a link needs some, too
 
 
-async def send(config: Slack, message: Message, tools: Tools) -> None:
+async def send(config: Slack, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), tools.http, _explain)
+    await post(render(config, message), context.http, _explain)
 
 
-def render(config: Slack, message: Message) -> Request:
+def render(config: Slack, message: Message) -> ProviderRequest:
     """`text` is what notifications show; the blocks are what the channel shows."""
-    words = words_of(message, with_link=False)
+    words = compose_text(message, with_link=False)
     plain = words.text
-    title, text = escaped(fitted(words.title, TITLE_LIMIT, _cost)), escaped(fitted(plain, TEXT_LIMIT, _cost))
-    text += f"\n<{escaped(message.ack_url)}|Acknowledge>" if message.ack_url else ""
+    title, text = (
+        escape_markup(truncate(words.title, TITLE_LIMIT, _cost)),
+        escape_markup(truncate(plain, TEXT_LIMIT, _cost)),
+    )
+    text += f"\n<{escape_markup(message.ack_url)}|Acknowledge>" if message.ack_url else ""
     body: dict[str, object] = {
-        "text": f"{EMOJI[words.mood]} {title}\n{text}",
+        "text": f"{EMOJI[words.severity]} {title}\n{text}",
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": f"{EMOJI[words.mood]} *{title}*\n{text}", "verbatim": True},
+                "text": {"type": "mrkdwn", "text": f"{EMOJI[words.severity]} *{title}*\n{text}", "verbatim": True},
             },
         ],
         "unfurl_links": False,
@@ -46,13 +49,13 @@ def render(config: Slack, message: Message) -> Request:
     return json_request(config.webhook_url, body)
 
 
-def escaped(text: str) -> str:
+def escape_markup(text: str) -> str:
     """The three characters that Slack gives a meaning: no mention or link can be made without them."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _cost(text: str) -> int:
-    return len(escaped(text))
+    return len(escape_markup(text))
 
 
 def _explain(body: bytes) -> str:

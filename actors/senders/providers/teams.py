@@ -1,23 +1,28 @@
 """Microsoft Teams: an Adaptive Card to a workflow that waits for a webhook."""
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
-from actors.senders.kit.text_limits import fitted
-from app.domain.text.message_text import Mood, words_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.text_limits import truncate
+from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Teams
 from schema.message import Message
 
-COLOURS = {Mood.BAD: "attention", Mood.GOOD: "good", Mood.WARNING: "warning", Mood.NEUTRAL: "default"}
+COLOURS = {
+    Severity.CRITICAL: "attention",
+    Severity.RESOLVED: "good",
+    Severity.WARNING: "warning",
+    Severity.INFO: "default",
+}
 TEXT_LIMIT, LINES = 4_000, 40  # so that a card keeps below the 28 KB that Teams takes, however it is escaped
 VERSION = "1.4"  # what Teams shows on every device
 
 
-async def send(config: Teams, message: Message, tools: Tools) -> None:
+async def send(config: Teams, message: Message, context: SenderContext) -> None:
     """POST the card; workflows answer 202."""
-    await post(render(config, message), tools.http, field_of("error", "message"))
+    await post(render(config, message), context.http, error_field("error", "message"))
 
 
-def render(config: Teams, message: Message) -> Request:
+def render(config: Teams, message: Message) -> ProviderRequest:
     """A message with one card as its attachment."""
     card = _card(message)
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
@@ -25,9 +30,9 @@ def render(config: Teams, message: Message) -> Request:
 
 
 def _card(message: Message) -> dict[str, object]:
-    words = words_of(message, with_link=False)
-    lines = fitted(words.text, TEXT_LIMIT).split("\n", LINES - 1)
-    title = {"text": words.title, "weight": "bolder", "size": "medium", "color": COLOURS[words.mood]}
+    words = compose_text(message, with_link=False)
+    lines = truncate(words.text, TEXT_LIMIT).split("\n", LINES - 1)
+    title = {"text": words.title, "weight": "bolder", "size": "medium", "color": COLOURS[words.severity]}
     card: dict[str, object] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

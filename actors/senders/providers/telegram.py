@@ -3,29 +3,29 @@
 from html import escape
 from urllib.parse import quote
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, field_of, json_request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted_to_link, utf16
-from app.domain.text.message_text import words_of
+from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
+from app.domain.text.message_text import compose_text
 from schema.channels import Telegram
 from schema.message import Message
 
 TEXT_LIMIT = 3_800  # UTF-16 units of the 4,096 that Telegram takes with the title
 
 
-async def send(config: Telegram, message: Message, tools: Tools) -> None:
+async def send(config: Telegram, message: Message, context: SenderContext) -> None:
     """Call the bot API's `sendMessage`."""
-    await post(render(config, message), tools.http, field_of("description"))
+    await post(render(config, message), context.http, error_field("description"))
 
 
-def render(config: Telegram, message: Message) -> Request:
+def render(config: Telegram, message: Message) -> ProviderRequest:
     """The call; everything that came from outside is escaped."""
-    words = words_of(message)
-    text = fitted_to_link(words.text, message.ack_url, TEXT_LIMIT, utf16)
+    words = compose_text(message)
+    text = truncate_keeping_link(words.text, message.ack_url, TEXT_LIMIT, utf16_units)
     body: dict[str, object] = {
         "chat_id": config.chat_id,
-        "text": f"{EMOJI[words.mood]} <b>{escape(words.title)}</b>\n{escape(text)}",
+        "text": f"{EMOJI[words.severity]} <b>{escape(words.title)}</b>\n{escape(text)}",
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         "disable_notification": config.silent,

@@ -8,17 +8,19 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, post
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, post
 from schema.channels import Webhook
 from schema.message import Message
 
-OURS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection"})  # not the channel's
-NOTHING = (None, "")  # facts that an event does not have
+RESERVED_HEADERS = frozenset(
+    {"content-type", "content-length", "transfer-encoding", "host", "connection"}
+)  # not the channel's
+ABSENT = (None, "")  # facts that an event does not have
 _ENCODER = msgspec.json.Encoder()
 
 
-class Body(Struct, frozen=True):
+class WebhookBody(Struct, frozen=True):
     """The signature is the last member, and signs what stands before it."""
 
     event: str
@@ -27,17 +29,17 @@ class Body(Struct, frozen=True):
     signature: str | UnsetType = UNSET
 
 
-async def send(config: Webhook, message: Message, tools: Tools) -> None:
+async def send(config: Webhook, message: Message, context: SenderContext) -> None:
     """POST the event."""
-    await post(render(config, message), tools.hooks)
+    await post(render(config, message), context.webhook_http)
 
 
-def render(config: Webhook, message: Message) -> Request:
+def render(config: Webhook, message: Message) -> ProviderRequest:
     """The request; `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body.
 
     While the channel has a secret of before, `X-Webhook-Signature-Previous` signs the raw body with that one.
     """
-    body = Body(str(message.event), _rfc3339(message.at), _data(message))
+    body = WebhookBody(str(message.event), _rfc3339(message.at), _data(message))
     if config.secret:
         body = msgspec.structs.replace(body, signature=_signature(config.secret, _ENCODER.encode(body)))
     raw = _ENCODER.encode(body)
@@ -48,15 +50,15 @@ def render(config: Webhook, message: Message) -> Request:
     }
     for name, secret in (("", config.secret), ("-Previous", config.previous_secret)):
         headers |= {f"X-Webhook-Signature{name}": _signature(secret, raw)} if secret else {}
-    return Request(config.url, raw, _own(config.headers) | headers)
+    return ProviderRequest(config.url, raw, _channel_headers(config.headers) | headers)
 
 
-def _own(headers: dict[str, str]) -> dict[str, str]:
+def _channel_headers(headers: dict[str, str]) -> dict[str, str]:
     """The channel's headers, without those that would contradict ours."""
     return {
         name: value
         for name, value in headers.items()
-        if name.lower() not in OURS and not name.lower().startswith("x-webhook-")
+        if name.lower() not in RESERVED_HEADERS and not name.lower().startswith("x-webhook-")
     }
 
 
@@ -75,15 +77,15 @@ def _data(message: Message) -> dict[str, Any]:
         "duration": message.duration_s,
         "ping": message.ping_ms,
         "test": message.test or None,
-        "others": [_other(one) for one in message.others] or None,
+        "others": [_merged_body(one) for one in message.merged] or None,
     }
-    known = usual | message.facts | {name: value for name, value in usual.items() if value not in NOTHING}
-    return {name: value for name, value in known.items() if value not in NOTHING}
+    known = usual | message.facts | {name: value for name, value in usual.items() if value not in ABSENT}
+    return {name: value for name, value in known.items() if value not in ABSENT}
 
 
-def _other(message: Message) -> Body:
+def _merged_body(message: Message) -> WebhookBody:
     """What is told together with it."""
-    return Body(str(message.event), _rfc3339(message.at), _data(message))
+    return WebhookBody(str(message.event), _rfc3339(message.at), _data(message))
 
 
 def _rfc3339(at: datetime) -> str:

@@ -12,35 +12,35 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from actors.senders.kit.alert_actions import key_of
-from actors.senders.kit.context import Tools
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.http import Request, post
-from actors.senders.kit.retry_after import json_of
-from actors.senders.kit.text_limits import fitted
-from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, SALT_BYTES, Once, encrypted
+from actors.senders.kit.alert_actions import alert_key
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.http import ProviderRequest, post
+from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.text_limits import truncate
+from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, SALT_BYTES, MessageKeys, encrypt_message
 from app.domain.alerting import vapid
-from app.domain.text.message_text import Mood, words_of
+from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Webpush
 from schema.message import Message
 
 TOKEN_S = 43_200  # of the 24 hours that a push service accepts at most
 TOPIC_LENGTH = 32  # characters, of base64url (RFC 8030, 5.4)
-URGENCIES = {Mood.BAD: "high"}  # wakes a device that saves power; all else is "normal"
+URGENCIES = {Severity.CRITICAL: "high"}  # wakes a device that saves power; all else is "normal"
 _ENCODER = msgspec.json.Encoder()
 
 
-async def send(config: Webpush, message: Message, tools: Tools) -> None:
+async def send(config: Webpush, message: Message, context: SenderContext) -> None:
     """Hand the message to the push service. 404 and 410 mean that the browser is subscribed no more."""
-    once = Once(ec.generate_private_key(ec.SECP256R1()), os.urandom(SALT_BYTES))
+    once = MessageKeys(ec.generate_private_key(ec.SECP256R1()), os.urandom(SALT_BYTES))
     try:
         request = render(config, message, once, int(time()))
     except ValueError as error:
-        raise Undelivered("the subscription's keys are not what they should be", permanent=True) from error
-    await post(request, tools.http, _explain)
+        raise DeliveryError("the subscription's keys are not what they should be", permanent=True) from error
+    await post(request, context.http, _explain)
 
 
-def render(config: Webpush, message: Message, once: Once, now_s: int) -> Request:
+def render(config: Webpush, message: Message, keys: MessageKeys, now_s: int) -> ProviderRequest:
     """The request. While the browser is away, a later message with the same topic takes the place of an earlier one.
 
     raises    ValueError when a key is none
@@ -50,15 +50,17 @@ def render(config: Webpush, message: Message, once: Once, now_s: int) -> Request
         "Content-Encoding": "aes128gcm",
         "Content-Type": "application/octet-stream",
         "TTL": str(config.ttl),
-        "Urgency": URGENCIES.get(words_of(message).mood, "normal"),
+        "Urgency": URGENCIES.get(compose_text(message).severity, "normal"),
         "Topic": topic_of(message),
     }
-    return Request(config.endpoint_url, encrypted(plain_of(message), config.p256dh, config.auth, once), headers)
+    return ProviderRequest(
+        config.endpoint_url, encrypt_message(payload_of(message), config.p256dh, config.auth, keys), headers
+    )
 
 
-def plain_of(message: Message) -> bytes:
+def payload_of(message: Message) -> bytes:
     """What the browser's service worker gets; the text is cut when all of it is too much."""
-    words = words_of(message, with_link=False)
+    words = compose_text(message, with_link=False)
     told = {
         "title": words.title,
         "body": "",
@@ -69,23 +71,23 @@ def plain_of(message: Message) -> bytes:
         "ack_url": message.ack_url,
     }
     text = words.text
-    cut = fitted(text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(told | {"body": body})))
+    cut = truncate(text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(told | {"body": body})))
     return _ENCODER.encode(told | {"body": cut})
 
 
 def topic_of(message: Message) -> str:
     """The same for everything about one outage."""
-    return vapid.written(sha256(key_of(message).encode()).digest())[:TOPIC_LENGTH]
+    return vapid.to_base64url(sha256(alert_key(message).encode()).digest())[:TOPIC_LENGTH]
 
 
 def _authorization(config: Webpush, now_s: int) -> str:
     audience = str(URL(config.endpoint_url).origin())
     claims = {"aud": audience, "exp": now_s + TOKEN_S, "sub": f"mailto:{config.contact}"}
-    token = jwt.encode(claims, vapid.private_key(config.private_key), "ES256")
-    return f"vapid t={token}, k={vapid.public_of(config.private_key)}"
+    token = jwt.encode(claims, vapid.parse_private_key(config.private_key), "ES256")
+    return f"vapid t={token}, k={vapid.public_key_for(config.private_key)}"
 
 
 def _explain(body: bytes) -> str:
     """Mozilla says `message`, Apple `reason`; the others answer with pages."""
-    answer = json_of(body)
+    answer = json_object(body)
     return next((said for name in ("message", "reason") if isinstance(said := answer.get(name), str)), "")

@@ -3,54 +3,54 @@
 import msgspec
 from msgspec import Struct
 
-from actors.senders.kit.context import Tools
-from actors.senders.kit.http import Request, Verdict, by_status, json_request, post
-from actors.senders.kit.retry_after import json_of
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, json_request, post
+from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import fitted_to_link, utf8
-from app.domain.text.message_text import words_of
+from actors.senders.kit.text_limits import truncate_keeping_link, utf8_bytes
+from app.domain.text.message_text import compose_text
 from schema.channels import Wecom
 from schema.message import Message
 
 TEXT_LIMIT = 2_048  # bytes, WeCom's
-BUSY = frozenset({-1, 6_000, 45_009, 45_011, 45_033})  # busy, conflict, too often, too fast, too many at once
+RETRY_CODES = frozenset({-1, 6_000, 45_009, 45_011, 45_033})  # busy, conflict, too often, too fast, too many at once
 
 
-class _Result(Struct, frozen=True):
+class _WecomResult(Struct, frozen=True):
     errcode: int
     errmsg: str = ""
 
 
-async def send(config: Wecom, message: Message, tools: Tools) -> None:
+async def send(config: Wecom, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), tools.http, _explain, _judge)
+    await post(render(config, message), context.http, _explain, _interpret)
 
 
-def render(config: Wecom, message: Message) -> Request:
+def render(config: Wecom, message: Message) -> ProviderRequest:
     """A `text`: it knows no markup, and mentions only whom a list of its own names."""
-    words = words_of(message)
-    text = f"{EMOJI[words.mood]} {words.title}\n{words.text}".replace("<@", "< @")
-    content = fitted_to_link(text, message.ack_url, TEXT_LIMIT, utf8)
+    words = compose_text(message)
+    text = f"{EMOJI[words.severity]} {words.title}\n{words.text}".replace("<@", "< @")
+    content = truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf8_bytes)
     return json_request(config.webhook_url, {"msgtype": "text", "text": {"content": content}})
 
 
-def _judge(status: int, body: bytes) -> Verdict:
+def _interpret(status: int, body: bytes) -> ResponseMeaning:
     """A 200 without a code is not WeCom's: somebody in between said so, and nothing is confirmed."""
-    verdict, result = by_status(status), _result_in(body)
-    if verdict is not Verdict.TAKEN:
+    verdict, result = interpret_status(status), _parse_result(body)
+    if verdict is not ResponseMeaning.ACCEPTED:
         return verdict
-    if result is None or result.errcode in BUSY:
-        return Verdict.LATER
-    return Verdict.NEVER if result.errcode else Verdict.TAKEN
+    if result is None or result.errcode in RETRY_CODES:
+        return ResponseMeaning.RETRY
+    return ResponseMeaning.REJECTED if result.errcode else ResponseMeaning.ACCEPTED
 
 
 def _explain(body: bytes) -> str:
-    result = _result_in(body)
+    result = _parse_result(body)
     return f"{result.errcode} {result.errmsg}" if result else "no result of WeCom's"
 
 
-def _result_in(body: bytes) -> _Result | None:
+def _parse_result(body: bytes) -> _WecomResult | None:
     try:
-        return msgspec.convert(json_of(body), _Result)
+        return msgspec.convert(json_object(body), _WecomResult)
     except msgspec.ValidationError:
         return None

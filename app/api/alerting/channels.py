@@ -12,8 +12,8 @@ from app.api.alerting import channel_tests, providers, template_preview
 from app.api.alerting.providers import Providers
 from app.api.http import audit_trail, etags, pagination
 from app.api.http.errors import request_id_of
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
-from app.api.http.rate_limits import RUNNING
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.rate_limits import RUN_LIMIT
 from app.domain.system import audit_destinations
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
@@ -21,10 +21,10 @@ from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pagination import Pagination
-from schema.previews import Preview, PreviewDraft, Variables
+from schema.previews import Preview, PreviewRequest, TemplateVariables
 from schema.users import Principal
 
-VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUNNING}
+VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}
 Sort = Literal["name", "created_at", "updated_at"]
 if TYPE_CHECKING:
     ChannelType = str
@@ -46,17 +46,17 @@ class ChannelPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-class Tested(Struct, frozen=True):
+class ChannelTestResult(Struct, frozen=True):
     """The test arrived at the provider."""
 
     ok: bool
     message: str
 
 
-SENT = Tested(ok=True, message="The test was delivered.")
+TEST_DELIVERED = ChannelTestResult(ok=True, message="The test was delivered.")
 
 
-async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
@@ -65,7 +65,7 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
     active: FromQuery[bool | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[ChannelQuery]:
+) -> ListRequest[ChannelQuery]:
     """Which channels are asked for."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = ChannelQuery(
@@ -75,10 +75,10 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
         sort=sort,
         descending=descending,
         limit=window.limit,
-        offset=window.skip,
-        seen_by=principal.tags,
+        offset=window.offset,
+        visible_to=principal.tags,
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class ChannelController(Controller):
@@ -87,84 +87,86 @@ class ChannelController(Controller):
     path = "/notification-channels"
     tags = ("Notification channels",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListChannels")
-    async def browse(
-        self, wanted: NamedDependency[Asked[ChannelQuery]], principal: NamedDependency[Principal]
+    async def list_channels(
+        self, wanted: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
     ) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await channels.browse(wanted.query)
-        found = config_views.visible_to(principal, found)
+        found, total = await channels.list_page(wanted.query)
+        found = config_views.configs_visible_to(principal, found)
         if wanted.window.page is None:
             return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return ChannelPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
-    def providers(self) -> Providers:
+    def list_providers(self) -> Providers:
         """Every provider with its fields: their types, which are required, which are secret."""
         return providers.catalogue()
 
     @get("/variables", operation_id="ListTemplateVariables", sync_to_thread=False)
-    def variables(self) -> Variables:
+    def list_template_variables(self) -> TemplateVariables:
         """Every name that a template can use, with its meaning and an example."""
-        return template_preview.variables()
+        return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
-    def preview(self, data: JSONBody[PreviewDraft]) -> Preview:
+    def preview_templates(self, data: JSONBody[PreviewRequest]) -> Preview:
         """Try templates on an example of an event; nothing is sent, and nothing kept. 422 names what can't be read."""
-        return template_preview.of(data)
+        return template_preview.render_preview(data)
 
     @post(operation_id="CreateChannel", guards=[ADMIN])
-    async def add(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
+    async def create_channel(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
         """Add a channel. Its secrets are never shown again."""
-        return etags.tagged(await channels.add(data), status_code=201)
+        return etags.with_etag(await channels.create(data), status_code=201)
 
     @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
-    async def test_draft(self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]) -> Tested:
+    async def test_channel_draft(
+        self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]
+    ) -> ChannelTestResult:
         """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
-        audit_trail.of(request).connects(audit_destinations.of(data.config))
-        channel_id = await channels.add_trial(data)
+        audit_trail.trail_of(request).record_destinations(audit_destinations.destinations_of(data.config))
+        channel_id = await channels.create_test_channel(data)
         try:
-            await channel_tests.run(channel_id, request_id_of(request))
+            await channel_tests.send_test(channel_id, request_id_of(request))
         finally:
-            await channels.remove_trial(channel_id)
-        return SENT
+            await channels.delete_test_channel(channel_id)
+        return TEST_DELIVERED
 
     @get("/{channel_id:str}", operation_id="GetChannel")
-    async def read(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
+    async def get_channel(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
         """Read one channel."""
-        (channel,) = config_views.visible_to(principal, [await channels.read(str(channel_id), principal.tags)])
-        return etags.tagged(channel)
+        (channel,) = config_views.configs_visible_to(principal, [await channels.get(str(channel_id), principal.tags)])
+        return etags.with_etag(channel)
 
     @patch("/{channel_id:str}", operation_id="UpdateChannel", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_channel(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
-        return etags.tagged(await channels.change(str(channel_id), data, version=version))
+        return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_channel(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """Update a channel, as PATCH does: absent fields stay."""
-        return etags.tagged(await channels.change(str(channel_id), data, version=version))
+        return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_channel(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a channel; its monitors stay and no longer tell it."""
-        await channels.remove(str(channel_id), version=version)
+        await channels.delete(str(channel_id), version=version)
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
-    async def test(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> Tested:
+    async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:
         """Send a test. Waits until the provider took it: 502 says why it did not, 503 that no worker answered."""
-        await channels.read(str(channel_id))
-        await channel_tests.run(str(channel_id), request_id_of(request))
-        return SENT
+        await channels.get(str(channel_id))
+        await channel_tests.send_test(str(channel_id), request_id_of(request))
+        return TEST_DELIVERED
 
     @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)
-    async def resume(self, channel_id: FromPath[UUID]) -> Response[Channel]:
+    async def resume_channel(self, channel_id: FromPath[UUID]) -> Response[Channel]:
         """Tell a channel again that rests or is paused. What died meanwhile is sent by `POST /deliveries/resend`."""
         await channel_health.resume(str(channel_id))
-        return etags.tagged(await channels.read(str(channel_id)))
+        return etags.with_etag(await channels.get(str(channel_id)))

@@ -16,13 +16,13 @@ from redis.exceptions import RedisError
 from app import queue
 from app.api.http import pagination
 from app.api.http.errors import request_id_of
-from app.api.http.pagination import Asked, Limit, Order, Page
-from app.api.http.rate_limits import RUNNING
+from app.api.http.pagination import Limit, ListRequest, Order, Page
+from app.api.http.rate_limits import RUN_LIMIT
 from app.errors import Invalid
 from app.security.auth.policy import OPERATOR, VIEWER
 from app.store.alerting import delivery_queries, delivery_resend
 from app.store.alerting.delivery_queries import END_MS, DeliveryQuery
-from schema.deliveries import Delivery, DeliveryDetails, ResendDraft, Resent, State
+from schema.deliveries import Delivery, DeliveryDetail, DeliveryState, ResendRequest, ResendResult
 from schema.events import EventKind
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -30,7 +30,7 @@ from schema.users import Principal
 log = structlog.get_logger()
 
 Sort = Literal["created_at", "event_at", "sent_at"]
-StateWord = Annotated[State | None, QueryParameter(name="state", description="How far they are.")]
+StateFilter = Annotated[DeliveryState | None, QueryParameter(name="state", description="How far they are.")]
 Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest delivery.")]
 Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; deliveries made before then.")]
 
@@ -49,40 +49,40 @@ class DeliveryPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
+async def filters(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     channel_id: FromQuery[UUID | None] = None,
     monitor_id: FromQuery[UUID | None] = None,
     incident_id: FromQuery[UUID | None] = None,
     event: FromQuery[EventKind | None] = None,
-    how_far: StateWord = None,
+    how_far: StateFilter = None,
     since: Since = None,
     until: Until = None,
 ) -> DeliveryQuery:
     """Which deliveries are asked for. Raises Invalid."""
     return DeliveryQuery(
-        channel_id=_text(channel_id),
-        monitor_id=_text(monitor_id),
-        incident_id=_text(incident_id),
+        channel_id=_id_text(channel_id),
+        monitor_id=_id_text(monitor_id),
+        incident_id=_id_text(incident_id),
         event=event,
         state=how_far,
         from_ms=_ms_of("from", since, 0),
         to_ms=_ms_of("to", until, END_MS),
-        seen_by=principal.tags,
+        visible_to=principal.tags,
     )
 
 
-async def asked(
+async def list_request(
     wanted: NamedDependency[DeliveryQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "created_at",
     order: FromQuery[Order] = "desc",
-) -> Asked[DeliveryQuery]:
+) -> ListRequest[DeliveryQuery]:
     """The same, in which order, and which part of them."""
     window, descending = pagination.window_of(page, limit), order == "desc"
-    query = replace(wanted, sort=sort, descending=descending, limit=window.limit, skip=window.skip)
-    return Asked(query, window)
+    query = replace(wanted, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
+    return ListRequest(query, window)
 
 
 class DeliveryController(Controller):
@@ -92,46 +92,46 @@ class DeliveryController(Controller):
     tags = ("Deliveries",)
     guards = (VIEWER,)
 
-    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(wanted), "asked": Provide(asked)})
-    async def browse(self, asked: NamedDependency[Asked[DeliveryQuery]]) -> Deliveries | DeliveryPage:
+    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(filters), "asked": Provide(list_request)})
+    async def list_deliveries(self, asked: NamedDependency[ListRequest[DeliveryQuery]]) -> Deliveries | DeliveryPage:
         """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
-        found, total = await delivery_queries.browse(asked.query), await delivery_queries.count(asked.query)
+        found, total = await delivery_queries.list_page(asked.query), await delivery_queries.count(asked.query)
         if asked.window.page is None:
             return Deliveries(deliveries=found, total=total)
-        return DeliveryPage(data=found, pagination=pagination.numbers(asked.window, total))
+        return DeliveryPage(data=found, pagination=pagination.page_info(asked.window, total))
 
-    @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def resend_all(
-        self, data: JSONBody[ResendDraft], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
-    ) -> Resent:
+    @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
+    async def resend_deliveries(
+        self, data: JSONBody[ResendRequest], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
+    ) -> ResendResult:
         """Send dead deliveries again, the oldest first, at most 1,000 at once; each under the id it had."""
         query = DeliveryQuery(
             channel_id=data.channel_id,
             monitor_id=data.monitor_id,
             incident_id=data.incident_id,
             event=data.event,
-            seen_by=principal.tags,
+            visible_to=principal.tags,
         )
-        found = await delivery_resend.dead_ones(query, () if data.ids is UNSET else data.ids)
-        await _send(found, request_id_of(request))
-        return Resent(sum(len(ids) for ids in found.values()))
+        found = await delivery_resend.resend_dead(query, () if data.ids is UNSET else data.ids)
+        await _queue_deliveries(found, request_id_of(request))
+        return ResendResult(sum(len(ids) for ids in found.values()))
 
     @get("/{delivery_id:str}", operation_id="GetDelivery")
-    async def read(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetails:
+    async def get_delivery(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetail:
         """Read one delivery with its event and every try."""
-        return await delivery_queries.read(str(delivery_id), principal.tags)
+        return await delivery_queries.get(str(delivery_id), principal.tags)
 
-    @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def resend(
+    @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
+    async def resend_delivery(
         self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Delivery:
         """Send a delivery that is done once more, under the id it had: a receiver may take it for a double."""
-        found = await delivery_resend.again(str(delivery_id), principal.tags)
-        await _send({found.channel_id: [found.id]}, request_id_of(request))
+        found = await delivery_resend.resend(str(delivery_id), principal.tags)
+        await _queue_deliveries({found.channel_id: [found.id]}, request_id_of(request))
         return found
 
 
-async def _send(found: Mapping[str, Sequence[str]], request_id: str) -> None:
+async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str) -> None:
     """Have workers told at once; when Redis is away, the sweeper finds what is stored."""
     jobs = queue.notify_jobs({channel_id: list(ids) for channel_id, ids in found.items()})
     try:
@@ -140,11 +140,11 @@ async def _send(found: Mapping[str, Sequence[str]], request_id: str) -> None:
         log.warning("delivery.not_queued", n=len(jobs), error=type(error).__name__)
 
 
-def _text(id_: UUID | None) -> str | None:
+def _id_text(id_: UUID | None) -> str | None:
     return None if id_ is None else str(id_)
 
 
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
-        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
     return absent if at is None else int(at.timestamp() * 1000)

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct, inspect
 
 from schema.channels import PROVIDERS
-from schema.services import Service, ServiceField, Value, services
+from schema.services import FieldValue, Service, ServiceField, services_by_id
 
 APPRISE = "apprise"
-PAGES = "docs/channels"  # in the documentation that comes with this version
+DOCS_PATH = "docs/channels"  # in the documentation that comes with this version
 
 
 class ProviderField(Struct, frozen=True, kw_only=True):
@@ -26,10 +26,10 @@ class ProviderField(Struct, frozen=True, kw_only=True):
     secret: bool
     description: str
     default: Any = None
-    choices: list[Value] = []
+    choices: list[FieldValue] = []
 
 
-class Provider(Struct, frozen=True, kw_only=True):
+class NotificationProvider(Struct, frozen=True, kw_only=True):
     """A way to tell people.
 
     type         what a channel of it says
@@ -55,29 +55,31 @@ class Provider(Struct, frozen=True, kw_only=True):
 class Providers(Struct, frozen=True):
     """Every provider there is."""
 
-    providers: list[Provider]
+    providers: list[NotificationProvider]
 
 
 @cache
 def catalogue() -> Providers:
     """Every provider with its fields, in the order of their structs; then every service, by name."""
     ours = [_provider_of(name, config) for name, config in PROVIDERS.items()]
-    return Providers([*ours, *map(_provider_of_service, services().values())])
+    return Providers([*ours, *map(_provider_of_service, services_by_id().values())])
 
 
-def _provider_of(name: str, config: type[Struct]) -> Provider:
+def _provider_of(name: str, config: type[Struct]) -> NotificationProvider:
     fields = [_field_of(one) for one in msgspec.structs.fields(config)]
     told = (config.__doc__ or "").strip()
-    return Provider(type=name, name=config.__name__, description=told, docs=f"{PAGES}/{name}.md", fields=fields)
+    return NotificationProvider(
+        type=name, name=config.__name__, description=told, docs=f"{DOCS_PATH}/{name}.md", fields=fields
+    )
 
 
-def _provider_of_service(service: Service) -> Provider:
-    return Provider(
+def _provider_of_service(service: Service) -> NotificationProvider:
+    return NotificationProvider(
         type=APPRISE,
         service=service.id,
         name=service.name,
         description=f"{service.name}, through Apprise.",
-        docs=f"{PAGES}/services.md",
+        docs=f"{DOCS_PATH}/services.md",
         setup=service.setup or service.site,
         schemes=service.schemes,
         templates=service.templates,

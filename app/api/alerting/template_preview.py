@@ -3,30 +3,30 @@
 from functools import cache
 
 from app.domain.alerting import sample_events
-from app.domain.alerting.messages import message_of
+from app.domain.alerting.messages import message_from_event
 from app.domain.text import template_variables, templates
-from app.domain.text.message_text import words_of
+from app.domain.text.message_text import compose_text
 from app.errors import Invalid
 from schema.events import EventKind
 from schema.message import Message
-from schema.previews import Preview, PreviewDraft, Variables
+from schema.previews import Preview, PreviewRequest, TemplateVariables
 
 
-def of(draft: PreviewDraft) -> Preview:
+def render_preview(draft: PreviewRequest) -> Preview:
     """What an example would say. Raises Invalid for templates that no channel could keep."""
-    if wrong := templates.faults(draft.templates):
+    if wrong := templates.errors_in(draft.templates):
         raise Invalid(wrong)
-    rendering = templates.rendering_of(draft.templates, _example(draft.event))
-    words = words_of(rendering.message)
-    warnings = [*templates.doubts(draft.templates), *rendering.troubles]
+    rendering = templates.render(draft.templates, _sample_message(draft.event))
+    words = compose_text(rendering.message)
+    warnings = [*templates.warnings_for(draft.templates), *rendering.errors]
     return Preview(title=words.title, text=words.text, warnings=warnings)
 
 
 @cache
-def variables() -> Variables:
+def list_variables() -> TemplateVariables:
     """Every name with its meaning."""
-    return Variables(variables=template_variables.described(_example(EventKind.MONITOR_DOWN)))
+    return TemplateVariables(variables=template_variables.describe_variables(_sample_message(EventKind.MONITOR_DOWN)))
 
 
-def _example(kind: EventKind) -> Message:
-    return message_of(sample_events.of(kind), "preview")
+def _sample_message(kind: EventKind) -> Message:
+    return message_from_event(sample_events.sample_event(kind), "preview")

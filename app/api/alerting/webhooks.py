@@ -14,20 +14,22 @@ from app import queue
 from app.api.alerting import channel_tests
 from app.api.http import etags, pagination
 from app.api.http.errors import request_id_of
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
-from app.api.http.rate_limits import RUNNING
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.rate_limits import RUN_LIMIT
 from app.security.auth.policy import ADMIN, OPERATOR
 from app.store.alerting import channel_tests as examples, webhook_deliveries, webhooks
-from app.store.alerting.webhook_deliveries import DeliveryQuery
+from app.store.alerting.webhook_deliveries import WebhookDeliveryQuery
 from app.store.alerting.webhooks import WebhookQuery
 from schema.jobs import NotifyBatch
 from schema.pagination import Pagination
-from schema.webhooks import RotatedSecret, WebhookDelivery, WebhookDraft, WebhookPatch, WebhookShown, WebhookTest
+from schema.webhooks import WebhookDelivery, WebhookDraft, WebhookEndpoint, WebhookPatch, WebhookSecret, WebhookTest
 
-VERSIONED, SENDING, AGAIN = {"refusals": [412]}, {"refusals": [502], **RUNNING}, {"refusals": [409], **RUNNING}
+VERSIONED, SENDING, RESENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}, {"refusals": [409], **RUN_LIMIT}
 Sort = Literal["name", "created_at", "updated_at"]
-State = Literal["pending", "sending", "sent", "dead", "suppressed"]
-InState = Annotated[State | None, QueryParameter(name="state")]  # a word that Litestar keeps for itself
+WebhookDeliveryState = Literal["pending", "sending", "sent", "dead", "suppressed"]
+StateFilter = Annotated[
+    WebhookDeliveryState | None, QueryParameter(name="state")
+]  # a word that Litestar keeps for itself
 
 log = structlog.get_logger()
 
@@ -35,14 +37,14 @@ log = structlog.get_logger()
 class Webhooks(Struct, frozen=True, kw_only=True):
     """A whole list; `total` may be more than it holds, which ends at 1,000."""
 
-    webhooks: list[WebhookShown]
+    webhooks: list[WebhookEndpoint]
     total: int
 
 
 class WebhookPage(Struct, frozen=True, kw_only=True):
     """One page of a list."""
 
-    data: list[WebhookShown]
+    data: list[WebhookEndpoint]
     pagination: Pagination
 
 
@@ -60,39 +62,39 @@ class WebhookDeliveryPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-class WebhookTested(Struct, frozen=True):
+class WebhookTestResult(Struct, frozen=True):
     """The receiver took the example."""
 
     ok: bool
     message: str
 
 
-async def asked(
+async def list_request(
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     active: FromQuery[bool | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[WebhookQuery]:
+) -> ListRequest[WebhookQuery]:
     """Which webhooks are asked for."""
     window = pagination.window_of(page, limit)
     query = WebhookQuery(
-        q=q, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip
+        q=q, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
-async def deliveries_asked(
+async def deliveries_request(
     page: Page = None,
     limit: Limit = None,
-    told: InState = None,
+    told: StateFilter = None,
     order: FromQuery[Order] = "desc",
-) -> Asked[DeliveryQuery]:
+) -> ListRequest[WebhookDeliveryQuery]:
     """Which deliveries are asked for."""
     window = pagination.window_of(page, limit)
-    query = DeliveryQuery(state=told, descending=order == "desc", limit=window.limit, offset=window.skip)
-    return Asked(query, window)
+    query = WebhookDeliveryQuery(state=told, descending=order == "desc", limit=window.limit, offset=window.offset)
+    return ListRequest(query, window)
 
 
 class WebhookController(Controller):
@@ -103,68 +105,70 @@ class WebhookController(Controller):
     guards = (OPERATOR,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListWebhooks", dependencies={"wanted": Provide(asked)})
-    async def browse(self, wanted: NamedDependency[Asked[WebhookQuery]]) -> Webhooks | WebhookPage:
+    @get(operation_id="ListWebhooks", dependencies={"wanted": Provide(list_request)})
+    async def list_webhooks(self, wanted: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
         """List webhooks: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await webhooks.browse(wanted.query)
+        found, total = await webhooks.list_page(wanted.query)
         if wanted.window.page is None:
             return Webhooks(webhooks=found, total=total)
-        return WebhookPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return WebhookPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateWebhook", guards=[ADMIN])
-    async def add(self, data: JSONBody[WebhookDraft]) -> Response[WebhookShown]:
+    async def create_webhook(self, data: JSONBody[WebhookDraft]) -> Response[WebhookEndpoint]:
         """Register a webhook. Without a `secret` one is made: the reply is the only one that shows it."""
-        return etags.tagged(await webhooks.add(data), status_code=201)
+        return etags.with_etag(await webhooks.create(data), status_code=201)
 
     @get("/{webhook_id:str}", operation_id="GetWebhook")
-    async def read(self, webhook_id: FromPath[UUID]) -> Response[WebhookShown]:
+    async def get_webhook(self, webhook_id: FromPath[UUID]) -> Response[WebhookEndpoint]:
         """Read one webhook, and how it fares."""
-        return etags.tagged(await webhooks.read(str(webhook_id)))
+        return etags.with_etag(await webhooks.get(str(webhook_id)))
 
     @patch("/{webhook_id:str}", operation_id="UpdateWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_webhook(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
-    ) -> Response[WebhookShown]:
+    ) -> Response[WebhookEndpoint]:
         """Change what is mentioned; secrets stay with the host they were given for. A paused one is tried again."""
-        return etags.tagged(await webhooks.change(str(webhook_id), data, version=version))
+        return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @put("/{webhook_id:str}", operation_id="PutWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_webhook(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
-    ) -> Response[WebhookShown]:
+    ) -> Response[WebhookEndpoint]:
         """Update a webhook, as PATCH does: absent fields stay."""
-        return etags.tagged(await webhooks.change(str(webhook_id), data, version=version))
+        return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_webhook(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a webhook, and what it is still owed."""
-        await webhooks.remove(str(webhook_id), version=version)
+        await webhooks.delete(str(webhook_id), version=version)
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
-    async def rotate(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> RotatedSecret:
+    async def rotate_webhook_secret(
+        self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]
+    ) -> WebhookSecret:
         """Make a new secret: this reply is the only one that shows it. The old one signs beside it for a day."""
-        return await webhooks.rotate(str(webhook_id), version=version)
+        return await webhooks.rotate_secret(str(webhook_id), version=version)
 
     @get("/{webhook_id:str}/deliveries", operation_id="ListWebhookDeliveries",
-         dependencies={"wanted": Provide(deliveries_asked)})  # fmt: skip
-    async def deliveries(
-        self, webhook_id: FromPath[UUID], wanted: NamedDependency[Asked[DeliveryQuery]]
+         dependencies={"wanted": Provide(deliveries_request)})  # fmt: skip
+    async def list_webhook_deliveries(
+        self, webhook_id: FromPath[UUID], wanted: NamedDependency[ListRequest[WebhookDeliveryQuery]]
     ) -> WebhookDeliveries | WebhookDeliveryPage:
         """List what it was sent, newest first, and what came of it."""
-        await webhooks.read(str(webhook_id))
-        found, total = await webhook_deliveries.browse(str(webhook_id), wanted.query)
+        await webhooks.get(str(webhook_id))
+        found, total = await webhook_deliveries.list_page(str(webhook_id), wanted.query)
         if wanted.window.page is None:
             return WebhookDeliveries(deliveries=found, total=total)
-        return WebhookDeliveryPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post("/{webhook_id:str}/deliveries/{delivery_id:str}/redeliver", operation_id="ResendWebhookDelivery",
-          status_code=202, opt=AGAIN)  # fmt: skip
-    async def redeliver(
+          status_code=202, opt=RESENDING)  # fmt: skip
+    async def resend_webhook_delivery(
         self, webhook_id: FromPath[UUID], delivery_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> WebhookDelivery:
         """Send it again, with the same id and the same bytes: 409 while it is on its way."""
-        found = await webhook_deliveries.again(str(webhook_id), str(delivery_id))
+        found = await webhook_deliveries.resend(str(webhook_id), str(delivery_id))
         try:
             await queue.put(NotifyBatch(str(webhook_id), [found.id], request_id_of(request)))
         except RedisError as error:  # the sweeper finds it
@@ -172,11 +176,11 @@ class WebhookController(Controller):
         return found
 
     @post("/{webhook_id:str}/test", operation_id="TestWebhook", status_code=200, opt=SENDING)
-    async def test(
+    async def test_webhook(
         self, webhook_id: FromPath[UUID], request: Request[Any, Any, Any], data: JSONBody[WebhookTest | None] = None
-    ) -> WebhookTested:
+    ) -> WebhookTestResult:
         """Send an example of an event. Waits until the receiver took it: 502 says why it did not."""
-        await webhooks.read(str(webhook_id))
-        example = examples.example((data or WebhookTest()).event)
-        await channel_tests.run(str(webhook_id), request_id_of(request), example)
-        return WebhookTested(ok=True, message="The test was delivered.")
+        await webhooks.get(str(webhook_id))
+        example = examples.sample_event((data or WebhookTest()).event)
+        await channel_tests.send_test(str(webhook_id), request_id_of(request), example)
+        return WebhookTestResult(ok=True, message="The test was delivered.")

@@ -9,11 +9,11 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from app import response_cache
-from app.api.compat.results import result_of
+from app.api.compat.results import result_from_heartbeat
 from app.api.http import audit_trail, etags, pagination
-from app.api.http.audit_trail import Trail
+from app.api.http.audit_trail import AuditTrail
 from app.api.http.pagination import Order, Window
-from app.api.http.rate_limits import RUNNING
+from app.api.http.rate_limits import RUN_LIMIT
 from app.api.monitoring import monitor_changes, run_now
 from app.domain.compat import checks, field_names, plugins
 from app.domain.system import audit_destinations
@@ -24,20 +24,20 @@ from app.store.history import result_queries
 from app.store.monitoring import config_secrets, optional_libraries, proxies
 from app.store.system import settings
 from app.store.transactions import monitors
-from app.store.transactions.monitors import Changed, MonitorQuery
+from app.store.transactions.monitors import MonitorChange, MonitorQuery
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
-from schema.heartbeat_texts import text_of
-from schema.jobs import Outcome
+from schema.heartbeat_texts import heartbeat_text
+from schema.jobs import CheckOutcome
 from schema.monitors import Monitor
 from schema.pagination import pagination_of
-from schema.results import VERDICTS, Result
+from schema.results import RESULT_STATUSES, Result
 from schema.status import Role
 from schema.users import Principal
 
 Sort = Literal["name", "created_at", "updated_at"]
 
 
-async def asked(
+async def check_query(
     principal: NamedDependency[Principal],
     window: NamedDependency[Window],
     enabled: FromQuery[bool | None] = None,
@@ -48,59 +48,59 @@ async def asked(
     """Which monitors the checks asked for are. Raises Invalid."""
     return MonitorQuery(
         active=enabled,
-        type=plugin_type and plugins.type_of(plugin_type),
+        type=plugin_type and plugins.monitor_type(plugin_type),
         sort=sort,
         descending=order == "desc",
         limit=window.limit,
-        offset=window.skip,
-        seen_by=principal.tags,
+        offset=window.offset,
+        visible_to=principal.tags,
     )
 
 
-async def shown(found: list[Monitor]) -> list[Check]:
+async def checks_of(found: list[Monitor]) -> list[Check]:
     """Monitors as checks, with all that their configs say."""
     ran = await result_queries.last_runs(one.id for one in found)
-    return [checks.check_of(one, ran.get(one.id)) for one in found]
+    return [checks.check_from_monitor(one, ran.get(one.id)) for one in found]
 
 
-async def _listed(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
-    found, total = await monitors.browse(query)
-    found = config_views.visible_to(principal, found)
+async def _load_page(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
+    found, total = await monitors.list_page(query)
+    found = config_views.configs_visible_to(principal, found)
     pages = pagination_of(1, window.limit, total).pages
-    return Checks(checks=await shown(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
+    return Checks(checks=await checks_of(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
 
 
-async def _told(changed: Changed, *, status_code: int = 200) -> Response[Check]:
+async def _check_response(changed: MonitorChange, *, status_code: int = 200) -> Response[Check]:
     """What a change led to; its ETag is the monitor's."""
-    await monitor_changes.tell(changed)
-    (check,) = await shown([changed.monitor])
-    return Response(check, status_code=status_code, headers=etags.header_of(changed.monitor.version))
+    await monitor_changes.publish(changed)
+    (check,) = await checks_of([changed.monitor])
+    return Response(check, status_code=status_code, headers=etags.etag_header(changed.monitor.version))
 
 
 async def require_ad_hoc(principal: Principal) -> None:
     """Raise Forbidden for who may not run checks that are kept nowhere: the setting says who may."""
-    authorization.require_role(principal, Role(await settings.read("checks.ad_hoc_role")))
+    authorization.require_role(principal, Role(await settings.get_value("checks.ad_hoc_role")))
 
 
-async def run_once(data: AdHocCheck, noted: Trail) -> Result:
+async def run_ad_hoc(data: AdHocCheck, noted: AuditTrail) -> Result:
     """Run a check that is kept nowhere, and note in the trail where it connects. Raises Invalid, Unavailable."""
-    target, timeout_s = checks.target_of(data)
-    with checks.in_its_words(data.plugin_type):
-        optional_libraries.require(target)
-        target = config_secrets.fresh(target)
-        proxy = await proxies.of(target)
-    noted.connects(audit_destinations.of(target))
-    return _result_of(await run_now.ad_hoc(target, timeout_s, proxy))
+    target, timeout_s = checks.ad_hoc_target(data)
+    with checks.name_check_fields(data.plugin_type):
+        optional_libraries.require_library(target)
+        target = config_secrets.validate_new(target)
+        proxy = await proxies.get_for_target(target)
+    noted.record_destinations(audit_destinations.destinations_of(target))
+    return _result_from_outcome(await run_now.check_target(target, timeout_s, proxy))
 
 
-def _result_of(outcome: Outcome) -> Result:
+def _result_from_outcome(outcome: CheckOutcome) -> Result:
     return Result(
         id=None,
         check_id=None,
-        status=VERDICTS[outcome.seen],
-        message=outcome.message or text_of(outcome.code),
+        status=RESULT_STATUSES[outcome.status],
+        message=outcome.message or heartbeat_text(outcome.code),
         response_time=outcome.took_us / 1_000_000,
-        raw_data=field_names.facts_of(outcome.detail),
+        raw_data=field_names.result_facts(outcome.detail),
         executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
     )
 
@@ -113,59 +113,64 @@ class CheckController(Controller):
     guards = (VIEWER,)
     dependencies: dict[str, Any] = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListChecks", dependencies={"window": Provide(pagination.flat), "wanted": Provide(asked)})
-    async def browse(
+    @get(
+        operation_id="ListChecks",
+        dependencies={"window": Provide(pagination.required_window), "wanted": Provide(check_query)},
+    )
+    async def list_checks(
         self,
         wanted: NamedDependency[MonitorQuery],
         window: NamedDependency[Window],
         principal: NamedDependency[Principal],
     ) -> Checks:
         """List checks, a page at a time."""
-        asked_by = (wanted, window, config_views.sees_whole(principal))
-        return await response_cache.through("checks", asked_by, Checks, lambda: _listed(wanted, window, principal))
+        asked_by = (wanted, window, config_views.sees_restricted(principal))
+        return await response_cache.get_or_compute(
+            "checks", asked_by, Checks, lambda: _load_page(wanted, window, principal)
+        )
 
     @post(operation_id="CreateCheck", guards=[ADMIN])
-    async def add(self, data: JSONBody[CheckDraft]) -> Response[Check]:
+    async def create_check(self, data: JSONBody[CheckDraft]) -> Response[Check]:
         """Add a check. Without a schedule it runs on demand only."""
-        draft = checks.draft_of(data)
-        with checks.in_its_words(data.plugin_type):
-            changed = await monitors.add(draft)
-        return await _told(changed, status_code=201)
+        draft = checks.monitor_draft(data)
+        with checks.name_check_fields(data.plugin_type):
+            changed = await monitors.create(draft)
+        return await _check_response(changed, status_code=201)
 
-    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def run_ad_hoc(
+    @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
+    async def run_ad_hoc_check(
         self, data: JSONBody[AdHocCheck], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Result:
         """Run a check that is kept nowhere: a worker looks, and nothing is stored but where it connected, in the audit
         log. The setting `checks.ad_hoc_role` keeps this for admins.
         """
         await require_ad_hoc(principal)
-        return await run_once(data, audit_trail.of(request))
+        return await run_ad_hoc(data, audit_trail.trail_of(request))
 
     @get("/{check_id:str}", operation_id="GetCheck")
-    async def read(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
+    async def get_check(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
         """Read one check."""
-        found = config_views.visible_to(principal, [await monitors.read(str(check_id), principal.tags)])
-        (check,) = await shown(found)
-        return Response(check, headers=etags.header_of(found[0].version))
+        found = config_views.configs_visible_to(principal, [await monitors.get(str(check_id), principal.tags)])
+        (check,) = await checks_of(found)
+        return Response(check, headers=etags.etag_header(found[0].version))
 
     @put("/{check_id:str}", operation_id="UpdateCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
-    async def change(
+    async def update_check(
         self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
     ) -> Response[Check]:
         """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
-        monitor = await monitors.read(str(check_id))
-        patch = checks.patch_of(monitor, data)
-        with checks.in_its_words(monitor.type):
-            changed = await monitors.change(monitor.id, patch, version=version)
-        return await _told(changed)
+        monitor = await monitors.get(str(check_id))
+        patch = checks.monitor_patch(monitor, data)
+        with checks.name_check_fields(monitor.type):
+            changed = await monitors.update(monitor.id, patch, version=version)
+        return await _check_response(changed)
 
     @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
-    async def remove(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_check(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a check and its results."""
-        await monitor_changes.tell(await monitors.remove(str(check_id), version=version))
+        await monitor_changes.publish(await monitors.delete(str(check_id), version=version))
 
-    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def run(self, check_id: FromPath[UUID]) -> Result:
+    @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
+    async def run_check(self, check_id: FromPath[UUID]) -> Result:
         """Run a check now, through the ordinary pipeline, and answer with the stored result."""
-        return result_of(await run_now.stored(str(check_id)))
+        return result_from_heartbeat(await run_now.check_monitor(str(check_id)))

@@ -18,14 +18,14 @@ class PluginController(Controller):
     guards = (VIEWER,)
 
     @get(operation_id="ListPlugins", sync_to_thread=False)
-    def browse(self) -> Plugins:
+    def list_plugins(self) -> Plugins:
         """List every kind of check, with its required and optional config."""
-        return plugins.catalogue()
+        return plugins.list_plugins()
 
     @get("/{plugin_name:str}", operation_id="GetPlugin", sync_to_thread=False)
-    def read(self, plugin_name: FromPath[str]) -> Plugin:
+    def get_plugin(self, plugin_name: FromPath[str]) -> Plugin:
         """Read about one kind of check, by its name or an alias."""
         type_ = plugins.ALIASES.get(plugin_name, plugin_name)
         if type_ not in TARGETS:
             raise NoSuch("plugin", plugin_name)
-        return plugins.described(type_)
+        return plugins.get_plugin(type_)

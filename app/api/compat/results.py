@@ -17,16 +17,16 @@ from app.domain.compat import field_names
 from app.errors import Invalid
 from app.security.auth.policy import VIEWER
 from app.store.history import heartbeats, result_queries
-from app.store.history.heartbeats import COUNTED_MOST, DAY_MS, HeartbeatQuery
+from app.store.history.heartbeats import COUNT_LIMIT, DAY_MS, HeartbeatQuery
 from app.store.transactions import monitors
-from app.store.visibility import Seeing
+from app.store.visibility import TagScope
 from schema.heartbeats import Heartbeat
 from schema.pagination import pagination_of
-from schema.results import VERDICTS, Period, Result, Results, Summary, Verdict, VerdictShare
+from schema.results import RESULT_STATUSES, Period, Result, Results, ResultShare, ResultStatus, ResultSummary
 from schema.users import Principal
 
-DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
-TOO_LONG = "must be at most a day before `to_date` with a `status`, unless there is a `check_id`"
+PERIOD_DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
+RANGE_TOO_LONG = "must be at most a day before `to_date` with a `status`, unless there is a `check_id`"
 
 FromDate = Annotated[
     datetime | None, QueryParameter(description="ISO 8601; the oldest execution. Without a zone it is UTC.")
@@ -34,58 +34,58 @@ FromDate = Annotated[
 ToDate = Annotated[datetime | None, QueryParameter(description="ISO 8601; the newest execution.")]
 
 
-def result_of(beat: Heartbeat) -> Result:
+def result_from_heartbeat(beat: Heartbeat) -> Result:
     """A heartbeat in document 002's words."""
     return Result(
         id=beat.id,
         check_id=beat.monitor_id,
-        status=VERDICTS[beat.status],
+        status=RESULT_STATUSES[beat.status],
         message=beat.msg,
         response_time=None if beat.ping is None else round(beat.ping / 1000, 6),
-        raw_data=field_names.facts_of(beat.detail),
+        raw_data=field_names.result_facts(beat.detail),
         executed_at=beat.time,
     )
 
 
-async def asked(
+async def heartbeat_query(
     principal: NamedDependency[Principal],
     window: NamedDependency[Window],
-    status: FromQuery[Verdict | None] = None,
+    status: FromQuery[ResultStatus | None] = None,
     from_date: FromDate = None,
     to_date: ToDate = None,
 ) -> HeartbeatQuery:
     """Which heartbeats the results asked for are."""
     return HeartbeatQuery(
-        statuses=frozenset(one for one, verdict in VERDICTS.items() if verdict is status),
-        reach_ms=None if status is None else DAY_MS,  # a rare status of all checks may be nowhere near
-        from_ms=_ms_of(from_date),
-        to_ms=_ms_of(to_date),
+        statuses=frozenset(one for one, verdict in RESULT_STATUSES.items() if verdict is status),
+        lookback_ms=None if status is None else DAY_MS,  # a rare status of all checks may be nowhere near
+        from_ms=_epoch_ms(from_date),
+        to_ms=_epoch_ms(to_date),
         limit=window.limit,
-        skip=window.skip,
-        seen_by=principal.tags,
+        skip=window.offset,
+        visible_to=principal.tags,
     )
 
 
-def _ms_of(at: datetime | None) -> int | None:
+def _epoch_ms(at: datetime | None) -> int | None:
     """Epoch milliseconds; an instant without a zone is UTC, None stays None."""
     if at is None:
         return None
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-async def listed(query: HeartbeatQuery, window: Window) -> Results:
+async def cached_page(query: HeartbeatQuery, window: Window) -> Results:
     """A page in document 002's form. Raises Invalid."""
-    return await response_cache.through("results", (query, window), Results, lambda: _listed(query, window))
+    return await response_cache.get_or_compute("results", (query, window), Results, lambda: _load_page(query, window))
 
 
-async def _listed(query: HeartbeatQuery, window: Window) -> Results:
+async def _load_page(query: HeartbeatQuery, window: Window) -> Results:
     try:
-        found = [] if query.skip >= COUNTED_MOST else (await heartbeats.browse(query))[0]
+        found = [] if query.skip >= COUNT_LIMIT else (await heartbeats.list_page(query))[0]
         total = await heartbeats.count(query)
     except Invalid as refused:
-        raise Invalid.one("from_date", TOO_LONG) from refused
+        raise Invalid.for_field("from_date", RANGE_TOO_LONG) from refused
     return Results(
-        results=[result_of(beat) for beat in found],
+        results=[result_from_heartbeat(beat) for beat in found],
         page=window.page or 1,
         per_page=window.limit,
         total=total,
@@ -93,20 +93,23 @@ async def _listed(query: HeartbeatQuery, window: Window) -> Results:
     )
 
 
-async def _summary(period: Period, seen_by: Seeing) -> Summary:
+async def _load_summary(period: Period, seen_by: TagScope) -> ResultSummary:
     to_date = datetime.fromtimestamp(int(time()), UTC)
-    from_date = to_date - timedelta(days=DAYS[period])
+    from_date = to_date - timedelta(days=PERIOD_DAYS[period])
     window = range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000)
-    counts = await result_queries.counted(window, seen_by)
+    counts = await result_queries.count_by_status(window, seen_by)
     total = sum(counts.values())
-    by_verdict = {verdict: sum(counts[one] for one in VERDICTS if VERDICTS[one] is verdict) for verdict in Verdict}
-    return Summary(
+    by_verdict = {
+        verdict: sum(counts[one] for one in RESULT_STATUSES if RESULT_STATUSES[one] is verdict)
+        for verdict in ResultStatus
+    }
+    return ResultSummary(
         period=period,
         from_date=from_date,
         to_date=to_date,
         total_checks=total,
         statuses={
-            name: VerdictShare(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()
+            name: ResultShare(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()
         },
     )
 
@@ -117,33 +120,37 @@ class ResultController(Controller):
     path = "/results"
     tags = ("Results",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(pagination.flat), "wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"window": Provide(pagination.required_window), "wanted": Provide(heartbeat_query)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListResults")
-    async def browse(
+    async def list_results(
         self,
         wanted: NamedDependency[HeartbeatQuery],
         window: NamedDependency[Window],
         check_id: FromQuery[UUID | None] = None,
     ) -> Results:
         """List results of all checks, or of one. With a `status` and no `check_id` it looks back a day."""
-        return await listed(replace(wanted, monitor_id=check_id and str(check_id)), window)
+        return await cached_page(replace(wanted, monitor_id=check_id and str(check_id)), window)
 
     @get("/summary", operation_id="GetResultSummary")
-    async def summary(self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day") -> Summary:
+    async def get_result_summary(
+        self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day"
+    ) -> ResultSummary:
         """Count the results of the last day, week (7 days) or month (30 days)."""
         seen_by = principal.tags
-        return await response_cache.through("summary", (period, seen_by), Summary, lambda: _summary(period, seen_by))
+        return await response_cache.get_or_compute(
+            "summary", (period, seen_by), ResultSummary, lambda: _load_summary(period, seen_by)
+        )
 
     @get("/check/{check_id:str}", operation_id="ListCheckResults")
-    async def of_check(
+    async def list_check_results(
         self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
     ) -> Results:
         """List results of one check."""
-        await monitors.read(str(check_id), wanted.seen_by)
-        return await listed(replace(wanted, monitor_id=str(check_id)), window)
+        await monitors.get(str(check_id), wanted.visible_to)
+        return await cached_page(replace(wanted, monitor_id=str(check_id)), window)
 
     @get("/{result_id:str}", operation_id="GetResult")
-    async def read(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
+    async def get_result(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
         """Read one result."""
-        return result_of(await result_queries.read(result_id, principal.tags))
+        return result_from_heartbeat(await result_queries.get(result_id, principal.tags))

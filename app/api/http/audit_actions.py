@@ -32,7 +32,7 @@ VERBS = {
     "reset": "reset",
 }
 SIGN_IN = "session.started"
-SPOKEN = {
+ACTION_OVERRIDES = {
     "Login": SIGN_IN,
     "CreateToken": SIGN_IN,
     "LoginWithCode": SIGN_IN,
@@ -58,18 +58,18 @@ SPOKEN = {
     "DeleteSession": "session.ended",
     "DeleteSessions": "sessions.ended",
 }
-_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
 def action_of(operation_id: str) -> str:
     """The action of an operation."""
-    if operation_id in SPOKEN:
-        return SPOKEN[operation_id]
-    verb, *noun = (word.lower() for word in _WORDS.findall(operation_id))
-    return f"{'_'.join(noun) or 'session'}.{VERBS.get(verb, _past(verb))}"
+    if operation_id in ACTION_OVERRIDES:
+        return ACTION_OVERRIDES[operation_id]
+    verb, *noun = (word.lower() for word in _NAME_PARTS.findall(operation_id))
+    return f"{'_'.join(noun) or 'session'}.{VERBS.get(verb, _past_tense(verb))}"
 
 
-def operation_of(handler: HTTPRouteHandler, scope: Scope) -> str:
+def operation_id_of(handler: HTTPRouteHandler, scope: Scope) -> str:
     """The operation's id; the function's name where it has none."""
     found: Any = handler.operation_id
     if callable(found):
@@ -77,7 +77,7 @@ def operation_of(handler: HTTPRouteHandler, scope: Scope) -> str:
     return str(found or "".join(part.title() for part in handler.handler_name.split("_")))
 
 
-def _past(verb: str) -> str:
+def _past_tense(verb: str) -> str:
     if verb.endswith("e"):
         return f"{verb}d"
     return f"{verb[:-1]}ied" if verb.endswith("y") and verb[-2:-1] not in "aeiou" else f"{verb}ed"

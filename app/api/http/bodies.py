@@ -27,9 +27,9 @@ from schema import channels, monitors
 from schema.errors import FieldError
 
 LIMIT_BYTES = 1_000_000
-MOST_POWERS = 1_000  # each takes msgspec microseconds: a body of nothing else would hold the API for seconds
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_POWER = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
+MAX_EXPONENTS = 1_000  # each takes msgspec microseconds: a body of nothing else would hold the API for seconds
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_EXPONENT = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
     monitors.MonitorDraft: monitors.DRAFTS,
@@ -43,24 +43,24 @@ class WrongContentType(HTTPException):
     status_code = 415
 
 
-def decoded(body: bytes, type_: Any) -> Any:
+def decode_body(body: bytes, type_: Any) -> Any:
     """A JSON text as `type_`; raises Malformed when it is no JSON, Invalid with every wrong field."""
-    body = _in_utf8(body)
-    if _has_many_powers(body):
-        raise Malformed(f"The body has more than {MOST_POWERS:,} numbers with an exponent, such as 1e30.")
+    body = _to_utf8(body)
+    if _has_many_exponents(body):
+        raise Malformed(f"The body has more than {MAX_EXPONENTS:,} numbers with an exponent, such as 1e30.")
     try:
-        value = decoder(type_).decode(body)
+        value = decoder_for(type_).decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid(structs.faults(_raw(body), wire_type(type_)) or _other(error)) from error
+        raise Invalid(structs.errors_in(_decode_untyped(body), wire_type(type_)) or _body_error(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(_why(error)) from error
-    if b"\\u0000" in body and _NUL.search(body):
-        raise Invalid(structs.unstorable_at(_raw(body)) or [FieldError("", structs.UNSTORABLE_TEXT)])
+        raise Malformed(_malformed_message(error)) from error
+    if b"\\u0000" in body and _ESCAPED_NUL.search(body):
+        raise Invalid(structs.unstorable_texts(_decode_untyped(body)) or [FieldError("", structs.UNSTORABLE_TEXT)])
     return value
 
 
 @cache
-def decoder(type_: Any) -> msgspec.json.Decoder[Any]:
+def decoder_for(type_: Any) -> msgspec.json.Decoder[Any]:
     """One decoder per type."""
     return msgspec.json.Decoder(wire_type(type_), strict=True)
 
@@ -72,38 +72,38 @@ def wire_type(type_: Any) -> Any:
     return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # of as many as there are
 
 
-def _has_many_powers(body: bytes) -> bool:
-    if body.count(b"e") + body.count(b"E") <= MOST_POWERS:
+def _has_many_exponents(body: bytes) -> bool:
+    if body.count(b"e") + body.count(b"E") <= MAX_EXPONENTS:
         return False
-    return next(islice(_POWER.finditer(body), MOST_POWERS, None), None) is not None
+    return next(islice(_EXPONENT.finditer(body), MAX_EXPONENTS, None), None) is not None
 
 
-def _in_utf8(body: bytes) -> bytes:
+def _to_utf8(body: bytes) -> bytes:
     """Without a mark: files that Windows writes begin with one, and are posted as they are."""
     try:
-        return untrusted_json.in_utf8(body)
+        return untrusted_json.to_utf8(body)
     except ValueError as error:
-        raise Malformed(_why(error)) from error
+        raise Malformed(_malformed_message(error)) from error
 
 
-def _raw(body: bytes) -> Any:
+def _decode_untyped(body: bytes) -> Any:
     try:
-        return untrusted_json.decoded(body)
+        return untrusted_json.decode(body)
     except (ValueError, RecursionError) as error:
-        raise Malformed(_why(error)) from error
+        raise Malformed(_malformed_message(error)) from error
 
 
-def _why(error: Exception) -> str:
+def _malformed_message(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "The body is nested too deeply."
     return f"The body is not JSON: {error}"
 
 
-def _other(error: Exception) -> list[FieldError]:
+def _body_error(error: Exception) -> list[FieldError]:
     return [FieldError("", str(error))]
 
 
-class Body(AbstractDTO[Any]):
+class JsonBodyDTO(AbstractDTO[Any]):
     """Litestar's seam for reading bodies, used for nothing else: what we return is encoded as it is."""
 
     config: ClassVar[DTOConfig] = DTOConfig()
@@ -115,12 +115,12 @@ class Body(AbstractDTO[Any]):
         content_type = content_type_of(self.asgi_connection)
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
-        found = self._decoded(value, content_type)
-        audit_trail.of(self.asgi_connection).sent(found)
+        found = self._decode(value, content_type)
+        audit_trail.trail_of(self.asgi_connection).record_body(found)
         return found
 
-    def _decoded(self, value: bytes, _: str) -> Any:
-        return decoded(value, self.types[self.asgi_connection.route_handler.handler_id])
+    def _decode(self, value: bytes, _: str) -> Any:
+        return decode_body(value, self.types[self.asgi_connection.route_handler.handler_id])
 
     @classmethod
     def create_for_field_definition(
@@ -155,14 +155,14 @@ class Body(AbstractDTO[Any]):
         return False
 
 
-class FormBody(Body):
+class FormBodyDTO(JsonBodyDTO):
     """A body that may also come as a form: what OAuth2 clients send."""
 
-    accepts: ClassVar[frozenset[str]] = Body.accepts | {FORM}
+    accepts: ClassVar[frozenset[str]] = JsonBodyDTO.accepts | {FORM}
 
-    def _decoded(self, value: bytes, content_type: str) -> Any:
+    def _decode(self, value: bytes, content_type: str) -> Any:
         if content_type != FORM:
-            return super()._decoded(value, content_type)
+            return super()._decode(value, content_type)
         type_ = self.types[self.asgi_connection.route_handler.handler_id]
         known = {one.encode_name for one in msgspec.structs.fields(type_)}
         try:
@@ -170,9 +170,9 @@ class FormBody(Body):
         except ValueError as error:
             raise Malformed("The form can't be read.") from error
         fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
-        if found := structs.unstorable_at(fields):
+        if found := structs.unstorable_texts(fields):
             raise Invalid(found)
-        return structs.fit(fields, type_)
+        return structs.validate(fields, type_)
 
 
 def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:

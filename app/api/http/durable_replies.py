@@ -11,19 +11,19 @@ from litestar.types.asgi_types import HTTPResponseStartEvent
 from app.api.http import audit_trail, idempotency, timeouts
 
 
-def around(app: ASGIApp) -> ASGIApp:
+def middleware(app: ASGIApp) -> ASGIApp:
     """The application, whose answers wait for the record."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        await app(scope, receive, _Held(scope, send))
+        await app(scope, receive, _DelayedReply(scope, send))
 
     return outermost
 
 
-class _Held:
+class _DelayedReply:
     """A `send` that keeps the beginning of an answer until its first part is there, and the record is made."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
@@ -32,21 +32,23 @@ class _Held:
         self._start: HTTPResponseStartEvent | None = None
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and self._is_to_be_settled():
+        if message["type"] == "http.response.start" and self._must_be_stored():
             self._start = message
-            timeouts.lift(self._scope)  # there is an answer: nobody may be left without it because storing is slow
+            timeouts.cancel_timeout(
+                self._scope
+            )  # there is an answer: nobody may be left without it because storing is slow
             return
         if self._start is not None and message["type"] == "http.response.body":
             start, self._start = self._start, None
-            await self._settle(start, message["body"], whole=not message["more_body"])
+            await self._store(start, message["body"], whole=not message["more_body"])
             await self._send(start)
         await self._send(message)
 
-    def _is_to_be_settled(self) -> bool:
-        return audit_trail.leaves_one(self._scope) or idempotency.holds_claim(self._scope)
+    def _must_be_stored(self) -> bool:
+        return audit_trail.is_audited(self._scope) or idempotency.holds_claim(self._scope)
 
-    async def _settle(self, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
-        if audit_trail.leaves_one(self._scope):
-            await audit_trail.settle(self._scope, start["status"], body)
+    async def _store(self, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
+        if audit_trail.is_audited(self._scope):
+            await audit_trail.store_entry(self._scope, start["status"], body)
         if idempotency.holds_claim(self._scope):
-            await idempotency.settle(self._scope, start, body, whole=whole)
+            await idempotency.store_reply(self._scope, start, body, whole=whole)

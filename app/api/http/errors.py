@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from app import db
 from app.domain.validation import wording
 from app.errors import Invalid, Malformed, NotFound, Refusal, Unauthorized, Unavailable
-from app.security.limits.rejections import REFUSED
+from app.security.limits.rejections import REJECTED
 from schema.errors import ErrorBody, ErrorReply, FieldError
 
 CODES = {
@@ -44,20 +44,22 @@ CODES = {
     503: "SERVICE_UNAVAILABLE",
     504: "GATEWAY_TIMEOUT",
 }
-SENTENCES = {405: "This path does not take this method.", 413: "The body is larger than 1,000,000 bytes."}
-_NAMED = re.compile(r"parameter '?([\w-]+)'?")
+MESSAGES = {405: "This path does not take this method.", 413: "The body is larger than 1,000,000 bytes."}
+_PARAMETER_NAME = re.compile(r"parameter '?([\w-]+)'?")
 
 log = structlog.get_logger()
 AnyRequest = Request[Any, Any, Any]
-Reply = Response[ErrorReply]
+ErrorResponse = Response[ErrorReply]
 
 
-def reply(request: AnyRequest, refusal: Refusal, headers: Mapping[str, str] | None = None) -> Reply:
+def error_response(request: AnyRequest, refusal: Refusal, headers: Mapping[str, str] | None = None) -> ErrorResponse:
     """A refusal in the one shape."""
-    return _reply(request, refusal.status, error_of(refusal, request_id_of(request)), _headers(refusal, headers))
+    return _build_response(
+        request, refusal.status, error_body(refusal, request_id_of(request)), _error_headers(refusal, headers)
+    )
 
 
-def error_of(refusal: Refusal, request_id: str) -> ErrorBody:
+def error_body(refusal: Refusal, request_id: str) -> ErrorBody:
     """The inside of `error`; also what a WebSocket sends."""
     return ErrorBody(
         code=refusal.code,
@@ -74,7 +76,7 @@ def request_id_of(request: AnyRequest) -> str:
     return str(request.scope["state"].get("request_id", ""))
 
 
-def _headers(refusal: Refusal, given: Mapping[str, str] | None) -> dict[str, str]:
+def _error_headers(refusal: Refusal, given: Mapping[str, str] | None) -> dict[str, str]:
     headers = dict(given or {})
     if isinstance(refusal, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
@@ -83,77 +85,79 @@ def _headers(refusal: Refusal, given: Mapping[str, str] | None) -> dict[str, str
     return headers
 
 
-def _reply(request: AnyRequest, status: int, error: ErrorBody, headers: dict[str, str]) -> Reply:
+def _build_response(request: AnyRequest, status: int, error: ErrorBody, headers: dict[str, str]) -> ErrorResponse:
     request.scope["state"]["error_code"] = error.code
     return Response(ErrorReply(error), status_code=status, headers=headers, media_type=MediaType.JSON)
 
 
-def on_refusal(request: AnyRequest, refusal: Refusal) -> Reply:
+def on_refusal(request: AnyRequest, refusal: Refusal) -> ErrorResponse:
     """We understood, and will not."""
-    return reply(request, refusal)
+    return error_response(request, refusal)
 
 
-def on_http(request: AnyRequest, error: HTTPException) -> Reply:
+def on_http(request: AnyRequest, error: HTTPException) -> ErrorResponse:
     """What Litestar refuses by itself: no such route or method, a body too large."""
     if isinstance(error, InternalServerException):
         return on_bug(request, error)
     if isinstance(error, NotFoundException):
-        return reply(request, NotFound(f"There is no {request.method} {request.url.path}."))
+        return error_response(request, NotFound(f"There is no {request.method} {request.url.path}."))
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
-        REFUSED.labels("size").inc()
-    message = SENTENCES.get(error.status_code, error.detail)
+        REJECTED.labels("size").inc()
+    message = MESSAGES.get(error.status_code, error.detail)
     body = ErrorBody(
         code=CODES.get(error.status_code, "BAD_REQUEST"),
         message=message,
         timestamp=datetime.now(UTC),
         request_id=request_id_of(request),
     )
-    return _reply(request, error.status_code, body, dict(error.headers or {}))
+    return _build_response(request, error.status_code, body, dict(error.headers or {}))
 
 
-def on_client(request: AnyRequest, error: ClientException) -> Reply:
+def on_client(request: AnyRequest, error: ClientException) -> ErrorResponse:
     """A request Litestar could not read."""
-    return reply(request, Malformed(error.detail)) if type(error) is ClientException else on_http(request, error)
+    return (
+        error_response(request, Malformed(error.detail)) if type(error) is ClientException else on_http(request, error)
+    )
 
 
-def on_parameters(request: AnyRequest, error: ValidationException) -> Reply:
+def on_parameters(request: AnyRequest, error: ValidationException) -> ErrorResponse:
     """Path and query parameters that are missing or wrong; a body that is not there."""
     told = [one for one in error.extra if isinstance(one, dict)] if isinstance(error.extra, list) else []
-    fields = [_field(request, one) for one in told]
+    fields = [_parameter_error(request, one) for one in told]
     if any(one.field == "data" for one in fields) or "required field `data`" in str(told):
-        return reply(request, Malformed("A JSON body is needed."))
+        return error_response(request, Malformed("A JSON body is needed."))
     if not fields:
-        named = _NAMED.search(error.detail)
+        named = _PARAMETER_NAME.search(error.detail)
         fields = [FieldError(named.group(1) if named else "", "is required")]
-    return reply(request, Invalid(fields))
+    return error_response(request, Invalid(fields))
 
 
-def _field(request: AnyRequest, told: dict[str, Any]) -> FieldError:
+def _parameter_error(request: AnyRequest, told: dict[str, Any]) -> FieldError:
     """Litestar's word on a parameter as ours: the name on the wire, and what would be right."""
     name = str(told.get("key", ""))
-    model = _declaring(request, name)
+    model = _declaring_model(request, name)
     if model is None:
         return FieldError(name, str(told.get("message", "is not valid")))
     kwarg = model._fields[name].kwarg_definition
     alias = getattr(kwarg, "query", None) or getattr(kwarg, "name", None) if isinstance(kwarg, ParameterKwarg) else None
-    return FieldError(alias or name, wording.wanted(model.__annotations__[name]))
+    return FieldError(alias or name, wording.requirement(model.__annotations__[name]))
 
 
-def _declaring(request: AnyRequest, name: str) -> Any:
+def _declaring_model(request: AnyRequest, name: str) -> Any:
     """Litestar's model of the handler, or of the dependency, that declares a parameter; None when none does."""
     handler = request.route_handler
     models = [handler.signature_model, *(one.signature_model for one in handler.resolve_dependencies().values())]
     return next((model for model in models if name in model._fields), None)
 
 
-def on_trouble(request: AnyRequest, error: Exception) -> Reply:
+def on_unavailable(request: AnyRequest, error: Exception) -> ErrorResponse:
     """The database or Redis is away: the operator's matter, and the caller's to try again."""
     which = "queue" if isinstance(error, RedisError) else "database"
     log.warning("http.unavailable", part=which, error=type(error).__name__, reason=str(error))
-    return reply(request, Unavailable(f"The {which} does not answer; nothing was changed.", retry_after_s=5))
+    return error_response(request, Unavailable(f"The {which} does not answer; nothing was changed.", retry_after_s=5))
 
 
-def on_bug(request: AnyRequest, error: Exception) -> Reply:
+def on_bug(request: AnyRequest, error: Exception) -> ErrorResponse:
     """Our bug: one log entry with the traceback, and nothing of it in the reply."""
     log.error("http.failed", path=request.scope.get("path_template", ""), exc_info=error)
     body = ErrorBody(
@@ -162,7 +166,7 @@ def on_bug(request: AnyRequest, error: Exception) -> Reply:
         timestamp=datetime.now(UTC),
         request_id=request_id_of(request),
     )
-    return _reply(request, 500, body, {})
+    return _build_response(request, 500, body, {})
 
 
 HANDLERS: ExceptionHandlersMap = {
@@ -170,7 +174,7 @@ HANDLERS: ExceptionHandlersMap = {
     ValidationException: on_parameters,
     ClientException: on_client,
     HTTPException: on_http,
-    RedisError: on_trouble,
-    **dict.fromkeys(db.TROUBLE, on_trouble),
+    RedisError: on_unavailable,
+    **dict.fromkeys(db.TRANSIENT_ERRORS, on_unavailable),
     Exception: on_bug,
 }

@@ -9,7 +9,7 @@ NAME = b"strict-transport-security"
 VALUE = b"max-age=31536000"  # a year; other names below ours are other people's
 
 
-def around(app: ASGIApp) -> ASGIApp:
+def middleware(app: ASGIApp) -> ASGIApp:
     """The application, with the header on every answer by TLS."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:

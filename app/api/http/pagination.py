@@ -8,18 +8,18 @@ from msgspec import Struct
 from schema.pagination import Pagination, pagination_of
 from schema.status import Status
 
-MOST = 1_000  # things in a list that is not paged
-USUAL_LIMIT = 20
+MAX_UNPAGED = 1_000  # things in a list that is not paged
+DEFAULT_LIMIT = 20
 
 Page = Annotated[int | None, QueryParameter(ge=1, le=1_000_000, description="From 1; asks for a page.")]
 Limit = Annotated[int | None, QueryParameter(ge=1, le=100, description="Things on a page; asks for one. Default: 20.")]
-FlatPage = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1.")]
+PageNumber = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1.")]
 PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Things on a page.")]
 Search = Annotated[str | None, QueryParameter(max_length=150, description="Part of the name, without regard to case.")]
-TagWord = Annotated[str | None, QueryParameter(max_length=100, description="Id or name of a tag they bear.")]
+TagFilter = Annotated[str | None, QueryParameter(max_length=100, description="Id or name of a tag they bear.")]
 Order = Literal["asc", "desc"]
 Query = TypeVar("Query")
-StatusWord = Literal[
+StatusFilter = Literal[
     "0", "1", "2", "3", "4", "5", "down", "up", "pending", "maintenance", "degraded", "unknown"
 ]  # clients store the numbers, people say the names
 
@@ -34,12 +34,12 @@ class Window(Struct, frozen=True):
     limit: int
 
     @property
-    def skip(self) -> int:
+    def offset(self) -> int:
         """Things before the page."""
         return 0 if self.page is None else (self.page - 1) * self.limit
 
 
-class Asked(Struct, Generic[Query], frozen=True):
+class ListRequest(Struct, Generic[Query], frozen=True):
     """What a list is asked for: which things, and which part of them."""
 
     query: Query
@@ -49,33 +49,33 @@ class Asked(Struct, Generic[Query], frozen=True):
 def window_of(page: int | None, limit: int | None) -> Window:
     """The page asked for; without `page` and `limit` the whole list."""
     if page is None and limit is None:
-        return Window(None, MOST)
-    return Window(page or 1, limit or USUAL_LIMIT)
+        return Window(None, MAX_UNPAGED)
+    return Window(page or 1, limit or DEFAULT_LIMIT)
 
 
-async def part(page: Page = None, limit: Limit = None) -> Window:
+async def optional_window(page: Page = None, limit: Limit = None) -> Window:
     """The same as a dependency, for lists with many filters."""
     return window_of(page, limit)
 
 
-async def flat(page: FlatPage = 1, per_page: PerPage = USUAL_LIMIT) -> Window:
+async def required_window(page: PageNumber = 1, per_page: PerPage = DEFAULT_LIMIT) -> Window:
     """The page of a list in document 002's form, which always has one."""
     return Window(page, per_page)
 
 
-def numbers(part: Window, total: int) -> Pagination:
+def page_info(part: Window, total: int) -> Pagination:
     """Where in the list a page is."""
     return pagination_of(part.page or 1, part.limit, total)
 
 
-def status_of(word: StatusWord | None) -> Status | None:
+def parse_status(word: StatusFilter | None) -> Status | None:
     """A status by number or by name; None stays None."""
     if word is None:
         return None
     return Status(int(word)) if word.isdigit() else Status[word.upper()]
 
 
-def statuses_of(word: StatusWord | None) -> frozenset[Status]:
+def parse_statuses(word: StatusFilter | None) -> frozenset[Status]:
     """The same for a list that takes several; empty for None."""
-    found = status_of(word)
+    found = parse_status(word)
     return frozenset() if found is None else frozenset({found})

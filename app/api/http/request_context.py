@@ -19,7 +19,7 @@ from prometheus_client import Counter, Histogram
 
 from app.api.http import rate_limits, timeouts
 
-SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -31,39 +31,44 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",  # what other sites may show, such as a badge, says so itself
     "Cache-Control": "no-store",
 }
-_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 QUIET = "quiet"  # `opt={QUIET: True}`: what the handler does leaves its own trace, so its line is for debugging
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # the client library's, without its odd ones
 
 REQUESTS = Counter("http_requests_total", "Total number of HTTP requests", ["method", "status"])
-FAILURES = ("500", "502", "503", "504")  # there from the start, at 0: `rate()` does not see the step from nothing to 1
-for _method, _status in product(sorted(METHODS), FAILURES):
+FAILURE_STATUSES = (
+    "500",
+    "502",
+    "503",
+    "504",
+)  # there from the start, at 0: `rate()` does not see the step from nothing to 1
+for _method, _status in product(sorted(METHODS), FAILURE_STATUSES):
     REQUESTS.labels(_method, _status)
 LATENCY = Histogram("http_request_duration_seconds", "HTTP request latency", buckets=BUCKETS_S)
 
 log = structlog.get_logger()
 
 
-def around(app: ASGIApp) -> ASGIApp:
+def middleware(app: ASGIApp) -> ASGIApp:
     """The application, with all this around its HTTP side."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        request_id = id_of(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+        request_id = choose_request_id(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await _handled(app, scope, receive, send, request_id)
+            await _handle(app, scope, receive, send, request_id)
 
     return outermost
 
 
-def id_of(sent: str) -> str:
+def choose_request_id(sent: str) -> str:
     """The id that was sent, when it is sane; else a new one."""
-    return sent if SANE_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
+    return sent if VALID_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
 
 
-async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+async def _handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
     began, method = perf_counter(), str(scope.get("method", ""))
     state: dict[str, Any] = scope.setdefault("state", {})
     state["request_id"] = request_id
@@ -72,23 +77,23 @@ async def _handled(app: ASGIApp, scope: Scope, receive: Receive, send: Send, req
 
     async def headed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            standing = await rate_limits.standing_of(scope)
+            standing = await rate_limits.limit_state(scope)
             state["status"] = message["status"]  # from here on nothing waits: whoever gives up now is too late
-            _add_headers(message, request_id, rate_limits.headers_of(standing) if standing else [])
+            _add_headers(message, request_id, rate_limits.limit_headers(standing) if standing else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""
         await send(message)
 
     try:
-        await timeouts.hurried(scope, receive, headed, lambda timely: app(scope, timely, headed))
+        await timeouts.with_timeout(scope, receive, headed, lambda timely: app(scope, timely, headed))
     finally:
-        _tell(scope, method, state, perf_counter() - began)
+        _log_request(scope, method, state, perf_counter() - began)
 
 
 def _add_headers(message: HTTPResponseStartEvent, request_id: str, more: list[tuple[bytes, bytes]]) -> None:
     headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
     there = {name.lower() for name, _ in headers}
-    headers += [pair for pair in _RAW if pair[0] not in there]
+    headers += [pair for pair in _RAW_HEADERS if pair[0] not in there]
     message["headers"] = [*headers, *more, (b"x-request-id", request_id.encode("latin-1"))]
 
 
@@ -98,7 +103,7 @@ def _counter(method: str, status: int) -> Counter:
     return REQUESTS.labels(method, str(status))
 
 
-def _tell(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:
+def _log_request(scope: Scope, method: str, state: dict[str, Any], took_s: float) -> None:
     status = state.get("status", 499)  # the client left before the reply
     _counter(method if method in METHODS else "OTHER", status).inc()
     LATENCY.observe(took_s)

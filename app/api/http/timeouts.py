@@ -12,41 +12,43 @@ from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEv
 from app.api.http import errors, rate_limits
 from app.errors import LateBody, TookTooLong
 from app.security.auth.principals import Connection
-from app.security.limits.rejections import REFUSED
+from app.security.limits.rejections import REJECTED
 from app.settings import Settings
 from schema.errors import ErrorReply
 
-UNHURRIED = "unhurried"  # `opt={UNHURRIED: True}`: a stream, or what has a limit of its own
-DEADLINE = "deadline"  # where the request's state has it
+NO_TIMEOUT = "unhurried"  # `opt={UNHURRIED: True}`: a stream, or what has a limit of its own
+DEADLINE_KEY = "deadline"  # where the request's state has it
 LATE_BODY = "The body did not arrive in time."
-TOO_LONG = "This took too long and was given up; look whether it was done before you try again."
+TOOK_TOO_LONG = "This took too long and was given up; look whether it was done before you try again."
 
 
-async def hurried(scope: Scope, receive: Receive, send: Send, answer: Callable[[Receive], Awaitable[None]]) -> None:
+async def with_timeout(
+    scope: Scope, receive: Receive, send: Send, answer: Callable[[Receive], Awaitable[None]]
+) -> None:
     """Have a request answered in time, or say that it was not."""
     settings: Settings = scope["litestar_app"].state.settings
     state = scope["state"]
     try:
         async with asyncio.timeout(settings.request_timeout_s) as deadline:
-            state[DEADLINE] = deadline
-            await answer(_timely(receive, settings.body_timeout_s) if _has_body(scope) else receive)
+            state[DEADLINE_KEY] = deadline
+            await answer(_with_body_timeout(receive, settings.body_timeout_s) if _has_body(scope) else receive)
     except TimeoutError:
         if not deadline.expired():
             raise
-        REFUSED.labels("time").inc()
+        REJECTED.labels("time").inc()
         if "status" not in state:
-            await _give_up(scope, send)
+            await _send_timeout(scope, send)
 
 
-def unhurried(connection: Connection, handler: BaseRouteHandler) -> None:
+def exempt_from_timeout(connection: Connection, handler: BaseRouteHandler) -> None:
     """Lift the limit where it does not hold: runs wait for what they run, and streams for their end."""
-    if handler.opt.get(UNHURRIED) or handler.opt.get(rate_limits.RATE) == rate_limits.RUN:
-        lift(connection.scope)
+    if handler.opt.get(NO_TIMEOUT) or handler.opt.get(rate_limits.RATE) == rate_limits.RUN:
+        cancel_timeout(connection.scope)
 
 
-def lift(scope: Scope) -> None:
+def cancel_timeout(scope: Scope) -> None:
     """Give up nothing from here on; what is over already stays so."""
-    deadline: asyncio.Timeout | None = scope["state"].get(DEADLINE)
+    deadline: asyncio.Timeout | None = scope["state"].get(DEADLINE_KEY)
     if deadline and not deadline.expired():
         deadline.reschedule(None)
 
@@ -56,7 +58,7 @@ def _has_body(scope: Scope) -> bool:
     return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
-def _timely(receive: Receive, limit_s: float) -> Receive:
+def _with_body_timeout(receive: Receive, limit_s: float) -> Receive:
     """The same messages, as long as the body is complete within the limit; raises LateBody."""
     until_s, is_whole = monotonic() + limit_s, False
 
@@ -68,7 +70,7 @@ def _timely(receive: Receive, limit_s: float) -> Receive:
             async with asyncio.timeout(max(0.0, until_s - monotonic())):
                 message = await receive()
         except TimeoutError as error:
-            REFUSED.labels("slow").inc()
+            REJECTED.labels("slow").inc()
             raise LateBody(LATE_BODY) from error
         is_whole = not message.get("more_body", False)
         return message
@@ -76,10 +78,10 @@ def _timely(receive: Receive, limit_s: float) -> Receive:
     return received
 
 
-async def _give_up(scope: Scope, send: Send) -> None:
-    refusal = TookTooLong(TOO_LONG)
+async def _send_timeout(scope: Scope, send: Send) -> None:
+    refusal = TookTooLong(TOOK_TOO_LONG)
     scope["state"]["error_code"] = refusal.code
-    body = msgspec.json.encode(ErrorReply(errors.error_of(refusal, scope["state"]["request_id"])))
+    body = msgspec.json.encode(ErrorReply(errors.error_body(refusal, scope["state"]["request_id"])))
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     begin: HTTPResponseStartEvent = {"type": "http.response.start", "status": refusal.status, "headers": headers}
     end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}

@@ -10,10 +10,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.security.auth.policy import VIEWER
 from app.store.identity import api_keys
-from app.store.identity.api_keys import KeyQuery
+from app.store.identity.api_keys import ApiKeyQuery
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, IssuedApiKey
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -37,18 +37,20 @@ class ApiKeyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     user_id: FromQuery[UUID | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[KeyQuery]:
+) -> ListRequest[ApiKeyQuery]:
     """Which keys are asked for."""
     window, whose = pagination.window_of(page, limit), str(user_id) if user_id else None
-    query = KeyQuery(q=q, user_id=whose, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
-    return Asked(query, window)
+    query = ApiKeyQuery(
+        q=q, user_id=whose, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
+    )
+    return ListRequest(query, window)
 
 
 class ApiKeyController(Controller):
@@ -57,34 +59,34 @@ class ApiKeyController(Controller):
     path = "/api-keys"
     tags = ("API keys",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListApiKeys")
-    async def browse(
-        self, wanted: NamedDependency[Asked[KeyQuery]], principal: NamedDependency[Principal]
+    async def list_api_keys(
+        self, wanted: NamedDependency[ListRequest[ApiKeyQuery]], principal: NamedDependency[Principal]
     ) -> ApiKeys | ApiKeyPage:
         """List one's own keys; an admin lists everybody's. Paged when `page` or `limit` is given."""
-        found, total = await api_keys.browse(wanted.query, principal)
+        found, total = await api_keys.list_page(wanted.query, principal)
         if wanted.window.page is None:
             return ApiKeys(api_keys=found, total=total)
-        return ApiKeyPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return ApiKeyPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateApiKey")
-    async def add(
+    async def create_api_key(
         self, request: AnyRequest, data: JSONBody[ApiKeyDraft], principal: NamedDependency[Principal]
     ) -> Response[IssuedApiKey]:
         """Make a key. The reply is the only one that shows it; it can't go further than who makes it."""
-        made, secret = await api_keys.add(data, principal, request.app.state.scopes)
+        made, secret = await api_keys.create(data, principal, request.app.state.scopes)
         told = IssuedApiKey(**msgspec.structs.asdict(made), key=secret)
-        return Response(told, status_code=201, headers=etags.header_of(made.version))
+        return Response(told, status_code=201, headers=etags.etag_header(made.version))
 
     @get("/{key_id:str}", operation_id="GetApiKey")
-    async def read(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
+    async def get_api_key(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
         """Read one key, without its secret."""
-        return etags.tagged(await api_keys.read(str(key_id), principal))
+        return etags.with_etag(await api_keys.get(str(key_id), principal))
 
     @patch("/{key_id:str}", operation_id="UpdateApiKey", opt=VERSIONED)
-    async def change(
+    async def update_api_key(
         self,
         request: AnyRequest,
         key_id: FromPath[UUID],
@@ -94,10 +96,10 @@ class ApiKeyController(Controller):
     ) -> Response[ApiKey]:
         """Change what is mentioned; it holds within a second, for open WebSockets as well."""
         known = request.app.state.scopes
-        return etags.tagged(await api_keys.change(str(key_id), data, principal, known, version=version))
+        return etags.with_etag(await api_keys.update(str(key_id), data, principal, known, version=version))
 
     @put("/{key_id:str}", operation_id="PutApiKey", opt=VERSIONED)
-    async def merge(
+    async def put_api_key(
         self,
         request: AnyRequest,
         key_id: FromPath[UUID],
@@ -107,11 +109,11 @@ class ApiKeyController(Controller):
     ) -> Response[ApiKey]:
         """Update an API key, as PATCH does: absent fields stay."""
         known = request.app.state.scopes
-        return etags.tagged(await api_keys.change(str(key_id), data, principal, known, version=version))
+        return etags.with_etag(await api_keys.update(str(key_id), data, principal, known, version=version))
 
     @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
-    async def remove(
+    async def delete_api_key(
         self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
     ) -> None:
         """Revoke a key: whoever shows it is refused within a second, and its WebSockets are closed."""
-        await api_keys.remove(str(key_id), principal, version=version)
+        await api_keys.delete(str(key_id), principal, version=version)

@@ -10,9 +10,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct, structs
 
 from app.api.http import pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.identity import login_response
-from app.api.identity.auth import username_of
+from app.api.identity.auth import username_from_email
 from app.errors import Forbidden
 from app.security.auth.policy import ADMIN, ANYONE
 from app.security.credentials import common_passwords, passwords
@@ -21,9 +21,9 @@ from app.security.limits.client_ip import address_of
 from app.store.identity import invitations
 from app.store.identity.invitations import InvitationQuery
 from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, IssuedInvitation
-from schema.login_attempts import Proof
+from schema.login_attempts import CredentialKind
 from schema.pagination import Pagination
-from schema.users import Principal, SignedIn
+from schema.users import LoginResponse, Principal
 
 Sort = Literal["created_at", "expires_at", "email"]
 
@@ -42,25 +42,25 @@ class InvitationPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     status: FromQuery[InvitationStatus | None] = None,
     sort: FromQuery[Sort] = "created_at",
     order: FromQuery[Order] = "desc",
-) -> Asked[InvitationQuery]:
+) -> ListRequest[InvitationQuery]:
     """Which invitations are asked for."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = InvitationQuery(
-        q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.skip
+        q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.offset
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
-async def invite(draft: InvitationDraft, principal: Principal, state: State) -> IssuedInvitation:
+async def issue_invitation(draft: InvitationDraft, principal: Principal, state: State) -> IssuedInvitation:
     """Keep a new invitation, and make the link that is shown this once."""
-    made, token = await invitations.add(draft, principal.user_id)
+    made, token = await invitations.create(draft, principal.user_id)
     link = f"{state.settings.client_url.rstrip('/')}/invitation#{token}"
     return IssuedInvitation(**structs.asdict(made), token=token, link=link)
 
@@ -71,46 +71,50 @@ class InvitationController(Controller):
     path = "/invitations"
     tags = ("Users",)
 
-    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(asked)})
-    async def browse(self, wanted: NamedDependency[Asked[InvitationQuery]]) -> Invitations | InvitationPage:
+    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(list_request)})
+    async def list_invitations(
+        self, wanted: NamedDependency[ListRequest[InvitationQuery]]
+    ) -> Invitations | InvitationPage:
         """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await invitations.browse(wanted.query)
+        found, total = await invitations.list_page(wanted.query)
         if wanted.window.page is None:
             return Invitations(invitations=found, total=total)
-        return InvitationPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return InvitationPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
-    async def add(
+    async def create_invitation(
         self, data: JSONBody[InvitationDraft], state: State, principal: NamedDependency[Principal]
     ) -> IssuedInvitation:
         """Invite somebody. The link is shown this once, holds for seven days, and lets one person in."""
-        return await invite(data, principal, state)
+        return await issue_invitation(data, principal, state)
 
     @get("/{invitation_id:str}", operation_id="GetInvitation", guards=[ADMIN])
-    async def read(self, invitation_id: FromPath[UUID]) -> Invitation:
+    async def get_invitation(self, invitation_id: FromPath[UUID]) -> Invitation:
         """Read one invitation, without its link."""
-        return await invitations.read(str(invitation_id))
+        return await invitations.get(str(invitation_id))
 
     @delete("/{invitation_id:str}", operation_id="RevokeInvitation", guards=[ADMIN], opt={"refusals": [409]})
-    async def revoke(self, invitation_id: FromPath[UUID]) -> None:
+    async def revoke_invitation(self, invitation_id: FromPath[UUID]) -> None:
         """Take an invitation back. One that was accepted can't be."""
         await invitations.revoke(str(invitation_id))
 
     @post("/accept", operation_id="AcceptInvitation", status_code=200, guards=[ANYONE], opt={"refusals": [403, 409]})
-    async def accept(self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]) -> Response[SignedIn]:
+    async def accept_invitation(
+        self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]
+    ) -> Response[LoginResponse]:
         """Accept an invitation: choose a name and a password, and be signed in."""
-        email = await _guest_of(data.token, address_of(request))
-        username = data.username or username_of(email)
-        common_passwords.require(data.password, username, email)
-        user = await invitations.accept(data.token, username, await passwords.hashed(data.password))
-        return await login_response.begin(request, user)
+        email = await _invited_email(data.token, address_of(request))
+        username = data.username or username_from_email(email)
+        common_passwords.require_strong_password(data.password, username, email)
+        user = await invitations.accept(data.token, username, await passwords.hash_password(data.password))
+        return await login_response.start_session(request, user)
 
 
-async def _guest_of(token: str, address: str) -> str:
+async def _invited_email(token: str, address: str) -> str:
     """Whose invitation it is. Raises Forbidden; and LockedOut for who tries one after the other."""
-    await brute_force.refuse_if_locked(Proof.LINK, address)
+    await brute_force.refuse_if_locked(CredentialKind.LINK, address)
     try:
-        return await invitations.guest_of(token)
+        return await invitations.email_of(token)
     except Forbidden:
-        await brute_force.failed(Proof.LINK, address)
+        await brute_force.record_failure(CredentialKind.LINK, address)
         raise

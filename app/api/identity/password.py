@@ -13,7 +13,7 @@ from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
 from app.store.identity import user_admin, users
-from schema.login_attempts import Proof, Way
+from schema.login_attempts import AuthMethod, CredentialKind
 from schema.user_admin import PasswordChange
 from schema.users import Principal
 
@@ -25,7 +25,7 @@ class OwnPasswordController(Controller):
     tags = ("Auth",)
 
     @put(operation_id="ChangePassword", status_code=204, guards=[VIEWER])
-    async def change(
+    async def change_password(
         self,
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
@@ -37,14 +37,18 @@ class OwnPasswordController(Controller):
         """
         if principal.session_id is None:
             raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
-        guess = (Proof.PASSWORD, address_of(request), principal.username)
-        await brute_force.refuse_if_locked(*guess, way=Way.OWN_PASSWORD)
-        account = await users.named(principal.username)
+        guess = (CredentialKind.PASSWORD, address_of(request), principal.username)
+        await brute_force.refuse_if_locked(*guess, method=AuthMethod.OWN_PASSWORD)
+        account = await users.find_by_login(principal.username)
         if account is None or not await passwords.matches(data.old_password, account.password_hash):
-            await brute_force.failed(*guess, way=Way.OWN_PASSWORD)
-            raise Invalid.one("old_password", "is not your password")
-        await brute_force.succeeded(*guess)
-        common_passwords.require(data.new_password, account.username, account.email, field="new_password")
-        hashed = await passwords.hashed(data.new_password)
-        revoked = await user_admin.set_password(account.id, hashed, keys=data.keys, keeping=principal.session_id)
-        audit_trail.of(request).change["keys_revoked"] = revoked
+            await brute_force.record_failure(*guess, method=AuthMethod.OWN_PASSWORD)
+            raise Invalid.for_field("old_password", "is not your password")
+        await brute_force.record_success(*guess)
+        common_passwords.require_strong_password(
+            data.new_password, account.username, account.email, field="new_password"
+        )
+        hashed = await passwords.hash_password(data.new_password)
+        revoked = await user_admin.set_password(
+            account.id, hashed, key_action=data.keys, keep_session=principal.session_id
+        )
+        audit_trail.trail_of(request).change["keys_revoked"] = revoked

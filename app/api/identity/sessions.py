@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from app.api.http import pagination
-from app.api.http.pagination import Asked, Order, Window
+from app.api.http.pagination import ListRequest, Order, Window
 from app.security.auth.policy import VIEWER
 from app.store.identity import session_queries, sessions
 from app.store.identity.session_queries import SessionQuery
@@ -18,8 +18,8 @@ from schema.status import Role
 from schema.users import Principal
 
 Sort = Literal["created", "last_accessed", "expires"]
-Of = Annotated[str | None, QueryParameter(max_length=64, description="Of this user only; for admins.")]
-All = Annotated[bool, QueryParameter(name="all", description="The one that asks, too.")]
+UserFilter = Annotated[str | None, QueryParameter(max_length=64, description="Of this user only; for admins.")]
+IncludeOwn = Annotated[bool, QueryParameter(name="all", description="The one that asks, too.")]
 
 
 class Sessions(Struct, frozen=True, kw_only=True):
@@ -36,24 +36,24 @@ class SessionPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     principal: NamedDependency[Principal],
     window: NamedDependency[Window],
     active: FromQuery[bool | None] = None,
-    user_id: Of = None,
+    user_id: UserFilter = None,
     sort: FromQuery[Sort] = "last_accessed",
     order: FromQuery[Order] = "desc",
-) -> Asked[SessionQuery]:
+) -> ListRequest[SessionQuery]:
     """Which sessions are asked for: those that one may see."""
     query = SessionQuery(
-        user_id=_owner(principal) or user_id,
+        user_id=_visible_user_id(principal) or user_id,
         active=active,
         sort=sort,
         descending=order == "desc",
         limit=window.limit,
-        offset=window.skip,
+        offset=window.offset,
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class SessionController(Controller):
@@ -63,39 +63,42 @@ class SessionController(Controller):
     tags = ("Sessions",)
     guards = (VIEWER,)
 
-    @get(operation_id="ListSessions", dependencies={"window": Provide(pagination.part), "wanted": Provide(asked)})
-    async def browse(
-        self, wanted: NamedDependency[Asked[SessionQuery]], principal: NamedDependency[Principal]
+    @get(
+        operation_id="ListSessions",
+        dependencies={"window": Provide(pagination.optional_window), "wanted": Provide(list_request)},
+    )
+    async def list_sessions(
+        self, wanted: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
         """List one's own sessions, and as an admin everybody's: the last used first, ended ones too."""
-        found, total = await session_queries.browse(wanted.query, principal.session_id)
+        found, total = await session_queries.list_page(wanted.query, principal.session_id)
         if wanted.window.page is None:
             return Sessions(total=total, sessions=found)
-        return SessionPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return SessionPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @get("/{session_id:str}", operation_id="GetSession")
-    async def read(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
+    async def get_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
         """Read one session: of one's own, or as an admin anybody's."""
-        return await session_queries.read(session_id, _owner(principal), principal.session_id)
+        return await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
 
     @delete("/{session_id:str}", operation_id="DeleteSession")
-    async def end(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
+    async def delete_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
         """End a session: its tokens, its cookie and its sockets within a second."""
-        await session_queries.read(session_id, _owner(principal), principal.session_id)
+        await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
         await sessions.end(session_id)
 
     @delete(operation_id="DeleteSessions")
-    async def end_all(
+    async def delete_sessions(
         self,
         principal: NamedDependency[Principal],
-        user_id: Of = None,
-        everything: All = False,  # noqa: FBT002  # Litestar passes it by name
+        user_id: UserFilter = None,
+        everything: IncludeOwn = False,  # noqa: FBT002  # Litestar passes it by name
     ) -> None:
         """End one's own sessions, and as an admin everybody's; the one that asks only with `all=true`."""
         keeping = None if everything else principal.session_id
-        await session_queries.end_others(_owner(principal) or user_id, keeping)
+        await session_queries.end_others(_visible_user_id(principal) or user_id, keeping)
 
 
-def _owner(principal: Principal) -> str | None:
+def _visible_user_id(principal: Principal) -> str | None:
     """Whose sessions somebody may see; None for everybody's."""
     return None if principal.role is Role.ADMIN else principal.user_id

@@ -11,21 +11,21 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import audit_trail, etags, pagination
-from app.api.http.pagination import Asked, Order, Search, Window
+from app.api.http.pagination import ListRequest, Order, Search, Window
 from app.api.identity import invitations
-from app.api.identity.auth import username_of
+from app.api.identity.auth import username_from_email
 from app.security.auth.policy import ADMIN
 from app.security.credentials import common_passwords, passwords
 from app.store.identity import user_admin
-from app.store.identity.user_admin import MemberQuery
+from app.store.identity.user_admin import UserQuery
 from schema.invitations import InvitationDraft, IssuedInvitation
 from schema.pagination import Pagination
 from schema.status import Role
-from schema.user_admin import ChangedMember, Member, MemberDraft, MemberPatch, PasswordGiven, PasswordReset
+from schema.user_admin import GeneratedPassword, PasswordReset, UpdatedUser, UserDetail, UserDraft, UserPatch
 from schema.users import Principal
 
-ADDED, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
-CHANCE_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
+CREATING, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
+PASSWORD_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
 AnyRequest = Request[Any, Any, Any]
 Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 
@@ -33,30 +33,30 @@ Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 class Users(Struct, frozen=True, kw_only=True):
     """A whole list; `total` may be more than it holds, which ends at 1,000."""
 
-    users: list[Member]
+    users: list[UserDetail]
     total: int
 
 
 class UserPage(Struct, frozen=True, kw_only=True):
     """One page of a list."""
 
-    data: list[Member]
+    data: list[UserDetail]
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     window: NamedDependency[Window],
     q: Search = None,
     role: FromQuery[Role | None] = None,
     active: FromQuery[bool | None] = None,
     sort: FromQuery[Sort] = "username",
     order: FromQuery[Order] = "asc",
-) -> Asked[MemberQuery]:
+) -> ListRequest[UserQuery]:
     """Which users are asked for."""
-    query = MemberQuery(
-        q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip
+    query = UserQuery(
+        q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class UserController(Controller):
@@ -65,87 +65,93 @@ class UserController(Controller):
     path = "/users"
     tags = ("Users",)
     guards = (ADMIN,)
-    dependencies = {"window": Provide(pagination.part), "wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {
+        "window": Provide(pagination.optional_window),
+        "wanted": Provide(list_request),
+        "version": Provide(etags.if_match),
+    }  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListUsers")
-    async def browse(self, wanted: NamedDependency[Asked[MemberQuery]]) -> Users | UserPage:
+    async def list_users(self, wanted: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
         """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await user_admin.browse(wanted.query)
+        found, total = await user_admin.list_page(wanted.query)
         if wanted.window.page is None:
             return Users(users=found, total=total)
-        return UserPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return UserPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
-    @post(operation_id="CreateUser", opt=ADDED)
-    async def add(
-        self, data: JSONBody[MemberDraft], state: State, principal: NamedDependency[Principal]
-    ) -> Response[Member | IssuedInvitation]:
+    @post(operation_id="CreateUser", opt=CREATING)
+    async def create_user(
+        self, data: JSONBody[UserDraft], state: State, principal: NamedDependency[Principal]
+    ) -> Response[UserDetail | IssuedInvitation]:
         """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
         if data.password is None:
-            invitation = await invitations.invite(InvitationDraft(email=data.email, role=data.role), principal, state)
+            invitation = await invitations.issue_invitation(
+                InvitationDraft(email=data.email, role=data.role), principal, state
+            )
             return Response(invitation, status_code=201)
-        username = data.username or username_of(data.email)
-        common_passwords.require(data.password, username, data.email)
-        member = await user_admin.add(username, data.email, data.role, await passwords.hashed(data.password))
-        return Response(member, status_code=201, headers=etags.header_of(member.version))
+        username = data.username or username_from_email(data.email)
+        common_passwords.require_strong_password(data.password, username, data.email)
+        member = await user_admin.create(username, data.email, data.role, await passwords.hash_password(data.password))
+        return Response(member, status_code=201, headers=etags.etag_header(member.version))
 
     @get("/{user_id:str}", operation_id="GetUser")
-    async def read(self, user_id: FromPath[UUID]) -> Response[Member]:
+    async def get_user(self, user_id: FromPath[UUID]) -> Response[UserDetail]:
         """Read one user."""
-        return etags.tagged(await user_admin.read(str(user_id)))
+        return etags.with_etag(await user_admin.get(str(user_id)))
 
     @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
-    async def change(
+    async def update_user(
         self,
         request: AnyRequest,
         user_id: FromPath[UUID],
-        data: JSONBody[MemberPatch],
+        data: JSONBody[UserPatch],
         version: NamedDependency[int | None],
-    ) -> Response[ChangedMember]:
+    ) -> Response[UpdatedUser]:
         """Change what is mentioned. Another role, or `active: false`, ends their sessions at once.
 
         A lesser role, or `active: false`, also switches their API keys off, unless `keys` is `keep`.
         """
-        return await _changed(request, str(user_id), data, version)
+        return await _update_user(request, str(user_id), data, version)
 
     @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
-    async def merge(
+    async def put_user(
         self,
         request: AnyRequest,
         user_id: FromPath[UUID],
-        data: JSONBody[MemberPatch],
+        data: JSONBody[UserPatch],
         version: NamedDependency[int | None],
-    ) -> Response[ChangedMember]:
+    ) -> Response[UpdatedUser]:
         """Update a user, as PATCH does: absent fields stay."""
-        return await _changed(request, str(user_id), data, version)
+        return await _update_user(request, str(user_id), data, version)
 
     @post("/{user_id:str}/reset-password", operation_id="ResetUserPassword", status_code=200)
-    async def reset_password(
+    async def reset_user_password(
         self, request: AnyRequest, user_id: FromPath[UUID], data: JSONBody[PasswordReset]
-    ) -> PasswordGiven:
+    ) -> GeneratedPassword:
         """Give a user another password, the one that is sent or a new one. Ends their sessions at once.
 
         Their API keys are switched off as well, unless `keys` is `keep`; invitations they sent are revoked.
         """
-        member = await user_admin.read(str(user_id))
+        member = await user_admin.get(str(user_id))
         if data.password is not None:
-            common_passwords.require(data.password, member.username, member.email)
-        made = None if data.password else secrets.token_urlsafe(CHANCE_BYTES)
-        hashed = await passwords.hashed(data.password or made or "")
-        revoked = await user_admin.set_password(member.id, hashed, keys=data.keys)
-        audit_trail.of(request).change["keys_revoked"] = revoked
-        return PasswordGiven(password=made, keys_revoked=revoked)
+            common_passwords.require_strong_password(data.password, member.username, member.email)
+        made = None if data.password else secrets.token_urlsafe(PASSWORD_BYTES)
+        hashed = await passwords.hash_password(data.password or made or "")
+        revoked = await user_admin.set_password(member.id, hashed, key_action=data.keys)
+        audit_trail.trail_of(request).change["keys_revoked"] = revoked
+        return GeneratedPassword(password=made, keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
-    async def remove(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a user and their sessions. The last admin stays."""
-        await user_admin.remove(str(user_id), version=version)
+        await user_admin.delete(str(user_id), version=version)
 
 
-async def _changed(
-    request: AnyRequest, user_id: str, patch: MemberPatch, version: int | None
-) -> Response[ChangedMember]:
+async def _update_user(
+    request: AnyRequest, user_id: str, patch: UserPatch, version: int | None
+) -> Response[UpdatedUser]:
     """Change a user, and note how many keys that switched off."""
-    member = await user_admin.change(user_id, patch, version=version)
+    member = await user_admin.update(user_id, patch, version=version)
     if member.keys_revoked:
-        audit_trail.of(request).change["keys_revoked"] = member.keys_revoked
-    return etags.tagged(member)
+        audit_trail.trail_of(request).change["keys_revoked"] = member.keys_revoked
+    return etags.with_etag(member)

@@ -18,14 +18,14 @@ class VisibleTagController(Controller):
     guards = (ADMIN,)
 
     @get(operation_id="GetVisibleTags")
-    async def read(self, user_id: FromPath[UUID]) -> VisibleTags:
+    async def get_visible_tags(self, user_id: FromPath[UUID]) -> VisibleTags:
         """Read the tags that a user sees by as a viewer; none of them: everything."""
-        return await viewer_tags.read(str(user_id))
+        return await viewer_tags.get(str(user_id))
 
     @put(operation_id="UpdateVisibleTags", opt={"refusals": [409]})
-    async def put(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
+    async def update_visible_tags(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
         """Have a viewer see only monitors that bear one of these tags; none of them: everything."""
-        changed = await viewer_tags.put(str(user_id), data.visible_tags)
+        changed = await viewer_tags.set_for_user(str(user_id), data.visible_tags)
         for remembered in (sessions, api_key_auth, basic_auth):
             remembered.forget()
         return changed

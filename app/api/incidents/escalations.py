@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.incidents import escalation_policies
 from app.store.incidents.escalation_policies import EscalationQuery
@@ -35,20 +35,20 @@ class EscalationPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[EscalationQuery]:
+) -> ListRequest[EscalationQuery]:
     """Which escalations are asked for."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = EscalationQuery(
-        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
+        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class EscalationController(Controller):
@@ -57,41 +57,45 @@ class EscalationController(Controller):
     path = "/escalations"
     tags = ("Escalations",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListEscalations")
-    async def browse(self, wanted: NamedDependency[Asked[EscalationQuery]]) -> Escalations | EscalationPage:
+    async def list_escalations(
+        self, wanted: NamedDependency[ListRequest[EscalationQuery]]
+    ) -> Escalations | EscalationPage:
         """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await escalation_policies.browse(wanted.query)
+        found, total = await escalation_policies.list_page(wanted.query)
         if wanted.window.page is None:
             return Escalations(escalations=found, total=total)
-        return EscalationPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return EscalationPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateEscalation", guards=[ADMIN])
-    async def add(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
+    async def create_escalation(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
         """Add an escalation. Monitors that name it use it from their next incident on."""
-        return etags.tagged(await escalation_policies.add(data), status_code=201)
+        return etags.with_etag(await escalation_policies.create(data), status_code=201)
 
     @get("/{escalation_id:str}", operation_id="GetEscalation")
-    async def read(self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Escalation]:
+    async def get_escalation(
+        self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]
+    ) -> Response[Escalation]:
         """Read one escalation."""
-        return etags.tagged(await escalation_policies.read(str(escalation_id), principal.tags))
+        return etags.with_etag(await escalation_policies.get(str(escalation_id), principal.tags))
 
     @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_escalation(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Change what is mentioned; `steps` are replaced whole, and open incidents go on with the new ones."""
-        return etags.tagged(await escalation_policies.change(str(escalation_id), data, version=version))
+        return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_escalation(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Update an escalation, as PATCH does: absent fields stay."""
-        return etags.tagged(await escalation_policies.change(str(escalation_id), data, version=version))
+        return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_escalation(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete an escalation; its monitors fall back to none."""
-        await escalation_policies.remove(str(escalation_id), version=version)
+        await escalation_policies.delete(str(escalation_id), version=version)

@@ -9,18 +9,18 @@ import structlog
 from redis.exceptions import RedisError
 
 from app import live, queue
-from app.store.incidents.incidents import Told
+from app.store.incidents.incidents import IncidentChange
 
 log = structlog.get_logger()
 
-PATIENCE_S = 1.0  # somebody waits for the answer, and it is stored
+REDIS_TIMEOUT_S = 1.0  # somebody waits for the answer, and it is stored
 
 
-async def tell(told: Told) -> None:
+async def publish(change: IncidentChange) -> None:
     """Queue the deliveries and tell the live channels. Never raises for Redis."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await queue.put(*queue.notify_jobs(told.deliveries))
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
+            await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
-        log.warning("incident.not_told", incident=told.incident.id, error=type(error).__name__)
-    await live.publish_events(told.events)
+        log.warning("incident.not_told", incident=change.incident.id, error=type(error).__name__)
+    await live.publish_events(change.events)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from app import due_set
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page
+from app.api.http.pagination import Limit, ListRequest, Order, Page
 from app.api.incidents import incident_changes
 from app.errors import Invalid
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
@@ -22,12 +22,12 @@ from app.store.incidents.incidents import IncidentQuery
 from app.store.transactions import monitors
 from schema.incidents import (
     Incident,
+    IncidentDetail,
     IncidentDraft,
-    IncidentFigures,
     IncidentKind,
+    IncidentMetrics,
     IncidentPatch,
     IncidentStatus,
-    IncidentStory,
     NoteDraft,
     TimelineEntry,
 )
@@ -54,7 +54,7 @@ class IncidentPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def wanted(
+async def filters(
     principal: NamedDependency[Principal],
     status: FromQuery[IncidentStatus | None] = None,
     kind: FromQuery[IncidentKind | None] = None,
@@ -67,34 +67,34 @@ async def wanted(
         kind=kind,
         from_ms=_ms_of("from", since, 0),
         to_ms=_ms_of("to", until, END_MS),
-        seen_by=principal.tags,
+        visible_to=principal.tags,
     )
 
 
-async def asked(
+async def list_request(
     wanted: NamedDependency[IncidentQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "started_at",
     order: FromQuery[Order] = "desc",
-) -> Asked[IncidentQuery]:
+) -> ListRequest[IncidentQuery]:
     """The same, in which order, and which part of them."""
     window = pagination.window_of(page, limit)
-    query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.skip)
-    return Asked(query, window)
+    query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
+    return ListRequest(query, window)
 
 
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
-        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
     return absent if at is None else int(at.timestamp() * 1000)
 
 
-async def _listed(asked: Asked[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
-    found, total = await incidents.browse(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
+async def _load_page(asked: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
+    found, total = await incidents.list_page(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
     if asked.window.page is None:
         return Incidents(incidents=found, total=total)
-    return IncidentPage(data=found, pagination=pagination.numbers(asked.window, total))
+    return IncidentPage(data=found, pagination=pagination.page_info(asked.window, total))
 
 
 class IncidentController(Controller):
@@ -104,64 +104,66 @@ class IncidentController(Controller):
     guards = (VIEWER,)
     dependencies = {  # noqa: RUF012  # Litestar's way
         "version": Provide(etags.if_match),
-        "wanted": Provide(wanted),
-        "asked": Provide(asked),
+        "wanted": Provide(filters),
+        "asked": Provide(list_request),
     }
 
     @get("/incidents", operation_id="ListIncidents")
-    async def browse(
-        self, asked: NamedDependency[Asked[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
+    async def list_incidents(
+        self, asked: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
     ) -> Incidents | IncidentPage:
         """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        return await _listed(asked, monitor_id)
+        return await _load_page(asked, monitor_id)
 
     @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
-    async def of_monitor(
-        self, monitor_id: FromPath[UUID], asked: NamedDependency[Asked[IncidentQuery]]
+    async def list_monitor_incidents(
+        self, monitor_id: FromPath[UUID], asked: NamedDependency[ListRequest[IncidentQuery]]
     ) -> Incidents | IncidentPage:
         """Incidents of one monitor."""
-        await monitors.read(str(monitor_id), asked.query.seen_by)
-        return await _listed(asked, monitor_id)
+        await monitors.get(str(monitor_id), asked.query.visible_to)
+        return await _load_page(asked, monitor_id)
 
     @get("/incidents/metrics", operation_id="GetIncidentMetrics")
-    async def figures(
+    async def get_incident_metrics(
         self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
-    ) -> IncidentFigures:
+    ) -> IncidentMetrics:
         """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
-        return await incidents.figures(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due_set.now_ms())
+        return await incidents.get_metrics(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due_set.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
-    async def add(
+    async def create_incident(
         self, data: JSONBody[IncidentDraft], principal: NamedDependency[Principal]
-    ) -> Response[IncidentStory]:
+    ) -> Response[IncidentDetail]:
         """Write an incident down. Outages of monitors write themselves."""
-        told = await incidents.add(data, principal.username)
-        await incident_changes.tell(told)
-        return etags.tagged(told.incident, status_code=201)
+        told = await incidents.create(data, principal.username)
+        await incident_changes.publish(told)
+        return etags.with_etag(told.incident, status_code=201)
 
     @get("/incidents/{incident_id:str}", operation_id="GetIncident")
-    async def read(self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[IncidentStory]:
+    async def get_incident(
+        self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
+    ) -> Response[IncidentDetail]:
         """Read one incident with its timeline."""
-        return etags.tagged(await incidents.read(str(incident_id), principal.tags))
+        return etags.with_etag(await incidents.get(str(incident_id), principal.tags))
 
     @patch("/incidents/{incident_id:str}", operation_id="UpdateIncident", guards=[OPERATOR], opt=VERSIONED)
-    async def change(
+    async def update_incident(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
-    ) -> Response[IncidentStory]:
+    ) -> Response[IncidentDetail]:
         """Change what is mentioned."""
-        return etags.tagged(await incidents.change(str(incident_id), data, version=version))
+        return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @put("/incidents/{incident_id:str}", operation_id="PutIncident", guards=[OPERATOR], opt=VERSIONED)
-    async def merge(
+    async def put_incident(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
-    ) -> Response[IncidentStory]:
+    ) -> Response[IncidentDetail]:
         """Update an incident, as PATCH does: absent fields stay."""
-        return etags.tagged(await incidents.change(str(incident_id), data, version=version))
+        return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_incident(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete an incident with its timeline. An outage that lasts can't be deleted."""
-        await incidents.remove(str(incident_id), version=version)
+        await incidents.delete(str(incident_id), version=version)
 
     @post(
         "/incidents/{incident_id:str}/acknowledge",
@@ -170,16 +172,16 @@ class IncidentController(Controller):
         status_code=200,
         opt=CONFLICTING,
     )
-    async def acknowledge(
+    async def acknowledge_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
-    ) -> Response[IncidentStory]:
+    ) -> Response[IncidentDetail]:
         """Say that you look after it: reminders and escalation end. Once; who came first stays."""
         told = await incidents.acknowledge(str(incident_id), principal.username)
-        await incident_changes.tell(told)
-        return etags.tagged(told.incident)
+        await incident_changes.publish(told)
+        return etags.with_etag(told.incident)
 
     @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
-    async def add_note(
+    async def create_incident_note(
         self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
     ) -> TimelineEntry:
         """Add a note to the timeline, also of an incident that is over."""
@@ -192,10 +194,10 @@ class IncidentController(Controller):
         status_code=200,
         opt=CONFLICTING,
     )
-    async def resolve(
+    async def resolve_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
-    ) -> Response[IncidentStory]:
+    ) -> Response[IncidentDetail]:
         """End an incident that people wrote down. An outage ends with its monitor's recovery."""
         told = await incidents.resolve(str(incident_id), principal.username)
-        await incident_changes.tell(told)
-        return etags.tagged(told.incident)
+        await incident_changes.publish(told)
+        return etags.with_etag(told.incident)

@@ -9,21 +9,29 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from app.api.http import bodies, errors, request_context
-from app.api.live.inbound_limits import Inflow
+from app.api.live.inbound_limits import InboundLimit
 from app.errors import Refusal, TooMany
-from app.security.limits.rejections import REFUSED
+from app.security.limits.rejections import REJECTED
 from schema import ws_messages
 from schema.ws_messages import Incoming, Outgoing
 
 Socket = WebSocket[Any, Any, Any]
 
-LONGEST_BYTES = 16_384  # a hundred channel names with room to spare
-BURST, PER_S = 60, 20  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
-FORGIVEN = 5  # messages beyond it, until the peer was quiet for long enough to have its whole burst again
-CLOSING_S = 2  # a peer that takes nothing any more is not waited for
+MAX_MESSAGE_BYTES = 16_384  # a hundred channel names with room to spare
+BURST, MESSAGES_PER_S = (
+    60,
+    20,
+)  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
+TOLERATED_EXCESS = 5  # messages beyond it, until the peer was quiet for long enough to have its whole burst again
+CLOSE_TIMEOUT_S = 2  # a peer that takes nothing any more is not waited for
 
-UNREADABLE, SIGNED_OUT, CROSS_SITE, FLOODED = 4400, 4401, 4403, 4429  # 4000 + the HTTP status that says the same
-TOO_LONG, RESTART, TRY_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
+BAD_REQUEST, UNAUTHENTICATED, CROSS_SITE, RATE_LIMITED = (
+    4400,
+    4401,
+    4403,
+    4429,
+)  # 4000 + the HTTP status that says the same
+MESSAGE_TOO_BIG, SERVICE_RESTART, TRY_AGAIN_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
 
 _encoder = msgspec.json.Encoder()
 
@@ -35,13 +43,13 @@ def _peer_of(socket: Socket) -> tuple[str, int]:
     return socket.client.host.removeprefix("::ffff:"), int(socket.client.port)  # Granian has it as text
 
 
-class TooLong(Refusal):
+class MessageTooLong(Refusal):
     """A message that we do not even look at."""
 
     status, code = 413, "PAYLOAD_TOO_LARGE"
 
 
-class HangUp(Exception):  # noqa: N818  # an end, not an error of ours
+class CloseConnection(Exception):  # noqa: N818  # an end, not an error of ours
     """The line is to be closed, with a code and the reason as an error message before it."""
 
     def __init__(self, code: int, refusal: Refusal) -> None:
@@ -50,65 +58,67 @@ class HangUp(Exception):  # noqa: N818  # an end, not an error of ours
         self.refusal = refusal
 
 
-class Line:
+class LiveConnection:
     """Reads and writes one accepted socket, and holds its rate of messages."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
-        self.inflow = Inflow(_peer_of(socket))
-        self.request_id = request_context.id_of(socket.headers.get("X-Request-ID", ""))
-        self._tokens, self._filled_at, self._beyond = float(BURST), monotonic(), 0
+        self.inbound = InboundLimit(_peer_of(socket))
+        self.request_id = request_context.choose_request_id(socket.headers.get("X-Request-ID", ""))
+        self._tokens, self._filled_at, self._excess = float(BURST), monotonic(), 0
 
-    async def read(self) -> Incoming:
+    async def receive(self) -> Incoming:
         """The next message. Raises a Refusal for one that is not understood, HangUp for one that is too long."""
         event = await self.socket.receive()
         if event["type"] != "websocket.receive":
             raise WebSocketDisconnect(detail="gone")
-        self.inflow.handed_on()
+        self.inbound.message_received()
         text = (event.get("text") or "").encode() or event.get("bytes") or b""
-        if len(text) > LONGEST_BYTES:
-            raise HangUp(TOO_LONG, TooLong(f"A message may have {LONGEST_BYTES:,} bytes."))
-        await self._pace()
-        message: Incoming = bodies.decoded(text, Incoming)
+        if len(text) > MAX_MESSAGE_BYTES:
+            raise CloseConnection(MESSAGE_TOO_BIG, MessageTooLong(f"A message may have {MAX_MESSAGE_BYTES:,} bytes."))
+        await self._limit_rate()
+        message: Incoming = bodies.decode_body(text, Incoming)
         return message
 
-    async def write(self, text: str) -> None:
+    async def send_text(self, text: str) -> None:
         """Send a text; waits for a peer that is slow."""
         await self.socket.send({"type": "websocket.send", "text": text, "bytes": None})
 
-    async def say(self, frame: Outgoing) -> None:
+    async def send(self, frame: Outgoing) -> None:
         """Send a message of ours."""
-        await self.write(_encoder.encode(frame).decode())
+        await self.send_text(_encoder.encode(frame).decode())
 
-    async def refuse(self, refusal: Refusal) -> None:
+    async def send_error(self, refusal: Refusal) -> None:
         """Say why not; the line stays."""
-        await self.say(ws_messages.Error(error=errors.error_of(refusal, self.request_id)))
+        await self.send(ws_messages.ErrorFrame(error=errors.error_body(refusal, self.request_id)))
 
-    async def hang_up(self, end: HangUp) -> None:
+    async def close(self, closing: CloseConnection) -> None:
         """Say why, and close; a peer that does not listen is left to the server."""
         try:
-            async with asyncio.timeout(CLOSING_S):
-                await self.refuse(end.refusal)
-                await self.socket.close(end.code, end.refusal.code)  # a reason has room for 123 bytes (RFC 6455 §5.5)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.send_error(closing.refusal)
+                await self.socket.close(
+                    closing.code, closing.refusal.code
+                )  # a reason has room for 123 bytes (RFC 6455 §5.5)
         except TimeoutError:
             return
 
-    async def _pace(self) -> None:
+    async def _limit_rate(self) -> None:
         """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse.
 
         raises  TooMany; HangUp for who goes on and on
         """
         now = monotonic()
-        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_S)
+        self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * MESSAGES_PER_S)
         self._filled_at = now
         if self._tokens >= 1:
-            self._beyond = 0 if self._tokens == BURST else self._beyond
+            self._excess = 0 if self._tokens == BURST else self._excess
             self._tokens -= 1
             return
-        REFUSED.labels("rate").inc()
-        self._beyond += 1
-        refusal = TooMany(f"More than {PER_S} messages per second.", retry_after_s=1)
-        if self._beyond > FORGIVEN:
-            raise HangUp(FLOODED, refusal)
+        REJECTED.labels("rate").inc()
+        self._excess += 1
+        refusal = TooMany(f"More than {MESSAGES_PER_S} messages per second.", retry_after_s=1)
+        if self._excess > TOLERATED_EXCESS:
+            raise CloseConnection(RATE_LIMITED, refusal)
         await asyncio.sleep(1)
         raise refusal

@@ -19,11 +19,11 @@ from time import monotonic
 
 import structlog
 
-from app.security.limits.rejections import REFUSED
+from app.security.limits.rejections import REJECTED
 
 ALLOWED_BYTES = 262_144  # since the last message: some times what a message may have, and what the server reads ahead
-PINGS_BYTES_PER_S = 100  # on top of that: frames that are no messages are not handed on
-LOOK_S = 0.05
+PING_BYTES_PER_S = 100  # on top of that: frames that are no messages are not handed on
+CHECK_INTERVAL_S = 0.05
 RECEIVE_BYTES = 131_072  # what may be on its way to us; below a packet of the loopback (64 kB) nothing would flow
 PING = b"\x89\x00"  # a ping frame without content (RFC 6455, 5.5.2); every client answers it by itself
 GONE_MS = 60_000  # a peer that acknowledges nothing for so long, a ping for one, is gone
@@ -34,13 +34,13 @@ _LIBC = ctypes.CDLL(None)
 log = structlog.get_logger()
 
 
-class Inflow:
+class InboundLimit:
     """What comes in from one peer. `peer` is its end of the connection."""
 
     def __init__(self, peer: tuple[str, int]) -> None:
         self.peer = peer
         self._socket: socket.socket | None = None
-        self._before, self._since_s = 0, monotonic()
+        self._counted_bytes, self._counted_at_s = 0, monotonic()
 
     def attach(self, own: socket.socket) -> None:
         """This is the connection: a copy of its descriptor, which we close."""
@@ -48,18 +48,18 @@ class Inflow:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
         with suppress(OSError):  # no TCP: behind a Unix socket
             own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_MS)
-        self.handed_on()
+        self.message_received()
 
-    def handed_on(self) -> None:
+    def message_received(self) -> None:
         """A message is whole: all before it is paid for."""
-        self._before, self._since_s = self._received(), monotonic()
+        self._counted_bytes, self._counted_at_s = self._received_bytes(), monotonic()
 
-    def end_if_too_much(self) -> bool:
+    def reset_if_exceeded(self) -> bool:
         """Reset the connection when nobody could want what has come; True when that was so."""
-        allowed = ALLOWED_BYTES + PINGS_BYTES_PER_S * (monotonic() - self._since_s)
-        if self._socket is None or self._received() - self._before <= allowed:
+        allowed = ALLOWED_BYTES + PING_BYTES_PER_S * (monotonic() - self._counted_at_s)
+        if self._socket is None or self._received_bytes() - self._counted_bytes <= allowed:
             return False
-        _abort(self._socket)
+        _reset_connection(self._socket)
         self.close()
         return True
 
@@ -81,7 +81,7 @@ class Inflow:
             self._socket.close()
             self._socket = None
 
-    def _received(self) -> int:
+    def _received_bytes(self) -> int:
         if self._socket is None:
             return 0
         try:
@@ -91,57 +91,57 @@ class Inflow:
         return int(struct.unpack_from("=Q", info, _RECEIVED_AT)[0]) if len(info) >= _INFO_BYTES else 0
 
 
-class Inflows:
+class InboundLimits:
     """Those of this process."""
 
     def __init__(self) -> None:
-        self._open: set[Inflow] = set()
-        self._waiting: dict[tuple[str, int], Inflow] = {}
-        self._looking, self._some = asyncio.Lock(), asyncio.Event()
+        self._watched: set[InboundLimit] = set()
+        self._unattached: dict[tuple[str, int], InboundLimit] = {}
+        self._attach_lock, self._has_watched = asyncio.Lock(), asyncio.Event()
 
-    async def add(self, inflow: Inflow) -> None:
+    async def add(self, limit: InboundLimit) -> None:
         """Keep an eye on it. Before its socket is accepted: nothing is read from it until then."""
-        self._waiting[inflow.peer] = inflow
-        async with self._looking:
-            if inflow.peer in self._waiting:  # nobody who came before has found it beside their own
-                waiting, self._waiting = self._waiting, {}
-                found = await asyncio.to_thread(_connections, frozenset(waiting))
+        self._unattached[limit.peer] = limit
+        async with self._attach_lock:
+            if limit.peer in self._unattached:  # nobody who came before has found it beside their own
+                waiting, self._unattached = self._unattached, {}
+                found = await asyncio.to_thread(_find_connections, frozenset(waiting))
                 for peer, own in found.items():
                     waiting[peer].attach(own)
-        self._open.add(inflow)
-        self._some.set()
+        self._watched.add(limit)
+        self._has_watched.set()
 
-    def remove(self, inflow: Inflow) -> None:
+    def remove(self, limit: InboundLimit) -> None:
         """Its socket is done with."""
-        self._open.discard(inflow)
-        self._waiting.pop(inflow.peer, None)
-        inflow.close()
+        self._watched.discard(limit)
+        self._unattached.pop(limit.peer, None)
+        limit.close()
 
     async def run(self) -> None:
         """Look, until cancelled; there is nothing to do without sockets."""
         while True:
-            await self._some.wait()
-            for one in self._open:
-                if one.end_if_too_much():
-                    REFUSED.labels("size").inc()
+            await self._has_watched.wait()
+            for one in self._watched:
+                if one.reset_if_exceeded():
+                    REJECTED.labels("size").inc()
                     log.info("live.message_too_long")
-            if not self._open:
-                self._some.clear()
-            await asyncio.sleep(LOOK_S)
+            if not self._watched:
+                self._has_watched.clear()
+            await asyncio.sleep(CHECK_INTERVAL_S)
 
 
-def _abort(own: socket.socket) -> None:
+def _reset_connection(own: socket.socket) -> None:
     """Reset the connection, whoever else holds it: `shutdown` would leave what has come to be read. See connect(2)."""
     _LIBC.connect(own.fileno(), struct.pack("=H14x", socket.AF_UNSPEC), 16)  # one that has ended by itself is left
 
 
-def _connections(peers: frozenset[tuple[str, int]]) -> dict[tuple[str, int], socket.socket]:
+def _find_connections(peers: frozenset[tuple[str, int]]) -> dict[tuple[str, int], socket.socket]:
     """Copies of this process's connections to these peers: the server accepts them, and has no way to hand them on."""
     found: dict[tuple[str, int], socket.socket] = {}
     for descriptor in _descriptors():
-        if (own := _copy(descriptor)) is None:
+        if (own := _duplicate_socket(descriptor)) is None:
             continue
-        peer = _peer(own)
+        peer = _peer_of(own)
         if peer in peers and peer not in found:
             found[peer] = own
         else:
@@ -156,7 +156,7 @@ def _descriptors() -> list[Path]:
         return []
 
 
-def _copy(descriptor: Path) -> socket.socket | None:
+def _duplicate_socket(descriptor: Path) -> socket.socket | None:
     try:
         if descriptor.readlink().name.startswith("socket:"):
             return socket.socket(fileno=os.dup(int(descriptor.name)))
@@ -165,7 +165,7 @@ def _copy(descriptor: Path) -> socket.socket | None:
     return None
 
 
-def _peer(own: socket.socket) -> tuple[str, int]:
+def _peer_of(own: socket.socket) -> tuple[str, int]:
     try:
         address = own.getpeername()
     except OSError:  # one that listens

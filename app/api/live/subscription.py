@@ -6,91 +6,103 @@ from collections.abc import Iterable
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import UNSET
 
-from app.api.live.connection import HangUp, Line
+from app.api.live.connection import CloseConnection, LiveConnection
 from app.errors import Conflict, Invalid, Refusal
 from app.live import channels as feeds
 from app.live.hub import Hub
-from app.live.subscriber import Reader, Show
+from app.live.subscriber import LiveSubscriber, MessageFilter
 from schema.users import Principal
-from schema.ws_messages import Auth, Incoming, Outgoing, Ping, Pong, Subscribe, Subscribed, Unsubscribe, Unsubscribed
+from schema.ws_messages import (
+    Auth,
+    Incoming,
+    Outgoing,
+    PingFrame,
+    PongFrame,
+    Subscribe,
+    Subscribed,
+    Unsubscribe,
+    Unsubscribed,
+)
 
-MOST_CHANNELS = 100  # per socket
+MAX_CHANNELS = 100  # per socket
 
 
-class Caller:
+class Subscription:
     """Follows channels for one principal, until the peer leaves or the session ends."""
 
-    def __init__(self, line: Line, principal: Principal, hub: Hub, show: Show) -> None:
+    def __init__(
+        self, connection: LiveConnection, principal: Principal, hub: Hub, filter_message: MessageFilter
+    ) -> None:
         self.principal = principal
-        self.line = line
+        self.connection = connection
         self._hub = hub
-        self._reader = Reader(line.write, show)
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._subscriber = LiveSubscriber(connection.send_text, filter_message)
+        self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def end(self, end: HangUp) -> None:
+    def close(self, closing: CloseConnection) -> None:
         """Have the line hung up, from outside."""
-        if not self._ended.done():
-            self._ended.set_exception(end)
+        if not self._closing.done():
+            self._closing.set_exception(closing)
 
     def ping(self) -> None:
         """Send a ping frame, unless a message is being sent: that is as good."""
-        if not self._reader.pen.locked():
-            self.line.inflow.ping()
+        if not self._subscriber.write_lock.locked():
+            self.connection.inbound.ping()
 
-    async def stay(self) -> None:
+    async def run(self) -> None:
         """Listen and talk. Returns when the peer has left; raises HangUp when we are to close."""
-        jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._reader.run(), self._ended)]
+        jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._subscriber.run(), self._closing)]
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
-            self._leave(tuple(self._reader.channels))
+            self._unsubscribe(tuple(self._subscriber.channels))
         for job in done:
             job.result()
 
     async def _listen(self) -> None:
         while True:
             try:
-                await self._act(await self.line.read())
+                await self._handle(await self.connection.receive())
             except WebSocketDisconnect:
                 return
             except Refusal as refusal:
-                async with self._reader.pen:
-                    await self.line.refuse(refusal)
+                async with self._subscriber.write_lock:
+                    await self.connection.send_error(refusal)
 
-    async def _act(self, message: Incoming) -> None:
+    async def _handle(self, message: Incoming) -> None:
         match message:
-            case Ping():
-                await self._say(Pong(timestamp=message.timestamp))
+            case PingFrame():
+                await self._send(PongFrame(timestamp=message.timestamp))
             case Subscribe():
                 await self._subscribe(message)
             case Unsubscribe():
-                self._leave(message.channels)
-                await self._say(Unsubscribed(channels=message.channels))
+                self._unsubscribe(message.channels)
+                await self._send(Unsubscribed(channels=message.channels))
             case Auth():
                 raise Conflict("You are signed in already; to be somebody else, connect again.")
 
-    async def _say(self, frame: Outgoing) -> None:
-        async with self._reader.pen:
-            await self.line.say(frame)
+    async def _send(self, frame: Outgoing) -> None:
+        async with self._subscriber.write_lock:
+            await self.connection.send(frame)
 
     async def _subscribe(self, message: Subscribe) -> None:
         """Follow those channels that there are and that are allowed; each other one is an error of its own.
 
         Old messages come before new ones, which wait for the pen meanwhile.
         """
-        channels, refused = feeds.allowed(self.principal, message.channels)
-        if len({*self._reader.channels, *channels}) > MOST_CHANNELS:
-            raise Invalid.one("channels", f"A connection may follow {MOST_CHANNELS} channels.")
-        async with self._reader.pen:
+        channels, refused = feeds.allowed_channels(self.principal, message.channels)
+        if len({*self._subscriber.channels, *channels}) > MAX_CHANNELS:
+            raise Invalid.for_field("channels", f"A connection may follow {MAX_CHANNELS} channels.")
+        async with self._subscriber.write_lock:
             for refusal in refused:
-                await self.line.refuse(refusal)
+                await self.connection.send_error(refusal)
             if not channels:
                 return
-            newest = {channel: self._hub.join(channel, self._reader) for channel in channels}
-            await self.line.say(Subscribed(channels=channels, seq=newest))
+            newest = {channel: self._hub.subscribe(channel, self._subscriber) for channel in channels}
+            await self.connection.send(Subscribed(channels=channels, seq=newest))
             for channel in channels:
                 since = message.since.get(channel, UNSET) if isinstance(message.since, dict) else message.since
                 if since is not UNSET:
@@ -98,12 +110,12 @@ class Caller:
 
     async def _replay(self, channel: str, since: int, newest: int) -> None:
         if since > newest:  # numbers of another Redis, or of a process that heard more: nobody can say what is missing
-            await self._reader.tell_gap(channel, since, newest + 1)
+            await self._subscriber.send_gap(channel, since, newest + 1)
             return
-        self._reader.follow(channel, since)
+        self._subscriber.follow(channel, since)
         async for message in self._hub.replay(channel, since, newest):
-            await self._reader.tell(message)
+            await self._subscriber.send_message(message)
 
-    def _leave(self, channels: Iterable[str]) -> None:
+    def _unsubscribe(self, channels: Iterable[str]) -> None:
         for channel in channels:
-            self._hub.leave(channel, self._reader)
+            self._hub.unsubscribe(channel, self._subscriber)

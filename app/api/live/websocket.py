@@ -9,122 +9,131 @@ from litestar.exceptions import WebSocketDisconnect
 
 from app import db, queue, tasks
 from app.api.live import visibility
-from app.api.live.connection import CROSS_SITE, FLOODED, SIGNED_OUT, TRY_LATER, UNREADABLE, HangUp, Line, Socket
-from app.api.live.connection_limits import Crowded
-from app.api.live.inbound_limits import Inflows
-from app.api.live.session_watch import Watch
-from app.api.live.subscription import Caller
+from app.api.live.connection import (
+    BAD_REQUEST,
+    CROSS_SITE,
+    RATE_LIMITED,
+    TRY_AGAIN_LATER,
+    UNAUTHENTICATED,
+    CloseConnection,
+    LiveConnection,
+    Socket,
+)
+from app.api.live.connection_limits import TooManyConnections
+from app.api.live.inbound_limits import InboundLimits
+from app.api.live.session_watch import SessionWatch
+from app.api.live.subscription import Subscription
 from app.errors import Malformed, Refusal, Unauthorized, Unavailable
 from app.live.hub import Hub
 from app.security.auth import cookies, principals
 from app.security.auth.policy import ANYONE
-from app.security.limits.client_ip import address_of, place_of
+from app.security.limits.client_ip import address_of, counted_address
 from schema.users import Principal
 from schema.ws_messages import Auth, Authenticated
 
-SIGN_IN_S = 5  # from the connection to the `auth` message
+SIGN_IN_TIMEOUT_S = 5  # from the connection to the `auth` message
 
-HOW = "Sign in by cookie, by an Authorization header, or with a first message of type auth and a token."
-NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + HOW
+SIGN_IN_HINT = "Sign in by cookie, by an Authorization header, or with a first message of type auth and a token."
+NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + SIGN_IN_HINT
 
-SETTLE_S = 2.0  # how long the API's start waits for the live channels' numbers; a Redis that is away comes later
+SYNC_TIMEOUT_S = 2.0  # how long the API's start waits for the live channels' numbers; a Redis that is away comes later
 
 
 @asynccontextmanager
-async def hub(app: Litestar) -> AsyncIterator[None]:
+async def live_lifespan(app: Litestar) -> AsyncIterator[None]:
     """Part of the application's lifespan, after `queue.start`: one hub and one watch per process."""
-    app.state.hub, app.state.watch, app.state.inflows = Hub(queue.client()), Watch(), Inflows()
+    app.state.hub, app.state.watch, app.state.inflows = Hub(queue.client()), SessionWatch(), InboundLimits()
     app.state.hub.start()
-    await app.state.hub.settled(SETTLE_S)
-    watching = tasks.lasting(app.state.watch.run(), "live.watch")
-    pinging = tasks.lasting(app.state.watch.keep_alive(), "live.pings")
-    measuring = tasks.lasting(app.state.inflows.run(), "live.inflows")
+    await app.state.hub.settled(SYNC_TIMEOUT_S)
+    watching = tasks.start_permanent(app.state.watch.run(), "live.watch")
+    pinging = tasks.start_permanent(app.state.watch.keep_alive(), "live.pings")
+    measuring = tasks.start_permanent(app.state.inflows.run(), "live.inflows")
     yield
     await app.state.watch.close()
-    await tasks.end(watching, pinging, measuring)
+    await tasks.cancel(watching, pinging, measuring)
     await app.state.hub.stop()
 
 
 @websocket(["/ws", "/api/v1/ws"], guards=[ANYONE])  # a first message may sign in; then each channel has its least role
-async def live(socket: Socket) -> None:
+async def live_websocket(socket: Socket) -> None:
     """Talk to one client until it leaves, or has to."""
     if _is_cross_site(socket):
         await socket.close(CROSS_SITE, "Cookies are taken from our own pages only.")
         return
     try:
-        with socket.app.state.crowd.from_address(place_of(address_of(socket))):
-            await _talk(socket)
-    except Crowded as crowded:  # before it is accepted: the handshake is answered with 403
-        await socket.close(FLOODED, crowded.code)
+        with socket.app.state.crowd.count_address(counted_address(address_of(socket))):
+            await _serve(socket)
+    except TooManyConnections as crowded:  # before it is accepted: the handshake is answered with 403
+        await socket.close(RATE_LIMITED, crowded.code)
 
 
-async def _talk(socket: Socket) -> None:
-    line = Line(socket)
-    await socket.app.state.inflows.add(line.inflow)
+async def _serve(socket: Socket) -> None:
+    line = LiveConnection(socket)
+    await socket.app.state.inflows.add(line.inbound)
     try:
         await socket.accept()
-        await _stay(line, await _signed_in(line))
-    except HangUp as end:
-        await line.hang_up(end)
+        await _run_subscription(line, await _authenticate(line))
+    except CloseConnection as end:
+        await line.close(end)
     except WebSocketDisconnect:
         return
     finally:
-        socket.app.state.inflows.remove(line.inflow)
+        socket.app.state.inflows.remove(line.inbound)
 
 
-async def _stay(line: Line, principal: Principal) -> None:
-    state = line.socket.app.state
-    caller = Caller(line, principal, state.hub, await visibility.of(principal.tags))
-    with _among(line, principal):
+async def _run_subscription(connection: LiveConnection, principal: Principal) -> None:
+    state = connection.socket.app.state
+    caller = Subscription(connection, principal, state.hub, await visibility.filter_for(principal.tags))
+    with _counted_for_user(connection, principal):
         state.watch.add(caller)
         try:
-            await caller.stay()
+            await caller.run()
         finally:
             state.watch.remove(caller)
 
 
 @contextmanager
-def _among(line: Line, principal: Principal) -> Iterator[None]:
+def _counted_for_user(connection: LiveConnection, principal: Principal) -> Iterator[None]:
     """One more socket of somebody. Raises HangUp."""
     try:
-        with line.socket.app.state.crowd.of(principal):
+        with connection.socket.app.state.crowd.count_user(principal):
             yield
-    except Crowded as crowded:
-        raise HangUp(FLOODED, crowded) from crowded
+    except TooManyConnections as crowded:
+        raise CloseConnection(RATE_LIMITED, crowded) from crowded
 
 
 def _is_cross_site(socket: Socket) -> bool:
     """Whether a browser sent our cookie for somebody else's page. Who sends a header or a token means it."""
     by_header = "Authorization" in socket.headers or "X-API-Key" in socket.headers
-    has_cookie = cookies.value_of(socket, principals.COOKIE) is not None
+    has_cookie = cookies.cookie_value(socket, principals.SESSION_COOKIE) is not None
     return has_cookie and not by_header and not principals.is_same_origin(socket)
 
 
-async def _signed_in(line: Line) -> Principal:
+async def _authenticate(connection: LiveConnection) -> Principal:
     """Who is calling; raises HangUp for nobody."""
-    if line.socket.scope["query_string"]:
-        raise HangUp(UNREADABLE, Malformed(NO_TOKEN_IN_URL))
+    if connection.socket.scope["query_string"]:
+        raise CloseConnection(BAD_REQUEST, Malformed(NO_TOKEN_IN_URL))
     try:
-        return await principals.resolve(line.socket) or await _introduced(line)
-    except db.TROUBLE as error:
-        raise HangUp(TRY_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
-    except Crowded as crowded:
-        raise HangUp(FLOODED, crowded) from crowded
+        return await principals.resolve_principal(connection.socket) or await _authenticate_by_message(connection)
+    except db.TRANSIENT_ERRORS as error:
+        raise CloseConnection(TRY_AGAIN_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
+    except TooManyConnections as crowded:
+        raise CloseConnection(RATE_LIMITED, crowded) from crowded
     except Refusal as refusal:
-        raise HangUp(SIGNED_OUT, refusal) from refusal
+        raise CloseConnection(UNAUTHENTICATED, refusal) from refusal
 
 
-async def _introduced(line: Line) -> Principal:
+async def _authenticate_by_message(connection: LiveConnection) -> Principal:
     """Who the first message says it is."""
-    place = place_of(address_of(line.socket))
+    place = counted_address(address_of(connection.socket))
     try:
-        with line.socket.app.state.crowd.stranger(place):
-            async with asyncio.timeout(SIGN_IN_S):
-                message = await line.read()
+        with connection.socket.app.state.crowd.count_unauthenticated(place):
+            async with asyncio.timeout(SIGN_IN_TIMEOUT_S):
+                message = await connection.receive()
     except TimeoutError as error:
-        raise Unauthorized(f"Nobody signed in within {SIGN_IN_S} s. {HOW}") from error
+        raise Unauthorized(f"Nobody signed in within {SIGN_IN_TIMEOUT_S} s. {SIGN_IN_HINT}") from error
     if not isinstance(message, Auth):
-        raise Unauthorized(f"Nobody is signed in. {HOW}")
-    principal = await principals.of_token(line.socket, message.token)
-    await line.say(Authenticated(username=principal.username, role=principal.role))
+        raise Unauthorized(f"Nobody is signed in. {SIGN_IN_HINT}")
+    principal = await principals.principal_of_token(connection.socket, message.token)
+    await connection.send(Authenticated(username=principal.username, role=principal.role))
     return principal

@@ -11,54 +11,56 @@ from msgspec import UNSET
 from msgspec.structs import asdict
 
 from app.api.http import audit_trail, errors
-from app.api.http.timeouts import UNHURRIED
+from app.api.http.timeouts import NO_TIMEOUT
 from app.api.monitoring import monitor_changes, push_ingest
 from app.errors import Forbidden, Invalid, Refusal
 from app.security.auth.policy import OPERATOR
 from app.store.transactions import monitors
-from app.store.transactions.monitors import Changed, MonitorQuery
-from schema.bulk import MOST_MONITORS, Bulk, BulkItem, BulkResults, MonitorFilter
+from app.store.transactions.monitors import MonitorChange, MonitorQuery
+from schema.bulk import MAX_MONITORS, BulkItem, BulkRequest, BulkResults, MonitorFilter
 from schema.status import Role
 from schema.users import Principal
 
 AnyRequest = Request[Any, Any, Any]
-Act = Callable[[str], Awaitable[Changed]]
-OF_OPERATORS = frozenset({"pause", "resume"})
-TOLD_TOGETHER = 50  # changes the schedule is told of at once
-NEEDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromkeys(
+BulkAction = Callable[[str], Awaitable[MonitorChange]]
+OPERATOR_ACTIONS = frozenset({"pause", "resume"})
+PUBLISH_BATCH_SIZE = 50  # changes the schedule is told of at once
+REQUIRED_FIELDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromkeys(
     ("add_channels", "remove_channels"), "notification_channel_ids"
 )
-ONE_OF_TWO = "is required: either ids or a filter, and not both"
+IDS_OR_FILTER = "is required: either ids or a filter, and not both"
 
 
-def _act_of(bulk: Bulk) -> Act:
+def _action_for(bulk: BulkRequest) -> BulkAction:
     """What is done to each. Raises Invalid for an action without what it needs."""
-    if (needed := NEEDS.get(bulk.action)) and not getattr(bulk, needed):
-        raise Invalid.one(needed, f"is required for {bulk.action}")
+    if (needed := REQUIRED_FIELDS.get(bulk.action)) and not getattr(bulk, needed):
+        raise Invalid.for_field(needed, f"is required for {bulk.action}")
     tags, channels = bulk.tag_ids, bulk.notification_channel_ids
-    acts: dict[str, Act] = {
+    acts: dict[str, BulkAction] = {
         "pause": lambda one: monitors.set_active(one, False),
         "resume": lambda one: monitors.set_active(one, True),
-        "delete": monitors.remove,
-        "reset": monitors.reset,
-        "add_tags": lambda one: monitors.relink(one, tags=tags),
-        "remove_tags": lambda one: monitors.relink(one, without_tags=tags),
-        "add_channels": lambda one: monitors.relink(one, channels=channels),
-        "remove_channels": lambda one: monitors.relink(one, without_channels=channels),
+        "delete": monitors.delete,
+        "reset": monitors.reset_history,
+        "add_tags": lambda one: monitors.update_links(one, tags=tags),
+        "remove_tags": lambda one: monitors.update_links(one, without_tags=tags),
+        "add_channels": lambda one: monitors.update_links(one, channels=channels),
+        "remove_channels": lambda one: monitors.update_links(one, without_channels=channels),
     }
     return acts[bulk.action]
 
 
-async def _ids_of(bulk: Bulk, principal: Principal) -> list[str]:
+async def _monitor_ids(bulk: BulkRequest, principal: Principal) -> list[str]:
     """The monitors that are meant. Raises Invalid."""
     if (bulk.ids is UNSET) == (bulk.filter is UNSET):
-        raise Invalid.one("ids", ONE_OF_TWO)
+        raise Invalid.for_field("ids", IDS_OR_FILTER)
     if not isinstance(bulk.filter, MonitorFilter):
         return list(dict.fromkeys(bulk.ids)) if isinstance(bulk.ids, list) else []
     wanted = {name: value for name, value in asdict(bulk.filter).items() if value is not UNSET}
-    found, total = await monitors.browse(MonitorQuery(**wanted, seen_by=principal.tags))
+    found, total = await monitors.list_page(MonitorQuery(**wanted, visible_to=principal.tags))
     if total > len(found):
-        raise Invalid.one("filter", f"holds for {total:,} monitors, and one request takes {MOST_MONITORS:,}: narrow it")
+        raise Invalid.for_field(
+            "filter", f"holds for {total:,} monitors, and one request takes {MAX_MONITORS:,}: narrow it"
+        )
     return [one.id for one in found]
 
 
@@ -68,37 +70,37 @@ class BulkController(Controller):
     path = "/monitors/bulk"
     tags = ("Monitors",)
     guards = (OPERATOR,)
-    opt = {UNHURRIED: True}  # noqa: RUF012  # Litestar's way
+    opt = {NO_TIMEOUT: True}  # noqa: RUF012  # Litestar's way
 
     @post(operation_id="BulkUpdateMonitors", status_code=200)
-    async def bulk(
-        self, data: JSONBody[Bulk], principal: NamedDependency[Principal], request: AnyRequest
+    async def bulk_update_monitors(
+        self, data: JSONBody[BulkRequest], principal: NamedDependency[Principal], request: AnyRequest
     ) -> BulkResults:
         """Pause, resume, reset, delete, tag or link many monitors. Each is done or refused by itself, so 200 says
         nothing of any of them: read `results`. `pause` and `resume` are for operators, the others for admins.
         """
-        if data.action not in OF_OPERATORS and not principal.role.covers(Role.ADMIN):
+        if data.action not in OPERATOR_ACTIONS and not principal.role.covers(Role.ADMIN):
             raise Forbidden(
                 f"The action {data.action!r} needs the role admin; you are {principal.role}.", needs="admin"
             )
-        act, ids = _act_of(data), await _ids_of(data, principal)
-        audit_trail.of(request).change["monitors"] = ids
-        results = [one async for one in _each(ids, act, request)]
+        act, ids = _action_for(data), await _monitor_ids(data, principal)
+        audit_trail.trail_of(request).change["monitors"] = ids
+        results = [one async for one in _apply_to_each(ids, act, request)]
         if data.action == "reset":
-            push_ingest.forget()
+            push_ingest.clear_endpoints()
         failed = sum(not one.ok for one in results)
         return BulkResults(results=results, done=len(results) - failed, failed=failed)
 
 
-async def _each(ids: Sequence[str], act: Act, request: AnyRequest) -> AsyncIterator[BulkItem]:
+async def _apply_to_each(ids: Sequence[str], act: BulkAction, request: AnyRequest) -> AsyncIterator[BulkItem]:
     """Do it to one after the other; what follows a change follows some of them together."""
     rest = iter(ids)
-    while part := list(islice(rest, TOLD_TOGETHER)):
-        changes: list[Changed] = []
+    while part := list(islice(rest, PUBLISH_BATCH_SIZE)):
+        changes: list[MonitorChange] = []
         for one in part:
             try:
                 changes.append(await act(one))
                 yield BulkItem(id=one, ok=True)
             except Refusal as refusal:
-                yield BulkItem(id=one, ok=False, error=errors.error_of(refusal, errors.request_id_of(request)))
-        await monitor_changes.tell(*changes)
+                yield BulkItem(id=one, ok=False, error=errors.error_body(refusal, errors.request_id_of(request)))
+        await monitor_changes.publish(*changes)

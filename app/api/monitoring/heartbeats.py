@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from app.api.http import pagination
-from app.api.http.pagination import Asked, Limit, Page, StatusWord, Window
+from app.api.http.pagination import Limit, ListRequest, Page, StatusFilter, Window
 from app.errors import Invalid
 from app.security.auth.policy import VIEWER
 from app.store.history import heartbeats
@@ -44,49 +44,49 @@ class HeartbeatPage(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
-    status: FromQuery[StatusWord | None] = None,
+    status: FromQuery[StatusFilter | None] = None,
     important: FromQuery[bool | None] = None,
     since: Since = None,
     until: Until = None,
     cursor: Cursor = None,
-) -> Asked[HeartbeatQuery]:
+) -> ListRequest[HeartbeatQuery]:
     """Which heartbeats are asked for. Raises Invalid."""
     window = pagination.window_of(page, limit)
-    if cursor is not None and window.skip:
-        raise Invalid.one("page", "must not be given with a `cursor`")
+    if cursor is not None and window.offset:
+        raise Invalid.for_field("page", "must not be given with a `cursor`")
     query = HeartbeatQuery(
-        statuses=pagination.statuses_of(status),
+        statuses=pagination.parse_statuses(status),
         important=important,
         from_ms=_ms_of("from", since),
         to_ms=_ms_of("to", until),
         cursor=cursor,
         limit=window.limit,
-        skip=window.skip,
-        seen_by=principal.tags,
+        skip=window.offset,
+        visible_to=principal.tags,
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 def _ms_of(name: str, at: datetime | None) -> int | None:
     """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
     if at is not None and at.tzinfo is None:
-        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
     return None if at is None else int(at.timestamp() * 1000)
 
 
-async def listed(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
+async def load_page(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
     """The answer in the form that was asked for. Raises Invalid."""
-    found, more = await heartbeats.browse(query)
+    found, more = await heartbeats.list_page(query)
     if query.cursor is not None:
         return HeartbeatPage(data=found, next_cursor=more)
     total = await heartbeats.count(query)
     if window.page is None:
         return Heartbeats(heartbeats=found, total=total, next_cursor=more)
-    return HeartbeatPage(data=found, pagination=pagination.numbers(window, total), next_cursor=more)
+    return HeartbeatPage(data=found, pagination=pagination.page_info(window, total), next_cursor=more)
 
 
 class HeartbeatController(Controller):
@@ -94,21 +94,21 @@ class HeartbeatController(Controller):
 
     tags = ("Heartbeats",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request)}  # noqa: RUF012  # Litestar's way
 
     @get("/heartbeats", operation_id="ListHeartbeats")
-    async def browse(
+    async def list_heartbeats(
         self,
-        wanted: NamedDependency[Asked[HeartbeatQuery]],
+        wanted: NamedDependency[ListRequest[HeartbeatQuery]],
         monitor_id: FromQuery[UUID | None] = None,
     ) -> Heartbeats | HeartbeatPage:
         """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
-        return await listed(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
+        return await load_page(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
 
     @get("/monitors/{monitor_id:str}/heartbeats", operation_id="ListMonitorHeartbeats")
-    async def of_monitor(
-        self, monitor_id: FromPath[UUID], wanted: NamedDependency[Asked[HeartbeatQuery]]
+    async def list_monitor_heartbeats(
+        self, monitor_id: FromPath[UUID], wanted: NamedDependency[ListRequest[HeartbeatQuery]]
     ) -> Heartbeats | HeartbeatPage:
         """Heartbeats of one monitor."""
-        await monitors.read(str(monitor_id), wanted.query.seen_by)
-        return await listed(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)
+        await monitors.get(str(monitor_id), wanted.query.visible_to)
+        return await load_page(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)

@@ -13,24 +13,28 @@ from redis.exceptions import RedisError
 from app import due_set, live, queue, response_cache
 from app.api.monitoring import push_ingest
 from app.store.monitoring import series
-from app.store.transactions.monitors import Changed
+from app.store.transactions.monitors import MonitorChange
 from schema.targets import Push
 
 log = structlog.get_logger()
 
-EACH_S = 0.01  # more for each of many changes
-PATIENCE_S = 1.0  # somebody waits for the answer to their change, and it is stored: a Redis that hangs must not keep it
+PER_CHANGE_S = 0.01  # more for each of many changes
+REDIS_TIMEOUT_S = (
+    1.0  # somebody waits for the answer to their change, and it is stored: a Redis that hangs must not keep it
+)
 
 
-async def tell(*changes: Changed) -> None:
+async def publish(*changes: MonitorChange) -> None:
     """Tell the schedule and the live channels. Never raises for Redis, and waits a few seconds for it at most."""
-    await response_cache.drop()
+    await response_cache.invalidate()
     try:
-        async with asyncio.timeout(PATIENCE_S + len(changes) * EACH_S):
+        async with asyncio.timeout(REDIS_TIMEOUT_S + len(changes) * PER_CHANGE_S):
             for changed in changes:
-                await due_set.drop(changed.dropped)
-                await push_ingest.drop(changed.dropped)
-                await due_set.put(changed.plans, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed))
+                await due_set.remove_series(changed.unscheduled)
+                await push_ingest.delete_latest(changed.unscheduled)
+                await due_set.put_series(
+                    changed.schedules, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed)
+                )
                 await queue.put(*queue.notify_jobs(changed.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__)
@@ -38,24 +42,24 @@ async def tell(*changes: Changed) -> None:
     await live.publish_events([event for changed in changes for event in changed.events])
 
 
-async def replan(monitor_ids: Sequence[str]) -> None:
+async def reschedule(monitor_ids: Sequence[str]) -> None:
     """Tell the schedule that monitors have another version, and nothing else of them. Never raises for Redis."""
     if not monitor_ids:
         return
-    await response_cache.drop()
+    await response_cache.invalidate()
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            await due_set.put(await series.plans_of(monitor_ids))
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
+            await due_set.put_series(await series.schedules_of(monitor_ids))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
 
 
-def _first_at_ms(changed: Changed) -> int | None:
+def _first_at_ms(changed: MonitorChange) -> int | None:
     """A changed monitor is checked at once; one that waits for pushes, or goes by cron, at its next slot."""
     is_patient = changed.monitor.interval is None or isinstance(changed.monitor.config, Push)
     return None if is_patient else due_set.now_ms()
 
 
-def _since_ms(changed: Changed) -> int | None:
+def _since_ms(changed: MonitorChange) -> int | None:
     """When the schedule came into force, as its era has it: on a busy machine slots have come due since."""
     return round(changed.monitor.updated_at.timestamp() * 1000) if changed.events else None

@@ -9,8 +9,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search, StatusWord, TagWord
-from app.api.http.rate_limits import RUNNING
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search, StatusFilter, TagFilter
+from app.api.http.rate_limits import RUN_LIMIT
 from app.api.monitoring import monitor_changes, push_ingest, run_now
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
@@ -20,7 +20,7 @@ from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
 from schema.pagination import Pagination
 from schema.targets import TARGETS, Push
-from schema.targets.composed import ManualState
+from schema.targets.composed import ManualStatusUpdate
 from schema.users import Principal
 
 VERSIONED = {"refusals": [409, 412]}
@@ -45,36 +45,36 @@ class MonitorPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     type: FromQuery[MonitorType | None] = None,  # noqa: A002  # its name on the wire
     active: FromQuery[bool | None] = None,
-    status: FromQuery[StatusWord | None] = None,
-    tag: TagWord = None,
+    status: FromQuery[StatusFilter | None] = None,
+    tag: TagFilter = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[MonitorQuery]:
+) -> ListRequest[MonitorQuery]:
     """Which monitors are asked for."""
     window = pagination.window_of(page, limit)
     query = MonitorQuery(
         q=q,
         type=type,
         active=active,
-        status=pagination.status_of(status),
+        status=pagination.parse_status(status),
         tag=tag,
         sort=sort,
         descending=order == "desc",
         limit=window.limit,
-        offset=window.skip,
-        seen_by=principal.tags,
+        offset=window.offset,
+        visible_to=principal.tags,
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
-def _address_of(monitor_id: str, token: str) -> PushAddress:
+def _push_address(monitor_id: str, token: str) -> PushAddress:
     return PushAddress(id=monitor_id, token=token, path=f"/api/v1/push/{token}")
 
 
@@ -84,112 +84,118 @@ class MonitorController(Controller):
     path = "/monitors"
     tags = ("Monitors",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListMonitors")
-    async def browse(
-        self, wanted: NamedDependency[Asked[MonitorQuery]], principal: NamedDependency[Principal]
+    async def list_monitors(
+        self, wanted: NamedDependency[ListRequest[MonitorQuery]], principal: NamedDependency[Principal]
     ) -> Monitors | MonitorPage:
         """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await monitors.browse(wanted.query)
-        found = config_views.visible_to(principal, found)
+        found, total = await monitors.list_page(wanted.query)
+        found = config_views.configs_visible_to(principal, found)
         if wanted.window.page is None:
             return Monitors(monitors=found, total=total)
-        return MonitorPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return MonitorPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateMonitor", guards=[ADMIN])
-    async def add(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
+    async def create_monitor(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
         """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
-        changed = await monitors.add(data)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor, status_code=201)
+        changed = await monitors.create(data)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor, status_code=201)
 
     @get("/{monitor_id:str}", operation_id="GetMonitor")
-    async def read(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
+    async def get_monitor(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
         """Read one monitor, with where it stands."""
-        (monitor,) = config_views.visible_to(principal, [await monitors.read(str(monitor_id), principal.tags)])
-        return etags.tagged(monitor)
+        (monitor,) = config_views.configs_visible_to(principal, [await monitors.get(str(monitor_id), principal.tags)])
+        return etags.with_etag(monitor)
 
     @patch("/{monitor_id:str}", operation_id="UpdateMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
         """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
-        changed = await monitors.change(str(monitor_id), data, version=version)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        changed = await monitors.update(str(monitor_id), data, version=version)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
         """Update a monitor, as PATCH does: absent fields stay."""
-        changed = await monitors.change(str(monitor_id), data, version=version)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        changed = await monitors.update(str(monitor_id), data, version=version)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_monitor(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a monitor and its history."""
-        await monitor_changes.tell(await monitors.remove(str(monitor_id), version=version))
+        await monitor_changes.publish(await monitors.delete(str(monitor_id), version=version))
 
     @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
-    async def pause(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+    async def pause_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Stop checking. Takes effect within a second."""
         changed = await monitors.set_active(str(monitor_id), False)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @post("/{monitor_id:str}/resume", operation_id="ResumeMonitor", guards=[OPERATOR], status_code=200)
-    async def resume(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
+    async def resume_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
         """Check again, the first time at once."""
         changed = await monitors.set_active(str(monitor_id), True)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
-    async def clone(self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None) -> Response[Monitor]:
+    async def clone_monitor(
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None
+    ) -> Response[Monitor]:
         """Add a copy with the same config, secrets included, and the same channels, tags and parents. A push monitor's
         copy has a token of its own, which only this reply shows.
         """
         changed = await monitors.clone(str(monitor_id), data.name if data else None)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor, status_code=201)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor, status_code=201)
 
     @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
-    async def reset(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> Response[Monitor]:
+    async def reset_monitor(
+        self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]
+    ) -> Response[Monitor]:
         """Begin the history anew: heartbeats and figures so far are gone for good, incidents stay, and one that lasts
         ends. Checks go on, the next one at once.
         """
-        changed = await monitors.reset(str(monitor_id), version=version)
-        push_ingest.forget()
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        changed = await monitors.reset_history(str(monitor_id), version=version)
+        push_ingest.clear_endpoints()
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @put("/{monitor_id:str}/status", operation_id="SetMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
-    async def say(self, monitor_id: FromPath[UUID], data: JSONBody[ManualState]) -> Response[Monitor]:
+    async def set_monitor_status(
+        self, monitor_id: FromPath[UUID], data: JSONBody[ManualStatusUpdate]
+    ) -> Response[Monitor]:
         """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
-        changed = await monitors.say(str(monitor_id), data)
-        await monitor_changes.tell(changed)
-        return etags.tagged(changed.monitor)
+        changed = await monitors.set_manual_status(str(monitor_id), data)
+        await monitor_changes.publish(changed)
+        return etags.with_etag(changed.monitor)
 
     @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
           opt={"refusals": [409]})  # fmt: skip
-    async def show_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
+    async def show_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
         """Show where a monitor of type `push` is reported to. Recorded in the audit log, so it is no GET."""
-        return _address_of(str(monitor_id), await monitors.push_token(str(monitor_id)))
+        return _push_address(str(monitor_id), await monitors.get_push_token(str(monitor_id)))
 
     @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
-    async def rotate_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
+    async def rotate_push_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
         """Make a new push token, and show it. The one before it ends within two seconds."""
-        changed = await monitors.rotate_token(str(monitor_id), version=version)
-        push_ingest.forget()
-        await monitor_changes.tell(changed)
+        changed = await monitors.rotate_push_token(str(monitor_id), version=version)
+        push_ingest.clear_endpoints()
+        await monitor_changes.publish(changed)
         config = cast(Push, changed.monitor.config)
-        return _address_of(changed.monitor.id, config.token)
+        return _push_address(changed.monitor.id, config.token)
 
-    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUNNING)
-    async def run(self, monitor_id: FromPath[UUID]) -> Heartbeat:
+    @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
+    async def run_monitor(self, monitor_id: FromPath[UUID]) -> Heartbeat:
         """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
-        return await run_now.stored(str(monitor_id))
+        return await run_now.check_monitor(str(monitor_id))

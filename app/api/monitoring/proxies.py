@@ -9,16 +9,16 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
 from app.store.monitoring.proxies import ProxyQuery
 from schema.pagination import Pagination
-from schema.proxies import Protocol, Proxy, ProxyDraft, ProxyPatch
+from schema.proxies import Proxy, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.users import Principal
 
-VERSIONED, USED = {"refusals": [412]}, {"refusals": [409, 412]}
+VERSIONED, IN_USE = {"refusals": [412]}, {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at"]
 
 
@@ -36,15 +36,15 @@ class ProxyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(  # noqa: PLR0913, PLR0917  # query parameters
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
-    protocol: FromQuery[Protocol | None] = None,
+    protocol: FromQuery[ProxyProtocol | None] = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[ProxyQuery]:
+) -> ListRequest[ProxyQuery]:
     """Which proxies are asked for."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = ProxyQuery(
@@ -53,10 +53,10 @@ async def asked(  # noqa: PLR0913, PLR0917  # query parameters
         sort=sort,
         descending=descending,
         limit=window.limit,
-        offset=window.skip,
-        seen_by=principal.tags,
+        offset=window.offset,
+        visible_to=principal.tags,
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class ProxyController(Controller):
@@ -65,48 +65,48 @@ class ProxyController(Controller):
     path = "/proxies"
     tags = ("Proxies",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(asked), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListProxies")
-    async def browse(self, wanted: NamedDependency[Asked[ProxyQuery]]) -> Proxies | ProxyPage:
+    async def list_proxies(self, wanted: NamedDependency[ListRequest[ProxyQuery]]) -> Proxies | ProxyPage:
         """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await proxies.browse(wanted.query)
+        found, total = await proxies.list_page(wanted.query)
         if wanted.window.page is None:
             return Proxies(proxies=found, total=total)
-        return ProxyPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return ProxyPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateProxy", guards=[ADMIN])
-    async def add(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
+    async def create_proxy(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
         """Add a proxy. Its password is never shown again."""
-        return etags.tagged(await proxies.add(data), status_code=201)
+        return etags.with_etag(await proxies.create(data), status_code=201)
 
     @get("/{proxy_id:str}", operation_id="GetProxy")
-    async def read(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
+    async def get_proxy(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
         """Read one proxy."""
-        return etags.tagged(await proxies.read(str(proxy_id), principal.tags))
+        return etags.with_etag(await proxies.get(str(proxy_id), principal.tags))
 
     @patch("/{proxy_id:str}", operation_id="UpdateProxy", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_proxy(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
         """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check.
 
         It can't move while monitors send secrets through it that it can read: 409 names them.
         """
-        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
-        await monitor_changes.replan(monitor_ids)
-        return etags.tagged(proxy)
+        proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
+        await monitor_changes.reschedule(monitor_ids)
+        return etags.with_etag(proxy)
 
     @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_proxy(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
         """Update a proxy, as PATCH does: absent fields stay."""
-        proxy, monitor_ids = await proxies.change(str(proxy_id), data, version=version)
-        await monitor_changes.replan(monitor_ids)
-        return etags.tagged(proxy)
+        proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
+        await monitor_changes.reschedule(monitor_ids)
+        return etags.with_etag(proxy)
 
-    @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=USED)
-    async def remove(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
+    async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a proxy that no monitor goes through."""
-        await proxies.remove(str(proxy_id), version=version)
+        await proxies.delete(str(proxy_id), version=version)

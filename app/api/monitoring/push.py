@@ -13,35 +13,35 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from app.api.http import query_params
-from app.api.http.rate_limits import FREE, RATE
+from app.api.http.rate_limits import RATE, UNLIMITED
 from app.api.http.request_context import QUIET
 from app.api.monitoring import push_ingest, push_runs
 from app.domain.monitoring import push_deadlines, push_report
-from app.domain.monitoring.push_deadlines import Reports, Terms
-from app.domain.monitoring.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, Report
+from app.domain.monitoring.push_deadlines import PushSchedule, ReceivedReports
+from app.domain.monitoring.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, PushReport
 from app.domain.parsing import sanitize
 from app.errors import LateBody
 from app.security.auth.policy import ANYONE
 from app.security.limits.client_ip import address_of
 from schema.field_types import MASK
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Push
 
-BEYOND_BYTES = 1_000  # read beyond what is kept: a token that is masked there makes what is kept shorter
-DRAINED_BYTES = 64_000_000  # of a body that are read and dropped, so that its sender takes the reply
+MASKING_MARGIN_BYTES = 1_000  # read beyond what is kept: a token that is masked there makes what is kept shorter
+MAX_DRAINED_BYTES = 64_000_000  # of a body that are read and dropped, so that its sender takes the reply
 
 AnyRequest = Request[Any, Any, Any]
-StatusWord = Annotated[str, QueryParameter(description="How it went: `up`, which is meant without it, or `down`.")]
-Note = Annotated[
+ReportedStatus = Annotated[str, QueryParameter(description="How it went: `up`, which is meant without it, or `down`.")]
+ReportMessage = Annotated[
     str,
     QueryParameter(
         description=f"A few words that are kept with the heartbeat; the first {MESSAGE_LIMIT} characters of them."
     ),
 ]
-Took = Annotated[
+DurationMs = Annotated[
     str, QueryParameter(description="Milliseconds it took; may be empty. What is no such number is ignored.")
 ]
 RunId = Annotated[
@@ -53,7 +53,7 @@ RunId = Annotated[
 ]
 
 
-class Pinged(Struct, frozen=True, omit_defaults=True):
+class PushReceipt(Struct, frozen=True, omit_defaults=True):
     """The report is stored.
 
     ignored  parameters that were left out, since they can't be what they say; absent when there are none
@@ -63,26 +63,28 @@ class Pinged(Struct, frozen=True, omit_defaults=True):
     ignored: list[str] = []
 
 
-def _reply(report: Report) -> ASGIResponse:
-    body = msgspec.json.encode(Pinged(True, list(report.ignored)))
+def _receipt(report: PushReport) -> ASGIResponse:
+    body = msgspec.json.encode(PushReceipt(True, list(report.ignored)))
     return ASGIResponse(body=body, media_type=MediaType.JSON)
 
 
-PINGED = _reply(push_report.read("", ()))  # made once: pings are many
-PONG = ASGIResponse(body=b"OK", media_type=MediaType.TEXT, headers={"Ping-Body-Limit": str(BODY_LIMIT_BYTES)})
-ANSWER = {200: ResponseSpec(Pinged, description="The report is stored.", generate_examples=False)}
-OPT = {"refusals": [404, 409, 429], QUIET: True, RATE: FREE, query_params.CLEANED: True}
+PLAIN_RECEIPT = _receipt(push_report.parse_report("", ()))  # made once: pings are many
+HEALTHCHECKS_REPLY = ASGIResponse(
+    body=b"OK", media_type=MediaType.TEXT, headers={"Ping-Body-Limit": str(BODY_LIMIT_BYTES)}
+)
+RECEIPT_RESPONSES = {200: ResponseSpec(PushReceipt, description="The report is stored.", generate_examples=False)}
+ROUTE_OPTIONS = {"refusals": [404, 409, 429], QUIET: True, RATE: UNLIMITED, query_params.SANITIZED: True}
 
 
-async def take(
+async def accept_report(
     request: AnyRequest, token: str, signal: str = "", *, msg: str = "", ping: str = "", rid: str = ""
 ) -> ASGIResponse:
     """Store one report; answered when it is durable. Raises NotFound, Conflict (paused), TooMany, Invalid."""
-    address = await push_ingest.addresses.find(token)
-    async with _beginning_of_body(request) if request.method == "POST" else nullcontext(b"") as body:
-        report = push_report.read(signal, _statuses(request), msg, ping, rid, body)
-        await _store(report, address, address_of(request), token)
-    return _reply(report) if report.ignored else PINGED
+    address = await push_ingest.endpoints.find(token)
+    async with _body_head(request) if request.method == "POST" else nullcontext(b"") as body:
+        report = push_report.parse_report(signal, _statuses(request), msg, ping, rid, body)
+        await _store_report(report, address, address_of(request), token)
+    return _receipt(report) if report.ignored else PLAIN_RECEIPT
 
 
 def _statuses(request: AnyRequest) -> list[str]:
@@ -91,16 +93,16 @@ def _statuses(request: AnyRequest) -> list[str]:
 
 
 @asynccontextmanager
-async def _beginning_of_body(request: AnyRequest) -> AsyncIterator[bytes]:
+async def _body_head(request: AnyRequest) -> AsyncIterator[bytes]:
     """As much of the body as is looked at; the rest is read and dropped afterwards, when the report is stored."""
     begun = bytearray()
     async with aclosing(request.stream()) as pieces:
-        await _read(pieces, begun, BODY_LIMIT_BYTES + BEYOND_BYTES)
-        yield bytes(begun[: BODY_LIMIT_BYTES + BEYOND_BYTES])
+        await _read_up_to(pieces, begun, BODY_LIMIT_BYTES + MASKING_MARGIN_BYTES)
+        yield bytes(begun[: BODY_LIMIT_BYTES + MASKING_MARGIN_BYTES])
         await _drain(pieces)
 
 
-async def _read(pieces: AsyncGenerator[bytes, None], into: bytearray, enough: int) -> None:
+async def _read_up_to(pieces: AsyncGenerator[bytes, None], into: bytearray, enough: int) -> None:
     """Read so many bytes, or what there is: a sender that is slow or gone has said how it went all the same."""
     try:
         async for piece in pieces:
@@ -116,42 +118,44 @@ async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
     try:
         async for piece in pieces:
             dropped += len(piece)
-            if dropped > DRAINED_BYTES:
+            if dropped > MAX_DRAINED_BYTES:
                 return
     except (HTTPException, LateBody):
         return
 
 
-async def _store(report: Report, address: push_ingest.Address, source: str, token: str) -> None:
+async def _store_report(report: PushReport, address: push_ingest.PushEndpoint, source: str, token: str) -> None:
     snapshot, at_ms = address.snapshot, address.next_ms()
-    ran_ms = await _ran_ms(snapshot.series, report, at_ms) if report.run_id else None
-    outcome = Outcome(
+    ran_ms = await _run_duration_ms(snapshot.series, report, at_ms) if report.run_id else None
+    outcome = CheckOutcome(
         series=snapshot.series,
         version=snapshot.version,
         at_ms=at_ms,
-        seen=report.status,
+        status=report.status,
         began_ms=at_ms,
         took_us=round((report.took_ms or ran_ms or 0) * 1000),
         code=report.code,
-        message=sanitize.sentence(report.message.replace(token, MASK), MESSAGE_LIMIT) if report.message else "",
-        detail=_facts(_detail(report, ran_ms, token) | _source(report, source, is_new=address.is_new(source))),
+        message=sanitize.single_line(report.message.replace(token, MASK), MESSAGE_LIMIT) if report.message else "",
+        detail=_bounded_detail(
+            _detail(report, ran_ms, token) | _source(report, source, is_new=address.is_new_source(source))
+        ),
         early=True,
-        look_ms=_look_ms(snapshot, report, at_ms),
+        recheck_ms=_recheck_ms(snapshot, report, at_ms),
     )
-    await push_ingest.mailbox.post(outcome, snapshot)
+    await push_ingest.batcher.submit(outcome, snapshot)
 
 
-async def _ran_ms(series: int, report: Report, at_ms: int) -> int | None:
+async def _run_duration_ms(series: int, report: PushReport, at_ms: int) -> int | None:
     """How long the run has taken that ends with this; None when it only starts, or nobody knows."""
     if report.code == STARTED:
-        await push_runs.begin(series, report.run_id, at_ms)
+        await push_runs.record_start(series, report.run_id, at_ms)
     if report.code != PUSHED:
         return None
-    began_ms = await push_runs.began_ms(series, report.run_id)
+    began_ms = await push_runs.started_ms(series, report.run_id)
     return None if began_ms is None else max(0, at_ms - began_ms)
 
 
-def _detail(report: Report, ran_ms: int | None, token: str) -> dict[str, Any]:
+def _detail(report: PushReport, ran_ms: int | None, token: str) -> dict[str, Any]:
     """What is kept beside the heartbeat. A job's log often holds the address it reports to, and readers are many."""
     detail: dict[str, Any] = {}
     if report.run_id:
@@ -164,17 +168,17 @@ def _detail(report: Report, ran_ms: int | None, token: str) -> dict[str, Any]:
     return detail
 
 
-def _facts(detail: dict[str, Any]) -> dict[str, Any] | None:
+def _bounded_detail(detail: dict[str, Any]) -> dict[str, Any] | None:
     """As everything behind us can take it; most reports bring nothing."""
-    return sanitize.facts(detail) if detail else None
+    return sanitize.bounded_detail(detail) if detail else None
 
 
-def _source(report: Report, source: str, *, is_new: bool) -> dict[str, Any]:
+def _source(report: PushReport, source: str, *, is_new: bool) -> dict[str, Any]:
     """Where a report came from. Everyday ones from where the one before came from would be a row more each."""
     return {"from": source} if source and (is_new or report.status is Status.DOWN or report.body) else {}
 
 
-def _look_ms(snapshot: Snapshot, report: Report, at_ms: int) -> int:
+def _recheck_ms(snapshot: Snapshot, report: PushReport, at_ms: int) -> int:
     """When the monitor must be looked at, should nothing more come in."""
     target = snapshot.target
     if not isinstance(target, Push) or report.code == LOGGED:
@@ -182,8 +186,8 @@ def _look_ms(snapshot: Snapshot, report: Report, at_ms: int) -> int:
     grace_ms = None if target.grace is None else target.grace * 1000
     if report.code == STARTED:
         return 0 if grace_ms is None else at_ms + grace_ms + 1
-    terms = Terms(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
-    return push_deadlines.find(Reports(at_ms), terms, at_ms).look_ms if report.status is Status.UP else 0
+    terms = PushSchedule(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
+    return push_deadlines.evaluate(ReceivedReports(at_ms), terms, at_ms).recheck_ms if report.status is Status.UP else 0
 
 
 class PushController(Controller):
@@ -192,50 +196,50 @@ class PushController(Controller):
     path = "/push/{token:str}"
     tags = ("Push",)
     guards = (ANYONE,)
-    opt = OPT
+    opt = ROUTE_OPTIONS
     request_max_body_size = None  # of a report nothing is refused for its size
 
-    @get(operation_id="Push", responses=ANSWER)
-    async def ping(
+    @get(operation_id="Push", responses=RECEIPT_RESPONSES)
+    async def push(
         self,
         token: FromPath[str],
         request: AnyRequest,
-        status: StatusWord = "up",
-        msg: Note = "",
-        ping: Took = "",
+        status: ReportedStatus = "up",
+        msg: ReportMessage = "",
+        ping: DurationMs = "",
         rid: RunId = "",
     ) -> ASGIResponse:
         """Report. Answered when the report is stored safely."""
         del status  # in the document; read with all of its values
-        return await take(request, token, msg=msg, ping=ping, rid=rid)
+        return await accept_report(request, token, msg=msg, ping=ping, rid=rid)
 
-    @post(operation_id="PushWithBody", status_code=200, responses=ANSWER)
-    async def ping_with_body(
+    @post(operation_id="PushWithBody", status_code=200, responses=RECEIPT_RESPONSES)
+    async def push_with_body(
         self,
         token: FromPath[str],
         request: AnyRequest,
-        status: StatusWord = "up",
-        msg: Note = "",
-        ping: Took = "",
+        status: ReportedStatus = "up",
+        msg: ReportMessage = "",
+        ping: DurationMs = "",
         rid: RunId = "",
     ) -> ASGIResponse:
         """Report, with a log or anything else in the body: its first 10 kB are kept, and not read as a report."""
         del status  # in the document; read with all of its values
-        return await take(request, token, msg=msg, ping=ping, rid=rid)
+        return await accept_report(request, token, msg=msg, ping=ping, rid=rid)
 
-    @get("/{signal:str}", operation_id="PushSignal", responses=ANSWER)
-    async def signal(
-        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: Note = "", rid: RunId = ""
+    @get("/{signal:str}", operation_id="PushSignal", responses=RECEIPT_RESPONSES)
+    async def push_signal(
+        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: ReportMessage = "", rid: RunId = ""
     ) -> ASGIResponse:
         """Say `start`, `fail`, `log`, or with which exit code it ended: 0 is success, every other one is failure."""
-        return await take(request, token, signal, msg=msg, rid=rid)
+        return await accept_report(request, token, signal, msg=msg, rid=rid)
 
-    @post("/{signal:str}", operation_id="PushSignalWithBody", status_code=200, responses=ANSWER)
-    async def signal_with_body(
-        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: Note = "", rid: RunId = ""
+    @post("/{signal:str}", operation_id="PushSignalWithBody", status_code=200, responses=RECEIPT_RESPONSES)
+    async def push_signal_with_body(
+        self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: ReportMessage = "", rid: RunId = ""
     ) -> ASGIResponse:
         """Say the same, with a log or anything else in the body: its first 10 kB are kept."""
-        return await take(request, token, signal, msg=msg, rid=rid)
+        return await accept_report(request, token, signal, msg=msg, rid=rid)
 
 
 @route(
@@ -243,7 +247,7 @@ class PushController(Controller):
     http_method=[HttpMethod.GET, HttpMethod.POST],
     status_code=200,
     guards=[ANYONE],
-    opt=OPT,
+    opt=ROUTE_OPTIONS,
     request_max_body_size=None,
     include_in_schema=False,
 )
@@ -251,5 +255,5 @@ async def alias(request: AnyRequest) -> ASGIResponse:
     """The addresses that scripts for Uptime Kuma and Healthchecks have built in; the reply is what they wait for."""
     path, words = request.path_params, request.query_params
     given = {name: str(words.get(name, "")) for name in ("msg", "ping", "rid")}
-    reply = await take(request, path["token"], path.get("signal", ""), **given)
-    return PONG if request.scope["path"].startswith("/ping/") else reply
+    reply = await accept_report(request, path["token"], path.get("signal", ""), **given)
+    return HEALTHCHECKS_REPLY if request.scope["path"].startswith("/ping/") else reply

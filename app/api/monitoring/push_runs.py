@@ -8,8 +8,8 @@ from redis.exceptions import RedisError
 
 from app import queue
 
-KEPT = 100  # runs of one monitor that may be on their way; beyond that the oldest is forgotten
-KEPT_S = 31 * 86_400
+MAX_RUNS = 100  # runs of one monitor that may be on their way; beyond that the oldest is forgotten
+RUN_TTL_S = 31 * 86_400
 
 log = structlog.get_logger()
 
@@ -18,19 +18,19 @@ def _key(series: int) -> str:
     return f"wk:runs:{series}"
 
 
-async def begin(series: int, run_id: str, at_ms: int) -> None:
+async def record_start(series: int, run_id: str, at_ms: int) -> None:
     """Note that a run began. A second start of the same run counts from then."""
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
             pipe.zadd(_key(series), {run_id: at_ms})
-            pipe.zremrangebyrank(_key(series), 0, -KEPT - 1)
-            pipe.expire(_key(series), KEPT_S)
+            pipe.zremrangebyrank(_key(series), 0, -MAX_RUNS - 1)
+            pipe.expire(_key(series), RUN_TTL_S)
             await pipe.execute()
     except (RedisError, OSError) as error:
         log.warning("push.run_not_noted", error=type(error).__name__)
 
 
-async def began_ms(series: int, run_id: str) -> int | None:
+async def started_ms(series: int, run_id: str) -> int | None:
     """When a run began, epoch milliseconds; None when nobody knows."""
     try:
         score = await queue.client().zscore(_key(series), run_id)

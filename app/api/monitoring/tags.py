@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from app import response_cache
 from app.api.http import etags, pagination
-from app.api.http.pagination import Asked, Limit, Order, Page, Search
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
@@ -36,20 +36,20 @@ class TagPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-async def asked(
+async def list_request(
     principal: NamedDependency[Principal],
     page: Page = None,
     limit: Limit = None,
     q: Search = None,
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
-) -> Asked[TagQuery]:
+) -> ListRequest[TagQuery]:
     """Which tags are asked for."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = TagQuery(
-        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.skip, seen_by=principal.tags
+        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
     )
-    return Asked(query, window)
+    return ListRequest(query, window)
 
 
 class TagController(Controller):
@@ -60,40 +60,40 @@ class TagController(Controller):
     guards = (VIEWER,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListTags", dependencies={"wanted": Provide(asked)})
-    async def browse(self, wanted: NamedDependency[Asked[TagQuery]]) -> Tags | TagPage:
+    @get(operation_id="ListTags", dependencies={"wanted": Provide(list_request)})
+    async def list_tags(self, wanted: NamedDependency[ListRequest[TagQuery]]) -> Tags | TagPage:
         """List tags: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await tags.browse(wanted.query)
+        found, total = await tags.list_page(wanted.query)
         if wanted.window.page is None:
             return Tags(tags=found, total=total)
-        return TagPage(data=found, pagination=pagination.numbers(wanted.window, total))
+        return TagPage(data=found, pagination=pagination.page_info(wanted.window, total))
 
     @post(operation_id="CreateTag", guards=[ADMIN])
-    async def add(self, data: JSONBody[TagDraft]) -> Response[Tag]:
+    async def create_tag(self, data: JSONBody[TagDraft]) -> Response[Tag]:
         """Add a tag. A name that another one has is refused, in whatever case."""
-        return etags.tagged(await tags.add(data), status_code=201)
+        return etags.with_etag(await tags.create(data), status_code=201)
 
     @get("/{tag_id:str}", operation_id="GetTag")
-    async def read(self, tag_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Tag]:
+    async def get_tag(self, tag_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Tag]:
         """Read one tag."""
-        return etags.tagged(await tags.read(str(tag_id), principal.tags))
+        return etags.with_etag(await tags.get(str(tag_id), principal.tags))
 
     @patch("/{tag_id:str}", operation_id="UpdateTag", guards=[ADMIN], opt=VERSIONED)
-    async def change(
+    async def update_tag(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
         """Change what is mentioned."""
-        return etags.tagged(await tags.change(str(tag_id), data, version=version))
+        return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @put("/{tag_id:str}", operation_id="PutTag", guards=[ADMIN], opt=VERSIONED)
-    async def merge(
+    async def put_tag(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
         """Update a tag, as PATCH does: absent fields stay."""
-        return etags.tagged(await tags.change(str(tag_id), data, version=version))
+        return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
-    async def remove(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_tag(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
         """Delete a tag that no viewer sees by, and take it off its monitors."""
-        await tags.remove(str(tag_id), version=version)
-        await response_cache.drop()
+        await tags.delete(str(tag_id), version=version)
+        await response_cache.invalidate()

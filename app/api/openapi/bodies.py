@@ -11,7 +11,7 @@ from litestar.typing import FieldDefinition
 from msgspec import Struct
 
 from app.api.http import bodies
-from app.api.openapi.schemas import Schemas
+from app.api.openapi.schemas import SchemaBuilder
 from schema.assertions import Assertion
 from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig
 from schema.monitors import DRAFTS as MONITOR_DRAFTS
@@ -19,15 +19,17 @@ from schema.targets import TARGETS, Target
 from schema.targets.http import Http
 
 Node = dict[str, Any]
-ALSO = "also"  # in a handler's `opt`: the media types it answers in besides its first
-FORM = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
-NOTHING = ("204", "302")  # statuses without a body
-WITHOUT_WORDS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
-NAMES: dict[type, str] = {  # where a class is called by what it is of, and a client has all of them side by side
+ALTERNATIVE_MEDIA = "also"  # in a handler's `opt`: the media types it answers in besides its first
+FORM_STRUCT = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
+NO_BODY = ("204", "302")  # statuses without a body
+NO_BODY_DESCRIPTIONS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
+COMPONENT_NAMES: dict[
+    type, str
+] = {  # where a class is called by what it is of, and a client has all of them side by side
     **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},
     **{one: f"{one.__name__}Assertion" for one in get_args(Assertion)},
 }
-CHOICES: dict[frozenset[type], str] = {
+UNION_NAMES: dict[frozenset[type], str] = {
     frozenset(get_args(Target)): "MonitorConfig",
     frozenset(MONITOR_DRAFTS.values()): "MonitorDraft",
     frozenset(get_args(ChannelConfig)): "ChannelConfig",
@@ -37,7 +39,7 @@ CHOICES: dict[frozenset[type], str] = {
 }
 
 
-class Blanks(OpenAPISchemaPlugin):
+class NoStructSchemas(OpenAPISchemaPlugin):
     """Has Litestar draw no struct: `Schemas` does, and knows more of msgspec's types."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
@@ -50,39 +52,39 @@ class Blanks(OpenAPISchemaPlugin):
         return Blank()
 
 
-def draw(operation: Node, handler: HTTPRouteHandler, schemas: Schemas, sent: Schemas) -> None:
+def describe_bodies(operation: Node, handler: HTTPRouteHandler, schemas: SchemaBuilder, sent: SchemaBuilder) -> None:
     """Draw the body of an operation, and its replies that are no refusals."""
     if "requestBody" in operation:
-        operation["requestBody"] = _sent(handler, sent)
+        operation["requestBody"] = _request_body(handler, sent)
     replies = {code: reply for code, reply in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
-    returned = {handler.status_code: returned_by(handler)}
+    returned = {handler.status_code: return_type(handler)}
     returned |= {code: one.data_container for code, one in (handler.responses or {}).items()}
     for code, reply in replies.items():
         if int(code) not in (handler.responses or {}):
-            reply["description"] = _described(code, returned[int(code)], operation["summary"])
-        if code in NOTHING:
+            reply["description"] = _describe_reply(code, returned[int(code)], operation["summary"])
+        if code in NO_BODY:
             reply.pop("content", None)
         elif bodies.JSON in reply.get("content", {}):
-            reply["content"][bodies.JSON]["schema"] = schemas.of(returned[int(code)])
-    for media in handler.opt.get(ALSO, ()):
+            reply["content"][bodies.JSON]["schema"] = schemas.schema_of(returned[int(code)])
+    for media in handler.opt.get(ALTERNATIVE_MEDIA, ()):
         content = replies[str(handler.status_code)]["content"]
         content[media] = next(iter(content.values()))
     operation["responses"] = replies
 
 
-def _sent(handler: HTTPRouteHandler, sent: Schemas) -> Node:
-    if form := handler.opt.get(FORM):
-        return {"required": True, "content": {bodies.FORM: {"schema": sent.of(form)}}}
+def _request_body(handler: HTTPRouteHandler, sent: SchemaBuilder) -> Node:
+    if form := handler.opt.get(FORM_STRUCT):
+        return {"required": True, "content": {bodies.FORM: {"schema": sent.schema_of(form)}}}
     dto: Any = handler.resolve_data_dto()
-    schema = sent.of(bodies.wire_type(dto.types[handler.handler_id]))
+    schema = sent.schema_of(bodies.wire_type(dto.types[handler.handler_id]))
     is_optional = handler.parsed_fn_signature.parameters["data"].is_optional
     return {"required": not is_optional, "content": {bodies.JSON: {"schema": schema}}}
 
 
-def _described(code: str, returned: Any, summary: str) -> str:
+def _describe_reply(code: str, returned: Any, summary: str) -> str:
     """What a reply is, in a sentence."""
-    if code in WITHOUT_WORDS:
-        return WITHOUT_WORDS[code]
+    if code in NO_BODY_DESCRIPTIONS:
+        return NO_BODY_DESCRIPTIONS[code]
     if [one for one in get_args(returned) if one.__name__.endswith("Page")]:
         return "The whole list, or one page of it when `page` or `limit` is given."
     if isinstance(returned, type) and issubclass(returned, Struct):
@@ -90,7 +92,7 @@ def _described(code: str, returned: Any, summary: str) -> str:
     return f"{summary}."
 
 
-def returned_by(handler: HTTPRouteHandler) -> Any:
+def return_type(handler: HTTPRouteHandler) -> Any:
     """The type of what a handler returns, without what it is wrapped in."""
     found = handler.parsed_fn_signature.return_type
     return found.inner_types[0].annotation if found.is_subclass_of(Response) and found.inner_types else found.annotation

@@ -7,11 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from app.api.http import bodies, rate_limits
 from app.api.http.errors import CODES
 from app.api.openapi import headers
-from app.api.openapi.schemas import REF, Schemas
+from app.api.openapi.schemas import REF_PREFIX, SchemaBuilder
 from schema.errors import ErrorReply
 
 Node = dict[str, Any]
-SENTENCES = {
+DESCRIPTIONS = {
     400: "The request can't be read.",
     401: "Nobody is signed in, or with something that is not valid.",
     403: "Signed in, without the role for it.",
@@ -30,17 +30,17 @@ SENTENCES = {
 }
 
 
-def responses(schemas: Schemas) -> Node:
+def error_components(schemas: SchemaBuilder) -> Node:
     """The refusals as components, by their codes."""
-    schemas.of(ErrorReply)
-    content = {bodies.JSON: {"schema": {"$ref": f"{REF}{ErrorReply.__name__}"}}}
+    schemas.schema_of(ErrorReply)
+    content = {bodies.JSON: {"schema": {"$ref": f"{REF_PREFIX}{ErrorReply.__name__}"}}}
     return {
-        CODES[status]: {"description": said, "headers": headers.of_refusal(status), "content": content}
-        for status, said in SENTENCES.items()
+        CODES[status]: {"description": said, "headers": headers.error_headers(status), "content": content}
+        for status, said in DESCRIPTIONS.items()
     }
 
 
-def declare(operation: Node, handler: HTTPRouteHandler, *, is_public: bool, has_path_parameter: bool) -> None:
+def declare_errors(operation: Node, handler: HTTPRouteHandler, *, is_public: bool, has_path_parameter: bool) -> None:
     """Say how this operation can refuse."""
     statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 408, 409, 413, 415] if "requestBody" in operation else []

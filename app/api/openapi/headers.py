@@ -5,7 +5,7 @@ from typing import Any, get_args
 from litestar.handlers import HTTPRouteHandler
 
 from app.api.http import etags, idempotency, rate_limits
-from app.api.openapi.bodies import returned_by
+from app.api.openapi.bodies import return_type
 from schema.api_keys import IssuedApiKey
 from schema.checks import Check
 
@@ -33,47 +33,47 @@ HEADERS: dict[str, Node] = {
         "schema": {"type": "string", "const": "true"},
     },
 }
-RATES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 IDEMPOTENCY_KEY: Node = {
     "name": idempotency.HEADER,
     "in": "header",
     "description": "The same request sent again with the same key is carried out once, and has the same reply.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
-BESIDE = {  # of refusals
+ERROR_HEADERS = {  # of refusals
     401: ("WWW-Authenticate",),
     409: ("Retry-After",),  # while the first request with the same key runs
-    429: (*RATES, "Retry-After"),
+    429: (*RATE_LIMIT_HEADERS, "Retry-After"),
     503: ("Retry-After",),
 }
-VERSIONED = frozenset({*etags.Versioned.__constraints__, Check, IssuedApiKey})
+VERSIONED_TYPES = frozenset({*etags.Versioned.__constraints__, Check, IssuedApiKey})
 
 
-def declare(operation: Node, handler: HTTPRouteHandler, path: str) -> None:
+def declare_headers(operation: Node, handler: HTTPRouteHandler, path: str) -> None:
     """Declare the headers of an operation's replies that are no refusals, and the key that a POST takes."""
-    names = ["X-Request-ID", *(RATES if rate_limits.is_counted(handler) else ())]
-    takes_key = "post" in {one.lower() for one in handler.http_methods} and idempotency.counts_for(handler, path)
+    names = ["X-Request-ID", *(RATE_LIMIT_HEADERS if rate_limits.is_counted(handler) else ())]
+    takes_key = "post" in {one.lower() for one in handler.http_methods} and idempotency.applies_to(handler, path)
     if takes_key:
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         names.append("Idempotency-Replayed")
     if has_etag(handler):
         names.append("ETag")
     for reply in (one for one in operation["responses"].values() if "$ref" not in one):
-        reply["headers"] = {**(reply.get("headers") or {}), **refs(*names)}
+        reply["headers"] = {**(reply.get("headers") or {}), **header_refs(*names)}
 
 
-def refs(*names: str) -> Node:
+def header_refs(*names: str) -> Node:
     """References to headers."""
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def of_refusal(status: int) -> Node:
+def error_headers(status: int) -> Node:
     """The headers of a refusal."""
-    return refs("X-Request-ID", *BESIDE.get(status, ()))
+    return header_refs("X-Request-ID", *ERROR_HEADERS.get(status, ()))
 
 
 def has_etag(handler: HTTPRouteHandler) -> bool:
     """Whether what a handler returns has a version, and it says so in a header."""
-    found = returned_by(handler)
+    found = return_type(handler)
     is_wrapped = handler.parsed_fn_signature.return_type.annotation is not found
-    return is_wrapped and any(one in VERSIONED for one in get_args(found) or (found,))
+    return is_wrapped and any(one in VERSIONED_TYPES for one in get_args(found) or (found,))

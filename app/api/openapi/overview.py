@@ -36,7 +36,7 @@ SECURITY: dict[str, SecurityScheme | Reference] = {
         description="From signing in. Changes need `X-CSRF-Token` as well. Over TLS it is called `__Host-session_id`.",
     ),
 }
-ABOUT = """Watches the services you host, alerts people when one fails, and can put it right.
+DESCRIPTION = """Watches the services you host, alerts people when one fails, and can put it right.
 
 **Signing in.** Send `Authorization: Bearer …` with an API key, or with the access token that `POST /auth/login`
 returns. `Authorization: Basic …` with user name and password works, too.
@@ -73,7 +73,7 @@ TAGS = {
 }
 
 
-class Unserved(Router):
+class NoExplorerRouter(Router):
     """Where Litestar would put its own explorers: nowhere, `app.pages.explorer` serves ours."""
 
     def register(self, value: Any) -> list[Any]:
@@ -82,19 +82,19 @@ class Unserved(Router):
         return []
 
 
-def config(version: str) -> OpenAPIConfig:
+def openapi_config(version: str) -> OpenAPIConfig:
     """What Litestar needs to derive its part."""
     return OpenAPIConfig(
         title="Watchkeeper",
         version=version,
-        description=ABOUT,
+        description=DESCRIPTION,
         license=License(name="MIT License", identifier="MIT"),
         contact=Contact(name="The Watchkeeper contributors"),
         external_docs=ExternalDocumentation(url="/api/v1/redoc", description="The same as one page to read"),
         tags=[Tag(name=name, description=said) for name, said in TAGS.items()],
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
-        openapi_router=Unserved("/openapi", route_handlers=[]),
+        openapi_router=NoExplorerRouter("/openapi", route_handlers=[]),
         components=Components(security_schemes=SECURITY),
         security=[{name: []} for name in SECURITY],
     )

@@ -44,19 +44,19 @@ DESCRIPTIONS = {  # of parameters that say nothing of themselves, by their names
     "user_id": "The user's id.",
     "webhook_id": "The webhook's id.",
 }
-PLACES = ("path", "query", "header", "cookie")
-USUAL = {"deprecated": False, "allowEmptyValue": False, "allowReserved": False, "required": False}
+LOCATIONS = ("path", "query", "header", "cookie")
+DEFAULTS = {"deprecated": False, "allowEmptyValue": False, "allowReserved": False, "required": False}
 
 
-def draw(operation: Node) -> None:
+def describe_parameters(operation: Node) -> None:
     """Have an operation's parameters be in one order, without null and without what goes without saying."""
-    found = [_drawn(one) for one in operation.pop("parameters", None) or []]
+    found = [_describe_parameter(one) for one in operation.pop("parameters", None) or []]
     if found:
-        operation["parameters"] = sorted(found, key=lambda one: PLACES.index(one["in"]))
+        operation["parameters"] = sorted(found, key=lambda one: LOCATIONS.index(one["in"]))
 
 
-def _drawn(parameter: Node) -> Node:
-    said = {name: value for name, value in parameter.items() if USUAL.get(name, ...) != value}
+def _describe_parameter(parameter: Node) -> Node:
+    said = {name: value for name, value in parameter.items() if DEFAULTS.get(name, ...) != value}
     words = {"description": DESCRIPTIONS[name]} if (name := said["name"]) in DESCRIPTIONS else {}
     return {**words, **said, "schema": without_null(parameter["schema"])}
 

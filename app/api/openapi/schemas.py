@@ -17,10 +17,10 @@ from msgspec import NODEFAULT, Struct, inspect
 from schema import status
 
 Schema = dict[str, Any]
-REF = "#/components/schemas/"
+REF_PREFIX = "#/components/schemas/"
 NULL: Schema = {"type": "null"}
-PLAIN = (str, int, float, bool)
-BOUNDS = {
+PLAIN_TYPES = (str, int, float, bool)
+CONSTRAINTS = {
     "ge": "minimum",
     "gt": "exclusiveMinimum",
     "le": "maximum",
@@ -30,9 +30,12 @@ BOUNDS = {
     "max_length": "maxLength",
     "pattern": "pattern",
 }
-ENDS_IN_PYTHON, ENDS = r"$(?!\n)", "$"  # Python's `$` also stands before a last line feed; the document's does not
-SIZES = {"min_length": "minItems", "max_length": "maxItems"}
-FIXED: dict[type[inspect.Type], Schema] = {
+PYTHON_END, JSON_SCHEMA_END = (
+    r"$(?!\n)",
+    "$",
+)  # Python's `$` also stands before a last line feed; the document's does not
+SIZE_CONSTRAINTS = {"min_length": "minItems", "max_length": "maxItems"}
+FIXED_SCHEMAS: dict[type[inspect.Type], Schema] = {
     inspect.AnyType: {},
     inspect.NoneType: NULL,
     inspect.BoolType: {"type": "boolean"},
@@ -40,16 +43,18 @@ FIXED: dict[type[inspect.Type], Schema] = {
     inspect.DateType: {"type": "string", "format": "date"},
     inspect.UUIDType: {"type": "string", "format": "uuid"},
 }
-SIMPLE: dict[type[inspect.Type], str] = {
+SIMPLE_TYPES: dict[type[inspect.Type], str] = {
     inspect.IntType: "integer",
     inspect.FloatType: "number",
     inspect.StrType: "string",
 }
-MEANINGS: dict[type[Enum], dict[Any, str]] = {status.Status: status.MEANINGS}  # what the values of an enum mean
+ENUM_DESCRIPTIONS: dict[type[Enum], dict[Any, str]] = {
+    status.Status: status.STATUS_DESCRIPTIONS
+}  # what the values of an enum mean
 JSON_TYPES = {bool: "boolean", int: "integer", str: "string"}
 
 
-class Schemas:
+class SchemaBuilder:
     """The components of what is sent, or of what is returned, collected while operations are drawn.
 
     names    names of structs that are not called as their class is
@@ -59,38 +64,43 @@ class Schemas:
     """
 
     def __init__(
-        self, names: dict[type, str], choices: dict[frozenset[type], str], *, mark: str = "", sent: bool = False
+        self,
+        names: dict[type, str],
+        union_names: dict[frozenset[type], str],
+        *,
+        mark: str = "",
+        is_request: bool = False,
     ) -> None:
         self.components: dict[str, Schema] = {}
-        self._names, self._choices, self._mark, self._sent = names, choices, mark, sent
+        self._names, self._union_names, self._mark, self._is_request = names, union_names, mark, is_request
         self._classes: dict[str, Any] = {}
 
-    def of(self, annotation: Any) -> Schema:
+    def schema_of(self, annotation: Any) -> Schema:
         """The schema of a type; whatever has a name becomes a component. Raises TypeError for what has none."""
-        if isinstance(annotation, UnionType) and (parts := _untagged(annotation)):
-            name = _name_of(parts)
-            self.components[name] = {"title": name, "oneOf": [self.of(one) for one in parts]}
+        if isinstance(annotation, UnionType) and (parts := _untagged_structs(annotation)):
+            name = _union_name(parts)
+            self.components[name] = {"title": name, "oneOf": [self.schema_of(one) for one in parts]}
             return self._ref(name)
-        return self._drawn(inspect.type_info(annotation))
+        return self._schema(inspect.type_info(annotation))
 
-    def _drawn(self, found: inspect.Type) -> Schema:
+    def _schema(self, found: inspect.Type) -> Schema:
         if isinstance(found, inspect.Metadata):
-            return _with_words(self._drawn(found.type), found.extra_json_schema or {})
-        if type(found) in FIXED:
-            return dict(FIXED[type(found)])
-        if type(found) in SIMPLE:
-            return {"type": SIMPLE[type(found)], **_bounds(found, BOUNDS)}
-        for kind, draw in self._draws().items():
+            return _with_description(self._schema(found.type), found.extra_json_schema or {})
+        if type(found) in FIXED_SCHEMAS:
+            return dict(FIXED_SCHEMAS[type(found)])
+        if type(found) in SIMPLE_TYPES:
+            return {"type": SIMPLE_TYPES[type(found)], **_constraints(found, CONSTRAINTS)}
+        for kind, draw in self._builders().items():
             if isinstance(found, kind):
                 return draw(found)
         raise TypeError(f"The document has no schema for {found!r}.")
 
-    def _draws(self) -> dict[type[inspect.Type], Callable[[Any], Schema]]:
+    def _builders(self) -> dict[type[inspect.Type], Callable[[Any], Schema]]:
         return {
             inspect.StructType: lambda found: self._component(found, self._struct),
             inspect.EnumType: lambda found: self._component(found, _enum),
             inspect.LiteralType: _literal,
-            inspect.UnionType: self._choice,
+            inspect.UnionType: self._union,
             inspect.CollectionType: self._list,
             inspect.DictType: self._mapping,
         }
@@ -105,13 +115,13 @@ class Schemas:
         return self._ref(name)
 
     def _ref(self, name: str) -> Schema:
-        return {"$ref": f"{REF}{self._mark}{name}"}
+        return {"$ref": f"{REF_PREFIX}{self._mark}{name}"}
 
     def _struct(self, found: inspect.StructType) -> Schema:
         tag = {found.tag_field: {"type": "string", "const": found.tag}} if found.tag_field else {}
         properties: Schema = {**tag, **{one.encode_name: self._field(one) for one in found.fields}}
-        required = [one.encode_name for one in found.fields if one.required or self._is_always_there(found, one)]
-        if not self._sent:
+        required = [one.encode_name for one in found.fields if one.required or self._is_always_present(found, one)]
+        if not self._is_request:
             required = [*tag, *required]
         drawn: Schema = {"type": "object", "properties": properties}
         if required:
@@ -120,38 +130,38 @@ class Schemas:
             drawn["additionalProperties"] = False
         return drawn
 
-    def _is_always_there(self, found: inspect.StructType, field: inspect.Field) -> bool:
+    def _is_always_present(self, found: inspect.StructType, field: inspect.Field) -> bool:
         """Whether a field that has a default is in every reply; one without a value of its own may be UNSET."""
         has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
-        return not self._sent and has_default and not found.cls.__struct_config__.omit_defaults
+        return not self._is_request and has_default and not found.cls.__struct_config__.omit_defaults
 
     def _field(self, field: inspect.Field) -> Schema:
-        drawn = self._drawn(field.type)
-        default = field.default if self._sent else None
+        drawn = self._schema(field.type)
+        default = field.default if self._is_request else None
         if isinstance(default, Enum):
             said = f"{drawn.get('description', '')} Default: `{default.value}`.".strip()
-            return _with_words(drawn, {"description": said})
-        return {**drawn, "default": default} if isinstance(default, PLAIN) else drawn
+            return _with_description(drawn, {"description": said})
+        return {**drawn, "default": default} if isinstance(default, PLAIN_TYPES) else drawn
 
-    def _choice(self, found: inspect.UnionType) -> Schema:
+    def _union(self, found: inspect.UnionType) -> Schema:
         members = [one for one in found.types if not isinstance(one, inspect.NoneType)]
-        structs = [one for one in members if isinstance(_bare(one), inspect.StructType)]
-        others = [self._drawn(one) for one in members if one not in structs]
+        structs = [one for one in members if isinstance(_unwrap(one), inspect.StructType)]
+        others = [self._schema(one) for one in members if one not in structs]
         if {"type": "number"} in others:  # a whole number is one as well, and a choice fits once
             others = [one for one in others if one != {"type": "integer"}]
-        drawn = [*others, *self._structs([_bare(one) for one in structs])]
+        drawn = [*others, *self._struct_union([_unwrap(one) for one in structs])]
         nullable = [dict(NULL)] if len(members) < len(found.types) else []
         if len(drawn) + len(nullable) == 1:
             return drawn[0]
-        words = _hoisted(drawn[0]) if len(drawn) == 1 else {}
+        words = _hoist_description(drawn[0]) if len(drawn) == 1 else {}
         return {**words, "oneOf": [*drawn, *nullable]}
 
-    def _structs(self, structs: list[Any]) -> list[Schema]:
+    def _struct_union(self, structs: list[Any]) -> list[Schema]:
         """A choice of structs under its one name; a single struct as it is."""
-        refs = [self._drawn(one) for one in structs]
+        refs = [self._schema(one) for one in structs]
         if len(structs) < 2:  # noqa: PLR2004  # no choice
             return refs
-        name = self._choices.get(frozenset(one.cls for one in structs))
+        name = self._union_names.get(frozenset(one.cls for one in structs))
         if name is None:
             return refs
         if name not in self.components:
@@ -159,38 +169,43 @@ class Schemas:
             tag = {"propertyName": structs[0].tag_field, "mapping": mapping}
             self.components[name] = {"title": name, "oneOf": refs, "discriminator": tag}
             for one, ref in zip(structs, refs, strict=True):
-                self._tag(ref["$ref"].removeprefix(f"{REF}{self._mark}"), one.tag_field)
+                self._require_tag(ref["$ref"].removeprefix(f"{REF_PREFIX}{self._mark}"), one.tag_field)
         return [self._ref(name)]
 
-    def _tag(self, name: str, tag: str) -> None:
+    def _require_tag(self, name: str, tag: str) -> None:
         """A member of a choice has its tag; one that is alone in its place may go without."""
         required = self.components[name].get("required", [])
         self.components[name]["required"] = required if tag in required else [tag, *required]
 
     def _list(self, found: inspect.CollectionType) -> Schema:
         unique = {"uniqueItems": True} if isinstance(found, inspect.SetType | inspect.FrozenSetType) else {}
-        return {"type": "array", "items": self._drawn(found.item_type), **_bounds(found, SIZES), **unique}
+        return {
+            "type": "array",
+            "items": self._schema(found.item_type),
+            **_constraints(found, SIZE_CONSTRAINTS),
+            **unique,
+        }
 
     def _mapping(self, found: inspect.DictType) -> Schema:
         most = {} if found.max_length is None else {"maxProperties": found.max_length}
-        names = self._drawn(found.key_type)
+        names = self._schema(found.key_type)
         del names["type"]  # always a string
         return {
             "type": "object",
-            "additionalProperties": self._drawn(found.value_type),
+            "additionalProperties": self._schema(found.value_type),
             **({"propertyNames": names} if names else {}),
             **most,
         }
 
 
-def _untagged(union: UnionType) -> tuple[type, ...]:
+def _untagged_structs(union: UnionType) -> tuple[type, ...]:
     """The structs of a union that msgspec can write and not read, since none has a tag."""
     parts = get_args(union)
     bare = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
     return parts if len(bare) > 1 else ()
 
 
-def _name_of(parts: tuple[type, ...]) -> str:
+def _union_name(parts: tuple[type, ...]) -> str:
     """What a choice of replies is called: a list that is whole or paged, or one thing or another."""
     *others, last = (one.__name__ for one in parts)
     return f"{last.removesuffix('Page')}List" if last.endswith("Page") else "Or".join([*others, last])
@@ -203,7 +218,7 @@ def _enum(found: inspect.EnumType) -> Schema:
         "enum": [one.value for one in members],
         "x-enum-varnames": [one.name for one in members],
     }
-    if said := MEANINGS.get(found.cls):
+    if said := ENUM_DESCRIPTIONS.get(found.cls):
         drawn["x-enum-descriptions"] = [said[one] for one in members]
     return drawn
 
@@ -215,24 +230,24 @@ def _literal(found: inspect.LiteralType) -> Schema:
     return {"type": kind, "enum": list(found.values)}
 
 
-def _bounds(found: Any, names: dict[str, str]) -> Schema:
+def _constraints(found: Any, names: dict[str, str]) -> Schema:
     drawn = {word: bound for name, word in names.items() if (bound := getattr(found, name, None)) is not None}
     if "pattern" in drawn:
-        drawn["pattern"] = drawn["pattern"].replace(ENDS_IN_PYTHON, ENDS)
+        drawn["pattern"] = drawn["pattern"].replace(PYTHON_END, JSON_SCHEMA_END)
     return drawn
 
 
-def _bare(found: inspect.Type) -> Any:
+def _unwrap(found: inspect.Type) -> Any:
     return found.type if isinstance(found, inspect.Metadata) else found
 
 
-def _with_words(drawn: Schema, words: Schema) -> Schema:
+def _with_description(drawn: Schema, words: Schema) -> Schema:
     """A schema with its description beside it; a reference can't have one, so it becomes the one part of an `allOf`."""
     if not words:
         return drawn
     return {"allOf": [drawn], **words} if "$ref" in drawn else {**drawn, **words}
 
 
-def _hoisted(member: Schema) -> Schema:
+def _hoist_description(member: Schema) -> Schema:
     """What is said of the one member beside null, moved to the choice, where people and generators look for it."""
     return {word: member.pop(word) for word in ("description", "examples") if word in member and "$ref" not in member}

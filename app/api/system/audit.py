@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from app.api.http import pagination
 from app.api.http.audit_actions import AUDITED
-from app.api.http.pagination import Asked, Limit, Page
-from app.api.openapi.bodies import ALSO
+from app.api.http.pagination import Limit, ListRequest, Page
+from app.api.openapi.bodies import ALTERNATIVE_MEDIA
 from app.errors import Invalid
 from app.security.auth.policy import ADMIN
 from app.store.audit import log
@@ -26,20 +26,20 @@ from app.store.audit.log import END_MS, AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
 from schema.pagination import Pagination
 
-MOST_EXPORTED = 100_000
+MAX_EXPORTED = 100_000
 COLUMNS = AuditEntry.__struct_fields__
-FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
 
-Word = Annotated[str | None, QueryParameter(max_length=150)]
+TextFilter = Annotated[str | None, QueryParameter(max_length=150)]
 Cursor = Annotated[
     int | None, QueryParameter(ge=1, le=2**62, description="`next_cursor` of the page before: what is older.")
 ]
 Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest entry.")]
 Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; entries before then.")]
-Format = Literal["ndjson", "csv"]
-MEDIA = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
-IN_EITHER_FORM = {AUDITED: True, ALSO: [MEDIA["csv"]]}
-EXPORTED = {200: ResponseSpec(str, media_type=MEDIA["ndjson"], description="A line for each entry.")}
+ExportFormat = Literal["ndjson", "csv"]
+MEDIA_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
+EXPORT_OPTIONS = {AUDITED: True, ALTERNATIVE_MEDIA: [MEDIA_TYPES["csv"]]}
+EXPORT_RESPONSES = {200: ResponseSpec(str, media_type=MEDIA_TYPES["ndjson"], description="A line for each entry.")}
 
 
 class AuditLog(Struct, frozen=True, kw_only=True):
@@ -58,11 +58,11 @@ class AuditPage(Struct, frozen=True, kw_only=True):
     next_cursor: int | None
 
 
-async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
-    actor: Word = None,
-    action: Word = None,
-    resource: Word = None,
-    resource_id: Word = None,
+async def filters(  # noqa: PLR0913, PLR0917  # query parameters
+    actor: TextFilter = None,
+    action: TextFilter = None,
+    resource: TextFilter = None,
+    resource_id: TextFilter = None,
     outcome: FromQuery[AuditOutcome | None] = None,
     since: Since = None,
     until: Until = None,
@@ -79,14 +79,14 @@ async def wanted(  # noqa: PLR0913, PLR0917  # query parameters
     )
 
 
-async def asked(
+async def list_request(
     wanted: NamedDependency[AuditQuery], page: Page = None, limit: Limit = None, cursor: Cursor = None
-) -> Asked[AuditQuery]:
+) -> ListRequest[AuditQuery]:
     """The same, and which part of them. Raises Invalid."""
     window = pagination.window_of(page, limit)
-    if cursor is not None and window.skip:
-        raise Invalid.one("page", "must not be given with a `cursor`")
-    return Asked(replace(wanted, before=cursor or END_MS, limit=window.limit, skip=window.skip), window)
+    if cursor is not None and window.offset:
+        raise Invalid.for_field("page", "must not be given with a `cursor`")
+    return ListRequest(replace(wanted, before=cursor or END_MS, limit=window.limit, skip=window.offset), window)
 
 
 class AuditController(Controller):
@@ -95,41 +95,41 @@ class AuditController(Controller):
     path = "/audit"
     tags = ("Audit",)
     guards = (ADMIN,)
-    dependencies = {"wanted": Provide(wanted)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"wanted": Provide(filters)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(asked)})
-    async def browse(self, asked: NamedDependency[Asked[AuditQuery]]) -> AuditLog | AuditPage:
+    @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(list_request)})
+    async def list_audit_entries(self, asked: NamedDependency[ListRequest[AuditQuery]]) -> AuditLog | AuditPage:
         """List changes and attempts, newest first. `actor` is an id or a user name."""
-        found, more = await log.browse(asked.query)
+        found, more = await log.list_page(asked.query)
         if asked.query.before != END_MS:
             return AuditPage(data=found, next_cursor=more)
         total = await log.count(asked.query)
         if asked.window.page is None:
             return AuditLog(entries=found, total=total, next_cursor=more)
-        return AuditPage(data=found, pagination=pagination.numbers(asked.window, total), next_cursor=more)
+        return AuditPage(data=found, pagination=pagination.page_info(asked.window, total), next_cursor=more)
 
-    @get("/export", operation_id="ExportAudit", opt=IN_EITHER_FORM, responses=EXPORTED)
-    async def export(
+    @get("/export", operation_id="ExportAudit", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
+    async def export_audit(
         self,
         wanted: NamedDependency[AuditQuery],
-        form: Annotated[Format, QueryParameter(name="format", description="One line for each entry.")] = "ndjson",
+        form: Annotated[ExportFormat, QueryParameter(name="format", description="One line for each entry.")] = "ndjson",
     ) -> Stream:
         """Take the log with you, newest first, at most 100,000 entries: go on with `to`. Is itself recorded."""
         named = {"Content-Disposition": f'attachment; filename="audit.{form}"'}
-        return Stream(_lines(wanted, form), media_type=MEDIA[form], headers=named)
+        return Stream(_export_lines(wanted, form), media_type=MEDIA_TYPES[form], headers=named)
 
 
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
-        raise Invalid.one(name, "must have a zone, such as 2026-01-31T12:00:00Z")
+        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
     return absent if at is None else int(at.timestamp() * 1000)
 
 
-async def _lines(query: AuditQuery, form: Format) -> AsyncIterator[bytes]:
+async def _export_lines(query: AuditQuery, form: ExportFormat) -> AsyncIterator[bytes]:
     if form == "csv":
-        yield _row(COLUMNS)
-    async for entry in log.told(query, MOST_EXPORTED):
-        yield _row(_cells(entry)) if form == "csv" else msgspec.json.encode(entry) + b"\n"
+        yield _csv_row(COLUMNS)
+    async for entry in log.stream_entries(query, MAX_EXPORTED):
+        yield _csv_row(_cells(entry)) if form == "csv" else msgspec.json.encode(entry) + b"\n"
 
 
 def _cells(entry: AuditEntry) -> list[str]:
@@ -137,10 +137,10 @@ def _cells(entry: AuditEntry) -> list[str]:
     told: dict[str, Any] = msgspec.to_builtins(entry)
     told["change"] = msgspec.json.encode(entry.change).decode()
     texts = [str(told[name]) for name in COLUMNS]
-    return [f"'{text}" if text.startswith(FORMULAS) else text for text in texts]
+    return [f"'{text}" if text.startswith(FORMULA_PREFIXES) else text for text in texts]
 
 
-def _row(cells: Any) -> bytes:
+def _csv_row(cells: Any) -> bytes:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     return line.getvalue().encode()

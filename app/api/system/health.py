@@ -10,8 +10,8 @@ from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
 from app import clock_watch, db, interruptions, metrics, nodes, queue, self_checks, version as versions
-from app.api.http.rate_limits import FREE, RATE
-from app.domain.system.self_checks import HEALTH
+from app.api.http.rate_limits import RATE, UNLIMITED
+from app.domain.system.self_checks import HEALTH_CHECKS
 from app.errors import Unavailable
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
@@ -19,9 +19,9 @@ from app.store.identity import users
 from schema.events import EventKind
 from schema.health import ApiHealth, Readiness, ServiceHealth, Version
 
-PATIENCE_S = 2.0  # a probe that hangs is worth less than one that says "no"
-SCRAPED = "text/plain; version=0.0.4"  # Litestar adds the charset to every text, even to one that has it
-LEAST_FREE = 0.05  # of the disk, and of the memory
+CHECK_TIMEOUT_S = 2.0  # a probe that hangs is worth less than one that says "no"
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to every text, even to one that has it
+MIN_FREE_SHARE = 0.05  # of the disk, and of the memory
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -32,7 +32,7 @@ class HealthController(Controller):
     guards = (ANYONE,)
 
     @get("/health", operation_id="GetHealth")
-    async def health(self, request: AnyRequest) -> Response[ServiceHealth]:
+    async def get_health(self, request: AnyRequest) -> Response[ServiceHealth]:
         """Everything at a glance. 503 when the database is lost; without Redis we are degraded, and say so with 200."""
         checks = await _checks(request.app.state.settings)
         unwell = "unhealthy" if checks["database"] != "ok" else "degraded"
@@ -43,30 +43,30 @@ class HealthController(Controller):
     @get(
         ["/ready", "/api/v1/ready"],
         operation_id=lambda _, __, path: "GetApiReadiness" if "api" in str(path) else "GetReadiness",
-        opt={RATE: FREE},
+        opt={RATE: UNLIMITED},
     )
-    async def ready(self, request: AnyRequest) -> Response[Readiness]:
+    async def get_readiness(self, request: AnyRequest) -> Response[Readiness]:
         """Whether to send us requests: 503 while the database is being migrated, and while we are stopping."""
         state = request.app.state
-        is_serving = not state.draining and await _answers(users.exist())
+        is_serving = not state.draining and await _is_responding(users.any_exist())
         services = {
             "http": True,
             "https": state.settings.client_url.startswith("https:"),
-            "cluster": await _answers(queue.client().ping()),
+            "cluster": await _is_responding(queue.client().ping()),
             "database": is_serving,
         }
         return Response(Readiness(ready=is_serving, services=services), status_code=200 if is_serving else 503)
 
     @get("/metrics", operation_id="GetMetrics", media_type=MediaType.TEXT)
-    async def metrics(self) -> Response[str]:
+    async def get_metrics(self) -> Response[str]:
         """Every process's metrics, in the format Prometheus scrapes."""
-        page = await metrics.gathered(nodes.node_id("api"))
-        return Response(page, media_type=SCRAPED)
+        page = await metrics.render_page(nodes.node_id("api"))
+        return Response(page, media_type=METRICS_CONTENT_TYPE)
 
-    @get("/api/v1/health", operation_id="GetApiHealth", opt={RATE: FREE})
-    async def api_health(self) -> ApiHealth:
+    @get("/api/v1/health", operation_id="GetApiHealth", opt={RATE: UNLIMITED})
+    async def get_api_health(self) -> ApiHealth:
         """Whether the API answers, and whether it has its cache."""
-        is_there = await _answers(queue.client().ping())
+        is_there = await _is_responding(queue.client().ping())
         return ApiHealth(
             status="ok",
             timestamp=datetime.now(UTC),
@@ -76,85 +76,85 @@ class HealthController(Controller):
         )
 
     @get("/api/v1/version", operation_id="GetVersion")
-    async def version(self) -> Version:
+    async def get_version(self) -> Version:
         """Which version this is."""
-        return Version(version=versions.OURS, api="v1")
+        return Version(version=versions.VERSION, api="v1")
 
 
 async def _checks(settings: Settings) -> dict[str, str]:
-    database, redis = await asyncio.gather(_answers(db.ping()), _answers(queue.client().ping()))
-    roles = await _roles() if redis else None
-    jumped = await _jumped() if redis else bool(clock_watch.watch.jump_s())
-    lasting = await _lasting() if database else None
+    database, redis = await asyncio.gather(_is_responding(db.ping()), _is_responding(queue.client().ping()))
+    roles = await _running_roles() if redis else None
+    jumped = await _clock_jumped() if redis else bool(clock_watch.watch.jump_s())
+    lasting = await _open_problems() if database else None
     return {
-        "database": await _database() if database else "lost",
+        "database": await _database_status() if database else "lost",
         "redis": "ok" if redis else "lost",
-        "disk_space": "ok" if await asyncio.to_thread(_has_disk, settings) else "low",
-        "memory": "ok" if _has_memory() else "low",
-        "scheduler": _process("scheduler", roles),
-        "workers": _process("worker", roles),
+        "disk_space": "ok" if await asyncio.to_thread(_has_free_disk, settings) else "low",
+        "memory": "ok" if _has_free_memory() else "low",
+        "scheduler": _process_status("scheduler", roles),
+        "workers": _process_status("worker", roles),
         "clock": "jumped" if jumped else "ok",
-        **{name: _lasts(kind, word, lasting) for kind, (name, word) in HEALTH.items()},
+        **{name: _problem_status(kind, word, lasting) for kind, (name, word) in HEALTH_CHECKS.items()},
     }
 
 
-async def _answers(asked: Any) -> bool:
+async def _is_responding(asked: Any) -> bool:
     """Whether a service answers in time."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             await asked
-    except (RedisError, Unavailable, *db.TROUBLE):  # a timeout is an OSError, too
+    except (RedisError, Unavailable, *db.TRANSIENT_ERRORS):  # a timeout is an OSError, too
         return False
     return True
 
 
-async def _database() -> str:
+async def _database_status() -> str:
     """Whether it takes what we write, as far as it says so."""
-    return "ok" if await _answers(db.require_writable()) else "read-only"
+    return "ok" if await _is_responding(db.require_writable()) else "read-only"
 
 
-async def _roles() -> set[str] | None:
+async def _running_roles() -> set[str] | None:
     try:
-        return {node.role for node in await nodes.alive()}
+        return {node.role for node in await nodes.list_alive()}
     except (RedisError, OSError):
         return None
 
 
-async def _jumped() -> bool:
+async def _clock_jumped() -> bool:
     """Whether a clock of ours jumped lately."""
     try:
-        return bool(await interruptions.jump_s())
+        return bool(await interruptions.largest_jump_s())
     except (RedisError, OSError):
         return bool(clock_watch.watch.jump_s())
 
 
-async def _lasting() -> set[EventKind] | None:
+async def _open_problems() -> set[EventKind] | None:
     """What is wrong with ourselves; None when it can't be read."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await self_checks.lasting()
-    except (*db.TROUBLE, *db.UNMIGRATED):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await self_checks.list_problems()
+    except (*db.TRANSIENT_ERRORS, *db.UNMIGRATED):
         return None
 
 
-def _lasts(kind: EventKind, word: str, lasting: set[EventKind] | None) -> str:
+def _problem_status(kind: EventKind, word: str, lasting: set[EventKind] | None) -> str:
     if lasting is None:
         return "unknown"
     return word if kind in lasting else "ok"
 
 
-def _process(role: str, roles: set[str] | None) -> str:
+def _process_status(role: str, roles: set[str] | None) -> str:
     if roles is None:
         return "unknown"
     return "ok" if role in roles else "none"
 
 
-def _has_disk(settings: Settings) -> bool:
+def _has_free_disk(settings: Settings) -> bool:
     place = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
     usage = shutil.disk_usage(place if place.exists() else "/")
-    return usage.free / usage.total >= LEAST_FREE
+    return usage.free / usage.total >= MIN_FREE_SHARE
 
 
-def _has_memory() -> bool:
+def _has_free_memory() -> bool:
     memory = psutil.virtual_memory()
-    return bool(memory.available / memory.total >= LEAST_FREE)
+    return bool(memory.available / memory.total >= MIN_FREE_SHARE)

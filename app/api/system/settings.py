@@ -13,7 +13,7 @@ from schema.settings import Setting, SettingPatch
 VERSIONED = {"refusals": [412]}
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class SettingList(Struct, frozen=True, kw_only=True):
     """All there are."""
 
     settings: list[Setting]
@@ -29,24 +29,24 @@ class SettingController(Controller):
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListSettings")
-    async def browse(self) -> Settings:
+    async def list_settings(self) -> SettingList:
         """List every setting, with its default and its meaning."""
-        found = await settings.browse()
-        return Settings(settings=found, total=len(found))
+        found = await settings.list_all()
+        return SettingList(settings=found, total=len(found))
 
     @get("/key/{key:str}", operation_id="GetSetting")
-    async def read(self, key: FromPath[str]) -> Response[Setting]:
+    async def get_setting(self, key: FromPath[str]) -> Response[Setting]:
         """Read one setting."""
-        return etags.tagged(await settings.look(key))
+        return etags.with_etag(await settings.get(key))
 
     @put("/key/{key:str}", operation_id="UpdateSetting", opt=VERSIONED)
-    async def put(
+    async def update_setting(
         self, key: FromPath[str], data: JSONBody[SettingPatch], version: NamedDependency[int | None]
     ) -> Response[Setting]:
         """Change a setting. Fields of its value that are absent stay."""
-        return etags.tagged(await settings.put(key, data, version=version))
+        return etags.with_etag(await settings.update(key, data, version=version))
 
     @delete("/key/{key:str}", operation_id="ResetSetting", opt=VERSIONED)
-    async def reset(self, key: FromPath[str], version: NamedDependency[int | None]) -> None:
+    async def reset_setting(self, key: FromPath[str], version: NamedDependency[int | None]) -> None:
         """Go back to the default."""
         await settings.reset(key, version=version)

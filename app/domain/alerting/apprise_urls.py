@@ -6,50 +6,50 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from schema.channels.apprise import Apprise
-from schema.services import Service, ServiceField, service_of, services
+from schema.services import Service, ServiceField, service_for_url, services_by_id
 
-Fault = tuple[str, str]  # field, what would be right
+ConfigError = tuple[str, str]  # field, what would be right
 
-_NAMED = re.compile(r"\{(\w+)\}")
-_SCHEME = "schema"
-_PATHS = frozenset({"path", "fullpath"})  # may hold slashes, and begin and end with one
-_KINDS: dict[str, type | tuple[type, ...]] = {"integer": int, "number": (int, float), "boolean": bool}
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_SCHEME_FIELD = "schema"
+_PATH_FIELDS = frozenset({"path", "fullpath"})  # may hold slashes, and begin and end with one
+_PYTHON_TYPES: dict[str, type | tuple[type, ...]] = {"integer": int, "number": (int, float), "boolean": bool}
 
 
-def service(config: Apprise) -> Service | None:
+def find_service(config: Apprise) -> Service | None:
     """Which service a channel tells; None when there is none like it."""
-    return service_of(config.url) if config.url else services().get(config.service)
+    return service_for_url(config.url) if config.url else services_by_id().get(config.service)
 
 
-def url_of(config: Apprise) -> str:
+def build_url(config: Apprise) -> str:
     """The address that a sound config stands for."""
     if config.url:
         return config.url
-    told = services()[config.service]
-    given = _given(config)
-    template = _template(told, set(given)) or ""
-    named = set(_NAMED.findall(template))
-    scheme = str(given.get(_SCHEME) or told.schemes[0])
+    told = services_by_id()[config.service]
+    given = _filled_fields(config)
+    template = _choose_template(told, set(given)) or ""
+    named = set(_PLACEHOLDER.findall(template))
+    scheme = str(given.get(_SCHEME_FIELD) or told.schemes[0])
     kinds = {one.name: one.type for one in told.fields}
-    address = _NAMED.sub(
-        lambda one: _part(one.group(1), given.get(one.group(1), scheme), kinds.get(one.group(1), "")), template
+    address = _PLACEHOLDER.sub(
+        lambda one: _quote_part(one.group(1), given.get(one.group(1), scheme), kinds.get(one.group(1), "")), template
     )
-    rest = {name: _said(value) for name, value in given.items() if name not in named | {_SCHEME}}
-    return f"{address}{_joint(address)}{urlencode(rest, quote_via=quote)}" if rest else address
+    rest = {name: _as_text(value) for name, value in given.items() if name not in named | {_SCHEME_FIELD}}
+    return f"{address}{_query_separator(address)}{urlencode(rest, quote_via=quote)}" if rest else address
 
 
-def faults(config: Apprise) -> Iterator[Fault]:
+def config_errors(config: Apprise) -> Iterator[ConfigError]:
     """What does not fit the service."""
     if config.url:
-        yield from _of_url(config)
-    elif told := services().get(config.service):
-        yield from _of_fields(config, told)
+        yield from _url_errors(config)
+    elif told := services_by_id().get(config.service):
+        yield from _field_errors(config, told)
     else:
         yield "service", "is none that the catalogue names; give one of them, or a url"
 
 
-def _of_url(config: Apprise) -> Iterator[Fault]:
-    told = service_of(config.url)
+def _url_errors(config: Apprise) -> Iterator[ConfigError]:
+    told = service_for_url(config.url)
     if told is None:
         yield "url", f"begins with {config.url.partition('://')[0]}://, which no service of the catalogue does"
     elif config.service not in {"", told.id}:
@@ -58,21 +58,21 @@ def _of_url(config: Apprise) -> Iterator[Fault]:
         yield "fields", "must be empty beside a url, and so must secrets: it has them all"
 
 
-def _of_fields(config: Apprise, told: Service) -> Iterator[Fault]:
+def _field_errors(config: Apprise, told: Service) -> Iterator[ConfigError]:
     known = {one.name: one for one in told.fields}
     for name, value in config.fields.items():
-        yield from _of_field(f"fields.{name}", value, known.get(name), secret=False)
+        yield from _value_errors(f"fields.{name}", value, known.get(name), secret=False)
     for name, secret in config.secrets.items():
-        yield from _of_field(f"secrets.{name}", secret, known.get(name), secret=True)
-    given = set(_given(config))
+        yield from _value_errors(f"secrets.{name}", secret, known.get(name), secret=True)
+    given = set(_filled_fields(config))
     missing = [one for one in told.fields if one.required and one.name not in given]
     for one in missing:
         yield f"{'secrets' if one.secret else 'fields'}.{one.name}", "is required"
-    if not missing and _template(told, given) is None:
+    if not missing and _choose_template(told, given) is None:
         yield "fields", f"do not make an address; these forms do: {', '.join(told.templates)}"
 
 
-def _of_field(at: str, value: Any, field: ServiceField | None, *, secret: bool) -> Iterator[Fault]:
+def _value_errors(at: str, value: Any, field: ServiceField | None, *, secret: bool) -> Iterator[ConfigError]:
     """A value against what the catalogue says of its field."""
     if field is None:
         yield at, "is no field of this service"
@@ -80,44 +80,44 @@ def _of_field(at: str, value: Any, field: ServiceField | None, *, secret: bool) 
         yield at, "is secret: it belongs into secrets" if field.secret else "is not secret: it belongs into fields"
     elif field.choices and value not in field.choices:
         yield at, f"must be one of {', '.join(map(str, field.choices))}"
-    elif not secret and not _is_a(value, field.type):
+    elif not secret and not _has_type(value, field.type):
         yield at, f"must be {'an' if field.type[0] in 'ai' else 'a'} {field.type}"
 
 
-def _is_a(value: Any, type_: str) -> bool:
+def _has_type(value: Any, type_: str) -> bool:
     if type_ == "array":
         return isinstance(value, list | str)
-    kind = _KINDS.get(type_, str)
+    kind = _PYTHON_TYPES.get(type_, str)
     return isinstance(value, kind) and (type_ == "boolean" or not isinstance(value, bool))
 
 
-def _given(config: Apprise) -> dict[str, Any]:
+def _filled_fields(config: Apprise) -> dict[str, Any]:
     """Everything that is not empty."""
     return {name: value for name, value in {**config.fields, **config.secrets}.items() if value not in ("", [])}
 
 
-def _template(told: Service, given: set[str]) -> str | None:
+def _choose_template(told: Service, given: set[str]) -> str | None:
     """The longest form that these fields fill; what it does not name must be something that may follow."""
-    parts = {one: set(_NAMED.findall(one)) - {_SCHEME} for one in told.templates}
+    parts = {one: set(_PLACEHOLDER.findall(one)) - {_SCHEME_FIELD} for one in told.templates}
     anywhere = set().union(*parts.values())
     fitting = [one for one, named in parts.items() if named <= given and not (given & anywhere) - named]
     return max(fitting, key=lambda one: len(parts[one]), default=None)
 
 
-def _part(name: str, value: Any, kind: str) -> str:
+def _quote_part(name: str, value: Any, kind: str) -> str:
     """A value in its place, so that none of its characters ends it; the @ of an e-mail address is read as it is."""
     if isinstance(value, list):
         return "/".join(quote(one, safe="") for one in value)
-    if name in _PATHS:
+    if name in _PATH_FIELDS:
         return "/" + "".join(f"{quote(one, safe='')}/" for one in str(value).split("/") if one)
-    return quote(_said(value), safe="@" if kind == "email" else "")
+    return quote(_as_text(value), safe="@" if kind == "email" else "")
 
 
-def _said(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def _joint(address: str) -> str:
+def _query_separator(address: str) -> str:
     return "&" if "?" in address else "/?" if address.count("/") == 2 else "?"  # noqa: PLR2004  # of ://

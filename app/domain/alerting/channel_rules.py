@@ -7,23 +7,23 @@ from app.domain.schedule.cron import zone_of
 from schema.channels.terms import QuietHours
 from schema.errors import FieldError
 
-NO_EVENT = "must be an event that there is, or a pattern of some: `monitor.down`, `monitor.*`, `*`"
-NO_ZONE = "must be the name of a time zone, such as Europe/Berlin or UTC"
-NO_END = "must differ from `since`: quiet hours that never end would hold back everything"
+UNKNOWN_EVENT = "must be an event that there is, or a pattern of some: `monitor.down`, `monitor.*`, `*`"
+UNKNOWN_TIME_ZONE = "must be the name of a time zone, such as Europe/Berlin or UTC"
+ENDLESS_QUIET_HOURS = "must differ from `since`: quiet hours that never end would hold back everything"
 
 
-def objections(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:
+def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:
     """What is wrong with what a channel wants to be told of, and with when it does not."""
-    wrong = [FieldError(f"events.{number}", NO_EVENT) for number in routing.strangers(events)]
-    return wrong if quiet is None else wrong + _about(quiet)
+    wrong = [FieldError(f"events.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(events)]
+    return wrong if quiet is None else wrong + _quiet_hours_errors(quiet)
 
 
-def _about(quiet: QuietHours) -> list[FieldError]:
-    wrong = [FieldError(f"quiet_hours.but.{number}", NO_EVENT) for number in routing.strangers(quiet.but)]
+def _quiet_hours_errors(quiet: QuietHours) -> list[FieldError]:
+    wrong = [FieldError(f"quiet_hours.but.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(quiet.but)]
     if quiet.since == quiet.until:
-        wrong.append(FieldError("quiet_hours.until", NO_END))
+        wrong.append(FieldError("quiet_hours.until", ENDLESS_QUIET_HOURS))
     try:
         zone_of(quiet.timezone)
     except (ValueError, KeyError, OSError):
-        wrong.append(FieldError("quiet_hours.timezone", NO_ZONE))
+        wrong.append(FieldError("quiet_hours.timezone", UNKNOWN_TIME_ZONE))
     return wrong

@@ -9,31 +9,31 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-THRESHOLD = 5  # temporary failures in a row
-FIRST_REST_S = 30.0
-LONGEST_REST_S = 600.0
-REFUSALS = 3  # in a row, by the channel itself: a wrong password stays wrong
+FAILURE_THRESHOLD = 5  # temporary failures in a row
+BASE_BACKOFF_S = 30.0
+MAX_BACKOFF_S = 600.0
+REJECTION_THRESHOLD = 3  # in a row, by the channel itself: a wrong password stays wrong
 
 
-class Answer(StrEnum):
+class AttemptOutcome(StrEnum):
     """What a try says about its channel."""
 
-    TAKEN = "taken"
-    BUSY = "busy"  # not now: it may be taken later
-    REFUSED = "refused"  # this message; others may be taken
-    BARRED = "barred"  # whatever is sent
-    GONE = "gone"  # the channel is not there any more
+    ACCEPTED = "taken"
+    TEMPORARY_FAILURE = "busy"  # not now: it may be taken later
+    MESSAGE_REJECTED = "refused"  # this message; others may be taken
+    CHANNEL_REJECTED = "barred"  # whatever is sent
+    CHANNEL_GONE = "gone"  # the channel is not there any more
 
 
-class Passage(StrEnum):
+class Circuit(StrEnum):
     """How many deliveries may go."""
 
-    ALL = "all"
-    ONE = "one"
-    NONE = "none"
+    CLOSED = "all"
+    HALF_OPEN = "one"
+    OPEN = "none"
 
 
-class Standing(Struct, frozen=True):
+class CircuitState(Struct, frozen=True):
     """How a channel stands.
 
     failures          temporary ones in a row
@@ -42,52 +42,56 @@ class Standing(Struct, frozen=True):
     """
 
     failures: int = 0
-    rests_until_ms: int = 0
-    refusals: int = 0
-    paused: bool = False
+    open_until_ms: int = 0
+    rejections: int = 0
+    disabled: bool = False
 
 
-def passage(standing: Standing, now_ms: int) -> Passage:
+def circuit_at(standing: CircuitState, now_ms: int) -> Circuit:
     """How many deliveries the channel may be given now."""
-    if standing.paused or standing.rests_until_ms > now_ms:
-        return Passage.NONE
-    return Passage.ONE if standing.rests_until_ms else Passage.ALL
+    if standing.disabled or standing.open_until_ms > now_ms:
+        return Circuit.OPEN
+    return Circuit.HALF_OPEN if standing.open_until_ms else Circuit.CLOSED
 
 
-def after(standing: Standing, answers: Sequence[Answer], asked_s: float, now_ms: int) -> Standing:
+def next_state(
+    standing: CircuitState, answers: Sequence[AttemptOutcome], retry_after_s: float, now_ms: int
+) -> CircuitState:
     """How the channel stands after tries that were made side by side.
 
     asked_s    the longest rest that one of the answers asked for; 0 when none did
     """
-    if Answer.TAKEN in answers:
-        return Standing()
-    if Answer.REFUSED in answers:  # it looked at the message: whoever does that is well
-        return Standing(paused=standing.paused)
-    refusals = standing.refusals + sum(1 for one in answers if one is Answer.BARRED)
-    if Answer.GONE in answers or refusals >= REFUSALS:
-        return Standing(refusals=refusals, paused=True)
-    busy = sum(1 for one in answers if one is Answer.BUSY)
+    if AttemptOutcome.ACCEPTED in answers:
+        return CircuitState()
+    if AttemptOutcome.MESSAGE_REJECTED in answers:  # it looked at the message: whoever does that is well
+        return CircuitState(disabled=standing.disabled)
+    refusals = standing.rejections + sum(1 for one in answers if one is AttemptOutcome.CHANNEL_REJECTED)
+    if AttemptOutcome.CHANNEL_GONE in answers or refusals >= REJECTION_THRESHOLD:
+        return CircuitState(rejections=refusals, disabled=True)
+    busy = sum(1 for one in answers if one is AttemptOutcome.TEMPORARY_FAILURE)
     if not busy:
-        return Standing(refusals=refusals, paused=standing.paused)
-    return _tired(standing, busy, refusals, asked_s, now_ms)
+        return CircuitState(rejections=refusals, disabled=standing.disabled)
+    return _after_temporary_failures(standing, busy, refusals, retry_after_s, now_ms)
 
 
-def _tired(standing: Standing, busy: int, refusals: int, asked_s: float, now_ms: int) -> Standing:
+def _after_temporary_failures(
+    standing: CircuitState, busy: int, refusals: int, asked_s: float, now_ms: int
+) -> CircuitState:
     """After temporary failures only. However many fail together, the first rest is the shortest."""
-    was_open = standing.failures >= THRESHOLD
-    failures = standing.failures + 1 if was_open else min(standing.failures + busy, THRESHOLD)
-    rest_s = asked_s or (own_rest_s(failures) if failures >= THRESHOLD or standing.rests_until_ms else 0.0)
+    was_open = standing.failures >= FAILURE_THRESHOLD
+    failures = standing.failures + 1 if was_open else min(standing.failures + busy, FAILURE_THRESHOLD)
+    rest_s = asked_s or (backoff_s(failures) if failures >= FAILURE_THRESHOLD or standing.open_until_ms else 0.0)
     until_ms = now_ms + int(rest_s * 1000) if rest_s else 0
-    return Standing(failures, max(until_ms, standing.rests_until_ms if until_ms else 0), refusals, standing.paused)
+    return CircuitState(failures, max(until_ms, standing.open_until_ms if until_ms else 0), refusals, standing.disabled)
 
 
-def own_rest_s(failures: int) -> float:
+def backoff_s(failures: int) -> float:
     """How long a channel rests that did not say how long it wants to."""
-    return min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(max(0, failures - THRESHOLD), 20))
+    return min(MAX_BACKOFF_S, BASE_BACKOFF_S * 2.0 ** min(max(0, failures - FAILURE_THRESHOLD), 20))
 
 
-def is_worth_telling(before: Standing, after: Standing) -> bool:
+def should_alert(before: CircuitState, after: CircuitState) -> bool:
     """Whether others should hear of it: the channel is paused, or rests as long as it can."""
-    if after.paused:
-        return not before.paused
-    return own_rest_s(before.failures) < LONGEST_REST_S <= own_rest_s(after.failures)
+    if after.disabled:
+        return not before.disabled
+    return backoff_s(before.failures) < MAX_BACKOFF_S <= backoff_s(after.failures)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 DAY_MS = 86_400_000
-FARTHEST_DAYS = 90  # nothing is said of an end that is farther off
+NOTICE_HORIZON_DAYS = 90  # nothing is said of an end that is farther off
 
 
-def passed(ends_ms: int, at_ms: int, thresholds: Iterable[int]) -> list[int]:
+def reached_thresholds(ends_ms: int, at_ms: int, thresholds: Iterable[int]) -> list[int]:
     """The thresholds (days) that are reached at an instant, tightest first. 0 is reached by what has ended."""
     return sorted({days for days in thresholds if ends_ms - at_ms <= days * DAY_MS})
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from schema.channels.terms import Grouping, Terms
+from schema.channels.terms import ChannelRules, Grouping
 
 # Programs and on-call services sort things out by themselves, and want each by itself.
-ONE_BY_ONE = frozenset({"webhook", "pagerduty", "opsgenie", "grafana_oncall", "pagertree"})
-USUAL = Grouping()
+NEVER_GROUPED = frozenset({"webhook", "pagerduty", "opsgenie", "grafana_oncall", "pagertree"})
+DEFAULT_GROUPING = Grouping()
 
 
-class Room(Struct, frozen=True):
+class BurstCapacity(Struct, frozen=True):
     """What a channel may be told now.
 
     free        messages
@@ -22,14 +22,14 @@ class Room(Struct, frozen=True):
     until_ms: int
 
 
-def of(type_: str, terms: Terms) -> Grouping | None:
+def grouping_of(type_: str, terms: ChannelRules) -> Grouping | None:
     """A channel's grouping: its own, or the usual one of its type; None: everything one by one."""
     if terms.grouping is not None:
         return terms.grouping
-    return None if type_ in ONE_BY_ONE else USUAL
+    return None if type_ in NEVER_GROUPED else DEFAULT_GROUPING
 
 
-def room(grouping: Grouping, told_ms: Sequence[int], now_ms: int) -> Room:
+def capacity(grouping: Grouping, told_ms: Sequence[int], now_ms: int) -> BurstCapacity:
     """What may go now.
 
     told_ms    when messages went out, newest first
@@ -38,5 +38,5 @@ def room(grouping: Grouping, told_ms: Sequence[int], now_ms: int) -> Room:
     recent = [at for at in told_ms if at > now_ms - within_ms]
     free = max(0, grouping.burst - len(recent))
     if 0 < grouping.burst <= len(recent):
-        return Room(free, recent[grouping.burst - 1] + within_ms)
-    return Room(free, now_ms + within_ms)
+        return BurstCapacity(free, recent[grouping.burst - 1] + within_ms)
+    return BurstCapacity(free, now_ms + within_ms)

@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 
 from schema.events import Event, EventKind
-from schema.message import Message, Watched
+from schema.message import Message, MessageMonitor
 from schema.status import Status
 
 
-def message_of(event: Event, delivery_id: str) -> Message:
+def message_from_event(event: Event, delivery_id: str) -> Message:
     """What one delivery of this event says. Facts that the event does not hold stay empty."""
     data = event.data
     return Message(
         delivery_id=delivery_id,
         event=event.event,
         at=event.at,
-        monitor=_watched(data.get("monitor")),
+        monitor=_monitor(data.get("monitor")),
         status=_status(data.get("status")),
         msg=str(data.get("msg") or ""),
         started_at=_instant(data.get("started_at")),
@@ -31,10 +31,10 @@ def message_of(event: Event, delivery_id: str) -> Message:
     )
 
 
-def _watched(told: Mapping[str, Any] | None) -> Watched | None:
+def _monitor(told: Mapping[str, Any] | None) -> MessageMonitor | None:
     if not told:
         return None
-    return Watched(id=str(told.get("id", "")), name=str(told.get("name", "")), type=str(told.get("type", "")))
+    return MessageMonitor(id=str(told.get("id", "")), name=str(told.get("name", "")), type=str(told.get("type", "")))
 
 
 def _status(told: object) -> Status | None:

@@ -10,23 +10,25 @@ from app.domain.schedule.cron import zone_of
 from schema.channels.terms import Day, QuietHours
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as `date.weekday` counts them
-FIRST, SECOND = 0, 1  # passes of an hour that comes twice
+FIRST_PASS, SECOND_PASS = 0, 1  # passes of an hour that comes twice
 
 
-def until_ms(quiet: QuietHours, now_ms: int) -> int:
+def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
     """When the quiet hours end that it is now within, epoch milliseconds; 0 when it is not within any."""
     today = datetime.fromtimestamp(now_ms / 1000, zone_of(quiet.timezone)).date()
     for day in (today, today - timedelta(days=1)):
-        begin_ms, end_ms = _span(quiet, day)
+        begin_ms, end_ms = _period(quiet, day)
         if begin_ms <= now_ms < end_ms and (not quiet.days or DAYS[day.weekday()] in quiet.days):
             return end_ms
     return 0
 
 
-def _span(quiet: QuietHours, day: date) -> tuple[int, int]:
+def _period(quiet: QuietHours, day: date) -> tuple[int, int]:
     """The quiet hours that begin on this day."""
     last = day if quiet.since < quiet.until else day + timedelta(days=1)
-    return _instant_ms(day, quiet.since, quiet.timezone, FIRST), _instant_ms(last, quiet.until, quiet.timezone, SECOND)
+    return _instant_ms(day, quiet.since, quiet.timezone, FIRST_PASS), _instant_ms(
+        last, quiet.until, quiet.timezone, SECOND_PASS
+    )
 
 
 def _instant_ms(day: date, clock: str, timezone: str, which: int) -> int:

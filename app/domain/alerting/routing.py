@@ -9,10 +9,10 @@ from msgspec import Struct
 from schema.events import EventKind
 
 UNROUTED = (EventKind.TEST,)  # goes to the channel that is tried, and to no other
-ABOUT_US = "system."
+SYSTEM_PREFIX = "system."
 
 
-class Listener(Struct, frozen=True, kw_only=True):
+class ChannelSubscription(Struct, frozen=True, kw_only=True):
     """A channel as far as it matters who is told. A paused one is owed as well: what it misses is listed as dead.
 
     events      patterns of what it is told of
@@ -32,20 +32,22 @@ def matches(patterns: tuple[str, ...], kind: str) -> bool:
     return any(one in {"*", kind} or (one.endswith(".*") and kind.startswith(one[:-1])) for one in patterns)
 
 
-def strangers(patterns: Sequence[str]) -> list[int]:
+def unknown_patterns(patterns: Sequence[str]) -> list[int]:
     """The places of patterns that mean no event there is."""
     return [number for number, one in enumerate(patterns) if not any(matches((one,), str(kind)) for kind in EventKind)]
 
 
-class Audience:
+class EventRouter:
     """The channels that listen while a batch of events is stored. Patterns are weighed once for each kind of event."""
 
-    def __init__(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = list(listeners)
-        self._wanting: dict[EventKind, dict[str, Listener]] = {}
-        self._everywhere: dict[EventKind, list[Listener]] = {}
+    def __init__(self, listeners: Iterable[ChannelSubscription]) -> None:
+        self._subscriptions = list(listeners)
+        self._subscribed: dict[EventKind, dict[str, ChannelSubscription]] = {}
+        self._all_monitors: dict[EventKind, list[ChannelSubscription]] = {}
 
-    def of(self, kind: EventKind, *, tied: Collection[str] | None = None, subject: str | None = None) -> list[Listener]:
+    def recipients(
+        self, kind: EventKind, *, linked_ids: Collection[str] | None = None, subject_id: str | None = None
+    ) -> list[ChannelSubscription]:
         """Who is told of an event.
 
         tied     ids of the channels that are linked to its monitor, share a tag with it, or were told of its incident
@@ -54,26 +56,28 @@ class Audience:
         """
         if kind in UNROUTED:
             return []
-        wanting = self._wanting_of(kind)
-        if tied is not None:
-            told = self._everywhere[kind] + [
-                wanting[id_] for id_ in sorted(tied) if id_ in wanting and not wanting[id_].all_monitors
+        wanting = self._subscribed_to(kind)
+        if linked_ids is not None:
+            told = self._all_monitors[kind] + [
+                wanting[id_] for id_ in sorted(linked_ids) if id_ in wanting and not wanting[id_].all_monitors
             ]
-        elif kind.startswith(ABOUT_US):
-            told = _about_us(list(wanting.values()), self._listeners, subject)
+        elif kind.startswith(SYSTEM_PREFIX):
+            told = _system_recipients(list(wanting.values()), self._subscriptions, subject_id)
         else:
             told = list(wanting.values())
-        return [one for one in told if one.id != subject]
+        return [one for one in told if one.id != subject_id]
 
-    def _wanting_of(self, kind: EventKind) -> dict[str, Listener]:
-        if kind not in self._wanting:
-            wanting = {one.id: one for one in self._listeners if matches(one.events, str(kind))}
-            self._wanting[kind] = wanting
-            self._everywhere[kind] = [one for one in wanting.values() if one.all_monitors]
-        return self._wanting[kind]
+    def _subscribed_to(self, kind: EventKind) -> dict[str, ChannelSubscription]:
+        if kind not in self._subscribed:
+            wanting = {one.id: one for one in self._subscriptions if matches(one.events, str(kind))}
+            self._subscribed[kind] = wanting
+            self._all_monitors[kind] = [one for one in wanting.values() if one.all_monitors]
+        return self._subscribed[kind]
 
 
-def _about_us(wanting: list[Listener], listeners: Iterable[Listener], subject: str | None) -> list[Listener]:
+def _system_recipients(
+    wanting: list[ChannelSubscription], listeners: Iterable[ChannelSubscription], subject: str | None
+) -> list[ChannelSubscription]:
     """Who is told of our own troubles: who asked for them; when no person did, the default channels, or else all."""
     if any(not one.is_webhook and one.id != subject for one in wanting):
         return wanting
@@ -81,17 +85,17 @@ def _about_us(wanting: list[Listener], listeners: Iterable[Listener], subject: s
     return [one for one in wanting if one.is_webhook] + ([one for one in people if one.is_default] or people)
 
 
-def is_abandoned(event: EventKind, data: dict[str, Any]) -> bool:
+def closed_without_recovery(event: EventKind, data: dict[str, Any]) -> bool:
     """Whether an outage ends because its monitor is watched no more: there will be no recovery to be told of."""
     return event is EventKind.INCIDENT_RESOLVED and "ended_by" in data
 
 
-def subject_of(data: dict[str, Any]) -> str | None:
+def subject_channel_id(data: dict[str, Any]) -> str | None:
     """The id of the channel that an event is about."""
     return _id_of(data, "channel")
 
 
-def incident_of(data: dict[str, Any]) -> str | None:
+def incident_id_of(data: dict[str, Any]) -> str | None:
     """The id of the incident that an event belongs to."""
     return _id_of(data, "incident")
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from schema.events import Event, EventKind
 
-AT = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
-ID = "00000000-0000-4000-8000-00000000e7e1"
-BEGAN = "2025-08-09T11:56:48Z"
-LENGTH_S = 192
+SAMPLE_AT = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
+SAMPLE_ID = "00000000-0000-4000-8000-00000000e7e1"
+STARTED_AT = "2025-08-09T11:56:48Z"
+DURATION_S = 192
 
-_SHOP = {"id": "8d8ac610-566d-4ef0-9c22-186b2a5ed793", "name": "Shop", "type": "http"}
+_MONITOR = {"id": "8d8ac610-566d-4ef0-9c22-186b2a5ed793", "name": "Shop", "type": "http"}
 _OUTAGE = {"id": "5c3f1d0e-4a55-4a3c-9b0e-2f7f6f1f6a10"}
 _INCIDENT = _OUTAGE | {"title": "Shop is down"}
 _WINDOW = {"id": "0b1ee0a8-3a0f-4d21-8a64-1f1a7f0f7c11", "name": "Database upgrade"}
@@ -21,30 +21,30 @@ _NODE = {"node_id": "node-3", "address": "192.168.1.12:7946"}
 
 _DATA: dict[EventKind, dict[str, Any]] = {
     EventKind.MONITOR_DOWN: {
-        "monitor": _SHOP, "status": 0, "msg": "503 Service Unavailable", "ping": 41.6, "started_at": BEGAN,
-        "duration": LENGTH_S, "incident": _OUTAGE,
+        "monitor": _MONITOR, "status": 0, "msg": "503 Service Unavailable", "ping": 41.6, "started_at": STARTED_AT,
+        "duration": DURATION_S, "incident": _OUTAGE,
     },
     EventKind.MONITOR_UP: {
-        "monitor": _SHOP, "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": BEGAN, "duration": LENGTH_S,
+        "monitor": _MONITOR, "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": STARTED_AT, "duration": DURATION_S,
         "incident": _OUTAGE,
     },
-    EventKind.MONITOR_DEGRADED: {"monitor": _SHOP, "status": 4, "msg": "answered after 2.1 s", "ping": 2_104},
-    EventKind.MONITOR_UNKNOWN: {"monitor": _SHOP, "status": 5, "msg": "our own network is gone"},
-    EventKind.MONITOR_CREATED: {"monitor": _SHOP},
-    EventKind.MONITOR_UPDATED: {"monitor": _SHOP},
-    EventKind.MONITOR_DELETED: {"monitor": _SHOP},
-    EventKind.MONITOR_PAUSED: {"monitor": _SHOP},
-    EventKind.MONITOR_RESUMED: {"monitor": _SHOP},
+    EventKind.MONITOR_DEGRADED: {"monitor": _MONITOR, "status": 4, "msg": "answered after 2.1 s", "ping": 2_104},
+    EventKind.MONITOR_UNKNOWN: {"monitor": _MONITOR, "status": 5, "msg": "our own network is gone"},
+    EventKind.MONITOR_CREATED: {"monitor": _MONITOR},
+    EventKind.MONITOR_UPDATED: {"monitor": _MONITOR},
+    EventKind.MONITOR_DELETED: {"monitor": _MONITOR},
+    EventKind.MONITOR_PAUSED: {"monitor": _MONITOR},
+    EventKind.MONITOR_RESUMED: {"monitor": _MONITOR},
     EventKind.CERTIFICATE_EXPIRING: {
-        "monitor": _SHOP, "name": "shop.example.com", "expires_at": "2025-08-16T12:00:00Z", "days": 7,
+        "monitor": _MONITOR, "name": "shop.example.com", "expires_at": "2025-08-16T12:00:00Z", "days": 7,
     },
     EventKind.DOMAIN_EXPIRING: {
-        "monitor": _SHOP, "name": "example.com", "expires_at": "2025-09-08T12:00:00Z", "days": 30,
+        "monitor": _MONITOR, "name": "example.com", "expires_at": "2025-09-08T12:00:00Z", "days": 30,
     },
-    EventKind.INCIDENT_OPENED: {"monitor": _SHOP, "incident": _INCIDENT},
-    EventKind.INCIDENT_ACKNOWLEDGED: {"monitor": _SHOP, "incident": _INCIDENT, "by": "ann"},
-    EventKind.INCIDENT_ESCALATED: {"monitor": _SHOP, "incident": _INCIDENT, "after": 900, "step": 1},
-    EventKind.INCIDENT_RESOLVED: {"monitor": _SHOP, "incident": _INCIDENT, "started_at": BEGAN, "duration": LENGTH_S},
+    EventKind.INCIDENT_OPENED: {"monitor": _MONITOR, "incident": _INCIDENT},
+    EventKind.INCIDENT_ACKNOWLEDGED: {"monitor": _MONITOR, "incident": _INCIDENT, "by": "ann"},
+    EventKind.INCIDENT_ESCALATED: {"monitor": _MONITOR, "incident": _INCIDENT, "after": 900, "step": 1},
+    EventKind.INCIDENT_RESOLVED: {"monitor": _MONITOR, "incident": _INCIDENT, "started_at": STARTED_AT, "duration": DURATION_S},
     EventKind.MAINTENANCE_STARTED: {"maintenance": _WINDOW, "ends_at": "2025-08-09T13:00:00Z"},
     EventKind.MAINTENANCE_ENDED: {"maintenance": _WINDOW},
     EventKind.BACKEND_DOWN: _BACKEND,
@@ -73,7 +73,7 @@ _DATA: dict[EventKind, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def of(kind: EventKind, at: datetime = AT, id_: str = ID) -> Event:
+def sample_event(kind: EventKind, at: datetime = SAMPLE_AT, id_: str = SAMPLE_ID) -> Event:
     """An event of this kind that could have happened then. Its data is the caller's own."""
     data = _copy(_DATA[kind])
     return Event(id=id_, event=kind, at=at, monitor_id=data.get("monitor", {}).get("id"), data=data)

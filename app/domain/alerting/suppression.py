@@ -14,25 +14,32 @@ from typing import Literal
 from msgspec import Struct
 
 from app.domain.alerting import quiet_hours, routing
-from schema.channels.terms import Terms
+from schema.channels.terms import ChannelRules
 from schema.events import EventKind
 
-ALARMS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)
-HELD = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED)
-ENDS = (EventKind.MONITOR_UP, EventKind.INCIDENT_RESOLVED)
-WEIGHED = (*ALARMS, *ENDS)  # whether these go depends on more than the clock
-BEHIND = "behind "  # how the reason begins that ends when what it hangs on is up again
-IN_TIME = "it recovered within the delay"
-TOGETHER = "it recovered with what it hangs on"
-TOLD_MEANWHILE = "the outage was told meanwhile"
-NOT_TOLD = "the outage was not told"
-BY_GROUP, BY_MEMBERS = "its group ", "its members tell of it"
-HELD_BACK = (BEHIND, BY_GROUP, BY_MEMBERS, IN_TIME, TOGETHER, NOT_TOLD)  # how reasons begin for which nobody is told
-LOOK_MS = 1_000  # until a delivery is looked at again that waits for another monitor's check
-CALLED_MS = 300_000  # what was called for again and is over by then recovered with what it hangs on
+ALERT_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)
+PARENT_CHECKED_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED)
+RECOVERY_EVENTS = (EventKind.MONITOR_UP, EventKind.INCIDENT_RESOLVED)
+SUPPRESSIBLE_EVENTS = (*ALERT_EVENTS, *RECOVERY_EVENTS)  # whether these go depends on more than the clock
+PARENT_DOWN = "behind "  # how the reason begins that ends when what it hangs on is up again
+RECOVERED_WITHIN_DELAY = "it recovered within the delay"
+RECOVERED_WITH_PARENT = "it recovered with what it hangs on"
+ALERTED_MEANWHILE = "the outage was told meanwhile"
+NOT_ALERTED = "the outage was not told"
+GROUP_ALERTS, MEMBERS_ALERT = "its group ", "its members tell of it"
+NEVER_ALERTED_REASONS = (
+    PARENT_DOWN,
+    GROUP_ALERTS,
+    MEMBERS_ALERT,
+    RECOVERED_WITHIN_DELAY,
+    RECOVERED_WITH_PARENT,
+    NOT_ALERTED,
+)  # how reasons begin for which nobody is told
+RECHECK_MS = 1_000  # until a delivery is looked at again that waits for another monitor's check
+RELEASE_WINDOW_MS = 300_000  # what was called for again and is over by then recovered with what it hangs on
 
 
-class Gate(Struct, frozen=True):
+class Decision(Struct, frozen=True):
     """Whether a delivery may go now.
 
     until_ms  of "wait": when to ask again
@@ -44,7 +51,7 @@ class Gate(Struct, frozen=True):
     reason: str = ""
 
 
-class Outage(Struct, frozen=True, kw_only=True):
+class EarlierAlerts(Struct, frozen=True, kw_only=True):
     """How the downs and escalations of a delivery's outage fare on its channel, that delivery itself left out.
 
     silent      there are some, and each was held back or will be
@@ -52,12 +59,12 @@ class Outage(Struct, frozen=True, kw_only=True):
     delayed_ms  until when the first of them waits, because it must last; 0: it does not
     """
 
-    silent: bool = False
+    all_suppressed: bool = False
     sent_ms: int | None = None
-    delayed_ms: int = 0
+    delayed_until_ms: int = 0
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class DeliveryFacts(Struct, frozen=True, kw_only=True):
     """What matters for one delivery.
 
     at_ms       of the event
@@ -72,88 +79,88 @@ class Case(Struct, frozen=True, kw_only=True):
 
     kind: EventKind
     at_ms: int
-    terms: Terms
-    is_final: bool = False
-    reminder: bool = False
-    reopened_ms: int | None = None
-    ended_ms: int | None = None
-    behind: str | None = None
-    held_ms: int = 0
-    group: str = ""
-    outage: Outage = Outage()
+    rules: ChannelRules
+    is_exempt: bool = False
+    is_reminder: bool = False
+    released_ms: int | None = None
+    recovered_ms: int | None = None
+    down_parent: str | None = None
+    parents_awaited_until_ms: int = 0
+    group_reason: str = ""
+    earlier: EarlierAlerts = EarlierAlerts()
 
 
-def was_held_back(reason: str) -> bool:
+def was_never_alerted(reason: str) -> bool:
     """Whether a suppressed delivery was kept from people, and not told by another message."""
-    return reason.startswith(HELD_BACK)
+    return reason.startswith(NEVER_ALERTED_REASONS)
 
 
-def without_names(reason: str) -> str:
+def redact_names(reason: str) -> str:
     """The reason for who may not see the monitor that it names."""
-    if reason.startswith(BEHIND):
-        return f"{BEHIND}another monitor, which is down"
-    return f"{BY_GROUP}tells of it" if reason.startswith(BY_GROUP) else reason
+    if reason.startswith(PARENT_DOWN):
+        return f"{PARENT_DOWN}another monitor, which is down"
+    return f"{GROUP_ALERTS}tells of it" if reason.startswith(GROUP_ALERTS) else reason
 
 
-def is_together(reopened_ms: int | None, ended_ms: int | None) -> bool:
+def has_recovered_with_parent(released_ms: int | None, recovered_ms: int | None) -> bool:
     """Whether an outage that was called for again was over with that of what it hangs on: nobody need be told."""
-    return reopened_ms is not None and ended_ms is not None and ended_ms <= reopened_ms + CALLED_MS
+    return released_ms is not None and recovered_ms is not None and recovered_ms <= released_ms + RELEASE_WINDOW_MS
 
 
-def gate(case: Case, now_ms: int) -> Gate:
+def decide(case: DeliveryFacts, now_ms: int) -> Decision:
     """What becomes of a delivery."""
     if case.kind is EventKind.TEST:
-        return Gate()
-    spared = case.kind in WEIGHED and not case.is_final
-    if spared and (reason := why_not(case)):
-        return Gate("suppress", reason=reason)
-    waits = [_quiet(case, now_ms)]
+        return Decision()
+    spared = case.kind in SUPPRESSIBLE_EVENTS and not case.is_exempt
+    if spared and (reason := suppression_reason(case)):
+        return Decision("suppress", reason=reason)
+    waits = [_quiet_hours_wait(case, now_ms)]
     if spared:
-        waits += [_delayed(case, now_ms), _held(case, now_ms)]
+        waits += [_delay_wait(case, now_ms), _parent_wait(case, now_ms)]
     until_ms, reason = max(waits)
-    return Gate("wait", until_ms, reason) if until_ms > now_ms else Gate()
+    return Decision("wait", until_ms, reason) if until_ms > now_ms else Decision()
 
 
-def why_not(case: Case) -> str:
+def suppression_reason(case: DeliveryFacts) -> str:
     """Why an event is not told; empty: it is."""
-    if case.kind in ENDS:
-        return NOT_TOLD if case.outage.silent else ""
-    if reason := _overtaken(case):
+    if case.kind in RECOVERY_EVENTS:
+        return NOT_ALERTED if case.earlier.all_suppressed else ""
+    if reason := _outdated_reason(case):
         return reason
-    return f"{BEHIND}{case.behind!r}, which is down" if case.behind else case.group
+    return f"{PARENT_DOWN}{case.down_parent!r}, which is down" if case.down_parent else case.group_reason
 
 
-def _overtaken(case: Case) -> str:
+def _outdated_reason(case: DeliveryFacts) -> str:
     """Why an alarm says nothing any more."""
     if case.kind is not EventKind.MONITOR_DOWN:
-        return TOGETHER if is_together(case.reopened_ms, case.ended_ms) else ""
-    if case.reminder:
-        sent_ms = case.outage.sent_ms
+        return RECOVERED_WITH_PARENT if has_recovered_with_parent(case.released_ms, case.recovered_ms) else ""
+    if case.is_reminder:
+        sent_ms = case.earlier.sent_ms
         if sent_ms is not None and sent_ms > case.at_ms:
-            return TOLD_MEANWHILE
-        return NOT_TOLD if case.outage.silent and case.ended_ms is not None else ""
-    if case.ended_ms is None:
+            return ALERTED_MEANWHILE
+        return NOT_ALERTED if case.earlier.all_suppressed and case.recovered_ms is not None else ""
+    if case.recovered_ms is None:
         return ""
-    if case.ended_ms < case.at_ms + case.terms.delay * 1000:
-        return IN_TIME
-    return TOGETHER if is_together(case.reopened_ms, case.ended_ms) else ""
+    if case.recovered_ms < case.at_ms + case.rules.delay * 1000:
+        return RECOVERED_WITHIN_DELAY
+    return RECOVERED_WITH_PARENT if has_recovered_with_parent(case.released_ms, case.recovered_ms) else ""
 
 
-def _quiet(case: Case, now_ms: int) -> tuple[int, str]:
-    quiet = case.terms.quiet_hours
+def _quiet_hours_wait(case: DeliveryFacts, now_ms: int) -> tuple[int, str]:
+    quiet = case.rules.quiet_hours
     if quiet is None or routing.matches(tuple(quiet.but), str(case.kind)):
         return 0, ""
-    return quiet_hours.until_ms(quiet, now_ms), "quiet hours"
+    return quiet_hours.quiet_until_ms(quiet, now_ms), "quiet hours"
 
 
-def _delayed(case: Case, now_ms: int) -> tuple[int, str]:
-    if case.kind is not EventKind.MONITOR_DOWN or not case.terms.delay:
+def _delay_wait(case: DeliveryFacts, now_ms: int) -> tuple[int, str]:
+    if case.kind is not EventKind.MONITOR_DOWN or not case.rules.delay:
         return 0, ""
-    until_ms = case.outage.delayed_ms if case.reminder else case.at_ms + case.terms.delay * 1000
+    until_ms = case.earlier.delayed_until_ms if case.is_reminder else case.at_ms + case.rules.delay * 1000
     return (until_ms, "it must last before it is told") if until_ms > now_ms else (0, "")
 
 
-def _held(case: Case, now_ms: int) -> tuple[int, str]:
-    if case.kind not in HELD or case.reminder or case.held_ms <= now_ms:
+def _parent_wait(case: DeliveryFacts, now_ms: int) -> tuple[int, str]:
+    if case.kind not in PARENT_CHECKED_EVENTS or case.is_reminder or case.parents_awaited_until_ms <= now_ms:
         return 0, ""
-    return min(case.held_ms, now_ms + LOOK_MS), "what it hangs on is being checked"
+    return min(case.parents_awaited_until_ms, now_ms + RECHECK_MS), "what it hangs on is being checked"

@@ -13,36 +13,36 @@ _CURVE = ec.SECP256R1()
 _KEY_BYTES = 32
 
 
-def made() -> str:
+def generate_private_key() -> str:
     """A new private key."""
-    return written(ec.generate_private_key(_CURVE).private_numbers().private_value.to_bytes(_KEY_BYTES, "big"))
+    return to_base64url(ec.generate_private_key(_CURVE).private_numbers().private_value.to_bytes(_KEY_BYTES, "big"))
 
 
-def private_key(text: str) -> ec.EllipticCurvePrivateKey:
+def parse_private_key(text: str) -> ec.EllipticCurvePrivateKey:
     """A private key, read. Raises ValueError."""
-    return ec.derive_private_key(int.from_bytes(read(text), "big"), _CURVE)
+    return ec.derive_private_key(int.from_bytes(from_base64url(text), "big"), _CURVE)
 
 
-def public_key(text: str) -> ec.EllipticCurvePublicKey:
+def parse_public_key(text: str) -> ec.EllipticCurvePublicKey:
     """A public key, read. Raises ValueError for what is no point on the curve."""
-    return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, read(text))
+    return ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, from_base64url(text))
 
 
-def point_of(key: ec.EllipticCurvePublicKey) -> bytes:
+def encode_public_key(key: ec.EllipticCurvePublicKey) -> bytes:
     """A public key as it crosses the wire."""
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
-def public_of(private: str) -> str:
+def public_key_for(private: str) -> str:
     """The public key that belongs to a private one: what a browser subscribes to. Raises ValueError."""
-    return written(point_of(private_key(private).public_key()))
+    return to_base64url(encode_public_key(parse_private_key(private).public_key()))
 
 
-def written(raw: bytes) -> str:
+def to_base64url(raw: bytes) -> str:
     """Bytes in base64url, without padding."""
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def read(text: str) -> bytes:
+def from_base64url(text: str) -> bytes:
     """Base64url without padding, read. Raises ValueError."""
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -3,21 +3,21 @@
 import re
 
 UNITS_S = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
-EVERY = re.compile(r"every (?:([0-9]{1,7}) )?(second|minute|hour|day)s?", re.IGNORECASE)
+INTERVAL_PATTERN = re.compile(r"every (?:([0-9]{1,7}) )?(second|minute|hour|day)s?", re.IGNORECASE)
 CRON_FIELDS = 5
-LEAST_S, MOST_S = 5, 2_678_400  # as `schema.field_types.Interval`
+MIN_S, MAX_S = 5, 2_678_400  # as `schema.field_types.Interval`
 
 
-def interval_of(text: str) -> int | None:
+def parse_interval(text: str) -> int | None:
     """Seconds between two runs; None when the text is no "every …" within the limits."""
-    found = EVERY.fullmatch(" ".join(text.split()))
+    found = INTERVAL_PATTERN.fullmatch(" ".join(text.split()))
     if found is None:
         return None
     seconds = int(found.group(1) or 1) * UNITS_S[found.group(2).lower()]
-    return seconds if LEAST_S <= seconds <= MOST_S else None
+    return seconds if MIN_S <= seconds <= MAX_S else None
 
 
-def text_of(interval_s: int) -> str:
+def format_interval(interval_s: int) -> str:
     """How people say it, in the largest unit that comes out even."""
     unit = next(name for name, length_s in UNITS_S.items() if interval_s % length_s == 0)
     count = interval_s // UNITS_S[unit]

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from app.domain.alerting import apprise_urls, vapid
 from app.domain.config_rules import http, services
-from app.domain.config_rules.certificates import pem_faults
-from app.domain.config_rules.error import Fault
-from app.domain.config_rules.hosts import place_faults
+from app.domain.config_rules.certificates import certificate_errors
+from app.domain.config_rules.error import ConfigError
+from app.domain.config_rules.hosts import host_errors
 from app.domain.monitoring import assertable_fields
 from app.domain.system import egress_rules
 from schema.channels import Apprise, Webhook, Webpush
@@ -41,35 +41,35 @@ __all__ = ["field_errors"]
 
 def field_errors(config: Any) -> list[FieldError]:
     """Every field that can't be used, by its dotted path in the config; secrets must be open."""
-    return [FieldError(field, words) for field, words in _faults(config)]
+    return [FieldError(field, words) for field, words in _config_errors(config)]
 
 
-def _faults(config: Any) -> Iterator[Fault]:
+def _config_errors(config: Any) -> Iterator[ConfigError]:
     if isinstance(config, Struct) and not isinstance(config, Apprise):  # whose addresses have rules of their own
-        yield from place_faults(config)
-        yield from pem_faults(config)
+        yield from host_errors(config)
+        yield from certificate_errors(config)
     if rules := RULES.get(type(config)):
         yield from rules(config)
-    yield from assertable_fields.faults(config)
+    yield from assertable_fields.assertion_errors(config)
 
 
-def _egress_faults(policy: EgressPolicy) -> Iterator[Fault]:
+def _egress_errors(policy: EgressPolicy) -> Iterator[ConfigError]:
     for field, networks in (("allow", policy.allow), ("deny", policy.deny)):
         for number, network in enumerate(networks):
             try:
-                egress_rules.network_of(network)
+                egress_rules.parse_network(network)
             except ValueError:
                 yield f"{field}.{number}", "must be an IP address, or a network such as 10.0.0.0/8 or fd00::/8"
 
 
-def _webpush_faults(config: Webpush) -> Iterator[Fault]:
-    if not _reads(vapid.public_key, config.p256dh):
+def _webpush_errors(config: Webpush) -> Iterator[ConfigError]:
+    if not _is_readable(vapid.parse_public_key, config.p256dh):
         yield "p256dh", "must be a point on P-256: take it from the subscription as it is"
-    if not _reads(vapid.private_key, config.private_key):
+    if not _is_readable(vapid.parse_private_key, config.private_key):
         yield "private_key", "must be a number that P-256 has: `watchkeeper webpush-key` makes one"
 
 
-def _reads(read: Callable[[str], object], text: str) -> bool:
+def _is_readable(read: Callable[[str], object], text: str) -> bool:
     try:
         read(text)
     except ValueError:
@@ -77,23 +77,23 @@ def _reads(read: Callable[[str], object], text: str) -> bool:
     return True
 
 
-RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {
-    Http: http.http_faults,
-    Website: http.website_faults,
-    WebSocket: http.websocket_faults,
-    Webhook: http.webhook_faults,
-    Postgres: services.postgres_faults,
-    Mysql: services.mysql_faults,
-    Redis: services.redis_faults,
-    Sqlserver: services.sqlserver_faults,
-    Mongodb: services.mongodb_faults,
-    Ldap: services.ldap_faults,
-    Snmp: services.snmp_faults,
-    Ssh: services.ssh_faults,
-    Grpc: services.grpc_faults,
-    ProxyDraft: services.proxy_faults,
-    ProxyConfig: services.proxy_faults,
-    EgressPolicy: _egress_faults,
-    Apprise: apprise_urls.faults,
-    Webpush: _webpush_faults,
+RULES: dict[type, Callable[[Any], Iterator[ConfigError]]] = {
+    Http: http.http_errors,
+    Website: http.website_errors,
+    WebSocket: http.websocket_errors,
+    Webhook: http.webhook_errors,
+    Postgres: services.postgres_errors,
+    Mysql: services.mysql_errors,
+    Redis: services.redis_errors,
+    Sqlserver: services.sqlserver_errors,
+    Mongodb: services.mongodb_errors,
+    Ldap: services.ldap_errors,
+    Snmp: services.snmp_errors,
+    Ssh: services.ssh_errors,
+    Grpc: services.grpc_errors,
+    ProxyDraft: services.proxy_errors,
+    ProxyConfig: services.proxy_errors,
+    EgressPolicy: _egress_errors,
+    Apprise: apprise_urls.config_errors,
+    Webpush: _webpush_errors,
 }

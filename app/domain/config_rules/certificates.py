@@ -9,48 +9,48 @@ from cryptography.hazmat.primitives.serialization import Encoding as Form, Publi
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
-from app.domain.config_rules.error import Fault
+from app.domain.config_rules.error import ConfigError
 from app.domain.parsing.pem import ascii_pem
 
-PAIRS = (("tls_cert", "tls_key"), ("client_cert", "client_key"))
-AUTHORITIES = ("tls_ca", "ca_cert")
+KEY_PAIRS = (("tls_cert", "tls_key"), ("client_cert", "client_key"))
+AUTHORITY_FIELDS = ("tls_ca", "ca_cert")
 
 
-def pem_faults(config: Struct) -> Iterator[Fault]:
+def certificate_errors(config: Struct) -> Iterator[ConfigError]:
     """Certificate and key come together and belong together; all of them can be read."""
-    for cert_field, key_field in PAIRS:
+    for cert_field, key_field in KEY_PAIRS:
         cert, key = getattr(config, cert_field, ""), getattr(config, key_field, "")
         if cert or key:
-            yield from _pair((cert_field, cert), (key_field, key))
-    for field in AUTHORITIES:
+            yield from _key_pair_errors((cert_field, cert), (key_field, key))
+    for field in AUTHORITY_FIELDS:
         if authorities := getattr(config, field, ""):
-            yield from _authorities(field, authorities)
+            yield from _authority_errors(field, authorities)
 
 
-def _pair(cert: tuple[str, str], key: tuple[str, str]) -> Iterator[Fault]:
+def _key_pair_errors(cert: tuple[str, str], key: tuple[str, str]) -> Iterator[ConfigError]:
     if not (cert[1] and key[1]):
         missing, there = (key[0], cert[0]) if cert[1] else (cert[0], key[0])
         yield missing, f"is required beside {there}"
     owner = holder = None
     try:
-        owner = _spoken(load_pem_x509_certificates(cert[1].encode())[0].public_key()) if cert[1] else None
+        owner = _public_key_bytes(load_pem_x509_certificates(cert[1].encode())[0].public_key()) if cert[1] else None
     except (ValueError, UnsupportedAlgorithm):
         yield cert[0], "must be a certificate in PEM"
     try:
-        holder = _spoken(load_pem_private_key(key[1].encode(), None).public_key()) if key[1] else None
+        holder = _public_key_bytes(load_pem_private_key(key[1].encode(), None).public_key()) if key[1] else None
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         yield key[0], "must be a private key in PEM, without a passphrase"
     if owner and holder and owner != holder:
         yield key[0], "is not the certificate's key"
-    if owner and owner == holder and not _loads(cert[1], key[1]):
+    if owner and owner == holder and not _is_accepted_by_openssl(cert[1], key[1]):
         yield cert[0], "can't be used: its key or its signature is too weak, or of a kind that TLS does not know"
 
 
-def _spoken(key: PublicKeyTypes) -> bytes:
+def _public_key_bytes(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Form.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _loads(cert: str, key: str) -> bool:
+def _is_accepted_by_openssl(cert: str, key: str) -> bool:
     """Whether OpenSSL takes them too: its rules are finer, and it reads files only."""
     from tempfile import NamedTemporaryFile  # noqa: PLC0415  # few monitors have a certificate
 
@@ -64,7 +64,7 @@ def _loads(cert: str, key: str) -> bool:
     return True
 
 
-def _authorities(field: str, authorities: str) -> Iterator[Fault]:
+def _authority_errors(field: str, authorities: str) -> Iterator[ConfigError]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=ascii_pem(authorities))
     except (ssl.SSLError, ValueError):

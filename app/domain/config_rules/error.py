@@ -2,4 +2,4 @@
 
 from typing import TypeAlias
 
-Fault: TypeAlias = tuple[str, str]  # field, what would be right
+ConfigError: TypeAlias = tuple[str, str]  # field, what would be right

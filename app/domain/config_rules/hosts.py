@@ -6,54 +6,54 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app.domain.config_rules.error import Fault
-from app.domain.config_rules.http import address_fault
+from app.domain.config_rules.error import ConfigError
+from app.domain.config_rules.http import url_error
 from app.domain.parsing import hosts
 from schema.field_types import MASK
 
-HOSTS = frozenset({"host", "whois_server", "server_name", "resolver_name", "domain"})
-HOSTS_AND_PORTS = frozenset({"brokers"})
-ADDRESSES = frozenset(
+HOST_FIELDS = frozenset({"host", "whois_server", "server_name", "resolver_name", "domain"})
+HOST_PORT_FIELDS = frozenset({"brokers"})
+URL_FIELDS = frozenset(
     {
         *("url", "token_url", "rdap_url", "resolver_url", "nodes", "server_url", "webhook_url", "endpoint_url"),
         *("icon_url", "image_url", "click"),
     }
 )
-SERVERS = frozenset({"resolver_server", "resolvers"})  # IP addresses
+NAME_SERVER_FIELDS = frozenset({"resolver_server", "resolvers"})  # IP addresses
 
 
-def place_faults(config: Struct, at: str = "") -> Iterator[Fault]:
+def host_errors(config: Struct, at: str = "") -> Iterator[ConfigError]:
     """Every field that says where, also inside of other structs, and each item of a list."""
     for name, value in msgspec.structs.asdict(config).items():
         path = f"{at}{name}"
         if isinstance(value, Struct):
-            yield from place_faults(value, f"{path}.")
+            yield from host_errors(value, f"{path}.")
         elif isinstance(value, str):
-            yield from _faults(name, path, value)
+            yield from _value_errors(name, path, value)
         elif isinstance(value, list):
             for number, one in enumerate(value):
                 if isinstance(one, str):
-                    yield from _faults(name, f"{path}.{number}", one)
+                    yield from _value_errors(name, f"{path}.{number}", one)
 
 
-def _faults(name: str, path: str, value: str) -> Iterator[Fault]:
-    if value and value != MASK and (words := _words(name, value)):
+def _value_errors(name: str, path: str, value: str) -> Iterator[ConfigError]:
+    if value and value != MASK and (words := _value_error(name, value)):
         yield path, words
 
 
-def _words(name: str, value: str) -> str:
-    if name in HOSTS:
-        return _host_words(value.replace("*.", "", 1) if name == "server_name" else value)
-    if name in HOSTS_AND_PORTS:
-        return _host_words(value.rpartition(":")[0])
-    if name in ADDRESSES and "://" in value:
-        return address_fault(value)
-    if name in SERVERS and not hosts.is_ip_address(value):
+def _value_error(name: str, value: str) -> str:
+    if name in HOST_FIELDS:
+        return _host_error(value.replace("*.", "", 1) if name == "server_name" else value)
+    if name in HOST_PORT_FIELDS:
+        return _host_error(value.rpartition(":")[0])
+    if name in URL_FIELDS and "://" in value:
+        return url_error(value)
+    if name in NAME_SERVER_FIELDS and not hosts.is_ip_address(value):
         return "must be the IP address of a name server"
     return ""
 
 
-def _host_words(value: Any) -> str:
+def _host_error(value: Any) -> str:
     try:
         hosts.wire_host(value)
     except ValueError as error:

@@ -3,74 +3,74 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.domain.config_rules.error import Fault
+from app.domain.config_rules.error import ConfigError
 from app.domain.connections import databases
-from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
-from app.domain.connections.mongodb import cluster_of
+from app.domain.connections.ado import sqlserver_encryption, sqlserver_parameters
+from app.domain.connections.mongodb import mongodb_cluster
 from app.domain.parsing import ldap_filter, untrusted_json
 from app.domain.parsing.invalid_field import InvalidField
-from schema.proxies import Protocol, ProxyConfig, ProxyDraft
+from schema.proxies import ProxyConfig, ProxyDraft, ProxyProtocol
 from schema.targets import Grpc, Ldap, Mongodb, Mysql, Postgres, Redis, Snmp, Sqlserver, Ssh
 
-MOST_ARC = 4_294_967_295  # RFC 2578, 3.5
-MOST_SECOND_ARC = 39  # X.660: below the first two roots
+MAX_ARC = 4_294_967_295  # RFC 2578, 3.5
+MAX_SECOND_ARC = 39  # X.660: below the first two roots
 
 
-def postgres_faults(config: Postgres) -> Iterator[Fault]:
+def postgres_errors(config: Postgres) -> Iterator[ConfigError]:
     """Of a `postgres` monitor."""
-    yield from _read(lambda: databases.postgres_mode(config, databases.postgres_login(config)))
+    yield from _parse_errors(lambda: databases.postgres_ssl_mode(config, databases.postgres_parameters(config)))
 
 
-def mysql_faults(config: Mysql) -> Iterator[Fault]:
+def mysql_errors(config: Mysql) -> Iterator[ConfigError]:
     """Of a `mysql` monitor."""
-    yield from _read(lambda: databases.mysql_encryption(config, databases.mysql_login(config)))
+    yield from _parse_errors(lambda: databases.mysql_encryption(config, databases.mysql_parameters(config)))
 
 
-def redis_faults(config: Redis) -> Iterator[Fault]:
+def redis_errors(config: Redis) -> Iterator[ConfigError]:
     """Of a `redis` monitor."""
-    yield from _read(lambda: databases.redis_encryption(config, databases.redis_login(config)))
+    yield from _parse_errors(lambda: databases.redis_encryption(config, databases.redis_parameters(config)))
 
 
-def sqlserver_faults(config: Sqlserver) -> Iterator[Fault]:
+def sqlserver_errors(config: Sqlserver) -> Iterator[ConfigError]:
     """Of a `sqlserver` monitor."""
-    yield from _read(lambda: sqlserver_encryption(config, sqlserver_login(config)))
+    yield from _parse_errors(lambda: sqlserver_encryption(config, sqlserver_parameters(config)))
 
 
-def mongodb_faults(config: Mongodb) -> Iterator[Fault]:
+def mongodb_errors(config: Mongodb) -> Iterator[ConfigError]:
     """Of a `mongodb` monitor."""
-    yield from _read(lambda: cluster_of(config))
+    yield from _parse_errors(lambda: mongodb_cluster(config))
     if "{" in config.command:
-        yield from _read(lambda: _extended_json(config.command))
+        yield from _parse_errors(lambda: _check_extended_json(config.command))
 
 
-def ldap_faults(config: Ldap) -> Iterator[Fault]:
+def ldap_errors(config: Ldap) -> Iterator[ConfigError]:
     """Of an `ldap` monitor."""
     if config.filter:
-        yield from _read(lambda: ldap_filter.parsed(config.filter), "filter")
+        yield from _parse_errors(lambda: ldap_filter.parse_filter(config.filter), "filter")
 
 
-def snmp_faults(config: Snmp) -> Iterator[Fault]:
+def snmp_errors(config: Snmp) -> Iterator[ConfigError]:
     """Of an `snmp` monitor."""
     first, second, *rest = map(int, config.oid.strip(".").split("."))
-    if (first < 2 and second > MOST_SECOND_ARC) or max((second, *rest)) > MOST_ARC:  # noqa: PLR2004  # the third root
+    if (first < 2 and second > MAX_SECOND_ARC) or max((second, *rest)) > MAX_ARC:  # noqa: PLR2004  # the third root
         yield "oid", "must be an object's name: 0 or 1 has up to 39 behind it, and no number is above 4294967295"
     for name in ("username", "context"):
-        if len(getattr(config, name).encode()) > _SNMP_BYTES[name]:
-            yield name, f"must be at most {_SNMP_BYTES[name]} bytes long"
+        if len(getattr(config, name).encode()) > _MAX_SNMP_BYTES[name]:
+            yield name, f"must be at most {_MAX_SNMP_BYTES[name]} bytes long"
 
 
-_SNMP_BYTES = {"username": 32, "context": 255}  # RFC 3414, 5 and RFC 3411, 3.3.1
+_MAX_SNMP_BYTES = {"username": 32, "context": 255}  # RFC 3414, 5 and RFC 3411, 3.3.1
 
 
-def ssh_faults(config: Ssh) -> Iterator[Fault]:
+def ssh_errors(config: Ssh) -> Iterator[ConfigError]:
     """Of an `ssh` monitor."""
     if not (config.username.isascii() and config.username.isprintable()):
-        yield from _read(lambda: _ssh_name(config.username), "username")
+        yield from _parse_errors(lambda: _check_ssh_name(config.username), "username")
     if config.private_key:
-        yield from _read(lambda: _ssh_key(config.private_key), "private_key")
+        yield from _parse_errors(lambda: _check_ssh_key(config.private_key), "private_key")
 
 
-def _ssh_name(text: str) -> None:
+def _check_ssh_name(text: str) -> None:
     from asyncssh.saslprep import SASLPrepError, saslprep  # noqa: PLC0415  # 10 MB, for names beyond ASCII
 
     try:
@@ -79,22 +79,22 @@ def _ssh_name(text: str) -> None:
         raise ValueError(f"must be a name that SSH can say: {str(error)[:80].lower()}") from error
 
 
-def grpc_faults(config: Grpc) -> Iterator[Fault]:
+def grpc_errors(config: Grpc) -> Iterator[ConfigError]:
     """Of a `grpc` monitor; which fields the body may have, only the server knows."""
     if config.body:
-        yield from _read(lambda: _json_object(config.body), "body")
+        yield from _parse_errors(lambda: _check_json_object(config.body), "body")
 
 
-def _json_object(text: str) -> None:
+def _check_json_object(text: str) -> None:
     try:
-        found = untrusted_json.decoded(text)
+        found = untrusted_json.decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {str(error)[:120]}") from error
     if not isinstance(found, dict):
         raise ValueError("must be a JSON object")  # noqa: TRY004  # of a text
 
 
-def _ssh_key(text: str) -> None:
+def _check_ssh_key(text: str) -> None:
     import asyncssh  # noqa: PLC0415  # 10 MB, for monitors that log in by a key
 
     try:
@@ -103,7 +103,7 @@ def _ssh_key(text: str) -> None:
         raise ValueError("must be a private key of OpenSSH or in PEM, without a passphrase") from error
 
 
-def _extended_json(command: str) -> None:
+def _check_extended_json(command: str) -> None:
     from bson import json_util  # noqa: PLC0415  # an extra
     from bson.errors import BSONError  # noqa: PLC0415  # an extra
 
@@ -113,26 +113,26 @@ def _extended_json(command: str) -> None:
         raise InvalidField("command", f"must be a command in MongoDB's JSON: {str(error)[:120]}") from error
 
 
-def _read(read: Callable[[], Any], field: str = "") -> Iterator[Fault]:
+def _parse_errors(read: Callable[[], Any], field: str = "") -> Iterator[ConfigError]:
     """What a reader objects to, if anything. It says itself which field it is, or `field` does."""
     try:
         read()
     except InvalidField as error:
-        yield error.field, error.words
+        yield error.field, error.reason
     except ImportError:  # an extra that this installation lacks: who needs it is refused before
         return
     except ValueError as error:
         yield field, str(error)
 
 
-_SOCKS_BYTES = 255  # RFC 1929, 2
+_MAX_SOCKS_BYTES = 255  # RFC 1929, 2
 
 
-def proxy_faults(config: ProxyDraft | ProxyConfig) -> Iterator[Fault]:
+def proxy_errors(config: ProxyDraft | ProxyConfig) -> Iterator[ConfigError]:
     """Of a proxy: what its protocol can say of who we are."""
-    if config.protocol in {Protocol.SOCKS5, Protocol.SOCKS5H}:
+    if config.protocol in {ProxyProtocol.SOCKS5, ProxyProtocol.SOCKS5H}:
         for name in ("username", "password"):
-            if len(getattr(config, name).encode()) > _SOCKS_BYTES:
-                yield name, f"must be at most {_SOCKS_BYTES} bytes long for SOCKS5"
-    if config.protocol in {Protocol.HTTP, Protocol.HTTPS} and ":" in config.username:
+            if len(getattr(config, name).encode()) > _MAX_SOCKS_BYTES:
+                yield name, f"must be at most {_MAX_SOCKS_BYTES} bytes long for SOCKS5"
+    if config.protocol in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} and ":" in config.username:
         yield "username", "must have no colon in it for an HTTP proxy"

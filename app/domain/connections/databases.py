@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from app.domain.connections.options import FIELD, MYSQL, POSTGRES, REDIS
-from app.domain.connections.uris import Encryption, Login, host_of, login_of, place_of, truth
+from app.domain.connections.uris import (
+    ConnectionParameters,
+    Encryption,
+    connection_parameters,
+    parse_bool,
+    parse_host,
+    split_host_port,
+)
 from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mysql, Postgres, Redis, SslMode
 
@@ -16,13 +23,13 @@ POSTGRES_SCHEMES = ("postgresql", "postgres", "cockroachdb")
 MYSQL_SCHEMES = ("mysql", "mariadb")
 REDIS_SCHEMES = ("redis", "rediss", "valkey", "valkeys")
 REDIS_OVER_TLS = frozenset({"rediss", "valkeys"})
-MOST_DATABASES = 65_535
+MAX_DATABASE = 65_535
 
-OPEN = Encryption(wanted=False)
-OPPORTUNISTIC = Encryption(wanted=True, insists=False, verifies=False, checks_name=False)
-UNVERIFIED = Encryption(wanted=True, verifies=False, checks_name=False)
-UNNAMED = Encryption(wanted=True, checks_name=False)
-VERIFIED = Encryption(wanted=True)
+PLAINTEXT = Encryption(tls=False)
+OPPORTUNISTIC = Encryption(tls=True, required=False, verify_certificate=False, verify_hostname=False)
+UNVERIFIED = Encryption(tls=True, verify_certificate=False, verify_hostname=False)
+UNVERIFIED_NAME = Encryption(tls=True, verify_hostname=False)
+VERIFIED = Encryption(tls=True)
 
 POSTGRES_MODES = {
     "disable": SslMode.DISABLE,
@@ -30,33 +37,35 @@ POSTGRES_MODES = {
     **{one.value: one for one in SslMode},
 }
 MYSQL_MODES = {  # of mysql's own client; `tls` and `sslmode` as drivers in Go and Python write them
-    "disabled": OPEN,
-    "disable": OPEN,
+    "disabled": PLAINTEXT,
+    "disable": PLAINTEXT,
     "preferred": OPPORTUNISTIC,
     "prefer": OPPORTUNISTIC,
     "required": UNVERIFIED,
     "require": UNVERIFIED,
     "skipverify": UNVERIFIED,
     "trust": UNVERIFIED,
-    "verifyca": UNNAMED,
+    "verifyca": UNVERIFIED_NAME,
     "verifyidentity": VERIFIED,
     "verifyfull": VERIFIED,
 }
 
 
-def postgres_login(target: Postgres) -> Login:
+def postgres_parameters(target: Postgres) -> ConnectionParameters:
     """As libpq reads it: host, port, user, password and database may stand among the options as well."""
-    login = login_of(target, POSTGRES_SCHEMES, POSTGRES, database=target.database)
+    login = connection_parameters(target, POSTGRES_SCHEMES, POSTGRES, database=target.database)
     given = login.options
     if "host" in given and not login.host:
-        login = msgspec.structs.replace(login, host=host_of(given["host"]))
+        login = msgspec.structs.replace(login, host=parse_host(given["host"]))
     if "port" in given:
-        login = msgspec.structs.replace(login, port=place_of(f"x:{given['port']}", "must have a number as port")[1])
+        login = msgspec.structs.replace(
+            login, port=split_host_port(f"x:{given['port']}", "must have a number as port")[1]
+        )
     beside = {"username": given.get("user"), "password": given.get("password"), "database": given.get("dbname")}
-    return _placed(msgspec.structs.replace(login, **{name: value for name, value in beside.items() if value}))
+    return _require_host(msgspec.structs.replace(login, **{name: value for name, value in beside.items() if value}))
 
 
-def postgres_mode(target: Postgres, login: Login) -> SslMode:
+def postgres_ssl_mode(target: Postgres, login: ConnectionParameters) -> SslMode:
     """How much of TLS is insisted on."""
     if mode := login.options.get("sslmode"):
         if mode not in POSTGRES_MODES:
@@ -67,10 +76,10 @@ def postgres_mode(target: Postgres, login: Login) -> SslMode:
     word = login.options["ssl"]
     if word in POSTGRES_MODES:  # as asyncpg's users write it
         return POSTGRES_MODES[word]
-    return SslMode.REQUIRE if truth(word, "ssl") else SslMode.DISABLE
+    return SslMode.REQUIRE if parse_bool(word, "ssl") else SslMode.DISABLE
 
 
-def postgres_settings(login: Login) -> dict[str, str]:
+def postgres_settings(login: ConnectionParameters) -> dict[str, str]:
     """What the session is told, beside who we are."""
     given = login.options
     path = given.get("searchpath") or given.get("currentschema") or given.get("schema")
@@ -78,12 +87,12 @@ def postgres_settings(login: Login) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def mysql_login(target: Mysql) -> Login:
+def mysql_parameters(target: Mysql) -> ConnectionParameters:
     """As mysqlsh and the drivers read it."""
-    return _placed(login_of(target, MYSQL_SCHEMES, MYSQL, database=target.database))
+    return _require_host(connection_parameters(target, MYSQL_SCHEMES, MYSQL, database=target.database))
 
 
-def mysql_encryption(target: Mysql, login: Login) -> Encryption:
+def mysql_encryption(target: Mysql, login: ConnectionParameters) -> Encryption:
     """How it is encrypted: the option that says most, else the fields."""
     given, usual = login.options, UNVERIFIED if target.ignore_tls_errors else VERIFIED
     for name in ("sslmode", "tls", "ssl", "usessl", "requiressl"):
@@ -91,10 +100,10 @@ def mysql_encryption(target: Mysql, login: Login) -> Encryption:
             found = _mysql_mode(given[name], name, usual)
             break
     else:
-        found = usual if target.tls else OPEN
+        found = usual if target.tls else PLAINTEXT
     for name in ("verifyservercertificate", "sslverifycert", "sslverifyidentity"):
-        if found.wanted and name in given:
-            found = VERIFIED if truth(given[name], name) else UNVERIFIED
+        if found.tls and name in given:
+            found = VERIFIED if parse_bool(given[name], name) else UNVERIFIED
     return found
 
 
@@ -103,49 +112,49 @@ def _mysql_mode(value: str, name: str, usual: Encryption) -> Encryption:
     if word in MYSQL_MODES:
         return MYSQL_MODES[word]
     if word.startswith("{"):  # as mysql2 writes it: {"rejectUnauthorized":true}
-        return UNVERIFIED if _object(value, name).get("rejectUnauthorized") is False else usual
+        return UNVERIFIED if _json_object(value, name).get("rejectUnauthorized") is False else usual
     try:
-        return usual if truth(value, name) else OPEN
+        return usual if parse_bool(value, name) else PLAINTEXT
     except InvalidField as error:
         modes = "disabled, preferred, required, verify_ca or verify_identity"
         raise InvalidField(FIELD, f"must have {modes}, or true or false, as its {name}") from error
 
 
-def _object(value: str, name: str) -> dict[str, Any]:
+def _json_object(value: str, name: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(value, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidField(FIELD, f"must have true, false or a JSON object as its {name}") from error
 
 
-def redis_login(target: Redis) -> Login:
+def redis_parameters(target: Redis) -> ConnectionParameters:
     """As redis-cli reads it; `db` may stand among the options as well."""
-    login = _placed(login_of(target, REDIS_SCHEMES, REDIS, database=str(target.database)))
+    login = _require_host(connection_parameters(target, REDIS_SCHEMES, REDIS, database=str(target.database)))
     number = login.options.get("db") or login.options.get("database") or login.database
-    if number and not (number.isascii() and number.isdigit() and int(number[:10]) <= MOST_DATABASES):
-        raise InvalidField(FIELD, f"must have a database's number, from 0 to {MOST_DATABASES}, behind the host")
+    if number and not (number.isascii() and number.isdigit() and int(number[:10]) <= MAX_DATABASE):
+        raise InvalidField(FIELD, f"must have a database's number, from 0 to {MAX_DATABASE}, behind the host")
     return msgspec.structs.replace(login, database=number)
 
 
-def redis_encryption(target: Redis, login: Login) -> Encryption:
+def redis_encryption(target: Redis, login: ConnectionParameters) -> Encryption:
     """`rediss://` says it, an option, or the field."""
     given = login.options
     wanted = target.tls or login.scheme in REDIS_OVER_TLS
     for name in ("ssl", "tls"):
-        wanted = truth(given[name], name) if name in given else wanted
+        wanted = parse_bool(given[name], name) if name in given else wanted
     ignores = target.ignore_tls_errors
     for name in ("skipverify", "insecure"):
-        ignores = truth(given[name], name) if name in given else ignores
-    if (word := given.get("sslcertreqs", "").lower().removeprefix("cert_")) and word not in _REDIS_CERTIFICATES:
-        raise InvalidField(FIELD, f"must have an ssl_cert_reqs of {', '.join(_REDIS_CERTIFICATES)}")
-    ignores = _REDIS_CERTIFICATES.get(word, ignores)
-    return Encryption(wanted, verifies=not ignores, checks_name=not ignores)
+        ignores = parse_bool(given[name], name) if name in given else ignores
+    if (word := given.get("sslcertreqs", "").lower().removeprefix("cert_")) and word not in _REDIS_CERT_MODES:
+        raise InvalidField(FIELD, f"must have an ssl_cert_reqs of {', '.join(_REDIS_CERT_MODES)}")
+    ignores = _REDIS_CERT_MODES.get(word, ignores)
+    return Encryption(wanted, verify_certificate=not ignores, verify_hostname=not ignores)
 
 
-_REDIS_CERTIFICATES = {"none": True, "optional": True, "required": False}  # whether errors are ignored
+_REDIS_CERT_MODES = {"none": True, "optional": True, "required": False}  # whether errors are ignored
 
 
-def _placed(login: Login) -> Login:
+def _require_host(login: ConnectionParameters) -> ConnectionParameters:
     """Raises InvalidField where nothing says which host."""
     if not login.host:
         raise InvalidField(FIELD, "must name a host")

@@ -7,16 +7,23 @@ from urllib.parse import parse_qsl
 from msgspec import Struct
 
 from app.domain.connections.options import FIELD, MONGODB
-from app.domain.connections.uris import MOST_PORTS, Encryption, decoded, host_of, truth
+from app.domain.connections.uris import MAX_PORT, Encryption, parse_bool, parse_host, percent_decode
 from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mongodb
 
-FORM = re.compile(r"(mongodb(?:\+srv)?)://(?:([^@/]*)@)?([^/?@]+)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL | re.IGNORECASE)
-PLACE = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:]+)(?::(\d{1,5}))?")
-PORT = 27_017
-SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,13}[A-Za-z0-9])?")
-MOST_HOSTS = 20
-UNCHECKED = ("tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames", "sslallowinvalidcertificates")
+URI_PATTERN = re.compile(
+    r"(mongodb(?:\+srv)?)://(?:([^@/]*)@)?([^/?@]+)(?:/([^?]*))?(?:\?(.*))?", re.DOTALL | re.IGNORECASE
+)
+HOST_PATTERN = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^\[\]:]+)(?::(\d{1,5}))?")
+DEFAULT_PORT = 27_017
+SERVICE_NAME_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,13}[A-Za-z0-9])?")
+MAX_HOSTS = 20
+INSECURE_OPTIONS = (
+    "tlsinsecure",
+    "tlsallowinvalidcertificates",
+    "tlsallowinvalidhostnames",
+    "sslallowinvalidcertificates",
+)
 
 
 class Cluster(Struct, frozen=True):
@@ -34,10 +41,10 @@ class Cluster(Struct, frozen=True):
     service: str = ""
 
 
-def cluster_of(target: Mongodb) -> Cluster:
+def mongodb_cluster(target: Mongodb) -> Cluster:
     """Raises InvalidField for a connection string that can't be read."""
     if target.connection_string:
-        return _parsed(target)
+        return _parse_uri(target)
     ignored = target.ignore_tls_errors
     return Cluster(
         [(target.host, target.port)],
@@ -45,32 +52,32 @@ def cluster_of(target: Mongodb) -> Cluster:
         target.password,
         target.auth_database,
         target.database or "admin",
-        Encryption(target.tls, verifies=not ignored, checks_name=not ignored),
+        Encryption(target.tls, verify_certificate=not ignored, verify_hostname=not ignored),
     )
 
 
-def _parsed(target: Mongodb) -> Cluster:
-    found = FORM.fullmatch(target.connection_string.strip())
+def _parse_uri(target: Mongodb) -> Cluster:
+    found = URI_PATTERN.fullmatch(target.connection_string.strip())
     if found is None:
         raise InvalidField(FIELD, "must look like mongodb://user:password@host:port/database")
     scheme, user, hosts, database, query = (one or "" for one in found.groups())
-    options = MONGODB.chosen(parse_qsl(query, keep_blank_values=True))
-    _refuse_other_sign_ins(options)
+    options = MONGODB.select(parse_qsl(query, keep_blank_values=True))
+    _require_scram(options)
     by_name = scheme.lower().endswith("+srv")
     username, _, password = user.partition(":")
-    named = decoded(database)
+    named = percent_decode(database)
     return Cluster(
-        [_published(hosts)] if by_name else _hosts(hosts),
-        decoded(username),
-        decoded(password),
+        [_srv_name(hosts)] if by_name else _hosts(hosts),
+        percent_decode(username),
+        percent_decode(password),
         options.get("authsource") or named or target.auth_database,
         target.database or named or "admin",
         _encryption(target, options, usual=by_name or target.tls),
-        _service(options) if by_name else "",
+        _srv_service_name(options) if by_name else "",
     )
 
 
-def _refuse_other_sign_ins(options: Mapping[str, str]) -> None:
+def _require_scram(options: Mapping[str, str]) -> None:
     """Which SCRAM it is, the server says."""
     if not options.get("authmechanism", "SCRAM-").upper().startswith(("SCRAM-", "DEFAULT")):
         raise InvalidField(FIELD, "must have an authMechanism of SCRAM-SHA-1 or SCRAM-SHA-256, or none")
@@ -79,39 +86,39 @@ def _refuse_other_sign_ins(options: Mapping[str, str]) -> None:
 def _encryption(target: Mongodb, options: Mapping[str, str], *, usual: bool) -> Encryption:
     wanted = usual
     for name in ("ssl", "tls"):
-        wanted = truth(options[name], name) if name in options else wanted
+        wanted = parse_bool(options[name], name) if name in options else wanted
     ignored = target.ignore_tls_errors
-    for name in UNCHECKED:
-        ignored = ignored or (name in options and truth(options[name], name))
-    return Encryption(wanted, verifies=not ignored, checks_name=not ignored)
+    for name in INSECURE_OPTIONS:
+        ignored = ignored or (name in options and parse_bool(options[name], name))
+    return Encryption(wanted, verify_certificate=not ignored, verify_hostname=not ignored)
 
 
 def _hosts(text: str) -> list[tuple[str, int]]:
     found = text.split(",")
-    if len(found) > MOST_HOSTS:
-        raise InvalidField(FIELD, f"must name at most {MOST_HOSTS} hosts")
+    if len(found) > MAX_HOSTS:
+        raise InvalidField(FIELD, f"must name at most {MAX_HOSTS} hosts")
     return [_host(one) for one in found]
 
 
 def _host(text: str) -> tuple[str, int]:
-    found = PLACE.fullmatch(text)
+    found = HOST_PATTERN.fullmatch(text)
     if found is None:
         raise InvalidField(FIELD, "names a host that is none")
-    port = int(found.group(2) or PORT)
-    if not 0 < port <= MOST_PORTS:
-        raise InvalidField(FIELD, f"must have ports from 1 to {MOST_PORTS}")
-    return host_of(found.group(1)), port
+    port = int(found.group(2) or DEFAULT_PORT)
+    if not 0 < port <= MAX_PORT:
+        raise InvalidField(FIELD, f"must have ports from 1 to {MAX_PORT}")
+    return parse_host(found.group(1)), port
 
 
-def _published(name: str) -> tuple[str, int]:
+def _srv_name(name: str) -> tuple[str, int]:
     """The name that DNS has the hosts of; the port is theirs."""
     if ":" in name or "," in name:
         raise InvalidField(FIELD, "must have one name without a port behind mongodb+srv://")
-    return host_of(name), PORT
+    return parse_host(name), DEFAULT_PORT
 
 
-def _service(options: Mapping[str, str]) -> str:
+def _srv_service_name(options: Mapping[str, str]) -> str:
     name = options.get("srvservicename") or "mongodb"
-    if not SERVICE.fullmatch(name):
+    if not SERVICE_NAME_PATTERN.fullmatch(name):
         raise InvalidField(FIELD, "must have a srvServiceName of letters, digits and hyphens")
     return name

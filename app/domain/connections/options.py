@@ -14,22 +14,22 @@ from msgspec import Struct
 from app.domain.parsing.invalid_field import InvalidField
 
 FIELD = "connection_string"
-_BETWEEN = re.compile(r"[-_.\s]")
+_SEPARATORS = re.compile(r"[-_.\s]")
 
 
-class Options(Struct, frozen=True):
+class KnownOptions(Struct, frozen=True):
     """What may stand in one kind of connection string."""
 
-    honoured: frozenset[str]
+    supported: frozenset[str]
     ignored: frozenset[str]
     files: Mapping[str, str] = {}
 
-    def chosen(self, given: Collection[tuple[str, str]]) -> dict[str, str]:
+    def select(self, given: Collection[tuple[str, str]]) -> dict[str, str]:
         """Those that count, by their bare names; of two the last. Raises InvalidField for one that is not known."""
         found = dict[str, str]()
         for name, value in given:
             bare = bare_name(name)
-            if bare in self.honoured:
+            if bare in self.supported:
                 found[bare] = value
             elif field := self.files.get(bare):
                 raise InvalidField(FIELD, f"names a file in {name[:40]!r}: put what is in it into `{field}`")
@@ -38,20 +38,20 @@ class Options(Struct, frozen=True):
         return found
 
     def _hint(self, bare: str) -> str:
-        close = get_close_matches(bare, [*self.honoured, *self.ignored], 1)
+        close = get_close_matches(bare, [*self.supported, *self.ignored], 1)
         return f": did you mean {close[0]!r}?" if close else ""
 
 
 def bare_name(name: str) -> str:
     """An option's name as the lists have it."""
-    return _BETWEEN.sub("", name).lower()
+    return _SEPARATORS.sub("", name).lower()
 
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-POSTGRES = Options(
+POSTGRES = KnownOptions(
     _names("sslmode ssl host port user password dbname options searchpath currentschema schema"),
     _names(
         """applicationname fallbackapplicationname channelbinding clientencoding connecttimeout connectionlimit
@@ -65,7 +65,7 @@ POSTGRES = Options(
     ),
     {"sslrootcert": "ca_cert", "sslcert": "client_cert", "sslkey": "client_key", "service": "host"},
 )
-MYSQL = Options(
+MYSQL = KnownOptions(
     _names("ssl sslmode tls usessl requiressl verifyservercertificate sslverifycert sslverifyidentity"),
     _names(
         """allowallfiles allowcleartextpasswords allowfallbacktoplaintext allowmultiqueries allownativepasswords
@@ -86,7 +86,7 @@ MYSQL = Options(
         **dict.fromkeys(("socket", "unixsocket"), "host"),
     },
 )
-REDIS = Options(
+REDIS = KnownOptions(
     _names("db database ssl tls sslcertreqs skipverify insecure"),
     _names(
         """abortconnect clientname connecttimeout connectretry connecttimeoutms conntimeout decoderesponses dialtimeout
@@ -100,7 +100,7 @@ REDIS = Options(
         **dict.fromkeys(("sslkeyfile", "key"), "client_key"),
     },
 )
-MONGODB = Options(
+MONGODB = KnownOptions(
     _names(
         """authmechanism authsource srvservicename ssl sslallowinvalidcertificates tls tlsallowinvalidcertificates
         tlsallowinvalidhostnames tlsinsecure"""
@@ -118,7 +118,7 @@ MONGODB = Options(
         **dict.fromkeys(("tlscertificatekeyfile", "sslpemkeyfile", "sslclientcertificatekeyfile"), "client_cert"),
     },
 )
-SQLSERVER = Options(
+SQLSERVER = KnownOptions(
     _names("encrypt trustservercertificate database initialcatalog integratedsecurity trustedconnection"),
     _names(
         """app appname applicationintent applicationname asynchronousprocessing columnencryption commandtimeout

@@ -7,16 +7,16 @@ from urllib.parse import parse_qsl, unquote
 
 from msgspec import Struct
 
-from app.domain.connections.options import FIELD, Options
+from app.domain.connections.options import FIELD, KnownOptions
 from app.domain.parsing import hosts
 from app.domain.parsing.invalid_field import InvalidField
 
-MOST_PORTS = 65_535
+MAX_PORT = 65_535
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(/[^?#]*)?(\?[^#]*)?(#.*)?", re.DOTALL)
-_PLACE = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
+_HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
 
 
-class Login(Struct, frozen=True):
+class ConnectionParameters(Struct, frozen=True):
     """What it takes to connect. `options` are those of the connection string that count, by their bare names."""
 
     scheme: str
@@ -37,13 +37,13 @@ class Encryption(Struct, frozen=True):
     checks_name    and for the host
     """
 
-    wanted: bool
-    insists: bool = True
-    verifies: bool = True
-    checks_name: bool = True
+    tls: bool
+    required: bool = True
+    verify_certificate: bool = True
+    verify_hostname: bool = True
 
 
-class Addressed(Protocol):
+class ConnectionTarget(Protocol):
     """A target that says where it is either way."""
 
     @property
@@ -67,18 +67,20 @@ class Addressed(Protocol):
         """Empty when there is a host."""
 
 
-def login_of(target: Addressed, schemes: tuple[str, ...], options: Options, *, database: str = "") -> Login:
+def connection_parameters(
+    target: ConnectionTarget, schemes: tuple[str, ...], options: KnownOptions, *, database: str = ""
+) -> ConnectionParameters:
     """Raises InvalidField for a connection string that can't be read, or has an option that we don't know.
 
     schemes    the usual one first; `+` and a driver's name may follow any of them
     options    what its query may have
     """
     if target.connection_string:
-        return parsed(target.connection_string, schemes, options, target.port)
-    return Login(schemes[0], target.host, target.port, target.username, target.password, database)
+        return parse_uri(target.connection_string, schemes, options, target.port)
+    return ConnectionParameters(schemes[0], target.host, target.port, target.username, target.password, database)
 
 
-def parsed(text: str, schemes: tuple[str, ...], options: Options, port: int) -> Login:
+def parse_uri(text: str, schemes: tuple[str, ...], options: KnownOptions, port: int) -> ConnectionParameters:
     """Reads `scheme://user:password@host:port/database?option=value`; a password may hold any sign but `/?#`."""
     form = f"must look like {schemes[0]}://user:password@host:port/database"
     found = _PARTS.fullmatch(text.strip())
@@ -90,38 +92,40 @@ def parsed(text: str, schemes: tuple[str, ...], options: Options, port: int) -> 
         raise InvalidField(FIELD, form)
     if "@" not in authority and "@" in path + query + fragment:
         raise InvalidField(FIELD, "must have /, ? and # in a user name or password written as %2F, %3F and %23")
-    given = options.chosen(parse_qsl(query[1:], keep_blank_values=True))
+    given = options.select(parse_qsl(query[1:], keep_blank_values=True))
     user, _, place = authority.rpartition("@")
     username, _, password = user.partition(":")
-    host, own_port = place_of(place, form)
-    database = decoded(path[1:])
-    return Login(scheme, host, own_port or port, decoded(username), decoded(password), database, given)
+    host, own_port = split_host_port(place, form)
+    database = percent_decode(path[1:])
+    return ConnectionParameters(
+        scheme, host, own_port or port, percent_decode(username), percent_decode(password), database, given
+    )
 
 
-def place_of(text: str, form: str) -> tuple[str, int]:
+def split_host_port(text: str, form: str) -> tuple[str, int]:
     """Host and port; 0 where there is none. The host may be empty. Raises InvalidField."""
     if "," in text:
         raise InvalidField(FIELD, "must name one host: a monitor asks one")
-    found = _PLACE.fullmatch(text)
+    found = _HOST_PORT.fullmatch(text)
     if found is None:
         raise InvalidField(FIELD, form)
     host, port = found.group(1), int((found.group(2) or "0")[:10])
-    if not 0 <= port <= MOST_PORTS or (found.group(2) and not port):
-        raise InvalidField(FIELD, f"must have a port from 1 to {MOST_PORTS}")
-    return (host_of(host) if host else ""), port
+    if not 0 <= port <= MAX_PORT or (found.group(2) and not port):
+        raise InvalidField(FIELD, f"must have a port from 1 to {MAX_PORT}")
+    return (parse_host(host) if host else ""), port
 
 
-def host_of(text: str) -> str:
+def parse_host(text: str) -> str:
     """A connection string's host, as it is asked for. Raises InvalidField."""
     if not text:
         raise InvalidField(FIELD, "must name a host")
     try:
-        return hosts.wire_host(decoded(text))
+        return hosts.wire_host(percent_decode(text))
     except ValueError as error:
         raise InvalidField(FIELD, f"names a host that is none: it {error}") from error
 
 
-def decoded(text: str) -> str:
+def percent_decode(text: str) -> str:
     """What percent signs stand for. Raises InvalidField for bytes that are no text."""
     try:
         return unquote(text, errors="strict")
@@ -129,7 +133,7 @@ def decoded(text: str) -> str:
         raise InvalidField(FIELD, "must have UTF-8 behind its percent signs; % itself is written %25") from error
 
 
-def truth(value: str, name: str) -> bool:
+def parse_bool(value: str, name: str) -> bool:
     """What an option says that is on or off. Raises InvalidField."""
     word = value.strip().lower()
     if word in {"true", "yes", "on", "1", "y", "t"}:

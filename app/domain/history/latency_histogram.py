@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from math import log
 
 GROWTH = 1.1  # a bucket's end over its beginning
-ERROR = (GROWTH - 1) / (GROWTH + 1)  # of a percentile, relative: 4.8 %
+RELATIVE_ERROR = (GROWTH - 1) / (GROWTH + 1)  # of a percentile, relative: 4.8 %
 _SCALE = 1 / log(GROWTH)
 
 Sketch = dict[int, int]  # bucket → how many checks
@@ -21,10 +21,10 @@ def bucket_of(took_us: int) -> int:
 
 def latency_us(bucket: int) -> float:
     """The latency a bucket stands for: never further than `ERROR` from any it holds."""
-    return float(GROWTH**bucket * (1 + ERROR))
+    return float(GROWTH**bucket * (1 + RELATIVE_ERROR))
 
 
-def merge(into: Sketch, more: Mapping[int, int]) -> None:
+def merge_sketch(into: Sketch, more: Mapping[int, int]) -> None:
     """Add what `more` holds; the order of merges makes no difference."""
     for bucket, count in more.items():
         into[bucket] = into.get(bucket, 0) + count

@@ -17,89 +17,89 @@ from app.domain.history.uptime import STATUSES, Tally
 from schema.status import Status
 
 HEAD_BITS = 8
-LONE, MEASURED = 64, 128
+SINGLE_STATUS, ALL_MEASURED = 64, 128
 # How many bits of a number are written as they are: about as many as the usual one has.
-CHECKS, MILLISECONDS, SUM, FIRST, BUCKET = 6, 20, 12, 7, 1
+CHECK_BITS, MS_BITS, SUM_BITS, FIRST_BUCKET_BITS, BUCKET_BITS = 6, 20, 12, 7, 1
 
 
-def pack(one: Tally, span_ms: int) -> bytes:
+def pack_tally(one: Tally, span_ms: int) -> bytes:
     """A tally of a stretch that is `span_ms` long."""
     present = [status for status in range(STATUSES) if one.counts[status] or one.ms[status]]
-    measured = one.counts[Status.UP] > 0 and sum(one.sketch.values()) == _passing(one.counts)
+    measured = one.counts[Status.UP] > 0 and sum(one.sketch.values()) == _passing_count(one.counts)
     lone = len(present) == 1 and one.ms[present[0]] == span_ms
-    head = sum(1 << status for status in present) | (LONE if lone else 0) | (MEASURED if measured else 0)
+    head = sum(1 << status for status in present) | (SINGLE_STATUS if lone else 0) | (ALL_MEASURED if measured else 0)
     bits = ["1", f"{head:0{HEAD_BITS}b}"]
     for status in present:
         if status != Status.UP or not measured:
-            bits.append(_code(one.counts[status], CHECKS))
+            bits.append(_encode_number(one.counts[status], CHECK_BITS))
         if not lone:
-            bits.append(_code(one.ms[status], MILLISECONDS))
+            bits.append(_encode_number(one.ms[status], MS_BITS))
     if one.sketch:
-        bits += [_code(one.sum_ms, SUM), *_codes(one.sketch)]
+        bits += [_encode_number(one.sum_ms, SUM_BITS), *_encode_sketch(one.sketch)]
     whole = "".join(bits)
     return int(whole, 2).to_bytes((len(whole) + 7) // 8, "big")
 
 
-def unpack(data: bytes, span_ms: int) -> Tally:
+def unpack_tally(data: bytes, span_ms: int) -> Tally:
     """What `pack` was given."""
-    bits = _Bits(data)
-    head = bits.head()
+    bits = _BitReader(data)
+    head = bits.read_head()
     counts, held = [0] * STATUSES, [0] * STATUSES
     for status in range(STATUSES):
         if head >> status & 1:
-            if status != Status.UP or not head & MEASURED:
-                counts[status] = bits.number(CHECKS)
-            held[status] = span_ms if head & LONE else bits.number(MILLISECONDS)
-    sum_ms = 0 if bits.ended() else bits.number(SUM)
-    sketch = {} if bits.ended() else _sketch(bits)
-    if head & MEASURED:
+            if status != Status.UP or not head & ALL_MEASURED:
+                counts[status] = bits.read_number(CHECK_BITS)
+            held[status] = span_ms if head & SINGLE_STATUS else bits.read_number(MS_BITS)
+    sum_ms = 0 if bits.at_end() else bits.read_number(SUM_BITS)
+    sketch = {} if bits.at_end() else _decode_sketch(bits)
+    if head & ALL_MEASURED:
         counts[Status.UP] = sum(sketch.values()) - counts[Status.DEGRADED]
     return Tally(tuple(counts), tuple(held), sum_ms, sketch)
 
 
-class _Bits:
+class _BitReader:
     """Where the reading of a packed tally has come to."""
 
     def __init__(self, data: bytes) -> None:
         self._bits = bin(int.from_bytes(data, "big"))
-        self._at = len("0b1")
+        self._position = len("0b1")
 
-    def ended(self) -> bool:
-        return self._at == len(self._bits)
+    def at_end(self) -> bool:
+        return self._position == len(self._bits)
 
-    def head(self) -> int:
-        self._at += HEAD_BITS
-        return int(self._bits[self._at - HEAD_BITS : self._at], 2)
+    def read_head(self) -> int:
+        self._position += HEAD_BITS
+        return int(self._bits[self._position - HEAD_BITS : self._position], 2)
 
-    def number(self, plain: int) -> int:
+    def read_number(self, plain: int) -> int:
         """The next number; `plain` as in `_code`."""
-        one = self._bits.index("1", self._at)
-        begin, self._at = self._at, 2 * one - self._at + 1 + plain
-        return int(self._bits[begin : self._at], 2) - (1 << plain)
+        one = self._bits.index("1", self._position)
+        begin, self._position = self._position, 2 * one - self._position + 1 + plain
+        return int(self._bits[begin : self._position], 2) - (1 << plain)
 
 
-def _passing(counts: Sequence[int]) -> int:
+def _passing_count(counts: Sequence[int]) -> int:
     return counts[Status.UP] + counts[Status.DEGRADED]
 
 
-def _code(number: int, plain: int) -> str:
+def _encode_number(number: int, plain: int) -> str:
     """The number plus 2^plain, after as many zeros as it has bits more than `plain` + 1."""
     body = f"{number + (1 << plain):b}"
     return "0" * (len(body) - plain - 1) + body
 
 
-def _codes(sketch: Sketch) -> Iterator[str]:
+def _encode_sketch(sketch: Sketch) -> Iterator[str]:
     buckets = range(min(sketch), max(sketch) + 1)
-    yield _code(buckets.start, FIRST)
+    yield _encode_number(buckets.start, FIRST_BUCKET_BITS)
     for bucket in buckets:
-        yield _code(sketch.get(bucket, 0), BUCKET)
+        yield _encode_number(sketch.get(bucket, 0), BUCKET_BITS)
 
 
-def _sketch(bits: _Bits) -> Sketch:
+def _decode_sketch(bits: _BitReader) -> Sketch:
     sketch: Sketch = {}
-    bucket = bits.number(FIRST)
-    while not bits.ended():
-        if count := bits.number(BUCKET):
+    bucket = bits.read_number(FIRST_BUCKET_BITS)
+    while not bits.at_end():
+        if count := bits.read_number(BUCKET_BITS):
             sketch[bucket] = count
         bucket += 1
     return sketch

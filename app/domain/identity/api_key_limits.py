@@ -12,7 +12,7 @@ from schema.status import Role
 Network = IPv4Network | IPv6Network
 
 
-class Terms(Struct, frozen=True, kw_only=True):
+class KeyLimits(Struct, frozen=True, kw_only=True):
     """What a key may do, how long, and from where.
 
     scopes      None: all that the role covers
@@ -26,7 +26,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     networks: tuple[Network, ...] = ()
 
 
-def networks_of(texts: Sequence[str]) -> tuple[tuple[Network, ...], list[FieldError]]:
+def parse_networks(texts: Sequence[str]) -> tuple[tuple[Network, ...], list[FieldError]]:
     """The networks that are meant, each in its usual form, and which texts are none."""
     found: list[Network] = []
     wrong: list[FieldError] = []
@@ -38,17 +38,22 @@ def networks_of(texts: Sequence[str]) -> tuple[tuple[Network, ...], list[FieldEr
     return tuple(dict.fromkeys(found)), wrong
 
 
-def excess(wanted: Terms, most: Terms) -> list[FieldError]:
+def violations(wanted: KeyLimits, most: KeyLimits) -> list[FieldError]:
     """Where a key would go further than `most`, field by field; empty when it does not."""
-    return [*_role(wanted, most), *_scopes(wanted, most), *_expiry(wanted, most), *_networks(wanted, most)]
+    return [
+        *_role_violations(wanted, most),
+        *_scope_violations(wanted, most),
+        *_expiry_violations(wanted, most),
+        *_network_violations(wanted, most),
+    ]
 
 
-def _role(wanted: Terms, most: Terms) -> Iterator[FieldError]:
+def _role_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
     if not most.role.covers(wanted.role):
         yield FieldError("role", f"must be at most {most.role}: a key can't do more than who gives it out")
 
 
-def _scopes(wanted: Terms, most: Terms) -> Iterator[FieldError]:
+def _scope_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
     if most.scopes is None:
         return
     held = most.scopes | {one.replace(":write", ":read") for one in most.scopes}
@@ -56,14 +61,14 @@ def _scopes(wanted: Terms, most: Terms) -> Iterator[FieldError]:
         yield FieldError("scopes", f"must be among those of the key that asks: {', '.join(sorted(held)) or 'none'}")
 
 
-def _expiry(wanted: Terms, most: Terms) -> Iterator[FieldError]:
+def _expiry_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
     if most.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > most.expires_at):
         yield FieldError(
             "expires_at", f"must be at most {most.expires_at:%Y-%m-%dT%H:%M:%SZ}: so long the asking key lives"
         )
 
 
-def _networks(wanted: Terms, most: Terms) -> Iterator[FieldError]:
+def _network_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
     if most.networks and not (wanted.networks and all(_is_within(one, most.networks) for one in wanted.networks)):
         yield FieldError(
             "networks", f"must lie within those of the key that asks: {', '.join(map(str, most.networks))}"

@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from schema.status import Role
 
-NOT_IN_NAMES = re.compile(r"[\s@:/]+")
-ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|[^\s@]+@localhost")  # as schema.users has it
+NAME_SEPARATORS = re.compile(r"[\s@:/]+")
+EMAIL_PATTERN = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|[^\s@]+@localhost")  # as schema.users has it
 
 
-class Person(Struct, frozen=True, kw_only=True):
+class OidcUser(Struct, frozen=True, kw_only=True):
     """Somebody whom a provider vouches for.
 
     email       empty when the provider tells none
@@ -26,47 +26,49 @@ class Person(Struct, frozen=True, kw_only=True):
     issuer: str
     subject: str
     email: str
-    verified: bool
+    email_verified: bool
     username: str
     role: Role | None
 
 
-def person(claims: Mapping[str, Any], role: Role | None) -> Person:
+def user_from_claims(claims: Mapping[str, Any], role: Role | None) -> OidcUser:
     """Who the claims speak of. Those of a verified ID token: `iss` and `sub` are there."""
     told = claims.get("email")
-    email = told.lower() if isinstance(told, str) and len(told) <= 254 and ADDRESS.fullmatch(told) else ""  # noqa: PLR2004  # RFC 5321
+    email = told.lower() if isinstance(told, str) and len(told) <= 254 and EMAIL_PATTERN.fullmatch(told) else ""  # noqa: PLR2004  # RFC 5321
     name = claims.get("preferred_username")
-    return Person(
+    return OidcUser(
         issuer=str(claims["iss"]),
         subject=str(claims["sub"]),
         email=email,
-        verified=bool(email) and claims.get("email_verified") is True,
-        username=username_of(name if isinstance(name, str) and name else email),
+        email_verified=bool(email) and claims.get("email_verified") is True,
+        username=username_from(name if isinstance(name, str) and name else email),
         role=role,
     )
 
 
-def username_of(text: str) -> str:
+def username_from(text: str) -> str:
     """A user name made of what a provider calls somebody: of an address, the part before the @."""
-    return NOT_IN_NAMES.sub("_", text.lower().partition("@")[0]).strip("_")[:50] or "user"
+    return NAME_SEPARATORS.sub("_", text.lower().partition("@")[0]).strip("_")[:50] or "user"
 
 
-def role_of(claims: Mapping[str, Any], path: str, admins: Collection[str], operators: Collection[str]) -> Role | None:
+def role_from_claims(
+    claims: Mapping[str, Any], path: str, admins: Collection[str], operators: Collection[str]
+) -> Role | None:
     """The role that a claim gives; a viewer where it gives none; None when no value of it is known to mean a role."""
     if not admins and not operators:
         return None
-    found = set(_values(claims, path))
+    found = set(_claim_values(claims, path))
     if found & set(admins):
         return Role.ADMIN
     return Role.OPERATOR if found & set(operators) else Role.VIEWER
 
 
-def has(claims: Mapping[str, Any], path: str) -> bool:
+def has_claim(claims: Mapping[str, Any], path: str) -> bool:
     """Whether the claim is there."""
-    return bool(_values(claims, path))
+    return bool(_claim_values(claims, path))
 
 
-def _values(claims: Mapping[str, Any], path: str) -> list[str]:
+def _claim_values(claims: Mapping[str, Any], path: str) -> list[str]:
     if path in claims:  # names with dots in them are addresses, as some providers have them
         found: Any = claims[path]
     else:

@@ -25,12 +25,12 @@ UNKNOWN = "unknown"
 
 def device_of(agent: str) -> str:
     """Browser and system, as in "Firefox on Linux"; of other programs their name."""
-    browser, system = _first(BROWSERS, agent), _first(SYSTEMS, agent)
+    browser, system = _first_match(BROWSERS, agent), _first_match(SYSTEMS, agent)
     if browser and system:
         return f"{browser} on {system}"
     named = PRODUCT.match(agent)
     return browser or (named.group() if named else UNKNOWN)
 
 
-def _first(choices: tuple[tuple[str, str], ...], agent: str) -> str:
+def _first_match(choices: tuple[tuple[str, str], ...], agent: str) -> str:
     return next((name for name, pattern in choices if re.search(pattern, agent)), "")

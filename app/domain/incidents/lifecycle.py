@@ -12,14 +12,14 @@ from uuid import uuid4
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app.domain.text.message_text import length_of
+from app.domain.text.message_text import format_duration
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
 
-FOLLOWED = frozenset({EventKind.MONITOR_DOWN, EventKind.MONITOR_UP})
+OUTAGE_EVENTS = frozenset({EventKind.MONITOR_DOWN, EventKind.MONITOR_UP})
 
 
-class Outage(Struct, frozen=True, kw_only=True):
+class OutageState(Struct, frozen=True, kw_only=True):
     """An incident as far as it decides on the next event. Epoch milliseconds; `resolved_ms` None: it lasts.
 
     monitor_id  None: people wrote it down, about something else
@@ -34,7 +34,7 @@ class Outage(Struct, frozen=True, kw_only=True):
     resolved_ms: int | None = None
 
 
-class Line(NamedTuple):
+class NewTimelineEntry(NamedTuple):
     """An entry of a timeline that is to be written."""
 
     incident_id: str
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     author: str = ""
 
 
-class Followed(Struct):
+class IncidentChanges(Struct):
     """What a batch of events led to.
 
     opened    incidents that are new; some are over already
@@ -52,102 +52,108 @@ class Followed(Struct):
     events    what goes on: the same, but for reminders that nobody needs, and those of the incidents
     """
 
-    opened: dict[str, Outage] = {}
-    resolved: dict[str, Outage] = {}
-    lines: list[Line] = []
+    opened: dict[str, OutageState] = {}
+    resolved: dict[str, OutageState] = {}
+    entries: list[NewTimelineEntry] = []
     events: list[Event] = []
 
 
-def followed(events: Iterable[Event], known: Iterable[Outage]) -> Followed:
+def changes_from(events: Iterable[Event], known: Iterable[OutageState]) -> IncidentChanges:
     """What events lead to, in their order.
 
     known    the open incidents of their monitors, and of recoveries those that were resolved before
     """
-    done = Followed()
+    done = IncidentChanges()
     outages = list(known)
     lasting = {one.monitor_id: one for one in outages if one.monitor_id and one.resolved_ms is None}
     past = {(one.monitor_id, one.started_ms): one for one in outages if one.resolved_ms is not None}
     for event in events:
-        if event.monitor_id is None or event.event not in FOLLOWED:
+        if event.monitor_id is None or event.event not in OUTAGE_EVENTS:
             done.events.append(event)
         elif event.event is EventKind.MONITOR_DOWN:
-            _go_down(event, event.monitor_id, lasting, done)
+            _open_incident(event, event.monitor_id, lasting, done)
         elif (outage := lasting.pop(event.monitor_id, None)) is not None:
-            _come_back(event, outage, done)
+            _resolve_incident(event, outage, done)
         else:
-            done.events.append(_of(event, past.get((event.monitor_id, started_ms_of(event)))))
+            done.events.append(_with_incident(event, past.get((event.monitor_id, started_ms_of(event)))))
     return done
 
 
 def started_ms_of(event: Event) -> int:
     """When the outage of an event began: its first failing check."""
-    return ms_of(event.data.get("started_at") or event.at)
+    return epoch_ms(event.data.get("started_at") or event.at)
 
 
-def title_of(name: str) -> str:
+def incident_title(name: str) -> str:
     """What the incident of a monitor is called."""
     return f"{name} is down"
 
 
-def ms_of(at: datetime) -> int:
+def epoch_ms(at: datetime) -> int:
     """Epoch milliseconds."""
     return round(at.timestamp() * 1000)
 
 
-def instant_of(at_ms: int) -> datetime:
+def instant(at_ms: int) -> datetime:
     """The other way round, in UTC."""
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def told(kind: EventKind, outage: Outage, at_ms: int, **facts: Any) -> Event:
+def incident_event(kind: EventKind, outage: OutageState, at_ms: int, **facts: Any) -> Event:
     """The event of something that became of an outage."""
     data = {"incident": {"id": outage.id, "title": outage.title}, **facts}
-    return Event(id=str(uuid4()), event=kind, at=instant_of(at_ms), monitor_id=outage.monitor_id, data=data)
+    return Event(id=str(uuid4()), event=kind, at=instant(at_ms), monitor_id=outage.monitor_id, data=data)
 
 
-def abandoned(outage: Outage, at_ms: int, kind: EventKind, **facts: Any) -> Event:
+def closed_event(outage: OutageState, at_ms: int, kind: EventKind, **facts: Any) -> Event:
     """The end of an outage that nobody sees the end of.
 
     kind  what was done to its monitor: it was paused, or deleted
     """
-    began = {"started_at": instant_of(outage.started_ms), "duration": max(0, at_ms - outage.started_ms) / 1000}
-    return told(EventKind.INCIDENT_RESOLVED, outage, at_ms, ended_by=str(kind), **began, **facts)
+    began = {"started_at": instant(outage.started_ms), "duration": max(0, at_ms - outage.started_ms) / 1000}
+    return incident_event(EventKind.INCIDENT_RESOLVED, outage, at_ms, ended_by=str(kind), **began, **facts)
 
 
-def _go_down(event: Event, monitor_id: str, lasting: dict[str, Outage], done: Followed) -> None:
+def _open_incident(event: Event, monitor_id: str, lasting: dict[str, OutageState], done: IncidentChanges) -> None:
     if (outage := lasting.get(monitor_id)) is not None:
         if not outage.is_acknowledged:
-            done.events.append(_of(event, outage, reminder=True))
+            done.events.append(_with_incident(event, outage, reminder=True))
         return
-    at_ms = ms_of(event.at)
+    at_ms = epoch_ms(event.at)
     name = event.data.get("monitor", {}).get("name", monitor_id)
-    outage = Outage(
+    outage = OutageState(
         id=str(uuid4()),
         monitor_id=monitor_id,
-        title=title_of(name),
+        title=incident_title(name),
         started_ms=started_ms_of(event),
         detected_ms=at_ms,
     )
     lasting[monitor_id] = done.opened[outage.id] = outage
-    done.lines.append(Line(outage.id, at_ms, EntryKind.DETECTED, _msg(event)))
-    done.events += [_of(event, outage), told(EventKind.INCIDENT_OPENED, outage, at_ms, **_facts(event))]
+    done.entries.append(NewTimelineEntry(outage.id, at_ms, EntryKind.DETECTED, _msg(event)))
+    done.events += [
+        _with_incident(event, outage),
+        incident_event(EventKind.INCIDENT_OPENED, outage, at_ms, **_incident_facts(event)),
+    ]
 
 
-def _come_back(event: Event, outage: Outage, done: Followed) -> None:
-    at_ms = ms_of(event.at)
+def _resolve_incident(event: Event, outage: OutageState, done: IncidentChanges) -> None:
+    at_ms = epoch_ms(event.at)
     over = replace(outage, resolved_ms=at_ms)
     (done.opened if outage.id in done.opened else done.resolved)[outage.id] = over
-    lasted = length_of(max(0, at_ms - outage.started_ms) / 1000)
-    done.lines.append(Line(outage.id, at_ms, EntryKind.RESOLVED, f"It was down for {lasted}."))
-    done.events += [_of(event, outage), told(EventKind.INCIDENT_RESOLVED, outage, at_ms, **_facts(event))]
+    lasted = format_duration(max(0, at_ms - outage.started_ms) / 1000)
+    done.entries.append(NewTimelineEntry(outage.id, at_ms, EntryKind.RESOLVED, f"It was down for {lasted}."))
+    done.events += [
+        _with_incident(event, outage),
+        incident_event(EventKind.INCIDENT_RESOLVED, outage, at_ms, **_incident_facts(event)),
+    ]
 
 
-def _of(event: Event, outage: Outage | None, **more: Any) -> Event:
+def _with_incident(event: Event, outage: OutageState | None, **more: Any) -> Event:
     """The event with its incident."""
     return event if outage is None else replace(event, data={**event.data, "incident": {"id": outage.id}, **more})
 
 
-def _facts(event: Event) -> dict[str, Any]:
+def _incident_facts(event: Event) -> dict[str, Any]:
     """What the event of an incident repeats of the monitor's."""
     return {name: value for name, value in event.data.items() if name != "ping"}
 

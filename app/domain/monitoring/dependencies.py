@@ -19,31 +19,31 @@ def ancestors(monitor_id: str, parents: Parents) -> dict[str, int]:
     return found
 
 
-def circle(monitor_id: str, wanted: Iterable[str], parents: Parents) -> list[str] | None:
+def find_cycle(monitor_id: str, wanted: Iterable[str], parents: Parents) -> list[str] | None:
     """The way from a monitor through one of the parents it shall have back to itself; None when there is none.
 
     parents  of the others, as they are
     """
     for parent in wanted:
-        if back := _way(parent, monitor_id, parents):
+        if back := _shortest_path(parent, monitor_id, parents):
             return [monitor_id, *back]
     return None
 
 
-def _way(start: str, end: str, parents: Parents) -> list[str] | None:
+def _shortest_path(start: str, end: str, parents: Parents) -> list[str] | None:
     """The shortest way up from one monitor to another, both included."""
     came_from: dict[str, str | None] = {start: None}
     waiting = [start]
     for one in waiting:
         if one == end:
-            return _traced(end, came_from)
+            return _trace_path(end, came_from)
         fresh = [parent for parent in parents.get(one, ()) if parent not in came_from]
         came_from |= dict.fromkeys(fresh, one)
         waiting += fresh
     return None
 
 
-def _traced(end: str, came_from: Mapping[str, str | None]) -> list[str]:
+def _trace_path(end: str, came_from: Mapping[str, str | None]) -> list[str]:
     way, one = [end], came_from[end]
     while one is not None:
         way.append(one)
@@ -51,7 +51,7 @@ def _traced(end: str, came_from: Mapping[str, str | None]) -> list[str]:
     return way[::-1]
 
 
-def shared(monitor_ids: Iterable[str], parents: Parents) -> str | None:
+def common_ancestor(monitor_ids: Iterable[str], parents: Parents) -> str | None:
     """The nearest monitor that all of these hang on, or are; None when there is none, or only one monitor."""
     reached = [{one: 0} | ancestors(one, parents) for one in dict.fromkeys(monitor_ids)]
     if len(reached) < 2:  # noqa: PLR2004  # one monitor has nothing in common with others

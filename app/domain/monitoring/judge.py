@@ -19,7 +19,7 @@ from schema.events import EventKind
 from schema.status import Status
 
 
-class Standing(msgspec.Struct, frozen=True):
+class MonitorState(msgspec.Struct, frozen=True):
     """Where a series stands: what the next check is judged against. As in the series' row.
 
     status            of the newest heartbeat; UNKNOWN before the first
@@ -31,14 +31,14 @@ class Standing(msgspec.Struct, frozen=True):
     """
 
     status: Status = Status.UNKNOWN
-    since_ms: int | None = None
+    status_since_ms: int | None = None
     failing_since_ms: int | None = None
     retries: int = 0
-    unsent: int = 0
-    told_ms: int | None = None
+    failures_since_alert: int = 0
+    alerted_ms: int | None = None
 
 
-class Rules(msgspec.Struct, frozen=True):
+class RetryPolicy(msgspec.Struct, frozen=True):
     """What the monitor's owner decided.
 
     max_retries      failing checks that are forgiven before the monitor counts as down
@@ -50,7 +50,7 @@ class Rules(msgspec.Struct, frozen=True):
     upside_down: bool = False
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Evaluation(msgspec.Struct, frozen=True):
     """What one check led to.
 
     status      of its heartbeat
@@ -62,90 +62,92 @@ class Verdict(msgspec.Struct, frozen=True):
     """
 
     status: Status
-    standing: Standing
+    state: MonitorState
     important: bool = False
-    tells: EventKind | None = None
+    alert: EventKind | None = None
     started_ms: int | None = None
-    notes: EventKind | None = None
+    event: EventKind | None = None
 
 
 UNDECIDED = (Status.UNKNOWN, Status.PENDING)
-NOTED = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
+STATUS_EVENTS = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
 
 
-def judge(standing: Standing, seen: Status, at_ms: int, rules: Rules, *, in_maintenance: bool) -> Verdict:
+def judge(state: MonitorState, result: Status, at_ms: int, policy: RetryPolicy, *, in_maintenance: bool) -> Evaluation:
     """Weigh one outcome, in the order of slots.
 
     seen   UP, DEGRADED, DOWN, PENDING or UNKNOWN, as the probe saw it
     at_ms  the slot; epoch milliseconds
     """
-    if rules.upside_down:
-        seen = INVERTED.get(seen, seen)
+    if policy.upside_down:
+        result = INVERTED.get(result, result)
     if in_maintenance:
-        return _hidden(standing, seen, at_ms, rules)
-    if seen in UNDECIDED:
-        return _quiet(standing, seen, at_ms)
-    if seen == Status.DOWN:
-        return _failed(standing, at_ms, rules)
-    return _passed(standing, seen, at_ms)
+        return _in_maintenance(state, result, at_ms, policy)
+    if result in UNDECIDED:
+        return _without_alert(state, result, at_ms)
+    if result == Status.DOWN:
+        return _failed(state, at_ms, policy)
+    return _passed(state, result, at_ms)
 
 
-def _passed(standing: Standing, seen: Status, at_ms: int) -> Verdict:
+def _passed(standing: MonitorState, seen: Status, at_ms: int) -> Evaluation:
     if standing.failing_since_ms is None:
-        return _quiet(standing, seen, at_ms)
-    fresh = Standing(seen, at_ms)
-    if standing.told_ms is None:
-        return Verdict(seen, fresh, notes=NOTED.get(seen))
-    return Verdict(seen, fresh, important=True, tells=EventKind.MONITOR_UP, started_ms=standing.failing_since_ms)
+        return _without_alert(standing, seen, at_ms)
+    fresh = MonitorState(seen, at_ms)
+    if standing.alerted_ms is None:
+        return Evaluation(seen, fresh, event=STATUS_EVENTS.get(seen))
+    return Evaluation(seen, fresh, important=True, alert=EventKind.MONITOR_UP, started_ms=standing.failing_since_ms)
 
 
-def _failed(standing: Standing, at_ms: int, rules: Rules) -> Verdict:
-    if standing.told_ms is not None:
+def _failed(standing: MonitorState, at_ms: int, rules: RetryPolicy) -> Evaluation:
+    if standing.alerted_ms is not None:
         return _failed_again(standing, rules)
     started_ms = at_ms if standing.failing_since_ms is None else standing.failing_since_ms
     if standing.retries < rules.max_retries:
-        since_ms = standing.since_ms if standing.status == Status.PENDING else at_ms
-        return Verdict(Status.PENDING, Standing(Status.PENDING, since_ms, started_ms, standing.retries + 1))
-    down = Standing(Status.DOWN, started_ms, started_ms, told_ms=at_ms)
-    return Verdict(Status.DOWN, down, important=True, tells=EventKind.MONITOR_DOWN, started_ms=started_ms)
+        since_ms = standing.status_since_ms if standing.status == Status.PENDING else at_ms
+        return Evaluation(Status.PENDING, MonitorState(Status.PENDING, since_ms, started_ms, standing.retries + 1))
+    down = MonitorState(Status.DOWN, started_ms, started_ms, alerted_ms=at_ms)
+    return Evaluation(Status.DOWN, down, important=True, alert=EventKind.MONITOR_DOWN, started_ms=started_ms)
 
 
-def _failed_again(standing: Standing, rules: Rules) -> Verdict:
+def _failed_again(standing: MonitorState, rules: RetryPolicy) -> Evaluation:
     """The outage was told: only a reminder may be due."""
     started_ms = standing.failing_since_ms
-    unsent = standing.unsent + 1 if rules.resend_interval else 0
+    unsent = standing.failures_since_alert + 1 if rules.resend_interval else 0
     due = rules.resend_interval > 0 and unsent >= rules.resend_interval
     if due:
         unsent = 0
-    if standing.status != Status.DOWN or unsent != standing.unsent:
-        standing = Standing(Status.DOWN, started_ms, started_ms, standing.retries, unsent, standing.told_ms)
+    if standing.status != Status.DOWN or unsent != standing.failures_since_alert:
+        standing = MonitorState(Status.DOWN, started_ms, started_ms, standing.retries, unsent, standing.alerted_ms)
     if not due:
-        return Verdict(Status.DOWN, standing)
-    return Verdict(Status.DOWN, standing, tells=EventKind.MONITOR_DOWN, started_ms=started_ms)
+        return Evaluation(Status.DOWN, standing)
+    return Evaluation(Status.DOWN, standing, alert=EventKind.MONITOR_DOWN, started_ms=started_ms)
 
 
-def _hidden(standing: Standing, seen: Status, at_ms: int, rules: Rules) -> Verdict:
+def _in_maintenance(standing: MonitorState, seen: Status, at_ms: int, rules: RetryPolicy) -> Evaluation:
     """Inside a window: count on, unless people believe it is down; that belief is put right after the window."""
-    if standing.told_ms is None:
-        standing = _counted(standing, seen, at_ms, rules)
-    return _quiet(standing, Status.MAINTENANCE, at_ms)
+    if standing.alerted_ms is None:
+        standing = _count_result(standing, seen, at_ms, rules)
+    return _without_alert(standing, Status.MAINTENANCE, at_ms)
 
 
-def _counted(standing: Standing, seen: Status, at_ms: int, rules: Rules) -> Standing:
+def _count_result(standing: MonitorState, seen: Status, at_ms: int, rules: RetryPolicy) -> MonitorState:
     if seen == Status.DOWN:
         if standing.retries > rules.max_retries:
             return standing  # they are used up; the first check after the window tells
         started_ms = at_ms if standing.failing_since_ms is None else standing.failing_since_ms
-        return Standing(standing.status, standing.since_ms, started_ms, standing.retries + 1)
+        return MonitorState(standing.status, standing.status_since_ms, started_ms, standing.retries + 1)
     if seen in UNDECIDED or standing.failing_since_ms is None:
         return standing
-    return Standing(standing.status, standing.since_ms)
+    return MonitorState(standing.status, standing.status_since_ms)
 
 
-def _quiet(standing: Standing, status: Status, at_ms: int) -> Verdict:
+def _without_alert(standing: MonitorState, status: Status, at_ms: int) -> Evaluation:
     """Nothing to tell: at most the status is another one now."""
-    if standing.status == status and standing.since_ms is not None:
-        return Verdict(status, standing)
-    notes = NOTED.get(status) if standing.since_ms is not None or status == Status.DEGRADED else None
-    moved = Standing(status, at_ms, standing.failing_since_ms, standing.retries, standing.unsent, standing.told_ms)
-    return Verdict(status, moved, notes=notes)
+    if standing.status == status and standing.status_since_ms is not None:
+        return Evaluation(status, standing)
+    notes = STATUS_EVENTS.get(status) if standing.status_since_ms is not None or status == Status.DEGRADED else None
+    moved = MonitorState(
+        status, at_ms, standing.failing_since_ms, standing.retries, standing.failures_since_alert, standing.alerted_ms
+    )
+    return Evaluation(status, moved, event=notes)

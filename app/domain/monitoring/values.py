@@ -25,7 +25,7 @@ class Untyped(str):
     __slots__ = ()
 
 
-class Precise(float):
+class PreciseFloat(float):
     """A number of JSON that a float can't hold: the nearest one, and `text`, its digits."""
 
     text: str
@@ -37,44 +37,44 @@ class Precise(float):
         return made
 
 
-Precise.__name__ = float.__name__  # by such names JMESPath knows what its functions can take
+PreciseFloat.__name__ = float.__name__  # by such names JMESPath knows what its functions can take
 ABSENT: Literal[Absent.ABSENT] = Absent.ABSENT
 Scalar = str | int | Decimal | bool | Absent | None
 
-NUMBER_CHARS = 4_096  # of text that may be a number; longer is text
-PLAIN_POWERS = range(-20, 41)  # of ten: numbers in them are written without an exponent
+MAX_NUMBER_CHARS = 4_096  # of text that may be a number; longer is text
+FIXED_POINT_POWERS = range(-20, 41)  # of ten: numbers in them are written without an exponent
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _SCIENTIFIC = re.compile(rf"{_DECIMAL.pattern}(?:[eE][+-]?[0-9]{{1,4}})?")
 
 
-def exact(number: float) -> Scalar:
+def exact_number(number: float) -> Scalar:
     """A float as the shortest number that it is, which is what was written; the digits where it had more."""
-    if isinstance(number, Precise):
+    if isinstance(number, PreciseFloat):
         return Decimal(number.text)
     return Untyped("NaN") if isnan(number) else Decimal(repr(number))
 
 
-def text_of(value: Scalar) -> str:
+def value_text(value: Scalar) -> str:
     """A value as JSON would write it, text as it is; nothing is empty."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Decimal):
-        return f"{value:f}" if value.is_finite() and value.adjusted() in PLAIN_POWERS else str(value)
+        return f"{value:f}" if value.is_finite() and value.adjusted() in FIXED_POINT_POWERS else str(value)
     if isinstance(value, int):
-        return _digits(value)
+        return _integer_text(value)
     return ""
 
 
-def _digits(number: int) -> str:
+def _integer_text(number: int) -> str:
     try:
         return str(number)
     except ValueError:  # longer than Python writes out
         return f"a number of {number.bit_length()} bits"
 
 
-def order_of(value: Scalar, expected: str, comparison: Comparison | None = None) -> int | None:
+def compare_values(value: Scalar, expected: str, comparison: Comparison | None = None) -> int | None:
     """Below zero when the value comes before what is expected, 0 when they are equal; None when they have no order.
 
     comparison    how the monitor wants it; None: numbers with numbers, text with text, as the value is
@@ -82,44 +82,44 @@ def order_of(value: Scalar, expected: str, comparison: Comparison | None = None)
     if isinstance(value, Absent):
         return None
     if comparison is Comparison.TEXT:
-        return _compared(text_of(value), expected)
+        return _compare(value_text(value), expected)
     if value is None or isinstance(value, bool):
-        return 0 if comparison is None and text_of(value) == expected else None
+        return 0 if comparison is None and value_text(value) == expected else None
     if isinstance(value, str):
-        return _order_of_text(value, expected, comparison)
-    return _order_of_number(value, number_in(expected))
+        return _compare_text(value, expected, comparison)
+    return _compare_number(value, parse_decimal(expected))
 
 
-def _order_of_number(value: int | Decimal, other: Decimal | None) -> int | None:
+def _compare_number(value: int | Decimal, other: Decimal | None) -> int | None:
     """What is no number has no order, and neither has the number that is none."""
     if other is None or (isinstance(value, Decimal) and value.is_nan()):
         return None
-    return _compared(value, other)
+    return _compare(value, other)
 
 
-def _order_of_text(value: str, expected: str, comparison: Comparison | None) -> int | None:
+def _compare_text(value: str, expected: str, comparison: Comparison | None) -> int | None:
     """Text with text, numbers with numbers where they may be some: a number and what is none have no order."""
     if comparison is None and not isinstance(value, Untyped):
-        return _compared(value, expected)
-    read = number_in if comparison else _plain_number
+        return _compare(value, expected)
+    read = parse_decimal if comparison else _parse_plain_decimal
     number, other = read(value.strip(" \t\r\n")), read(expected)
     if number is not None and other is not None:
-        return _compared(number, other)
+        return _compare(number, other)
     if comparison is Comparison.NUMBER or number is not other:
         return None
-    return _compared(value, expected)
+    return _compare(value, expected)
 
 
-def number_in(text: str) -> Decimal | None:
+def parse_decimal(text: str) -> Decimal | None:
     """The number that somebody wrote, an exponent too; None when it is none."""
-    return Decimal(text) if len(text) <= NUMBER_CHARS and _SCIENTIFIC.fullmatch(text) else None
+    return Decimal(text) if len(text) <= MAX_NUMBER_CHARS and _SCIENTIFIC.fullmatch(text) else None
 
 
-def _plain_number(text: str) -> Decimal | None:
+def _parse_plain_decimal(text: str) -> Decimal | None:
     """The same of text that was not meant for us, where `1e5` may be a name."""
-    return Decimal(text) if len(text) <= NUMBER_CHARS and _DECIMAL.fullmatch(text) else None
+    return Decimal(text) if len(text) <= MAX_NUMBER_CHARS and _DECIMAL.fullmatch(text) else None
 
 
-def _compared(one: Any, other: Any) -> int:
+def _compare(one: Any, other: Any) -> int:
     """Two texts, or two numbers."""
     return int(one > other) - int(one < other)

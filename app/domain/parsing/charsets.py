@@ -12,7 +12,7 @@ from types import MappingProxyType
 from app.domain.parsing.charset_labels import BYTES, CHARACTERS, CODECS, LABELS
 
 UTF_8, WINDOWS_1252, REPLACEMENT, USER_DEFINED = "utf-8", "windows-1252", "replacement", "x-user-defined"
-SEVERAL_BYTES = frozenset(
+MULTI_BYTE = frozenset(
     {
         *(UTF_8, "utf-16le", "utf-16be", "utf-32le", "utf-32be"),
         *("gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr"),
@@ -21,20 +21,23 @@ SEVERAL_BYTES = frozenset(
 # That are decoded at once. Where no character stands for a byte, Python takes half a second for a megabyte, and more
 # where we are asked what it is.
 PIECE_BYTES, SLOW_PIECE_BYTES = 32_768, 4_096
-PAIRS = 2_048  # of two bytes, whose meaning is kept
+CACHED_PAIRS = 2_048  # of two bytes, whose meaning is kept
 _JIS = range(0x21, 0x7F)  # rows and cells of JIS X 0208
-NOTHING, UNDEFINED = "\ufffd", "\ufffe"  # what is shown for bytes that mean nothing; the same in a table of Python's
+REPLACEMENT_CHARACTER, UNDEFINED = (
+    "\ufffd",
+    "\ufffe",
+)  # what is shown for bytes that mean nothing; the same in a table of Python's
 _NAMES = MappingProxyType({label: name for name, labels in LABELS.items() for label in labels.split()})
 
-Reader = Callable[[bytes, bool], str]  # the next bytes, and whether they are the last, to what they say
+PieceDecoder = Callable[[bytes, bool], str]  # the next bytes, and whether they are the last, to what they say
 
 
-def named(label: str) -> str:
+def standard_name(label: str) -> str:
     """The standard's name of the charset with this label, in lower case; empty for none that is known."""
     return _NAMES.get(label.strip("\t\n\f\r \"'").lower(), "")
 
 
-def pieces(body: bytes | bytearray, charset: str = "", *, whole: bool = True) -> Iterator[str]:
+def decode_pieces(body: bytes | bytearray, charset: str = "", *, whole: bool = True) -> Iterator[str]:
     """A body as text, a piece at a time, so that others have their turn between them.
 
     charset   the standard's name; empty: nobody said it, so UTF-8, or windows-1252 where it is not that
@@ -50,45 +53,45 @@ def pieces(body: bytes | bytearray, charset: str = "", *, whole: bool = True) ->
             charset = WINDOWS_1252
         else:
             return
-    read, size = reader(charset), SLOW_PIECE_BYTES if charset in _MENDED else PIECE_BYTES
+    read, size = piece_decoder(charset), SLOW_PIECE_BYTES if charset in _FALLBACKS else PIECE_BYTES
     for start in range(0, len(body), size):
         yield read(bytes(body[start : start + size]), whole and start + size >= len(body))
 
 
-def reader(name: str) -> Reader:
+def piece_decoder(name: str) -> PieceDecoder:
     """What reads a body of this charset piece by piece."""
     if name == REPLACEMENT:
-        return _replaced()
-    if name in SEVERAL_BYTES:
-        return _of_several(name)
-    return partial(_of_one, _table(name))
+        return _replacement_decoder()
+    if name in MULTI_BYTE:
+        return _multi_byte_decoder(name)
+    return partial(_decode_single_byte, _byte_table(name))
 
 
-def _of_one(table: str, data: bytes, _: bool) -> str:  # noqa: FBT001  # a Reader
+def _decode_single_byte(table: str, data: bytes, _: bool) -> str:  # noqa: FBT001  # a Reader
     return codecs.charmap_decode(data, "replace", table)[0]
 
 
 @cache
-def _table(name: str) -> str:
+def _byte_table(name: str) -> str:
     """What each byte means; those of 0x80 to 0x9F that mean nothing are control characters (Encoding, 9.1)."""
     codec = CODECS.get(name, name)
     found = [bytes([byte]).decode(codec, "replace") if name != USER_DEFINED else chr(byte) for byte in range(256)]
     for byte in range(0x80, 0x100):
         if name == USER_DEFINED:
             found[byte] = chr(0xF700 + byte)
-        elif found[byte] == NOTHING:
+        elif found[byte] == REPLACEMENT_CHARACTER:
             found[byte] = chr(byte) if byte < 0xA0 else UNDEFINED  # noqa: PLR2004  # the last of the C1 controls
     return "".join(BYTES.get(name, {}).get(byte, one) for byte, one in enumerate(found))
 
 
-def _replaced() -> Reader:
+def _replacement_decoder() -> PieceDecoder:
     """For charsets that pages can be attacked by: they read as one sign, whatever they say."""
-    left = [NOTHING]
+    left = [REPLACEMENT_CHARACTER]
     return lambda data, _: left.pop() if data and left else ""
 
 
-def _of_several(name: str) -> Reader:
-    mended = _MENDED.get(name)
+def _multi_byte_decoder(name: str) -> PieceDecoder:
+    mended = _FALLBACKS.get(name)
     decoder = codecs.getincrementaldecoder(CODECS.get(name, name))(f"{__name__}.{mended}" if mended else "replace")
     changed = CHARACTERS.get(name)
     if not changed:
@@ -102,29 +105,29 @@ def _of_several(name: str) -> Reader:
     return read
 
 
-def _mending(meaning: Callable[[bytes], str]) -> Callable[[UnicodeError], tuple[str, int]]:
+def _error_handler(meaning: Callable[[bytes], str]) -> Callable[[UnicodeError], tuple[str, int]]:
     """Python's handler of bytes that a codec does not know, for those that the standard does."""
 
     def mended(error: UnicodeError) -> tuple[str, int]:
         assert isinstance(error, UnicodeDecodeError)  # of a decoder
         start = error.start
         text = meaning(error.object[start : start + 2])
-        return (text, start + (1 if text == "€" else 2)) if text else (NOTHING, error.end)
+        return (text, start + (1 if text == "€" else 2)) if text else (REPLACEMENT_CHARACTER, error.end)
 
     return mended
 
 
-def _euro(raw: bytes) -> str:
+def _decode_euro(raw: bytes) -> str:
     return "€" if raw[:1] == b"\x80" else ""
 
 
-@lru_cache(maxsize=PAIRS)
-def _of_hong_kong(raw: bytes) -> str:
+@lru_cache(maxsize=CACHED_PAIRS)
+def _decode_hong_kong(raw: bytes) -> str:
     return raw.decode("big5hkscs", "ignore") if len(raw) == 2 and raw[1] > 0x3F else ""  # noqa: PLR2004  # a pair
 
 
-@lru_cache(maxsize=PAIRS)
-def _of_jis(raw: bytes) -> str:
+@lru_cache(maxsize=CACHED_PAIRS)
+def _decode_jis(raw: bytes) -> str:
     """NEC's and IBM's rows of JIS X 0208, as Windows has them."""
     row, cell = raw.rjust(2, b"\0")
     if row not in _JIS or cell not in _JIS:
@@ -135,16 +138,16 @@ def _of_jis(raw: bytes) -> str:
     return bytes([lead, trail]).decode("cp932", "ignore")
 
 
-def _of_euc_jp(raw: bytes) -> str:
-    return _of_jis(bytes(one - 0x80 for one in raw)) if min(raw) > 0x80 else ""  # noqa: PLR2004  # both of them
+def _decode_euc_jp(raw: bytes) -> str:
+    return _decode_jis(bytes(one - 0x80 for one in raw)) if min(raw) > 0x80 else ""  # noqa: PLR2004  # both of them
 
 
-_MENDED = {"gbk": "euro", "gb18030": "euro", "big5": "hong-kong", "euc-jp": "euc-jp", "iso-2022-jp": "jis"}
-_MEANINGS: dict[str, Callable[[bytes], str]] = {
-    "euro": _euro,
-    "hong-kong": _of_hong_kong,
-    "euc-jp": _of_euc_jp,
-    "jis": _of_jis,
+_FALLBACKS = {"gbk": "euro", "gb18030": "euro", "big5": "hong-kong", "euc-jp": "euc-jp", "iso-2022-jp": "jis"}
+_FALLBACK_DECODERS: dict[str, Callable[[bytes], str]] = {
+    "euro": _decode_euro,
+    "hong-kong": _decode_hong_kong,
+    "euc-jp": _decode_euc_jp,
+    "jis": _decode_jis,
 }
-for _name, _meaning in _MEANINGS.items():
-    codecs.register_error(f"{__name__}.{_name}", _mending(_meaning))
+for _name, _meaning in _FALLBACK_DECODERS.items():
+    codecs.register_error(f"{__name__}.{_name}", _error_handler(_meaning))

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-LONGEST, LONGEST_LABEL = 253, 63  # RFC 1035, 2.3.4
-FIELDS = ("host", "whois_server", "server_name", "resolver_name", "domain")  # of configs, that hold one host
+MAX_NAME_LENGTH, MAX_LABEL_LENGTH = 253, 63  # RFC 1035, 2.3.4
+HOST_FIELDS = ("host", "whois_server", "server_name", "resolver_name", "domain")  # of configs, that hold one host
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _PORT = re.compile(r"[^:]+:[0-9]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -29,10 +29,10 @@ def wire_host(text: str) -> str:
     if _SCHEME.match(text):
         raise ValueError("must be a name or an IP address alone, without what stands before ://")
     if ":" in bare:
-        return _address(bare, text)
+        return _ipv6_address(bare, text)
     if bare != text:
         raise ValueError("must have brackets around nothing but an IPv6 address")
-    return _name(text)
+    return _host_name(text)
 
 
 def usable_host(text: str) -> str:
@@ -46,7 +46,7 @@ def usable_host(text: str) -> str:
 def with_wire_hosts(config: S) -> S:
     """The same config with each host as it is asked for, for whoever connects: people see theirs as they wrote it."""
     changes: dict[str, Any] = {}
-    for name, value in ((one, getattr(config, one, None)) for one in FIELDS):
+    for name, value in ((one, getattr(config, one, None)) for one in HOST_FIELDS):
         if isinstance(value, str) and (wire := usable_host(value)) != value:
             changes[name] = wire
     brokers: list[str] = getattr(config, "brokers", [])
@@ -75,10 +75,12 @@ def native_address(address: str) -> str:
 def _is_plain(text: str) -> bool:
     """Whether there is nothing to do: a usual name."""
     labels = text.removesuffix(".").split(".")
-    return len(text) <= LONGEST and all(len(one) <= LONGEST_LABEL and _LABEL.fullmatch(one) for one in labels)
+    return len(text) <= MAX_NAME_LENGTH and all(
+        len(one) <= MAX_LABEL_LENGTH and _LABEL.fullmatch(one) for one in labels
+    )
 
 
-def _address(bare: str, text: str) -> str:
+def _ipv6_address(bare: str, text: str) -> str:
     """An IPv6 address, with the zone it may have: `%25` is how an address of the web writes `%` (RFC 6874)."""
     address, percent, zone = bare.partition("%")
     zone = zone.removeprefix("25") if bare.startswith(f"{address}%25") and zone != "25" else zone
@@ -89,7 +91,7 @@ def _address(bare: str, text: str) -> str:
     raise ValueError("must be a name or an IP address: this is not an IPv6 address")
 
 
-def _name(text: str) -> str:
+def _host_name(text: str) -> str:
     if not text:
         raise ValueError("must be a name or an IP address: it is empty")
     if found := re.search(r"[\s/?#@\\%\x00-\x1f\x7f]", text):
@@ -97,7 +99,7 @@ def _name(text: str) -> str:
     name = text if text.isascii() else _in_ascii(text)
     if _is_plain(name):
         return name
-    raise ValueError(_wrong_labels(name))
+    raise ValueError(_label_error(name))
 
 
 def _in_ascii(text: str) -> str:
@@ -113,13 +115,13 @@ def _in_ascii(text: str) -> str:
         raise ValueError("must be a name: it has letters that no host name can have") from error
 
 
-def _wrong_labels(name: str) -> str:
+def _label_error(name: str) -> str:
     labels = name.removesuffix(".").split(".")
-    if len(name) > LONGEST:
-        return f"must be a name of at most {LONGEST} characters"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"must be a name of at most {MAX_NAME_LENGTH} characters"
     if not all(labels):
         return "must be a name: there is nothing between two of its dots, or before the first"
-    if any(len(one) > LONGEST_LABEL for one in labels):
-        return f"must be a name whose parts have at most {LONGEST_LABEL} characters each"
+    if any(len(one) > MAX_LABEL_LENGTH for one in labels):
+        return f"must be a name whose parts have at most {MAX_LABEL_LENGTH} characters each"
     wrong = next(sign for one in labels for sign in one if not _LABEL.fullmatch(sign))
     return f"must be a name or an IP address: {wrong!r} can't be part of one"

@@ -7,19 +7,19 @@ import codecs
 import re
 from functools import lru_cache
 
-from app.domain.parsing.charsets import USER_DEFINED, UTF_8, WINDOWS_1252, named
+from app.domain.parsing.charsets import USER_DEFINED, UTF_8, WINDOWS_1252, standard_name
 
 PRESCANNED_BYTES = 1_024
 HEADER_CHARS = 300
 # The longer ones first: a mark of UTF-32 begins as one of UTF-16 does.
-_MARKS = {
+_BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: UTF_8,
     codecs.BOM_UTF32_LE: "utf-32le",
     codecs.BOM_UTF32_BE: "utf-32be",
     codecs.BOM_UTF16_LE: "utf-16le",
     codecs.BOM_UTF16_BE: "utf-16be",
 }
-_MARK_BEGINS = frozenset(mark[0] for mark in _MARKS)
+_MARK_FIRST_BYTES = frozenset(mark[0] for mark in _BYTE_ORDER_MARKS)
 _LABEL = re.compile(r"charset\s*=\s*(?:\"([^\"]*)|'([^']*)|([^\s;\"',]+))", re.IGNORECASE)
 _XML = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*(?:\"([^\">]*)\"|'([^'>]*)')")
 _META = re.compile(rb"<meta[\s/]", re.IGNORECASE)
@@ -28,23 +28,23 @@ _ATTRIBUTE = re.compile(rb"[\s/]*([^\s/>][^\s/>=]*)(?:\s*=\s*(?:\"([^\"]*)\"|'([
 _WIDE_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
 
-def found(body: bytes | bytearray, content_type: str) -> tuple[str, int]:
+def detect_charset(body: bytes | bytearray, content_type: str) -> tuple[str, int]:
     """The standard's name of the charset, empty when nothing says it; and how many bytes of a mark to leave out."""
-    if body and body[0] in _MARK_BEGINS:
-        for mark, name in _MARKS.items():
+    if body and body[0] in _MARK_FIRST_BYTES:
+        for mark, name in _BYTE_ORDER_MARKS.items():
             if body.startswith(mark):
                 return name, len(mark)
-    return _of_header(content_type[:HEADER_CHARS]) or _of_page(bytes(body[:PRESCANNED_BYTES]), content_type), 0
+    return _from_header(content_type[:HEADER_CHARS]) or _from_page(bytes(body[:PRESCANNED_BYTES]), content_type), 0
 
 
 @lru_cache(maxsize=256)
-def _of_header(content_type: str) -> str:
+def _from_header(content_type: str) -> str:
     """What a parameter `charset` names, in a header or in what a <meta> says in its place."""
     said = _LABEL.search(content_type)
-    return named(said[1] or said[2] or said[3] or "") if said else ""
+    return standard_name(said[1] or said[2] or said[3] or "") if said else ""
 
 
-def _of_page(head: bytes, content_type: str) -> str:
+def _from_page(head: bytes, content_type: str) -> str:
     """What a page says of itself; nothing of what is no page, whatever words stand in it."""
     kind = content_type.partition(";")[0].lower()
     if kind.strip() and "html" not in kind and "xml" not in kind:
@@ -52,29 +52,29 @@ def _of_page(head: bytes, content_type: str) -> str:
     if head[:6] in _WIDE_XML:
         return _WIDE_XML[head[:6]]
     if head.startswith(b"<?xml") and (said := _XML.match(head)):
-        return _readable(said[1] or said[2] or b"")
-    return _prescanned(head) if b"charset" in head.lower() else ""
+        return _plausible_charset(said[1] or said[2] or b"")
+    return _prescan(head) if b"charset" in head.lower() else ""
 
 
-def _prescanned(head: bytes) -> str:
+def _prescan(head: bytes) -> str:
     """The charset of the first <meta> that names a known one."""
     at = head.find(b"<")
     while at >= 0:
         if head.startswith(b"<!--", at):
-            at = _behind(head, b"-->", at + 2)
+            at = _after(head, b"-->", at + 2)
         elif tag := _META.match(head, at):
             attributes, at = _attributes(head, tag.end())
-            if name := _of_meta(attributes):
+            if name := _from_meta(attributes):
                 return name
         elif tag := _TAG.match(head, at):
             at = _attributes(head, tag.end())[1]
         else:
-            at = _behind(head, b">", at) if head[at + 1 : at + 2] in {b"!", b"?", b"/"} else at + 1
+            at = _after(head, b">", at) if head[at + 1 : at + 2] in {b"!", b"?", b"/"} else at + 1
         at = head.find(b"<", at) if at >= 0 else -1
     return ""
 
 
-def _behind(head: bytes, end: bytes, at: int) -> int:
+def _after(head: bytes, end: bytes, at: int) -> int:
     """The place behind the next `end`; -1 when there is none."""
     place = head.find(end, at)
     return place + len(end) if place >= 0 else -1
@@ -89,16 +89,16 @@ def _attributes(head: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
     return attributes, at
 
 
-def _of_meta(attributes: dict[bytes, bytes]) -> str:
+def _from_meta(attributes: dict[bytes, bytes]) -> str:
     if b"charset" in attributes:
-        return _readable(attributes[b"charset"])
+        return _plausible_charset(attributes[b"charset"])
     if attributes.get(b"http-equiv", b"").lower() != b"content-type":
         return ""
     said = _LABEL.search(attributes.get(b"content", b"").decode("latin-1"))
-    return _readable((said[1] or said[2] or said[3] or "").encode("latin-1")) if said else ""
+    return _plausible_charset((said[1] or said[2] or said[3] or "").encode("latin-1")) if said else ""
 
 
-def _readable(label: bytes) -> str:
+def _plausible_charset(label: bytes) -> str:
     """What a page can have meant, since it could be read so far: it is not in UTF-16 when it says so in ASCII."""
-    name = named(label.decode("latin-1"))
+    name = standard_name(label.decode("latin-1"))
     return {"utf-16le": UTF_8, "utf-16be": UTF_8, USER_DEFINED: WINDOWS_1252}.get(name, name)

@@ -10,37 +10,44 @@ from functools import lru_cache
 
 from yarl import URL
 
-LONGEST = 65_536  # characters of an address that a response may send us to
+MAX_CHARS = 65_536  # characters of an address that a response may send us to
 _PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.DOTALL,
 )
 _FORBIDDEN = re.compile(r"""[^!#$&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~%]|%(?![0-9A-Fa-f]{2})""")
-_WEB = frozenset({"http", "https"})
+_WEB_SCHEMES = frozenset({"http", "https"})
 
 
 @lru_cache(maxsize=16_384)
-def web_url(text: str) -> URL:
+def parse_url(text: str) -> URL:
     """An address, without its fragment. Made once per monitor, not once per check. Raises ValueError for none."""
     scheme, host, path, query = _parts(text)
     if not scheme or not host:
         raise ValueError("an address begins with a scheme and a host")
-    return _made(scheme, host, path, query)
+    return _build_url(scheme, host, path, query)
 
 
-def redirected(base: URL, location: str) -> URL:
+def resolve_redirect(base: URL, location: str) -> URL:
     """Where a `Location` leads from an address (RFC 3986, 5.2), without credentials. Raises ValueError for none."""
     scheme, host, path, query = _parts(location.replace("\t", ""))  # as browsers have it
     known_as = (scheme or base.scheme).lower()
-    if len(location) > LONGEST or known_as not in _WEB or (host is None and known_as != base.scheme) or host == "":
+    if (
+        len(location) > MAX_CHARS
+        or known_as not in _WEB_SCHEMES
+        or (host is None and known_as != base.scheme)
+        or host == ""
+    ):
         raise ValueError("no web address")
     if host is not None:
-        return _made(known_as, host.rpartition("@")[2], _without_dots(path), query)
+        return _build_url(known_as, host.rpartition("@")[2], _remove_dot_segments(path), query)
     old_path, _, old_query = base.raw_path_qs.partition("?")
     if not path:
-        return _made(base.scheme, base.host_port_subcomponent or "", old_path, old_query if query is None else query)
+        return _build_url(
+            base.scheme, base.host_port_subcomponent or "", old_path, old_query if query is None else query
+        )
     whole = path if path.startswith("/") else f"{old_path.rpartition('/')[0]}/{path}"
-    return _made(base.scheme, base.host_port_subcomponent or "", _without_dots(whole), query)
+    return _build_url(base.scheme, base.host_port_subcomponent or "", _remove_dot_segments(whole), query)
 
 
 def with_query(text: str, fields: Mapping[str, str]) -> str:
@@ -57,7 +64,7 @@ def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
     return found["scheme"], found["host"], found["path"], found["query"]
 
 
-def _made(scheme: str, host: str, path: str, query: str | None) -> URL:
+def _build_url(scheme: str, host: str, path: str, query: str | None) -> URL:
     """An address whose host is written as names are, and the rest as it was."""
     origin = URL(f"{scheme}://{host}")
     if not origin.raw_host:
@@ -73,7 +80,7 @@ def _escaped(text: str) -> str:
     return _FORBIDDEN.sub(lambda one: "".join(f"%{byte:02X}" for byte in one[0].encode("utf-8", "replace")), text)
 
 
-def _without_dots(path: str) -> str:
+def _remove_dot_segments(path: str) -> str:
     """A path without `.` and `..` (RFC 3986, 5.2.4)."""
     kept: list[str] = []
     segments = path.split("/")

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-FIELDS = 5
+FIELD_COUNT = 5
 SECOND_MS = 1_000
-LONGEST_MS = 5 * 366 * 86_400_000  # 29 February comes within it, but for the turn of some centuries
+HORIZON_MS = 5 * 366 * 86_400_000  # 29 February comes within it, but for the turn of some centuries
 
 
 @lru_cache(maxsize=512)
@@ -36,7 +36,7 @@ def last_cron(cron: str, timezone: str, at_ms: int) -> int | None:
     """The newest due time that is not later than `at_ms`; None when there was none for years."""
     back_ms = 60 * SECOND_MS
     while (found := next_cron(cron, timezone, at_ms - back_ms)) is None or found > at_ms:
-        if back_ms > LONGEST_MS:
+        if back_ms > HORIZON_MS:
             return None
         back_ms *= 8
     low, high = found, at_ms  # from the wanted one on, the next lies beyond `at_ms`; before it, it does not
@@ -50,7 +50,7 @@ def last_cron(cron: str, timezone: str, at_ms: int) -> int | None:
     return low
 
 
-def walk(cron: str, timezone: str, after_ms: int) -> Iterator[int]:
+def due_times(cron: str, timezone: str, after_ms: int) -> Iterator[int]:
     """Every due time later than `after_ms`, in order."""
     at_ms = next_cron(cron, timezone, after_ms)
     while at_ms is not None:
@@ -58,18 +58,18 @@ def walk(cron: str, timezone: str, after_ms: int) -> Iterator[int]:
         at_ms = next_cron(cron, timezone, at_ms)
 
 
-def objection(cron: str, timezone: str, now_ms: int) -> tuple[str, str] | None:
+def cron_error(cron: str, timezone: str, now_ms: int) -> tuple[str, str] | None:
     """What is wrong with an expression: (`cron` or `timezone`, a sentence); None when it comes due some day."""
     try:
         zone_of(timezone)
     except (ValueError, KeyError, OSError):
         return "timezone", "must be the name of a time zone, such as Europe/Berlin or UTC"
     try:
-        upcoming = next_cron(cron, timezone, now_ms) if len(cron.split()) == FIELDS else 0
+        upcoming = next_cron(cron, timezone, now_ms) if len(cron.split()) == FIELD_COUNT else 0
     except CronSimError as error:
         return "cron", f"must be five fields of cron: {str(error).lower()}"
     if upcoming == 0:
         return "cron", "must have five fields: minute, hour, day of month, month, day of week"
-    if upcoming is None or upcoming - now_ms > LONGEST_MS:
+    if upcoming is None or upcoming - now_ms > HORIZON_MS:
         return "cron", "never comes due"
     return None

@@ -15,7 +15,7 @@ BITS = 64
 MASK = (1 << BITS) - 1
 
 
-class Rhythm(Protocol):
+class Schedule(Protocol):
     """How often something is due: by `cron` in `timezone` when there is one, else by the interval; 0 and "": never."""
 
     @property
@@ -47,32 +47,32 @@ def slots_between(series: int, interval_ms: int, from_ms: int, to_ms: int) -> ra
     return range(next_slot(series, interval_ms, from_ms - 1), to_ms, interval_ms)
 
 
-def next_due(series: int, rhythm: Rhythm, after_ms: int) -> int | None:
+def next_due(series: int, rhythm: Schedule, after_ms: int) -> int | None:
     """The first due time later than `after_ms`; None when there is none."""
     if rhythm.cron:
         return cron.next_cron(rhythm.cron, rhythm.timezone, after_ms)
     return next_slot(series, rhythm.interval_ms, after_ms) if rhythm.interval_ms else None
 
 
-def due_between(series: int, rhythm: Rhythm, from_ms: int, to_ms: int) -> Iterable[int]:
+def due_between(series: int, rhythm: Schedule, from_ms: int, to_ms: int) -> Iterable[int]:
     """Every due time t with from_ms <= t < to_ms, in order."""
     if rhythm.cron:
-        return takewhile(lambda at_ms: at_ms < to_ms, cron.walk(rhythm.cron, rhythm.timezone, from_ms - 1))
+        return takewhile(lambda at_ms: at_ms < to_ms, cron.due_times(rhythm.cron, rhythm.timezone, from_ms - 1))
     return slots_between(series, rhythm.interval_ms, from_ms, to_ms) if rhythm.interval_ms else ()
 
 
-def is_due(series: int, rhythm: Rhythm, at_ms: int) -> bool:
+def is_due(series: int, rhythm: Schedule, at_ms: int) -> bool:
     """Whether there is a slot at this very millisecond."""
     return next_due(series, rhythm, at_ms - 1) == at_ms
 
 
-def is_scheduled(rhythm: Rhythm) -> bool:
+def is_scheduled(rhythm: Schedule) -> bool:
     """Whether it is ever due by itself; if not, it is checked on demand."""
     return bool(rhythm.cron or rhythm.interval_ms)
 
 
-def ahead(rhythm: Rhythm, now_ms: int, count: int) -> list[int]:
+def upcoming_slots(rhythm: Schedule, now_ms: int, count: int) -> list[int]:
     """A cron expression's newest slot that is not later than now, when there is one, and `count` after it."""
     newest = cron.last_cron(rhythm.cron, rhythm.timezone, now_ms)
-    upcoming = islice(cron.walk(rhythm.cron, rhythm.timezone, now_ms), count)
+    upcoming = islice(cron.due_times(rhythm.cron, rhythm.timezone, now_ms), count)
     return [*([] if newest is None else [newest]), *upcoming]

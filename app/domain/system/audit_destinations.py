@@ -7,53 +7,53 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-ADDRESSES = frozenset(
+URL_FIELDS = frozenset(
     {
         *("url", "token_url", "server_url", "resolver_url", "rdap_url", "daemon"),
         *("webhook_url", "endpoint_url", "connection_string", "nodes"),
     }
 )
-PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-HOSTS = frozenset({"resolver_server", "resolvers", "whois_server", "domain", "brokers"})  # host, or host:port
-SOMEWHERE = "an address that is not shown"  # what can't be told apart from a secret
+DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
+HOST_FIELDS = frozenset({"resolver_server", "resolvers", "whois_server", "domain", "brokers"})  # host, or host:port
+UNSHOWN_ADDRESS = "an address that is not shown"  # what can't be told apart from a secret
 
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
-_PLACE = re.compile(  # nothing of a password can look like the host: where that is not certain, nothing fits
+_URL = re.compile(  # nothing of a password can look like the host: where that is not certain, nothing fits
     rf"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^@/?#]*@)?({_HOST}(?::[0-9]{{1,5}})?(?:,{_HOST}(?::[0-9]{{1,5}})?)*)(?:[/?#][^@]*)?"
 )
-_SERVER = re.compile(  # SQL Server's words; what follows the first pair may be anything
+_SQLSERVER = re.compile(  # SQL Server's words; what follows the first pair may be anything
     r"(?:server|data source|address|addr)=(?:tcp:)?([A-Za-z0-9_.\\-]+(?:,[0-9]{1,5})?)(?:;|$)", re.IGNORECASE
 )
 _PORT = re.compile(r":[0-9]{1,5}$")
 
 
-def of(config: Struct) -> list[str]:
+def destinations_of(config: Struct) -> list[str]:
     """Each place once, such as `http example.org:443`; a type that connects nowhere has none."""
     type_ = str(config.__struct_config__.tag)
-    return [f"{type_} {place}" for place in dict.fromkeys(_places(config))]
+    return [f"{type_} {place}" for place in dict.fromkeys(_config_destinations(config))]
 
 
-def _places(config: Struct) -> Iterator[str]:
+def _config_destinations(config: Struct) -> Iterator[str]:
     fields = msgspec.structs.asdict(config)
     if fields.get("host"):
         port = fields.get("port")
         yield f"{fields['host']}:{port}" if port else str(fields["host"])
     for name, value in fields.items():
         if isinstance(value, Struct):
-            yield from _places(value)
-        elif name in ADDRESSES | HOSTS:
+            yield from _config_destinations(value)
+        elif name in URL_FIELDS | HOST_FIELDS:
             texts: list[Any] = value if isinstance(value, list) else [value]
-            yield from (place_of(text) if name in ADDRESSES else text for text in texts if text)
+            yield from (host_and_port(text) if name in URL_FIELDS else text for text in texts if text)
 
 
-def place_of(address: str) -> str:
+def host_and_port(address: str) -> str:
     """Host and port of an address, or of a connection string."""
     if address.startswith("unix:"):
         return address.split("?", 1)[0]
-    if found := _PLACE.fullmatch(address):
+    if found := _URL.fullmatch(address):
         scheme, place = found.groups()
-        port = PORTS.get(scheme.lower())
+        port = DEFAULT_PORTS.get(scheme.lower())
         return place if port is None or _PORT.search(place) else f"{place}:{port}"
-    if found := _SERVER.match(address):
+    if found := _SQLSERVER.match(address):
         return found.group(1)
-    return SOMEWHERE
+    return UNSHOWN_ADDRESS

@@ -31,13 +31,13 @@ NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 ad
 NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215: 16 bits, a zero byte, 16 bits
 COMPATIBLE = IPv6Network("::/96")  # RFC 4291: deprecated, and still understood by some
 BROADCAST = IPv4Address("255.255.255.255")
-THIS_MACHINE = IPv4Address("127.0.0.1")  # where 0.0.0.0 and :: lead
+LOOPBACK = IPv4Address("127.0.0.1")  # where 0.0.0.0 and :: lead
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-class Rules:
+class CompiledPolicy:
     """A policy, made ready. Equal to itself only: that is what makes it cheap as part of a cache's key.
 
     raises    ValueError for a network that is none
@@ -47,28 +47,28 @@ class Rules:
 
     def __init__(self, policy: EgressPolicy) -> None:
         self.private = policy.private
-        self.allow = tuple(network_of(one) for one in policy.allow)
-        self.deny = tuple(network_of(one) for one in policy.deny)
+        self.allow = tuple(parse_network(one) for one in policy.allow)
+        self.deny = tuple(parse_network(one) for one in policy.deny)
         self.named = frozenset(one[0] for one in self.allow if one.prefixlen == one.max_prefixlen)
 
 
-def network_of(text: str) -> Network:
+def parse_network(text: str) -> Network:
     """A network, or an address as a network of one. Raises ValueError."""
     return ip_network(text, strict=False)
 
 
 @lru_cache(maxsize=16_384)
-def objection(address: str, rules: Rules) -> str:
+def denial_reason(address: str, rules: CompiledPolicy) -> str:
     """Why this IP address may not be reached; empty when it may."""
     own = ip_address(address.partition("%")[0])
-    inner = _carried_by(own)
+    inner = _embedded_ipv4(own)
     if (METADATA & {own, *inner, IPv4Address(int(own) & 0xFFFF_FFFF)}) - rules.named:  # the last: a NAT64 of one's own
         return f"{address} is a cloud metadata address: refused"
     if any(one.is_multicast or one == BROADCAST for one in (own, *inner)):
         return f"{address} is not the address of one host: refused"
-    if any(_ruled(one, rules) is False for one in (own, *inner)):
+    if any(_is_allowed(one, rules) is False for one in (own, *inner)):
         return f"{address} is in a network that is denied: refused"
-    if not rules.private and not all(one.is_global or _ruled(one, rules) for one in inner or (own,)):
+    if not rules.private and not all(one.is_global or _is_allowed(one, rules) for one in inner or (own,)):
         return f"{address} is not a public address: refused"
     return ""
 
@@ -77,10 +77,10 @@ def objection(address: str, rules: Rules) -> str:
 def is_public(address: str) -> bool:
     """Whether this IP address lies in the world, not in a network of somebody's own."""
     own = ip_address(address.partition("%")[0])
-    return all(one.is_global for one in (own, *_carried_by(own)))
+    return all(one.is_global for one in (own, *_embedded_ipv4(own)))
 
 
-def _ruled(address: Address, rules: Rules) -> bool | None:
+def _is_allowed(address: Address, rules: CompiledPolicy) -> bool | None:
     """What the lists say: the narrowest network that holds the address decides; None when none does."""
     allowed, denied = (
         max((one.prefixlen for one in networks if address in one), default=-1) for networks in (rules.allow, rules.deny)
@@ -88,10 +88,10 @@ def _ruled(address: Address, rules: Rules) -> bool | None:
     return None if allowed == denied == -1 else allowed > denied
 
 
-def _carried_by(own: Address) -> tuple[IPv4Address, ...]:
+def _embedded_ipv4(own: Address) -> tuple[IPv4Address, ...]:
     """The IPv4 addresses that an address stands for or leads through."""
     if own.is_unspecified:
-        return (THIS_MACHINE,)
+        return (LOOPBACK,)
     if isinstance(own, IPv4Address):
         return ()
     number = int(own)

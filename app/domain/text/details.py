@@ -2,25 +2,33 @@
 
 from collections.abc import Callable
 
-from app.domain.text.formatting import NAME_LIMIT, instant_from, instant_of, length_of, named, number_from, one_line
+from app.domain.text.formatting import (
+    NAME_LIMIT,
+    format_duration,
+    format_instant,
+    one_line,
+    parse_instant,
+    parse_name,
+    parse_number,
+)
 from schema.events import EventKind
 from schema.message import Message
 
 
-def sentences_of(message: Message) -> tuple[str, ...]:
+def detail_sentences(message: Message) -> tuple[str, ...]:
     """Whole sentences, the most important first."""
-    tell = _TELLERS.get(message.event)
+    tell = _DETAILS.get(message.event)
     return () if tell is None else tuple(line for line in tell(message) if line)
 
 
-def name_of(message: Message) -> str:
+def monitor_name_of(message: Message) -> str:
     """The monitor's name on one line; a monitor without one goes by its id."""
     if message.monitor is None:
         return ""
     return one_line(message.monitor.name, NAME_LIMIT) or one_line(message.monitor.id, NAME_LIMIT)
 
 
-def lasted_s(message: Message) -> float | None:
+def outage_duration_s(message: Message) -> float | None:
     """How long the outage has lasted, or lasted; None when nobody knows."""
     if message.duration_s is not None or message.started_at is None:
         return message.duration_s
@@ -29,7 +37,7 @@ def lasted_s(message: Message) -> float | None:
 
 def has_expired(message: Message) -> bool:
     """Whether the certificate or the domain of this event has ended."""
-    days, ends_at = number_from(message.facts.get("days")), instant_from(message.facts.get("expires_at"))
+    days, ends_at = parse_number(message.facts.get("days")), parse_instant(message.facts.get("expires_at"))
     return (days is not None and days < 0) or (ends_at is not None and ends_at <= message.at)
 
 
@@ -37,61 +45,61 @@ def _down(message: Message) -> tuple[str, ...]:
     if message.started_at is None:
         return ()
     lasted = (message.at - message.started_at).total_seconds()
-    so_far = f", for {length_of(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004  # a minute; a fresh one needs none
+    so_far = f", for {format_duration(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004  # a minute; a fresh one needs none
     since = "Down since" if message.monitor else "Since"  # an incident that somebody wrote down
-    return (f"{since} {instant_of(message.started_at)}{so_far}.",)
+    return (f"{since} {format_instant(message.started_at)}{so_far}.",)
 
 
 def _up(message: Message) -> tuple[str, ...]:
-    lasted = lasted_s(message)
-    return () if lasted is None else (f"It was down for {length_of(lasted)}.",)
+    lasted = outage_duration_s(message)
+    return () if lasted is None else (f"It was down for {format_duration(lasted)}.",)
 
 
-def _took(message: Message) -> tuple[str, ...]:
-    return () if message.duration_s is None else (f"It took {length_of(message.duration_s)}.",)
+def _duration(message: Message) -> tuple[str, ...]:
+    return () if message.duration_s is None else (f"It took {format_duration(message.duration_s)}.",)
 
 
 def _resolved(message: Message) -> tuple[str, ...]:
-    lasted = lasted_s(message)
-    return (_by(message), "" if lasted is None else f"It lasted {length_of(lasted)}.")
+    lasted = outage_duration_s(message)
+    return (_by(message), "" if lasted is None else f"It lasted {format_duration(lasted)}.")
 
 
 def _acknowledged(message: Message) -> tuple[str, ...]:
-    return (_by(message), named(message.facts.get("note")))
+    return (_by(message), parse_name(message.facts.get("note")))
 
 
 def _by(message: Message) -> str:
-    by = named(message.facts.get("by"))
+    by = parse_name(message.facts.get("by"))
     return f"By {by}." if by else ""
 
 
-def _ends(message: Message) -> tuple[str, ...]:
-    ends_at = instant_from(message.facts.get("expires_at"))
+def _expiry(message: Message) -> tuple[str, ...]:
+    ends_at = parse_instant(message.facts.get("expires_at"))
     verb = "ended" if has_expired(message) else "ends"
-    return ("" if ends_at is None else f"It {verb} on {instant_of(ends_at)}.", _of_monitor(message))
+    return ("" if ends_at is None else f"It {verb} on {format_instant(ends_at)}.", _monitor_line(message))
 
 
-def _of_monitor(message: Message) -> str:
-    monitor = name_of(message)
-    return f"Monitor: {monitor}" if monitor and monitor != named(message.facts.get("name")) else ""
+def _monitor_line(message: Message) -> str:
+    monitor = monitor_name_of(message)
+    return f"Monitor: {monitor}" if monitor and monitor != parse_name(message.facts.get("name")) else ""
 
 
 def _until(message: Message) -> tuple[str, ...]:
-    ends_at = instant_from(message.facts.get("ends_at"))
-    return () if ends_at is None else (f"Until {instant_of(ends_at)}.",)
+    ends_at = parse_instant(message.facts.get("ends_at"))
+    return () if ends_at is None else (f"Until {format_instant(ends_at)}.",)
 
 
-def _tried(message: Message) -> tuple[str, ...]:
-    restarts = number_from(message.facts.get("restarts"))
+def _restarts(message: Message) -> tuple[str, ...]:
+    restarts = parse_number(message.facts.get("restarts"))
     return () if restarts is None else (f"Restarts so far: {restarts:g}.",)
 
 
-def _late(message: Message) -> tuple[str, ...]:
-    lag = number_from(message.facts.get("lag"))
-    return () if lag is None or message.msg else (f"It is {length_of(lag)} late.",)
+def _lag(message: Message) -> tuple[str, ...]:
+    lag = parse_number(message.facts.get("lag"))
+    return () if lag is None or message.msg else (f"It is {format_duration(lag)} late.",)
 
 
-def _works(message: Message) -> tuple[str, ...]:
+def _test(message: Message) -> tuple[str, ...]:
     return () if message.msg else ("This channel works.",)
 
 
@@ -99,22 +107,22 @@ def _unknown(_: Message) -> tuple[str, ...]:
     return ("The fault is on our side, or on the way: nothing is known about the target.",)
 
 
-_TELLERS: dict[EventKind, Callable[[Message], tuple[str, ...]]] = {
+_DETAILS: dict[EventKind, Callable[[Message], tuple[str, ...]]] = {
     EventKind.MONITOR_DOWN: _down,
     EventKind.MONITOR_UP: _up,
     EventKind.MONITOR_UNKNOWN: _unknown,
-    EventKind.CERTIFICATE_EXPIRING: _ends,
-    EventKind.DOMAIN_EXPIRING: _ends,
+    EventKind.CERTIFICATE_EXPIRING: _expiry,
+    EventKind.DOMAIN_EXPIRING: _expiry,
     EventKind.INCIDENT_OPENED: _down,
     EventKind.INCIDENT_ESCALATED: _down,
     EventKind.INCIDENT_ACKNOWLEDGED: _acknowledged,
     EventKind.INCIDENT_RESOLVED: _resolved,
     EventKind.MAINTENANCE_STARTED: _until,
-    EventKind.BACKEND_RESTARTED: _tried,
-    EventKind.RECOVERY_EXHAUSTED: _tried,
-    EventKind.DEPLOYMENT_SUCCEEDED: _took,
-    EventKind.DEPLOYMENT_FAILED: _took,
-    EventKind.SCHEDULE_LAG: _late,
-    EventKind.QUEUE_LAG: _late,
-    EventKind.TEST: _works,
+    EventKind.BACKEND_RESTARTED: _restarts,
+    EventKind.RECOVERY_EXHAUSTED: _restarts,
+    EventKind.DEPLOYMENT_SUCCEEDED: _duration,
+    EventKind.DEPLOYMENT_FAILED: _duration,
+    EventKind.SCHEDULE_LAG: _lag,
+    EventKind.QUEUE_LAG: _lag,
+    EventKind.TEST: _test,
 }

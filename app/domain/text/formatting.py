@@ -13,32 +13,34 @@ NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = (
     1_500,
 )  # characters; every provider takes this much even when each one is escaped
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_TURNING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # hides or turns letters
-_UNSEEN = re.compile(rf"[\s{_TURNING}]+")
-_UNSEEN_IN_LINES = re.compile(rf"[{_TURNING}]+")
+_INVISIBLE_CHARS = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # hides or turns letters
+)
+_BLANK_OR_INVISIBLE = re.compile(rf"[\s{_INVISIBLE_CHARS}]+")
+_INVISIBLE = re.compile(rf"[{_INVISIBLE_CHARS}]+")
 
 
 def one_line(text: str, limit: int) -> str:
     """The text without line breaks, control characters and what hides or turns letters; cut at `limit` characters."""
-    return cut(_UNSEEN.sub(" ", text).strip(), limit)
+    return truncate(_BLANK_OR_INVISIBLE.sub(" ", text).strip(), limit)
 
 
-def lines_of(text: str, limit: int) -> str:
+def multi_line(text: str, limit: int) -> str:
     """The text with its line breaks and tabs, and without the rest that is not seen; cut at `limit` characters."""
-    return cut(visible(text).strip(), limit)
+    return truncate(strip_invisible(text).strip(), limit)
 
 
-def visible(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """The text with its line breaks, tabs and spaces, and without the rest that is not seen."""
-    return _UNSEEN_IN_LINES.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _INVISIBLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """The text, or as much of it as fits with a sign that there was more."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def length_of(duration_s: float) -> str:
+def format_duration(duration_s: float) -> str:
     """A span as people say it, its two largest units: `3 min 12 s`, `1 d 4 h`."""
     if duration_s < 1:
         return "less than a second"
@@ -50,18 +52,18 @@ def length_of(duration_s: float) -> str:
     return " ".join(part for part in parts[:2] if part)
 
 
-def roughly(duration_s: float) -> str:
+def format_rough_duration(duration_s: float) -> str:
     """A span in its largest unit alone: `2 h`."""
     seconds, unit = next((one for one in _UNITS if duration_s >= one[0]), _UNITS[-1])
     return f"{max(1, int(duration_s // seconds))} {unit}"
 
 
-def instant_of(at: datetime) -> str:
+def format_instant(at: datetime) -> str:
     """An instant to the second, in UTC, which is what every reader of one channel shares."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def instant_from(told: Any) -> datetime | None:
+def parse_instant(told: Any) -> datetime | None:
     """The instant that a fact holds, as RFC 3339 text; None when it holds none."""
     try:
         at = msgspec.convert(told, datetime | None)
@@ -70,13 +72,13 @@ def instant_from(told: Any) -> datetime | None:
     return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def number_from(told: Any) -> float | None:
+def parse_number(told: Any) -> float | None:
     """The number that a fact holds; None when it holds none."""
     is_number = isinstance(told, int | float) and not isinstance(told, bool)
     return told if is_number and isfinite(told) else None
 
 
-def named(told: Any, field: str = "name") -> str:
+def parse_name(told: Any, field: str = "name") -> str:
     """A name on one line: the fact itself, or that field of it."""
     found = told.get(field) if isinstance(told, dict) else told
     return one_line(str(found), NAME_LIMIT) if isinstance(found, str | int) else ""

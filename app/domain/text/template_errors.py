@@ -10,35 +10,35 @@ from liquid.exceptions import LiquidError
 from app.domain.text.formatting import one_line
 from app.domain.text.liquid import ENVIRONMENT
 
-KEPT = 256  # templates, read
-GAP, TAG_LIMIT = 50, 1_000  # characters: the reader's time grows with their square
-_OPENING = re.compile(r"\{\{|\{%")
+CACHED_TEMPLATES = 256  # templates, read
+MAX_GAP_CHARS, MAX_TAG_CHARS = 50, 1_000  # characters: the reader's time grows with their square
+_TAG_START = re.compile(r"\{\{|\{%")
 _VERBATIM = re.compile(r"\{%-?\s{0,50}(raw|doc)\s{0,50}-?%\}")
-_WIDE = re.compile(rf"\s{{{GAP + 1}}}")
+_WIDE_GAP = re.compile(rf"\s{{{MAX_GAP_CHARS + 1}}}")
 _NOT_CLOSED = re.compile(r"expected tag end(\w+)")
 _UNEXPECTED = re.compile(r"unexpected tag '(\w+)'")
-_CLOSING = {"{{": "}}", "{%": "%}"}
+_TAG_ENDS = {"{{": "}}", "{%": "%}"}
 
 
-class Unusable(Exception):  # noqa: N818  # names the fact
+class TemplateError(Exception):  # noqa: N818  # names the fact
     """A template that can't be read, or not be carried out. Its words say where and why."""
 
 
-@lru_cache(maxsize=KEPT)
-def compiled(text: str) -> BoundTemplate:
+@lru_cache(maxsize=CACHED_TEMPLATES)
+def compile_template(text: str) -> BoundTemplate:
     """The template. Raises Unusable."""
-    tags = list(_tags(text))
+    tags = list(_split_tags(text))
     try:
         template = ENVIRONMENT.from_string(text)
     except LiquidError as error:
-        raise Unusable(_explained(text, tags, error)) from error
+        raise TemplateError(_explain_parse_error(text, tags, error)) from error
     for name, spans in template.analyze(include_partials=False).filters.items():
         if name not in ENVIRONMENT.filters:
-            raise Unusable(f"{_at(text, spans[0].index)}there is no filter {name!r}")
+            raise TemplateError(f"{_line_prefix(text, spans[0].index)}there is no filter {name!r}")
     return template
 
 
-def unknown(template: BoundTemplate, known: Collection[str], open_ended: Collection[str]) -> list[str]:
+def unknown_names(template: BoundTemplate, known: Collection[str], open_ended: Collection[str]) -> list[str]:
     """Names that the template uses, and that nobody gives it.
 
     known         dotted names
@@ -53,12 +53,12 @@ def unknown(template: BoundTemplate, known: Collection[str], open_ended: Collect
     return [one_line(name, 100) for name in found]
 
 
-def explained(error: Exception, text: str) -> str:
+def explain_render_error(error: Exception, text: str) -> str:
     """Why a rendering failed."""
     if not isinstance(error, LiquidError):
         return f"it can't be carried out ({type(error).__name__})"
     index = error.token.start_index if error.token else -1
-    return one_line(f"{_at(text, index)}{error.message}", 200)
+    return one_line(f"{_line_prefix(text, index)}{error.message}", 200)
 
 
 def _is_known(steps: list[str], known: Collection[str]) -> bool:
@@ -67,33 +67,35 @@ def _is_known(steps: list[str], known: Collection[str]) -> bool:
     return ".".join(steps) in known or (steps[-1] in ends and ".".join(steps[:-1]) in known)
 
 
-def _tags(text: str) -> Iterator[str]:
+def _split_tags(text: str) -> Iterator[str]:
     """Every tag, as it is written. Raises Unusable for what would cost the reader too much time."""
     position = 0
-    while found := _OPENING.search(text, position):
+    while found := _TAG_START.search(text, position):
         start = found.start()
         if verbatim := _VERBATIM.match(text, start):
             end = re.compile(rf"\{{%-?\s*end{verbatim[1]}\s*-?%\}}").search(text, verbatim.end())
             if end is None:
-                raise Unusable(f"{_at(text, start)}{{% {verbatim[1]} %}} is not closed")
+                raise TemplateError(f"{_line_prefix(text, start)}{{% {verbatim[1]} %}} is not closed")
             position = end.end()
             continue
-        position = text.find(_CLOSING[found[0]], start + 2) + 2
+        position = text.find(_TAG_ENDS[found[0]], start + 2) + 2
         if position < 2:  # noqa: PLR2004  # `find` found nothing
-            raise Unusable(f"{_at(text, start)}{found[0]} is not closed: {_CLOSING[found[0]]} is missing")
+            raise TemplateError(
+                f"{_line_prefix(text, start)}{found[0]} is not closed: {_TAG_ENDS[found[0]]} is missing"
+            )
         tag = text[start:position]
-        if len(tag) > TAG_LIMIT:
-            raise Unusable(f"{_at(text, start)}a tag has more than {TAG_LIMIT:,} characters")
-        if _WIDE.search(tag):
-            raise Unusable(f"{_at(text, start)}a tag has a gap of more than {GAP} spaces")
+        if len(tag) > MAX_TAG_CHARS:
+            raise TemplateError(f"{_line_prefix(text, start)}a tag has more than {MAX_TAG_CHARS:,} characters")
+        if _WIDE_GAP.search(tag):
+            raise TemplateError(f"{_line_prefix(text, start)}a tag has a gap of more than {MAX_GAP_CHARS} spaces")
         yield tag
 
 
-def _explained(text: str, tags: list[str], error: LiquidError) -> str:
+def _explain_parse_error(text: str, tags: list[str], error: LiquidError) -> str:
     said = str(error.message)
     if found := _NOT_CLOSED.search(said):
         return f"{{% {found[1]} %}} is not closed: {{% end{found[1]} %}} is missing"
-    where = _at(text, error.token.start_index if error.token else -1) or _searched(text, tags, said)
+    where = _line_prefix(text, error.token.start_index if error.token else -1) or _locate_error(text, tags, said)
     if found := _UNEXPECTED.search(said):
         name = found[1]
         ends = "closes nothing that is open here" if name.startswith("end") else "is no tag that can stand here"
@@ -103,7 +105,7 @@ def _explained(text: str, tags: list[str], error: LiquidError) -> str:
     return one_line(f"{where}can't be read: {said}", 200)
 
 
-def _searched(text: str, tags: list[str], said: str) -> str:
+def _locate_error(text: str, tags: list[str], said: str) -> str:
     """The line of the first tag that alone is refused in these words: errors at a tag's end have no place."""
     position = 0
     for tag in tags:
@@ -112,11 +114,11 @@ def _searched(text: str, tags: list[str], said: str) -> str:
             ENVIRONMENT.from_string(tag)
         except LiquidError as error:
             if str(error.message) == said:
-                return _at(text, position)
+                return _line_prefix(text, position)
     return ""
 
 
-def _at(text: str, index: int) -> str:
+def _line_prefix(text: str, index: int) -> str:
     """The line that an index lies in; nothing when there is no index."""
     newlines = text.count("\n", 0, index) if 0 <= index <= len(text) else -1
     return f"line {newlines + 1}: " if newlines >= 0 else ""

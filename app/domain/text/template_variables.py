@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from app.domain.text.details import lasted_s, name_of
-from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, length_of, one_line, roughly
-from app.domain.text.message_text import words_of
+from app.domain.text.details import monitor_name_of, outage_duration_s
+from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, format_duration, format_rough_duration, one_line
+from app.domain.text.message_text import compose_text
 from schema.message import Message
-from schema.previews import Variable
+from schema.previews import TemplateVariable
 from schema.status import Status
 
-MOST_OF_A_GROUP, MOST_FACTS, DEPTH = 50, 50, 4
+MAX_GROUP_SIZE, MAX_FACTS, MAX_DEPTH = 50, 50, 4
 OPEN_ENDED = frozenset({"data", "group"})
 
 # Peekaping's signs and colours, so that templates made for it look the same here
@@ -28,7 +28,7 @@ _COLOURS = {
 }  # fmt: skip
 _NO_ICON, _NO_COLOUR = "❔", 0x6B7280
 
-_MEANINGS = {
+_DESCRIPTIONS = {
     "event": "the event's name, such as `monitor.down`",
     "title": "our own title",
     "text": "our own text, some lines",
@@ -67,64 +67,71 @@ _MEANINGS = {
     "heartbeat.time": "the same as `at`",
     "heartbeat.duration": "the same as `duration`",
 }
-NAMES = frozenset(_MEANINGS)
+NAMES = frozenset(_DESCRIPTIONS)
 
 
-def values_of(message: Message) -> dict[str, Any]:
+def variable_values(message: Message) -> dict[str, Any]:
     """Every name with its value for this message; `message`'s own title and text are not read."""
     plain = msgspec.structs.replace(message, title="", text="")
-    group = [_single(one) for one in islice(message.others, MOST_OF_A_GROUP)]
-    return _single(plain, with_others=True) | {"group": group}
+    group = [_message_values(one) for one in islice(message.merged, MAX_GROUP_SIZE)]
+    return _message_values(plain, with_merged=True) | {"group": group}
 
 
-def described(message: Message) -> list[Variable]:
+def describe_variables(message: Message) -> list[TemplateVariable]:
     """Every name with its meaning, and what it is for this message."""
-    values = values_of(message)
-    return [Variable(name=name, description=text, example=_found(values, name)) for name, text in _MEANINGS.items()]
+    values = variable_values(message)
+    return [
+        TemplateVariable(name=name, description=text, example=_look_up(values, name))
+        for name, text in _DESCRIPTIONS.items()
+    ]
 
 
-def _found(values: Any, name: str) -> Any:
+def _look_up(values: Any, name: str) -> Any:
     for step in name.split("."):
         values = values[step]
     return values
 
 
-def _single(message: Message, *, with_others: bool = False) -> dict[str, Any]:
-    words = words_of(message if with_others else msgspec.structs.replace(message, title="", text="", others=()))
-    facts = _plain(message.facts, DEPTH)
+def _message_values(message: Message, *, with_merged: bool = False) -> dict[str, Any]:
+    words = compose_text(message if with_merged else msgspec.structs.replace(message, title="", text="", merged=()))
+    facts = _sanitize(message.facts, MAX_DEPTH)
     return {
         "event": str(message.event),
         "title": words.title,
         "text": words.text,
-        "name": facts.get("name") or name_of(message) or None,
-        "monitor": _monitor(message),
+        "name": facts.get("name") or monitor_name_of(message) or None,
+        "monitor": _monitor_values(message),
         "reminder": message.reminder,
         "test": message.test,
         "late": message.late_s,
-        "late_words": None if message.late_s is None else roughly(message.late_s),
+        "late_words": None if message.late_s is None else format_rough_duration(message.late_s),
         "ack_url": message.ack_url or None,
-        "incident": _incident(message, facts),
+        "incident": _incident_values(message, facts),
         "days": facts.get("days"),
         "expires_at": facts.get("expires_at"),
         "data": facts,
-        **_standing(message),
-        **_check(message),
+        **_status_values(message),
+        **_check_values(message),
     }
 
 
-def _monitor(message: Message) -> dict[str, str] | None:
+def _monitor_values(message: Message) -> dict[str, str] | None:
     if message.monitor is None:
         return None
-    return {"id": message.monitor.id, "name": name_of(message), "type": one_line(message.monitor.type, NAME_LIMIT)}
+    return {
+        "id": message.monitor.id,
+        "name": monitor_name_of(message),
+        "type": one_line(message.monitor.type, NAME_LIMIT),
+    }
 
 
-def _incident(message: Message, facts: dict[str, Any]) -> dict[str, Any] | None:
+def _incident_values(message: Message, facts: dict[str, Any]) -> dict[str, Any] | None:
     told = facts.get("incident")
     title = told.get("title") if isinstance(told, dict) else None
     return {"id": message.incident_id, "title": title} if message.incident_id else None
 
 
-def _standing(message: Message) -> dict[str, Any]:
+def _status_values(message: Message) -> dict[str, Any]:
     status = message.status
     if status is None:
         return dict.fromkeys(("status", "status_code", "status_icon", "status_color"))
@@ -136,8 +143,8 @@ def _standing(message: Message) -> dict[str, Any]:
     }
 
 
-def _check(message: Message) -> dict[str, Any]:
-    at, lasted = _rfc3339(message.at), lasted_s(message)
+def _check_values(message: Message) -> dict[str, Any]:
+    at, lasted = _rfc3339(message.at), outage_duration_s(message)
     check = {
         "msg": one_line(message.msg, TEXT_LIMIT) or None,
         "ping": message.ping_ms,
@@ -148,20 +155,20 @@ def _check(message: Message) -> dict[str, Any]:
     return check | {
         "at": at,
         "started_at": None if message.started_at is None else _rfc3339(message.started_at),
-        "duration_words": None if lasted is None else length_of(lasted),
+        "duration_words": None if lasted is None else format_duration(lasted),
         "heartbeat": {**check, "status": status},
     }
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _sanitize(value: Any, depth: int) -> Any:
     """The value with every text on one line, and no more of it than a message can use."""
     if isinstance(value, str):
         return one_line(value, TEXT_LIMIT)
     if isinstance(value, dict):
-        inner = islice(value.items(), MOST_FACTS) if depth else ()
-        return {one_line(str(name), NAME_LIMIT): _plain(one, depth - 1) for name, one in inner}
+        inner = islice(value.items(), MAX_FACTS) if depth else ()
+        return {one_line(str(name), NAME_LIMIT): _sanitize(one, depth - 1) for name, one in inner}
     if isinstance(value, list | tuple):
-        return [_plain(one, depth - 1) for one in value[:MOST_FACTS]] if depth else []
+        return [_sanitize(one, depth - 1) for one in value[:MAX_FACTS]] if depth else []
     return value if isinstance(value, bool | int | float) else None
 
 

@@ -4,8 +4,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from app.domain.text.details import has_expired, lasted_s, name_of, sentences_of
-from app.domain.text.formatting import instant_from, length_of, named, number_from
+from app.domain.text.details import detail_sentences, has_expired, monitor_name_of, outage_duration_s
+from app.domain.text.formatting import format_duration, parse_instant, parse_name, parse_number
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -13,67 +13,67 @@ from schema.status import Status
 DAY_S = 86_400
 
 
-class Mood(StrEnum):
+class Severity(StrEnum):
     """How a message feels; providers turn it into a colour, an emoji or a priority."""
 
-    BAD = "bad"
-    GOOD = "good"
+    CRITICAL = "bad"
+    RESOLVED = "good"
     WARNING = "warning"
-    NEUTRAL = "neutral"
+    INFO = "neutral"
 
 
-class Story(Struct, frozen=True):
+class EventText(Struct, frozen=True):
     """`told` are whole sentences, the most important first."""
 
     title: str
-    mood: Mood
-    told: tuple[str, ...] = ()
+    severity: Severity
+    details: tuple[str, ...] = ()
 
 
 # event → title and mood; {…} are the names of `_names`
-_TITLES: dict[EventKind, tuple[str, Mood]] = {
-    EventKind.MONITOR_DOWN: ("{monitor} is {still}down{lasting}", Mood.BAD),
-    EventKind.MONITOR_UP: ("{monitor} is up{but}", Mood.GOOD),
-    EventKind.MONITOR_DEGRADED: ("{monitor} is degraded", Mood.WARNING),
-    EventKind.MONITOR_UNKNOWN: ("{monitor} could not be checked", Mood.WARNING),
-    EventKind.MONITOR_CREATED: ("{monitor} was created", Mood.NEUTRAL),
-    EventKind.MONITOR_UPDATED: ("{monitor} was changed", Mood.NEUTRAL),
-    EventKind.MONITOR_DELETED: ("{monitor} was deleted", Mood.NEUTRAL),
-    EventKind.MONITOR_PAUSED: ("{monitor} was paused", Mood.NEUTRAL),
-    EventKind.MONITOR_RESUMED: ("{monitor} was resumed", Mood.NEUTRAL),
-    EventKind.CERTIFICATE_EXPIRING: ("The certificate of {expiring} {expires}", Mood.WARNING),
-    EventKind.DOMAIN_EXPIRING: ("The domain {expiring} {expires}", Mood.WARNING),
-    EventKind.INCIDENT_OPENED: ("New incident: {incident}", Mood.BAD),
-    EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: {incident}", Mood.NEUTRAL),
-    EventKind.INCIDENT_ESCALATED: ("{incident}: nobody has acknowledged{waited}", Mood.BAD),
-    EventKind.INCIDENT_RESOLVED: ("Resolved: {incident}", Mood.GOOD),
-    EventKind.MAINTENANCE_STARTED: ("Maintenance began: {maintenance}", Mood.NEUTRAL),
-    EventKind.MAINTENANCE_ENDED: ("Maintenance is over: {maintenance}", Mood.NEUTRAL),
-    EventKind.BACKEND_DOWN: ("Backend {backend} is down", Mood.BAD),
-    EventKind.BACKEND_UP: ("Backend {backend} is up", Mood.GOOD),
-    EventKind.BACKEND_RESTARTED: ("Backend {backend} was restarted", Mood.WARNING),
-    EventKind.RECOVERY_EXHAUSTED: ("Backend {backend} stays down: restarts did not help", Mood.BAD),
-    EventKind.DEPLOYMENT_STARTED: ("Deployment of {project} began", Mood.NEUTRAL),
-    EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of {project} succeeded", Mood.GOOD),
-    EventKind.DEPLOYMENT_FAILED: ("Deployment of {project} failed", Mood.BAD),
-    EventKind.NODE_JOINED: ("Node {node} joined", Mood.NEUTRAL),
-    EventKind.NODE_LEFT: ("Node {node} left", Mood.NEUTRAL),
-    EventKind.NODE_FAILED: ("Node {node} is gone", Mood.BAD),
-    EventKind.LEADER_ELECTED: ("Node {node} leads now", Mood.NEUTRAL),
-    EventKind.REBALANCED: ("The schedule was divided anew", Mood.NEUTRAL),
-    EventKind.SCHEDULE_LAG: ("Watchkeeper is behind its schedule", Mood.WARNING),
-    EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Mood.WARNING),
-    EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Mood.BAD),
-    EventKind.CHANNEL_FAILING: ("The channel {channel} fails", Mood.BAD),
-    EventKind.RESULTS_LOST: ("Checks bring no results", Mood.BAD),
-    EventKind.ALERTS_STUCK: ("Alerts are not sent", Mood.BAD),
-    EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD),
-    EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD),
-    EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD),
-    EventKind.RECOVERED: ("{recovered}", Mood.GOOD),
-    EventKind.TEST: ("Test message from Watchkeeper", Mood.NEUTRAL),
+_TITLES: dict[EventKind, tuple[str, Severity]] = {
+    EventKind.MONITOR_DOWN: ("{monitor} is {still}down{lasting}", Severity.CRITICAL),
+    EventKind.MONITOR_UP: ("{monitor} is up{but}", Severity.RESOLVED),
+    EventKind.MONITOR_DEGRADED: ("{monitor} is degraded", Severity.WARNING),
+    EventKind.MONITOR_UNKNOWN: ("{monitor} could not be checked", Severity.WARNING),
+    EventKind.MONITOR_CREATED: ("{monitor} was created", Severity.INFO),
+    EventKind.MONITOR_UPDATED: ("{monitor} was changed", Severity.INFO),
+    EventKind.MONITOR_DELETED: ("{monitor} was deleted", Severity.INFO),
+    EventKind.MONITOR_PAUSED: ("{monitor} was paused", Severity.INFO),
+    EventKind.MONITOR_RESUMED: ("{monitor} was resumed", Severity.INFO),
+    EventKind.CERTIFICATE_EXPIRING: ("The certificate of {expiring} {expires}", Severity.WARNING),
+    EventKind.DOMAIN_EXPIRING: ("The domain {expiring} {expires}", Severity.WARNING),
+    EventKind.INCIDENT_OPENED: ("New incident: {incident}", Severity.CRITICAL),
+    EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: {incident}", Severity.INFO),
+    EventKind.INCIDENT_ESCALATED: ("{incident}: nobody has acknowledged{waited}", Severity.CRITICAL),
+    EventKind.INCIDENT_RESOLVED: ("Resolved: {incident}", Severity.RESOLVED),
+    EventKind.MAINTENANCE_STARTED: ("Maintenance began: {maintenance}", Severity.INFO),
+    EventKind.MAINTENANCE_ENDED: ("Maintenance is over: {maintenance}", Severity.INFO),
+    EventKind.BACKEND_DOWN: ("Backend {backend} is down", Severity.CRITICAL),
+    EventKind.BACKEND_UP: ("Backend {backend} is up", Severity.RESOLVED),
+    EventKind.BACKEND_RESTARTED: ("Backend {backend} was restarted", Severity.WARNING),
+    EventKind.RECOVERY_EXHAUSTED: ("Backend {backend} stays down: restarts did not help", Severity.CRITICAL),
+    EventKind.DEPLOYMENT_STARTED: ("Deployment of {project} began", Severity.INFO),
+    EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of {project} succeeded", Severity.RESOLVED),
+    EventKind.DEPLOYMENT_FAILED: ("Deployment of {project} failed", Severity.CRITICAL),
+    EventKind.NODE_JOINED: ("Node {node} joined", Severity.INFO),
+    EventKind.NODE_LEFT: ("Node {node} left", Severity.INFO),
+    EventKind.NODE_FAILED: ("Node {node} is gone", Severity.CRITICAL),
+    EventKind.LEADER_ELECTED: ("Node {node} leads now", Severity.INFO),
+    EventKind.REBALANCED: ("The schedule was divided anew", Severity.INFO),
+    EventKind.SCHEDULE_LAG: ("Watchkeeper is behind its schedule", Severity.WARNING),
+    EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Severity.WARNING),
+    EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Severity.CRITICAL),
+    EventKind.CHANNEL_FAILING: ("The channel {channel} fails", Severity.CRITICAL),
+    EventKind.RESULTS_LOST: ("Checks bring no results", Severity.CRITICAL),
+    EventKind.ALERTS_STUCK: ("Alerts are not sent", Severity.CRITICAL),
+    EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Severity.CRITICAL),
+    EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Severity.CRITICAL),
+    EventKind.CLOCK: ("Watchkeeper's clock jumped", Severity.CRITICAL),
+    EventKind.RECOVERED: ("{recovered}", Severity.RESOLVED),
+    EventKind.TEST: ("Test message from Watchkeeper", Severity.INFO),
 }
-_RECOVERED = {  # a trouble's name → that it is over
+_RECOVERY_TITLES = {  # a trouble's name → that it is over
     "schedule_lag": "Watchkeeper keeps its schedule again",
     "queue_lag": "Watchkeeper's jobs are taken in time again",
     "no_worker": "Watchkeeper has a worker again",
@@ -84,59 +84,64 @@ _RECOVERED = {  # a trouble's name → that it is over
     "network_gone": "Watchkeeper's own network is back",
     "clock": "Watchkeeper's clock is steady again",
 }
-_EXPIRES = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING})
+_EXPIRY_EVENTS = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING})
 
 
-def story_of(message: Message) -> Story:
+def event_text(message: Message) -> EventText:
     """What the event itself says; how, how late and to whom is not its matter."""
     title, mood = _TITLES[message.event]
-    if message.event in _EXPIRES and has_expired(message):
-        mood = Mood.BAD
-    return Story(title.format_map(_names(message)), mood, sentences_of(message))
+    if message.event in _EXPIRY_EVENTS and has_expired(message):
+        mood = Severity.CRITICAL
+    return EventText(title.format_map(_title_values(message)), mood, detail_sentences(message))
 
 
-def _names(message: Message) -> dict[str, str]:
+def _title_values(message: Message) -> dict[str, str]:
     """What titles name. None of it can be empty where a title needs it, and none is more than one line."""
-    facts, monitor = message.facts, name_of(message)
-    channel = named(facts.get("channel")) or "(deleted)"
-    over = _RECOVERED.get(named(facts.get("what")).removeprefix("system."), "A trouble of Watchkeeper's is over")
+    facts, monitor = message.facts, monitor_name_of(message)
+    channel = parse_name(facts.get("channel")) or "(deleted)"
+    over = _RECOVERY_TITLES.get(
+        parse_name(facts.get("what")).removeprefix("system."), "A trouble of Watchkeeper's is over"
+    )
     return {
         "monitor": monitor or "A monitor",
         "still": "still " if message.reminder else "",
-        "lasting": _lasting(message),
+        "lasting": _down_for(message),
         "but": ", but degraded" if message.status is Status.DEGRADED else "",
-        "expiring": named(facts.get("name")) or monitor or "(unnamed)",
-        "expires": _expires(message),
-        "incident": named(facts.get("incident"), "title") or monitor or "(untitled)",
-        "waited": _waited(message),
-        "maintenance": named(facts.get("maintenance")) or named(facts.get("title")) or monitor or "(untitled)",
-        "backend": named(facts.get("backend")) or "(unnamed)",
-        "project": named(facts.get("project")) or "(unnamed)",
-        "node": named(facts.get("node_id")) or "(unnamed)",
+        "expiring": parse_name(facts.get("name")) or monitor or "(unnamed)",
+        "expires": _expiry_words(message),
+        "incident": parse_name(facts.get("incident"), "title") or monitor or "(untitled)",
+        "waited": _unacknowledged_for(message),
+        "maintenance": parse_name(facts.get("maintenance"))
+        or parse_name(facts.get("title"))
+        or monitor
+        or "(untitled)",
+        "backend": parse_name(facts.get("backend")) or "(unnamed)",
+        "project": parse_name(facts.get("project")) or "(unnamed)",
+        "node": parse_name(facts.get("node_id")) or "(unnamed)",
         "channel": channel,
         "recovered": over.replace("{channel}", channel),
     }
 
 
-def _lasting(message: Message) -> str:
+def _down_for(message: Message) -> str:
     """How long it has been down, when that is told again."""
-    lasted = lasted_s(message) if message.reminder else None
-    return "" if lasted is None else f", for {length_of(lasted)}"
+    lasted = outage_duration_s(message) if message.reminder else None
+    return "" if lasted is None else f", for {format_duration(lasted)}"
 
 
-def _waited(message: Message) -> str:
-    waited = number_from(message.facts.get("after"))
-    waited = lasted_s(message) if waited is None else waited
-    return "" if waited is None else f" for {length_of(waited)}"
+def _unacknowledged_for(message: Message) -> str:
+    waited = parse_number(message.facts.get("after"))
+    waited = outage_duration_s(message) if waited is None else waited
+    return "" if waited is None else f" for {format_duration(waited)}"
 
 
-def _expires(message: Message) -> str:
+def _expiry_words(message: Message) -> str:
     """`expires in 7 days`; what has ended already `has expired`."""
     if has_expired(message):
         return "has expired"
-    days = number_from(message.facts.get("days"))
+    days = parse_number(message.facts.get("days"))
     if days is None:
-        ends_at = instant_from(message.facts.get("expires_at"))
+        ends_at = parse_instant(message.facts.get("expires_at"))
         days = None if ends_at is None else (ends_at - message.at).total_seconds() // DAY_S
     if days is None:
         return "expires soon"

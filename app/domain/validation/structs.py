@@ -18,13 +18,13 @@ from app.domain.validation import wording
 from app.errors import Invalid
 from schema.errors import FieldError
 
-MOST_FAULTS = 50
-MOST_PARTS = 3_000  # as many as take a moment
+MAX_ERRORS = 50
+MAX_PARTS = 3_000  # as many as take a moment
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 UNSTORABLE_TEXT = "must not contain the character U+0000, nor half a surrogate pair"
 
 
-def fit(value: Any, type_: Any, at: str = "") -> Any:
+def validate(value: Any, type_: Any, at: str = "") -> Any:
     """The value as `type_`, strictly.
 
     at      dotted path of the value in the request, to be put before each field
@@ -33,25 +33,25 @@ def fit(value: Any, type_: Any, at: str = "") -> Any:
     try:
         return msgspec.convert(value, type_, strict=True)
     except msgspec.ValidationError as error:
-        raise Invalid(faults(value, type_, at) or [FieldError(at, str(error))]) from error
+        raise Invalid(errors_in(value, type_, at) or [FieldError(at, str(error))]) from error
 
 
-def faults(value: Any, type_: Any, at: str = "") -> list[FieldError]:
+def errors_in(value: Any, type_: Any, at: str = "") -> list[FieldError]:
     """What is wrong with the value, the first MOST_FAULTS of it; empty when it fits.
 
     Whoever sends a value chooses how many parts it has. So no more than MOST_PARTS are looked at: where the first
     fault lies behind them, this is empty, and the one error of msgspec names it.
     """
-    looked_at = islice(_looked_at(value, type_, at), MOST_PARTS)
-    return list(islice(filter(None, looked_at), MOST_FAULTS))
+    looked_at = islice(_validate_parts(value, type_, at), MAX_PARTS)
+    return list(islice(filter(None, looked_at), MAX_ERRORS))
 
 
-def parts_of(type_: Any) -> list[Any]:
+def member_types(type_: Any) -> list[Any]:
     """The types a value may have, `Annotated` taken off, unset left out."""
     if get_origin(type_) is Annotated:
-        return parts_of(get_args(type_)[0])
+        return member_types(get_args(type_)[0])
     if get_origin(type_) in (Union, UnionType):
-        return [part for one in get_args(type_) for part in parts_of(one)]
+        return [part for one in get_args(type_) for part in member_types(one)]
     return [] if type_ is UnsetType else [type_]
 
 
@@ -60,17 +60,17 @@ def is_storable(text: str) -> bool:
     return UNSTORABLE.search(text) is None
 
 
-def unstorable_at(value: Any, at: str = "") -> list[FieldError]:
+def unstorable_texts(value: Any, at: str = "") -> list[FieldError]:
     """Texts in a JSON value that a database can't keep: the first MOST_FAULTS among its first MOST_PARTS parts."""
     found = (
         FieldError(path, UNSTORABLE_TEXT)
-        for path, text in islice(_texts(value, at), MOST_PARTS)
+        for path, text in islice(_texts(value, at), MAX_PARTS)
         if UNSTORABLE.search(text)
     )
-    return list(islice(found, MOST_FAULTS))
+    return list(islice(found, MAX_ERRORS))
 
 
-def under(at: str, key: object) -> str:
+def child_path(at: str, key: object) -> str:
     """The path of a part."""
     return f"{at}.{key}" if at else str(key)
 
@@ -82,40 +82,40 @@ def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
         for path, part in waiting[-1]:
             yield path, part if isinstance(part, str) else ""
             if isinstance(part, (dict, list)):
-                waiting.append(_parts(path, part))
+                waiting.append(_children(path, part))
                 break
         else:
             waiting.pop()
 
 
-def _parts(at: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+def _children(at: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
     if isinstance(value, list):
-        yield from ((under(at, no), item) for no, item in enumerate(value))
+        yield from ((child_path(at, no), item) for no, item in enumerate(value))
         return
     for key, item in value.items():
         yield at, key
-        yield under(at, key), item
+        yield child_path(at, key), item
 
 
-def _looked_at(value: Any, type_: Any, at: str) -> Iterator[FieldError | None]:
+def _validate_parts(value: Any, type_: Any, at: str) -> Iterator[FieldError | None]:
     """One item per part that was looked at: what is wrong with it, or None."""
     yield None
-    if _fits(value, type_):
+    if _is_valid(value, type_):
         return
-    parts = parts_of(type_)
+    parts = member_types(type_)
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     if structs and isinstance(value, dict):
-        yield from _in_struct(value, structs, at)
+        yield from _validate_struct(value, structs, at)
         return
     is_inside = False
-    for one in _in_collection(value, parts, at):
+    for one in _validate_collection(value, parts, at):
         is_inside = is_inside or one is not None
         yield one
     if not is_inside:
-        yield FieldError(at, wording.unfit(type_, value))
+        yield FieldError(at, wording.error_for(type_, value))
 
 
-def _fits(value: Any, type_: Any) -> bool:
+def _is_valid(value: Any, type_: Any) -> bool:
     try:
         msgspec.convert(value, type_, strict=True)
     except msgspec.ValidationError:
@@ -123,33 +123,33 @@ def _fits(value: Any, type_: Any) -> bool:
     return True
 
 
-def _in_collection(value: Any, parts: list[Any], at: str) -> Iterator[FieldError | None]:
+def _validate_collection(value: Any, parts: list[Any], at: str) -> Iterator[FieldError | None]:
     mapping = next((one for one in parts if get_origin(one) is dict), None)
     sequence = next((one for one in parts if get_origin(one) is list), None)
     if isinstance(value, dict) and mapping is not None:
         key_type, item_type = get_args(mapping)
         for key, item in value.items():
-            if not _fits(key, key_type):
-                yield FieldError(under(at, key), f"the name {wording.unfit(key_type, key)}")
-            yield from _looked_at(item, item_type, under(at, key))
+            if not _is_valid(key, key_type):
+                yield FieldError(child_path(at, key), f"the name {wording.error_for(key_type, key)}")
+            yield from _validate_parts(item, item_type, child_path(at, key))
     elif isinstance(value, list) and sequence is not None:
         for no, part in enumerate(value):
-            yield from _looked_at(part, get_args(sequence)[0], under(at, no))
+            yield from _validate_parts(part, get_args(sequence)[0], child_path(at, no))
 
 
-def _in_struct(value: dict[str, Any], structs: list[type[Struct]], at: str) -> Iterator[FieldError | None]:
+def _validate_struct(value: dict[str, Any], structs: list[type[Struct]], at: str) -> Iterator[FieldError | None]:
     chosen = next((one for one in structs if _has_tag(value, one, alone=len(structs) == 1)), None)
     if chosen is None:
         field = structs[0].__struct_config__.tag_field or ""
-        yield FieldError(under(at, field), _wrong_tag(value, field, structs))
+        yield FieldError(child_path(at, field), _tag_error(value, field, structs))
         return
     fields = {one.encode_name: one for one in msgspec.structs.fields(chosen)}
     for name, field_info in fields.items():
         if name in value:
-            yield from _looked_at(value[name], field_info.type, under(at, name))
+            yield from _validate_parts(value[name], field_info.type, child_path(at, name))
         elif field_info.required:
-            yield FieldError(under(at, name), f"is required: {wording.wanted(field_info.type)}")
-    yield from _unknown(value, chosen, list(fields), at)
+            yield FieldError(child_path(at, name), f"is required: {wording.requirement(field_info.type)}")
+    yield from _unknown_fields(value, chosen, list(fields), at)
 
 
 def _has_tag(value: dict[str, Any], struct: type[Struct], *, alone: bool) -> bool:
@@ -160,19 +160,21 @@ def _has_tag(value: dict[str, Any], struct: type[Struct], *, alone: bool) -> boo
     return bool(value.get(config.tag_field) == config.tag)
 
 
-def _wrong_tag(value: dict[str, Any], field: str, structs: list[type[Struct]]) -> str:
+def _tag_error(value: dict[str, Any], field: str, structs: list[type[Struct]]) -> str:
     tags = ", ".join(str(one.__struct_config__.tag) for one in structs)
     return f"must be one of: {tags}" if field in value else f"is required: one of {tags}"
 
 
-def _unknown(value: dict[str, Any], struct: type[Struct], names: list[str], at: str) -> Iterator[FieldError]:
+def _unknown_fields(value: dict[str, Any], struct: type[Struct], names: list[str], at: str) -> Iterator[FieldError]:
     config = struct.__struct_config__
     known = [*names, config.tag_field] if config.tag_field else names
     if config.forbid_unknown_fields:
-        yield from (FieldError(under(at, key), _not_known(key, known)) for key in value if key not in known)
+        yield from (
+            FieldError(child_path(at, key), _unknown_field_error(key, known)) for key in value if key not in known
+        )
 
 
-def _not_known(key: str, known: list[str]) -> str:
+def _unknown_field_error(key: str, known: list[str]) -> str:
     close = get_close_matches(key, known, 1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     return f"is not a known field: {hint}"

@@ -5,7 +5,9 @@ from typing import Any
 
 from msgspec import inspect as types
 
-_SIGNS = re.compile(r"\^\(?\[((?:[^\]\\]|\\.)+)\](?:[*+]|\{[0-9]+,[0-9]+\})\)?\$")  # a text of certain signs only
+_CHARACTER_CLASS = re.compile(
+    r"\^\(?\[((?:[^\]\\]|\\.)+)\](?:[*+]|\{[0-9]+,[0-9]+\})\)?\$"
+)  # a text of certain signs only
 _SCHEMES = {  # as patterns have them
     "http": "[Hh][Tt][Tt][Pp][Ss]?:",
     "https": "[Hh][Tt][Tt][Pp][Ss]",
@@ -13,7 +15,7 @@ _SCHEMES = {  # as patterns have them
     "wss": "[Ww][Ss][Ss]?:",
 }
 
-_PLAIN: dict[type[types.Type], str] = {
+_TYPE_WORDS: dict[type[types.Type], str] = {
     types.BoolType: "true or false",
     types.NoneType: "null",
     types.UUIDType: "a UUID",
@@ -25,37 +27,37 @@ _PLAIN: dict[type[types.Type], str] = {
 }
 
 
-def wanted(type_: Any) -> str:
+def requirement(type_: Any) -> str:
     """`must be …`, with the type's own description where it has one."""
     info = types.type_info(type_)
-    text = f"must be {_of(info)}"
+    text = f"must be {_type_words(info)}"
     note = _description(info)
     return f"{text}: {note}" if note else text + _pattern(info)
 
 
-def unfit(type_: Any, value: Any) -> str:
+def error_for(type_: Any, value: Any) -> str:
     """The same of a value that was sent: where it is a text whose form is wrong, what is wrong with its form."""
     info = types.type_info(type_)
-    found = _formed(info)
+    found = _pattern_type(info)
     if found is None or not isinstance(value, str) or not _has_length(found, value) or _matches(found, value):
-        return wanted(type_)
+        return requirement(type_)
     note = _description(info)
     pattern = (found.pattern or "").removesuffix(r"(?!\n)")
-    reason = _address_reason(pattern, value) or _odd_sign(pattern, value, note)
+    reason = _url_error(pattern, value) or _invalid_character(pattern, value, note)
     return f"{reason}: {note}" if note else f"{reason}: it must match {pattern}"
 
 
-def note_of(type_: Any) -> str:
+def description_of(type_: Any) -> str:
     """The type's own description; empty when it has none."""
     return _description(types.type_info(type_))
 
 
-def _formed(info: types.Type) -> types.StrType | None:
+def _pattern_type(info: types.Type) -> types.StrType | None:
     """The text among a type's kinds that has a pattern."""
     if isinstance(info, types.Metadata):
-        return _formed(info.type)
+        return _pattern_type(info.type)
     if isinstance(info, types.UnionType):
-        return next(filter(None, map(_formed, info.types)), None)
+        return next(filter(None, map(_pattern_type, info.types)), None)
     return info if isinstance(info, types.StrType) and info.pattern else None
 
 
@@ -67,15 +69,15 @@ def _matches(info: types.StrType, value: str) -> bool:
     return re.search(info.pattern or "", value) is not None
 
 
-def _odd_sign(pattern: str, value: str, note: str) -> str:
+def _invalid_character(pattern: str, value: str, note: str) -> str:
     """The first sign that is out of place, as far as the pattern tells; a secret's are shown to nobody."""
-    signs = _SIGNS.fullmatch(pattern)
+    signs = _CHARACTER_CLASS.fullmatch(pattern)
     usual = f"[{signs[1]}]" if signs else r"\S"
     odd = next((sign for sign in value if not re.match(usual, sign) or not sign.isprintable()), "")
     return f"must not have {odd!r} in it" if odd and "sealed" not in note else "must have another form"
 
 
-def _address_reason(pattern: str, value: str) -> str:
+def _url_error(pattern: str, value: str) -> str:
     """What is wrong with an address; nothing for what is meant to be none."""
     schemes = [name for name, form in _SCHEMES.items() if form in pattern]
     if not schemes:
@@ -109,26 +111,26 @@ def _description(info: types.Type) -> str:
     return ""
 
 
-def _of(info: types.Type) -> str:
+def _type_words(info: types.Type) -> str:
     if isinstance(info, types.Metadata):
-        return _of(info.type)
+        return _type_words(info.type)
     if isinstance(info, types.UnionType):
-        return " or ".join(dict.fromkeys(_of(one) for one in info.types))
+        return " or ".join(dict.fromkeys(_type_words(one) for one in info.types))
     if isinstance(info, types.IntType | types.FloatType):
         return _number(info)
     if isinstance(info, types.StrType):
         return _text(info)
     if isinstance(info, types.ListType):
-        return f"a list{_span(info.min_length, info.max_length, 'items')}"
-    return _chosen(info)
+        return f"a list{_length(info.min_length, info.max_length, 'items')}"
+    return _choice(info)
 
 
-def _chosen(info: types.Type) -> str:
+def _choice(info: types.Type) -> str:
     if isinstance(info, types.EnumType):
         return f"one of {', '.join(str(one.value) for one in info.cls)}"
     if isinstance(info, types.LiteralType):
         return f"one of {', '.join(map(str, info.values))}"
-    return _PLAIN.get(type(info), "of another type")
+    return _TYPE_WORDS.get(type(info), "of another type")
 
 
 def _number(info: types.IntType | types.FloatType) -> str:
@@ -139,10 +141,10 @@ def _number(info: types.IntType | types.FloatType) -> str:
 
 
 def _text(info: types.StrType) -> str:
-    return f"text{_span(info.min_length, info.max_length, 'characters')}"
+    return f"text{_length(info.min_length, info.max_length, 'characters')}"
 
 
-def _span(least: int | None, most: int | None, unit: str) -> str:
+def _length(least: int | None, most: int | None, unit: str) -> str:
     if most is None:
         return f" of at least {least} {unit}" if least else ""
     return f" of {least or 0} to {most} {unit}" if least else f" of at most {most} {unit}"

@@ -14,8 +14,8 @@ from schema.users import Principal
 
 PREFIX = "pk_"
 SECRET_BYTES = 32
-SHOWN = len(PREFIX) + 8  # characters that stay readable, so that people recognise a key: 48 of its 256 bits
-UNKNOWN = "The API key is not valid."
+VISIBLE_CHARS = len(PREFIX) + 8  # characters that stay readable, so that people recognise a key: 48 of its 256 bits
+INVALID_KEY = "The API key is not valid."
 
 Network = IPv4Network | IPv6Network
 
@@ -33,29 +33,29 @@ class Grant(Struct, frozen=True, kw_only=True):
     expires_ms: int | None
     networks: tuple[Network, ...]
     active: bool
-    owned: bool
+    owner_active: bool
 
-    def objection(self) -> str:
+    def denial_reason(self) -> str:
         """Why the key is not good any more; empty when it is."""
         if not self.active:
             return "The API key is switched off."
-        if not self.owned:
+        if not self.owner_active:
             return "The API key's owner is not active any more."
         if self.expires_ms is not None and self.expires_ms <= time() * 1000:
             return "The API key has expired."
         return ""
 
-    def is_for(self, address: str) -> bool:
+    def allows_address(self, address: str) -> bool:
         """Whether the key may be used from this IP address; an unknown one is in no network."""
         return not self.networks or _is_within(address, self.networks)
 
 
-def made() -> str:
+def generate_key() -> str:
     """A new key: 256 bits of chance."""
     return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 
-def digest_of(key: str, pepper: bytes) -> str:
+def key_digest(key: str, pepper: bytes) -> str:
     """What is stored of a key: a keyed hash. A fast one is enough, since nobody guesses 256 bits."""
     return hmac.new(pepper, key.encode(), sha256).hexdigest()
 
@@ -70,28 +70,28 @@ def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
     return any(plain in network for network in networks)
 
 
-class Use(Struct, frozen=True, array_like=True):
+class KeyUsage(Struct, frozen=True, array_like=True):
     """The last time a key was used, and from where."""
 
     at_ms: int
     ip: str
 
 
-_uses: dict[str, Use] = {}
+_usage: dict[str, KeyUsage] = {}
 
 
-def note_use(key_id: str, ip: str) -> None:
+def record_usage(key_id: str, ip: str) -> None:
     """Remember that a key was used; whoever keeps it takes it with `take_uses`."""
-    _uses[key_id] = Use(int(time() * 1000), ip)
+    _usage[key_id] = KeyUsage(int(time() * 1000), ip)
 
 
-def take_uses() -> dict[str, Use]:
+def take_usage() -> dict[str, KeyUsage]:
     """The last use of each key since somebody asked."""
-    taken = dict(_uses)
-    _uses.clear()
+    taken = dict(_usage)
+    _usage.clear()
     return taken
 
 
-def put_back(uses: Mapping[str, Use]) -> None:
+def restore_usage(usage: Mapping[str, KeyUsage]) -> None:
     """They could not be kept: they wait for the next time, unless there is something newer."""
-    _uses.update({key_id: use for key_id, use in uses.items() if key_id not in _uses})
+    _usage.update({key_id: use for key_id, use in usage.items() if key_id not in _usage})

@@ -8,13 +8,13 @@ from schema.status import Role
 from schema.users import Principal
 
 
-def require_role(principal: Principal, least: Role) -> None:
+def require_role(principal: Principal, min_role: Role) -> None:
     """Raise Forbidden for a lesser role."""
-    if not principal.role.covers(least):
-        raise Forbidden(f"This needs the role {least}; you are {principal.role}.", needs=str(least))
+    if not principal.role.covers(min_role):
+        raise Forbidden(f"This needs the role {min_role}; you are {principal.role}.", needs=str(min_role))
 
 
 def require_scope(principal: Principal, any_of: Sequence[str]) -> None:
     """Raise Forbidden, naming the scope, for an API key that has none of these."""
-    if not any(scopes.cover(principal.scopes, one) for one in any_of):
+    if not any(scopes.covers_scope(principal.scopes, one) for one in any_of):
         raise Forbidden(f"This needs the scope {' or '.join(any_of)}; the API key lacks it.", needs=any_of[0])

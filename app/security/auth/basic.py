@@ -17,20 +17,20 @@ from app.errors import Unauthorized
 from app.security.credentials import passwords
 from app.security.limits import brute_force
 from app.security.secrets import sealing
-from schema.login_attempts import Proof, Way
+from schema.login_attempts import AuthMethod, CredentialKind
 from schema.status import Role
 
-KEPT_S = 60.0
-LOGIN_MOST, PASSWORD_MOST = 254, 256  # characters, as in `schema.users.Login`: what is longer is nobody's
-MOST = 10_000  # passwords; beyond it all are forgotten, which costs one argon2 each
-UNREADABLE = "`Authorization: Basic` needs the base64 of `user:password`."
-TWO_STEPS = "This account has a second factor, which Basic can't ask for: use an API key."
-WRONG = "The user name, e-mail address or password is wrong."
+CACHE_S = 60.0
+MAX_LOGIN_LENGTH, MAX_PASSWORD_LENGTH = 254, 256  # characters, as in `schema.users.Login`: what is longer is nobody's
+MAX_CACHED = 10_000  # passwords; beyond it all are forgotten, which costs one argon2 each
+MALFORMED = "`Authorization: Basic` needs the base64 of `user:password`."
+NEEDS_SECOND_FACTOR = "This account has a second factor, which Basic can't ask for: use an API key."
+WRONG_CREDENTIALS = "The user name, e-mail address or password is wrong."
 
-_right: dict[bytes, float] = {}
+_verified_until: dict[bytes, float] = {}
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class BasicAuthUser(Struct, frozen=True, kw_only=True):
     """What is known of a user who signs in by password with every request."""
 
     user_id: str
@@ -42,59 +42,59 @@ class Known(Struct, frozen=True, kw_only=True):
     tags: frozenset[str] | None = None
 
 
-def read(value: str) -> tuple[str, str]:
+def parse_credentials(value: str) -> tuple[str, str]:
     """(login, password) as RFC 7617 packs them. Raises Unauthorized."""
     try:
         login, colon, password = b64decode(value, validate=True).decode().partition(":")
     except ValueError as error:  # no ASCII, no base64, or no UTF-8 in it
-        raise Unauthorized(UNREADABLE) from error
-    if not (colon and len(login) <= LOGIN_MOST and len(password) <= PASSWORD_MOST and is_storable(login)):
-        raise Unauthorized(UNREADABLE)
+        raise Unauthorized(MALFORMED) from error
+    if not (colon and len(login) <= MAX_LOGIN_LENGTH and len(password) <= MAX_PASSWORD_LENGTH and is_storable(login)):
+        raise Unauthorized(MALFORMED)
     return login, password
 
 
-async def check(known: Known | None, login: str, password: str, address: str) -> Known:
+async def authenticate(user: BasicAuthUser | None, login: str, password: str, address: str) -> BasicAuthUser:
     """The user, when this is their password and all that is asked for.
 
     login      what the client calls itself     address    the client's
     raises     Unauthorized, after the same time for somebody unknown; LockedOut
     """
-    stored = known.password_hash if known and known.active else None
-    mark = _mark(known, password) if known else b""
-    if not (stored and _right.get(mark, 0.0) > monotonic()):
-        await _prove(stored, login, password, address)
-        if len(_right) >= MOST:
-            _right.clear()
-        _right[mark] = monotonic() + KEPT_S
-    sure = _sure(known)
+    stored = user.password_hash if user and user.active else None
+    mark = _cache_key(user, password) if user else b""
+    if not (stored and _verified_until.get(mark, 0.0) > monotonic()):
+        await _verify_password(stored, login, password, address)
+        if len(_verified_until) >= MAX_CACHED:
+            _verified_until.clear()
+        _verified_until[mark] = monotonic() + CACHE_S
+    sure = _require_user(user)
     if sure.has_second_factor:
-        raise Unauthorized(TWO_STEPS)
+        raise Unauthorized(NEEDS_SECOND_FACTOR)
     return sure
 
 
-async def _prove(stored: str | None, login: str, password: str, address: str) -> None:
-    guess = (Proof.PASSWORD, address, login)
-    await brute_force.refuse_if_locked(*guess, way=Way.BASIC)
+async def _verify_password(stored: str | None, login: str, password: str, address: str) -> None:
+    guess = (CredentialKind.PASSWORD, address, login)
+    await brute_force.refuse_if_locked(*guess, method=AuthMethod.BASIC)
     if not await passwords.matches(password, stored):
-        await brute_force.failed(*guess, way=Way.BASIC)
-        raise Unauthorized(WRONG)
-    await brute_force.succeeded(*guess)
+        await brute_force.record_failure(*guess, method=AuthMethod.BASIC)
+        raise Unauthorized(WRONG_CREDENTIALS)
+    await brute_force.record_success(*guess)
 
 
-def proof_of(known: Known) -> str:
+def credential_fingerprint(user: BasicAuthUser) -> str:
     """Changes with the password: for sockets that outlive their sign-in."""
-    return _keyed([known.user_id, known.password_hash]).hex()
+    return _keyed_hash([user.user_id, user.password_hash]).hex()
 
 
-def _sure(known: Known | None) -> Known:
+def _require_user(known: BasicAuthUser | None) -> BasicAuthUser:
     if known is None:
-        raise Unauthorized(WRONG)
+        raise Unauthorized(WRONG_CREDENTIALS)
     return known
 
 
-def _mark(known: Known, password: str) -> bytes:
-    return _keyed([known.user_id, known.password_hash, password])
+def _cache_key(known: BasicAuthUser, password: str) -> bytes:
+    return _keyed_hash([known.user_id, known.password_hash, password])
 
 
-def _keyed(parts: list[str]) -> bytes:
-    return hmac.new(sealing.derived("basic"), json.encode(parts), sha256).digest()
+def _keyed_hash(parts: list[str]) -> bytes:
+    return hmac.new(sealing.derive_key("basic"), json.encode(parts), sha256).digest()

@@ -22,20 +22,20 @@ def is_secure(connection: Connection) -> bool:
     return connection.app.state.settings.client_url.startswith("https:") or tls_detection.is_tls(connection.scope)
 
 
-def name_of(connection: Connection, bare: str) -> str:
+def cookie_name(connection: Connection, bare: str) -> str:
     """What a cookie is called here."""
     return PREFIX + bare if is_secure(connection) else bare
 
 
-def value_of(connection: Connection, bare: str) -> str | None:
+def cookie_value(connection: Connection, bare: str) -> str | None:
     """What the client sent under the one name that counts here; None when it is not there."""
-    return connection.cookies.get(name_of(connection, bare))
+    return connection.cookies.get(cookie_name(connection, bare))
 
 
-def made(connection: Connection, bare: str, value: str, *, max_age: int, httponly: bool) -> Cookie:
+def make_cookie(connection: Connection, bare: str, value: str, *, max_age: int, httponly: bool) -> Cookie:
     """A cookie of ours; with `max_age` 0 it is removed."""
     return Cookie(
-        key=name_of(connection, bare),
+        key=cookie_name(connection, bare),
         value=value,
         max_age=max_age,
         path="/",

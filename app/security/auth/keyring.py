@@ -24,7 +24,7 @@ class SigningKey(Struct, frozen=True, kw_only=True):
     secret: bytes
     signs_from_s: float
 
-    def for_(self, purpose: str) -> bytes:
+    def derive(self, purpose: str) -> bytes:
         """The key for one kind of token: what is of one kind is never taken for another."""
         return hmac.digest(self.secret, purpose.encode(), "sha256")
 
@@ -32,26 +32,26 @@ class SigningKey(Struct, frozen=True, kw_only=True):
 _keys: tuple[SigningKey, ...] = ()
 
 
-def use(keys: Sequence[SigningKey]) -> None:
+def set_keys(keys: Sequence[SigningKey]) -> None:
     """Take what the store has, in place of what was here."""
     global _keys  # noqa: PLW0603  # one ring per process, as with the database's engine
     _keys = tuple(sorted(keys, key=lambda one: one.signs_from_s))
 
 
-def newest(now_s: float | None = None) -> SigningKey:
+def current_key(now_s: float | None = None) -> SigningKey:
     """The key that signs now."""
     now_s = time() if now_s is None else now_s
-    return next((one for one in reversed(_keys) if one.signs_from_s <= now_s), _first())
+    return next((one for one in reversed(_keys) if one.signs_from_s <= now_s), _derived_key())
 
 
-def valid(lifetime_s: float, now_s: float | None = None) -> list[SigningKey]:
+def verification_keys(lifetime_s: float, now_s: float | None = None) -> list[SigningKey]:
     """The keys that may have signed a token which lives `lifetime_s`, newest first."""
     now_s = time() if now_s is None else now_s
-    ring = (_first(), *_keys)
+    ring = (_derived_key(), *_keys)
     ends = [*(one.signs_from_s for one in _keys), now_s]  # a key signs until the next one does
     return [one for one, end in zip(reversed(ring), reversed(ends), strict=True) if end + lifetime_s >= now_s]
 
 
-def _first() -> SigningKey:
-    secret = sealing.derived("signing")
+def _derived_key() -> SigningKey:
+    secret = sealing.derive_key("signing")
     return SigningKey(id=sha256(b"id" + secret).hexdigest()[:12], secret=secret, signs_from_s=0)

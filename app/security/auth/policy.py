@@ -20,11 +20,11 @@ from schema.users import Principal
 RULE = "rule"  # where `declare` notes what a handler needs
 
 
-class Undeclared(Exception):  # noqa: N818  # names the fact
+class UnguardedRoute(Exception):  # noqa: N818  # names the fact
     """A route does not say who may reach it, or says two things."""
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class AccessRule(Struct, frozen=True, kw_only=True):
     """What a route needs of its caller.
 
     least       None: nothing at all
@@ -32,44 +32,49 @@ class Rule(Struct, frozen=True, kw_only=True):
     for_people  no API key will do
     """
 
-    least: Role | None
+    min_role: Role | None
     scope: str = ""
-    for_people: bool = False
+    people_only: bool = False
 
-    def admit(self, principal: Principal) -> None:
+    def authorize(self, principal: Principal) -> None:
         """Raise Forbidden for who lacks the role or the scope."""
-        if self.least is not None:
-            authorization.require_role(principal, self.least)
+        if self.min_role is not None:
+            authorization.require_role(principal, self.min_role)
         if principal.key_id is not None:
-            if self.for_people:
+            if self.people_only:
                 raise Forbidden("An API key can't do this: sign in as a person.")
             authorization.require_scope(principal, [self.scope])
 
 
-class Needs:
+class RequiredRole:
     """A guard: lets through who has the role, or anybody when there is none."""
 
-    def __init__(self, least: Role | None) -> None:
-        self.least = least
+    def __init__(self, min_role: Role | None) -> None:
+        self.min_role = min_role
 
     async def __call__(self, connection: Connection, _: BaseRouteHandler) -> None:
         """Raise Unauthorized for nobody, Forbidden for who lacks role or scope. Here come WebSockets."""
-        if self.least is not None:
+        if self.min_role is not None:
             scope = scopes.scope_of(connection.scope["path"], "GET")
-            Rule(least=self.least, scope=scope).admit(await principals.required(connection))
+            AccessRule(min_role=self.min_role, scope=scope).authorize(await principals.require_principal(connection))
 
 
-ANYONE, VIEWER, OPERATOR, ADMIN = Needs(None), Needs(Role.VIEWER), Needs(Role.OPERATOR), Needs(Role.ADMIN)
+ANYONE, VIEWER, OPERATOR, ADMIN = (
+    RequiredRole(None),
+    RequiredRole(Role.VIEWER),
+    RequiredRole(Role.OPERATOR),
+    RequiredRole(Role.ADMIN),
+)
 
 
-def least_role(handler: BaseRouteHandler) -> Needs | None:
+def required_role(handler: BaseRouteHandler) -> RequiredRole | None:
     """What a handler declares: the strictest of its guards."""
     ranks = {None: -1, Role.VIEWER: 0, Role.OPERATOR: 1, Role.ADMIN: 2}
-    needs = [one for layer in handler.ownership_layers for one in layer.guards or () if isinstance(one, Needs)]
-    return max(needs, key=lambda one: ranks[one.least], default=None)
+    needs = [one for layer in handler.ownership_layers for one in layer.guards or () if isinstance(one, RequiredRole)]
+    return max(needs, key=lambda one: ranks[one.min_role], default=None)
 
 
-def declare(app: Litestar) -> None:
+def declare_rules(app: Litestar) -> None:
     """Note on every HTTP handler what it needs, and in the state which scopes there are. Raises Undeclared."""
     known: set[str] = set()
     for route in app.routes:
@@ -77,26 +82,30 @@ def declare(app: Litestar) -> None:
             for method, (handler, _) in route.route_handler_map.items():
                 rule = rule_of(route.path, method, handler)
                 if handler.opt.setdefault(RULE, rule) != rule:
-                    raise Undeclared(f"{route.path} shares a handler with a path that needs another scope")
-                handler.resolve_guards()[:] = [one for one in handler.resolve_guards() if not isinstance(one, Needs)]
+                    raise UnguardedRoute(f"{route.path} shares a handler with a path that needs another scope")
+                handler.resolve_guards()[:] = [
+                    one for one in handler.resolve_guards() if not isinstance(one, RequiredRole)
+                ]
                 known |= {rule.scope} - {""}
     app.state.scopes = tuple(sorted(known))
 
 
-def rule_of(path: str, method: str, handler: HTTPRouteHandler) -> Rule:
+def rule_of(path: str, method: str, handler: HTTPRouteHandler) -> AccessRule:
     """What a route needs. Litestar's own OPTIONS say which methods there are, to anybody."""
-    needs = least_role(handler)
-    if method == "OPTIONS" or (needs is not None and needs.least is None):
-        return Rule(least=None)
+    needs = required_role(handler)
+    if method == "OPTIONS" or (needs is not None and needs.min_role is None):
+        return AccessRule(min_role=None)
     if needs is None:
-        raise Undeclared(
+        raise UnguardedRoute(
             f"{method} {path} does not say who may reach it: guards=[VIEWER], or another of app.security.auth.policy"
         )
-    return Rule(least=needs.least, scope=scopes.scope_of(path, method), for_people=scopes.is_for_people(path, method))
+    return AccessRule(
+        min_role=needs.min_role, scope=scopes.scope_of(path, method), people_only=scopes.is_people_only(path, method)
+    )
 
 
-async def enforce(request: Request[Any, Any, Any]) -> None:
+async def enforce_rule(request: Request[Any, Any, Any]) -> None:
     """Hold the rule of the request's handler; a handler without one is our bug, and nobody gets in."""
-    rule: Rule = request.route_handler.opt[RULE]
-    if rule.least is not None:
-        rule.admit(await principals.required(request))
+    rule: AccessRule = request.route_handler.opt[RULE]
+    if rule.min_role is not None:
+        rule.authorize(await principals.require_principal(request))

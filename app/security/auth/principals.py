@@ -17,86 +17,86 @@ from msgspec.structs import replace
 from app.errors import Forbidden, Unauthorized
 from app.security.auth import api_keys, basic, cookies, tokens
 from app.security.auth.api_keys import Grant
-from app.security.auth.basic import Known
-from app.security.auth.ttl_cache import Remembered
+from app.security.auth.basic import BasicAuthUser
+from app.security.auth.ttl_cache import TtlCache
 from app.security.limits import brute_force, failed_logins, tls_detection
 from app.security.limits.client_ip import address_of
-from schema.login_attempts import Proof, Way
+from schema.login_attempts import AuthMethod, CredentialKind
 from schema.status import Role
 from schema.users import Principal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-HolderOf = Callable[[str], Awaitable[Principal | None]]
-GrantOf = Callable[[str], Awaitable[Grant | None]]
-KnownAs = Callable[[str], Awaitable[Known | None]]
+SessionLookup = Callable[[str], Awaitable[Principal | None]]
+GrantLookup = Callable[[str], Awaitable[Grant | None]]
+BasicUserLookup = Callable[[str], Awaitable[BasicAuthUser | None]]
 
-COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # names before `cookies.name_of`
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SESSION_COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # names before `cookies.name_of`
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_ADMIN = Principal(user_id="api-admin", username="api-admin", role=Role.ADMIN, via="token")
-ENDED = "The session has ended: sign in again."
+SESSION_ENDED = "The session has ended: sign in again."
 KEY_ENDED = "The API key is not valid any more, or its role or scopes have changed."
 
 
-async def resolve(connection: Connection) -> Principal | None:
+async def resolve_principal(connection: Connection) -> Principal | None:
     """The caller, or None for nobody. Raises Unauthorized for a bad credential, Forbidden without CSRF proof."""
     state = connection.scope["state"]
     if "principal" not in state:
-        state["principal"] = await _presented(connection)
+        state["principal"] = await _resolve_credential(connection)
     principal: Principal | None = state["principal"]
     return principal
 
 
-async def required(connection: Connection) -> Principal:
+async def require_principal(connection: Connection) -> Principal:
     """The caller; raises Unauthorized for nobody."""
-    principal = await resolve(connection)
+    principal = await resolve_principal(connection)
     if principal is None:
         raise Unauthorized("Authentication required")
     return principal
 
 
-async def of_token(connection: Connection, token: str) -> Principal:
+async def principal_of_token(connection: Connection, token: str) -> Principal:
     """The holder of a bearer token: an access token of ours, an API key, or API_ADMIN_TOKEN. Raises Unauthorized."""
     if _is_admin_token(connection, token):
         return API_ADMIN
     if token.startswith(api_keys.PREFIX):
-        return await _of_key(connection, token)
-    with _noting(connection, Way.TOKEN):
-        sid = await _sids.of(token)
-    return await _holder(connection, sid, "jwt")
+        return await _principal_of_key(connection, token)
+    with _recording_forgery(connection, AuthMethod.TOKEN):
+        sid = await _access_token_sids.get(token)
+    return await _session_holder(connection, sid, "jwt")
 
 
 async def _sid_of(token: str) -> str:
     return tokens.sid_of_access(token)
 
 
-_sids = Remembered(_sid_of)  # PyJWT takes as long as the rest of a cheap request
+_access_token_sids = TtlCache(_sid_of)  # PyJWT takes as long as the rest of a cheap request
 
 
-async def still(connection: Connection, principal: Principal) -> bool:
+async def is_still_valid(connection: Connection, principal: Principal) -> bool:
     """Whether what somebody signed in with is good, with the same rights; for sockets that outlive their sign-in."""
     state = connection.app.state
     if principal.session_id is not None:
-        holder = await _holder_of(connection)(principal.session_id)
-        return holder is not None and _rights_of(holder) == _rights_of(principal)
+        holder = await _session_lookup(connection)(principal.session_id)
+        return holder is not None and _permissions_of(holder) == _permissions_of(principal)
     if principal.key_id is not None:
         grant: Grant | None = await state.grant_by_id(principal.key_id)
-        if grant is None or grant.objection() or not grant.is_for(address_of(connection)):
+        if grant is None or grant.denial_reason() or not grant.allows_address(address_of(connection)):
             return False
-        return _rights_of(grant.principal) == _rights_of(principal)
+        return _permissions_of(grant.principal) == _permissions_of(principal)
     if principal.via == "basic":
-        known: Known | None = await state.known_as(principal.username)
+        known: BasicAuthUser | None = await state.known_as(principal.username)
         is_enough = known is not None and known.active and not known.has_second_factor
-        return known is not None and is_enough and _by_password(known) == principal
+        return known is not None and is_enough and _basic_principal(known) == principal
     return True
 
 
-def _rights_of(principal: Principal) -> tuple[Role, frozenset[str] | None, frozenset[str] | None]:
+def _permissions_of(principal: Principal) -> tuple[Role, frozenset[str] | None, frozenset[str] | None]:
     return principal.role, principal.scopes, principal.tags
 
 
-def ended(principal: Principal) -> str:
+def ended_message(principal: Principal) -> str:
     """What to tell somebody of whom `still` is false."""
-    return ENDED if principal.key_id is None else KEY_ENDED
+    return SESSION_ENDED if principal.key_id is None else KEY_ENDED
 
 
 def is_same_origin(connection: Connection) -> bool:
@@ -112,7 +112,7 @@ def is_same_origin(connection: Connection) -> bool:
     return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
 
 
-async def _presented(connection: Connection) -> Principal | None:
+async def _resolve_credential(connection: Connection) -> Principal | None:
     headers = connection.headers
     if "Authorization" in headers:
         scheme, _, value = headers["Authorization"].partition(" ")
@@ -120,88 +120,88 @@ async def _presented(connection: Connection) -> Principal | None:
             raise Unauthorized("This way to sign in is not known: use `Authorization: Bearer <token>`, or Basic.")
         return await reader(connection, value.strip())
     if "X-API-Key" in headers:
-        return await _of_api_key(connection, headers["X-API-Key"])
-    if (cookie := cookies.value_of(connection, COOKIE)) is not None:
-        return await _of_cookie(connection, cookie)
+        return await _principal_of_api_key_header(connection, headers["X-API-Key"])
+    if (cookie := cookies.cookie_value(connection, SESSION_COOKIE)) is not None:
+        return await _principal_of_cookie(connection, cookie)
     return None
 
 
-async def _of_api_key(connection: Connection, key: str) -> Principal:
+async def _principal_of_api_key_header(connection: Connection, key: str) -> Principal:
     if _is_admin_token(connection, key):
         return API_ADMIN
-    return await _of_key(connection, key)
+    return await _principal_of_key(connection, key)
 
 
-async def _of_key(connection: Connection, key: str) -> Principal:
+async def _principal_of_key(connection: Connection, key: str) -> Principal:
     """Whom an API key stands for. Raises Unauthorized for a bad one, Forbidden from another network."""
-    grant_of: GrantOf = connection.app.state.grant_of
+    grant_of: GrantLookup = connection.app.state.grant_of
     grant = await grant_of(key)
     address = address_of(connection)
     if grant is None:
-        await brute_force.refuse_if_locked(Proof.KEY, address)
-        await brute_force.failed(Proof.KEY, address)
-        raise Unauthorized(api_keys.UNKNOWN)
-    if objection := grant.objection():
-        failed_logins.note(Way.API_KEY, address, grant.principal.user_id)
+        await brute_force.refuse_if_locked(CredentialKind.KEY, address)
+        await brute_force.record_failure(CredentialKind.KEY, address)
+        raise Unauthorized(api_keys.INVALID_KEY)
+    if objection := grant.denial_reason():
+        failed_logins.record_failed_login(AuthMethod.API_KEY, address, grant.principal.user_id)
         raise Unauthorized(objection)
-    if not grant.is_for(address):
-        failed_logins.note(Way.API_KEY, address, grant.principal.user_id)
+    if not grant.allows_address(address):
+        failed_logins.record_failed_login(AuthMethod.API_KEY, address, grant.principal.user_id)
         raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
-    api_keys.note_use(str(grant.principal.key_id), address)
+    api_keys.record_usage(str(grant.principal.key_id), address)
     return grant.principal
 
 
-async def _of_basic(connection: Connection, value: str) -> Principal:
+async def _principal_of_basic(connection: Connection, value: str) -> Principal:
     """The user with this password. A browser repeats it by itself, so its pages must be ours."""
     if "Origin" in connection.headers and not is_same_origin(connection):
         raise Forbidden("A password by Basic is taken from our own pages, and from programs.")
-    login, password = basic.read(value)
-    known_as: KnownAs = connection.app.state.known_as
-    return _by_password(await basic.check(await known_as(login), login, password, address_of(connection)))
+    login, password = basic.parse_credentials(value)
+    known_as: BasicUserLookup = connection.app.state.known_as
+    return _basic_principal(await basic.authenticate(await known_as(login), login, password, address_of(connection)))
 
 
-def _by_password(known: Known) -> Principal:
+def _basic_principal(known: BasicAuthUser) -> Principal:
     return Principal(
         user_id=known.user_id,
         username=known.username,
         role=known.role,
         via="basic",
-        proof=basic.proof_of(known),
+        credential_fingerprint=basic.credential_fingerprint(known),
         tags=known.tags,
     )
 
 
-async def _of_cookie(connection: Connection, value: str) -> Principal:
-    with _noting(connection, Way.COOKIE):
+async def _principal_of_cookie(connection: Connection, value: str) -> Principal:
+    with _recording_forgery(connection, AuthMethod.COOKIE):
         sid = tokens.sid_of_cookie(value)
-    principal = await _holder(connection, sid, "cookie")
+    principal = await _session_holder(connection, sid, "cookie")
     method = connection.scope.get("method", "GET")
-    proven = is_same_origin(connection) or tokens.is_csrf(sid, connection.headers.get(CSRF_HEADER, ""))
-    if method not in SAFE and not proven:
+    proven = is_same_origin(connection) or tokens.is_csrf_token(sid, connection.headers.get(CSRF_HEADER, ""))
+    if method not in SAFE_METHODS and not proven:
         raise Forbidden("A change by cookie needs X-CSRF-Token, or an Origin that is ours.")
     return principal
 
 
 @contextmanager
-def _noting(connection: Connection, way: Way) -> Iterator[None]:
+def _recording_forgery(connection: Connection, method: AuthMethod) -> Iterator[None]:
     """Have it recorded when somebody shows what we never signed. What has merely expired is everyday."""
     try:
         yield
-    except tokens.Forged:
-        failed_logins.note(way, address_of(connection))
+    except tokens.ForgedToken:
+        failed_logins.record_failed_login(method, address_of(connection))
         raise
 
 
-async def _holder(connection: Connection, sid: str, via: str) -> Principal:
-    holder = await _holder_of(connection)(sid)
+async def _session_holder(connection: Connection, sid: str, via: str) -> Principal:
+    holder = await _session_lookup(connection)(sid)
     if holder is None:
-        raise Unauthorized(ENDED)
+        raise Unauthorized(SESSION_ENDED)
     return replace(holder, via=via)
 
 
-def _holder_of(connection: Connection) -> HolderOf:
+def _session_lookup(connection: Connection) -> SessionLookup:
     """The store's answer to "whose session is this"; from `create_app`, since this room lies below the store."""
-    lookup: HolderOf = connection.app.state.holder_of
+    lookup: SessionLookup = connection.app.state.holder_of
     return lookup
 
 
@@ -210,4 +210,7 @@ def _is_admin_token(connection: Connection, value: str) -> bool:
     return bool(token) and hmac.compare_digest(token.encode(), value.encode())
 
 
-SCHEMES: dict[str, Callable[[Connection, str], Awaitable[Principal]]] = {"bearer": of_token, "basic": _of_basic}
+SCHEMES: dict[str, Callable[[Connection, str], Awaitable[Principal]]] = {
+    "bearer": principal_of_token,
+    "basic": _principal_of_basic,
+}

@@ -9,18 +9,18 @@ from app.errors import Conflict, Forbidden
 from app.security.auth import principals
 from app.security.auth.principals import Connection
 
-NOT_OURS = "Passkeys are for pages of CLIENT_URL, or of this host."
-WRONG = "The passkey did not prove it: begin again."
+FOREIGN_ORIGIN = "Passkeys are for pages of CLIENT_URL, or of this host."
+PASSKEY_NOT_VERIFIED = "The passkey did not prove it: begin again."
 
 
-class Site(Struct, frozen=True):
+class RelyingParty(Struct, frozen=True):
     """Whom a passkey is for: the host it is bound to, and the origin whose pages may use it."""
 
     rp_id: str
     origin: str
 
 
-class Key(Struct, frozen=True):
+class StoredPasskey(Struct, frozen=True):
     """What is kept of a passkey to judge by. Identifier and key are base64url."""
 
     credential_id: str
@@ -29,7 +29,7 @@ class Key(Struct, frozen=True):
     transports: list[str]
 
 
-def site_of(connection: Connection) -> Site:
+def relying_party_of(connection: Connection) -> RelyingParty:
     """The page that calls: of CLIENT_URL or of our own host. Raises Forbidden for others, Conflict for bare addresses.
 
     Without `Origin`, no browser is calling a foreign page's call: our own host is meant.
@@ -38,18 +38,18 @@ def site_of(connection: Connection) -> Site:
     if origin is None:
         origin = f"{connection.url.scheme}://{connection.headers.get('Host', '')}"
     elif not principals.is_same_origin(connection):
-        raise Forbidden(NOT_OURS)
+        raise Forbidden(FOREIGN_ORIGIN)
     host = _host_of(origin)
     if _is_address(host):
         raise Conflict("Passkeys need a host name, not an address: open Watchkeeper by its name.")
-    return Site(host, origin)
+    return RelyingParty(host, origin)
 
 
 def _host_of(origin: str) -> str:
     try:
         return urlsplit(origin).hostname or ""
     except ValueError as error:  # such as brackets that do not close
-        raise Forbidden(NOT_OURS) from error
+        raise Forbidden(FOREIGN_ORIGIN) from error
 
 
 def _is_address(host: str) -> bool:

@@ -6,27 +6,29 @@ nothing read, all others write; who may write may read.
 
 from collections.abc import Collection
 
-VIEWS = {"checks": "monitors", "batch": "monitors", "plugins": "monitors", "results": "heartbeats"}
-OWN = "auth"  # who one is: any key may ask
-PEOPLE = frozenset({OWN, "users", "sessions", "invitations"})  # managed by people alone: a key there reads at most
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+NOUN_ALIASES = {"checks": "monitors", "batch": "monitors", "plugins": "monitors", "results": "heartbeats"}
+OWN_NOUN = "auth"  # who one is: any key may ask
+PEOPLE_ONLY = frozenset(
+    {OWN_NOUN, "users", "sessions", "invitations"}
+)  # managed by people alone: a key there reads at most
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 READ, WRITE = "read", "write"
 
 
 def scope_of(path: str, method: str) -> str:
     """The scope a route needs; empty when none can help (`PEOPLE`) or none is needed (`OWN`)."""
-    noun, is_read = _noun_of(path), method in SAFE
-    if noun == OWN or (noun in PEOPLE and not is_read):
+    noun, is_read = _noun_of(path), method in SAFE_METHODS
+    if noun == OWN_NOUN or (noun in PEOPLE_ONLY and not is_read):
         return ""
     return f"{noun}:{READ if is_read else WRITE}"
 
 
-def is_for_people(path: str, method: str) -> bool:
+def is_people_only(path: str, method: str) -> bool:
     """Whether no API key may do this, whatever its role and scopes."""
-    return _noun_of(path) in PEOPLE and method not in SAFE
+    return _noun_of(path) in PEOPLE_ONLY and method not in SAFE_METHODS
 
 
-def cover(held: Collection[str] | None, needed: str) -> bool:
+def covers_scope(held: Collection[str] | None, needed: str) -> bool:
     """Whether scopes are enough; None are all of them."""
     if held is None or not needed:
         return True
@@ -35,4 +37,4 @@ def cover(held: Collection[str] | None, needed: str) -> bool:
 
 def _noun_of(path: str) -> str:
     first = path.removeprefix("/api/v1").lstrip("/").partition("/")[0]
-    return VIEWS.get(first, first)
+    return NOUN_ALIASES.get(first, first)

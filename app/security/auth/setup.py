@@ -9,13 +9,13 @@ from app import setup_token
 from app.errors import Forbidden
 from app.settings import Settings
 
-NEEDED = (
+SETUP_TOKEN_REQUIRED = (
     "There is no user yet: send the right `setup_token` as well."
-    f" `watchkeeper up` prints it, and it is in the file {setup_token.FILE} of the data directory."
+    f" `watchkeeper up` prints it, and it is in the file {setup_token.FILE_NAME} of the data directory."
 )
 
 
-def require(settings: Settings, shown: str | None) -> None:
+def require_setup_token(settings: Settings, given: str | None) -> None:
     """Raise Forbidden for who does not show the token."""
-    if not hmac.compare_digest((shown or "").encode(), setup_token.token(settings).encode()):
-        raise Forbidden(NEEDED)
+    if not hmac.compare_digest((given or "").encode(), setup_token.get_token(settings).encode()):
+        raise Forbidden(SETUP_TOKEN_REQUIRED)

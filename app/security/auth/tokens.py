@@ -14,21 +14,21 @@ from app.errors import Unauthorized
 from app.security.auth import keyring
 from app.security.auth.keyring import SigningKey
 
-ACCESS_S = 900  # a stolen access token is of use for a quarter of an hour
-REFRESH_S = 30 * 86_400  # people come back within a month
+ACCESS_LIFETIME_S = 900  # a stolen access token is of use for a quarter of an hour
+REFRESH_LIFETIME_S = 30 * 86_400  # people come back within a month
 ALGORITHM = "HS256"
-EXPIRED, BAD = "The token has expired.", "The token is not valid."
+TOKEN_EXPIRED, TOKEN_INVALID = "The token has expired.", "The token is not valid."
 
 
-class Forged(Unauthorized):
+class ForgedToken(Unauthorized):
     """A token or cookie that is none of ours."""
 
 
-def access(user_id: str, sid: str, now_s: int) -> str:
+def access_token(user_id: str, sid: str, now_s: int) -> str:
     """A JWT for the `Authorization` header; lives ACCESS_S."""
-    claims = {"sub": user_id, "sid": sid, "typ": "access", "iat": now_s, "exp": now_s + ACCESS_S}
-    key = keyring.newest()
-    return jwt.encode(claims | {"jti": secrets.token_hex(8)}, key.for_("jwt"), ALGORITHM, headers={"kid": key.id})
+    claims = {"sub": user_id, "sid": sid, "typ": "access", "iat": now_s, "exp": now_s + ACCESS_LIFETIME_S}
+    key = keyring.current_key()
+    return jwt.encode(claims | {"jti": secrets.token_hex(8)}, key.derive("jwt"), ALGORITHM, headers={"kid": key.id})
 
 
 def sid_of_access(token: str) -> str:
@@ -36,72 +36,72 @@ def sid_of_access(token: str) -> str:
     try:
         key = _key_named(jwt.get_unverified_header(token).get("kid"))
         claims = jwt.decode(
-            token, key.for_("jwt"), [ALGORITHM], options={"require": ["exp", "sub", "sid"], "verify_iat": False}
+            token, key.derive("jwt"), [ALGORITHM], options={"require": ["exp", "sub", "sid"], "verify_iat": False}
         )
     except jwt.ExpiredSignatureError as error:
-        raise Unauthorized(EXPIRED) from error
+        raise Unauthorized(TOKEN_EXPIRED) from error
     except jwt.InvalidTokenError as error:
-        raise Forged(BAD) from error
+        raise ForgedToken(TOKEN_INVALID) from error
     if claims.get("typ") != "access":
-        raise Forged(BAD)
+        raise ForgedToken(TOKEN_INVALID)
     return str(claims["sid"])
 
 
 def _key_named(key_id: object) -> SigningKey:
     """The key that a token says it was signed with; raises Unauthorized for one that signs no more."""
-    for key in keyring.valid(ACCESS_S):
+    for key in keyring.verification_keys(ACCESS_LIFETIME_S):
         if key.id == key_id:
             return key
-    raise Forged(BAD)
+    raise ForgedToken(TOKEN_INVALID)
 
 
-def refresh(sid: str) -> str:
+def refresh_token(sid: str) -> str:
     """A new refresh token: session, chance, signature."""
     return _signed("refresh", f"{sid}.{secrets.token_urlsafe(24)}")
 
 
 def sid_of_refresh(token: str) -> str:
     """The session a refresh token was made for by us, used or not; raises Unauthorized."""
-    return _opened("refresh", token).partition(".")[0]
+    return _verified_text("refresh", token).partition(".")[0]
 
 
-def hash_of(token: str) -> str:
+def token_hash(token: str) -> str:
     """What is stored of a refresh token: it has 192 bits of chance, so a fast hash is enough."""
     return sha256(token.encode()).hexdigest()
 
 
-def cookie(sid: str) -> str:
+def session_cookie(sid: str) -> str:
     """The value of the cookie `session_id`."""
     return _signed("cookie", sid)
 
 
 def sid_of_cookie(value: str) -> str:
     """The session of a cookie; raises Unauthorized."""
-    return _opened("cookie", value)
+    return _verified_text("cookie", value)
 
 
-def csrf(sid: str) -> str:
+def csrf_token(sid: str) -> str:
     """What a page must repeat in `X-CSRF-Token`; bound to the session."""
-    return _signature(keyring.newest(), "csrf", sid)
+    return _signature(keyring.current_key(), "csrf", sid)
 
 
-def is_csrf(sid: str, value: str) -> bool:
+def is_csrf_token(sid: str, value: str) -> bool:
     """Whether the header repeats the session's CSRF token."""
     return _is_signed("csrf", sid, value)
 
 
 def _signature(key: SigningKey, purpose: str, text: str) -> str:
-    return hmac.new(key.for_(purpose), text.encode(), sha256).hexdigest()[:43]
+    return hmac.new(key.derive(purpose), text.encode(), sha256).hexdigest()[:43]
 
 
 def _signed(purpose: str, text: str) -> str:
-    return f"{text}.{_signature(keyring.newest(), purpose, text)}"
+    return f"{text}.{_signature(keyring.current_key(), purpose, text)}"
 
 
-def _opened(purpose: str, token: str) -> str:
+def _verified_text(purpose: str, token: str) -> str:
     text, _, signature = token.rpartition(".")
     if not text or not _is_signed(purpose, text, signature):
-        raise Forged(BAD)
+        raise ForgedToken(TOKEN_INVALID)
     return text
 
 
@@ -109,6 +109,6 @@ def _is_signed(purpose: str, text: str, signature: str) -> bool:
     """Whether any key that a session may still be held with made this signature."""
     found = [
         hmac.compare_digest(_signature(key, purpose, text).encode(), signature.encode())
-        for key in keyring.valid(REFRESH_S)
+        for key in keyring.verification_keys(REFRESH_LIFETIME_S)
     ]
     return any(found)

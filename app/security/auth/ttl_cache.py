@@ -4,32 +4,32 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Generic, TypeVar
 
-FOR_S = 1.0  # how long what was revoked elsewhere may still be believed here
-MOST = 10_000  # answers; beyond it all are forgotten, which costs one query each
+TTL_S = 1.0  # how long what was revoked elsewhere may still be believed here
+MAX_ENTRIES = 10_000  # answers; beyond it all are forgotten, which costs one query each
 
-Key = TypeVar("Key")
-Answer = TypeVar("Answer")
+CacheKey = TypeVar("CacheKey")
+CachedValue = TypeVar("CachedValue")
 
 
-class Remembered(Generic[Key, Answer]):
+class TtlCache(Generic[CacheKey, CachedValue]):
     """Asks once a second, whoever wants to know; "there is none" is an answer, too."""
 
-    def __init__(self, ask: Callable[[Key], Awaitable[Answer]]) -> None:
-        self._ask = ask
-        self._known: dict[Key, tuple[float, Answer]] = {}
+    def __init__(self, load: Callable[[CacheKey], Awaitable[CachedValue]]) -> None:
+        self._load = load
+        self._entries: dict[CacheKey, tuple[float, CachedValue]] = {}
 
-    async def of(self, key: Key) -> Answer:
+    async def get(self, key: CacheKey) -> CachedValue:
         """The answer, at most a second old."""
-        known = self._known.get(key)
-        if known is not None and monotonic() - known[0] < FOR_S:
+        known = self._entries.get(key)
+        if known is not None and monotonic() - known[0] < TTL_S:
             return known[1]
         asked_at = monotonic()
-        answer = await self._ask(key)
-        if len(self._known) >= MOST:
-            self._known.clear()
-        self._known[key] = (asked_at, answer)
+        answer = await self._load(key)
+        if len(self._entries) >= MAX_ENTRIES:
+            self._entries.clear()
+        self._entries[key] = (asked_at, answer)
         return answer
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Ask again about everything."""
-        self._known.clear()
+        self._entries.clear()

@@ -20,17 +20,19 @@ from webauthn.helpers.structs import (
 )
 
 from app.errors import Invalid, Unauthorized
-from app.security.auth.relying_party import WRONG, Key, Site
+from app.security.auth.relying_party import PASSKEY_NOT_VERIFIED, RelyingParty, StoredPasskey
 from schema.passkeys import AttestedCredential, SignedCredential
 
-NAME = "Watchkeeper"
+RP_NAME = "Watchkeeper"
 KNOWN_TRANSPORTS = frozenset(one.value for one in AuthenticatorTransport)
-WANTED = AuthenticatorSelectionCriteria(
+AUTHENTICATOR_SELECTION = AuthenticatorSelectionCriteria(
     resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.PREFERRED
 )
 
 
-def creation(site: Site, user: tuple[str, str], there: list[Key], challenge: bytes) -> dict[str, Any]:
+def registration_options(
+    party: RelyingParty, user: tuple[str, str], existing: list[StoredPasskey], challenge: bytes
+) -> dict[str, Any]:
     """Options for a new passkey.
 
     user     id and name
@@ -38,39 +40,39 @@ def creation(site: Site, user: tuple[str, str], there: list[Key], challenge: byt
     """
     user_id, name = user
     made = webauthn.generate_registration_options(
-        rp_id=site.rp_id,
-        rp_name=NAME,
+        rp_id=party.rp_id,
+        rp_name=RP_NAME,
         user_id=user_id.encode(),
         user_name=name,
         challenge=challenge,
         timeout=300_000,
-        authenticator_selection=WANTED,
-        exclude_credentials=_descriptors(there),
+        authenticator_selection=AUTHENTICATOR_SELECTION,
+        exclude_credentials=_descriptors(existing),
     )
-    return _plain(webauthn.options_to_json(made))
+    return _decoded_options(webauthn.options_to_json(made))
 
 
-def request(site: Site, there: list[Key], challenge: bytes) -> dict[str, Any]:
+def authentication_options(party: RelyingParty, existing: list[StoredPasskey], challenge: bytes) -> dict[str, Any]:
     """Options for signing in with one of these passkeys."""
     made = webauthn.generate_authentication_options(
-        rp_id=site.rp_id, challenge=challenge, timeout=300_000, allow_credentials=_descriptors(there)
+        rp_id=party.rp_id, challenge=challenge, timeout=300_000, allow_credentials=_descriptors(existing)
     )
-    return _plain(webauthn.options_to_json(made))
+    return _decoded_options(webauthn.options_to_json(made))
 
 
-def registered(site: Site, credential: AttestedCredential, challenge: bytes) -> Key:
+def verify_registration(party: RelyingParty, credential: AttestedCredential, challenge: bytes) -> StoredPasskey:
     """The new passkey. Raises Invalid when it is none for us."""
     try:
         made = webauthn.verify_registration_response(
             credential=msgspec.to_builtins(credential),
             expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
+            expected_rp_id=party.rp_id,
+            expected_origin=party.origin,
         )
     except (WebAuthnException, ValueError) as error:
-        raise Invalid.one("credential", f"is not a passkey for this site: {error}") from error
+        raise Invalid.for_field("credential", f"is not a passkey for this site: {error}") from error
     transports = [one for one in credential.response.transports if one in KNOWN_TRANSPORTS]
-    return Key(
+    return StoredPasskey(
         bytes_to_base64url(made.credential_id),
         bytes_to_base64url(made.credential_public_key),
         made.sign_count,
@@ -78,31 +80,33 @@ def registered(site: Site, credential: AttestedCredential, challenge: bytes) -> 
     )
 
 
-def proven(site: Site, credential: SignedCredential, challenge: bytes, key: Key) -> int:
+def verify_authentication(
+    party: RelyingParty, credential: SignedCredential, challenge: bytes, passkey: StoredPasskey
+) -> int:
     """The passkey's new sign count. Raises Unauthorized; also for a count that does not grow: somebody has a copy."""
     try:
         seen = webauthn.verify_authentication_response(
             credential=msgspec.to_builtins(credential),
             expected_challenge=challenge,
-            expected_rp_id=site.rp_id,
-            expected_origin=site.origin,
-            credential_public_key=base64url_to_bytes(key.public_key),
-            credential_current_sign_count=key.sign_count,
+            expected_rp_id=party.rp_id,
+            expected_origin=party.origin,
+            credential_public_key=base64url_to_bytes(passkey.public_key),
+            credential_current_sign_count=passkey.sign_count,
         )
     except (WebAuthnException, ValueError) as error:
-        raise Unauthorized(WRONG) from error
+        raise Unauthorized(PASSKEY_NOT_VERIFIED) from error
     return seen.new_sign_count
 
 
-def _descriptors(keys: list[Key]) -> list[PublicKeyCredentialDescriptor]:
+def _descriptors(passkeys: list[StoredPasskey]) -> list[PublicKeyCredentialDescriptor]:
     return [
         PublicKeyCredentialDescriptor(
             id=base64url_to_bytes(key.credential_id), transports=[AuthenticatorTransport(one) for one in key.transports]
         )
-        for key in keys
+        for key in passkeys
     ]
 
 
-def _plain(text: str) -> dict[str, Any]:
+def _decoded_options(text: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(text)
     return found

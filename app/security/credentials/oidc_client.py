@@ -7,80 +7,80 @@ from typing import Any
 import aiohttp
 
 from app.domain.parsing import untrusted_json
-from app.domain.parsing.web_url import web_url
+from app.domain.parsing.web_url import parse_url
 from app.errors import Upstream
-from app.security.network.aiohttp_connector import ONE_USE, Door
-from app.security.network.egress import Egress, Refused
-from app.security.network.resolver import Names
+from app.security.network.aiohttp_connector import SINGLE_USE, EgressConnector
+from app.security.network.egress import Egress, EgressDenied
+from app.security.network.resolver import Resolver
 from schema.settings import EgressPolicy
 
-LIMIT_S = 10.0
-ANSWER_BYTES = 262_144  # discovery documents and key sets are a few kilobytes
+TIMEOUT_S = 10.0
+MAX_RESPONSE_BYTES = 262_144  # discovery documents and key sets are a few kilobytes
 HEADERS = {"User-Agent": "Watchkeeper", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-class Provider:
+class OidcProvider:
     """A provider, for as long as one sign-in asks it. `opened` makes one."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
 
-    async def read(self, url: str, *, token: str | None = None) -> dict[str, Any]:
+    async def get_json(self, url: str, *, token: str | None = None) -> dict[str, Any]:
         """A JSON object at an address. Raises Upstream."""
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        told = await self._asked("GET", url, None, bearer)
+        told = await self._request("GET", url, None, bearer)
         if told.get("error"):
             raise Upstream("The sign-in provider refused to tell who it is.")
         return told
 
-    async def trade(self, url: str, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def post_form(self, url: str, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
         """What a token endpoint answers to a form: tokens, or `error`. Raises Upstream."""
         typed = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return await self._asked("POST", url, form, typed)
+        return await self._request("POST", url, form, typed)
 
-    async def _asked(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def _request(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
         try:
             async with self._http.request(
-                method, web_url(url), data=body, headers=headers, allow_redirects=False
+                method, parse_url(url), data=body, headers=headers, allow_redirects=False
             ) as answer:
-                return _object(answer.status, await _whole(answer))
-        except Refused as error:
+                return _json_object(answer.status, await _read_body(answer))
+        except EgressDenied as error:
             raise Upstream(f"The sign-in provider may not be reached: {error}.") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise Upstream("The sign-in provider does not answer.") from error
 
 
 @asynccontextmanager
-async def opened(policy: EgressPolicy) -> AsyncIterator[Provider]:
+async def open_provider(policy: EgressPolicy) -> AsyncIterator[OidcProvider]:
     """A provider's line, closed at the end."""
-    names = Names()
+    names = Resolver()
     session = aiohttp.ClientSession(
-        connector=Door(Egress(names, policy), **ONE_USE),
-        timeout=aiohttp.ClientTimeout(total=LIMIT_S),
+        connector=EgressConnector(Egress(names, policy), **SINGLE_USE),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
         auto_decompress=False,  # the door's responses come as they were sent
     )
     try:
         async with session:
-            yield Provider(session)
+            yield OidcProvider(session)
     finally:
         names.close()
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     found = b""
-    async for chunk in answer.content.iter_chunked(16_384):
+    async for chunk in response.content.iter_chunked(16_384):
         found += chunk
-        if len(found) > ANSWER_BYTES:
+        if len(found) > MAX_RESPONSE_BYTES:
             raise Upstream("The sign-in provider's answer is too long.")
     return found
 
 
-def _object(status: int, body: bytes) -> dict[str, Any]:
+def _json_object(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of an answer; of a refusal that has none, `error` with its status."""
     try:
-        found = untrusted_json.decoded(body)
+        found = untrusted_json.decode(body)
     except (ValueError, RecursionError):
         found = None
     is_good = status == 200  # noqa: PLR2004  # HTTP

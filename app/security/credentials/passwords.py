@@ -6,31 +6,31 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MEMORY_KIB, ROUNDS, LANES = 19_456, 2, 1  # OWASP's least for argon2id: 19 MiB, two passes
-AT_ONCE = 4  # so that a flood of sign-ins takes 76 MiB and not all there is
+MEMORY_KIB, ROUNDS, PARALLELISM = 19_456, 2, 1  # OWASP's least for argon2id: 19 MiB, two passes
+MAX_CONCURRENT = 4  # so that a flood of sign-ins takes 76 MiB and not all there is
 
-_hasher = PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=LANES)
-_gates: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+_hasher = PasswordHasher(time_cost=ROUNDS, memory_cost=MEMORY_KIB, parallelism=PARALLELISM)
+_semaphores: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
-def _gate() -> asyncio.Semaphore:
+def _semaphore() -> asyncio.Semaphore:
     """The semaphore of the running loop: one made on another loop can't be waited for."""
     loop = asyncio.get_running_loop()
-    for old in [one for one in _gates if one.is_closed()]:
-        del _gates[old]
-    return _gates.setdefault(loop, asyncio.Semaphore(AT_ONCE))
+    for old in [one for one in _semaphores if one.is_closed()]:
+        del _semaphores[old]
+    return _semaphores.setdefault(loop, asyncio.Semaphore(MAX_CONCURRENT))
 
 
-async def hashed(password: str) -> str:
+async def hash_password(password: str) -> str:
     """The hash to store."""
-    async with _gate():
+    async with _semaphore():
         return await asyncio.to_thread(_hasher.hash, password)
 
 
 async def matches(password: str, stored: str | None) -> bool:
     """Whether this is the password. With nothing stored it takes as long, and is false."""
-    async with _gate():
-        return await asyncio.to_thread(_verified, password, stored or _nobodys()) and stored is not None
+    async with _semaphore():
+        return await asyncio.to_thread(_verify, password, stored or _dummy_hash()) and stored is not None
 
 
 def is_outdated(stored: str) -> bool:
@@ -38,7 +38,7 @@ def is_outdated(stored: str) -> bool:
     return _hasher.check_needs_rehash(stored)
 
 
-def _verified(password: str, stored: str) -> bool:
+def _verify(password: str, stored: str) -> bool:
     try:
         return _hasher.verify(stored, password)
     except (VerificationError, InvalidHashError):
@@ -46,6 +46,6 @@ def _verified(password: str, stored: str) -> bool:
 
 
 @cache
-def _nobodys() -> str:
+def _dummy_hash() -> str:
     """A hash to compare with when the user is unknown, so that the time tells nothing."""
     return _hasher.hash("nobody has this password")

@@ -13,7 +13,7 @@ from litestar.connection import ASGIConnection
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
-HOST_BITS = 64  # of an IPv6 address: every household has as many to choose from (RFC 6177)
+IPV6_PREFIX_BITS = 64  # of an IPv6 address: every household has as many to choose from (RFC 6177)
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -22,15 +22,15 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     trusted: Networks = connection.app.state.settings.trusted_proxies
     if not trusted:
         return peer
-    return behind(peer, connection.headers.getall("X-Forwarded-For", []), trusted)
+    return forwarded_address(peer, connection.headers.getall("X-Forwarded-For", []), trusted)
 
 
-def behind(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
+def forwarded_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
     """The first address, from our side, that no trusted proxy has; the peer itself when it is none of them."""
     hops = [peer, *(hop.strip() for line in reversed(forwarded) for hop in reversed(line.split(",")))]
     seen = peer
     for hop in hops:
-        address = _address(hop)
+        address = _parse_address(hop)
         if address is None:
             return seen
         seen = str(address)
@@ -39,15 +39,17 @@ def behind(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
     return seen
 
 
-def place_of(address: str) -> str:
+def counted_address(address: str) -> str:
     """An address as it is counted: without the part of an IPv6 address that its owner may choose."""
-    found = _address(address.partition("%")[0])
+    found = _parse_address(address.partition("%")[0])
     return (
-        str(IPv6Network((int(found), HOST_BITS), strict=False)) if isinstance(found, IPv6Address) else str(found or "")
+        str(IPv6Network((int(found), IPV6_PREFIX_BITS), strict=False))
+        if isinstance(found, IPv6Address)
+        else str(found or "")
     )
 
 
-def _address(text: str) -> Address | None:
+def _parse_address(text: str) -> Address | None:
     """An IP address, without a port or brackets; an IPv4 address in IPv6 clothes is one of IPv4."""
     bare = text.partition("]")[0].lstrip("[")
     if bare.count(":") == 1:

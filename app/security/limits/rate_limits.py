@@ -18,17 +18,17 @@ from redis.exceptions import RedisError
 
 from app.env_vars import Rate
 
-PARTS = 10  # leases in a bucket: how far a limit may be exceeded, and how seldom Redis is asked
-PATIENCE_S = 0.25  # a Redis that hangs must not slow every request
-REST_S = 5.0  # after Redis failed us, before we ask it again
-MOST = 20_000  # callers remembered by a process, some 10 MB; beyond it those are forgotten that hold nothing
+LEASES_PER_BUCKET = 10  # leases in a bucket: how far a limit may be exceeded, and how seldom Redis is asked
+REDIS_TIMEOUT_S = 0.25  # a Redis that hangs must not slow every request
+REDIS_BACKOFF_S = 5.0  # after Redis failed us, before we ask it again
+MAX_CALLERS = 20_000  # callers remembered by a process, some 10 MB; beyond it those are forgotten that hold nothing
 
 _LEASE = (Path(__file__).parent / "lease.lua").read_text()
 
 log = structlog.get_logger()
 
 
-class Standing(NamedTuple):
+class RateLimitState(NamedTuple):
     """Where a caller stands. At the epoch second `reset_s` all is free again; `wait_s` is 0 for a request that fits."""
 
     limit: int
@@ -37,7 +37,7 @@ class Standing(NamedTuple):
     wait_s: int = 0
 
 
-class Grant(NamedTuple):
+class LeaseGrant(NamedTuple):
     """What a bucket gave: tokens, those it has left, and seconds until it is full, and until it has one more."""
 
     tokens: int
@@ -46,7 +46,7 @@ class Grant(NamedTuple):
     next_in_s: float
 
 
-class Bucket:
+class TokenBucket:
     """A bucket of this process, for times without Redis."""
 
     __slots__ = ("_at_s", "_rate", "_tokens")
@@ -54,7 +54,7 @@ class Bucket:
     def __init__(self, rate: Rate, now_s: float) -> None:
         self._rate, self._tokens, self._at_s = rate, float(rate.times), now_s
 
-    def grant(self, wanted: int, now_s: float) -> Grant:
+    def grant(self, wanted: int, now_s: float) -> LeaseGrant:
         """As the script does it."""
         rate, one_s = self._rate, self._rate.per_s / self._rate.times
         self._tokens = min(float(rate.times), self._tokens + (now_s - self._at_s) / one_s)
@@ -62,10 +62,10 @@ class Bucket:
         tokens = min(wanted, int(self._tokens))
         self._tokens -= tokens
         left = int(self._tokens)
-        return Grant(tokens, left, (rate.times - self._tokens) * one_s, (left + 1 - self._tokens) * one_s)
+        return LeaseGrant(tokens, left, (rate.times - self._tokens) * one_s, (left + 1 - self._tokens) * one_s)
 
 
-class Lease:
+class TokenLease:
     """What this process may spend for one caller in one group."""
 
     __slots__ = ("_closed_until_s", "_left", "_rate", "_reset_at", "_shared", "_size", "bucket", "ends_s", "lock")
@@ -73,34 +73,34 @@ class Lease:
     def __init__(self, rate: Rate, now_s: float) -> None:
         self._rate, self._size, self._left, self._shared = rate, 0, 0, rate.times
         self._closed_until_s, self._reset_at = 0.0, 0.0
-        self.bucket, self.ends_s, self.lock = Bucket(rate, now_s), 0.0, asyncio.Lock()
+        self.bucket, self.ends_s, self.lock = TokenBucket(rate, now_s), 0.0, asyncio.Lock()
 
-    def is_known(self, now_s: float) -> bool:
+    def is_decided(self, now_s: float) -> bool:
         """Whether the next request can be judged without asking anybody."""
         return (self._left > 0 and now_s < self.ends_s) or now_s < self._closed_until_s
 
-    def wanted(self, now_s: float) -> int:
+    def tokens_wanted(self, now_s: float) -> int:
         """How many tokens to ask for: who spends fast gets more at once."""
-        most = max(1, self._rate.times // PARTS)
+        most = max(1, self._rate.times // LEASES_PER_BUCKET)
         return min(most, self._size * 2) if self._size and now_s < self.ends_s else 1
 
-    def take_in(self, grant: Grant, now_s: float) -> None:
+    def accept(self, grant: LeaseGrant, now_s: float) -> None:
         """Spend from this from now on."""
         self._left = self._size = grant.tokens
         self._shared, self._reset_at = grant.left, time() + grant.full_in_s
-        self.ends_s = now_s + self._rate.per_s / PARTS
+        self.ends_s = now_s + self._rate.per_s / LEASES_PER_BUCKET
         self._closed_until_s = 0.0 if grant.tokens else now_s + grant.next_in_s
 
-    def spend(self, now_s: float) -> Standing:
+    def spend(self, now_s: float) -> RateLimitState:
         """Take one token, or say how long to wait for it."""
         limit, reset_s = self._rate.times, math.ceil(max(self._reset_at, time()))
         if self._left <= 0:
-            return Standing(limit, 0, reset_s, max(1, math.ceil(self._closed_until_s - now_s)))
+            return RateLimitState(limit, 0, reset_s, max(1, math.ceil(self._closed_until_s - now_s)))
         self._left -= 1
-        return Standing(limit, self._shared + self._left, reset_s)
+        return RateLimitState(limit, self._shared + self._left, reset_s)
 
 
-class Rates:
+class RateLimiter:
     """The limits of this process. Made with the application, used on its loop."""
 
     def __init__(
@@ -108,49 +108,49 @@ class Rates:
         limits: Mapping[str, Rate | None],
         client: Callable[[], Any],
         *,
-        rest_s: float = REST_S,
-        most: int = MOST,
+        backoff_s: float = REDIS_BACKOFF_S,
+        max_callers: int = MAX_CALLERS,
     ) -> None:
-        self._limits, self._client, self._rest_s, self._most = limits, client, rest_s, most
-        self._leases: dict[tuple[str, str], Lease] = {}
-        self._rests_until_s = 0.0
+        self._limits, self._client, self._backoff_s, self._max_callers = limits, client, backoff_s, max_callers
+        self._leases: dict[tuple[str, str], TokenLease] = {}
+        self._redis_retry_at_s = 0.0
 
-    async def take(self, group: str, who: str) -> Standing | None:
+    async def count_request(self, group: str, who: str) -> RateLimitState | None:
         """Count one request of somebody. None: the group has no limit. Never raises for Redis."""
         rate = self._limits.get(group)
         if rate is None:
             return None
-        lease = self._leases.get((group, who)) or self._opened(group, who, rate)
-        if lease.is_known(monotonic()):
+        lease = self._leases.get((group, who)) or self._new_lease(group, who, rate)
+        if lease.is_decided(monotonic()):
             return lease.spend(monotonic())
         async with lease.lock:
-            if not lease.is_known(monotonic()):
+            if not lease.is_decided(monotonic()):
                 await self._renew(lease, f"wk:rate:{group}:{who}", rate)
             return lease.spend(monotonic())
 
-    def _opened(self, group: str, who: str, rate: Rate) -> Lease:
+    def _new_lease(self, group: str, who: str, rate: Rate) -> TokenLease:
         now_s = monotonic()
-        if len(self._leases) >= self._most:
+        if len(self._leases) >= self._max_callers:
             self._leases = {key: one for key, one in self._leases.items() if one.ends_s > now_s}
-        if len(self._leases) >= self._most:
+        if len(self._leases) >= self._max_callers:
             self._leases.clear()
-        lease = self._leases[group, who] = Lease(rate, now_s)
+        lease = self._leases[group, who] = TokenLease(rate, now_s)
         return lease
 
-    async def _renew(self, lease: Lease, key: str, rate: Rate) -> None:
-        wanted = lease.wanted(monotonic())
-        grant = await self._asked(key, rate, wanted) or lease.bucket.grant(wanted, monotonic())
-        lease.take_in(grant, monotonic())
+    async def _renew(self, lease: TokenLease, key: str, rate: Rate) -> None:
+        wanted = lease.tokens_wanted(monotonic())
+        grant = await self._request_from_redis(key, rate, wanted) or lease.bucket.grant(wanted, monotonic())
+        lease.accept(grant, monotonic())
 
-    async def _asked(self, key: str, rate: Rate, wanted: int) -> Grant | None:
+    async def _request_from_redis(self, key: str, rate: Rate, wanted: int) -> LeaseGrant | None:
         """What Redis grants; None when it does not answer just now."""
-        if monotonic() < self._rests_until_s:
+        if monotonic() < self._redis_retry_at_s:
             return None
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(REDIS_TIMEOUT_S):
                 told = await self._client().eval(_LEASE, 1, key, rate.times, rate.per_s * 1_000, wanted)
         except (RedisError, OSError) as error:  # a timeout is an OSError, too
-            self._rests_until_s = monotonic() + self._rest_s
+            self._redis_retry_at_s = monotonic() + self._backoff_s
             log.warning("rates.away", error=type(error).__name__)
             return None
-        return Grant(int(told[0]), int(told[1]), told[2] / 1_000, told[3] / 1_000)
+        return LeaseGrant(int(told[0]), int(told[1]), told[2] / 1_000, told[3] / 1_000)

@@ -6,8 +6,8 @@ from litestar.types import Scope
 
 from app.security.limits.client_ip import Networks
 
-SECURE = frozenset({"https", "wss"})
-FORWARDED = b"x-forwarded-proto"
+SECURE_SCHEMES = frozenset({"https", "wss"})
+FORWARDED_PROTO = b"x-forwarded-proto"
 
 
 def is_tls(scope: Scope) -> bool:
@@ -15,10 +15,10 @@ def is_tls(scope: Scope) -> bool:
 
     Asked of every request, so it makes no objects of headers that hardly any request has.
     """
-    if scope["scheme"] in SECURE:
+    if scope["scheme"] in SECURE_SCHEMES:
         return True
-    told = next((value for name, value in scope["headers"] if name == FORWARDED), b"")
-    if told.partition(b",")[0].strip().lower().decode("latin-1") not in SECURE:
+    told = next((value for name, value in scope["headers"] if name == FORWARDED_PROTO), b"")
+    if told.partition(b",")[0].strip().lower().decode("latin-1") not in SECURE_SCHEMES:
         return False
     client = scope["client"]
     return _is_trusted(client[0] if client else "", scope["litestar_app"].state.settings.trusted_proxies)

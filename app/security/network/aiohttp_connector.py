@@ -13,18 +13,18 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.tracing import Trace
 
 from app.security.network.egress import Egress
-from app.security.network.fair_reading import Intake
-from app.security.network.resolver import NamesUnavailable, NameUnknown
-from app.security.network.tls_client import CAREFUL, IGNORING, context
-from app.security.network.tls_limits import bounded
+from app.security.network.fair_reading import FairResponseHandler
+from app.security.network.resolver import NameUnknown, ResolverUnavailable
+from app.security.network.tls_client import UNVERIFIED, VERIFYING, client_context
+from app.security.network.tls_limits import apply_limits
 
-ONE_USE: dict[str, Any] = {
+SINGLE_USE: dict[str, Any] = {
     "force_close": True,
     "limit": 0,
 }  # a check sees what a newcomer sees; others bound the number
 
 
-class Door(aiohttp.TCPConnector):
+class EgressConnector(aiohttp.TCPConnector):
     """Connects where the policy allows; raises its Refused as it is.
 
     `_create_direct_connection` is aiohttp's own seam below proxies and redirects. Taking it spares a check 40 % of its
@@ -35,9 +35,9 @@ class Door(aiohttp.TCPConnector):
     def __init__(self, egress: Egress, **options: Any) -> None:
         self._egress = egress
         super().__init__(
-            resolver=_Resolver(egress), use_dns_cache=False, socket_factory=self._allowed_socket, **options
+            resolver=_EgressResolver(egress), use_dns_cache=False, socket_factory=self._allowed_socket, **options
         )
-        self._factory = partial(Intake, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
+        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
 
     async def _create_direct_connection(
         self,
@@ -49,17 +49,17 @@ class Door(aiohttp.TCPConnector):
     ) -> tuple[asyncio.Transport, ResponseHandler]:
         try:
             if timeout.sock_connect is None:
-                return await self._through_the_door(req)
+                return await self._connect_by_egress(req)
             async with asyncio.timeout(timeout.sock_connect):
-                return await self._through_the_door(req)
+                return await self._connect_by_egress(req)
         except TimeoutError as error:
             if error.errno is None:  # the limit above, not the system's ETIMEDOUT
                 raise
             raise client_error(req.connection_key, error) from error
         except OSError as error:
-            raise _as_aiohttp(error, client_error)(req.connection_key, error) from error
+            raise _aiohttp_error_class(error, client_error)(req.connection_key, error) from error
 
-    async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+    async def _connect_by_egress(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
         return await self._egress.connect(
             self._factory,
             req.url.raw_host or "",
@@ -74,10 +74,10 @@ class Door(aiohttp.TCPConnector):
             return None
         for asked in (req.ssl, self._ssl):
             if isinstance(asked, ssl.SSLContext):
-                return bounded(asked)
+                return apply_limits(asked)
             if asked is not True:
-                return context(IGNORING)
-        return context(CAREFUL)
+                return client_context(UNVERIFIED)
+        return client_context(VERIFYING)
 
     def _allowed_socket(self, target: Any) -> socket:
         """Where aiohttp makes sockets itself: the address is asked about at the last moment."""
@@ -86,24 +86,24 @@ class Door(aiohttp.TCPConnector):
         return socket(family, kind, protocol)
 
 
-class UnixDoor(aiohttp.UnixConnector):
+class UnixSocketConnector(aiohttp.UnixConnector):
     """Connects to a socket of this machine, whose responses are read as those of others are."""
 
     def __init__(self, path: str, **options: Any) -> None:
         super().__init__(path, **options)
-        self._factory = partial(Intake, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
+        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
 
 
-def _as_aiohttp(error: OSError, otherwise: type[Exception]) -> type[Exception]:
+def _aiohttp_error_class(error: OSError, otherwise: type[Exception]) -> type[Exception]:
     """The class under which callers of aiohttp look for this error."""
-    if isinstance(error, NameUnknown | NamesUnavailable):
+    if isinstance(error, NameUnknown | ResolverUnavailable):
         return aiohttp.ClientConnectorDNSError
     if isinstance(error, ssl.SSLCertVerificationError):
         return aiohttp.ClientConnectorCertificateError
     return aiohttp.ClientConnectorSSLError if isinstance(error, ssl.SSLError) else otherwise
 
 
-class _Resolver(AbstractResolver):
+class _EgressResolver(AbstractResolver):
     """aiohttp's resolver interface over the policy's answers."""
 
     def __init__(self, egress: Egress) -> None:

@@ -12,17 +12,17 @@ from typing import TypeVar
 
 import aiohappyeyeballs
 
-from app.domain.system.egress_rules import Rules, objection
-from app.security.network.resolver import Names, literal
-from app.security.network.tls_limits import bounded
+from app.domain.system.egress_rules import CompiledPolicy, denial_reason
+from app.security.network.resolver import Resolver, ip_literal
+from app.security.network.tls_limits import apply_limits
 from schema.settings import EgressPolicy
 
-NEXT_ADDRESS_S = 0.25  # RFC 8305: how long one address may hang before the next one is tried beside it
-DEFAULT = EgressPolicy()
+HAPPY_EYEBALLS_DELAY_S = 0.25  # RFC 8305: how long one address may hang before the next one is tried beside it
+DEFAULT_POLICY = EgressPolicy()
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
 
 
-class Refused(Exception):  # noqa: N818  # a policy's answer
+class EgressDenied(Exception):  # noqa: N818  # a policy's answer
     """We do not connect there; the sentence says where and why. No OSError: nobody should try again."""
 
 
@@ -32,45 +32,45 @@ class Egress:
     policy    default: addresses that are not public may be reached, for people watch what they host themselves
     """
 
-    def __init__(self, names: Names, policy: EgressPolicy = DEFAULT) -> None:
-        self._names = names
-        self._policy, self._rules = policy, Rules(policy)
+    def __init__(self, resolver: Resolver, policy: EgressPolicy = DEFAULT_POLICY) -> None:
+        self._resolver = resolver
+        self._policy, self._rules = policy, CompiledPolicy(policy)
 
-    def follow(self, policy: EgressPolicy) -> None:
+    def use_policy(self, policy: EgressPolicy) -> None:
         """From now on connect by this policy."""
         if policy != self._policy:
-            self._policy, self._rules = policy, Rules(policy)
+            self._policy, self._rules = policy, CompiledPolicy(policy)
 
     def check(self, address: str) -> None:
         """Raise Refused when this IP address may not be reached. For UDP and ICMP, where nothing is connected."""
-        if words := objection(address, self._rules):
-            raise Refused(words)
+        if words := denial_reason(address, self._rules):
+            raise EgressDenied(words)
 
     def check_socket(self, path: str) -> None:
         """Raise Refused when this Unix socket may not be reached, in the same words whether there is one or not."""
         if path not in self._policy.sockets:
-            raise Refused("this Unix socket is not among those that checks may reach: refused")
+            raise EgressDenied("this Unix socket is not among those that checks may reach: refused")
 
     async def addresses(self, host: str) -> tuple[str, ...]:
         """Where a name or an address leads: never empty, each one allowed.
 
         raises    Refused, NameUnknown, NamesUnavailable
         """
-        own = literal(host)
-        found = (own,) if own else await self._names.addresses(host)
+        own = ip_literal(host)
+        found = (own,) if own else await self._resolver.addresses(host)
         for address in found:
             self.check(address)
         return found
 
     async def socket_to(self, host: str, port: int) -> socket:
         """A connected, non-blocking socket: for libraries that take one. Raises as `addresses`, and OSError."""
-        return await _first_to_connect(await self.addresses(host), port)
+        return await _connect_first(await self.addresses(host), port)
 
     async def socket_among(self, addresses: tuple[str, ...], port: int) -> socket:
         """The same to whichever of these IP addresses answers first. Raises Refused, OSError."""
         for address in addresses:
             self.check(address)
-        return await _first_to_connect(addresses, port)
+        return await _connect_first(addresses, port)
 
     async def connect(
         self,
@@ -89,11 +89,11 @@ class Egress:
         loop = asyncio.get_running_loop()
         name = (server_hostname or host).rstrip(".") if ssl else None  # the dot ends a name, and is in no certificate
         if ssl:
-            bounded(ssl)
+            apply_limits(ssl)
         addresses = await self.addresses(host)
         if len(addresses) == 1:  # the loop's own way is half the price of a socket made by us
             return await loop.create_connection(factory, addresses[0], port, ssl=ssl, server_hostname=name)
-        opened = await _first_to_connect(addresses, port)
+        opened = await _connect_first(addresses, port)
         try:
             return await loop.create_connection(factory, sock=opened, ssl=ssl, server_hostname=name)
         except BaseException:
@@ -111,7 +111,7 @@ class Egress:
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-async def _first_to_connect(addresses: tuple[str, ...], port: int) -> socket:
+async def _connect_first(addresses: tuple[str, ...], port: int) -> socket:
     """The socket of the address that answers first, the system's favourite having a head start."""
     targets = [(AF_INET6 if ":" in one else AF_INET, SOCK_STREAM, IPPROTO_TCP, "", (one, port)) for one in addresses]
-    return await aiohappyeyeballs.start_connection(targets, happy_eyeballs_delay=NEXT_ADDRESS_S)
+    return await aiohappyeyeballs.start_connection(targets, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S)

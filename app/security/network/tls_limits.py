@@ -20,10 +20,10 @@ CONTENT_BYTES = 64  # of each record on an average; real ones fill thousands
 # server chooses the prime: 10,000 bits cost us three seconds. Browsers don't offer them. TLS 1.3 has its own list.
 CIPHERS = "DEFAULT:!kDHE:!PSK:!SRP"
 ENDLESS_HANDSHAKE = "the handshake does not end"
-EMPTY = "records without content do not end"
+ENDLESS_EMPTY_RECORDS = "records without content do not end"
 
 
-def bounded(context: ssl.SSLContext) -> ssl.SSLContext:
+def apply_limits(context: ssl.SSLContext) -> ssl.SSLContext:
     """The same context, whose connections from now on end when the other side's TLS does not."""
     if context.sslobject_class is not BoundedTls:
         context.sslobject_class = BoundedTls
@@ -45,69 +45,69 @@ class BoundedTls(ssl.SSLObject):
         made._begin(incoming, handed)
         return made
 
-    def _begin(self, incoming: ssl.MemoryBIO, handed: ssl.MemoryBIO) -> None:
+    def _begin(self, incoming: ssl.MemoryBIO, fed: ssl.MemoryBIO) -> None:
         """There is no constructor."""
-        self._incoming, self._handed = incoming, handed
-        self._head, self._body_bytes = b"", 0  # of the record that is on its way
-        self._records = self._in_row = self._bytes = self._content_bytes = 0
+        self._incoming, self._fed = incoming, fed
+        self._header, self._body_bytes = b"", 0  # of the record that is on its way
+        self._records = self._empty_in_row = self._bytes = self._content_bytes = 0
 
     def do_handshake(self) -> None:
         """As the base class. Raises ssl.SSLError for one that does not end."""
         while self._incoming.pending:
-            self._hand_record()
+            self._feed_record()
             if self._records > HANDSHAKE_RECORDS or self._bytes > HANDSHAKE_BYTES:
-                raise _error(ENDLESS_HANDSHAKE)
+                raise _ssl_error(ENDLESS_HANDSHAKE)
         super().do_handshake()
-        self._in_row = 0
+        self._empty_in_row = 0
 
     def read(self, size: int = 1024, buffer: Any = None) -> Any:
         """As the base class. Raises ssl.SSLError when what comes has no content."""
         while True:
             if self._incoming.pending and not self.pending():
-                self._hand_record()
-                self._refuse_emptiness()
+                self._feed_record()
+                self._check_content()
             try:
                 content = super().read(size, buffer)
             except ssl.SSLWantReadError:
                 if not self._incoming.pending:
                     raise
             else:
-                self._in_row = 0
+                self._empty_in_row = 0
                 self._content_bytes += len(content) if buffer is None else int(content)
                 return content
 
     def pending(self) -> int:
         """Bytes that were handed over and not read: a loop that finds none of its own would wait for more."""
-        return super().pending() + self._handed.pending
+        return super().pending() + self._fed.pending
 
     def unwrap(self) -> Any:
         """As the base class, once OpenSSL has all that came."""
         while self._incoming.pending:
-            self._hand_record()
-            self._refuse_emptiness()
+            self._feed_record()
+            self._check_content()
         return super().unwrap()
 
-    def _hand_record(self) -> None:
+    def _feed_record(self) -> None:
         """Give OpenSSL the next record, or what has come of it."""
         if not self._body_bytes:
-            part = self._incoming.read(HEADER_BYTES - len(self._head))
-            self._bytes += self._handed.write(part)
-            self._head += part
-            if len(self._head) < HEADER_BYTES:
+            part = self._incoming.read(HEADER_BYTES - len(self._header))
+            self._bytes += self._fed.write(part)
+            self._header += part
+            if len(self._header) < HEADER_BYTES:
                 return
-            self._body_bytes, self._head = int.from_bytes(self._head[3:], "big"), b""
+            self._body_bytes, self._header = int.from_bytes(self._header[3:], "big"), b""
             self._records += 1
-            self._in_row += 1
-        came = self._handed.write(self._incoming.read(self._body_bytes))
+            self._empty_in_row += 1
+        came = self._fed.write(self._incoming.read(self._body_bytes))
         self._body_bytes -= came
         self._bytes += came
 
-    def _refuse_emptiness(self) -> None:
-        if self._in_row > EMPTY_RECORDS or self._records > RECORDS + self._content_bytes // CONTENT_BYTES:
-            raise _error(EMPTY)
+    def _check_content(self) -> None:
+        if self._empty_in_row > EMPTY_RECORDS or self._records > RECORDS + self._content_bytes // CONTENT_BYTES:
+            raise _ssl_error(ENDLESS_EMPTY_RECORDS)
 
 
-def _error(words: str) -> ssl.SSLError:
+def _ssl_error(words: str) -> ssl.SSLError:
     """As OpenSSL's own look, which have the words under this name too."""
     error = ssl.SSLError(ssl.SSL_ERROR_SSL, words)
     error.reason = words

@@ -9,25 +9,25 @@ import msgspec
 
 from app.security.secrets import sealing
 
-FIRST = ""  # what the first entry follows
+FIRST_HASH = ""  # what the first entry follows
 
 
-def new_key() -> str:
+def generate_key() -> str:
     """A key for a new chain, sealed: it stays the same when the installation's secret is changed."""
-    return sealing.shut(secrets.token_hex(32))
+    return sealing.encrypt(secrets.token_hex(32))
 
 
-def opened(sealed_key: str) -> bytes:
+def decrypt_key(encrypted_key: str) -> bytes:
     """The chain's key; raises Unopenable."""
-    return bytes.fromhex(sealing.open_(sealed_key))
+    return bytes.fromhex(sealing.decrypt(encrypted_key))
 
 
-def link(key: bytes, previous: str, content: Sequence[str | int]) -> str:
+def entry_hash(key: bytes, previous: str, content: Sequence[str | int]) -> str:
     """The hash of an entry that follows `previous`."""
     return _mac(key, previous.encode() + b"\n" + msgspec.json.encode(content))
 
 
-def seal(key: bytes, name: str, seq: int, hash_: str) -> str:
+def checkpoint_mac(key: bytes, name: str, seq: int, hash_: str) -> str:
     """What proves a mark of ours: that the chain begins, or ends, exactly there."""
     return _mac(key, msgspec.json.encode([name, seq, hash_]))
 

@@ -21,70 +21,70 @@ from schema.status import Role
 from schema.users import Principal
 
 S = TypeVar("S", bound=Struct)
-Shown = TypeVar("Shown", Monitor, Channel)
+WithConfig = TypeVar("WithConfig", Monitor, Channel)
 
 
-def sees_whole(principal: Principal) -> bool:
+def sees_restricted(principal: Principal) -> bool:
     """Whether somebody sees what is restricted."""
     return principal.role.covers(Role.OPERATOR)
 
 
-def visible_to(principal: Principal, found: list[Shown]) -> list[Shown]:
+def configs_visible_to(principal: Principal, found: list[WithConfig]) -> list[WithConfig]:
     """The same monitors or channels, as far as this reader sees their configs."""
-    if sees_whole(principal):
+    if sees_restricted(principal):
         return found
-    return [msgspec.structs.replace(one, config=restricted(one.config)) for one in found]
+    return [msgspec.structs.replace(one, config=mask_restricted(one.config)) for one in found]
 
 
-def restricted(config: S) -> S:
+def mask_restricted(config: S) -> S:
     """A copy as viewers see it."""
     shown = copy.copy(config)
-    for name, kind in _kinds(type(config)):
+    for name, kind in _restrictions(type(config)):
         value = getattr(config, name)
         if isinstance(value, Struct):
-            msgspec.structs.force_setattr(shown, name, restricted(value))
+            msgspec.structs.force_setattr(shown, name, mask_restricted(value))
         elif isinstance(value, list) and kind:
-            msgspec.structs.force_setattr(shown, name, [_cut(one, kind) for one in value])
+            msgspec.structs.force_setattr(shown, name, [_mask_hidden(one, kind) for one in value])
         elif isinstance(value, str) and kind:
-            msgspec.structs.force_setattr(shown, name, _cut(value, kind))
+            msgspec.structs.force_setattr(shown, name, _mask_hidden(value, kind))
     return shown
 
 
 def hidden_values(config: Struct) -> Iterator[str]:
     """What of the config viewers are not shown, as it stands: for who takes it out of other texts."""
-    for name, kind in _kinds(type(config)):
+    for name, kind in _restrictions(type(config)):
         value = getattr(config, name)
         if isinstance(value, Struct):
             yield from hidden_values(value)
         elif kind:
             texts = value if isinstance(value, list) else [value]
-            yield from (text[len(_open_part(text, kind)) :] for text in texts if isinstance(text, str))
+            yield from (text[len(_visible_part(text, kind)) :] for text in texts if isinstance(text, str))
 
 
-def kind_of(type_: Any) -> Restricted | None:
+def restriction_of(type_: Any) -> Restricted | None:
     """How a field of this type is restricted."""
     if get_origin(type_) is Annotated:
         inner, *notes = get_args(type_)
         extras = [one.extra or {} for one in notes if isinstance(one, Meta)]
         marks = [one["restricted"] for one in extras if "restricted" in one]
-        return max([kind_of(inner), *map(Restricted, marks)], key=lambda one: one or 0)
+        return max([restriction_of(inner), *map(Restricted, marks)], key=lambda one: one or 0)
     if get_origin(type_) in (Union, UnionType, list):
-        return max(map(kind_of, get_args(type_)), key=lambda one: one or 0)
+        return max(map(restriction_of, get_args(type_)), key=lambda one: one or 0)
     return None
 
 
 @cache
-def _kinds(struct: type[Struct]) -> tuple[tuple[str, Restricted | None], ...]:
-    return tuple((one.name, kind_of(one.type)) for one in msgspec.structs.fields(struct))
+def _restrictions(struct: type[Struct]) -> tuple[tuple[str, Restricted | None], ...]:
+    return tuple((one.name, restriction_of(one.type)) for one in msgspec.structs.fields(struct))
 
 
-def _cut(text: str, kind: Restricted) -> str:
+def _mask_hidden(text: str, kind: Restricted) -> str:
     """What is left of a value, and a mask where there is more."""
-    left = _open_part(text, kind)
+    left = _visible_part(text, kind)
     return text if left == text else f"{left}{MASK}"
 
 
-def _open_part(text: str, kind: Restricted) -> str:
+def _visible_part(text: str, kind: Restricted) -> str:
     if kind is Restricted.ALL:
         return ""
     before = text.partition("#")[0].partition("?")[0]

@@ -29,17 +29,17 @@ from schema.errors import FieldError
 from schema.field_types import MASK
 
 PREFIX = "sealed:v2:"
-FIRST_PREFIX = "sealed:v1:"  # of values that don't name their key
-SEALED = re.compile(r"sealed:(?:v1|v2:[0-9a-f]{8}):[A-Za-z0-9_-]{20,}={0,2}")
+V1_PREFIX = "sealed:v1:"  # of values that don't name their key
+ENCRYPTED_VALUE = re.compile(r"sealed:(?:v1|v2:[0-9a-f]{8}):[A-Za-z0-9_-]{20,}={0,2}")
 NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 8.2)
 
 S = TypeVar("S", bound=Struct)
-Change = Callable[[str, str], str]
+MapSecret = Callable[[str, str], str]
 
 _secrets: tuple[str, ...] = ()
 
 
-class Unopenable(Exception):  # noqa: N818  # names the fact
+class DecryptionFailed(Exception):  # noqa: N818  # names the fact
     """A stored secret does not open: API_SECRET_KEY is another one than when it was sealed."""
 
 
@@ -49,20 +49,20 @@ def prepare(settings: Settings) -> None:
     _secrets = tuple(filter(None, (settings.api_secret_key, settings.api_secret_key_previous)))
 
 
-def derived(purpose: str) -> bytes:
+def derive_key(purpose: str) -> bytes:
     """A key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) of the installation's secret."""
-    return derived_each(purpose)[0]
+    return derive_keys(purpose)[0]
 
 
-def derived_each(purpose: str) -> tuple[bytes, ...]:
+def derive_keys(purpose: str) -> tuple[bytes, ...]:
     """The same, and after it the one of the secret before, as long as that is known: for what was signed then."""
     if not _secrets:
         raise RuntimeError("sealing.prepare(settings) was not called")
-    return tuple(_derived(one, purpose) for one in _secrets)
+    return tuple(_derive(one, purpose) for one in _secrets)
 
 
 @lru_cache(maxsize=256)
-def _derived(secret: str, purpose: str) -> bytes:
+def _derive(secret: str, purpose: str) -> bytes:
     return HKDF(SHA256(), 32, salt=b"watchkeeper", info=purpose.encode()).derive(secret.encode())
 
 
@@ -73,76 +73,76 @@ def _cipher(key: bytes) -> AESGCM:
 
 def _key_ids() -> tuple[str, ...]:
     """What each known key is called in sealed values; the current one first."""
-    return tuple(one.hex()[:8] for one in derived_each("key id"))
+    return tuple(one.hex()[:8] for one in derive_keys("key id"))
 
 
-def shut(text: str) -> str:
+def encrypt(text: str) -> str:
     """Seal one secret. Empty stays empty, and what is sealed is not sealed twice."""
-    if not text or is_sealed(text):
+    if not text or is_encrypted(text):
         return text
     nonce = os.urandom(NONCE_BYTES)
-    raw = nonce + _cipher(derived("seal")).encrypt(nonce, text.encode(), None)
+    raw = nonce + _cipher(derive_key("seal")).encrypt(nonce, text.encode(), None)
     return f"{PREFIX}{_key_ids()[0]}:{urlsafe_b64encode(raw).decode()}"
 
 
-def is_sealed(text: str) -> bool:
+def is_encrypted(text: str) -> bool:
     """Whether this is a sealed value."""
-    return text.startswith((PREFIX, FIRST_PREFIX))
+    return text.startswith((PREFIX, V1_PREFIX))
 
 
-def open_(text: str) -> str:
+def decrypt(text: str) -> str:
     """Open one secret; raises Unopenable."""
-    if not is_sealed(text):
+    if not is_encrypted(text):
         return text
     raw = urlsafe_b64decode(text.rpartition(":")[2])
-    for key in _keys_for(text):
+    for key in _candidate_keys(text):
         try:
             return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
         except InvalidTag:
             continue
-    raise Unopenable("A stored secret does not open: was API_SECRET_KEY changed?")
+    raise DecryptionFailed("A stored secret does not open: was API_SECRET_KEY changed?")
 
 
-def _keys_for(text: str) -> Iterator[bytes]:
+def _candidate_keys(text: str) -> Iterator[bytes]:
     """The keys that may open it: the one that it names, or any where it names none."""
     named = text.split(":")[2] if text.startswith(PREFIX) else ""
-    for name, key in zip(_key_ids(), derived_each("seal"), strict=True):
+    for name, key in zip(_key_ids(), derive_keys("seal"), strict=True):
         if named in ("", name):
             yield key
 
 
-def resealed(text: str) -> str:
+def reencrypt(text: str) -> str:
     """A column's text with everything in it sealed by the current key; what opens with no known key stays."""
 
     def again(found: re.Match[str]) -> str:
-        with suppress(Unopenable, ValueError):
-            return found.group() if is_current(found.group()) else shut(open_(found.group()))
+        with suppress(DecryptionFailed, ValueError):
+            return found.group() if is_current_key(found.group()) else encrypt(decrypt(found.group()))
         return found.group()
 
-    return SEALED.sub(again, text)
+    return ENCRYPTED_VALUE.sub(again, text)
 
 
-def is_current(text: str) -> bool:
+def is_current_key(text: str) -> bool:
     """Whether everything sealed in a column's text is sealed by the current key."""
-    return all(one.startswith(f"{PREFIX}{_key_ids()[0]}:") for one in SEALED.findall(text))
+    return all(one.startswith(f"{PREFIX}{_key_ids()[0]}:") for one in ENCRYPTED_VALUE.findall(text))
 
 
-def seal(struct: Struct) -> str:
+def encrypt_secrets(struct: Struct) -> str:
     """The struct as JSON text, its secrets sealed."""
-    return msgspec.json.encode(_changed(struct, type(struct), lambda _, text: shut(text))).decode()
+    return msgspec.json.encode(_map_secrets(struct, type(struct), lambda _, text: encrypt(text))).decode()
 
 
-def unseal(text: str, type_: Any) -> Any:
+def decrypt_secrets(text: str, type_: Any) -> Any:
     """The struct that `seal` wrote, its secrets open. `type_` is the struct or a tagged union of structs."""
-    return msgspec.convert(_changed(msgspec.json.decode(text), type_, lambda _, sealed: open_(sealed)), type_)
+    return msgspec.convert(_map_secrets(msgspec.json.decode(text), type_, lambda _, sealed: decrypt(sealed)), type_)
 
 
-def masked(struct: S) -> S:
+def mask_secrets(struct: S) -> S:
     """A copy to show: every secret that there is reads `********`."""
-    return cast(S, _changed(struct, type(struct), lambda _, text: MASK if text else ""))
+    return cast(S, _map_secrets(struct, type(struct), lambda _, text: MASK if text else ""))
 
 
-def kept(new: S, old: Struct) -> S:
+def merge_masked(new: S, old: Struct) -> S:
     """A copy of `new` in which the mask stands for what `old` has.
 
     raises    Invalid where there is nothing to keep, or where what is kept would go to another place than before
@@ -159,15 +159,15 @@ def kept(new: S, old: Struct) -> S:
             lost.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
         return before.get(path, "")
 
-    merged = _changed(new, type(new), keep)
+    merged = _map_secrets(new, type(new), keep)
     if asked and not lost:
-        lost = _gone_astray(asked, secret_destinations.moved(merged, old))
+        lost = _destination_errors(asked, secret_destinations.changed_destinations(merged, old))
     if lost:
         raise Invalid(lost)
     return cast(S, merged)
 
 
-def _gone_astray(paths: list[str], moved: list[str]) -> list[FieldError]:
+def _destination_errors(paths: list[str], moved: list[str]) -> list[FieldError]:
     """Kept secrets that would be handed to somebody else than those they were given for."""
     words = f"must be sent again, for {', '.join(moved)} changed: a secret stays with the place it was given for"
     return [FieldError(path, words) for path in paths] if moved else []
@@ -181,42 +181,42 @@ def secrets_of(struct: Struct) -> dict[str, str]:
         found[path] = text
         return text
 
-    _changed(struct, type(struct), note)
+    _map_secrets(struct, type(struct), note)
     return found
 
 
 @cache
 def is_secret(type_: Any) -> bool:
     """Whether a field of this type holds a secret itself, or holds some inside."""
-    parts, secret = _parts(type_)
+    parts, secret = _type_members(type_)
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     inner = [get_args(one)[-1] for one in parts if get_origin(one) in (list, dict)]
     return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in _fields(one))
 
 
-def _changed(value: Any, type_: Any, change: Change, path: str = "") -> Any:
+def _map_secrets(value: Any, type_: Any, change: MapSecret, path: str = "") -> Any:
     """A copy of a struct, or of its JSON form, with `change(path, text)` in place of each secret. Validates nothing."""
-    parts, secret = _parts(type_)
+    parts, secret = _type_members(type_)
     if isinstance(value, str):
         return change(path, value) if secret else value
     if isinstance(value, list):
         item = next((get_args(one)[0] for one in parts if get_origin(one) is list), Any)
-        return [_changed(one, item, change, _under(path, no)) for no, one in enumerate(value)]
+        return [_map_secrets(one, item, change, _join_path(path, no)) for no, one in enumerate(value)]
     if isinstance(value, dict):
-        inner = _types_in(parts, value)
-        return {key: _changed(one, inner(key), change, _under(path, key)) for key, one in value.items()}
-    return _remade(value, change, path) if isinstance(value, Struct) else value
+        inner = _value_types(parts, value)
+        return {key: _map_secrets(one, inner(key), change, _join_path(path, key)) for key, one in value.items()}
+    return _map_struct(value, change, path) if isinstance(value, Struct) else value
 
 
-def _remade(struct: Struct, change: Change, path: str) -> Struct:
+def _map_struct(struct: Struct, change: MapSecret, path: str) -> Struct:
     remade = copy(struct)
-    for one in _with_secrets(type(struct)):
-        new = _changed(getattr(struct, one.name), one.type, change, _under(path, one.encode_name))
+    for one in _secret_fields(type(struct)):
+        new = _map_secrets(getattr(struct, one.name), one.type, change, _join_path(path, one.encode_name))
         force_setattr(remade, one.name, new)
     return remade
 
 
-def _under(path: str, key: object) -> str:
+def _join_path(path: str, key: object) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
@@ -227,25 +227,25 @@ def _fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
 
 
 @cache
-def _with_secrets(struct: type[Struct]) -> tuple[FieldInfo, ...]:
+def _secret_fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
     """The fields that are looked into: most configs have one or two."""
     return tuple(one for one in _fields(struct) if is_secret(one.type))
 
 
 @cache
-def _parts(type_: Any) -> tuple[tuple[Any, ...], bool]:
+def _type_members(type_: Any) -> tuple[tuple[Any, ...], bool]:
     """The types a value may have, without `Annotated`, and whether any of them is secret."""
     if get_origin(type_) is Annotated:
         inner, *notes = get_args(type_)
-        parts, secret = _parts(inner)
+        parts, secret = _type_members(inner)
         return parts, secret or any(isinstance(one, Meta) and bool((one.extra or {}).get("secret")) for one in notes)
     if get_origin(type_) in (Union, UnionType):
-        several = [_parts(one) for one in get_args(type_)]
+        several = [_type_members(one) for one in get_args(type_)]
         return tuple(one for parts, _ in several for one in parts), any(secret for _, secret in several)
     return (type_,), False
 
 
-def _types_in(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], Any]:
+def _value_types(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], Any]:
     """What each key of a JSON object holds: a struct's fields, or a dict's one type of value."""
     structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
     if structs:

@@ -12,21 +12,21 @@ from app.errors import Unauthorized
 from app.security.secrets import sealing
 
 ALGORITHM = "HS256"
-BAD = "The ticket is not valid, or too old: begin again."
+TOKEN_INVALID = "The ticket is not valid, or too old: begin again."
 
 
-def issue(kind: str, lives_s: int, **claims: Any) -> str:
+def issue_token(kind: str, lifetime_s: int, **claims: Any) -> str:
     """A ticket of that kind."""
-    return jwt.encode(claims | {"exp": int(time()) + lives_s}, _key(kind), ALGORITHM)
+    return jwt.encode(claims | {"exp": int(time()) + lifetime_s}, _key(kind), ALGORITHM)
 
 
-def opened(kind: str, ticket: str) -> dict[str, Any]:
+def read_token(kind: str, token: str) -> dict[str, Any]:
     """What a ticket of that kind says; raises Unauthorized."""
     try:
-        return jwt.decode(ticket, _key(kind), [ALGORITHM], options={"require": ["exp"]})
+        return jwt.decode(token, _key(kind), [ALGORITHM], options={"require": ["exp"]})
     except jwt.InvalidTokenError as error:
-        raise Unauthorized(BAD) from error
+        raise Unauthorized(TOKEN_INVALID) from error
 
 
 def _key(kind: str) -> bytes:
-    return sealing.derived(f"ticket:{kind}")
+    return sealing.derive_key(f"ticket:{kind}")

@@ -10,7 +10,7 @@ from app.errors import NoSuch
 from schema.channels.health import ChannelHealth
 
 # The columns of a channel that nothing is known against.
-WELL: dict[str, Any] = {
+HEALTHY_COLUMNS: dict[str, Any] = {
     "failures": 0,
     "rests_until_ms": 0,
     "refusals": 0,
@@ -21,14 +21,14 @@ WELL: dict[str, Any] = {
 }
 
 
-class Counts(Struct, frozen=True):
+class UnhealthyChannels(Struct, frozen=True):
     """Channels in trouble."""
 
-    resting: int
-    paused: int
+    circuit_open: int
+    disabled: int
 
 
-def of(row: Any, now_ms: int) -> ChannelHealth:
+def health_of(row: Any, now_ms: int) -> ChannelHealth:
     """How the channel of a row does."""
     resting = row["rests_until_ms"] > now_ms
     state: Literal["ok", "resting", "paused"] = (
@@ -42,7 +42,7 @@ def of(row: Any, now_ms: int) -> ChannelHealth:
     )
 
 
-async def count(now_ms: int) -> Counts:
+async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
     """How many channels rest, and how many are paused."""
     (row,) = await db.rows(
         "SELECT COALESCE(sum(CASE WHEN paused_ms IS NULL AND rests_until_ms > ?1 THEN 1 ELSE 0 END), 0) AS resting,"
@@ -50,7 +50,7 @@ async def count(now_ms: int) -> Counts:
         " WHERE version > 0",
         now_ms,
     )
-    return Counts(int(row["resting"]), int(row["paused"]))
+    return UnhealthyChannels(int(row["resting"]), int(row["paused"]))
 
 
 async def resume(channel_id: str) -> None:

@@ -9,9 +9,9 @@ from app.errors import Invalid
 from schema.channels.terms import Templates
 
 
-async def refuse_faulty(wanted: Templates | UnsetType) -> None:
+async def validate_templates(new_templates: Templates | UnsetType) -> None:
     """Raise Invalid for templates that can't be used. In a thread: the first one loads what reads them."""
-    if wanted is UNSET or wanted == Templates():
+    if new_templates is UNSET or new_templates == Templates():
         return
-    if wrong := await asyncio.to_thread(templates.faults, wanted):
+    if wrong := await asyncio.to_thread(templates.errors_in, new_templates):
         raise Invalid(wrong)

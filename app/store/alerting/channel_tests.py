@@ -12,25 +12,25 @@ from app.domain.alerting import sample_events
 from schema.events import Event, EventKind
 
 
-class Outcome(Struct, frozen=True):
+class ChannelTestStatus(Struct, frozen=True):
     """How far a test's delivery got. `state` is pending, sending, sent or dead."""
 
     state: str
     error: str
 
 
-def example(kind: EventKind = EventKind.TEST) -> Event:
+def sample_event(kind: EventKind = EventKind.TEST) -> Event:
     """An event that did not happen, and says so."""
-    sample = sample_events.of(kind)
+    sample = sample_events.sample_event(kind)
     return structs.replace(
         sample, id=str(uuid4()), at=datetime.now(UTC), monitor_id=None, data=sample.data | {"test": True}
     )
 
 
-async def add(channel_id: str, event: Event) -> str:
+async def create(channel_id: str, event: Event) -> str:
     """Store an event that only this channel hears of, and its delivery; returns the delivery's id."""
     now, delivery_id = int(time() * 1000), str(uuid4())
-    async with db.writing():
+    async with db.transaction():
         await db.rows(
             "INSERT INTO events (id, kind, at_ms, data, created_ms) VALUES (?1, ?2, ?3, ?4, ?3)",
             event.id,
@@ -49,13 +49,17 @@ async def add(channel_id: str, event: Event) -> str:
     return delivery_id
 
 
-async def outcome(delivery_id: str) -> Outcome:
+async def get_status(delivery_id: str) -> ChannelTestStatus:
     """How far the delivery got."""
     found = await db.rows("SELECT state, error FROM deliveries WHERE id = ?1", delivery_id)
-    return Outcome(found[0]["state"], found[0]["error"]) if found else Outcome("dead", "the channel was deleted")
+    return (
+        ChannelTestStatus(found[0]["state"], found[0]["error"])
+        if found
+        else ChannelTestStatus("dead", "the channel was deleted")
+    )
 
 
-async def give_up(delivery_id: str) -> None:
+async def cancel(delivery_id: str) -> None:
     """Nobody waits for this test any more: it must not arrive later."""
     await db.rows(
         "UPDATE deliveries SET state = 'dead', error = 'nobody took it in time' WHERE id = ?1 AND state = 'pending'",

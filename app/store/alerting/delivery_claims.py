@@ -11,21 +11,21 @@ import msgspec
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting.collapsing import GROUPED, Open
+from app.domain.alerting.collapsing import GROUPED, OpenDelivery
 from app.store.alerting import channels, open_deliveries, suppression
-from app.store.alerting.channels import OpenChannel
-from app.store.alerting.dispatch_plan import LEASE_MS, Decided, Gates, decide
-from app.store.alerting.open_deliveries import Channel
+from app.store.alerting.channels import ChannelWithSecrets
+from app.store.alerting.dispatch_plan import LEASE_MS, DecideSuppression, DispatchPlan, plan_dispatch
+from app.store.alerting.open_deliveries import ClaimChannel
 from schema.events import Event
 
-GIVE_UP_MS = 24 * 3_600_000  # unless the setting says otherwise
-TOGETHER = 2_000  # deliveries in one message
+MAX_AGE_MS = 24 * 3_600_000  # unless the setting says otherwise
+MAX_DIGEST_SIZE = 2_000  # deliveries in one message
 
 _json = msgspec.json.Encoder()
-_IS_FREE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending' AND lease_ms <= ?1))"
+_IS_CLAIMABLE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending' AND lease_ms <= ?1))"
 
 
-class Claimed(Struct, frozen=True, kw_only=True):
+class DeliveryClaim(Struct, frozen=True, kw_only=True):
     """The right to send one message, until the lease ends.
 
     since_ms    from when its age counts
@@ -34,35 +34,45 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    channel: OpenChannel
+    channel: ChannelWithSecrets
     event: Event
     attempts: int
     created_ms: int
-    since_ms: int
-    again: bool = False
-    others: tuple["Claimed", ...] = ()
+    age_from_ms: int
+    maybe_sent: bool = False
+    merged: tuple["DeliveryClaim", ...] = ()
 
 
 async def claim(
-    ids: Sequence[str], now_ms: int, ask: Gates = suppression.of, give_up_ms: int = GIVE_UP_MS
-) -> list[Claimed]:
+    delivery_ids: Sequence[str],
+    now_ms: int,
+    decide_suppression: DecideSuppression = suppression.decisions_for,
+    max_age_ms: int = MAX_AGE_MS,
+) -> list[DeliveryClaim]:
     """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
-    async with db.writing():
-        locked = await open_deliveries.channels_of(ids)
-        found = await open_deliveries.families_of(ids, now_ms)
-        won: list[Claimed] = []
+    async with db.transaction():
+        locked = await open_deliveries.lock_channels(delivery_ids)
+        found = await open_deliveries.related_deliveries(delivery_ids, now_ms)
+        won: list[DeliveryClaim] = []
         for channel in locked:
             ours = [one for one in found if one.channel_id == channel.id]
-            if any(one.is_free and one.course == GROUPED for one in ours):
-                ids = [*ids, *await open_deliveries.grouped_of(channel.id, now_ms, TOGETHER)]
-                ours = [one for one in await open_deliveries.families_of(ids, now_ms) if one.channel_id == channel.id]
-            decided = await decide(channel, ours, now_ms, ask, give_up_ms)
-            await _note(decided)
-            won += await _take(channel, ours, decided, now_ms)
+            if any(one.is_ready and one.hold == GROUPED for one in ours):
+                delivery_ids = [
+                    *delivery_ids,
+                    *await open_deliveries.waiting_for_digest(channel.id, now_ms, MAX_DIGEST_SIZE),
+                ]
+                ours = [
+                    one
+                    for one in await open_deliveries.related_deliveries(delivery_ids, now_ms)
+                    if one.channel_id == channel.id
+                ]
+            decided = await plan_dispatch(channel, ours, now_ms, decide_suppression, max_age_ms)
+            await _store_plan(decided)
+            won += await _lease(channel, ours, decided, now_ms)
     return won
 
 
-async def _note(decided: Decided) -> None:
+async def _store_plan(decided: DispatchPlan) -> None:
     """Write down who waits and who does not go."""
     waits = [[id_, *wait] for id_, wait in decided.wait.items()]
     if waits:
@@ -81,7 +91,9 @@ async def _note(decided: Decided) -> None:
         )
 
 
-async def _take(channel: Channel, found: Sequence[Open], decided: Decided, now_ms: int) -> list[Claimed]:
+async def _lease(
+    channel: ClaimChannel, found: Sequence[OpenDelivery], decided: DispatchPlan, now_ms: int
+) -> list[DeliveryClaim]:
     """Claim what goes; whoever rides along stands with its carrier."""
     if not decided.send:
         return []
@@ -89,7 +101,7 @@ async def _take(channel: Channel, found: Sequence[Open], decided: Decided, now_m
     won: Any = await db.rows(
         "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2, carrier_id = each.value->>1,"
         " course = CASE WHEN course = 'resent' THEN course ELSE '' END FROM {each:3}"
-        f" WHERE deliveries.id = each.value->>0 AND {_IS_FREE} RETURNING deliveries.id, attempts",
+        f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts",
         now_ms,
         now_ms + LEASE_MS,
         _json.encode(rows).decode(),
@@ -97,30 +109,30 @@ async def _take(channel: Channel, found: Sequence[Open], decided: Decided, now_m
     attempts = {row["id"]: row["attempts"] for row in won}
     if not attempts:
         return []
-    opened = channels.open_of(channel.row)
+    opened = channels.with_secrets(channel.row)
     taken = [
-        _claimed(one, opened, attempts[one.id])
+        _claim_of(one, opened, attempts[one.id])
         for one in sorted(found, key=lambda one: one.at_ms)
         if one.id in attempts
     ]
-    riders: dict[str, list[Claimed]] = {}
+    riders: dict[str, list[DeliveryClaim]] = {}
     for one in taken:
         if (carrier := decided.send[one.id]) != one.id:
             riders.setdefault(carrier, []).append(one)
     return [
-        msgspec.structs.replace(one, others=tuple(riders.get(one.id, ())))
+        msgspec.structs.replace(one, merged=tuple(riders.get(one.id, ())))
         for one in taken
         if decided.send[one.id] == one.id
     ]
 
 
-def _claimed(one: Open, channel: OpenChannel, attempts: int) -> Claimed:
-    return Claimed(
+def _claim_of(one: OpenDelivery, channel: ChannelWithSecrets, attempts: int) -> DeliveryClaim:
+    return DeliveryClaim(
         id=one.id,
         channel=channel,
         event=one.event,
         attempts=attempts,
         created_ms=one.created_ms,
-        since_ms=one.since_ms,
-        again=one.bound or one.unsure,
+        age_from_ms=one.age_from_ms,
+        maybe_sent=one.in_sent_digest or one.maybe_sent,
     )

@@ -11,13 +11,13 @@ from app import db
 from app.domain.alerting import suppression
 from app.errors import NoSuch
 from app.store import visibility
-from app.store.monitoring.rows import moment
-from app.store.sql import listed
-from app.store.visibility import Seeing
-from schema.deliveries import Attempt, Delivery, DeliveryDetails
+from app.store.monitoring.rows import instant_or_none
+from app.store.sql import list_parameter
+from app.store.visibility import TagScope
+from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail
 from schema.events import EventKind
 
-MOST_COUNTED = 100_000
+COUNT_LIMIT = 100_000
 END_MS = 2**62
 SORTS = {"created_at": "d.created_ms", "event_at": "d.at_ms", "sent_at": "COALESCE(d.sent_ms, 0)"}
 
@@ -29,21 +29,23 @@ _FROM = (
     " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
     " AND (CAST(?4 AS TEXT) IS NULL OR e.kind = CAST(?4 AS TEXT))"
     " AND (CAST(?5 AS TEXT) IS NULL OR d.state = CAST(?5 AS TEXT))"
-    f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {visibility.of_monitors('d.monitor_id', 8)}"
+    f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {visibility.visible_monitors_sql('d.monitor_id', 8)}"
 )
 _COLUMNS = (
     "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
     " d.next_at_ms, d.error, d.carrier_id, d.created_ms, d.sent_ms"
 )
-_ONE = (
+_SELECT_ONE = (
     f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
     " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
-    f" WHERE d.id = ?1 AND {visibility.of_monitors('d.monitor_id', 2)}"
+    f" WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
 )
-_NO_TEST = (
+_EXCLUDE_TESTS = (
     f" AND CAST(?9 AS TEXT) IS NOT NULL AND e.kind <> '{EventKind.TEST.value}' AND e.data NOT LIKE '%\"test\":true%'"
 )
-_TRIES = "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
+_ATTEMPTS = (
+    "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
+)
 
 
 class DeliveryQuery(Struct, frozen=True, kw_only=True):
@@ -63,45 +65,45 @@ class DeliveryQuery(Struct, frozen=True, kw_only=True):
     sort: str = "created_at"
     descending: bool = True
     limit: int = 20
-    skip: int = 0
-    seen_by: Seeing = None
+    offset: int = 0
+    visible_to: TagScope = None
 
 
-async def browse(query: DeliveryQuery) -> list[Delivery]:
+async def list_page(query: DeliveryQuery) -> list[Delivery]:
     """The deliveries asked for."""
     way = "DESC" if query.descending else "ASC"
-    order = f" ORDER BY {SORTS[query.sort]} {way}, d.id {way} LIMIT ?9 OFFSET {query.skip:d}"
+    order = f" ORDER BY {SORTS[query.sort]} {way}, d.id {way} LIMIT ?9 OFFSET {query.offset:d}"
     found = await db.rows(_COLUMNS + _FROM + order, *_arguments(query), query.limit)
-    return [_delivery(row, query.seen_by) for row in found]
+    return [_delivery_of(row, query.visible_to) for row in found]
 
 
 async def count(query: DeliveryQuery) -> int:
     """How many there are, counted up to `MOST_COUNTED`."""
-    chosen = f"SELECT 1 AS one{_FROM} LIMIT {MOST_COUNTED}"
+    chosen = f"SELECT 1 AS one{_FROM} LIMIT {COUNT_LIMIT}"
     (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
     return int(row["n"])
 
 
-async def read(delivery_id: str, seen_by: Seeing = None) -> DeliveryDetails:
+async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
     """One delivery with its event and its tries. Raises NoSuch."""
-    found = await db.rows(_ONE, delivery_id, visibility.argument(seen_by))
+    found = await db.rows(_SELECT_ONE, delivery_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("delivery", delivery_id)
-    tries = [_attempt(row) for row in await db.rows(_TRIES, delivery_id)]
-    return DeliveryDetails(
-        delivery=_delivery(found[0], seen_by), data=msgspec.json.decode(found[0]["data"]), tries=tries
+    tries = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
+    return DeliveryDetail(
+        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=tries
     )
 
 
-async def dead_ids(query: DeliveryQuery, among: Sequence[str], most: int) -> list[str]:
+async def dead_ids(query: DeliveryQuery, delivery_ids: Sequence[str], limit: int) -> list[str]:
     """Ids of dead deliveries, the oldest first.
 
     among    empty: all but tests, whose answer nobody waits for any more
     """
     dead = msgspec.structs.replace(query, state="dead")
-    chosen = " AND d.id IN (SELECT value->>0 FROM {each:9})" if among else _NO_TEST
-    order = f" ORDER BY d.created_ms, d.id LIMIT {most:d}"
-    found = await db.rows("SELECT d.id" + _FROM + chosen + order, *_arguments(dead), listed(among))
+    chosen = " AND d.id IN (SELECT value->>0 FROM {each:9})" if delivery_ids else _EXCLUDE_TESTS
+    order = f" ORDER BY d.created_ms, d.id LIMIT {limit:d}"
+    found = await db.rows("SELECT d.id" + _FROM + chosen + order, *_arguments(dead), list_parameter(delivery_ids))
     return [row["id"] for row in found]
 
 
@@ -114,11 +116,11 @@ def _arguments(query: DeliveryQuery) -> tuple[Any, ...]:
         query.state,
         query.from_ms,
         query.to_ms,
-        visibility.argument(query.seen_by),
+        visibility.tags_parameter(query.visible_to),
     )
 
 
-def _delivery(row: Any, seen_by: Seeing) -> Delivery:
+def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
     return Delivery(
         id=row["id"],
         event_id=row["event_id"],
@@ -129,16 +131,16 @@ def _delivery(row: Any, seen_by: Seeing) -> Delivery:
         incident_id=row["incident_id"],
         state=row["state"],
         attempts=row["attempts"],
-        next_attempt_at=moment(row["next_at_ms"] if row["state"] == "pending" else None),
-        error=row["error"] if seen_by is None else suppression.without_names(row["error"]),
+        next_attempt_at=instant_or_none(row["next_at_ms"] if row["state"] == "pending" else None),
+        error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
         carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
         created_at=_instant(row["created_ms"]),
-        sent_at=moment(row["sent_ms"]),
+        sent_at=instant_or_none(row["sent_ms"]),
     )
 
 
-def _attempt(row: Any) -> Attempt:
-    return Attempt(
+def _attempt_of(row: Any) -> DeliveryAttempt:
+    return DeliveryAttempt(
         attempt=row["attempt"],
         at=_instant(row["at_ms"]),
         took=row["took_ms"] / 1000,

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from app import db
 
-PROMPT_MS = 4_000  # a new delivery is on its way by itself; the sweeper waits this long before it doubts that
-SWEPT = 2_000  # deliveries one sweep may put
+SWEEP_GRACE_MS = 4_000  # a new delivery is on its way by itself; the sweeper waits this long before it doubts that
+SWEEP_LIMIT = 2_000  # deliveries one sweep may put
 
 _IS_DUE = (
     " FROM deliveries d JOIN channels c ON c.id = d.channel_id"
@@ -25,7 +25,7 @@ _IS_DUE = (
     " AND elder.course IN ('', 'grouped')))"
     " ORDER BY d.next_at_ms LIMIT "
 )
-_DUE = f"SELECT d.id, d.channel_id{_IS_DUE}{SWEPT}"
+_DUE = f"SELECT d.id, d.channel_id{_IS_DUE}{SWEEP_LIMIT}"
 _OLDEST_DUE = f"SELECT d.next_at_ms{_IS_DUE}1"
 
 
@@ -39,14 +39,14 @@ class Backlog(Struct, frozen=True):
     oldest_ms: int
 
 
-async def due(now_ms: int) -> dict[str, list[str]]:
+async def due_deliveries(now_ms: int) -> dict[str, list[str]]:
     """What nobody sends though it is time: retries, what was held back, what a crash left. Channel id -> ids."""
-    return by_channel(await db.rows(_DUE, now_ms, now_ms - PROMPT_MS))
+    return ids_by_channel(await db.rows(_DUE, now_ms, now_ms - SWEEP_GRACE_MS))
 
 
 async def overdue_ms(now_ms: int) -> int:
     """How long ago the delivery was due that has waited longest with nobody sending it; 0 when there is none."""
-    found = await db.rows(_OLDEST_DUE, now_ms, now_ms - PROMPT_MS)
+    found = await db.rows(_OLDEST_DUE, now_ms, now_ms - SWEEP_GRACE_MS)
     return max(0, now_ms - found[0]["next_at_ms"]) if found else 0
 
 
@@ -59,7 +59,7 @@ async def backlog() -> Backlog:
     return Backlog(int(row["n"]), row["oldest"] or 0)
 
 
-def by_channel(rows: Sequence[Any]) -> dict[str, list[str]]:
+def ids_by_channel(rows: Sequence[Any]) -> dict[str, list[str]]:
     """Channel id -> delivery ids: a job holds deliveries of one channel only."""
     grouped: dict[str, list[str]] = {}
     for row in rows:

@@ -10,19 +10,19 @@ from msgspec import Struct
 
 from app import db
 from app.domain.alerting import circuit_breaker
-from app.domain.alerting.circuit_breaker import Answer, Standing
+from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.store.alerting import outbox
-from app.store.alerting.delivery_queue import SWEPT, by_channel
-from app.store.alerting.dispatch_plan import paused_words
-from app.store.alerting.open_deliveries import standing_of
+from app.store.alerting.delivery_queue import SWEEP_LIMIT, ids_by_channel
+from app.store.alerting.dispatch_plan import disabled_reason
+from app.store.alerting.open_deliveries import circuit_state_of
 from schema.events import Event, EventKind
 
-MEANWHILE_MS = 1_000  # what was stored while this waited for its turn is free as well; a claim looks at the clock
+CLAIM_LOOKAHEAD_MS = 1_000  # what was stored while this waited for its turn is free as well; a claim looks at the clock
 
 _json = msgspec.json.Encoder()
 
 
-class Settled(Struct, frozen=True):
+class AttemptResult(Struct, frozen=True):
     """How a try went.
 
     state       sent, pending (again at next_at_ms) or dead
@@ -40,31 +40,31 @@ class Settled(Struct, frozen=True):
     next_at_ms: int = 0
     at_ms: int = 0
     took_ms: int = 0
-    answer: Answer | None = None
-    asked_s: float = 0.0
-    answered: bool = True
-    grouped: bool = False
+    outcome: AttemptOutcome | None = None
+    retry_after_s: float = 0.0
+    got_response: bool = True
+    in_digest: bool = False
 
 
-async def settle(results: Sequence[Settled], now_ms: int) -> dict[str, list[str]]:
+async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """Record how tries went; what a worker settles after losing its claim changes nothing.
 
     returns  what may go now, because its elder is done or its channel works again, or because a channel failed for
              good and others are told of it: channel id -> delivery ids
     """
-    async with db.writing():
-        await _lock(results)
-        done = await _write(results, now_ms)
-        await _keep_attempts(results, done)
-        freed = await _next_of(list(done.values()), now_ms)
+    async with db.transaction():
+        await _lock_channels(results)
+        done = await _update_deliveries(results, now_ms)
+        await _insert_attempts(results, done)
+        freed = await _next_deliveries(list(done.values()), now_ms)
         for channel_id in sorted({row["channel_id"] for row in done.values()}):
-            answers = [one for one in results if one.answer and one.id in done]
+            answers = [one for one in results if one.outcome and one.id in done]
             ours = [one for one in answers if done[one.id]["channel_id"] == channel_id]
-            freed |= await _judge(channel_id, ours, now_ms)
+            freed |= await _update_channel(channel_id, ours, now_ms)
     return freed
 
 
-async def _lock(results: Sequence[Settled]) -> None:
+async def _lock_channels(results: Sequence[AttemptResult]) -> None:
     """On PostgreSQL: claims and settlements of a channel come one after the other."""
     if not db.is_sqlite():
         await db.rows(
@@ -74,7 +74,7 @@ async def _lock(results: Sequence[Settled]) -> None:
         )
 
 
-async def _write(results: Sequence[Settled], now_ms: int) -> dict[str, Any]:
+async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> dict[str, Any]:
     """The deliveries that were still ours, by id. A message that was refused is taken apart; its parts go anew."""
     rows = [
         [
@@ -83,8 +83,8 @@ async def _write(results: Sequence[Settled], now_ms: int) -> dict[str, Any]:
             one.state,
             one.error[:500],
             one.next_at_ms,
-            one.grouped and _is_apart(one),
-            _is_unsure(one),
+            one.in_digest and _can_be_split(one),
+            _may_have_arrived(one),
         ]
         for one in results
     ]
@@ -104,17 +104,17 @@ async def _write(results: Sequence[Settled], now_ms: int) -> dict[str, Any]:
     return {row["id"]: row for row in done}
 
 
-def _is_apart(one: Settled) -> bool:
+def _can_be_split(one: AttemptResult) -> bool:
     """Whether a message need not go again as it was: nobody has it."""
-    return one.state == "pending" and one.answered
+    return one.state == "pending" and one.got_response
 
 
-def _is_unsure(one: Settled) -> bool:
+def _may_have_arrived(one: AttemptResult) -> bool:
     """Whether a message of its own may have arrived: it carries itself until somebody answers."""
-    return one.state == "pending" and not one.answered and not one.grouped
+    return one.state == "pending" and not one.got_response and not one.in_digest
 
 
-async def _keep_attempts(results: Sequence[Settled], done: dict[str, Any]) -> None:
+async def _insert_attempts(results: Sequence[AttemptResult], done: dict[str, Any]) -> None:
     rows = [
         [one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]] for one in results if one.id in done
     ]
@@ -127,7 +127,7 @@ async def _keep_attempts(results: Sequence[Settled], done: dict[str, Any]) -> No
         )
 
 
-async def _next_of(done: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
+async def _next_deliveries(done: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
     """The oldest waiting delivery of each (channel, monitor) that just had one settled."""
     pairs = sorted({(row["channel_id"], row["monitor_id"]) for row in done if row["monitor_id"]})
     if not pairs:
@@ -137,37 +137,39 @@ async def _next_of(done: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
         " ON d.channel_id = each.value->>0 AND d.monitor_id = each.value->>1"
         " WHERE d.state IN ('pending', 'sending') AND d.state = 'pending' AND d.next_at_ms <= ?1"
         " GROUP BY d.channel_id, d.monitor_id",  # any of them: a claim looks at all
-        now_ms + MEANWHILE_MS,
+        now_ms + CLAIM_LOOKAHEAD_MS,
         _json.encode(pairs).decode(),
     )
-    return by_channel(found)
+    return ids_by_channel(found)
 
 
-async def _judge(channel_id: str, results: Sequence[Settled], now_ms: int) -> dict[str, list[str]]:
+async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """What the answers mean for their channel. Returns what may go because of it."""
     found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND version > 0", channel_id)
     if not results or not found:
         return {}
-    before = standing_of(found[0])
-    after = circuit_breaker.after(before, [one.answer for one in results if one.answer], _asked_s(results), now_ms)
+    before = circuit_state_of(found[0])
+    after = circuit_breaker.next_state(
+        before, [one.outcome for one in results if one.outcome], _longest_retry_after_s(results), now_ms
+    )
     if after == before:
         return {}
     reason = next((one.error for one in reversed(results) if one.error), "")
-    await _stand(channel_id, after, (reason, now_ms))
-    if after.paused and not before.paused:
-        await _bury(channel_id, reason)
-    if circuit_breaker.is_worth_telling(before, after):
-        return await _tell(found[0], reason, now_ms, paused=after.paused)
-    return await _released(channel_id, now_ms) if before.rests_until_ms and not after.rests_until_ms else {}
+    await _save_circuit(channel_id, after, (reason, now_ms))
+    if after.disabled and not before.disabled:
+        await _fail_pending(channel_id, reason)
+    if circuit_breaker.should_alert(before, after):
+        return await _announce_failing_channel(found[0], reason, now_ms, paused=after.disabled)
+    return await _release_backlog(channel_id, now_ms) if before.open_until_ms and not after.open_until_ms else {}
 
 
-def _asked_s(results: Sequence[Settled]) -> float:
-    return max((one.asked_s for one in results), default=0.0)
+def _longest_retry_after_s(results: Sequence[AttemptResult]) -> float:
+    return max((one.retry_after_s for one in results), default=0.0)
 
 
-async def _stand(channel_id: str, after: Standing, why: tuple[str, int]) -> None:
+async def _save_circuit(channel_id: str, after: CircuitState, why: tuple[str, int]) -> None:
     reason, now_ms = why
-    is_well = after == Standing()
+    is_well = after == CircuitState()
     await db.rows(
         "UPDATE channels SET failures = ?2, rests_until_ms = ?3, refusals = ?4, trouble = ?5,"
         " trouble_ms = CASE WHEN ?6 = 1 THEN NULL ELSE COALESCE(trouble_ms, CAST(?7 AS BIGINT)) END,"
@@ -175,16 +177,16 @@ async def _stand(channel_id: str, after: Standing, why: tuple[str, int]) -> None
         " paused_reason = CASE WHEN ?8 = 0 THEN '' WHEN paused_ms IS NULL THEN ?5 ELSE paused_reason END WHERE id = ?1",
         channel_id,
         after.failures,
-        after.rests_until_ms,
-        after.refusals,
+        after.open_until_ms,
+        after.rejections,
         "" if is_well else reason,
         int(is_well),
         now_ms,
-        int(after.paused),
+        int(after.disabled),
     )
 
 
-async def _released(channel_id: str, now_ms: int) -> dict[str, list[str]]:
+async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]:
     """The channel works again: nothing that was tried waits any longer."""
     await db.rows(
         "UPDATE deliveries SET next_at_ms = ?2 WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
@@ -194,24 +196,24 @@ async def _released(channel_id: str, now_ms: int) -> dict[str, list[str]]:
     )
     found = await db.rows(
         "SELECT id, channel_id FROM deliveries WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
-        f" AND state = 'pending' AND next_at_ms <= ?2 ORDER BY at_ms LIMIT {SWEPT}",
+        f" AND state = 'pending' AND next_at_ms <= ?2 ORDER BY at_ms LIMIT {SWEEP_LIMIT}",
         channel_id,
         now_ms,
     )
-    return by_channel(found)
+    return ids_by_channel(found)
 
 
-async def _bury(channel_id: str, reason: str) -> None:
+async def _fail_pending(channel_id: str, reason: str) -> None:
     """What waits for a paused channel is dead."""
     await db.rows(
         "UPDATE deliveries SET state = 'dead', error = ?2, carrier_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
-        paused_words(reason),
+        disabled_reason(reason),
     )
 
 
-async def _tell(channel: Any, reason: str, now_ms: int, *, paused: bool) -> dict[str, list[str]]:
+async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, paused: bool) -> dict[str, list[str]]:
     """Others hear that a channel fails. Returns the deliveries that do it."""
     msg = f"The channel {channel['name']} {'is paused' if paused else 'fails again and again'}: {reason}"
     about = {"id": channel["id"], "name": channel["name"], "type": channel["type"]}
@@ -221,4 +223,4 @@ async def _tell(channel: Any, reason: str, now_ms: int, *, paused: bool) -> dict
         at=datetime.fromtimestamp(now_ms / 1000, UTC),
         data={"what": "channel_failing", "channel": about, "msg": msg},
     )
-    return await outbox.owe([event], now_ms)
+    return await outbox.record_events([event], now_ms)

@@ -13,14 +13,14 @@ from schema.events import Event, EventKind
 from schema.monitors import Monitor
 
 
-class Told(Struct, frozen=True):
+class RecordedEvent(Struct, frozen=True):
     """An event that is stored, and what is owed for it: channel id -> delivery ids."""
 
     event: Event
     deliveries: dict[str, list[str]]
 
 
-def of_monitor(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
+def monitor_event(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
     """Something was done to a monitor."""
     return Event(
         id=str(uuid4()),
@@ -31,16 +31,16 @@ def of_monitor(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
     )
 
 
-async def add(kind: EventKind, data: dict[str, Any], at_ms: int) -> Told:
+async def record_event(kind: EventKind, data: dict[str, Any], at_ms: int) -> RecordedEvent:
     """Something about ourselves became true: stored at once, in a transaction of its own."""
     event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(at_ms / 1000, UTC), data=data)
-    async with db.writing():
-        return Told(event, await keep([event], at_ms))
+    async with db.transaction():
+        return RecordedEvent(event, await record_events([event], at_ms))
 
 
-async def keep(events: Sequence[Event], at_ms: int) -> dict[str, list[str]]:
+async def record_events(events: Sequence[Event], at_ms: int) -> dict[str, list[str]]:
     """Store events and who must be told of them; inside of the caller's transaction.
 
     returns    channel id -> delivery ids, to be queued after the commit
     """
-    return await outbox.owe(events, at_ms) if events else {}
+    return await outbox.record_events(events, at_ms) if events else {}

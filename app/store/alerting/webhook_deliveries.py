@@ -10,28 +10,28 @@ from app import db
 from app.errors import Conflict, NoSuch
 from schema.webhooks import WebhookDelivery
 
-MOST = 1_000  # deliveries in one answer
+MAX_PAGE_SIZE = 1_000  # deliveries in one answer
 
 _FROM = " FROM deliveries d JOIN events e ON e.id = d.event_id"
-_ALL = f"SELECT d.*, e.kind AS event, e.at_ms AS event_ms{_FROM}"
-_WANTED = " WHERE d.channel_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR d.state = CAST(?2 AS TEXT))"
+_SELECT = f"SELECT d.*, e.kind AS event, e.at_ms AS event_ms{_FROM}"
+_FILTERS = " WHERE d.channel_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR d.state = CAST(?2 AS TEXT))"
 
 
-class DeliveryQuery(Struct, frozen=True, kw_only=True):
+class WebhookDeliveryQuery(Struct, frozen=True, kw_only=True):
     """Which deliveries of a webhook; newest first, unless `descending` is false."""
 
     state: str | None = None
     descending: bool = True
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
 
 
-async def browse(webhook_id: str, query: DeliveryQuery) -> tuple[list[WebhookDelivery], int]:
+async def list_page(webhook_id: str, query: WebhookDeliveryQuery) -> tuple[list[WebhookDelivery], int]:
     """The deliveries asked for, and how many there are in all."""
     wanted, way = (webhook_id, query.state), "DESC" if query.descending else "ASC"
-    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_WANTED}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_FILTERS}", *wanted)
     found = await db.rows(
-        f"{_ALL}{_WANTED} ORDER BY d.created_ms {way}, d.id {way} LIMIT ?3 OFFSET ?4",
+        f"{_SELECT}{_FILTERS} ORDER BY d.created_ms {way}, d.id {way} LIMIT ?3 OFFSET ?4",
         *wanted,
         query.limit,
         query.offset,
@@ -39,10 +39,10 @@ async def browse(webhook_id: str, query: DeliveryQuery) -> tuple[list[WebhookDel
     return [_delivery_of(row) for row in found], int(counted[0]["n"])
 
 
-async def again(webhook_id: str, delivery_id: str) -> WebhookDelivery:
+async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     """Have a delivery sent again, whatever came of it. Raises NoSuch, Conflict while it is on its way."""
     now = int(time() * 1000)
-    async with db.writing():
+    async with db.transaction():
         moved = await db.rows(
             "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, since_ms = ?3, sent_ms = NULL,"
             " course = 'resent', carrier_id = NULL"
@@ -51,7 +51,7 @@ async def again(webhook_id: str, delivery_id: str) -> WebhookDelivery:
             webhook_id,
             now,
         )
-        found = await db.rows(f"{_ALL} WHERE d.id = ?1 AND d.channel_id = ?2", delivery_id, webhook_id)
+        found = await db.rows(f"{_SELECT} WHERE d.id = ?1 AND d.channel_id = ?2", delivery_id, webhook_id)
     if not found:
         raise NoSuch("delivery", delivery_id)
     if not moved:

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from app import db
 from app.store.audit import chain
-from schema.audit import AuditEntry, AuditOutcome, Deed
+from schema.audit import AuditEntry, AuditOutcome, NewAuditEntry
 
-MOST_COUNTED = 100_000
+COUNT_LIMIT = 100_000
 BATCH = 500  # entries of one read while exporting
 
-_WANTED = (
+_FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR actor_id = CAST(?1 AS TEXT) OR actor = CAST(?1 AS TEXT))"
     " AND (CAST(?2 AS TEXT) IS NULL OR action = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR resource = CAST(?3 AS TEXT))"
@@ -23,7 +23,7 @@ _WANTED = (
     " AND (CAST(?5 AS TEXT) IS NULL OR outcome = CAST(?5 AS TEXT))"
     " AND at_ms >= ?6 AND at_ms < ?7"
 )
-_PAGE = f"SELECT * FROM audit{_WANTED} AND seq < ?8 ORDER BY seq DESC LIMIT ?9"
+_PAGE = f"SELECT * FROM audit{_FILTERS} AND seq < ?8 ORDER BY seq DESC LIMIT ?9"
 END_MS = 2**62
 
 
@@ -46,26 +46,26 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     skip: int = 0
 
 
-async def record(deed: Deed, *, at_ms: int | None = None) -> None:
+async def record_entry(entry: NewAuditEntry, *, at_ms: int | None = None) -> None:
     """Add an entry, in a transaction of its own: what was refused is recorded, too.
 
     at_ms  None for now
     """
-    await record_all([deed], at_ms=at_ms)
+    await record_entries([entry], at_ms=at_ms)
 
 
-async def record_all(deeds: Sequence[Deed], *, at_ms: int | None = None) -> None:
+async def record_entries(entries: Sequence[NewAuditEntry], *, at_ms: int | None = None) -> None:
     """Add some entries in one transaction."""
-    async with db.writing():
-        for deed in deeds:
+    async with db.transaction():
+        for deed in entries:
             fields = msgspec.structs.asdict(deed)
             fields["change"] = msgspec.json.encode(deed.change).decode()
             fields["outcome"] = deed.outcome.value
             fields["at_ms"] = int(time() * 1000) if at_ms is None else at_ms
-            await chain.append(await chain.locked(), fields)
+            await chain.append(await chain.lock(), fields)
 
 
-async def browse(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
+async def list_page(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
     """The entries asked for, and where the next page begins."""
     found = await _page(query, query.limit + 1)
     more = found[query.limit - 1].seq if len(found) > query.limit else None
@@ -74,14 +74,14 @@ async def browse(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
 
 async def count(query: AuditQuery) -> int:
     """How many there are, counted up to `MOST_COUNTED`."""
-    chosen = f"SELECT 1 AS one FROM audit{_WANTED} LIMIT {MOST_COUNTED}"
+    chosen = f"SELECT 1 AS one FROM audit{_FILTERS} LIMIT {COUNT_LIMIT}"
     (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
     return int(row["n"])
 
 
-async def told(query: AuditQuery, most: int) -> AsyncIterator[AuditEntry]:
+async def stream_entries(query: AuditQuery, limit: int) -> AsyncIterator[AuditEntry]:
     """The same entries one after another, however many, up to `most`."""
-    left, before = most, query.before
+    left, before = limit, query.before
     while left > 0:
         part = await _page(msgspec.structs.replace(query, before=before, skip=0), min(BATCH, left))
         for entry in part:
@@ -93,7 +93,7 @@ async def told(query: AuditQuery, most: int) -> AsyncIterator[AuditEntry]:
 
 async def _page(query: AuditQuery, limit: int) -> list[AuditEntry]:
     skipping = f" OFFSET {query.skip:d}" if query.skip else ""
-    return [_entry(row) for row in await db.rows(_PAGE + skipping, *_arguments(query), query.before, limit)]
+    return [_entry_of(row) for row in await db.rows(_PAGE + skipping, *_arguments(query), query.before, limit)]
 
 
 def _arguments(query: AuditQuery) -> tuple[Any, ...]:
@@ -101,7 +101,7 @@ def _arguments(query: AuditQuery) -> tuple[Any, ...]:
     return (query.actor, query.action, query.resource, query.resource_id, outcome, query.from_ms, query.to_ms)
 
 
-def _entry(row: Any) -> AuditEntry:
+def _entry_of(row: Any) -> AuditEntry:
     fields = {name: row[name] for name in AuditEntry.__struct_fields__ if name not in {"at", "change", "outcome"}}
     return AuditEntry(
         **fields,

@@ -6,22 +6,22 @@ import msgspec
 
 from app import db
 from app.domain.schedule import slots
-from app.store.tables.heartbeats import EARLY, SEEN_SHIFT
+from app.store.tables.heartbeats import EARLY, RAW_STATUS_SHIFT
 from schema.heartbeat_texts import MISSED
-from schema.heartbeats import key_of
-from schema.jobs import Gap
+from schema.heartbeats import heartbeat_key
+from schema.jobs import ScheduleGap
 from schema.status import Status
 
-FEW = 20  # slots: a worker that was killed, not a service that was off
+MAX_AS_HEARTBEATS = 20  # slots: a worker that was killed, not a service that was off
 
 _json = msgspec.json.Encoder()
 
 
-async def keep(gaps: Sequence[Gap]) -> None:
+async def store(gaps: Sequence[ScheduleGap]) -> None:
     """Store gaps, inside of the caller's transaction. Twice is the same as once."""
-    few = [gap for gap in gaps if gap.interval_ms and gap.to_ms - gap.from_ms < FEW * gap.interval_ms]
+    few = [gap for gap in gaps if gap.interval_ms and gap.to_ms - gap.from_ms < MAX_AS_HEARTBEATS * gap.interval_ms]
     many = [gap for gap in gaps if gap not in few]
-    await _keep_slots([row for gap in few for row in _rows_of(gap)])
+    await _store_heartbeats([row for gap in few for row in _heartbeats_of(gap)])
     if many:
         await db.rows(
             "INSERT INTO gaps (series, from_ms, to_ms, reason) SELECT CAST(value->>0 AS BIGINT),"
@@ -31,17 +31,17 @@ async def keep(gaps: Sequence[Gap]) -> None:
         )
 
 
-def _rows_of(gap: Gap) -> Iterable[tuple[int, int]]:
+def _heartbeats_of(gap: ScheduleGap) -> Iterable[tuple[int, int]]:
     """(key, flags) of each slot: the first may be a retry or a run-now, the others are the grid's."""
     grid = slots.slots_between(gap.series, gap.interval_ms, gap.from_ms, gap.to_ms + 1)
-    unknown = Status.UNKNOWN << SEEN_SHIFT
+    unknown = Status.UNKNOWN << RAW_STATUS_SHIFT
     if gap.from_ms not in grid:
-        yield key_of(gap.series, gap.from_ms), unknown | EARLY
+        yield heartbeat_key(gap.series, gap.from_ms), unknown | EARLY
     for at_ms in grid:
-        yield key_of(gap.series, at_ms), unknown
+        yield heartbeat_key(gap.series, at_ms), unknown
 
 
-async def _keep_slots(rows: Sequence[tuple[int, int]]) -> None:
+async def _store_heartbeats(rows: Sequence[tuple[int, int]]) -> None:
     if rows:
         await db.rows(
             "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"

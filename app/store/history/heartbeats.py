@@ -20,21 +20,21 @@ from app import db
 from app.domain.monitoring import upside_down
 from app.errors import Invalid
 from app.store import visibility
-from app.store.sql import listed
-from app.store.tables.heartbeats import IMPORTANT, SEEN_SHIFT
-from app.store.visibility import Seeing
-from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
+from app.store.sql import list_parameter
+from app.store.tables.heartbeats import IMPORTANT, RAW_STATUS_SHIFT
+from app.store.visibility import TagScope
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
 from schema.status import Status
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-COUNTED_MOST = 100_000  # a few milliseconds of counting
+COUNT_LIMIT = 100_000  # a few milliseconds of counting
 FIRST_BAND_MS = 60_000  # per wanted heartbeat and series: the usual interval
 NARROWEST_MS = 10_000
-TOO_LONG = (
+RANGE_TOO_LONG = (
     "must be at most one hour before `to`, or a day with `important=true`; with a `monitor_id` it may be any time."
 )
-WIDENING = 4
-TIME = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
+BAND_GROWTH = 4
+TIME_MASK = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
 END_KEY = (1 << 63) - 1
 
 _ROWS = "h.id, h.status, h.flags, h.took_us, h.code"
@@ -46,9 +46,9 @@ _BAND = (
 _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
 _BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
 _NEWEST_FIRST = " ORDER BY (h.id & 2199023255551) DESC, h.id DESC"
-_MOST = " LIMIT ?5"
-_ONE = "SELECT id, status, flags, took_us, code FROM heartbeats WHERE id = ?1"
-_COUNTED = "SELECT count(*) AS n FROM (…) AS counted"
+_LIMIT = " LIMIT ?5"
+_SELECT_ONE = "SELECT id, status, flags, took_us, code FROM heartbeats WHERE id = ?1"
+_COUNT = "SELECT count(*) AS n FROM (…) AS counted"
 
 
 class HeartbeatQuery(Struct, frozen=True, kw_only=True):
@@ -64,50 +64,52 @@ class HeartbeatQuery(Struct, frozen=True, kw_only=True):
 
     monitor_id: str | None = None
     statuses: frozenset[Status] = frozenset()
-    reach_ms: int | None = HOUR_MS
+    lookback_ms: int | None = HOUR_MS
     important: bool | None = None
     from_ms: int | None = None
     to_ms: int | None = None
     cursor: str | None = None
     limit: int = 20
     skip: int = 0
-    seen_by: Seeing = None
+    visible_to: TagScope = None
 
 
-class Span(Struct, frozen=True):
+class SeriesRange(Struct, frozen=True):
     """What a query comes down to: these series, from here to there, both ends included, milliseconds since EPOCH_MS."""
 
-    owners: dict[int, str]  # monitor ids by series
+    monitor_ids: dict[int, str]  # monitor ids by series
     first: int
     last: int
 
 
-async def browse(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
+async def list_page(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
     """Heartbeats, newest first, and the cursor of the next page if there is one. Raises Invalid."""
-    span = await _span_of(query)
+    span = await _range_of(query)
     found = await _walk(query, span, query.skip + query.limit + 1)
     page = found[query.skip : query.skip + query.limit]
     more = len(found) > query.skip + query.limit
-    beats = await _shown(page, span.owners)
+    beats = await _with_details(page, span.monitor_ids)
     return beats, beats[-1].id if more and beats else None
 
 
-async def read(series: int, at_ms: int, seen_by: Seeing = None) -> Heartbeat | None:
+async def get(series: int, at_ms: int, visible_to: TagScope = None) -> Heartbeat | None:
     """The heartbeat of one slot; None when there is none (yet), or none that is seen."""
-    found = await db.rows(_ONE, key_of(series, at_ms))
-    shown = await _shown(found, (await _owners(None, seen_by, series)) if found else {})
+    found = await db.rows(_SELECT_ONE, heartbeat_key(series, at_ms))
+    shown = await _with_details(found, (await _visible_series(None, visible_to, series)) if found else {})
     return shown[0] if shown else None
 
 
 async def count(query: HeartbeatQuery) -> int:
     """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
-    span = await _span_of(msgspec.structs.replace(query, cursor=None))
-    sought = _COUNTED.replace("…", _sought("h.id", _BAND + _IMPORTANCE[query.important]) + _MOST)
-    counted = await db.rows(sought, listed(span.owners), span.first, span.last, _bits(query.statuses), COUNTED_MOST)
+    span = await _range_of(msgspec.structs.replace(query, cursor=None))
+    sought = _COUNT.replace("…", _select_by_series("h.id", _BAND + _IMPORTANCE[query.important]) + _LIMIT)
+    counted = await db.rows(
+        sought, list_parameter(span.monitor_ids), span.first, span.last, _status_bits(query.statuses), COUNT_LIMIT
+    )
     return int(counted[0]["n"])
 
 
-def _sought(columns: str, conditions: str) -> str:
+def _select_by_series(columns: str, conditions: str) -> str:
     """Each series' heartbeats that meet the conditions: one seek a series, which each engine has to be told its way.
 
     PostgreSQL would rather read the whole table than believe that the ranges are narrow; a lateral query with an
@@ -115,24 +117,24 @@ def _sought(columns: str, conditions: str) -> str:
     """
     if db.is_sqlite():
         return f"SELECT {columns} FROM {{each:1}} CROSS JOIN heartbeats h{conditions}"
-    inner = f"SELECT {columns} FROM heartbeats h{conditions} ORDER BY h.id DESC{_MOST}"
+    inner = f"SELECT {columns} FROM heartbeats h{conditions} ORDER BY h.id DESC{_LIMIT}"
     return f"SELECT {columns} FROM {{each:1}} CROSS JOIN LATERAL ({inner}) h"
 
 
-async def _span_of(query: HeartbeatQuery) -> Span:
+async def _range_of(query: HeartbeatQuery) -> SeriesRange:
     """Where to look. Raises Invalid for a cursor that is none of ours, and for too long a time of all monitors."""
-    at, _ = _place_of(query.cursor)
+    at, _ = _position_of(query.cursor)
     now = _relative(int(time() * 1000))
-    last = min(TIME, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
-    reach_ms = DAY_MS if query.important else query.reach_ms
+    last = min(TIME_MASK, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
+    reach_ms = DAY_MS if query.important else query.lookback_ms
     reach = 0 if query.monitor_id or reach_ms is None else max(0, min(last, now) - reach_ms)
     first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
     if first < reach:
-        raise Invalid.one("from", TOO_LONG)
-    return Span(await _owners(query.monitor_id, query.seen_by), first, last)
+        raise Invalid.for_field("from", RANGE_TOO_LONG)
+    return SeriesRange(await _visible_series(query.monitor_id, query.visible_to), first, last)
 
 
-def _bits(statuses: Iterable[Status]) -> int | None:
+def _status_bits(statuses: Iterable[Status]) -> int | None:
     """Statuses as the bits of a number; None stands for all of them."""
     return sum(1 << status for status in statuses) or None
 
@@ -141,77 +143,81 @@ def _relative(epoch_ms: int) -> int:
     return epoch_ms - EPOCH_MS
 
 
-def _place_of(cursor: str | None) -> tuple[int, int]:
+def _position_of(cursor: str | None) -> tuple[int, int]:
     """The time and the key of the heartbeat before the page; without a cursor one that is newer than any."""
     if cursor is None:
-        return TIME, END_KEY
+        return TIME_MASK, END_KEY
     try:
         key = int(cursor, 16)
     except ValueError:
         key = -1
     if not 0 <= key < END_KEY:
-        raise Invalid.one("cursor", "must be the `next_cursor` of a page")
-    return key & TIME, key
+        raise Invalid.for_field("cursor", "must be the `next_cursor` of a page")
+    return key & TIME_MASK, key
 
 
-async def _owners(monitor_id: str | None, seen_by: Seeing, series: int | None = None) -> dict[int, str]:
+async def _visible_series(monitor_id: str | None, visible_to: TagScope, series: int | None = None) -> dict[int, str]:
     """Series that still have a monitor, and one that is seen: one monitor's, a single one, or all."""
     found = await db.rows(
         "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
         " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))"
         " AND (CAST(?2 AS BIGINT) IS NULL OR no = CAST(?2 AS BIGINT))"
-        f" AND {visibility.of_monitors('monitor_id', 3)}",
+        f" AND {visibility.visible_monitors_sql('monitor_id', 3)}",
         monitor_id,
         series,
-        visibility.argument(seen_by),
+        visibility.tags_parameter(visible_to),
     )
     return {row["no"]: row["monitor_id"] for row in found}
 
 
-async def _walk(query: HeartbeatQuery, span: Span, wanted: int) -> list[Any]:
+async def _walk(query: HeartbeatQuery, span: SeriesRange, wanted: int) -> list[Any]:
     """Rows of the newest `wanted` heartbeats, band after band back in time."""
-    sought = _sought(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _MOST
-    series, place = listed(span.owners), _place_of(query.cursor)
+    sought = _select_by_series(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _LIMIT
+    series, place = list_parameter(span.monitor_ids), _position_of(query.cursor)
     found: list[Any] = []
-    for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.owners)))):
-        found += await db.rows(sought, series, first, last, _bits(query.statuses), wanted - len(found), *place)
+    for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.monitor_ids)))):
+        found += await db.rows(sought, series, first, last, _status_bits(query.statuses), wanted - len(found), *place)
         if len(found) >= wanted:
             break
     return found
 
 
-def _bands(span: Span, width_ms: int) -> Iterable[tuple[int, int]]:
+def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
     """Neighbouring stretches of time, the newest first, each four times as wide as the one before."""
     last = min(span.last, _relative(int(time() * 1000)))
     if last < span.last:
         yield last + 1, span.last  # slots of a clock that is ahead of ours
-    while span.owners and last >= span.first:
+    while span.monitor_ids and last >= span.first:
         first = max(span.first, last - width_ms + 1)
         yield first, last
-        last, width_ms = first - 1, width_ms * WIDENING
+        last, width_ms = first - 1, width_ms * BAND_GROWTH
 
 
-async def _shown(rows: Sequence[Any], owners: dict[int, str]) -> list[Heartbeat]:
+async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> list[Heartbeat]:
     """Heartbeats as people see them, with the words and facts that were kept of some."""
     kept = await db.rows(
         "SELECT id, message, detail FROM details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
-        listed(row["id"] for row in rows),
+        list_parameter(row["id"] for row in rows),
     )
     details = {row["id"]: row for row in kept}
-    return [_heartbeat_of(row, owners, details.get(row["id"])) for row in rows if slot_of(row["id"])[0] in owners]
+    return [
+        _heartbeat_of(row, monitor_ids, details.get(row["id"]))
+        for row in rows
+        if slot_of_key(row["id"])[0] in monitor_ids
+    ]
 
 
-def _heartbeat_of(row: Any, owners: dict[int, str], kept: Any | None) -> Heartbeat:
-    series, at_ms = slot_of(row["id"])
-    status, seen = Status(row["status"]), Status(row["flags"] >> SEEN_SHIFT)
+def _heartbeat_of(row: Any, monitor_ids: dict[int, str], detail_row: Any | None) -> Heartbeat:
+    series, at_ms = slot_of_key(row["id"])
+    status, seen = Status(row["status"]), Status(row["flags"] >> RAW_STATUS_SHIFT)
     return Heartbeat(
         id=f"{row['id']:x}",
-        monitor_id=owners[series],
+        monitor_id=monitor_ids[series],
         status=status,
         raw_status=seen,
         time=datetime.fromtimestamp(at_ms / 1000, UTC),
         ping=row["took_us"] / 1000 if row["took_us"] else None,
-        msg=upside_down.message_of(status, seen, kept["message"] if kept else "", row["code"]),
+        msg=upside_down.heartbeat_message(status, seen, detail_row["message"] if detail_row else "", row["code"]),
         important=bool(row["flags"] & IMPORTANT),
-        detail=msgspec.json.decode(kept["detail"]) if kept and kept["detail"] else None,
+        detail=msgspec.json.decode(detail_row["detail"]) if detail_row and detail_row["detail"] else None,
     )

@@ -9,35 +9,35 @@ from datetime import datetime
 from app import clock_watch, db
 from app.errors import NoSuch
 from app.store.history import completeness, heartbeats, rollups
-from app.store.monitoring.rows import moment
-from app.store.sql import listed
+from app.store.monitoring.rows import instant_or_none
+from app.store.sql import list_parameter
 from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY
-from app.store.visibility import Seeing
-from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
+from app.store.visibility import TagScope
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
 from schema.status import Status
 
 BATCH = 50  # series whose rollups are opened before others get their turn
-KEYS = 1 << 63
+KEY_LIMIT = 1 << 63
 
 _NEWEST = (
     "SELECT s.monitor_id, (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2)"
     " AS newest FROM series s WHERE s.monitor_id IN (SELECT value->>0 FROM {each:1}) AND s.deleted_ms IS NULL"
 )
-_COUNTED = (
+_COUNT = (
     "SELECT h.status, count(*) AS n FROM {each:1} JOIN heartbeats h"
     " ON h.id >= CAST(each.value->>0 AS BIGINT) AND h.id < CAST(each.value->>1 AS BIGINT) GROUP BY h.status"
 )
 
 
-async def read(result_id: str, seen_by: Seeing = None) -> Heartbeat:
+async def get(result_id: str, visible_to: TagScope = None) -> Heartbeat:
     """One heartbeat by its opaque id. Raises NoSuch, also for one that is not seen."""
     try:
         key = int(result_id, 16)
     except ValueError:
         key = -1
-    is_one = 0 <= key < KEYS and f"{key:x}" == result_id
-    found = await heartbeats.read(*slot_of(key), seen_by) if is_one else None
+    is_one = 0 <= key < KEY_LIMIT and f"{key:x}" == result_id
+    found = await heartbeats.get(*slot_of_key(key), visible_to) if is_one else None
     if found is None:
         raise NoSuch("result", result_id)
     return found
@@ -45,30 +45,30 @@ async def read(result_id: str, seen_by: Seeing = None) -> Heartbeat:
 
 async def last_runs(monitor_ids: Iterable[str]) -> dict[str, datetime]:
     """The due time of the newest heartbeat of each monitor that has one."""
-    found = await db.rows(_NEWEST, listed(monitor_ids), 1 << SERIES_SHIFT)
+    found = await db.rows(_NEWEST, list_parameter(monitor_ids), 1 << SERIES_SHIFT)
     newest: dict[str, int] = {}
     for row in found:
         if row["newest"]:
-            at_ms = slot_of(row["newest"])[1]
+            at_ms = slot_of_key(row["newest"])[1]
             newest[row["monitor_id"]] = max(at_ms, newest.get(row["monitor_id"], 0))
-    return {monitor_id: at for monitor_id, at_ms in newest.items() if (at := moment(at_ms))}
+    return {monitor_id: at for monitor_id, at_ms in newest.items() if (at := instant_or_none(at_ms))}
 
 
-async def counted(window: range, seen_by: Seeing = None) -> Counter[Status]:
+async def count_by_status(window: range, visible_to: TagScope = None) -> Counter[Status]:
     """How many heartbeats of all monitors that are seen had which status, from_ms <= t < to_ms.
 
     Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
     """
-    rolled_ms = await checkpoints.reached(checkpoints.ROLLED, clock_watch.now_ms(), 0)
+    rolled_ms = await checkpoints.progress_ms(checkpoints.ROLLED, clock_watch.now_ms(), 0)
     total: Counter[Status] = Counter()
-    async for numbers in completeness.batches(BATCH, seen_by):
-        for span, part in _parts(window, rolled_ms):
-            total += await (_beats(numbers, part) if span is None else _rolled(numbers, span, part))
+    async for numbers in completeness.series_batches(BATCH, visible_to):
+        for span, part in _split_window(window, rolled_ms):
+            total += await (_count_heartbeats(numbers, part) if span is None else _count_rolled(numbers, span, part))
         await asyncio.sleep(0)
     return total
 
 
-def _parts(window: range, rolled_ms: int) -> list[tuple[int | None, range]]:
+def _split_window(window: range, rolled_ms: int) -> list[tuple[int | None, range]]:
     """The window in days, hours and what is neither, each with the span of its rollups."""
     hours = range(-(-window.start // HOUR_MS) * HOUR_MS, min(window.stop, rolled_ms) // HOUR_MS * HOUR_MS)
     if not hours:
@@ -85,15 +85,15 @@ def _parts(window: range, rolled_ms: int) -> list[tuple[int | None, range]]:
     ]
 
 
-async def _rolled(numbers: Sequence[int], span: int, window: range) -> Counter[Status]:
-    found = await rollups.read(numbers, span, window)
+async def _count_rolled(numbers: Sequence[int], span: int, window: range) -> Counter[Status]:
+    found = await rollups.load(numbers, span, window)
     total: Counter[Status] = Counter()
     for one in (tally for tallies in found.values() for tally in tallies.values()):
         total.update({Status(status): count for status, count in enumerate(one.counts)})
     return total
 
 
-async def _beats(numbers: Sequence[int], window: range) -> Counter[Status]:
+async def _count_heartbeats(numbers: Sequence[int], window: range) -> Counter[Status]:
     first, end = max(EPOCH_MS, window.start), max(EPOCH_MS, window.stop)
-    found = await db.rows(_COUNTED, json.dumps([(key_of(one, first), key_of(one, end)) for one in numbers]))
+    found = await db.rows(_COUNT, json.dumps([(heartbeat_key(one, first), heartbeat_key(one, end)) for one in numbers]))
     return Counter({Status(row["status"]): row["n"] for row in found})

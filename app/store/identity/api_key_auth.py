@@ -13,19 +13,19 @@ from app import db
 from app.domain.identity import api_key_limits
 from app.security.auth import api_keys
 from app.security.auth.api_keys import Grant
-from app.security.auth.ttl_cache import Remembered
+from app.security.auth.ttl_cache import TtlCache
 from app.store.identity import api_key_pepper, viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
-KEEP_S = 60.0  # how often the last uses are written: right to the minute, at no request's expense
+FLUSH_INTERVAL_S = 60.0  # how often the last uses are written: right to the minute, at no request's expense
 
-_GRANT = """
+_SELECT_GRANT = """
 SELECT k.id, k.role, k.scopes, k.networks, k.expires_ms, k.active,
        u.id AS user_id, u.username, u.role AS owner_role, u.active AS owned
 FROM api_keys k JOIN users u ON u.id = k.user_id WHERE
 """
-_USED = """
+_UPDATE_LAST_USED = """
 UPDATE api_keys SET last_used_ms = seen.at_ms, last_used_ip = seen.ip
 FROM (SELECT value->>0 AS id, CAST(value->>1 AS BIGINT) AS at_ms, value->>2 AS ip FROM {each:1}) AS seen
 WHERE api_keys.id = seen.id AND COALESCE(api_keys.last_used_ms, 0) < seen.at_ms
@@ -34,57 +34,59 @@ WHERE api_keys.id = seen.id AND COALESCE(api_keys.last_used_ms, 0) < seen.at_ms
 log = structlog.get_logger()
 
 
-async def _by_digest(digest: str) -> Grant | None:
-    return await _grant(await db.rows(f"{_GRANT} k.hash = ?1", digest))
+async def _load_by_digest(digest: str) -> Grant | None:
+    return await _grant_of(await db.rows(f"{_SELECT_GRANT} k.hash = ?1", digest))
 
 
-async def _by_id(key_id: str) -> Grant | None:
-    return await _grant(await db.rows(f"{_GRANT} k.id = ?1", key_id))
+async def _load_by_id(key_id: str) -> Grant | None:
+    return await _grant_of(await db.rows(f"{_SELECT_GRANT} k.id = ?1", key_id))
 
 
-_of_digest, _of_id = Remembered(_by_digest), Remembered(_by_id)
-of_id = _of_id.of  # None: there is no such key
+_cache_by_digest, _cache_by_id = TtlCache(_load_by_digest), TtlCache(_load_by_id)
+get_by_id = _cache_by_id.get  # None: there is no such key
 
 
-async def of_key(key: str) -> Grant | None:
+async def get_by_key(key: str) -> Grant | None:
     """What a key lets its holder be, or None: there is no such key. The key itself is kept nowhere."""
-    return await _of_digest.of(api_keys.digest_of(key, await api_key_pepper.read()))
+    return await _cache_by_digest.get(api_keys.key_digest(key, await api_key_pepper.get()))
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Ask the store about every key again; for a change of keys or of users, and for tests."""
-    _of_digest.forget()
-    _of_id.forget()
+    _cache_by_digest.clear()
+    _cache_by_id.clear()
 
 
-async def keep_uses() -> None:
+async def save_uses() -> None:
     """Write down when keys were last used: all of them in one statement."""
-    if not (taken := api_keys.take_uses()):
+    if not (taken := api_keys.take_usage()):
         return
     try:
-        await db.rows(_USED, msgspec.json.encode([[key, use.at_ms, use.ip] for key, use in taken.items()]).decode())
-    except db.TROUBLE:
-        api_keys.put_back(taken)
+        await db.rows(
+            _UPDATE_LAST_USED, msgspec.json.encode([[key, use.at_ms, use.ip] for key, use in taken.items()]).decode()
+        )
+    except db.TRANSIENT_ERRORS:
+        api_keys.restore_usage(taken)
         raise
 
 
-async def keep_uses_forever() -> None:
+async def save_uses_forever() -> None:
     """Write them every minute, and once more when cancelled. A database that is away gets them later."""
     while True:
         try:
-            await asyncio.sleep(KEEP_S)
+            await asyncio.sleep(FLUSH_INTERVAL_S)
         finally:
-            await _keep_or_warn()
+            await _save_or_warn()
 
 
-async def _keep_or_warn() -> None:
+async def _save_or_warn() -> None:
     try:
-        await keep_uses()
-    except db.TROUBLE as error:
+        await save_uses()
+    except db.TRANSIENT_ERRORS as error:
         log.warning("keys.uses_not_kept", reason=type(error).__name__)
 
 
-async def _grant(found: Any) -> Grant | None:
+async def _grant_of(found: Any) -> Grant | None:
     if not found:
         return None
     row, owner_role = found[0], Role(found[0]["owner_role"])
@@ -96,10 +98,10 @@ async def _grant(found: Any) -> Grant | None:
             via="api_key",
             key_id=row["id"],
             scopes=None if row["scopes"] is None else frozenset(msgspec.json.decode(row["scopes"])),
-            tags=await viewer_tags.of(row["user_id"], owner_role),
+            tags=await viewer_tags.scope_of(row["user_id"], owner_role),
         ),
         expires_ms=row["expires_ms"],
-        networks=api_key_limits.networks_of(msgspec.json.decode(row["networks"]))[0],
+        networks=api_key_limits.parse_networks(msgspec.json.decode(row["networks"]))[0],
         active=bool(row["active"]),
-        owned=bool(row["owned"]),
+        owner_active=bool(row["owned"]),
     )

@@ -11,35 +11,35 @@ from msgspec import Struct
 from app import db
 from app.security.secrets import sealing
 
-BYTES = 32  # as many as SHA-256 gives back
-NAME = "api-keys"
+PEPPER_BYTES = 32  # as many as SHA-256 gives back
+PEPPER_NAME = "api-keys"
 
 
-class _Seen(Struct):
+class _PepperCache(Struct):
     """What was read, and from which database."""
 
     engine: Any = None
     pepper: bytes = b""
 
 
-_seen = _Seen()
+_cache = _PepperCache()
 
 
-async def read() -> bytes:
+async def get() -> bytes:
     """The pepper of API keys; one query per process."""
-    if _seen.engine is not db.engine():
-        _seen.pepper = await _kept()
-        _seen.engine = db.engine()
-    return _seen.pepper
+    if _cache.engine is not db.engine():
+        _cache.pepper = await _get_or_create()
+        _cache.engine = db.engine()
+    return _cache.pepper
 
 
-async def _kept() -> bytes:
+async def _get_or_create() -> bytes:
     """What is stored; whoever comes first makes it."""
-    async with db.writing():
+    async with db.transaction():
         await db.rows(
             "INSERT INTO peppers (name, secret) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-            NAME,
-            sealing.shut(secrets.token_hex(BYTES)),
+            PEPPER_NAME,
+            sealing.encrypt(secrets.token_hex(PEPPER_BYTES)),
         )
-        (row,) = await db.rows("SELECT secret FROM peppers WHERE name = ?1", NAME)
-    return bytes.fromhex(sealing.open_(row["secret"]))
+        (row,) = await db.rows("SELECT secret FROM peppers WHERE name = ?1", PEPPER_NAME)
+    return bytes.fromhex(sealing.decrypt(row["secret"]))

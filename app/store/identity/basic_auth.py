@@ -1,34 +1,34 @@
 """Accounts of users who sign in by password with every request: remembered for a second, as sessions and keys are."""
 
-from app.security.auth.basic import Known
-from app.security.auth.ttl_cache import Remembered
+from app.security.auth.basic import BasicAuthUser
+from app.security.auth.ttl_cache import TtlCache
 from app.store.identity import mfa, users, viewer_tags
 from schema.status import Role
 
-NOBODY = ""
+NO_USER_ID = ""
 
 
-async def _named(login: str) -> Known | None:
-    account = await users.named(login)
+async def _load_user(login: str) -> BasicAuthUser | None:
+    account = await users.find_by_login(login)
     if account is None:
-        await mfa.of(NOBODY)  # somebody and nobody take equally long, also where no password is hashed
-        await viewer_tags.of(NOBODY, Role.VIEWER)
+        await mfa.get_status(NO_USER_ID)  # somebody and nobody take equally long, also where no password is hashed
+        await viewer_tags.scope_of(NO_USER_ID, Role.VIEWER)
         return None
-    return Known(
+    return BasicAuthUser(
         user_id=account.id,
         username=account.username,
         role=account.role,
         active=account.active,
         password_hash=account.password_hash,
-        has_second_factor=(await mfa.of(account.id)).enabled,
-        tags=await viewer_tags.of(account.id, account.role),
+        has_second_factor=(await mfa.get_status(account.id)).enabled,
+        tags=await viewer_tags.scope_of(account.id, account.role),
     )
 
 
-_known = Remembered(_named)
-known_as = _known.of  # by e-mail address or user name; None: there is nobody of that name
+_cache = TtlCache(_load_user)
+find_user = _cache.get  # by e-mail address or user name; None: there is nobody of that name
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Ask the store about everybody again; for a change of users, and for tests."""
-    _known.forget()
+    _cache.clear()

@@ -12,26 +12,26 @@ from app import db
 from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
-from app.store.sql import containing
+from app.store.sql import contains_pattern
 from schema.invitations import Invitation, InvitationDraft, InvitationStatus
 from schema.status import Role
 from schema.users import User
 
-LIVES_MS = 7 * 86_400_000  # long enough for a holiday
-MOST = 1_000  # invitations in one answer
+TTL_MS = 7 * 86_400_000  # long enough for a holiday
+MAX_PAGE_SIZE = 1_000  # invitations in one answer
 SORTS = {"created_at": "created_ms", "expires_at": "expires_ms", "email": "email"}
-TAKEN = "Somebody with this e-mail address is a user already."
-NO_MORE = "The invitation was used, revoked, or has expired: ask for another one."
+ALREADY_A_USER = "Somebody with this e-mail address is a user already."
+NOT_OPEN = "The invitation was used, revoked, or has expired: ask for another one."
 
 _STATUS = (
     "CASE WHEN accepted_ms IS NOT NULL THEN 'accepted' WHEN revoked_ms IS NOT NULL THEN 'revoked'"
     " WHEN expires_ms <= CAST(?1 AS BIGINT) THEN 'expired' ELSE 'open' END"
 )
-_WANTED = (
+_FILTERS = (
     " WHERE (CAST(?2 AS TEXT) IS NULL OR email LIKE lower(CAST(?2 AS TEXT)) ESCAPE '!')"
     f" AND (CAST(?3 AS TEXT) IS NULL OR {_STATUS} = CAST(?3 AS TEXT))"
 )
-_OPEN = "accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ?2"
+_IS_OPEN = "accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ?2"
 
 
 class InvitationQuery(Struct, frozen=True, kw_only=True):
@@ -45,59 +45,59 @@ class InvitationQuery(Struct, frozen=True, kw_only=True):
     status: InvitationStatus | None = None
     sort: str = "created_at"
     descending: bool = True
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
 
 
-async def add(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, str]:
+async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, str]:
     """Invite somebody: the invitation, and the token to hand over. An earlier one of theirs is revoked.
 
     raises  Conflict (is a user already)
     """
     id_, token, email, now_ms = str(uuid4()), secrets.token_urlsafe(32), draft.email.lower(), _now_ms()
-    async with db.writing():
+    async with db.transaction():
         if await db.rows("SELECT 1 AS one FROM users WHERE email = ?1", email):
-            raise Conflict(TAKEN)
-        await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE email = ?1 AND {_OPEN}", email, now_ms)
+            raise Conflict(ALREADY_A_USER)
+        await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE email = ?1 AND {_IS_OPEN}", email, now_ms)
         await db.rows(
             "INSERT INTO invitations (id, email, role, token_hash, invited_by, created_ms, expires_ms)"
             " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             id_,
             email,
             draft.role.value,
-            tokens.hash_of(token),
+            tokens.token_hash(token),
             invited_by,
             now_ms,
-            now_ms + LIVES_MS,
+            now_ms + TTL_MS,
         )
-    return await read(id_), token
+    return await get(id_), token
 
 
-async def read(invitation_id: str) -> Invitation:
+async def get(invitation_id: str) -> Invitation:
     """One invitation. Raises NoSuch."""
     found = await db.rows(f"SELECT i.*, {_STATUS} AS status FROM invitations i WHERE id = ?2", _now_ms(), invitation_id)
     if not found:
         raise NoSuch("invitation", invitation_id)
-    return _invitation(found[0])
+    return _invitation_of(found[0])
 
 
-async def browse(query: InvitationQuery) -> tuple[list[Invitation], int]:
+async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
     """The invitations asked for, and how many there are in all."""
-    wanted = (_now_ms(), containing(query.q), query.status and query.status.value)
+    wanted = (_now_ms(), contains_pattern(query.q), query.status and query.status.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_WANTED}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_FILTERS}", *wanted)
     found = await db.rows(
-        f"SELECT i.*, {_STATUS} AS status FROM invitations i{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5",
+        f"SELECT i.*, {_STATUS} AS status FROM invitations i{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
         *wanted,
         query.limit,
         query.offset,
     )
-    return [_invitation(row) for row in found], int(counted[0]["n"])
+    return [_invitation_of(row) for row in found], int(counted[0]["n"])
 
 
 async def revoke(invitation_id: str) -> None:
     """Take an invitation back. Raises NoSuch, Conflict (accepted already)."""
-    if (await read(invitation_id)).status is InvitationStatus.REVOKED:
+    if (await get(invitation_id)).status is InvitationStatus.REVOKED:
         return
     revoked = await db.rows(
         "UPDATE invitations SET revoked_ms = ?2 WHERE id = ?1 AND accepted_ms IS NULL RETURNING id",
@@ -108,38 +108,40 @@ async def revoke(invitation_id: str) -> None:
         raise Conflict("The invitation was accepted already: change or delete the user instead.")
 
 
-async def revoke_of(user_id: str) -> None:
+async def revoke_for_inviter(user_id: str) -> None:
     """Take back what somebody invited who may not invite any more. Inside of `writing`, with what they lost."""
-    await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_OPEN}", user_id, _now_ms())
+    await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_IS_OPEN}", user_id, _now_ms())
 
 
-async def guest_of(token: str) -> str:
+async def email_of(token: str) -> str:
     """The e-mail address an open invitation is for. Raises Forbidden."""
-    found = await db.rows(f"SELECT email FROM invitations WHERE token_hash = ?1 AND {_OPEN}", *_shown(token))
+    found = await db.rows(
+        f"SELECT email FROM invitations WHERE token_hash = ?1 AND {_IS_OPEN}", *_token_parameters(token)
+    )
     if not found:
-        raise Forbidden(NO_MORE)
+        raise Forbidden(NOT_OPEN)
     return str(found[0]["email"])
 
 
 async def accept(token: str, username: str, password_hash: str) -> User:
     """Make the guest a user; of many who come with the same token one gets in. Raises Forbidden, Conflict (taken)."""
-    async with db.writing():
+    async with db.transaction():
         won = await db.rows(
-            f"UPDATE invitations SET accepted_ms = ?2 WHERE token_hash = ?1 AND {_OPEN} RETURNING email, role",
-            *_shown(token),
+            f"UPDATE invitations SET accepted_ms = ?2 WHERE token_hash = ?1 AND {_IS_OPEN} RETURNING email, role",
+            *_token_parameters(token),
         )
         if not won:
-            raise Forbidden(NO_MORE)
-        user = users.new(username, won[0]["email"], Role(won[0]["role"]))
+            raise Forbidden(NOT_OPEN)
+        user = users.build_user(username, won[0]["email"], Role(won[0]["role"]))
         await users.insert(user, password_hash)
     return user
 
 
-def _shown(token: str) -> tuple[str, int]:
-    return tokens.hash_of(token), _now_ms()
+def _token_parameters(token: str) -> tuple[str, int]:
+    return tokens.token_hash(token), _now_ms()
 
 
-def _invitation(row: Any) -> Invitation:
+def _invitation_of(row: Any) -> Invitation:
     return Invitation(
         id=row["id"],
         email=row["email"],

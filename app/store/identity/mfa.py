@@ -11,17 +11,17 @@ from app import db
 from app.errors import Conflict
 from app.security.credentials import totp
 from app.security.secrets import sealing
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.mfa import TwoFactor
 
 SETUP_MS = 900_000  # how long a secret waits for its first code: it was shown on a screen
-ON = "One-time codes are set up already: switch them off first."
-_OF = """
+ALREADY_ENABLED = "One-time codes are set up already: switch them off first."
+_SELECT_STATUS = """
 SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) AS totp,
        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys,
        (SELECT count(*) FROM recovery_codes WHERE user_id = ?1 AND used_ms IS NULL) AS recovery_codes
 """
-_BEGIN = """
+_UPSERT_SECRET = """
 INSERT INTO totp (user_id, secret, created_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms
 WHERE totp.active_ms IS NULL RETURNING user_id
@@ -31,21 +31,21 @@ UPDATE totp SET active_ms = ?3, last_step = ?4 WHERE user_id = ?1 AND secret = ?
 RETURNING user_id
 """
 _TAKE_STEP = "UPDATE totp SET last_step = ?2 WHERE user_id = ?1 AND last_step < ?2 RETURNING user_id"
-_SPEND = """
+_USE_RECOVERY_CODE = """
 UPDATE recovery_codes SET used_ms = ?3 WHERE user_id = ?1 AND code_hash = ?2 AND used_ms IS NULL RETURNING user_id
 """
 
 
-class Fit(Struct, frozen=True):
+class CodeMatch(Struct, frozen=True):
     """A code that fits the app which is being set up: the secret as it is stored, and the code's time step."""
 
     secret: str
     step: int
 
 
-async def of(user_id: str) -> TwoFactor:
+async def get_status(user_id: str) -> TwoFactor:
     """What this user is asked for beside the password."""
-    row = (await db.rows(_OF, user_id))[0]
+    row = (await db.rows(_SELECT_STATUS, user_id))[0]
     return TwoFactor(
         enabled=bool(row["totp"] or row["passkeys"]),
         totp=bool(row["totp"]),
@@ -54,64 +54,64 @@ async def of(user_id: str) -> TwoFactor:
     )
 
 
-async def begin(user_id: str) -> str:
+async def begin_setup(user_id: str) -> str:
     """A new secret for an app, not asked for yet. Raises Conflict while another one is."""
-    made = totp.secret()
-    if not await db.rows(_BEGIN, user_id, sealing.shut(made), _now_ms()):
-        raise Conflict(ON)
+    made = totp.generate_secret()
+    if not await db.rows(_UPSERT_SECRET, user_id, sealing.encrypt(made), _now_ms()):
+        raise Conflict(ALREADY_ENABLED)
     return made
 
 
-async def fit(user_id: str, code: str) -> Fit | None:
+async def match_code(user_id: str, code: str) -> CodeMatch | None:
     """Whether this is a code of the app that is being set up; None: it is not. Raises Conflict."""
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
-        raise Conflict(ON if found else "Nothing is being set up: begin with /auth/2fa/setup.")
+        raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
     if found[0]["created_ms"] < _now_ms() - SETUP_MS:
         raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
-    step = totp.step_of(sealing.open_(found[0]["secret"]), code, time())
-    return None if step is None else Fit(found[0]["secret"], step)
+    step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, time())
+    return None if step is None else CodeMatch(found[0]["secret"], step)
 
 
-async def confirm(user_id: str, shown: Fit) -> list[str]:
+async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
     """Ask for codes of this app from now on: the recovery codes. Raises Conflict."""
-    async with db.writing():
-        if not await db.rows(_CONFIRM, user_id, shown.secret, _now_ms(), shown.step):
+    async with db.transaction():
+        if not await db.rows(_CONFIRM, user_id, match.secret, _now_ms(), match.step):
             raise Conflict("The set-up was begun anew: use a code of the newest secret.")
-        return await replace_codes(user_id)
+        return await replace_recovery_codes(user_id)
 
 
-async def accept(user_id: str, code: str) -> bool:
+async def verify_code(user_id: str, code: str) -> bool:
     """Whether this is a code of the user's app, or a recovery code, that nobody used before."""
     found = await db.rows("SELECT secret, last_step FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL", user_id)
     for row in found:
-        step = totp.step_of(sealing.open_(row["secret"]), code, time(), after=row["last_step"])
+        step = totp.step_of(sealing.decrypt(row["secret"]), code, time(), after=row["last_step"])
         if step is not None:
             return bool(await db.rows(_TAKE_STEP, user_id, step))
-    return bool(await db.rows(_SPEND, user_id, totp.hash_of(user_id, code), _now_ms()))
+    return bool(await db.rows(_USE_RECOVERY_CODE, user_id, totp.recovery_code_hash(user_id, code), _now_ms()))
 
 
-async def replace_codes(user_id: str) -> list[str]:
+async def replace_recovery_codes(user_id: str) -> list[str]:
     """New recovery codes; the old ones are good for nothing. Inside of `writing` only."""
-    made = totp.recovery_codes()
+    made = totp.generate_recovery_codes()
     await db.rows("DELETE FROM recovery_codes WHERE user_id = ?1", user_id)
     await db.rows(
         "INSERT INTO recovery_codes (user_id, code_hash) SELECT CAST(?1 AS TEXT), value->>0 FROM {each:2}",
         user_id,
-        listed(totp.hash_of(user_id, code) for code in made),
+        list_parameter(totp.recovery_code_hash(user_id, code) for code in made),
     )
     return made
 
 
-async def renew_codes(user_id: str) -> list[str]:
+async def renew_recovery_codes(user_id: str) -> list[str]:
     """The same, by itself."""
-    async with db.writing():
-        return await replace_codes(user_id)
+    async with db.transaction():
+        return await replace_recovery_codes(user_id)
 
 
-async def remove_all(user_id: str) -> None:
+async def disable(user_id: str) -> None:
     """Go back to the password alone."""
-    async with db.writing():
+    async with db.transaction():
         for table in ("totp", "passkeys", "recovery_codes", "challenges"):
             await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from app import db
-from app.domain.identity.oidc_claims import Person
+from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
 from app.store.identity import (
     api_key_auth,
@@ -18,117 +18,117 @@ from app.store.identity import (
 )
 from schema.status import Role
 
-_TURN = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
-NO_ADDRESS = "The sign-in provider tells no e-mail address, which an account here needs."
+_LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
+NO_EMAIL = "The sign-in provider tells no e-mail address, which an account here needs."
 NO_ACCOUNT = "There is no account for you here: ask an admin for one."
-NO_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
-SWITCHED_OFF = "This account is switched off."
-TAKEN = "Another account has this e-mail address: ask an admin."
-GUARDED = (
+FIRST_MUST_BE_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
+ACCOUNT_DISABLED = "This account is switched off."
+EMAIL_TAKEN = "Another account has this e-mail address: ask an admin."
+HAS_SECOND_FACTOR = (
     "The account with this e-mail address has a second factor, so a provider's word is not enough: sign in here and"
     " switch the second factor off before you come from the provider, or ask an admin."
 )
 
-_KNOWN = """
+_SELECT_LINKED = """
 SELECT u.id, u.active FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
 """
 _LINK = "INSERT INTO identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
-_SAME_ADDRESS = """
+_SELECT_BY_EMAIL = """
 SELECT u.id, u.active, EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
 """
-_WAYS_IN = ("api_keys", "totp", "passkeys", "recovery_codes", "challenges")  # end when an account is linked
-_ADD = """
+_CREDENTIAL_TABLES = ("api_keys", "totp", "passkeys", "recovery_codes", "challenges")  # end when an account is linked
+_INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, {true}, ?6) RETURNING id
 """
-_ROLE = """
+_UPDATE_ROLE = """
 UPDATE users SET role = ?2 WHERE id = ?1 AND role <> ?2 AND (role <> 'admin' OR EXISTS (
     SELECT 1 FROM users other WHERE other.id <> ?1 AND other.role = 'admin' AND other.active)) RETURNING id
 """
 
 
-async def admit(person: Person, *, may_add: bool, spare_hash: str) -> str:
+async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: str) -> str:
     """The user that this person is: known, linked by a verified address, or new. Their role is the provider's.
 
     spare_hash    of a password that nobody knows; for an account that is linked or added
     raises        Forbidden (no account for them, or a switched-off one), Conflict (somebody has the address, or has
                   it with a second factor)
     """
-    async with db.writing():
+    async with db.transaction():
         if not db.is_sqlite():
-            await db.rows(_TURN)
-        user_id, is_linked = await _found(person) or await _linked(person, spare_hash) or (None, False)
+            await db.rows(_LOCK_REGISTRATIONS)
+        user_id, is_linked = await _find_linked(person) or await _link_by_email(person, spare_hash) or (None, False)
         if user_id is None:
-            user_id = await _added(person, spare_hash, may_add=may_add)
+            user_id = await _create(person, spare_hash, may_create=may_create)
         old = await db.rows("SELECT role FROM users WHERE id = ?1", user_id)
-        has_new_role = bool(person.role and await db.rows(_ROLE, user_id, person.role.value))
+        has_new_role = bool(person.role and await db.rows(_UPDATE_ROLE, user_id, person.role.value))
         if is_linked or has_new_role:
             await sessions.end_others(user_id)
         if has_new_role and person.role is not Role.ADMIN:
-            await invitations.revoke_of(user_id)
+            await invitations.revoke_for_inviter(user_id)
         if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
-            await api_keys.revoke_of(user_id)
+            await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # once more: what was read meanwhile was from before the commit
-        _forget()
+        _clear_caches()
     return user_id
 
 
-async def _found(person: Person) -> tuple[str, bool] | None:
-    found = await db.rows(_KNOWN, person.issuer, person.subject)
-    return (_switched_on(found[0]), False) if found else None
+async def _find_linked(person: OidcUser) -> tuple[str, bool] | None:
+    found = await db.rows(_SELECT_LINKED, person.issuer, person.subject)
+    return (_require_active(found[0]), False) if found else None
 
 
-async def _linked(person: Person, spare_hash: str) -> tuple[str, bool] | None:
+async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] | None:
     """The account with the person's verified address, if it is nobody's at the provider yet.
 
     Its password and every other way in end, for nobody ever proved here that the address was theirs: whoever registered
     with somebody else's would otherwise wait inside for the owner to come, and share what they may do. An account with
     a second factor is not linked: the provider's word would stand for both.
     """
-    found = await db.rows(_SAME_ADDRESS, person.email) if person.email else []
+    found = await db.rows(_SELECT_BY_EMAIL, person.email) if person.email else []
     if not found:
         return None
-    if found[0]["linked"] or not person.verified:
-        raise Conflict(TAKEN)
-    user_id = _switched_on(found[0])
-    if (await mfa.of(user_id)).enabled:
-        raise Conflict(GUARDED)
+    if found[0]["linked"] or not person.email_verified:
+        raise Conflict(EMAIL_TAKEN)
+    user_id = _require_active(found[0])
+    if (await mfa.get_status(user_id)).enabled:
+        raise Conflict(HAS_SECOND_FACTOR)
     await db.rows(_LINK, person.issuer, person.subject, user_id, _now_ms())
     await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
-    for table in _WAYS_IN:
+    for table in _CREDENTIAL_TABLES:
         await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
     return user_id, True
 
 
-async def _added(person: Person, spare_hash: str, *, may_add: bool) -> str:
-    if not may_add:
+async def _create(person: OidcUser, spare_hash: str, *, may_create: bool) -> str:
+    if not may_create:
         raise Forbidden(NO_ACCOUNT)
     if not person.email:
-        raise Forbidden(NO_ADDRESS)
+        raise Forbidden(NO_EMAIL)
     if person.role is not Role.ADMIN and not await db.rows("SELECT 1 AS one FROM users LIMIT 1"):
-        raise Forbidden(NO_ADMIN)
+        raise Forbidden(FIRST_MUST_BE_ADMIN)
     id_, name = str(uuid4()), person.username
     if await db.rows("SELECT 1 AS one FROM users WHERE username = ?1", name):
         name = f"{name}-{secrets.token_hex(4)}"
     role = (person.role or Role.VIEWER).value
-    statement = _ADD.format(true="1" if db.is_sqlite() else "TRUE")
+    statement = _INSERT.format(true="1" if db.is_sqlite() else "TRUE")
     await db.rows(statement, id_, name, person.email, spare_hash, role, _now_ms())
     await db.rows(_LINK, person.issuer, person.subject, id_, _now_ms())
     return id_
 
 
-def _switched_on(row: Any) -> str:
+def _require_active(row: Any) -> str:
     if not row["active"]:
-        raise Forbidden(SWITCHED_OFF)
+        raise Forbidden(ACCOUNT_DISABLED)
     return str(row["id"])
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     """Ask the store again whom sessions, keys and passwords let in."""
-    sessions.forget()
-    api_key_auth.forget()
-    basic_auth.forget()
+    sessions.clear_cache()
+    api_key_auth.clear_cache()
+    basic_auth.clear_cache()
 
 
 def _now_ms() -> int:

@@ -9,58 +9,60 @@ import msgspec
 
 from app import db
 from app.errors import Conflict, NoSuch, Unauthorized
-from app.security.auth.relying_party import WRONG, Key
+from app.security.auth.relying_party import PASSKEY_NOT_VERIFIED, StoredPasskey
 from app.store.identity import mfa
 from schema.passkeys import Passkey
 
-MOST = 20  # of a user
-LAST = "This is the last second factor: /auth/2fa/disable switches it off."
-_ADD = """
+MAX_PER_USER = 20  # of a user
+LAST_FACTOR = "This is the last second factor: /auth/2fa/disable switches it off."
+_INSERT = """
 INSERT INTO passkeys (id, user_id, name, rp_id, credential_id, public_key, sign_count, transports, created_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
 ON CONFLICT DO NOTHING RETURNING id
 """
-_REMOVE = """
+_DELETE = """
 DELETE FROM passkeys WHERE user_id = ?1 AND id = ?2 AND (
     EXISTS (SELECT 1 FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL)
     OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = ?1 AND p.id <> ?2)) RETURNING id
 """
 
 
-async def add(user_id: str, name: str, rp_id: str, key: Key) -> tuple[Passkey, list[str] | None]:
+async def create(user_id: str, name: str, rp_id: str, key: StoredPasskey) -> tuple[Passkey, list[str] | None]:
     """Keep a new passkey; with the user's first second factor, recovery codes. Raises Conflict."""
     id_ = str(uuid4())
     transports = msgspec.json.encode(key.transports).decode()
     told = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, _now_ms())
-    async with db.writing():
+    async with db.transaction():
         await _lock(user_id)
-        has = await mfa.of(user_id)
-        if has.passkeys >= MOST:
-            raise Conflict(f"There are {MOST} passkeys already: remove one first.")
-        if not await db.rows(_ADD, id_, user_id, *told):
+        has = await mfa.get_status(user_id)
+        if has.passkeys >= MAX_PER_USER:
+            raise Conflict(f"There are {MAX_PER_USER} passkeys already: remove one first.")
+        if not await db.rows(_INSERT, id_, user_id, *told):
             raise Conflict("This passkey is known already.")
-        codes = None if has.enabled else await mfa.replace_codes(user_id)
-    return await read(user_id, id_), codes
+        codes = None if has.enabled else await mfa.replace_recovery_codes(user_id)
+    return await get(user_id, id_), codes
 
 
-async def of(user_id: str) -> list[Passkey]:
+async def list_for_user(user_id: str) -> list[Passkey]:
     """Every passkey of a user, oldest first."""
-    return [_passkey(row) for row in await _rows(user_id)]
+    return [_passkey_of(row) for row in await _rows(user_id)]
 
 
-async def read(user_id: str, passkey_id: str) -> Passkey:
+async def get(user_id: str, passkey_id: str) -> Passkey:
     """One of a user's passkeys. Raises NoSuch."""
-    found = next((one for one in await of(user_id) if one.id == passkey_id), None)
+    found = next((one for one in await list_for_user(user_id) if one.id == passkey_id), None)
     if found is None:
         raise NoSuch("passkey", passkey_id)
     return found
 
 
-async def keys(user_id: str, rp_id: str | None = None) -> list[Key]:
+async def list_keys(user_id: str, rp_id: str | None = None) -> list[StoredPasskey]:
     """What to judge by: a user's passkeys, for one site or all."""
     rows = [row for row in await _rows(user_id) if rp_id in {None, row["rp_id"]}]
     return [
-        Key(row["credential_id"], row["public_key"], row["sign_count"], msgspec.json.decode(row["transports"]))
+        StoredPasskey(
+            row["credential_id"], row["public_key"], row["sign_count"], msgspec.json.decode(row["transports"])
+        )
         for row in rows
     ]
 
@@ -68,19 +70,19 @@ async def keys(user_id: str, rp_id: str | None = None) -> list[Key]:
 async def rename(user_id: str, passkey_id: str, name: str) -> Passkey:
     """Give a passkey another name. Raises NoSuch."""
     await db.rows("UPDATE passkeys SET name = ?3 WHERE user_id = ?1 AND id = ?2", user_id, passkey_id, name)
-    return await read(user_id, passkey_id)
+    return await get(user_id, passkey_id)
 
 
-async def remove(user_id: str, passkey_id: str) -> None:
+async def delete(user_id: str, passkey_id: str) -> None:
     """Forget a passkey. Raises NoSuch, Conflict for the last second factor."""
-    async with db.writing():
+    async with db.transaction():
         await _lock(user_id)
-        await read(user_id, passkey_id)
-        if not await db.rows(_REMOVE, user_id, passkey_id):
-            raise Conflict(LAST)
+        await get(user_id, passkey_id)
+        if not await db.rows(_DELETE, user_id, passkey_id):
+            raise Conflict(LAST_FACTOR)
 
 
-async def used(key: Key, sign_count: int) -> None:
+async def record_use(key: StoredPasskey, sign_count: int) -> None:
     """Note a passkey's new sign count. Raises Unauthorized when somebody else was quicker with the old one."""
     won = await db.rows(
         "UPDATE passkeys SET sign_count = ?3, last_used_ms = ?4 WHERE credential_id = ?1 AND sign_count = ?2"
@@ -91,7 +93,7 @@ async def used(key: Key, sign_count: int) -> None:
         _now_ms(),
     )
     if not won:
-        raise Unauthorized(WRONG)
+        raise Unauthorized(PASSKEY_NOT_VERIFIED)
 
 
 async def _lock(user_id: str) -> None:
@@ -104,7 +106,7 @@ async def _rows(user_id: str) -> Any:
     return await db.rows("SELECT * FROM passkeys WHERE user_id = ?1 ORDER BY created_ms, id", user_id)
 
 
-def _passkey(row: Any) -> Passkey:
+def _passkey_of(row: Any) -> Passkey:
     return Passkey(
         id=row["id"],
         name=row["name"],

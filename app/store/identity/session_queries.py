@@ -13,13 +13,13 @@ from app.store.identity import sessions
 from schema.sessions import Session, SessionData
 
 SORTS = {"created": "s.created_ms", "last_accessed": "s.last_accessed_ms", "expires": "s.expires_ms"}
-MOST = 1_000  # sessions in one answer
+MAX_PAGE_SIZE = 1_000  # sessions in one answer
 
 _FROM = " FROM sessions s JOIN users u ON u.id = s.user_id"
-_GOING_ON = "s.ended_ms IS NULL AND s.expires_ms > CAST(?2 AS BIGINT) AND u.active"
-_WANTED = (
+_IS_ACTIVE = "s.ended_ms IS NULL AND s.expires_ms > CAST(?2 AS BIGINT) AND u.active"
+_FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR s.user_id = CAST(?1 AS TEXT))"
-    f" AND (CAST(?3 AS INTEGER) IS NULL OR CAST(({_GOING_ON}) AS INTEGER) = CAST(?3 AS INTEGER))"
+    f" AND (CAST(?3 AS INTEGER) IS NULL OR CAST(({_IS_ACTIVE}) AS INTEGER) = CAST(?3 AS INTEGER))"
 )
 
 
@@ -35,28 +35,28 @@ class SessionQuery(Struct, frozen=True, kw_only=True):
     active: bool | None = None
     sort: str = "last_accessed"
     descending: bool = True
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
 
 
-async def browse(query: SessionQuery, current: str | None) -> tuple[list[Session], int]:
+async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Session], int]:
     """The sessions asked for, and how many there are in all.
 
     current    the one that asks
     """
     wanted = (query.user_id, int(time() * 1000), None if query.active is None else int(query.active))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, s.id"
-    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_WANTED}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *wanted)
     found = await db.rows(
-        f"SELECT s.*, u.username, u.active{_FROM}{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5",
+        f"SELECT s.*, u.username, u.active{_FROM}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
         *wanted,
         query.limit,
         query.offset,
     )
-    return [_session(row, current) for row in found], int(counted[0]["n"])
+    return [_session_of(row, current) for row in found], int(counted[0]["n"])
 
 
-async def read(session_id: str, owner: str | None, current: str | None) -> Session:
+async def get(session_id: str, owner: str | None, current: str | None) -> Session:
     """One session; somebody else's is no session at all. Raises NoSuch.
 
     owner    whose it has to be; None for anybody's
@@ -69,22 +69,22 @@ async def read(session_id: str, owner: str | None, current: str | None) -> Sessi
     )
     if not found:
         raise NoSuch("session", session_id)
-    return _session(found[0], current)
+    return _session_of(found[0], current)
 
 
-async def end_others(owner: str | None, keeping: str | None) -> None:
+async def end_others(owner: str | None, except_id: str | None) -> None:
     """End every session, of one user or of everybody, except `keeping`."""
     await db.rows(
         "UPDATE sessions SET ended_ms = ?1 WHERE ended_ms IS NULL AND id <> ?2"
         " AND (CAST(?3 AS TEXT) IS NULL OR user_id = CAST(?3 AS TEXT))",
         int(time() * 1000),
-        keeping or "",
+        except_id or "",
         owner,
     )
-    sessions.forget()
+    sessions.clear_cache()
 
 
-def _session(row: Any, current: str | None) -> Session:
+def _session_of(row: Any, current: str | None) -> Session:
     expires = _instant(row["expires_ms"])
     return Session(
         id=row["id"],

@@ -14,11 +14,11 @@ from app.store.identity import viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
-REMEMBERED_S = 1.0  # how long an ended session may still be believed by another process
-REMEMBERED = 10_000  # holders; beyond it all are forgotten, which costs one query each
+CACHE_S = 1.0  # how long an ended session may still be believed by another process
+MAX_CACHED = 10_000  # holders; beyond it all are forgotten, which costs one query each
 TOUCH_MS = 60_000  # `last_accessed` is right to the minute: a write per request would be the dearest part of it
 
-_HOLDER = """
+_SELECT_PRINCIPAL = """
 SELECT s.id, s.last_accessed_ms, u.id AS user_id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = ?1 AND s.ended_ms IS NULL AND s.expires_ms > ?2 AND u.active
 """
@@ -27,15 +27,15 @@ UPDATE sessions SET refresh_hash = ?3, last_accessed_ms = ?4, expires_ms = ?5
 WHERE id = ?1 AND refresh_hash = ?2 AND ended_ms IS NULL AND expires_ms > ?4 RETURNING user_id
 """
 
-_START = """
+_INSERT = """
 INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent)
 SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS BIGINT), CAST(?5 AS BIGINT),
        CAST(?6 AS TEXT), CAST(?7 AS TEXT)
 FROM users u WHERE u.id = ?2 AND u.active AND u.password_hash = COALESCE(CAST(?8 AS TEXT), u.password_hash)
 """
-CHANGED = "The account or its password was changed meanwhile: sign in again."
+ACCOUNT_CHANGED = "The account or its password was changed meanwhile: sign in again."
 
-_holders: dict[str, tuple[float, Principal | None]] = {}
+_cache: dict[str, tuple[float, Principal | None]] = {}
 
 
 async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None = None) -> tuple[str, str]:
@@ -48,33 +48,38 @@ async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None 
     raises          Unauthorized (switched off, gone, or another password by now)
     """
     sid, now_ms = str(uuid4()), _now_ms()
-    token = tokens.refresh(sid)
+    token = tokens.refresh_token(sid)
     await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
     begun = await db.rows(
-        f"{_START} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
+        f"{_INSERT} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
         sid,
         user_id,
-        tokens.hash_of(token),
+        tokens.token_hash(token),
         now_ms,
-        now_ms + tokens.REFRESH_S * 1000,
+        now_ms + tokens.REFRESH_LIFETIME_S * 1000,
         ip,
         agent[:200],
         password_hash,
     )
     if not begun:
-        raise Unauthorized(CHANGED)
+        raise Unauthorized(ACCOUNT_CHANGED)
     return sid, token
 
 
-async def rotate(token: str) -> tuple[str, str, str]:
+async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
     """Trade a refresh token for the next: (session id, user id, new token).
 
     raises  Unauthorized; and a token that was already traded ends the session, since one of two holders stole it
     """
     sid, now_ms = tokens.sid_of_refresh(token), _now_ms()
-    fresh = tokens.refresh(sid)
+    fresh = tokens.refresh_token(sid)
     won = await db.rows(
-        _ROTATE, sid, tokens.hash_of(token), tokens.hash_of(fresh), now_ms, now_ms + tokens.REFRESH_S * 1000
+        _ROTATE,
+        sid,
+        tokens.token_hash(token),
+        tokens.token_hash(fresh),
+        now_ms,
+        now_ms + tokens.REFRESH_LIFETIME_S * 1000,
     )
     if won:
         return sid, won[0]["user_id"], fresh
@@ -85,46 +90,48 @@ async def rotate(token: str) -> tuple[str, str, str]:
 async def end(sid: str) -> None:
     """Sign out: both faces end at once, here now and in other processes within a second."""
     await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, _now_ms())
-    _holders.pop(sid, None)
+    _cache.pop(sid, None)
 
 
-async def end_others(user_id: str, *, keep: str | None = None) -> None:
+async def end_others(user_id: str, *, except_id: str | None = None) -> None:
     """End every session of a user but one; what they may do, or sign in with, has changed."""
     await db.rows(
         "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
         user_id,
-        keep or "",
+        except_id or "",
         _now_ms(),
     )
-    forget()
+    clear_cache()
 
 
-async def holder_of(sid: str) -> Principal | None:
+async def principal_of(sid: str) -> Principal | None:
     """Whose session this is, or None when it is over; at most a second old."""
-    seen_at, holder = _holders.get(sid, (-REMEMBERED_S, None))
-    if monotonic() - seen_at < REMEMBERED_S:
+    seen_at, holder = _cache.get(sid, (-CACHE_S, None))
+    if monotonic() - seen_at < CACHE_S:
         return holder
     asked_at = monotonic()
-    holder = await _holder_in_store(sid)
-    if len(_holders) >= REMEMBERED:
-        _holders.clear()
-    _holders[sid] = (asked_at, holder)
+    holder = await _load_principal(sid)
+    if len(_cache) >= MAX_CACHED:
+        _cache.clear()
+    _cache[sid] = (asked_at, holder)
     return holder
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Ask the store about every session again; for a change of users, and for tests."""
-    _holders.clear()
+    _cache.clear()
 
 
-async def _holder_in_store(sid: str) -> Principal | None:
+async def _load_principal(sid: str) -> Principal | None:
     now_ms = _now_ms()
-    found = await db.rows(_HOLDER, sid, now_ms)
+    found = await db.rows(_SELECT_PRINCIPAL, sid, now_ms)
     if not found:
         return None
     row = found[0]
     if now_ms - row["last_accessed_ms"] > TOUCH_MS:
-        with suppress(*db.TROUBLE):  # a busy database must not turn a read into a refusal; the next minute writes it
+        with suppress(
+            *db.TRANSIENT_ERRORS
+        ):  # a busy database must not turn a read into a refusal; the next minute writes it
             await db.rows("UPDATE sessions SET last_accessed_ms = ?2 WHERE id = ?1", sid, now_ms)
     role = Role(row["role"])
     return Principal(
@@ -133,7 +140,7 @@ async def _holder_in_store(sid: str) -> Principal | None:
         role=role,
         via="session",
         session_id=row["id"],
-        tags=await viewer_tags.of(row["user_id"], role),
+        tags=await viewer_tags.scope_of(row["user_id"], role),
     )
 
 

@@ -11,10 +11,10 @@ from app.security.auth import keyring, tokens
 from app.security.auth.keyring import SigningKey
 from app.security.secrets import sealing
 
-LOOK_S = 3.0  # how often a process looks for a new key
+POLL_S = 3.0  # how often a process looks for a new key
 HEAD_START_S = 15  # a new key signs only when every process has had time to read it
 SECRET_BYTES = 32  # as many as SHA-256 gives back
-TURN = "pg_advisory_xact_lock(7746338)"  # any number: who makes a key waits for whoever does; a no-op on CockroachDB
+LOCK = "pg_advisory_xact_lock(7746338)"  # any number: who makes a key waits for whoever does; a no-op on CockroachDB
 
 log = structlog.get_logger()
 
@@ -22,64 +22,64 @@ log = structlog.get_logger()
 async def rotate() -> str:
     """Make a new key and forget those that nothing is signed with any more; returns the new one's id."""
     now_ms = _now_ms()
-    async with db.writing():
-        made = await _make(now_ms)
+    async with db.transaction():
+        made = await _create(now_ms)
         await db.rows(
             "DELETE FROM signing_keys WHERE signs_from_ms <"
             " (SELECT max(signs_from_ms) FROM signing_keys WHERE signs_from_ms < ?1)",
-            now_ms - tokens.REFRESH_S * 1000,
+            now_ms - tokens.REFRESH_LIFETIME_S * 1000,
         )
     return made
 
 
 async def load() -> None:
     """Read the keys into this process's ring; the first process ever makes the first one."""
-    found = await _read()
+    found = await _list_all()
     if not found:
-        async with db.writing():
-            await _take_turn()
-            if not await _read():
-                await _make(_now_ms())
-        found = await _read()
-    keyring.use(found)
+        async with db.transaction():
+            await _lock()
+            if not await _list_all():
+                await _create(_now_ms())
+        found = await _list_all()
+    keyring.set_keys(found)
 
 
-async def follow() -> None:
+async def reload_forever() -> None:
     """Look for new keys, until cancelled. A database that is away changes nothing, nor do keys that don't open."""
     while True:
         try:
             await load()
-        except (*db.TROUBLE, *db.UNMIGRATED, sealing.Unopenable) as error:
+        except (*db.TRANSIENT_ERRORS, *db.UNMIGRATED, sealing.DecryptionFailed) as error:
             log.warning("keys.not_read", reason=type(error).__name__)
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(POLL_S)
 
 
-async def _make(now_ms: int) -> str:
+async def _create(now_ms: int) -> str:
     key_id = secrets.token_hex(6)
     await db.rows(
         "INSERT INTO signing_keys (id, secret, signs_from_ms) VALUES (?1, ?2, ?3)",
         key_id,
-        sealing.shut(secrets.token_hex(SECRET_BYTES)),
+        sealing.encrypt(secrets.token_hex(SECRET_BYTES)),
         now_ms + HEAD_START_S * 1000,
     )
     return key_id
 
 
-async def _take_turn() -> None:
+async def _lock() -> None:
     if not db.is_sqlite():
-        await db.rows(f"SELECT {TURN}")
+        await db.rows(f"SELECT {LOCK}")
 
 
-async def _read() -> list[SigningKey]:
+async def _list_all() -> list[SigningKey]:
     found = await db.rows("SELECT id, secret, signs_from_ms FROM signing_keys")
     return [
-        SigningKey(id=row["id"], secret=_opened(row["secret"]), signs_from_s=row["signs_from_ms"] / 1000)
+        SigningKey(id=row["id"], secret=_decrypt(row["secret"]), signs_from_s=row["signs_from_ms"] / 1000)
         for row in found
     ]
 
 
-def _opened(sealed: str) -> bytes:
-    return bytes.fromhex(sealing.open_(sealed))
+def _decrypt(sealed: str) -> bytes:
+    return bytes.fromhex(sealing.decrypt(sealed))
 
 
 def _now_ms() -> int:

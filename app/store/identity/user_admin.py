@@ -13,9 +13,9 @@ from msgspec import UNSET, Struct, structs
 from app import db
 from app.errors import Conflict, NoSuch, Stale
 from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, sessions, users
-from app.store.sql import containing
+from app.store.sql import contains_pattern
 from schema.status import Role
-from schema.user_admin import ChangedMember, KeysAfter, Member, MemberPatch
+from schema.user_admin import ApiKeyAction, UpdatedUser, UserDetail, UserPatch
 
 SORTS = {
     "username": "u.username",
@@ -24,23 +24,25 @@ SORTS = {
     "created_at": "u.created_ms",
     "last_seen_at": "last_seen_ms",
 }
-MOST = 1_000  # users in one answer
-LAST = "This is the last admin who may sign in: make somebody else admin first."
-TURN = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: whoever counts admins waits for the others
+MAX_PAGE_SIZE = 1_000  # users in one answer
+LAST_ADMIN = "This is the last admin who may sign in: make somebody else admin first."
+LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: whoever counts admins waits for the others
 
-_ALL = (
+_SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
 )
-_WANTED = (
+_FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR u.username LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!'"
     " OR u.email LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR u.role = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS INTEGER) IS NULL OR CAST(u.active AS INTEGER) = CAST(?3 AS INTEGER))"
 )
-_SET = "UPDATE users SET username = ?2, email = ?3, role = ?4, active = (?5 = 1), version = version + 1 WHERE id = ?1"
+_UPDATE = (
+    "UPDATE users SET username = ?2, email = ?3, role = ?4, active = (?5 = 1), version = version + 1 WHERE id = ?1"
+)
 
 
-class MemberQuery(Struct, frozen=True, kw_only=True):
+class UserQuery(Struct, frozen=True, kw_only=True):
     """Which users, in which order.
 
     q       part of the user name or the address, without regard to case
@@ -52,66 +54,70 @@ class MemberQuery(Struct, frozen=True, kw_only=True):
     active: bool | None = None
     sort: str = "username"
     descending: bool = False
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
 
 
-async def add(username: str, email: str, role: Role, password_hash: str) -> Member:
+async def create(username: str, email: str, role: Role, password_hash: str) -> UserDetail:
     """Add a user. Raises Conflict (taken)."""
-    user = users.new(username, email, role)
+    user = users.build_user(username, email, role)
     await users.insert(user, password_hash)
-    return await read(user.id)
+    return await get(user.id)
 
 
-async def read(user_id: str) -> Member:
+async def get(user_id: str) -> UserDetail:
     """One user. Raises NoSuch."""
-    return _member(await _row(user_id))
+    return _user_detail_of(await _row(user_id))
 
 
-async def browse(query: MemberQuery) -> tuple[list[Member], int]:
+async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
     """The users asked for, and how many there are in all."""
     active = None if query.active is None else int(query.active)
-    wanted = (containing(query.q), query.role and query.role.value, active)
+    wanted = (contains_pattern(query.q), query.role and query.role.value, active)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, u.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM users u{_WANTED}", *wanted)
-    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?4 OFFSET ?5", *wanted, query.limit, query.offset)
-    return [_member(row) for row in found], int(counted[0]["n"])
+    counted = await db.rows(f"SELECT count(*) AS n FROM users u{_FILTERS}", *wanted)
+    found = await db.rows(
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5", *wanted, query.limit, query.offset
+    )
+    return [_user_detail_of(row) for row in found], int(counted[0]["n"])
 
 
-async def change(user_id: str, patch: MemberPatch, *, version: int | None = None) -> ChangedMember:
+async def update(user_id: str, patch: UserPatch, *, version: int | None = None) -> UpdatedUser:
     """Change what is mentioned. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
-    async with db.writing():
-        await _take_turn()
-        old = _member(await _row(user_id))
-        _refuse_stale(old, version)
-        new = _merged(old, patch)
-        await _refuse_taken(new)
-        await db.rows(_SET, user_id, new.username, new.email, new.role.value, int(new.active))
+    async with db.transaction():
+        await _lock()
+        old = _user_detail_of(await _row(user_id))
+        _check_version(old, version)
+        new = _apply_patch(old, patch)
+        await _check_unused(new)
+        await db.rows(_UPDATE, user_id, new.username, new.email, new.role.value, int(new.active))
         if (new.role, new.active) != (old.role, old.active):
-            await _refuse_without_admins(old)
+            await _require_admin_left(old)
             await sessions.end_others(user_id)
             if not (new.active and new.role is Role.ADMIN):
-                await invitations.revoke_of(user_id)
-        if patch.keys is KeysAfter.REVOKE and _is_less(new, old):
-            revoked = await api_keys.revoke_of(user_id)
-        changed = await read(user_id)
-    _forget()  # once more: what was read meanwhile was from before the commit
-    return ChangedMember(**structs.asdict(changed), keys_revoked=revoked)
+                await invitations.revoke_for_inviter(user_id)
+        if patch.keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
+            revoked = await api_keys.revoke_for_user(user_id)
+        changed = await get(user_id)
+    _clear_caches()  # once more: what was read meanwhile was from before the commit
+    return UpdatedUser(**structs.asdict(changed), keys_revoked=revoked)
 
 
-def _is_less(new: Member, old: Member) -> bool:
+def _loses_rights(new: UserDetail, old: UserDetail) -> bool:
     """Whether somebody may do less than before."""
     return (old.active and not new.active) or not new.role.covers(old.role)
 
 
-async def set_password(user_id: str, password_hash: str, *, keys: KeysAfter, keeping: str | None = None) -> int:
+async def set_password(
+    user_id: str, password_hash: str, *, key_action: ApiKeyAction, keep_session: str | None = None
+) -> int:
     """Give a user another password; their sessions end, except `keeping`. Raises NoSuch.
 
     keeping  the session of who changes their own; without one, what they invited others to ends as well
     returns  how many of their API keys were switched off
     """
-    async with db.writing():
+    async with db.transaction():
         found = await db.rows(
             "UPDATE users SET password_hash = ?2, version = version + 1 WHERE id = ?1 RETURNING id",
             user_id,
@@ -119,56 +125,56 @@ async def set_password(user_id: str, password_hash: str, *, keys: KeysAfter, kee
         )
         if not found:
             raise NoSuch("user", user_id)
-        await sessions.end_others(user_id, keep=keeping)
-        if keeping is None:
-            await invitations.revoke_of(user_id)
-        revoked = await api_keys.revoke_of(user_id) if keys is KeysAfter.REVOKE else 0
-    _forget()
+        await sessions.end_others(user_id, except_id=keep_session)
+        if keep_session is None:
+            await invitations.revoke_for_inviter(user_id)
+        revoked = await api_keys.revoke_for_user(user_id) if key_action is ApiKeyAction.REVOKE else 0
+    _clear_caches()
     return revoked
 
 
-async def remove(user_id: str, *, version: int | None = None) -> None:
+async def delete(user_id: str, *, version: int | None = None) -> None:
     """Delete a user, their sessions with them. Raises NoSuch, Stale, Conflict (the last admin)."""
-    async with db.writing():
-        await _take_turn()
-        old = _member(await _row(user_id))
-        _refuse_stale(old, version)
+    async with db.transaction():
+        await _lock()
+        old = _user_detail_of(await _row(user_id))
+        _check_version(old, version)
         await db.rows("DELETE FROM users WHERE id = ?1", user_id)
-        await _refuse_without_admins(old)
-        await invitations.revoke_of(user_id)
-    _forget()
+        await _require_admin_left(old)
+        await invitations.revoke_for_inviter(user_id)
+    _clear_caches()
 
 
-async def _take_turn() -> None:
+async def _lock() -> None:
     """Wait for whoever counts admins. SQLite has one writer anyway, and CockroachDB no need: it is serializable."""
     if not db.is_sqlite():
-        await db.rows(f"SELECT {TURN}")
+        await db.rows(f"SELECT {LOCK}")
 
 
-async def _refuse_without_admins(old: Member) -> None:
+async def _require_admin_left(old: UserDetail) -> None:
     """Raise Conflict, which undoes the change, when it took the last admin who may sign in."""
     if not (old.active and old.role is Role.ADMIN):
         return
     if not await db.rows("SELECT 1 AS one FROM users WHERE role = 'admin' AND active LIMIT 1"):
-        raise Conflict(LAST)
+        raise Conflict(LAST_ADMIN)
 
 
-async def _refuse_taken(new: Member) -> None:
+async def _check_unused(new: UserDetail) -> None:
     taken = await db.rows(
         "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", new.id, new.username, new.email
     )
     if taken:
-        raise Conflict(users.TAKEN)
+        raise Conflict(users.NAME_OR_EMAIL_TAKEN)
 
 
-def _refuse_stale(old: Member, version: int | None) -> None:
+def _check_version(old: UserDetail, version: int | None) -> None:
     if version is not None and version != old.version:
         raise Stale(f"The user is at version {old.version} by now: read it again.", version=old.version)
 
 
-def _merged(old: Member, patch: MemberPatch) -> Member:
+def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:
     """The user after the patch."""
-    return Member(
+    return UserDetail(
         id=old.id,
         username=old.username if patch.username is UNSET else patch.username.lower(),
         email=old.email if patch.email is UNSET else patch.email.lower(),
@@ -181,9 +187,9 @@ def _merged(old: Member, patch: MemberPatch) -> Member:
     )
 
 
-def _member(row: Any) -> Member:
+def _user_detail_of(row: Any) -> UserDetail:
     role, seen_ms = Role(row["role"]), row["last_seen_ms"]
-    return Member(
+    return UserDetail(
         id=row["id"],
         username=row["username"],
         email=row["email"],
@@ -197,7 +203,7 @@ def _member(row: Any) -> Member:
 
 
 async def _row(user_id: str) -> Any:
-    found = await db.rows(f"{_ALL} WHERE u.id = ?1", user_id)
+    found = await db.rows(f"{_SELECT} WHERE u.id = ?1", user_id)
     if not found:
         raise NoSuch("user", user_id)
     return found[0]
@@ -207,8 +213,8 @@ def _instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-def _forget() -> None:
+def _clear_caches() -> None:
     """Ask the store again whom sessions, keys and passwords let in."""
-    sessions.forget()
-    api_key_auth.forget()
-    basic_auth.forget()
+    sessions.clear_cache()
+    api_key_auth.clear_cache()
+    basic_auth.clear_cache()

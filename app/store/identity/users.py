@@ -8,11 +8,13 @@ from app.errors import Conflict, Forbidden, NoSuch
 from schema.status import Role
 from schema.users import User
 
-_FIRST = "pg_advisory_xact_lock(7746337)"  # any number: registrations wait for each other; a no-op on CockroachDB
-CLOSED = "Registration is closed: ask an admin for an account."
-TAKEN = "This user name or e-mail address is taken."
+_REGISTRATION_LOCK = (
+    "pg_advisory_xact_lock(7746337)"  # any number: registrations wait for each other; a no-op on CockroachDB
+)
+REGISTRATION_CLOSED = "Registration is closed: ask an admin for an account."
+NAME_OR_EMAIL_TAKEN = "This user name or e-mail address is taken."
 _COLUMNS = "id, username, email, role"
-_ADD = """
+_INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
 SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM users) THEN ?5 ELSE 'admin' END, {true}, ?6
 WHERE {open} OR NOT EXISTS (SELECT 1 FROM users)
@@ -33,20 +35,20 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
     raises  Forbidden (registration is closed), Conflict (name or address taken)
     """
     words = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
-    async with db.writing():
+    async with db.transaction():
         if not db.is_sqlite():
-            await db.rows(f"SELECT {_FIRST}")
+            await db.rows(f"SELECT {_REGISTRATION_LOCK}")
         added = await db.rows(
-            _ADD.format(**words), str(uuid4()), username.lower(), email.lower(), password_hash, "viewer", _now_ms()
+            _INSERT.format(**words), str(uuid4()), username.lower(), email.lower(), password_hash, "viewer", _now_ms()
         )
     if added:
-        return _user(added[0])
-    if not is_open and await exist():
-        raise Forbidden(CLOSED)
-    raise Conflict(TAKEN)
+        return _user_of(added[0])
+    if not is_open and await any_exist():
+        raise Forbidden(REGISTRATION_CLOSED)
+    raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
-def new(username: str, email: str, role: Role) -> User:
+def build_user(username: str, email: str, role: Role) -> User:
     """Somebody who is not in the store yet."""
     return User(id=str(uuid4()), username=username.lower(), email=email.lower(), is_admin=role is Role.ADMIN, role=role)
 
@@ -64,21 +66,21 @@ async def insert(user: User, password_hash: str) -> None:
         _now_ms(),
     )
     if not kept:
-        raise Conflict(TAKEN)
+        raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
-async def refuse_strangers() -> None:
+async def require_first_user() -> None:
     """Raise Forbidden when there is a user already: registration is closed. Saves hashing a password for nobody."""
-    if await exist():
-        raise Forbidden(CLOSED)
+    if await any_exist():
+        raise Forbidden(REGISTRATION_CLOSED)
 
 
-async def exist() -> bool:
+async def any_exist() -> bool:
     """Whether there is any user yet."""
     return bool(await db.rows("SELECT 1 AS one FROM users LIMIT 1"))
 
 
-async def named(login: str) -> Account | None:
+async def find_by_login(login: str) -> Account | None:
     """The user with this e-mail address or user name, in whatever case."""
     found = await db.rows(
         f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",
@@ -87,7 +89,7 @@ async def named(login: str) -> Account | None:
     if not found:
         return None
     row = found[0]
-    user = _user(row)
+    user = _user_of(row)
     return Account(
         id=user.id,
         username=user.username,
@@ -99,21 +101,21 @@ async def named(login: str) -> Account | None:
     )
 
 
-async def read(user_id: str) -> User:
+async def get(user_id: str) -> User:
     """One user; raises NoSuch."""
     found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)
     if not found:
         raise NoSuch("user", user_id)
-    return _user(found[0])
+    return _user_of(found[0])
 
 
-async def keep_hash(user_id: str, password_hash: str, *, instead_of: str) -> bool:
+async def update_password_hash(user_id: str, password_hash: str, *, old_hash: str) -> bool:
     """Store a password's new hash; False when it was changed meanwhile."""
     kept = await db.rows(
         "UPDATE users SET password_hash = ?2 WHERE id = ?1 AND password_hash = ?3 RETURNING id",
         user_id,
         password_hash,
-        instead_of,
+        old_hash,
     )
     return bool(kept)
 
@@ -121,21 +123,21 @@ async def keep_hash(user_id: str, password_hash: str, *, instead_of: str) -> boo
 async def rename(user_id: str, *, username: str | None, email: str | None) -> User:
     """Change what is given; raises NoSuch, Conflict (taken)."""
     wanted = (username and username.lower(), email and email.lower())
-    async with db.writing():
+    async with db.transaction():
         taken = await db.rows(
             "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *wanted
         )
         if taken:
-            raise Conflict(TAKEN)
+            raise Conflict(NAME_OR_EMAIL_TAKEN)
         await db.rows(
             "UPDATE users SET username = COALESCE(?2, username), email = COALESCE(?3, email) WHERE id = ?1",
             user_id,
             *wanted,
         )
-    return await read(user_id)
+    return await get(user_id)
 
 
-def _user(row: dict[str, str]) -> User:
+def _user_of(row: dict[str, str]) -> User:
     role = Role(row["role"])
     return User(id=row["id"], username=row["username"], email=row["email"], is_admin=role is Role.ADMIN, role=role)
 

@@ -7,11 +7,11 @@ from typing import Literal
 from app import db
 from app.errors import Unauthorized
 
-LIVES_MS = 300_000
+TTL_MS = 300_000
 Purpose = Literal["register", "sign-in"]
-GONE = "There is no challenge to answer, or it is too old: begin again."
+NO_CHALLENGE = "There is no challenge to answer, or it is too old: begin again."
 
-_ISSUE = """
+_UPSERT = """
 INSERT INTO challenges (user_id, purpose, challenge, expires_ms) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (user_id, purpose) DO UPDATE SET challenge = excluded.challenge, expires_ms = excluded.expires_ms
 """
@@ -20,17 +20,17 @@ ON CONFLICT (user_id, purpose) DO UPDATE SET challenge = excluded.challenge, exp
 async def issue(user_id: str, purpose: Purpose) -> bytes:
     """A new challenge; an earlier one for the same is forgotten."""
     challenge = secrets.token_bytes(32)
-    await db.rows(_ISSUE, user_id, purpose, challenge.hex(), _now_ms() + LIVES_MS)
+    await db.rows(_UPSERT, user_id, purpose, challenge.hex(), _now_ms() + TTL_MS)
     return challenge
 
 
-async def take(user_id: str, purpose: Purpose) -> bytes:
+async def consume(user_id: str, purpose: Purpose) -> bytes:
     """The challenge that is out, which is no more afterwards, whatever the answer is. Raises Unauthorized."""
     found = await db.rows(
         "DELETE FROM challenges WHERE user_id = ?1 AND purpose = ?2 RETURNING challenge, expires_ms", user_id, purpose
     )
     if not found or found[0]["expires_ms"] < _now_ms():
-        raise Unauthorized(GONE)
+        raise Unauthorized(NO_CHALLENGE)
     return bytes.fromhex(found[0]["challenge"])
 
 

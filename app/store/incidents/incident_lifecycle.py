@@ -8,10 +8,10 @@ import msgspec
 
 from app import db
 from app.domain.incidents import lifecycle
-from app.domain.incidents.lifecycle import FOLLOWED, Line, Outage
+from app.domain.incidents.lifecycle import OUTAGE_EVENTS, NewTimelineEntry, OutageState
 from app.store.alerting import outbox
 from app.store.incidents import timeline
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.events import Event, EventKind
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
 from schema.incidents import EntryKind
@@ -19,10 +19,13 @@ from schema.monitors import Monitor
 from schema.status import Status
 
 # what ends an outage that nobody watches any more, and the timeline's word for it
-ENDS = {EventKind.MONITOR_PAUSED: "The monitor was paused.", EventKind.MONITOR_DELETED: "The monitor was deleted."}
-GOES_ON = "It is down, and goes on to be."
+CLOSING_EVENTS = {
+    EventKind.MONITOR_PAUSED: "The monitor was paused.",
+    EventKind.MONITOR_DELETED: "The monitor was deleted.",
+}
+STILL_DOWN = "It is down, and goes on to be."
 # a failing check since the monitor was changed, so that a pause that has just ended proves nothing
-_WITHOUT = (
+_DOWN_WITHOUT_INCIDENT = (
     "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
     " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms,"
     " EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic'"
@@ -33,97 +36,101 @@ _WITHOUT = (
     f" AND EXISTS (SELECT 1 FROM heartbeats h WHERE h.status = {Status.DOWN:d}"
     f" AND h.id >= s.no * {1 << SERIES_SHIFT} + m.updated_ms - {EPOCH_MS} AND h.id < (s.no + 1) * {1 << SERIES_SHIFT})"
 )
-_ITS = (
+_AUTOMATIC = (
     "SELECT i.id, i.monitor_id, i.title, i.started_ms, i.detected_ms, i.acknowledged_ms, i.resolved_ms"
     " FROM {each:1} JOIN incidents i ON i.monitor_id = each.value->>0 AND i.kind = 'automatic'"
 )
 # two statements in one: each has an index, their "or" has none
-_KNOWN = f"{_ITS} AND i.resolved_ms IS NULL UNION {_ITS} AND i.started_ms = CAST(each.value->>1 AS BIGINT)"
+_OPEN_OR_SAME_START = (
+    f"{_AUTOMATIC} AND i.resolved_ms IS NULL UNION {_AUTOMATIC} AND i.started_ms = CAST(each.value->>1 AS BIGINT)"
+)
 
 _json = msgspec.json.Encoder()
 
 
-async def follow(events: Sequence[Event], now_ms: int) -> list[Event]:
+async def apply_events(events: Sequence[Event], now_ms: int) -> list[Event]:
     """Open and resolve what these events of monitors say; inside of the caller's transaction, which holds their series.
 
     returns  the events that go on, each with its incident, and those of the incidents
     """
-    asked = [(e.monitor_id, lifecycle.started_ms_of(e)) for e in events if e.event in FOLLOWED and e.monitor_id]
+    asked = [(e.monitor_id, lifecycle.started_ms_of(e)) for e in events if e.event in OUTAGE_EVENTS and e.monitor_id]
     if not asked:
         return list(events)
-    done = lifecycle.followed(events, await _known(asked))
-    await _open(list(done.opened.values()), now_ms)
-    await _resolve(list(done.resolved.values()), now_ms)
-    await timeline.write(done.lines)
+    done = lifecycle.changes_from(events, await _find_outages(asked))
+    await _insert(list(done.opened.values()), now_ms)
+    await _mark_resolved(list(done.resolved.values()), now_ms)
+    await timeline.add_entries(done.entries)
     return done.events
 
 
-async def end(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list[Event]:
+async def close_for_monitor(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list[Event]:
     """Resolve the open incident of a monitor that is watched no more; inside of the caller's transaction.
 
     kinds    what was done to the monitor; nothing happens unless it was paused or deleted
     returns  what the caller has to store and to tell
     """
-    kind = next((kind for kind in kinds if kind in ENDS), None)
-    return [] if kind is None else await abandon(monitor, kind, ENDS[kind], now_ms)
+    kind = next((kind for kind in kinds if kind in CLOSING_EVENTS), None)
+    return [] if kind is None else await close_without_recovery(monitor, kind, CLOSING_EVENTS[kind], now_ms)
 
 
-async def abandon(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> list[Event]:
+async def close_without_recovery(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> list[Event]:
     """Resolve the open incident of a monitor whose outage nobody will see the end of; the same otherwise.
 
     kind  the event that ended it
     why   the timeline's sentence for it
     """
-    await _hold([monitor.id])
-    known = [one for one in await _known([(monitor.id, 0)]) if one.resolved_ms is None]
+    await _lock_series([monitor.id])
+    known = [one for one in await _find_outages([(monitor.id, 0)]) if one.resolved_ms is None]
     over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
-    await _resolve(over, now_ms)
-    await timeline.write(Line(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
+    await _mark_resolved(over, now_ms)
+    await timeline.add_entries(NewTimelineEntry(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
     watched = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    return [lifecycle.abandoned(one, now_ms, kind, monitor=watched, msg=why) for one in over]
+    return [lifecycle.closed_event(one, now_ms, kind, monitor=watched, msg=why) for one in over]
 
 
-async def mend(now_ms: int) -> list[Event]:
+async def open_missing(now_ms: int) -> list[Event]:
     """Open what is down without an incident: since before there were any, or after a pause that it outlasted."""
-    likely = await db.rows(_WITHOUT)
+    likely = await db.rows(_DOWN_WITHOUT_INCIDENT)
     if not likely:
         return []
-    async with db.writing():
+    async with db.transaction():
         held = {row["id"] for row in likely}
-        await _hold(held)
+        await _lock_series(held)
         # a second statement: it sees what the lock was waited for
-        found = [row for row in await db.rows(_WITHOUT) if row["id"] in held]
+        found = [row for row in await db.rows(_DOWN_WITHOUT_INCIDENT) if row["id"] in held]
         opened = [
-            Outage(
+            OutageState(
                 id=str(uuid4()),
                 monitor_id=row["id"],
-                title=lifecycle.title_of(row["name"]),
+                title=lifecycle.incident_title(row["name"]),
                 started_ms=row["started_ms"],
                 detected_ms=now_ms,
             )
             for row in found
         ]
-        await _open(opened, now_ms)
-        await timeline.write(Line(one.id, now_ms, EntryKind.DETECTED, GOES_ON) for one in opened)
-        events = [event for one, row in zip(opened, found, strict=True) for event in _gone_on(one, row, now_ms)]
-        await _tell_anew([row["no"] for row in found if row["again"]], now_ms)
-        await outbox.owe(events, now_ms)
+        await _insert(opened, now_ms)
+        await timeline.add_entries(NewTimelineEntry(one.id, now_ms, EntryKind.DETECTED, STILL_DOWN) for one in opened)
+        events = [
+            event for one, row in zip(opened, found, strict=True) for event in _still_down_events(one, row, now_ms)
+        ]
+        await _set_alerted([row["no"] for row in found if row["again"]], now_ms)
+        await outbox.record_events(events, now_ms)
     return events
 
 
-def _gone_on(outage: Outage, row: Any, now_ms: int) -> list[Event]:
+def _still_down_events(outage: OutageState, row: Any, now_ms: int) -> list[Event]:
     """Whoever was told that the pause ended it hears that it goes on; what nobody heard an end of is not told again."""
     facts = {
         "monitor": {"id": row["id"], "name": row["name"], "type": row["type"]},
-        "msg": GOES_ON,
+        "msg": STILL_DOWN,
         "status": int(Status.DOWN),
-        "started_at": lifecycle.instant_of(outage.started_ms),
+        "started_at": lifecycle.instant(outage.started_ms),
     }
     kinds = [EventKind.MONITOR_DOWN] * bool(row["again"]) + [EventKind.INCIDENT_OPENED]
-    return [lifecycle.told(kind, outage, now_ms, **facts) for kind in kinds]
+    return [lifecycle.incident_event(kind, outage, now_ms, **facts) for kind in kinds]
 
 
-async def _tell_anew(series: Sequence[int], now_ms: int) -> None:
+async def _set_alerted(series: Sequence[int], now_ms: int) -> None:
     """People are told of these outages now: what is held back of that is found by this time."""
     if series:
         await db.rows(
@@ -133,18 +140,18 @@ async def _tell_anew(series: Sequence[int], now_ms: int) -> None:
         )
 
 
-async def _hold(monitor_ids: Collection[str]) -> None:
+async def _lock_series(monitor_ids: Collection[str]) -> None:
     """Have nobody else open or resolve for these monitors: series before incidents, as who absorbs outcomes has it."""
     if not db.is_sqlite():
         chosen = "SELECT no FROM series WHERE monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY no FOR UPDATE"
-        await db.rows(chosen, listed(monitor_ids))
+        await db.rows(chosen, list_parameter(monitor_ids))
 
 
-async def _known(asked: Collection[tuple[str, int]]) -> list[Outage]:
+async def _find_outages(asked: Collection[tuple[str, int]]) -> list[OutageState]:
     """(monitor, beginning of an outage) → the monitors' open incidents, and those of these outages."""
-    found = await db.rows(_KNOWN, _json.encode(sorted(asked)).decode())
+    found = await db.rows(_OPEN_OR_SAME_START, _json.encode(sorted(asked)).decode())
     return [
-        Outage(
+        OutageState(
             id=row["id"],
             monitor_id=row["monitor_id"],
             title=row["title"],
@@ -157,11 +164,11 @@ async def _known(asked: Collection[tuple[str, int]]) -> list[Outage]:
     ]
 
 
-async def _open(opened: Sequence[Outage], now_ms: int) -> None:
+async def _insert(opened: Sequence[OutageState], now_ms: int) -> None:
     """Store new incidents; those of monitors with an escalation begin to wait for its first step."""
     if not opened:
         return
-    waiting = await _escalations_of({str(one.monitor_id) for one in opened if one.resolved_ms is None})
+    waiting = await _escalations_by_monitor({str(one.monitor_id) for one in opened if one.resolved_ms is None})
     rows = []
     for one in opened:
         escalation_id, after_s = waiting.get(str(one.monitor_id), (None, 0))
@@ -178,17 +185,17 @@ async def _open(opened: Sequence[Outage], now_ms: int) -> None:
     )
 
 
-async def _escalations_of(monitor_ids: Collection[str]) -> dict[str, tuple[str, int]]:
+async def _escalations_by_monitor(monitor_ids: Collection[str]) -> dict[str, tuple[str, int]]:
     """Monitor → its escalation, and the seconds before the first step."""
     found = await db.rows(
         "SELECT m.id AS monitor_id, x.id, x.steps FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
         " JOIN escalations x ON x.id = m.escalation_id",
-        listed(sorted(monitor_ids)),
+        list_parameter(sorted(monitor_ids)),
     )
     return {row["monitor_id"]: (row["id"], msgspec.json.decode(row["steps"])[0]["after"]) for row in found}
 
 
-async def _resolve(over: Sequence[Outage], now_ms: int) -> None:
+async def _mark_resolved(over: Sequence[OutageState], now_ms: int) -> None:
     if over:
         await db.rows(
             "UPDATE incidents SET resolved_ms = CAST(each.value->>1 AS BIGINT), escalate_ms = NULL,"

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from app import db
 from app.store import visibility
-from app.store.incidents.incident_rows import ALL, incident_of, seen
-from app.store.visibility import Seeing
-from schema.incidents import Incident, IncidentFigures, IncidentKind, IncidentStatus
+from app.store.incidents.incident_rows import SELECT_INCIDENTS, incident_of, visible_incidents_sql
+from app.store.visibility import TagScope
+from schema.incidents import Incident, IncidentKind, IncidentMetrics, IncidentStatus
 
 SORTS = {
     "started_at": "i.started_ms",
@@ -16,22 +16,22 @@ SORTS = {
     "resolved_at": "COALESCE(i.resolved_ms, 9007199254740991)",  # what lasts ends after everything else
     "title": "lower(i.title)",
 }
-MOST = 1_000  # incidents in one answer
+MAX_PAGE_SIZE = 1_000  # incidents in one answer
 END_MS = 2**62
 
 _STATUS = (
     "CASE WHEN i.resolved_ms IS NOT NULL THEN 'resolved' WHEN i.acknowledged_ms IS NOT NULL THEN 'acknowledged'"
     " ELSE 'open' END"
 )
-_WANTED = (
+_FILTERS = (
     f" WHERE (CAST(?1 AS TEXT) IS NULL OR {_STATUS} = CAST(?1 AS TEXT))"
     " AND (CAST(?2 AS TEXT) IS NULL OR i.monitor_id = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR i.kind = CAST(?3 AS TEXT))"
-    f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {seen(6)}"
+    f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {visible_incidents_sql(6)}"
 )
 # the middle one, or the mean of the two in the middle: SQLite has no percentiles
-_MIDDLE = "WHERE place * 2 IN (n, n + 1, n + 2)"
-_FIGURES = (
+_MEDIAN = "WHERE place * 2 IN (n, n + 1, n + 2)"
+_METRICS = (
     "WITH chosen AS (SELECT i.* FROM incidents i {wanted}),"
     " answered AS (SELECT {answered} AS ms, row_number() OVER (ORDER BY {answered}) AS place, count(*) OVER () AS n"
     " FROM chosen WHERE acknowledged_ms IS NOT NULL),"
@@ -43,10 +43,10 @@ _FIGURES = (
     " (SELECT avg(ms) FROM ended {middle}) AS mttr_median,"
     " (SELECT max(COALESCE(resolved_ms, CAST(?7 AS BIGINT)) - started_ms) FROM chosen) AS longest"
 ).format(
-    wanted=_WANTED,
+    wanted=_FILTERS,
     answered="(acknowledged_ms - detected_ms)",
     ended="(resolved_ms - started_ms)",
-    middle=_MIDDLE,
+    middle=_MEDIAN,
 )
 
 
@@ -65,23 +65,25 @@ class IncidentQuery(Struct, frozen=True, kw_only=True):
     to_ms: int = END_MS
     sort: str = "started_at"
     descending: bool = True
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
-    seen_by: Seeing = None
+    visible_to: TagScope = None
 
 
-async def browse(query: IncidentQuery) -> tuple[list[Incident], int]:
+async def list_page(query: IncidentQuery) -> tuple[list[Incident], int]:
     """The incidents asked for, and how many there are in all."""
     wanted, order = _arguments(query), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, i.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_WANTED}", *wanted)
-    found = await db.rows(f"{ALL}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
+    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_FILTERS}", *wanted)
+    found = await db.rows(
+        f"{SELECT_INCIDENTS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset
+    )
     return [incident_of(row) for row in found], int(counted[0]["n"])
 
 
-async def figures(query: IncidentQuery, now_ms: int) -> IncidentFigures:
+async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
     """How the incidents asked for went."""
-    (row,) = await db.rows(_FIGURES, *_arguments(query), now_ms)
-    return IncidentFigures(
+    (row,) = await db.rows(_METRICS, *_arguments(query), now_ms)
+    return IncidentMetrics(
         count=row["found"],
         open=row["found"] - row["ended"],
         acknowledged=row["answered"],
@@ -94,14 +96,14 @@ async def figures(query: IncidentQuery, now_ms: int) -> IncidentFigures:
     )
 
 
-async def open_count() -> int:
+async def count_open() -> int:
     """Incidents that are not resolved."""
     return int((await db.rows("SELECT count(*) AS n FROM incidents WHERE resolved_ms IS NULL"))[0]["n"])
 
 
 def _arguments(query: IncidentQuery) -> tuple[Any, ...]:
     status, kind = query.status and query.status.value, query.kind and query.kind.value
-    return (status, query.monitor_id, kind, query.from_ms, query.to_ms, visibility.argument(query.seen_by))
+    return (status, query.monitor_id, kind, query.from_ms, query.to_ms, visibility.tags_parameter(query.visible_to))
 
 
 def _seconds(ms: Any) -> float | None:

@@ -5,38 +5,42 @@ from typing import Any
 from msgspec.structs import asdict
 
 from app import db
-from app.domain.incidents.lifecycle import Outage, instant_of
+from app.domain.incidents.lifecycle import OutageState, instant
 from app.errors import NoSuch
 from app.store import visibility
 from app.store.incidents import timeline
-from app.store.monitoring.rows import moment
-from app.store.visibility import Seeing
-from schema.incidents import AffectedMonitor, Incident, IncidentKind, IncidentStatus, IncidentStory
+from app.store.monitoring.rows import instant_or_none
+from app.store.visibility import TagScope
+from schema.incidents import AffectedMonitor, Incident, IncidentDetail, IncidentKind, IncidentStatus
 
-ALL = (
+SELECT_INCIDENTS = (
     "SELECT i.*, m.name AS monitor_name, m.type AS monitor_type FROM incidents i"
     " LEFT JOIN monitors m ON m.id = i.monitor_id"
 )
 
 
-def seen(number: int) -> str:
+def visible_incidents_sql(number: int) -> str:
     """A condition: the incident is seen by who sees its monitor; without one by everybody. ?number as in `sight`."""
-    return f"(i.monitor_id IS NULL OR {visibility.of_monitors('i.monitor_id', number)})"
+    return f"(i.monitor_id IS NULL OR {visibility.visible_monitors_sql('i.monitor_id', number)})"
 
 
-async def row_of(incident_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
+async def get_row(incident_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     """An incident's columns with its monitor's name and type. Raises NoSuch."""
     locked = " FOR UPDATE OF i" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{ALL} WHERE i.id = ?1 AND {seen(2)}{locked}", incident_id, visibility.argument(seen_by))
+    found = await db.rows(
+        f"{SELECT_INCIDENTS} WHERE i.id = ?1 AND {visible_incidents_sql(2)}{locked}",
+        incident_id,
+        visibility.tags_parameter(visible_to),
+    )
     if not found:
         raise NoSuch("incident", incident_id)
     return found[0]
 
 
-async def read(incident_id: str, seen_by: Seeing = None) -> IncidentStory:
+async def get(incident_id: str, visible_to: TagScope = None) -> IncidentDetail:
     """One incident with its timeline. Raises NoSuch, also for one that is not seen."""
-    incident = incident_of(await row_of(incident_id, seen_by=seen_by))
-    return IncidentStory(**asdict(incident), timeline=await timeline.of(incident_id, seen_by))
+    incident = incident_of(await get_row(incident_id, visible_to=visible_to))
+    return IncidentDetail(**asdict(incident), timeline=await timeline.list_entries(incident_id, visible_to))
 
 
 def incident_of(row: Any) -> Incident:
@@ -49,24 +53,24 @@ def incident_of(row: Any) -> Incident:
         title=row["title"],
         monitor=row["monitor_id"] and AffectedMonitor(id=row["monitor_id"], name=row["monitor_name"] or ""),
         is_public=bool(row["is_public"]),
-        started_at=instant_of(started_ms),
-        detected_at=instant_of(row["detected_ms"]),
-        acknowledged_at=moment(row["acknowledged_ms"]),
+        started_at=instant(started_ms),
+        detected_at=instant(row["detected_ms"]),
+        acknowledged_at=instant_or_none(row["acknowledged_ms"]),
         acknowledged_by=row["acknowledged_by"],
-        resolved_at=moment(resolved_ms),
+        resolved_at=instant_or_none(resolved_ms),
         duration=None if resolved_ms is None else max(0, resolved_ms - started_ms) / 1000,
         escalation_id=row["escalation_id"],
-        escalates_at=moment(row["escalate_ms"]),
+        escalates_at=instant_or_none(row["escalate_ms"]),
         post_mortem=row["post_mortem"],
         version=row["version"],
-        created_at=instant_of(row["created_ms"]),
-        updated_at=instant_of(row["updated_ms"]),
+        created_at=instant(row["created_ms"]),
+        updated_at=instant(row["updated_ms"]),
     )
 
 
-def outage_of(row: Any) -> Outage:
+def outage_state_of(row: Any) -> OutageState:
     """The same for the rules."""
-    return Outage(
+    return OutageState(
         id=row["id"],
         monitor_id=row["monitor_id"],
         title=row["title"],
@@ -77,11 +81,11 @@ def outage_of(row: Any) -> Outage:
     )
 
 
-def facts_of(row: Any) -> dict[str, Any]:
+def event_data_of(row: Any) -> dict[str, Any]:
     """What an event says of it: the monitor, if it has one, and when it began."""
     told = {"id": row["monitor_id"], "name": row["monitor_name"], "type": row["monitor_type"]}
     watched = {"monitor": told} if row["monitor_name"] else {}
-    return {**watched, "started_at": instant_of(row["started_ms"])}
+    return {**watched, "started_at": instant(row["started_ms"])}
 
 
 def _status_of(row: Any) -> IncidentStatus:

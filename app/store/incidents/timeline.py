@@ -7,19 +7,19 @@ import msgspec
 
 from app import db
 from app.domain.alerting import suppression
-from app.domain.incidents.lifecycle import Line, instant_of
-from app.store.visibility import Seeing
+from app.domain.incidents.lifecycle import NewTimelineEntry, instant
+from app.store.visibility import TagScope
 from schema.incidents import EntryKind, TimelineEntry
 
-MOST = 2_000  # entries of one incident; its beginning is what people look for
+MAX_ENTRIES = 2_000  # entries of one incident; its beginning is what people look for
 
 _json = msgspec.json.Encoder()
-_TOLD = {"sent": EntryKind.NOTIFIED, "dead": EntryKind.UNDELIVERED, "suppressed": EntryKind.SUPPRESSED}
+_KIND_BY_STATE = {"sent": EntryKind.NOTIFIED, "dead": EntryKind.UNDELIVERED, "suppressed": EntryKind.SUPPRESSED}
 
 
-async def write(lines: Iterable[Line]) -> None:
+async def add_entries(entries: Iterable[NewTimelineEntry]) -> None:
     """Add entries; inside of the caller's transaction."""
-    rows = list(lines)
+    rows = list(entries)
     if rows:
         await db.rows(
             "INSERT INTO incident_entries (incident_id, at_ms, kind, text, author) SELECT value->>0,"
@@ -28,15 +28,15 @@ async def write(lines: Iterable[Line]) -> None:
         )
 
 
-async def of(incident_id: str, seen_by: Seeing = None) -> list[TimelineEntry]:
+async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[TimelineEntry]:
     """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
     written = await db.rows(
-        f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MOST}",
+        f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MAX_ENTRIES}",
         incident_id,
     )
-    told = [_telling(row, seen_by) for row in await _deliveries(incident_id)]
-    entries = [*map(_entry, written), *told]
-    return sorted(entries, key=lambda entry: entry.at)[:MOST]
+    told = [_entry_from_delivery(row, visible_to) for row in await _deliveries(incident_id)]
+    entries = [*map(_entry_from_row, written), *told]
+    return sorted(entries, key=lambda entry: entry.at)[:MAX_ENTRIES]
 
 
 async def _deliveries(incident_id: str) -> Any:
@@ -45,27 +45,25 @@ async def _deliveries(incident_id: str) -> Any:
         "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_at_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
         " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
-        f" ORDER BY at_ms, d.id LIMIT {MOST}",
+        f" ORDER BY at_ms, d.id LIMIT {MAX_ENTRIES}",
         incident_id,
     )
 
 
-def shown(line: Line) -> TimelineEntry:
+def entry_of(line: NewTimelineEntry) -> TimelineEntry:
     """An entry that was just written."""
-    return TimelineEntry(at=instant_of(line.at_ms), kind=line.kind, text=line.text, author=line.author)
+    return TimelineEntry(at=instant(line.at_ms), kind=line.kind, text=line.text, author=line.author)
 
 
-def _entry(row: Any) -> TimelineEntry:
+def _entry_from_row(row: Any) -> TimelineEntry:
+    return TimelineEntry(at=instant(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"])
+
+
+def _entry_from_delivery(row: Any, visible_to: TagScope) -> TimelineEntry:
+    reason = row["error"] if visible_to is None else suppression.redact_names(row["error"])
     return TimelineEntry(
-        at=instant_of(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"]
-    )
-
-
-def _telling(row: Any, seen_by: Seeing) -> TimelineEntry:
-    reason = row["error"] if seen_by is None else suppression.without_names(row["error"])
-    return TimelineEntry(
-        at=instant_of(row["at_ms"]),
-        kind=_TOLD[row["state"]],
+        at=instant(row["at_ms"]),
+        kind=_KIND_BY_STATE[row["state"]],
         text=reason if row["state"] != "sent" else "",
         channel_id=row["channel_id"],
         channel=row["name"],

@@ -4,18 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from app import db
 from app.errors import Invalid
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.errors import FieldError
 
-UNKNOWN = "must be the id of a channel that exists"
+UNKNOWN_CHANNEL = "must be the id of a channel that exists"
 
 
-async def of(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
+async def ids_by_monitor(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
     """Channel ids by monitor; monitors without any are absent."""
     found = await db.rows(
         "SELECT monitor_id, channel_id FROM links WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
         " ORDER BY monitor_id, channel_id",
-        listed(monitor_ids),
+        list_parameter(monitor_ids),
     )
     channels: dict[str, list[str]] = {}
     for row in found:
@@ -23,7 +23,7 @@ async def of(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
     return channels
 
 
-async def add_default(monitor_id: str) -> None:
+async def link_defaults(monitor_id: str) -> None:
     """Link a new monitor to the channels that are meant for new ones."""
     await db.rows(
         "INSERT INTO links (monitor_id, channel_id)"
@@ -32,16 +32,16 @@ async def add_default(monitor_id: str) -> None:
     )
 
 
-async def put(monitor_id: str, channel_ids: Sequence[str]) -> None:
+async def set_for_monitor(monitor_id: str, channel_ids: Sequence[str]) -> None:
     """Link a monitor to exactly these. Raises Invalid for channels that do not exist."""
     await db.rows("DELETE FROM links WHERE monitor_id = ?1", monitor_id)
     made = await db.rows(
         "INSERT INTO links (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
         " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
-        listed(channel_ids),
+        list_parameter(channel_ids),
     )
     known = {row["channel_id"] for row in made}
     unknown = [number for number, id_ in enumerate(channel_ids) if id_ not in known]
     if unknown:
-        raise Invalid([FieldError(f"notification_channel_ids.{number}", UNKNOWN) for number in unknown])
+        raise Invalid([FieldError(f"notification_channel_ids.{number}", UNKNOWN_CHANNEL) for number in unknown])

@@ -10,30 +10,30 @@ from app.errors import Invalid
 from app.security.secrets import sealing
 from schema.errors import FieldError
 
-S = TypeVar("S", bound=Struct)
+Config = TypeVar("Config", bound=Struct)
 
 
-class Nothing(Struct, frozen=True):
+class NoSecrets(Struct, frozen=True):
     """A config without secrets: what a new one's mask would have to stand for."""
 
 
-_NOTHING = Nothing()
+_NO_SECRETS = NoSecrets()
 
 
-def fresh(config: S) -> S:
+def validate_new(config: Config) -> Config:
     """A new config. Raises Invalid for a mask, which has nothing to stand for."""
-    return _kept(config, _NOTHING)
+    return _merge_and_validate(config, _NO_SECRETS)
 
 
-def replaced(old: S, new: dict[str, Any]) -> S:
+def validate_replacement(old: Config, new: dict[str, Any]) -> Config:
     """What takes the old config's place, whole; where it says the mask, the old secret stays. Raises Invalid."""
-    config: S = structs.fit(new, type(old), "config")
-    return _kept(config, old)
+    config: Config = structs.validate(new, type(old), "config")
+    return _merge_and_validate(config, old)
 
 
-def _kept(config: S, old: Struct) -> S:
+def _merge_and_validate(config: Config, old: Struct) -> Config:
     try:
-        kept = sealing.kept(config, old)
+        kept = sealing.merge_masked(config, old)
         if wrong := config_rules.field_errors(kept):
             raise Invalid(wrong)
     except Invalid as refused:

@@ -7,71 +7,71 @@ from app.domain.alerting import suppression
 from app.domain.monitoring import groups
 from app.errors import Invalid
 from app.store.monitoring.rows import config_of
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.errors import FieldError
 from schema.status import Status
 from schema.targets import Group, Target
 from schema.targets.composed import GroupAlerts
 
-UNKNOWN = "must be the id of a monitor that exists"
+UNKNOWN_MONITOR = "must be the id of a monitor that exists"
 GROUPS_LOCK = 5_201_401  # a number of ours; held until the transaction ends
 CYCLE = "would make the group a member of itself"
 
-_SPEAKING = (
+_ALERTING_GROUPS = (
     "SELECT id, name, type, config FROM monitors WHERE type = 'group' AND active"
     """ AND (config LIKE '%"alerts":"group"%' OR config LIKE '%"alerts":"members"%') ORDER BY name"""
 )
 
 
-async def statuses(ids: Sequence[str]) -> list[Status]:
+async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
     """Where these monitors stand; those that are deleted or paused are left out."""
     found = await db.rows(
         "SELECT s.status FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
         " WHERE m.active AND m.id IN (SELECT value->>0 FROM {each:1})",
-        listed(ids),
+        list_parameter(monitor_ids),
     )
     return [Status(row["status"]) for row in found]
 
 
-async def told_by_others(monitor_ids: Collection[str]) -> dict[str, str]:
+async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, str]:
     """Whose outages their group tells, or their members do: monitor id -> who, in words."""
-    found = await db.rows(_SPEAKING)
+    found = await db.rows(_ALERTING_GROUPS)
     told: dict[str, str] = {}
     for row in found:
         config = config_of(row)
         if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
             told |= dict.fromkeys(
-                set(config.members) & set(monitor_ids), f"{suppression.BY_GROUP}{row['name']!r} tells of it"
+                set(config.members) & set(monitor_ids), f"{suppression.GROUP_ALERTS}{row['name']!r} tells of it"
             )
         elif row["id"] in monitor_ids:
-            told[row["id"]] = suppression.BY_MEMBERS
+            told[row["id"]] = suppression.MEMBERS_ALERT
     return told
 
 
-async def refuse_impossible(monitor_id: str, config: Target, old: Target | None = None) -> None:
+async def validate_members(monitor_id: str, config: Target, old: Target | None = None) -> None:
     """Raise Invalid for members that do not exist, unless they were there before, and for a group within itself."""
     if not isinstance(config, Group):
         return
     before = old.members if isinstance(old, Group) else []
-    strangers = await _strangers(set(config.members) - set(before) - {monitor_id})
-    wrong = [_at(number, UNKNOWN) for number, one in enumerate(config.members) if one in strangers]
-    looping = groups.holds(monitor_id, config.members, await _groups())
+    strangers = await _unknown_ids(set(config.members) - set(before) - {monitor_id})
+    wrong = [_member_error(number, UNKNOWN_MONITOR) for number, one in enumerate(config.members) if one in strangers]
+    looping = groups.cyclic_member(monitor_id, config.members, await _members_by_group())
     if looping is not None:
-        wrong.append(_at(config.members.index(looping), CYCLE))
+        wrong.append(_member_error(config.members.index(looping), CYCLE))
     if wrong:
         raise Invalid(wrong)
 
 
-def _at(number: int, message: str) -> FieldError:
+def _member_error(number: int, message: str) -> FieldError:
     return FieldError(f"config.members.{number}", message)
 
 
-async def _strangers(ids: Collection[str]) -> set[str]:
-    found = await db.rows("SELECT id FROM monitors WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids))
+async def _unknown_ids(ids: Collection[str]) -> set[str]:
+    found = await db.rows("SELECT id FROM monitors WHERE id IN (SELECT value->>0 FROM {each:1})", list_parameter(ids))
     return set(ids) - {row["id"] for row in found}
 
 
-async def _groups() -> dict[str, list[str]]:
+async def _members_by_group() -> dict[str, list[str]]:
     """The members of every group; one change at a time, so that two can't close a circle together."""
     if not db.is_sqlite():
         await db.rows("SELECT pg_advisory_xact_lock(?1)", GROUPS_LOCK)

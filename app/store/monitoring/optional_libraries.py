@@ -2,10 +2,10 @@
 
 from app.errors import Invalid
 from schema.targets import Target
-from schema.targets.extras import lacking
+from schema.targets.extras import missing_extra
 
 
-def require(target: Target) -> None:
+def require_library(target: Target) -> None:
     """Raises Invalid, naming the extra, when the type's client library is not installed."""
-    if extra := lacking(str(target.__struct_config__.tag)):
-        raise Invalid.one("type", f"needs watchkeeper[{extra}]: pip install 'watchkeeper[{extra}]'")
+    if extra := missing_extra(str(target.__struct_config__.tag)):
+        raise Invalid.for_field("type", f"needs watchkeeper[{extra}]: pip install 'watchkeeper[{extra}]'")

@@ -12,28 +12,30 @@ from schema.monitors import MonitorDraft, MonitorPatch
 from schema.targets import Push, Target
 
 
-def merged(row: Any, patch: MonitorPatch) -> MonitorDraft:
+def apply_patch(row: Any, patch: MonitorPatch) -> MonitorDraft:
     """The whole definition after the patch. Raises Invalid."""
     old = rows.draft_of(row)
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
-        raise Invalid.one("type", f"must be {row['type']!r}: a monitor's type can't change")
+        raise Invalid.for_field("type", f"must be {row['type']!r}: a monitor's type can't change")
     if "config" in fields:
-        optional_libraries.require(old.config)
-        fields["config"] = _with_old_token(config_secrets.replaced(old.config, fields["config"]), old.config)
+        optional_libraries.require_library(old.config)
+        fields["config"] = _with_old_token(
+            config_secrets.validate_replacement(old.config, fields["config"]), old.config
+        )
     fields |= _with_one_schedule(old, fields)
     if "timeout" not in fields:
-        fields["timeout"] = timeout_of(row)
+        fields["timeout"] = custom_timeout(row)
     return msgspec.structs.replace(old, **fields)
 
 
-def timeout_of(row: Any) -> float | None:
+def custom_timeout(row: Any) -> float | None:
     """The timeout that somebody chose, seconds; None for the usual one, which follows the interval."""
-    is_usual = row["timeout_ms"] == rows.usual_timeout_ms(row["interval_s"])
+    is_usual = row["timeout_ms"] == rows.default_timeout_ms(row["interval_s"])
     return None if is_usual else row["timeout_ms"] / 1000
 
 
-def kinds_of(row: Any, patch: MonitorPatch) -> list[EventKind]:
+def event_kinds(row: Any, patch: MonitorPatch) -> list[EventKind]:
     """What a patch does to a monitor: none, when it only repeats whether it is active."""
     mentioned = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     kinds = [EventKind.MONITOR_UPDATED] if mentioned - {"active", "type"} else []
@@ -49,7 +51,7 @@ def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, A
     if fields.get("cron") and "interval" not in fields:
         return {"interval": None}
     if old.cron and not fields.get("cron", old.cron) and "interval" not in fields:
-        raise Invalid.one("interval", "is required when `cron` is taken away; null: on demand only")
+        raise Invalid.for_field("interval", "is required when `cron` is taken away; null: on demand only")
     return {}
 
 

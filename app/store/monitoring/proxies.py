@@ -14,27 +14,27 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.domain import config_rules
-from app.domain.config_rules.http import proxy_fault
+from app.domain.config_rules.http import proxy_error
 from app.domain.monitoring import secret_destinations
 from app.domain.parsing.hosts import with_wire_hosts
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store import visibility
 from app.store.monitoring import rows
-from app.store.sql import containing, listed
+from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.proxies import ProxyRow
-from app.store.visibility import Seeing
-from schema.proxies import Protocol, Proxy, ProxyConfig, ProxyDraft, ProxyPatch
+from app.store.visibility import TagScope
+from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.targets import Target
 
 SORTS = {"name": "lower(p.name)", "created_at": "p.created_ms", "updated_at": "p.updated_ms"}
-MOST = 1_000  # proxies in one answer
-NAMED = 20  # monitors in one refusal
-NEVER_SENT = ("tls_cert", "tls_key", "tls_ca")
-UNKNOWN = "must be the id of a proxy that exists"
+MAX_PAGE_SIZE = 1_000  # proxies in one answer
+MAX_NAMED = 20  # monitors in one refusal
+LOCAL_FIELDS = ("tls_cert", "tls_key", "tls_ca")
+UNKNOWN_PROXY = "must be the id of a proxy that exists"
 
-_COUNTED = "SELECT count(*) AS n FROM proxies p"
-_WANTED = (
+_COUNT = "SELECT count(*) AS n FROM proxies p"
+_FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(p.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR p.protocol = CAST(?2 AS TEXT))"
 )
@@ -49,66 +49,66 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
     """
 
     q: str | None = None
-    protocol: Protocol | None = None
+    protocol: ProxyProtocol | None = None
     sort: str = "name"
     descending: bool = False
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
-    seen_by: Seeing = None
+    visible_to: TagScope = None
 
 
-async def add(draft: ProxyDraft) -> Proxy:
+async def create(draft: ProxyDraft) -> Proxy:
     """Store a new proxy. Raises Invalid for a mask, which has nothing to stand for, and for what can't be used."""
     now, id_ = _now_ms(), str(uuid4())
-    columns = _columns_of(_validated(sealing.kept(draft, ProxyPatch())))
+    columns = _columns_of(_validated(sealing.merge_masked(draft, ProxyPatch())))
     await ProxyRow.insert(ProxyRow(id=id_, created_ms=now, updated_ms=now, **columns))
-    return await read(id_)
+    return await get(id_)
 
 
-async def read(proxy_id: str, seen_by: Seeing = None) -> Proxy:
+async def get(proxy_id: str, visible_to: TagScope = None) -> Proxy:
     """One proxy. Raises NoSuch."""
-    return proxy_of(await _row(proxy_id, seen_by=seen_by))
+    return proxy_of(await _row(proxy_id, visible_to=visible_to))
 
 
-async def change(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
+async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
     """Apply what the patch mentions; returns the monitors that go through it.
 
     raises  NoSuch, Stale, Invalid; Conflict when it moves, and would be handed secrets of monitors at its new place
     """
-    async with db.writing():
+    async with db.transaction():
         row = await _row(proxy_id, lock=True)
-        _refuse_stale(row, version)
-        now, merged = _now_ms(), _merged(row, patch)
-        if moved := secret_destinations.moved(merged, _config_of(row)):
-            await _refuse_to_hand_over(proxy_id, moved)
-        if merged.protocol is Protocol.HTTPS and row["protocol"] != Protocol.HTTPS.value:
-            await _refuse_to_lose(proxy_id, merged.protocol)
+        _check_version(row, version)
+        now, merged = _now_ms(), _apply_patch(row, patch)
+        if moved := secret_destinations.changed_destinations(merged, _config_of(row)):
+            await _check_secrets_stay(proxy_id, moved)
+        if merged.protocol is ProxyProtocol.HTTPS and row["protocol"] != ProxyProtocol.HTTPS.value:
+            await _check_protocol_change(proxy_id, merged.protocol)
         values: dict[Any, Any] = {**_columns_of(merged), "version": row["version"] + 1, "updated_ms": now}
         await ProxyRow.update(values).where(ProxyRow.id == proxy_id)
-        return await read(proxy_id), await _touch(proxy_id)
+        return await get(proxy_id), await _bump_versions(proxy_id)
 
 
-async def remove(proxy_id: str, *, version: int | None = None) -> None:
+async def delete(proxy_id: str, *, version: int | None = None) -> None:
     """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors go through it."""
-    async with db.writing():
+    async with db.transaction():
         row = await _row(proxy_id, lock=True)
-        _refuse_stale(row, version)
+        _check_version(row, version)
         if row["monitors"]:
             raise Conflict(f"{row['monitors']} monitors go through this proxy.", monitors=row["monitors"])
         await db.rows("DELETE FROM proxies WHERE id = ?1", proxy_id)
 
 
-async def browse(query: ProxyQuery) -> tuple[list[Proxy], int]:
+async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
     """The proxies asked for, and how many there are in all."""
-    wanted = (containing(query.q), query.protocol and query.protocol.value)
+    wanted = (contains_pattern(query.q), query.protocol and query.protocol.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, p.id"
-    counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    chosen = f"{_all(5)}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4"
-    found = await db.rows(chosen, *wanted, query.limit, query.offset, visibility.argument(query.seen_by))
+    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    chosen = f"{_select_with_usage(5)}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4"
+    found = await db.rows(chosen, *wanted, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
     return [proxy_of(row) for row in found], int(counted[0]["n"])
 
 
-async def use(monitor_id: str, target: Target) -> None:
+async def set_for_monitor(monitor_id: str, target: Target) -> None:
     """Note which proxy a monitor goes through. Raises Invalid for one that does not exist. Inside of `writing` only."""
     proxy_id = getattr(target, "proxy_id", None)
     if proxy_id is None:
@@ -123,33 +123,33 @@ async def use(monitor_id: str, target: Target) -> None:
         proxy_id,
     )
     if not made:
-        raise Invalid.one("config.proxy_id", UNKNOWN)
-    _refuse_unfit(target, Protocol(made[0]["protocol"]))
+        raise Invalid.for_field("config.proxy_id", UNKNOWN_PROXY)
+    _check_protocol(target, ProxyProtocol(made[0]["protocol"]))
 
 
-async def of(target: Target) -> ProxyConfig | None:
+async def get_for_target(target: Target) -> ProxyConfig | None:
     """The proxy that checks of this target go through, its password open; None: the direct way. Raises Invalid."""
     proxy_id = str(getattr(target, "proxy_id", ""))
-    known = await opened({proxy_id} if proxy_id else ())
+    known = await get_configs({proxy_id} if proxy_id else ())
     if proxy_id and proxy_id not in known:
-        raise Invalid.one("config.proxy_id", UNKNOWN)
+        raise Invalid.for_field("config.proxy_id", UNKNOWN_PROXY)
     if proxy_id:
-        _refuse_unfit(target, known[proxy_id].protocol)
+        _check_protocol(target, known[proxy_id].protocol)
     return known.get(proxy_id)
 
 
-async def opened(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
+async def get_configs(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
     """Proxies by id, passwords opened: for whoever connects, never for a reply. Nothing is asked for nothing."""
     if not proxy_ids:
         return {}
     chosen = "SELECT id, config FROM proxies WHERE id IN (SELECT value->>0 FROM {each:1})"
-    found = await db.rows(chosen, listed(proxy_ids))
-    return {row["id"]: with_wire_hosts(sealing.unseal(row["config"], ProxyConfig)) for row in found}
+    found = await db.rows(chosen, list_parameter(proxy_ids))
+    return {row["id"]: with_wire_hosts(sealing.decrypt_secrets(row["config"], ProxyConfig)) for row in found}
 
 
 def proxy_of(row: Any) -> Proxy:
     """A proxy as it is returned: the password masked."""
-    config = sealing.masked(_config_of(row))
+    config = sealing.mask_secrets(_config_of(row))
     return Proxy(
         id=row["id"],
         name=row["name"],
@@ -165,28 +165,28 @@ def _now_ms() -> int:
     return int(time() * 1000)
 
 
-def _all(number: int) -> str:
+def _select_with_usage(number: int) -> str:
     """Every proxy, with how many monitors that are seen go through it. ?number says who asks."""
-    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visibility.of_monitors('u.monitor_id', number)}"
+    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visibility.visible_monitors_sql('u.monitor_id', number)}"
     return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
 
 
 def _config_of(row: Any) -> ProxyConfig:
-    config: ProxyConfig = sealing.unseal(row["config"], ProxyConfig)
+    config: ProxyConfig = sealing.decrypt_secrets(row["config"], ProxyConfig)
     return config
 
 
 def _columns_of(draft: ProxyDraft) -> dict[str, Any]:
     fields = msgspec.structs.asdict(draft)
     name = fields.pop("name")
-    return {"name": name, "protocol": draft.protocol.value, "config": sealing.seal(ProxyConfig(**fields))}
+    return {"name": name, "protocol": draft.protocol.value, "config": sealing.encrypt_secrets(ProxyConfig(**fields))}
 
 
-def _merged(row: Any, patch: ProxyPatch) -> ProxyDraft:
+def _apply_patch(row: Any, patch: ProxyPatch) -> ProxyDraft:
     """The whole definition after the patch; where it says the mask, the old password stays. Raises Invalid."""
     old = ProxyDraft(name=row["name"], **msgspec.structs.asdict(_config_of(row)))
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    return _validated(sealing.kept(msgspec.structs.replace(sealing.masked(old), **fields), old))
+    return _validated(sealing.merge_masked(msgspec.structs.replace(sealing.mask_secrets(old), **fields), old))
 
 
 def _validated(draft: ProxyDraft) -> ProxyDraft:
@@ -196,60 +196,64 @@ def _validated(draft: ProxyDraft) -> ProxyDraft:
     return draft
 
 
-def _refuse_unfit(target: Target, protocol: Protocol) -> None:
+def _check_protocol(target: Target, protocol: ProxyProtocol) -> None:
     """Raise Invalid for a proxy that does not carry what the monitor asks."""
-    if words := proxy_fault(target, protocol):
-        raise Invalid.one("config.proxy_id", words)
+    if words := proxy_error(target, protocol):
+        raise Invalid.for_field("config.proxy_id", words)
 
 
-async def _refuse_to_lose(proxy_id: str, protocol: Protocol) -> None:
+async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None:
     """Raise Invalid while a monitor goes through the proxy that one of this protocol does not carry."""
-    lost = [row["name"] for row in await _users(proxy_id) if proxy_fault(rows.config_of(row), protocol)]
+    lost = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
     if lost:
-        raise Invalid.one("protocol", f"must stay what it is: https does not carry ws:// for {', '.join(lost[:NAMED])}")
+        raise Invalid.for_field(
+            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(lost[:MAX_NAMED])}"
+        )
 
 
-async def _users(proxy_id: str) -> list[Any]:
+async def _monitors_using(proxy_id: str) -> list[Any]:
     """The monitors that go through it, by name."""
     chosen = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
     found: list[Any] = await db.rows(f"{chosen} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
     return found
 
 
-async def _refuse_to_hand_over(proxy_id: str, moved: list[str]) -> None:
+async def _check_secrets_stay(proxy_id: str, moved: list[str]) -> None:
     """Raise Conflict while monitors send secrets that whoever is at the proxy's new place could read."""
-    trusting = [row for row in await _users(proxy_id) if _shows_secrets(rows.config_of(row))]
+    trusting = [row for row in await _monitors_using(proxy_id) if _exposes_secrets(rows.config_of(row))]
     if not trusting:
         return
-    names = ", ".join(row["name"] for row in trusting[:NAMED]) + (", …" if len(trusting) > NAMED else "")
+    names = ", ".join(row["name"] for row in trusting[:MAX_NAMED]) + (", …" if len(trusting) > MAX_NAMED else "")
     raise Conflict(
         f"{', '.join(moved)} can't change while monitors send secrets through this proxy that it can read: {names}."
         " Add another proxy, and give each of them its `proxy_id` with their secrets.",
         monitors=len(trusting),
-        monitor_ids=[row["id"] for row in trusting[:NAMED]],
+        monitor_ids=[row["id"] for row in trusting[:MAX_NAMED]],
     )
 
 
-def _shows_secrets(target: Target) -> bool:
+def _exposes_secrets(target: Target) -> bool:
     """Whether a proxy on the way to this target can read a secret of it. Keys of certificates are never sent."""
-    sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(NEVER_SENT))
-    return any(sent) and secret_destinations.is_readable_on_the_way(target)
+    sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(LOCAL_FIELDS))
+    return any(sent) and secret_destinations.is_readable_by_proxy(target)
 
 
-async def _row(proxy_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
+async def _row(proxy_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     locked = " FOR UPDATE OF p" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_all(2)} WHERE p.id = ?1{locked}", proxy_id, visibility.argument(seen_by))
+    found = await db.rows(
+        f"{_select_with_usage(2)} WHERE p.id = ?1{locked}", proxy_id, visibility.tags_parameter(visible_to)
+    )
     if not found:
         raise NoSuch("proxy", proxy_id)
     return found[0]
 
 
-def _refuse_stale(row: Any, version: int | None) -> None:
+def _check_version(row: Any, version: int | None) -> None:
     if version is not None and version != row["version"]:
         raise Stale(f"The proxy is at version {row['version']} by now: read it again.", version=row["version"])
 
 
-async def _touch(proxy_id: str) -> list[str]:
+async def _bump_versions(proxy_id: str) -> list[str]:
     """The monitors that go through it become another version; returns their ids."""
     found = await db.rows(
         "UPDATE monitors SET version = version + 1"

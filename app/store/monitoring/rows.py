@@ -16,24 +16,24 @@ from app.domain.schedule import cron
 from app.errors import Invalid
 from app.security.secrets import sealing
 from schema.errors import FieldError
-from schema.jobs import Plan
-from schema.monitors import Monitor, MonitorDraft, Snapshot, Unreadable
+from schema.jobs import MonitorSchedule
+from schema.monitors import Monitor, MonitorDraft, Snapshot, UnreadableTarget
 from schema.status import Status
 from schema.tags import TagLabel
 from schema.targets import TARGETS, Push, Target
 
 log = structlog.get_logger()
 
-USUAL_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
-USUAL_INTERVAL_S = 60
+DEFAULT_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
+DEFAULT_INTERVAL_S = 60
 CRON_RETRY_S = 60  # between retries of a monitor that has no interval
-USUAL_SHARE = 0.8  # of a shorter interval: what is left is for the result to be stored
+TIMEOUT_SHARE = 0.8  # of a shorter interval: what is left is for the result to be stored
 TOKEN_BYTES = 24  # 192 bits nobody guesses
 
 
 def config_of(row: Mapping[str, Any]) -> Target:
     """The row's target with its secrets opened."""
-    target: Target = sealing.unseal(row["config"], TARGETS[row["type"]])
+    target: Target = sealing.decrypt_secrets(row["config"], TARGETS[row["type"]])
     return target
 
 
@@ -42,67 +42,67 @@ def type_of(target: Target) -> str:
     return str(target.__struct_config__.tag)
 
 
-def moment(epoch_ms: int | None) -> datetime | None:
+def instant_or_none(epoch_ms: int | None) -> datetime | None:
     """An aware instant; None stays None."""
     return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
 
-def key_of_token(token: str) -> str:
+def push_token_hash(token: str) -> str:
     """What is kept of a push token for finding it: SHA-256, hex."""
     return sha256(token.encode()).hexdigest()
 
 
-def new_token() -> str:
+def new_push_token() -> str:
     """A push token nobody guesses. A command would take one that begins with `-` for an option."""
     while (token := token_urlsafe(TOKEN_BYTES)).startswith("-"):
         pass
     return token
 
 
-def with_token(target: Target) -> Target:
+def ensure_push_token(target: Target) -> Target:
     """A push target without a token gets one; everything else stays."""
     if isinstance(target, Push) and not target.token:
-        return msgspec.structs.replace(target, token=new_token())
+        return msgspec.structs.replace(target, token=new_push_token())
     return target
 
 
 def push_key_of(target: Target) -> str | None:
     """How a push monitor is found by its token; None for the others."""
-    return key_of_token(target.token) if isinstance(target, Push) else None
+    return push_token_hash(target.token) if isinstance(target, Push) else None
 
 
-def usual_timeout_ms(interval_s: int) -> int:
+def default_timeout_ms(interval_s: int) -> int:
     """What a check may take when nobody says otherwise, milliseconds."""
-    share_s = USUAL_SHARE * interval_s if interval_s else USUAL_TIMEOUT_S
-    return round(min(USUAL_TIMEOUT_S, share_s) * 1000)
+    share_s = TIMEOUT_SHARE * interval_s if interval_s else DEFAULT_TIMEOUT_S
+    return round(min(DEFAULT_TIMEOUT_S, share_s) * 1000)
 
 
 def interval_s_of(draft: MonitorDraft) -> int:
     """Seconds between checks; 0: by cron, or on demand."""
     if draft.interval is UNSET:
-        return 0 if draft.cron else USUAL_INTERVAL_S
+        return 0 if draft.cron else DEFAULT_INTERVAL_S
     return draft.interval or 0
 
 
 def timeout_ms_of(draft: MonitorDraft) -> int:
     """The draft's timeout in milliseconds, or the usual one."""
-    return usual_timeout_ms(interval_s_of(draft)) if draft.timeout is None else round(draft.timeout * 1000)
+    return default_timeout_ms(interval_s_of(draft)) if draft.timeout is None else round(draft.timeout * 1000)
 
 
-def _objections(draft: MonitorDraft) -> list[FieldError]:
+def _schedule_errors(draft: MonitorDraft) -> list[FieldError]:
     """What is wrong with a definition's schedule."""
     interval_s, found = interval_s_of(draft), []
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
         found.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
         found.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
-    wrong = cron.objection(draft.cron or "* * * * *", draft.timezone, time_ns() // 1_000_000)
+    wrong = cron.cron_error(draft.cron or "* * * * *", draft.timezone, time_ns() // 1_000_000)
     return found if wrong is None else [*found, FieldError(*wrong)]
 
 
 def columns_of(draft: MonitorDraft) -> dict[str, Any]:
     """A whole definition as columns, secrets sealed. Raises Invalid."""
-    if wrong := _objections(draft):
+    if wrong := _schedule_errors(draft):
         raise Invalid(wrong)
     return {
         "name": draft.name,
@@ -117,7 +117,7 @@ def columns_of(draft: MonitorDraft) -> dict[str, Any]:
         "retry_interval_s": draft.retry_interval,
         "resend_interval": draft.resend_interval,
         "upside_down": draft.upside_down,
-        "config": sealing.seal(draft.config),
+        "config": sealing.encrypt_secrets(draft.config),
         "escalation_id": draft.escalation_id,
         "push_key": push_key_of(draft.config),
     }
@@ -153,7 +153,7 @@ def monitor_of(
         id=row["id"],
         name=row["name"],
         type=row["type"],
-        config=sealing.masked(config_of(row)),
+        config=sealing.mask_secrets(config_of(row)),
         description=row["description"],
         active=bool(row["active"]),
         interval=row["interval_s"] or None,
@@ -169,20 +169,20 @@ def monitor_of(
         parent_ids=list(parent_ids),
         escalation_id=row["escalation_id"],
         status=Status(row["status"]),
-        status_since=moment(row["since_ms"]),
+        status_since=instant_or_none(row["since_ms"]),
         version=row["version"],
         created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
         updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
     )
 
 
-def _target_of(row: Mapping[str, Any]) -> Target | Unreadable:
+def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
     """The row's target; one that can't be read concerns its own monitor only, and not those that are read with it."""
     try:
         return with_wire_hosts(config_of(row))
-    except (sealing.Unopenable, msgspec.MsgspecError, KeyError, ValueError) as error:
+    except (sealing.DecryptionFailed, msgspec.MsgspecError, KeyError, ValueError) as error:
         log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
-        return Unreadable()
+        return UnreadableTarget()
 
 
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
@@ -205,7 +205,7 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
     )
 
 
-def plan_of(row: Mapping[str, Any]) -> Plan:
+def schedule_of(row: Mapping[str, Any]) -> MonitorSchedule:
     """How often the row's series is due."""
     interval_ms = row["interval_s"] * 1000
-    return Plan(row["no"], interval_ms, row["timeout_ms"], row["version"], row["cron"], row["timezone"])
+    return MonitorSchedule(row["no"], interval_ms, row["timeout_ms"], row["version"], row["cron"], row["timezone"])

@@ -5,48 +5,51 @@ from typing import Any
 from msgspec import Struct
 
 from app import db
-from app.clock_watch import AHEAD_MS
+from app.clock_watch import FUTURE_TOLERANCE_MS
 from app.domain.schedule import slots
-from app.store.monitoring.rows import plan_of
-from app.store.monitoring.series import DUE, SCHEDULED
+from app.store.monitoring.rows import schedule_of
+from app.store.monitoring.series import SCHEDULE_COLUMNS, WHERE_SCHEDULED
 from app.store.tables.heartbeats import EARLY
-from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, slot_of
-from schema.jobs import Plan
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, slot_of_key
+from schema.jobs import MonitorSchedule
 
 
-class Covered(Struct, frozen=True):
+class SeriesCoverage(Struct, frozen=True):
     """A series' plan, and the newest slot that has its heartbeat or lies in a gap; at the earliest when its era began.
 
     reports  it is reported to: when it is to be looked at depends on what came in, too
     """
 
-    plan: Plan
-    until_ms: int
-    reports: bool = False
+    schedule: MonitorSchedule
+    covered_until_ms: int
+    is_push: bool = False
 
 
-async def of_active(now_ms: int) -> list[Covered]:
+async def list_active(now_ms: int) -> list[SeriesCoverage]:
     """Every active series that is due by itself; three index look-ups each. Pushes and retries cover no slot.
 
     now_ms  what lies later covers nothing: it was stored by a clock that was ahead
     """
     found = await db.rows(
-        f"SELECT {DUE}, m.type,"
+        f"SELECT {SCHEDULE_COLUMNS}, m.type,"
         " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?1 AND h.id < (s.no + 1) * ?1"
         f" AND h.id < s.no * ?1 + ?2 AND h.flags & {EARLY} = 0) AS newest,"
         " (SELECT max(g.to_ms) FROM gaps g WHERE g.series = s.no AND g.from_ms <= ?3) AS gap_ms,"
         " (SELECT max(e.from_ms) FROM eras e WHERE e.series = s.no AND e.from_ms <= ?3) AS era_ms"
-        f" FROM monitors m JOIN series s ON s.monitor_id = m.id{SCHEDULED}",
+        f" FROM monitors m JOIN series s ON s.monitor_id = m.id{WHERE_SCHEDULED}",
         1 << SERIES_SHIFT,
-        max(0, now_ms + AHEAD_MS - EPOCH_MS),
-        now_ms + AHEAD_MS,
+        max(0, now_ms + FUTURE_TOLERANCE_MS - EPOCH_MS),
+        now_ms + FUTURE_TOLERANCE_MS,
     )
-    return [Covered(plan_of(row), min(now_ms, _until_ms(row, now_ms)), row["type"] == "push") for row in found]
+    return [
+        SeriesCoverage(schedule_of(row), min(now_ms, _covered_until_ms(row, now_ms)), row["type"] == "push")
+        for row in found
+    ]
 
 
-def _until_ms(row: Any, now_ms: int) -> int:
+def _covered_until_ms(row: Any, now_ms: int) -> int:
     """A heartbeat of the schedule before covers no slot of this one."""
-    newest_ms = slot_of(row["newest"])[1] if row["newest"] else 0
-    if newest_ms and not slots.is_due(row["no"], plan_of(row), newest_ms):
+    newest_ms = slot_of_key(row["newest"])[1] if row["newest"] else 0
+    if newest_ms and not slots.is_due(row["no"], schedule_of(row), newest_ms):
         newest_ms = 0
     return max(newest_ms, row["gap_ms"] or 0, row["era_ms"] or now_ms)

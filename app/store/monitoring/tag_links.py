@@ -5,22 +5,22 @@ from collections.abc import Iterable, Sequence
 from app import db
 from app.errors import Invalid
 from app.store import visibility
-from app.store.sql import listed
-from app.store.visibility import Seeing
+from app.store.sql import list_parameter
+from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.tags import TagLabel
 
-UNKNOWN = "must be the id of a tag that exists"
+UNKNOWN_TAG = "must be the id of a tag that exists"
 
 
-async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, list[TagLabel]]:
+async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = None) -> dict[str, list[TagLabel]]:
     """Tags by monitor, in the order of their names; monitors without any are absent."""
     found = await db.rows(
         "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
-        f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {visibility.of_tags('t.id', 2)}"
+        f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {visibility.visible_tags_sql('t.id', 2)}"
         " ORDER BY b.monitor_id, t.folded",
-        listed(monitor_ids),
-        visibility.argument(seen_by),
+        list_parameter(monitor_ids),
+        visibility.tags_parameter(visible_to),
     )
     labels: dict[str, list[TagLabel]] = {}
     for row in found:
@@ -28,16 +28,16 @@ async def of(monitor_ids: Iterable[str], seen_by: Seeing = None) -> dict[str, li
     return labels
 
 
-async def put(monitor_id: str, tag_ids: Sequence[str]) -> None:
+async def set_for_monitor(monitor_id: str, tag_ids: Sequence[str]) -> None:
     """Have a monitor bear exactly these. Raises Invalid for tags that do not exist."""
     await db.rows("DELETE FROM monitor_tags WHERE monitor_id = ?1", monitor_id)
     made = await db.rows(
         "INSERT INTO monitor_tags (monitor_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
         monitor_id,
-        listed(tag_ids),
+        list_parameter(tag_ids),
     )
     known = {row["tag_id"] for row in made}
     unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
     if unknown:
-        raise Invalid([FieldError(f"tag_ids.{number}", UNKNOWN) for number in unknown])
+        raise Invalid([FieldError(f"tag_ids.{number}", UNKNOWN_TAG) for number in unknown])

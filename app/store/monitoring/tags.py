@@ -11,18 +11,18 @@ from msgspec import UNSET, Struct
 from app import db
 from app.errors import Conflict, NoSuch, Stale
 from app.store import visibility
-from app.store.sql import containing
+from app.store.sql import contains_pattern
 from app.store.tables.tags import TagRow
-from app.store.visibility import Seeing
+from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
 SORTS = {"name": "t.folded", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
-MOST = 1_000  # tags in one answer
+MAX_PAGE_SIZE = 1_000  # tags in one answer
 LOCK = 5_201_417  # a number of ours; held until the transaction ends
 
-_COUNTED = "SELECT count(*) AS n FROM tags t"
-_ALL = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
-_WANTED = f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {visibility.of_tags('t.id', 2)}"
+_COUNT = "SELECT count(*) AS n FROM tags t"
+_SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
+_FILTERS = f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {visibility.visible_tags_sql('t.id', 2)}"
 
 
 class TagQuery(Struct, frozen=True, kw_only=True):
@@ -36,67 +36,69 @@ class TagQuery(Struct, frozen=True, kw_only=True):
     q: str | None = None
     sort: str = "name"
     descending: bool = False
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
-    seen_by: Seeing = None
+    visible_to: TagScope = None
 
 
-def folded(name: str) -> str:
+def name_key(name: str) -> str:
     """A name without regard to case."""
     return name.casefold()
 
 
-async def hold() -> None:
+async def lock() -> None:
     """Have other changes of tags wait until this transaction ends: so no two can have one name, or go while in use."""
     if not db.is_sqlite():
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
 
 
-async def add(draft: TagDraft) -> Tag:
+async def create(draft: TagDraft) -> Tag:
     """Keep a new tag. Raises Conflict."""
     now, id_ = _now_ms(), str(uuid4())
-    async with db.writing():
-        await hold()
-        await _refuse_taken(draft.name, id_)
+    async with db.transaction():
+        await lock()
+        await _check_name_unused(draft.name, id_)
         await TagRow.insert(TagRow(id=id_, created_ms=now, updated_ms=now, **_columns_of(draft)))
-        return await read(id_)
+        return await get(id_)
 
 
-async def read(tag_id: str, seen_by: Seeing = None) -> Tag:
+async def get(tag_id: str, visible_to: TagScope = None) -> Tag:
     """One tag. Raises NoSuch."""
-    return _tag_of(await _row(tag_id, seen_by))
+    return _tag_of(await _row(tag_id, visible_to))
 
 
-async def change(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
+async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
     """Apply what the patch mentions. Raises NoSuch, Stale, Conflict."""
-    async with db.writing():
-        await hold()
+    async with db.transaction():
+        await lock()
         row = await _row(tag_id)
-        _refuse_stale(row, version)
-        draft = _merged(row, patch)
-        await _refuse_taken(draft.name, tag_id)
+        _check_version(row, version)
+        draft = _apply_patch(row, patch)
+        await _check_name_unused(draft.name, tag_id)
         values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": _now_ms()}
         await TagRow.update(values).where(TagRow.id == tag_id)
-        return await read(tag_id)
+        return await get(tag_id)
 
 
-async def remove(tag_id: str, *, version: int | None = None) -> None:
+async def delete(tag_id: str, *, version: int | None = None) -> None:
     """Delete a tag, and take it off its monitors. Raises NoSuch, Stale, Conflict while viewers see by it."""
-    async with db.writing():
-        await hold()
-        _refuse_stale(await _row(tag_id), version)
+    async with db.transaction():
+        await lock()
+        _check_version(await _row(tag_id), version)
         counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
         if viewers := int(counted[0]["n"]):
             raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
         await db.rows("DELETE FROM tags WHERE id = ?1", tag_id)
 
 
-async def browse(query: TagQuery) -> tuple[list[Tag], int]:
+async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
     """The tags asked for, and how many there are in all."""
-    wanted = (containing(query.q and folded(query.q)), visibility.argument(query.seen_by))
+    wanted = (contains_pattern(query.q and name_key(query.q)), visibility.tags_parameter(query.visible_to))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, t.id"
-    counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    found = await db.rows(f"{_ALL}{_WANTED} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset)
+    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    found = await db.rows(
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
+    )
     return [_tag_of(row) for row in found], int(counted[0]["n"])
 
 
@@ -104,9 +106,9 @@ def _now_ms() -> int:
     return int(time() * 1000)
 
 
-async def _row(tag_id: str, seen_by: Seeing = None) -> Any:
-    chosen = f"{_ALL} WHERE t.id = ?1 AND {visibility.of_tags('t.id', 2)}"
-    found = await db.rows(chosen, tag_id, visibility.argument(seen_by))
+async def _row(tag_id: str, visible_to: TagScope = None) -> Any:
+    chosen = f"{_SELECT} WHERE t.id = ?1 AND {visibility.visible_tags_sql('t.id', 2)}"
+    found = await db.rows(chosen, tag_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("tag", tag_id)
     return found[0]
@@ -126,21 +128,21 @@ def _tag_of(row: Any) -> Tag:
 
 
 def _columns_of(draft: TagDraft) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(draft), "folded": folded(draft.name)}
+    return {**msgspec.structs.asdict(draft), "folded": name_key(draft.name)}
 
 
-def _merged(row: Any, patch: TagPatch) -> TagDraft:
+def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
     """The whole definition after the patch."""
     old = TagDraft(name=row["name"], color=row["color"], description=row["description"])
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return msgspec.structs.replace(old, **fields)
 
 
-async def _refuse_taken(name: str, tag_id: str) -> None:
-    if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", folded(name), tag_id):
+async def _check_name_unused(name: str, tag_id: str) -> None:
+    if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", name_key(name), tag_id):
         raise Conflict(f"There is a tag {name!r} already.", field="name")
 
 
-def _refuse_stale(row: Any, version: int | None) -> None:
+def _check_version(row: Any, version: int | None) -> None:
     if version is not None and version != row["version"]:
         raise Stale(f"The tag is at version {row['version']} by now: read it again.", version=row["version"])

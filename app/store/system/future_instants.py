@@ -10,84 +10,86 @@ from typing import Any
 import msgspec
 
 from app import db
-from app.clock_watch import AHEAD_MS
-from app.domain.alerting.circuit_breaker import own_rest_s
-from app.domain.history.completeness import Era
+from app.clock_watch import FUTURE_TOLERANCE_MS
+from app.domain.alerting.circuit_breaker import backoff_s
+from app.domain.history.completeness import SchedulePeriod
 from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.monitoring import series
-from app.store.sql import listed
+from app.store.sql import list_parameter
 from schema.heartbeat_texts import PUSHED
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
 
-_BEATS = (
+_NEWEST_HEARTBEATS = (
     "SELECT s.no, (SELECT max(h.id) FROM heartbeats h WHERE h.id > s.no * ?1 + ?2 AND h.id < (s.no + 1) * ?1)"
     " - s.no * ?1 AS newest FROM series s WHERE s.deleted_ms IS NULL"
 )
-_ERAS = (
+_FUTURE_PERIODS = (
     "SELECT s.no, m.* FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE EXISTS"
     " (SELECT 1 FROM eras e WHERE e.series = s.no AND e.from_ms > ?1)"
 )
-_RESTING = (
+_OPEN_CIRCUITS = (
     "SELECT c.id, c.failures, c.rests_until_ms FROM channels c WHERE c.rests_until_ms > ?1 AND (c.trouble_ms > ?1"
     " OR EXISTS (SELECT 1 FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id"
     " WHERE d.channel_id = c.id AND a.at_ms > ?1))"
 )
-_OPEN = "state IN ('pending', 'sending')"
-_TRIED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
+_IS_OPEN = "state IN ('pending', 'sending')"
+_ATTEMPTED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
 # What waits for its hour is asked again, and waits again if it must; what was called for again waits for a check.
-_WAITING = (
-    f"UPDATE deliveries SET next_at_ms = ?2 WHERE {_OPEN} AND state = 'pending' AND next_at_ms > ?1"
-    f" AND (created_ms > ?1 OR reopened_ms > ?1 OR EXISTS ({_TRIED})"
+_RELEASE_PENDING = (
+    f"UPDATE deliveries SET next_at_ms = ?2 WHERE {_IS_OPEN} AND state = 'pending' AND next_at_ms > ?1"
+    f" AND (created_ms > ?1 OR reopened_ms > ?1 OR EXISTS ({_ATTEMPTED})"
     " OR (course IN ('gated', 'grouped') AND reopened_ms IS NULL)) RETURNING id"
 )
-_SENDING = f"UPDATE deliveries SET lease_ms = ?2 WHERE {_OPEN} AND state = 'sending' AND lease_ms > ?1 RETURNING id"
+_SHORTEN_LEASES = (
+    f"UPDATE deliveries SET lease_ms = ?2 WHERE {_IS_OPEN} AND state = 'sending' AND lease_ms > ?1 RETURNING id"
+)
 _ESCALATING = (
     "SELECT i.id, i.step, i.escalate_ms, x.steps FROM incidents i JOIN escalations x ON x.id = i.escalation_id"
     " WHERE i.escalate_ms > ?1 AND i.resolved_ms IS NULL"
 )
-_PUSHED = (
+_FUTURE_PUSHES = (
     "SELECT s.no FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE m.type = 'push' AND m.active AND EXISTS"
     " (SELECT 1 FROM heartbeats h WHERE h.id > s.no * ?1 + ?2 AND h.id < (s.no + 1) * ?1 AND h.code = ?3)"
 )
 
 
-class Beats(msgspec.Struct, frozen=True):
+class FutureHeartbeats(msgspec.Struct, frozen=True):
     """Heartbeats in the future: of how many series, and until when; epoch milliseconds."""
 
     series: int = 0
     until_ms: int = 0
 
 
-async def beats(now_ms: int) -> Beats:
+async def find_heartbeats(now_ms: int) -> FutureHeartbeats:
     """Which heartbeats lie in the future; an index look-up a series."""
-    found = await db.rows(_BEATS, 1 << SERIES_SHIFT, _relative(now_ms + AHEAD_MS))
+    found = await db.rows(_NEWEST_HEARTBEATS, 1 << SERIES_SHIFT, _relative(now_ms + FUTURE_TOLERANCE_MS))
     ahead = [row["newest"] + EPOCH_MS for row in found if row["newest"] is not None]
-    return Beats(len(ahead), max(ahead, default=0))
+    return FutureHeartbeats(len(ahead), max(ahead, default=0))
 
 
-async def marks(now_ms: int) -> list[str]:
+async def find_checkpoints(now_ms: int) -> list[str]:
     """Names of checkpoints that lie in the future."""
-    found = await db.rows("SELECT name FROM marks WHERE at_ms > ?1 ORDER BY name", now_ms + AHEAD_MS)
+    found = await db.rows("SELECT name FROM marks WHERE at_ms > ?1 ORDER BY name", now_ms + FUTURE_TOLERANCE_MS)
     return [row["name"] for row in found]
 
 
-async def reports(now_ms: int) -> list[int]:
+async def find_pushed_series(now_ms: int) -> list[int]:
     """Series of push monitors with reports in the future: nobody knows when they came in, only that they did by now."""
-    found = await db.rows(_PUSHED, 1 << SERIES_SHIFT, _relative(now_ms + AHEAD_MS), PUSHED)
+    found = await db.rows(_FUTURE_PUSHES, 1 << SERIES_SHIFT, _relative(now_ms + FUTURE_TOLERANCE_MS), PUSHED)
     return [row["no"] for row in found]
 
 
-async def set_right(now_ms: int) -> int:
+async def repair(now_ms: int) -> int:
     """Move what somebody waits for; returns how many rows."""
-    ahead_ms = now_ms + AHEAD_MS
-    async with db.writing():
-        moved = len(await db.rows(_WAITING, ahead_ms, now_ms))
-        moved += len(await db.rows(_SENDING, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
-        moved += await _date_back(now_ms)
-        moved += await _end_rests(now_ms)
-        moved += await _escalate(now_ms)
-        moved += await _begin_eras(now_ms)
-        moved += await _change_now(now_ms)
+    ahead_ms = now_ms + FUTURE_TOLERANCE_MS
+    async with db.transaction():
+        moved = len(await db.rows(_RELEASE_PENDING, ahead_ms, now_ms))
+        moved += len(await db.rows(_SHORTEN_LEASES, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
+        moved += await _backdate_events(now_ms)
+        moved += await _close_circuits(now_ms)
+        moved += await _shorten_escalations(now_ms)
+        moved += await _start_periods(now_ms)
+        moved += await _touch_monitors(now_ms)
         moved += await _end_gaps(now_ms)
     return moved
 
@@ -96,12 +98,12 @@ def _relative(at_ms: int) -> int:
     return max(0, at_ms - EPOCH_MS)
 
 
-async def _date_back(now_ms: int) -> int:
+async def _backdate_events(now_ms: int) -> int:
     """Open deliveries go in the order of their events: what is new must not overtake those that seem newer still."""
     found = await db.rows(
         "SELECT e.id, e.at_ms FROM events e WHERE e.at_ms > ?1 AND EXISTS"
-        f" (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.{_OPEN}) ORDER BY e.at_ms",
-        now_ms + AHEAD_MS,
+        f" (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.{_IS_OPEN}) ORDER BY e.at_ms",
+        now_ms + FUTURE_TOLERANCE_MS,
     )
     if not found:
         return 0
@@ -115,26 +117,30 @@ async def _date_back(now_ms: int) -> int:
     return len(found)
 
 
-async def _end_rests(now_ms: int) -> int:
+async def _close_circuits(now_ms: int) -> int:
     """A channel rests no longer than by the failures it had; from now, since nobody knows since when."""
-    found = await db.rows(_RESTING, now_ms + AHEAD_MS)
+    found = await db.rows(_OPEN_CIRCUITS, now_ms + FUTURE_TOLERANCE_MS)
     ids = [
-        row["id"] for row in found if row["rests_until_ms"] > now_ms + AHEAD_MS + own_rest_s(row["failures"]) * 1_000
+        row["id"]
+        for row in found
+        if row["rests_until_ms"] > now_ms + FUTURE_TOLERANCE_MS + backoff_s(row["failures"]) * 1_000
     ]
     if ids:
         await db.rows(
-            "UPDATE channels SET rests_until_ms = ?2 WHERE id IN (SELECT value->>0 FROM {each:1})", listed(ids), now_ms
+            "UPDATE channels SET rests_until_ms = ?2 WHERE id IN (SELECT value->>0 FROM {each:1})",
+            list_parameter(ids),
+            now_ms,
         )
     return len(ids)
 
 
-async def _escalate(now_ms: int) -> int:
+async def _shorten_escalations(now_ms: int) -> int:
     """No step waits longer than it says."""
     rows = []
-    for row in await db.rows(_ESCALATING, now_ms + AHEAD_MS):
+    for row in await db.rows(_ESCALATING, now_ms + FUTURE_TOLERANCE_MS):
         steps = msgspec.json.decode(row["steps"])
         latest_ms = now_ms + steps[row["step"] % len(steps)]["after"] * 1_000 if steps else now_ms
-        if row["escalate_ms"] > latest_ms + AHEAD_MS:
+        if row["escalate_ms"] > latest_ms + FUTURE_TOLERANCE_MS:
             rows.append((row["id"], latest_ms))
     if rows:
         await db.rows(
@@ -145,36 +151,38 @@ async def _escalate(now_ms: int) -> int:
     return len(rows)
 
 
-async def _begin_eras(now_ms: int) -> int:
+async def _start_periods(now_ms: int) -> int:
     """What was changed by a clock that was ahead is in force from now on."""
-    found = await db.rows(_ERAS, now_ms + AHEAD_MS)
-    in_force = await _eras_at([row["no"] for row in found], now_ms)
+    found = await db.rows(_FUTURE_PERIODS, now_ms + FUTURE_TOLERANCE_MS)
+    in_force = await _periods_at([row["no"] for row in found], now_ms)
     begun = 0
     for row in found:
-        era = series.era_of(row, now_ms)
+        era = series.period_of(row, now_ms)
         if (in_force.get(row["no"]) or (0,))[1:] != era[1:]:
-            await series.begin_era([row["no"]], era)
+            await series.start_period([row["no"]], era)
             begun += 1
     return begun
 
 
-async def _eras_at(numbers: Sequence[int], at_ms: int) -> dict[int, Era]:
+async def _periods_at(numbers: Sequence[int], at_ms: int) -> dict[int, SchedulePeriod]:
     found: Any = await db.rows(
         "SELECT e.* FROM eras e WHERE e.from_ms <= ?2 AND e.series IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
         " ORDER BY e.from_ms",
-        listed(numbers),
+        list_parameter(numbers),
         at_ms,
     )
-    return {row["series"]: Era(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]) for row in found}
+    return {
+        row["series"]: SchedulePeriod(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]) for row in found
+    }
 
 
-async def _change_now(now_ms: int) -> int:
+async def _touch_monitors(now_ms: int) -> int:
     """A monitor was changed by now; what waits for its first report since waits from now on."""
     moved = await db.rows(
         "UPDATE monitors SET updated_ms = ?2, version = version + CASE WHEN type = 'push' THEN 1 ELSE 0 END,"
         " created_ms = CASE WHEN created_ms > ?2 THEN CAST(?2 AS BIGINT) ELSE created_ms END"
         " WHERE updated_ms > ?1 RETURNING id",
-        now_ms + AHEAD_MS,
+        now_ms + FUTURE_TOLERANCE_MS,
         now_ms,
     )
     return len(moved)
@@ -182,7 +190,7 @@ async def _change_now(now_ms: int) -> int:
 
 async def _end_gaps(now_ms: int) -> int:
     """No gap reaches into the future: what is due there will be checked, and history must see it when it is not."""
-    ahead_ms = now_ms + AHEAD_MS
+    ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     removed = await db.rows("DELETE FROM gaps WHERE from_ms > ?1 RETURNING from_ms", ahead_ms)
     ended = await db.rows("UPDATE gaps SET to_ms = ?2 WHERE to_ms > ?1 RETURNING from_ms", ahead_ms, now_ms)
     return len(removed) + len(ended)

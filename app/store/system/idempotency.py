@@ -8,9 +8,9 @@ from msgspec import Struct
 from app import db
 from app.security.secrets import sealing
 
-KEPT_MS = 86_400_000
+TTL_MS = 86_400_000
 LEASE_MS = 900_000  # longer than any request runs, a batch 600 s; after a crash the key is free again
-MOST_BYTES = 64_000  # of a reply; of a larger one only its status is kept
+MAX_REPLY_BYTES = 64_000  # of a reply; of a larger one only its status is kept
 CHUNK = 2_000  # rows removed in one transaction
 RUNNING = 0  # a status no reply has
 
@@ -21,10 +21,10 @@ ON CONFLICT (id) DO UPDATE SET body_hash = excluded.body_hash, status = 0, reply
 WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_ms <= ?5
     OR idempotency.lease_ms > ?3 + 60000))
 RETURNING id"""
-_LOOK = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id = ?1"
+_SELECT = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id = ?1"
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class RequestClaim(Struct, frozen=True, kw_only=True):
     """The right to carry a request out.
 
     id        who, where and with which key, as a hash
@@ -35,7 +35,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     lease_ms: int
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class StoredReply(Struct, frozen=True, kw_only=True):
     """A reply as it was given."""
 
     status: int
@@ -43,48 +43,48 @@ class Kept(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Other(Enum):
+class ClaimRejection(Enum):
     """Why a request is neither carried out nor answered with a stored reply."""
 
-    BODY = "another body"
+    DIFFERENT_BODY = "another body"
     RUNNING = "still running"
-    LARGE = "done, and its reply was not kept"
+    REPLY_NOT_STORED = "done, and its reply was not kept"
 
 
-async def claim(id_: str, body_hash: str, now_ms: int) -> Claim | Kept | Other:
+async def claim_request(id_: str, body_hash: str, now_ms: int) -> RequestClaim | StoredReply | ClaimRejection:
     """Whether this request is the first with its key; else what was answered to that one, or why not."""
     lease_ms = now_ms + LEASE_MS
-    if await db.rows(_CLAIM, id_, body_hash, lease_ms, now_ms + KEPT_MS, now_ms):
-        return Claim(id=id_, lease_ms=lease_ms)
-    found = await db.rows(_LOOK, id_)
+    if await db.rows(_CLAIM, id_, body_hash, lease_ms, now_ms + TTL_MS, now_ms):
+        return RequestClaim(id=id_, lease_ms=lease_ms)
+    found = await db.rows(_SELECT, id_)
     if not found:  # given up between the two
-        return Other.RUNNING
+        return ClaimRejection.RUNNING
     row = found[0]
     if row["body_hash"] != body_hash:
-        return Other.BODY
+        return ClaimRejection.DIFFERENT_BODY
     if row["status"] == RUNNING:
-        return Other.RUNNING
-    return _opened(row["reply"]) if row["reply"] else Other.LARGE
+        return ClaimRejection.RUNNING
+    return _decode_reply(row["reply"]) if row["reply"] else ClaimRejection.REPLY_NOT_STORED
 
 
-async def keep(claimed: Claim, reply: Kept) -> None:
+async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
     """Store the reply, sealed: it may hold what is shown only once. One that is too large leaves its status."""
-    text = sealing.shut(msgspec.json.encode(reply).decode()) if len(reply.body) <= MOST_BYTES else ""
+    text = sealing.encrypt(msgspec.json.encode(reply).decode()) if len(reply.body) <= MAX_REPLY_BYTES else ""
     await db.rows(
         "UPDATE idempotency SET status = ?3, reply = ?4 WHERE id = ?1 AND lease_ms = ?2",
-        claimed.id,
-        claimed.lease_ms,
+        claim.id,
+        claim.lease_ms,
         reply.status,
         text,
     )
 
 
-async def give_up(claimed: Claim) -> None:
+async def release(claim: RequestClaim) -> None:
     """Nothing came of it: the key is free for another try."""
-    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_ms = ?2", claimed.id, claimed.lease_ms)
+    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_ms = ?2", claim.id, claim.lease_ms)
 
 
-async def forget(now_ms: int) -> None:
+async def delete_expired(now_ms: int) -> None:
     """Remove what is older than a day."""
     while True:
         gone = await db.rows(
@@ -97,8 +97,8 @@ async def forget(now_ms: int) -> None:
             return
 
 
-def _opened(reply: str) -> Kept | Other:
+def _decode_reply(reply: str) -> StoredReply | ClaimRejection:
     try:
-        return msgspec.json.decode(sealing.open_(reply), type=Kept)
-    except sealing.Unopenable:
-        return Other.LARGE
+        return msgspec.json.decode(sealing.decrypt(reply), type=StoredReply)
+    except sealing.DecryptionFailed:
+        return ClaimRejection.REPLY_NOT_STORED

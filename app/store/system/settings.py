@@ -17,14 +17,14 @@ from app.domain.validation import structs
 from app.errors import Invalid, NoSuch, Stale
 from app.store.tables.settings import SettingRow
 from schema.errors import FieldError
-from schema.settings import CATALOGUE, Entry, Setting, SettingPatch
+from schema.settings import CATALOGUE, Setting, SettingDefinition, SettingPatch
 
-KEPT_S = 1.0  # how long a change made by another process may go unseen
+CACHE_S = 1.0  # how long a change made by another process may go unseen
 
-_ALL = "SELECT key, value, version, updated_ms FROM settings"
+_SELECT = "SELECT key, value, version, updated_ms FROM settings"
 
 
-class _Seen(Struct):
+class _SettingsCache(Struct):
     """What was read last, and from which database."""
 
     engine: Any
@@ -32,79 +32,79 @@ class _Seen(Struct):
     until: float
 
 
-_seen = _Seen(None, {}, 0.0)
+_cache = _SettingsCache(None, {}, 0.0)
 
 
-async def read(key: str) -> Any:
+async def get_value(key: str) -> Any:
     """A setting's value, as the catalogue's type. Raises the database's errors only before the first answer."""
     default = CATALOGUE[key].default
-    if _seen.engine is not db.engine():
+    if _cache.engine is not db.engine():
         await _refresh()
-    elif monotonic() >= _seen.until:
-        _seen.until = monotonic() + KEPT_S  # whoever asks meanwhile takes the old answer
-        with suppress(*db.TROUBLE):
+    elif monotonic() >= _cache.until:
+        _cache.until = monotonic() + CACHE_S  # whoever asks meanwhile takes the old answer
+        with suppress(*db.TRANSIENT_ERRORS):
             await _refresh()
-    return _seen.values.get(key, default)
+    return _cache.values.get(key, default)
 
 
-def forget() -> None:
+def clear_cache() -> None:
     """Ask the database with the next `read`."""
-    _seen.until = 0.0
+    _cache.until = 0.0
 
 
-async def browse() -> list[Setting]:
+async def list_all() -> list[Setting]:
     """Every setting there is, by key."""
-    rows = {row["key"]: row for row in await db.rows(_ALL)}
+    rows = {row["key"]: row for row in await db.rows(_SELECT)}
     return [_setting_of(key, rows.get(key)) for key in sorted(CATALOGUE)]
 
 
-async def look(key: str) -> Setting:
+async def get(key: str) -> Setting:
     """One setting, from the database. Raises NoSuch."""
-    _entry_of(key)
+    _definition_of(key)
     return _setting_of(key, await _row(key))
 
 
-async def put(key: str, patch: SettingPatch, *, version: int | None = None) -> Setting:
+async def update(key: str, patch: SettingPatch, *, version: int | None = None) -> Setting:
     """Change a setting; fields of an object that are absent stay. Raises NoSuch, Stale, Invalid."""
-    entry = _entry_of(key)
-    async with db.writing():
+    entry = _definition_of(key)
+    async with db.transaction():
         row = await _row(key, lock=True)
         before = _setting_of(key, row)
-        _refuse_stale(before, version)
-        text = msgspec.json.encode(_fitting(entry, before.value, patch.value)).decode()
+        _check_version(before, version)
+        text = msgspec.json.encode(_validated(entry, before.value, patch.value)).decode()
         if row is None:
             await SettingRow.insert(SettingRow(key=key, value=text, version=1, updated_ms=_now_ms()))
         else:
             values: dict[Any, Any] = {"value": text, "version": before.version + 1, "updated_ms": _now_ms()}
             await SettingRow.update(values).where(SettingRow.key == key)
-    forget()
-    return await look(key)
+    clear_cache()
+    return await get(key)
 
 
 async def reset(key: str, *, version: int | None = None) -> None:
     """Back to the default. Raises NoSuch, Stale."""
-    _entry_of(key)
-    async with db.writing():
-        _refuse_stale(_setting_of(key, await _row(key, lock=True)), version)
+    _definition_of(key)
+    async with db.transaction():
+        _check_version(_setting_of(key, await _row(key, lock=True)), version)
         await db.rows("DELETE FROM settings WHERE key = ?1", key)
-    forget()
+    clear_cache()
 
 
 async def _refresh() -> None:
     """Read all of them: there are few, and one query serves every key. A key of another version is left alone."""
     engine = db.engine()
-    rows = [row for row in await db.rows(_ALL) if row["key"] in CATALOGUE]
-    _seen.values = {row["key"]: _value_of(row) for row in rows}
-    _seen.engine, _seen.until = engine, monotonic() + KEPT_S
+    rows = [row for row in await db.rows(_SELECT) if row["key"] in CATALOGUE]
+    _cache.values = {row["key"]: _value_of(row) for row in rows}
+    _cache.engine, _cache.until = engine, monotonic() + CACHE_S
 
 
 async def _row(key: str, *, lock: bool = False) -> Any:
     locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_ALL} WHERE key = ?1{locked}", key)
+    found = await db.rows(f"{_SELECT} WHERE key = ?1{locked}", key)
     return found[0] if found else None
 
 
-def _entry_of(key: str) -> Entry:
+def _definition_of(key: str) -> SettingDefinition:
     if key not in CATALOGUE:
         raise NoSuch("setting", key)
     return CATALOGUE[key]
@@ -126,17 +126,17 @@ def _setting_of(key: str, row: Any) -> Setting:
     )
 
 
-def _fitting(entry: Entry, before: Any, sent: Any) -> Any:
+def _validated(entry: SettingDefinition, before: Any, sent: Any) -> Any:
     """What is sent, over what there was; as the key's type. Raises Invalid."""
     if isinstance(before, Struct) and isinstance(sent, dict):
         sent = msgspec.to_builtins(before) | sent
-    value = structs.fit(sent, entry.type, "value")
+    value = structs.validate(sent, entry.type, "value")
     if wrong := config_rules.field_errors(value):
         raise Invalid([FieldError(f"value.{one.field}", one.message) for one in wrong])
     return value
 
 
-def _refuse_stale(setting: Setting, version: int | None) -> None:
+def _check_version(setting: Setting, version: int | None) -> None:
     if version is not None and version != setting.version:
         raise Stale(f"The setting is at version {setting.version} by now: read it again.", version=setting.version)
 

@@ -29,7 +29,7 @@ class ChannelRow(Table, tablename="channels"):
     updated_ms = BigInt()
 
 
-class LinkRow(Table, tablename="links"):
+class MonitorChannelRow(Table, tablename="links"):
     """Monitor and channel."""
 
     monitor_id = Text()

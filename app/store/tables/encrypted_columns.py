@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class EncryptedColumn(NamedTuple):
     """A column that holds sealed values, alone or inside of JSON."""
 
     table: str
@@ -11,13 +11,13 @@ class Place(NamedTuple):
     column: str
 
 
-PLACES = (
-    Place("monitors", "id", "config"),
-    Place("channels", "id", "config"),
-    Place("proxies", "id", "config"),
-    Place("signing_keys", "id", "secret"),
-    Place("peppers", "name", "secret"),
-    Place("audit_marks", "name", "seal"),
-    Place("idempotency", "id", "reply"),
-    Place("totp", "user_id", "secret"),
+ENCRYPTED_COLUMNS = (
+    EncryptedColumn("monitors", "id", "config"),
+    EncryptedColumn("channels", "id", "config"),
+    EncryptedColumn("proxies", "id", "config"),
+    EncryptedColumn("signing_keys", "id", "secret"),
+    EncryptedColumn("peppers", "name", "secret"),
+    EncryptedColumn("audit_marks", "name", "seal"),
+    EncryptedColumn("idempotency", "id", "reply"),
+    EncryptedColumn("totp", "user_id", "secret"),
 )

@@ -43,7 +43,7 @@ class DeliveryRow(Table, tablename="deliveries"):
     sent_ms = BigInt(null=True, default=None)
 
 
-class AttemptRow(Table, tablename="delivery_attempts"):
+class DeliveryAttemptRow(Table, tablename="delivery_attempts"):
     """One try of a delivery, and how it went."""
 
     delivery_id = Text()

@@ -4,7 +4,7 @@ from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
-class ExpiryRow(Table, tablename="expiries"):
+class ExpiryNoticeRow(Table, tablename="expiries"):
     """A notice that was given: once for each certificate (or domain and its date) and number of days."""
 
     monitor_id = Text()

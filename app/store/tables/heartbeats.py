@@ -4,11 +4,11 @@ from piccolo.columns import BigInt, Integer, SmallInt, Text
 from piccolo.table import Table
 
 IMPORTANT, EARLY = 1, 2  # bits of `flags`
-SEEN_SHIFT = 2  # the raw outcome lies above them
+RAW_STATUS_SHIFT = 2  # the raw outcome lies above them
 
 
 class HeartbeatRow(Table, tablename="heartbeats"):
-    """`id` packs series and slot (`schema.heartbeats.key_of`), so the same slot twice is the same key."""
+    """`id` packs series and slot (`schema.heartbeats.heartbeat_key`), so the same slot twice is the same key."""
 
     id = BigInt(primary_key=True)
     status = SmallInt()
@@ -17,7 +17,7 @@ class HeartbeatRow(Table, tablename="heartbeats"):
     code = SmallInt()
 
 
-class DetailRow(Table, tablename="details"):
+class HeartbeatDetailRow(Table, tablename="details"):
     """Words and facts of a heartbeat that is not an everyday one."""
 
     id = BigInt(primary_key=True)

@@ -4,7 +4,7 @@ from piccolo.columns import BigInt, BigSerial, Text
 from piccolo.table import Table
 
 
-class AttemptRow(Table, tablename="attempts"):
+class LoginFailureRow(Table, tablename="attempts"):
     """One failure. `account` is a fingerprint: what people type there may be their password."""
 
     id = BigSerial(primary_key=True)
@@ -15,7 +15,7 @@ class AttemptRow(Table, tablename="attempts"):
     until_ms = BigInt()
 
 
-class FamiliarRow(Table, tablename="familiar"):
+class KnownAddressRow(Table, tablename="familiar"):
     """An account proved itself from an address, last at `at_ms`; unique by the three."""
 
     proof = Text()

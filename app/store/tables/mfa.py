@@ -37,7 +37,7 @@ class PasskeyRow(Table, tablename="passkeys"):
     last_used_ms = BigInt(null=True, default=None)
 
 
-class ChallengeRow(Table, tablename="challenges"):
+class WebauthnChallengeRow(Table, tablename="challenges"):
     """What an authenticator is to sign; the newest one per user and purpose, taken once."""
 
     user_id = Text()
@@ -46,7 +46,7 @@ class ChallengeRow(Table, tablename="challenges"):
     expires_ms = BigInt()
 
 
-class IdentityRow(Table, tablename="identities"):
+class OidcIdentityRow(Table, tablename="identities"):
     """Who a user is at an OpenID provider. The key is (issuer, subject)."""
 
     issuer = Text()

@@ -44,7 +44,7 @@ class SeriesRow(Table, tablename="series"):
     order_ms = BigInt(null=True, default=None)  # the slot judged last, while later heartbeats are of a wrong clock
 
 
-class EraRow(Table, tablename="eras"):
+class SchedulePeriodRow(Table, tablename="eras"):
     """From when on a series was due how often: what the history is checked against. 0 ms and no cron: not at all."""
 
     series = BigInt()

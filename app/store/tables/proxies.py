@@ -16,7 +16,7 @@ class ProxyRow(Table, tablename="proxies"):
     updated_ms = BigInt()
 
 
-class ProxyUseRow(Table, tablename="proxy_uses"):
+class MonitorProxyRow(Table, tablename="proxy_uses"):
     """A monitor and the proxy that its checks go through."""
 
     monitor_id = Text(primary_key=True)

@@ -8,7 +8,7 @@ from schema.heartbeats import EPOCH_MS
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 HOURLY, DAILY = 0, 1
-LENGTHS_MS = {HOURLY: HOUR_MS, DAILY: DAY_MS}
+SPAN_LENGTHS_MS = {HOURLY: HOUR_MS, DAILY: DAY_MS}
 HOUR_BITS = 20  # 119 years of hours since 2020
 
 
@@ -19,7 +19,7 @@ class RollupRow(Table, tablename="rollups"):
     data = Bytea()
 
 
-class MarkRow(Table, tablename="marks"):
+class CheckpointRow(Table, tablename="marks"):
     """Work `name` is done up to `at_ms`."""
 
     name = Text(primary_key=True)
@@ -31,6 +31,6 @@ def rollup_key(series: int, span: int, at_ms: int) -> int:
     return (series << 1 | span) << HOUR_BITS | (at_ms - EPOCH_MS) // HOUR_MS
 
 
-def begin_of(key: int) -> tuple[int, int]:
+def series_and_start_of(key: int) -> tuple[int, int]:
     """(series, beginning in epoch milliseconds) of a key."""
     return key >> HOUR_BITS + 1, (key & ((1 << HOUR_BITS) - 1)) * HOUR_MS + EPOCH_MS

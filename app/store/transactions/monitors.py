@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import db
-from app.domain.history.completeness import Era
+from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch, Stale
 from app.store import visibility
@@ -31,55 +31,55 @@ from app.store.monitoring import (
     tag_links,
     tags,
 )
-from app.store.monitoring.series import SEEN, plans, pushed, snapshots
-from app.store.sql import containing
+from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
+from app.store.sql import contains_pattern
 from app.store.tables.monitors import MonitorRow
-from app.store.visibility import Seeing
+from app.store.visibility import TagScope
 from schema.events import Event, EventKind
 from schema.field_types import NAME_LIMIT
-from schema.jobs import Plan
+from schema.jobs import MonitorSchedule
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
 from schema.targets import Push, Target
-from schema.targets.composed import ManualState
+from schema.targets.composed import ManualStatusUpdate
 
 __all__ = [
     "SORTS",
-    "Changed",
+    "MonitorChange",
     "MonitorQuery",
-    "add",
-    "browse",
-    "change",
+    "create",
+    "list_page",
+    "update",
     "clone",
-    "plans",
-    "push_token",
-    "pushed",
-    "read",
-    "relink",
-    "remove",
-    "reset",
-    "rotate_token",
-    "say",
+    "list_schedules",
+    "get_push_token",
+    "find_by_push_token",
+    "get",
+    "update_links",
+    "delete",
+    "reset_history",
+    "rotate_push_token",
+    "set_manual_status",
     "set_active",
-    "snapshots",
+    "list_snapshots",
 ]
 
 SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
-MOST = 1_000  # monitors in one answer
-COPY = " (copy)"  # behind the name of a copy
-FORGOTTEN = "The monitor's history was reset."
+MAX_PAGE_SIZE = 1_000  # monitors in one answer
+COPY_SUFFIX = " (copy)"  # behind the name of a copy
+HISTORY_RESET = "The monitor's history was reset."
 
-_WANTED = (
+_FILTERS = (
     " WHERE s.location = ''"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(m.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
     " AND (CAST(?5 AS TEXT) IS NULL OR m.id IN (SELECT b.monitor_id FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
-    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {visibility.of_tags('t.id', 6)}))"
-    f" AND {visibility.of_monitors('m.id', 6)}"
+    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {visibility.visible_tags_sql('t.id', 6)}))"
+    f" AND {visibility.visible_monitors_sql('m.id', 6)}"
 )
-_COUNTED = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
+_COUNT = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
 
 
 class MonitorQuery(Struct, frozen=True, kw_only=True):
@@ -98,12 +98,12 @@ class MonitorQuery(Struct, frozen=True, kw_only=True):
     tag: str | None = None
     sort: str = "name"
     descending: bool = False
-    limit: int = MOST
+    limit: int = MAX_PAGE_SIZE
     offset: int = 0
-    seen_by: Seeing = None
+    visible_to: TagScope = None
 
 
-class Changed(Struct, frozen=True, kw_only=True):
+class MonitorChange(Struct, frozen=True, kw_only=True):
     """What a change led to.
 
     plans       what the due set must hold from now on
@@ -113,114 +113,114 @@ class Changed(Struct, frozen=True, kw_only=True):
 
     monitor: Monitor
     events: list[Event]
-    plans: list[Plan]
-    dropped: list[int]
+    schedules: list[MonitorSchedule]
+    unscheduled: list[int]
     deliveries: dict[str, list[str]] = {}
 
 
-async def add(draft: MonitorDraft) -> Changed:
+async def create(draft: MonitorDraft) -> MonitorChange:
     """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
     now, id_ = _now_ms(), str(uuid4())
-    optional_libraries.require(draft.config)
-    target = rows.with_token(config_secrets.fresh(draft.config))
+    optional_libraries.require_library(draft.config)
+    target = rows.ensure_push_token(config_secrets.validate_new(draft.config))
     columns = rows.columns_of(msgspec.structs.replace(draft, config=target))
-    async with db.writing():
-        await escalation_policies.require(draft.escalation_id)
-        await _refuse_taken(columns["push_key"], id_)
+    async with db.transaction():
+        await escalation_policies.require_policy(draft.escalation_id)
+        await _require_unused_push_key(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
-        await proxies.use(id_, target)
-        await groups.refuse_impossible(id_, target)
-        await series.begin_era([await series.add(id_)], series.era_of(columns, now))
+        await proxies.set_for_monitor(id_, target)
+        await groups.validate_members(id_, target)
+        await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
-            await channel_links.add_default(id_)
+            await channel_links.link_defaults(id_)
         else:
-            await channel_links.put(id_, draft.notification_channel_ids)
-        await tag_links.put(id_, draft.tag_ids)
-        await dependencies.put(id_, draft.parent_ids)
-        return _with_open_token(await _changed(id_, now, [EventKind.MONITOR_CREATED]), target)
+            await channel_links.set_for_monitor(id_, draft.notification_channel_ids)
+        await tag_links.set_for_monitor(id_, draft.tag_ids)
+        await dependencies.set_parents(id_, draft.parent_ids)
+        return _with_plain_token(await _record_change(id_, now, [EventKind.MONITOR_CREATED]), target)
 
 
-async def read(monitor_id: str, seen_by: Seeing = None) -> Monitor:
+async def get(monitor_id: str, visible_to: TagScope = None) -> Monitor:
     """One monitor. Raises NoSuch, also for one that is not seen."""
-    (monitor,) = await _shown([await _row(monitor_id, seen_by=seen_by)], seen_by)
+    (monitor,) = await _monitors_of([await _row(monitor_id, visible_to=visible_to)], visible_to)
     return monitor
 
 
-async def change(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> Changed:
+async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> MonitorChange:
     """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid, Conflict."""
     now = _now_ms()
-    async with db.writing():
+    async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _refuse_stale(row, version)
-        return await _apply(row, patch, now)
+        _check_version(row, version)
+        return await _apply_patch(row, patch, now)
 
 
-async def set_active(monitor_id: str, active: bool) -> Changed:  # noqa: FBT001  # reads as the state it asks for
+async def set_active(monitor_id: str, active: bool) -> MonitorChange:  # noqa: FBT001  # reads as the state it asks for
     """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
-    return await change(monitor_id, MonitorPatch(active=active))
+    return await update(monitor_id, MonitorPatch(active=active))
 
 
-async def say(monitor_id: str, said: ManualState) -> Changed:
+async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> MonitorChange:
     """Set what a manual monitor is. Raises NoSuch, Conflict for a monitor of another type."""
     row = await _row(monitor_id)
     if row["type"] != "manual":
         raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
-    return await change(monitor_id, MonitorPatch(config=msgspec.to_builtins(said)))
+    return await update(monitor_id, MonitorPatch(config=msgspec.to_builtins(state)))
 
 
-async def remove(monitor_id: str, *, version: int | None = None) -> Changed:
+async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChange:
     """Delete a monitor and its links; its history goes later, by housekeeping. Raises NoSuch, Stale."""
     now = _now_ms()
-    async with db.writing():
-        _refuse_stale(await _row(monitor_id, lock=True), version)
-        gone = await _changed(monitor_id, now, [EventKind.MONITOR_DELETED])
-        numbers = await series.of(monitor_id)
-        await dependencies.reopen([monitor_id], now)
+    async with db.transaction():
+        _check_version(await _row(monitor_id, lock=True), version)
+        gone = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
+        numbers = await series.list_numbers(monitor_id)
+        await dependencies.release_suppressed([monitor_id], now)
         await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
-        await series.retire(monitor_id, now)
-        await series.begin_era(numbers, Era(now, 0))
-    return msgspec.structs.replace(gone, plans=[], dropped=numbers)
+        await series.mark_deleted(monitor_id, now)
+        await series.start_period(numbers, SchedulePeriod(now, 0))
+    return msgspec.structs.replace(gone, schedules=[], unscheduled=numbers)
 
 
-async def relink(
+async def update_links(
     monitor_id: str,
     *,
     tags: Sequence[str] = (),
     without_tags: Sequence[str] = (),
     channels: Sequence[str] = (),
     without_channels: Sequence[str] = (),
-) -> Changed:
+) -> MonitorChange:
     """Add and remove tags and channels by id, and keep the others. Raises NoSuch, Invalid."""
     now = _now_ms()
-    async with db.writing():
+    async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        (shown,) = await _shown([row])
+        (shown,) = await _monitors_of([row])
         labels = [one.id for one in shown.tags]
-        wanted = _with_and_without(labels, tags, without_tags)
-        linked = _with_and_without(shown.notification_channel_ids, channels, without_channels)
+        wanted = _merge_ids(labels, tags, without_tags)
+        linked = _merge_ids(shown.notification_channel_ids, channels, without_channels)
         patch = MonitorPatch(
             tag_ids=UNSET if wanted == labels else wanted,
             notification_channel_ids=UNSET if linked == shown.notification_channel_ids else linked,
         )
-        return await _apply(row, patch, now)
+        return await _apply_patch(row, patch, now)
 
 
-async def clone(monitor_id: str, name: str | None = None) -> Changed:
+async def clone(monitor_id: str, name: str | None = None) -> MonitorChange:
     """Add a monitor like this one, with all it is linked to; a push monitor's copy has a token of its own.
 
     name    None: the same with " (copy)" behind it
     raises  NoSuch, Invalid for what is stored and could not be saved today
     """
     row = await _row(monitor_id)
-    (shown,) = await _shown([row])
+    (shown,) = await _monitors_of([row])
     draft = rows.draft_of(row)
     config = draft.config
-    return await add(
+    return await create(
         msgspec.structs.replace(
             draft,
-            name=name or f"{draft.name[: NAME_LIMIT - len(COPY)]}{COPY}",
+            name=name or f"{draft.name[: NAME_LIMIT - len(COPY_SUFFIX)]}{COPY_SUFFIX}",
             config=msgspec.structs.replace(config, token="") if isinstance(config, Push) else config,
-            timeout=patches.timeout_of(row),
+            timeout=patches.custom_timeout(row),
             notification_channel_ids=shown.notification_channel_ids,
             tag_ids=[one.id for one in shown.tags],
             parent_ids=shown.parent_ids,
@@ -228,114 +228,125 @@ async def clone(monitor_id: str, name: str | None = None) -> Changed:
     )
 
 
-async def reset(monitor_id: str, *, version: int | None = None) -> Changed:
+async def reset_history(monitor_id: str, *, version: int | None = None) -> MonitorChange:
     """Begin a monitor's history anew; what there was is removed by housekeeping.
 
     Its incidents stay; one that lasts ends. Raises NoSuch, Stale.
     """
     now = _now_ms()
-    async with db.writing():
+    async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _refuse_stale(row, version)
-        ended = await incident_lifecycle.abandon((await _shown([row]))[0], EventKind.MONITOR_UPDATED, FORGOTTEN, now)
-        numbers = await series.of(monitor_id)
-        await dependencies.reopen([monitor_id], now)
-        await series.begin_era(numbers, Era(now, 0))
-        await series.begin_era([await series.begin_anew(monitor_id, now)], series.era_of(row, now))
+        _check_version(row, version)
+        ended = await incident_lifecycle.close_without_recovery(
+            (await _monitors_of([row]))[0], EventKind.MONITOR_UPDATED, HISTORY_RESET, now
+        )
+        numbers = await series.list_numbers(monitor_id)
+        await dependencies.release_suppressed([monitor_id], now)
+        await series.start_period(numbers, SchedulePeriod(now, 0))
+        await series.start_period([await series.restart_history(monitor_id, now)], series.period_of(row, now))
         await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
-        changed = await _changed(monitor_id, now, [EventKind.MONITOR_UPDATED], ended)
-    return msgspec.structs.replace(changed, dropped=[*changed.dropped, *numbers])
+        changed = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], ended)
+    return msgspec.structs.replace(changed, unscheduled=[*changed.unscheduled, *numbers])
 
 
-async def browse(query: MonitorQuery) -> tuple[list[Monitor], int]:
+async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
-    tag = query.tag and tags.folded(query.tag)
-    wanted = (containing(query.q), query.type, query.active, query.status, tag, visibility.argument(query.seen_by))
+    tag = query.tag and tags.name_key(query.tag)
+    wanted = (
+        contains_pattern(query.q),
+        query.type,
+        query.active,
+        query.status,
+        tag,
+        visibility.tags_parameter(query.visible_to),
+    )
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
-    counted = await db.rows(_COUNTED + _WANTED, *wanted)
-    found = await db.rows(f"{SEEN}{_WANTED} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset)
-    return await _shown(found, query.seen_by), int(counted[0]["n"])
+    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    found = await db.rows(
+        f"{SELECT_MONITORS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset
+    )
+    return await _monitors_of(found, query.visible_to), int(counted[0]["n"])
 
 
-async def push_token(monitor_id: str) -> str:
+async def get_push_token(monitor_id: str) -> str:
     """A push monitor's token, open. Raises NoSuch, Conflict for a monitor of another type."""
-    return _push_of(await _row(monitor_id)).token
+    return _push_target_of(await _row(monitor_id)).token
 
 
-async def rotate_token(monitor_id: str, *, version: int | None = None) -> Changed:
+async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> MonitorChange:
     """Give a push monitor another token, open in what is returned; the old one ends. Raises NoSuch, Stale, Conflict."""
     now = _now_ms()
-    async with db.writing():
+    async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _refuse_stale(row, version)
-        target = msgspec.structs.replace(_push_of(row), token=rows.new_token())
-        changed = await _apply(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
-        return _with_open_token(changed, target)
+        _check_version(row, version)
+        target = msgspec.structs.replace(_push_target_of(row), token=rows.new_push_token())
+        changed = await _apply_patch(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
+        return _with_plain_token(changed, target)
 
 
 def _now_ms() -> int:
     return int(time() * 1000)
 
 
-async def _shown(found: Sequence[Any], seen_by: Seeing = None) -> list[Monitor]:
+async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> list[Monitor]:
     """Rows as they are returned; of the tags and monitors they name, those that are seen."""
     ids = [row["id"] for row in found]
-    channels, labels = await channel_links.of(ids), await tag_links.of(ids, seen_by)
-    parents = await dependencies.of(ids, seen_by)
+    channels, labels = await channel_links.ids_by_monitor(ids), await tag_links.labels_by_monitor(ids, visible_to)
+    parents = await dependencies.parents_of(ids, visible_to)
     tied = [(row, *(many.get(row["id"], ()) for many in (channels, labels, parents))) for row in found]
     shown = [rows.monitor_of(*one) for one in tied]
-    return await visibility.narrowed(shown, seen_by)
+    return await visibility.with_visible_members(shown, visible_to)
 
 
-async def _row(monitor_id: str, *, lock: bool = False, seen_by: Seeing = None) -> Any:
+async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
     locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
-    chosen = f"{SEEN} WHERE s.location = '' AND m.id = ?1 AND {visibility.of_monitors('m.id', 2)}{locked}"
-    found = await db.rows(chosen, monitor_id, visibility.argument(seen_by))
+    chosen = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visibility.visible_monitors_sql('m.id', 2)}{locked}"
+    found = await db.rows(chosen, monitor_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("monitor", monitor_id)
     return found[0]
 
 
-def _with_and_without(ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
+def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
     return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
 
 
-def _refuse_stale(row: Any, version: int | None) -> None:
+def _check_version(row: Any, version: int | None) -> None:
     if version is not None and version != row["version"]:
         raise Stale(f"The monitor is at version {row['version']} by now: read it again.", version=row["version"])
 
 
-async def _refuse_taken(push_key: str | None, monitor_id: str) -> None:
+async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
     """Two monitors with one push token could not be told apart."""
     if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
 
-async def _apply(row: Any, patch: MonitorPatch, now: int) -> Changed:
+async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange:
     """Store what a patch makes of a locked monitor. Inside of `writing` only. Raises Invalid, Conflict."""
     monitor_id = row["id"]
-    draft = patches.merged(row, patch)
+    draft = patches.apply_patch(row, patch)
     columns = rows.columns_of(draft)
-    kinds = patches.kinds_of(row, patch)
+    kinds = patches.event_kinds(row, patch)
     if kinds:
-        await escalation_policies.require(draft.escalation_id)
-        await _refuse_taken(columns["push_key"], monitor_id)
-        await _write(row, columns, now)
-        await proxies.use(monitor_id, draft.config)
-        await groups.refuse_impossible(monitor_id, draft.config, rows.config_of(row))
+        await escalation_policies.require_policy(draft.escalation_id)
+        await _require_unused_push_key(columns["push_key"], monitor_id)
+        await _update_row(row, columns, now)
+        await proxies.set_for_monitor(monitor_id, draft.config)
+        await groups.validate_members(monitor_id, draft.config, rows.config_of(row))
     if patch.notification_channel_ids is not UNSET:
-        await channel_links.put(monitor_id, patch.notification_channel_ids)
+        await channel_links.set_for_monitor(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
-        await tag_links.put(monitor_id, patch.tag_ids)
+        await tag_links.set_for_monitor(monitor_id, patch.tag_ids)
     if patch.parent_ids is not UNSET:
-        await dependencies.put(monitor_id, patch.parent_ids)
+        await dependencies.set_parents(monitor_id, patch.parent_ids)
     if patch.parent_ids is not UNSET or patch.active is not UNSET:
-        await dependencies.reopen([monitor_id], now)
-    return await _changed(monitor_id, now, kinds)
+        await dependencies.release_suppressed([monitor_id], now)
+    return await _record_change(monitor_id, now, kinds)
 
 
-def _push_of(row: Any) -> Push:
+def _push_target_of(row: Any) -> Push:
     """A push monitor's config, its token open. Raises Conflict for a monitor of another type."""
     target = rows.config_of(row)
     if not isinstance(target, Push):
@@ -343,7 +354,7 @@ def _push_of(row: Any) -> Push:
     return target
 
 
-def _with_open_token(changed: Changed, target: Target) -> Changed:
+def _with_plain_token(changed: MonitorChange, target: Target) -> MonitorChange:
     """The same, for the one who made the token: it is masked in everything that is read later."""
     shown = changed.monitor.config
     if not (isinstance(shown, Push) and isinstance(target, Push)):
@@ -352,27 +363,29 @@ def _with_open_token(changed: Changed, target: Target) -> Changed:
     return msgspec.structs.replace(changed, monitor=msgspec.structs.replace(changed.monitor, config=config))
 
 
-async def _write(row: Any, columns: dict[str, Any], now_ms: int) -> None:
+async def _update_row(row: Any, columns: dict[str, Any], now_ms: int) -> None:
     """Store a changed definition as the next version, and its era when it is due otherwise than before."""
     values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
     await MonitorRow.update(values).where(MonitorRow.id == row["id"])
-    if (era := series.era_of(columns, now_ms)) != series.era_of(row, now_ms):
-        await series.begin_era(await series.of(row["id"]), era)
+    if (era := series.period_of(columns, now_ms)) != series.period_of(row, now_ms):
+        await series.start_period(await series.list_numbers(row["id"]), era)
 
 
-async def _changed(monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()) -> Changed:
+async def _record_change(
+    monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()
+) -> MonitorChange:
     """Read what is stored now, and store the events of what was done to it, behind those that came before."""
     row = await _row(monitor_id)
-    (monitor,) = await _shown([row])
-    ended = [*before, *await incidents.end(monitor, kinds, now_ms)]
-    told = [events.of_monitor(kind, monitor, now_ms) for kind in kinds]
-    deliveries = await events.keep([*ended, *told], now_ms)
-    plan = rows.plan_of(row)
+    (monitor,) = await _monitors_of([row])
+    ended = [*before, *await incidents.close_for_monitor(monitor, kinds, now_ms)]
+    told = [events.monitor_event(kind, monitor, now_ms) for kind in kinds]
+    deliveries = await events.record_events([*ended, *told], now_ms)
+    plan = rows.schedule_of(row)
     scheduled = monitor.active and is_scheduled(plan)
-    return Changed(
+    return MonitorChange(
         monitor=monitor,
         events=[*ended, *told],
-        plans=[plan] if scheduled else [],
-        dropped=[] if scheduled else [plan.series],
+        schedules=[plan] if scheduled else [],
+        unscheduled=[] if scheduled else [plan.series],
         deliveries=deliveries,
     )

@@ -14,42 +14,42 @@ from redis.exceptions import RedisError
 from app import db
 from app.domain.parsing import sanitize
 from app.store.transactions import results
-from app.store.transactions.results import Absorbed
-from schema.jobs import Gap, Outcome, ResultBatch
+from app.store.transactions.results import StoredResults
+from schema.jobs import CheckOutcome, ResultBatch, ScheduleGap
 from schema.monitors import Snapshot
 
 log = structlog.get_logger()
 
-Part = tuple[list[Outcome], list[Gap]]
+BatchPart = tuple[list[CheckOutcome], list[ScheduleGap]]
 
 
-async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
+async def store_isolated(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> StoredResults:
     """Store a batch, as `heartbeats.absorb` does. Raises `db.TROUBLE`, and what fails for one stand-in alone."""
     try:
-        return await results.absorb(batch, snapshots, now_ms)
-    except (RedisError, *db.TROUBLE):
+        return await results.store_results(batch, snapshots, now_ms)
+    except (RedisError, *db.TRANSIENT_ERRORS):
         raise
     except Exception as error:  # noqa: BLE001  # whatever is wrong with the data of one result
         log.warning("ingest.split", n=len(batch.outcomes), n_gaps=len(batch.gaps), error=type(error).__name__)
-        return await _absorb_in_parts(batch, snapshots, now_ms, error)
+        return await _store_in_halves(batch, snapshots, now_ms, error)
 
 
-async def _absorb_in_parts(
+async def _store_in_halves(
     batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int, error: Exception
-) -> Absorbed:
+) -> StoredResults:
     """The batch in halves, older slots first; one result alone by what stands for it."""
     if len(batch.outcomes) + len(batch.gaps) > 1:
-        parts = [await absorb(ResultBatch(*part), snapshots, now_ms) for part in _halves(batch)]
-        return _together(parts)
+        parts = [await store_isolated(ResultBatch(*part), snapshots, now_ms) for part in _halves(batch)]
+        return _merge(parts)
     if batch.gaps:
         log.error("ingest.gap_refused", series=batch.gaps[0].series, exc_info=error)
-        return Absorbed([], [], {})
+        return StoredResults([], [], {})
     (outcome,) = batch.outcomes
-    log.error("ingest.result_refused", monitor_id=_monitor_of(outcome, snapshots), exc_info=error)
-    return await results.absorb(ResultBatch([sanitize.stand_in(outcome, error)]), snapshots, now_ms)
+    log.error("ingest.result_refused", monitor_id=_monitor_id_of(outcome, snapshots), exc_info=error)
+    return await results.store_results(ResultBatch([sanitize.unstorable_outcome(outcome, error)]), snapshots, now_ms)
 
 
-def _halves(batch: ResultBatch) -> list[Part]:
+def _halves(batch: ResultBatch) -> list[BatchPart]:
     """Gaps apart from results; of either kind two halves."""
     if batch.gaps and batch.outcomes:
         return [(batch.outcomes, []), ([], batch.gaps)]
@@ -58,19 +58,19 @@ def _halves(batch: ResultBatch) -> list[Part]:
     return [(outcomes[:middle], gaps[:middle]), (outcomes[middle:], gaps[middle:])]
 
 
-def _together(parts: list[Absorbed]) -> Absorbed:
+def _merge(parts: list[StoredResults]) -> StoredResults:
     deliveries: dict[str, list[str]] = {}
     for part in parts:
         for channel, ids in part.deliveries.items():
             deliveries.setdefault(channel, []).extend(ids)
-    return Absorbed(
-        list(chain.from_iterable(part.kept for part in parts)),
+    return StoredResults(
+        list(chain.from_iterable(part.heartbeats for part in parts)),
         list(chain.from_iterable(part.events for part in parts)),
         deliveries,
-        list(chain.from_iterable(part.looks for part in parts)),
+        list(chain.from_iterable(part.rechecks for part in parts)),
     )
 
 
-def _monitor_of(outcome: Outcome, snapshots: Mapping[int, Snapshot]) -> str:
+def _monitor_id_of(outcome: CheckOutcome, snapshots: Mapping[int, Snapshot]) -> str:
     known = snapshots.get(outcome.series)
     return known.monitor_id if known else ""

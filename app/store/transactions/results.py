@@ -13,19 +13,19 @@ from msgspec import Struct
 
 from app import db
 from app.domain.monitoring import upside_down
-from app.domain.monitoring.judge import Rules, Standing, Verdict, judge
+from app.domain.monitoring.judge import Evaluation, MonitorState, RetryPolicy, judge
 from app.store.alerting import expiry_notices, outbox
 from app.store.history import gaps
 from app.store.incidents import incidents
 from app.store.monitoring import dependencies, state
-from app.store.monitoring.dependencies import Look
-from app.store.monitoring.state import Newest
+from app.store.monitoring.dependencies import Recheck
+from app.store.monitoring.state import SeriesProgress
 from app.store.system import settings
-from app.store.tables.heartbeats import EARLY, IMPORTANT, SEEN_SHIFT
+from app.store.tables.heartbeats import EARLY, IMPORTANT, RAW_STATUS_SHIFT
 from schema.events import Event
-from schema.heartbeat_texts import NOT_CHECKED, NOTES, PUSHED
-from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, key_of, slot_of
-from schema.jobs import Outcome, ResultBatch
+from schema.heartbeat_texts import INFORMATIONAL, NOT_CHECKED, PUSHED
+from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
+from schema.jobs import CheckOutcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
 
@@ -38,23 +38,23 @@ _REPLACE = (
 _json = msgspec.json.Encoder()
 
 
-class Kept(Struct, frozen=True):
+class StoredHeartbeat(Struct, frozen=True):
     """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one.
 
     late_status    what a late one comes to by itself
     """
 
-    outcome: Outcome
-    verdict: Verdict | None
+    outcome: CheckOutcome
+    evaluation: Evaluation | None
     late_status: Status = Status.UNKNOWN
 
     @property
     def status(self) -> Status:
         """The heartbeat's status."""
-        return self.verdict.status if self.verdict else self.late_status
+        return self.evaluation.status if self.evaluation else self.late_status
 
 
-class Absorbed(Struct, frozen=True):
+class StoredResults(Struct, frozen=True):
     """What one batch changed.
 
     kept        heartbeats that are new
@@ -62,95 +62,99 @@ class Absorbed(Struct, frozen=True):
     looks       series to be checked soon, for what others' outages and recoveries mean to them
     """
 
-    kept: list[Kept]
+    heartbeats: list[StoredHeartbeat]
     events: list[Event]
     deliveries: dict[str, list[str]]
-    looks: list[Look] = []
+    rechecks: list[Recheck] = []
 
 
-async def absorb(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> Absorbed:
+async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> StoredResults:
     """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
-    ending = await _ending(known, snapshots)
-    async with db.writing():
-        await gaps.keep(batch.gaps)
+    ending = await _expiry_candidates(known, snapshots)
+    async with db.transaction():
+        await gaps.store(batch.gaps)
         if not known:
-            return Absorbed([], [], {})
-        standings, newest = await state.of(sorted({one.series for one in known}), now_ms)
+            return StoredResults([], [], {})
+        standings, newest = await state.load(sorted({one.series for one in known}), now_ms)
         before = dict(standings)
-        kept = _weigh(known, snapshots, (standings, newest), now_ms)
-        await _keep(kept, {no for no, one in newest.items() if one.disordered})
-        await state.move({no: one for no, one in standings.items() if one is not before[no]})
-        await state.keep_order(newest)
+        kept = _evaluate_all(known, snapshots, (standings, newest), now_ms)
+        await _insert_heartbeats(kept, {no for no, one in newest.items() if one.out_of_order})
+        await state.save({no: one for no, one in standings.items() if one is not before[no]})
+        await state.save_order(newest)
         events = [
-            event for one in kept if (event := outbox.event_of(one.outcome, one.verdict, snapshots[one.outcome.series]))
+            event
+            for one in kept
+            if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
         ]
-        events = await incidents.follow(events, now_ms)
-        events += await expiry_notices.record(ending)
-        deliveries = await outbox.owe(events, now_ms)
-        looks = await dependencies.after(events, now_ms)
-    expiry_notices.remember(ending)
-    return Absorbed(kept, events, deliveries, looks)
+        events = await incidents.apply_events(events, now_ms)
+        events += await expiry_notices.record_notices(ending)
+        deliveries = await outbox.record_events(events, now_ms)
+        looks = await dependencies.rechecks_after(events, now_ms)
+    expiry_notices.remember_recorded(ending)
+    return StoredResults(kept, events, deliveries, looks)
 
 
-async def _ending(outcomes: list[Outcome], snapshots: Mapping[int, Snapshot]) -> list[expiry_notices.Sighting]:
+async def _expiry_candidates(
+    outcomes: list[CheckOutcome], snapshots: Mapping[int, Snapshot]
+) -> list[expiry_notices.ExpiryCandidate]:
     """Certificates and domains that end soon enough for a notice."""
-    if not any(one.ends for one in outcomes):
+    if not any(one.expiring for one in outcomes):
         return []
-    return expiry_notices.near(outcomes, snapshots, await settings.read("expiry.notify_days"))
+    return expiry_notices.find_candidates(outcomes, snapshots, await settings.get_value("expiry.notify_days"))
 
 
-def _weigh(
-    outcomes: Iterable[Outcome],
+def _evaluate_all(
+    outcomes: Iterable[CheckOutcome],
     snapshots: Mapping[int, Snapshot],
-    so_far: tuple[dict[int, Standing], dict[int, Newest]],
+    so_far: tuple[dict[int, MonitorState], dict[int, SeriesProgress]],
     now_ms: int,
-) -> list[Kept]:
+) -> list[StoredHeartbeat]:
     """Judge outcomes in the order of their slots; what is not newer than the newest judged one is kept unjudged."""
-    (standings, newest), kept = so_far, list[Kept]()
+    (standings, newest), kept = so_far, list[StoredHeartbeat]()
     for one in sorted(outcomes, key=lambda outcome: outcome.at_ms):
         standing = standings.get(one.series)
         if standing is None:
             continue  # deleted while it was being checked
-        key = key_of(one.series, one.at_ms)
-        if key <= newest[one.series].before(one.at_ms, now_ms):
-            kept.append(Kept(one, None, _late(one, snapshots[one.series])))
+        key = heartbeat_key(one.series, one.at_ms)
+        if key <= newest[one.series].floor(one.at_ms, now_ms):
+            kept.append(StoredHeartbeat(one, None, _late_status(one, snapshots[one.series])))
             continue
-        verdict = _verdict(standing, one, snapshots[one.series])
-        standings[one.series] = verdict.standing
-        newest[one.series].move(key, now_ms)
-        kept.append(Kept(one, verdict))
+        verdict = _evaluate(standing, one, snapshots[one.series])
+        standings[one.series] = verdict.state
+        newest[one.series].advance(key, now_ms)
+        kept.append(StoredHeartbeat(one, verdict))
     return kept
 
 
-def _late(one: Outcome, snapshot: Snapshot) -> Status:
-    turns = snapshot.upside_down and one.code not in NOTES
-    return upside_down.INVERTED.get(one.seen, one.seen) if turns else one.seen
+def _late_status(one: CheckOutcome, snapshot: Snapshot) -> Status:
+    turns = snapshot.upside_down and one.code not in INFORMATIONAL
+    return upside_down.INVERTED.get(one.status, one.status) if turns else one.status
 
 
-def _verdict(standing: Standing, one: Outcome, snapshot: Snapshot) -> Verdict:
+def _evaluate(standing: MonitorState, one: CheckOutcome, snapshot: Snapshot) -> Evaluation:
     """What an outcome leads to; a note (a start, a log) repeats the status and moves nothing."""
-    if one.code in NOTES:
-        return Verdict(standing.status, standing)
-    return judge(standing, one.seen, one.at_ms, _rules_of(snapshot), in_maintenance=False)
+    if one.code in INFORMATIONAL:
+        return Evaluation(standing.status, standing)
+    return judge(standing, one.status, one.at_ms, _retry_policy_of(snapshot), in_maintenance=False)
 
 
-def _rules_of(snapshot: Snapshot) -> Rules:
-    return Rules(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
+def _retry_policy_of(snapshot: Snapshot) -> RetryPolicy:
+    return RetryPolicy(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
 
 
-async def _keep(kept: list[Kept], disordered: Collection[int]) -> None:
+async def _insert_heartbeats(kept: list[StoredHeartbeat], disordered: Collection[int]) -> None:
     """Write heartbeats and the details of those that matter; late ones that change nothing leave the list.
 
     disordered  series where a heartbeat may lie at a slot already that was not due yet when it was stored
     """
-    judged = [one for one in kept if one.verdict]
-    late = _once([one for one in kept if not one.verdict])
-    await _displace([one for one in judged if one.outcome.series in disordered])
-    await _insert(judged)
+    judged = [one for one in kept if one.evaluation]
+    late = _one_per_slot([one for one in kept if not one.evaluation])
+    await _clear_slots([one for one in judged if one.outcome.series in disordered])
+    await _insert_rows(judged)
     if late:
-        fresh = await _insert(late, _REPLACE)
-        kept[:] = judged + [one for one in late if key_of(one.outcome.series, one.outcome.at_ms) in fresh]
+        fresh = await _insert_rows(late, _REPLACE)
+        kept[:] = judged + [one for one in late if heartbeat_key(one.outcome.series, one.outcome.at_ms) in fresh]
     details = [row for one in kept if (row := _detail_of(one))]
     if details:
         await db.rows(
@@ -160,9 +164,9 @@ async def _keep(kept: list[Kept], disordered: Collection[int]) -> None:
         )
 
 
-async def _displace(judged: Iterable[Kept]) -> None:
+async def _clear_slots(judged: Iterable[StoredHeartbeat]) -> None:
     """Make room: what a clock that was ahead stored at these slots is not what happened at them."""
-    keys = [[key_of(one.outcome.series, one.outcome.at_ms)] for one in judged]
+    keys = [[heartbeat_key(one.outcome.series, one.outcome.at_ms)] for one in judged]
     if keys:
         for table in ("details", "heartbeats"):
             await db.rows(
@@ -171,17 +175,17 @@ async def _displace(judged: Iterable[Kept]) -> None:
             )
 
 
-def _once(late: Iterable[Kept]) -> list[Kept]:
+def _one_per_slot(late: Iterable[StoredHeartbeat]) -> list[StoredHeartbeat]:
     """One of each slot, a result rather than that there was none: a statement can't write a row twice."""
-    found: dict[int, Kept] = {}
+    found: dict[int, StoredHeartbeat] = {}
     for one in late:
-        key = key_of(one.outcome.series, one.outcome.at_ms)
+        key = heartbeat_key(one.outcome.series, one.outcome.at_ms)
         if key not in found or found[key].outcome.code == NOT_CHECKED:
             found[key] = one
     return list(found.values())
 
 
-async def _insert(kept: Iterable[Kept], where_stored: str = "NOTHING") -> set[int]:
+async def _insert_rows(kept: Iterable[StoredHeartbeat], where_stored: str = "NOTHING") -> set[int]:
     rows = [_row_of(one) for one in kept]
     if not rows:
         return set()
@@ -195,52 +199,52 @@ async def _insert(kept: Iterable[Kept], where_stored: str = "NOTHING") -> set[in
     return {row["id"] for row in done}
 
 
-def _row_of(kept: Kept) -> tuple[int, ...]:
-    one, important = kept.outcome, bool(kept.verdict and kept.verdict.important)
-    flags = (IMPORTANT if important else 0) | (EARLY if one.early else 0) | (one.seen << SEEN_SHIFT)
-    return key_of(one.series, one.at_ms), kept.status, flags, min(one.took_us, 2_147_483_647), one.code
+def _row_of(kept: StoredHeartbeat) -> tuple[int, ...]:
+    one, important = kept.outcome, bool(kept.evaluation and kept.evaluation.important)
+    flags = (IMPORTANT if important else 0) | (EARLY if one.early else 0) | (one.status << RAW_STATUS_SHIFT)
+    return heartbeat_key(one.series, one.at_ms), kept.status, flags, min(one.took_us, 2_147_483_647), one.code
 
 
-def _detail_of(kept: Kept) -> tuple[int, str, str] | None:
+def _detail_of(kept: StoredHeartbeat) -> tuple[int, str, str] | None:
     """Words and facts of a heartbeat that somebody will ask about; an everyday "200 OK" has none."""
     one = kept.outcome
     if not (one.message or one.detail):
         return None
-    if kept.status is Status.UP and not one.early and not (kept.verdict and kept.verdict.important):
+    if kept.status is Status.UP and not one.early and not (kept.evaluation and kept.evaluation.important):
         return None
     detail = _json.encode(one.detail).decode() if one.detail else ""
-    return key_of(one.series, one.at_ms), one.message, detail
+    return heartbeat_key(one.series, one.at_ms), one.message, detail
 
 
-def shown(kept: Sequence[Kept], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
+def to_heartbeats(stored: Sequence[StoredHeartbeat], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
     """Heartbeats as people and programs see them, for the live channels."""
     return [
         Heartbeat(
-            id=f"{key_of(one.outcome.series, one.outcome.at_ms):x}",
+            id=f"{heartbeat_key(one.outcome.series, one.outcome.at_ms):x}",
             monitor_id=snapshots[one.outcome.series].monitor_id,
             status=one.status,
-            raw_status=one.outcome.seen,
+            raw_status=one.outcome.status,
             time=datetime.fromtimestamp(one.outcome.at_ms / 1000, UTC),
             ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
-            msg=upside_down.message_of(one.status, one.outcome.seen, one.outcome.message, one.outcome.code),
-            important=bool(one.verdict and one.verdict.important),
+            msg=upside_down.heartbeat_message(one.status, one.outcome.status, one.outcome.message, one.outcome.code),
+            important=bool(one.evaluation and one.evaluation.important),
         )
-        for one in kept
+        for one in stored
     ]
 
 
-async def newest_push(series: int, since_ms: int, code: int = PUSHED, *, until_ms: int | None = None) -> int:
+async def newest_push_ms(series: int, since_ms: int, code: int = PUSHED, *, until_ms: int | None = None) -> int:
     """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none.
 
     until_ms  later ones were stored by a clock that was ahead; None: they count
     """
     found = await db.rows(
         "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
-        key_of(series, max(since_ms, EPOCH_MS)),
-        (series + 1) << SERIES_SHIFT if until_ms is None else key_of(series, until_ms),
+        heartbeat_key(series, max(since_ms, EPOCH_MS)),
+        (series + 1) << SERIES_SHIFT if until_ms is None else heartbeat_key(series, until_ms),
         code,
     )
     if not found:
         return 0
-    at_ms, seen = slot_of(found[0]["id"])[1], found[0]["flags"] >> SEEN_SHIFT
+    at_ms, seen = slot_of_key(found[0]["id"])[1], found[0]["flags"] >> RAW_STATUS_SHIFT
     return -at_ms if seen == Status.DOWN else at_ms

@@ -121,11 +121,11 @@ def device(value: bytes, *, status: int = 0) -> Answers:
     """A device with one object, which has this value."""
 
     def answers(asked: bytes) -> list[bytes]:
-        ((_, inner),) = ber.elements(asked)
-        _, _, (_, pdu) = ber.elements(inner)
-        (_, id_), *_, (_, bindings) = ber.elements(pdu)
-        ((_, binding),) = ber.elements(bindings)
-        (_, name), _ = ber.elements(binding)
+        ((_, inner),) = ber.parse_elements(asked)
+        _, _, (_, pdu) = ber.parse_elements(inner)
+        (_, id_), *_, (_, bindings) = ber.parse_elements(pdu)
+        ((_, binding),) = ber.parse_elements(bindings)
+        (_, name), _ = ber.parse_elements(binding)
         bound = ber.element(ber.SEQUENCE, ber.element(ber.SEQUENCE, ber.element(ber.OID, name), value))
         body = ber.element(0xA2, ber.element(ber.INTEGER, id_), ber.integer(status), ber.integer(0), bound)
         return [ber.element(ber.SEQUENCE, ber.integer(1), ber.octets("public"), body)]

@@ -46,9 +46,9 @@ def addressed(type_: str, field: str, form: str, script: Script = ENDLESS, **mor
 
 
 def _agreed(asked: bytes) -> bytes:
-    id_, *_ = ldap_messages.opened(asked)
+    id_, *_ = ldap_messages.parse_message(asked)
     body = ber.element(0x78, ber.integer(0, ber.ENUMERATED), ber.octets(b""), ber.octets(b""))
-    return ldap_messages.message(id_, body)
+    return ldap_messages.encode_message(id_, body)
 
 
 def _preferred(asked: bytes) -> bytes:
@@ -74,8 +74,8 @@ KINDS = [
     kind("postgres", agreeing(b"S"), sslmode="require"),
     kind("postgres", agreeing(_preferred), PREFERRED),
     kind("mysql", agreeing(first=mysql_packet(MYSQL_TLS)), **SIGN_IN),
-    kind("sqlserver", agreeing(tds_wire.packet(tds_wire.REPLY, tds_wire.greeting(tds_wire.ENCRYPTED)),
-                               endless=flooding(b"", tds_wire.packet(tds_wire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
+    kind("sqlserver", agreeing(tds_wire.encode_packet(tds_wire.REPLY, tds_wire.encode_prelogin(tds_wire.ENCRYPTED)),
+                               endless=flooding(b"", tds_wire.encode_packet(tds_wire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
     kind("dns", host="watch.example", resolver_server="127.0.0.1", transport="tls"),
     addressed("docker", "daemon", "tcp://127.0.0.1:{}", container="a", tls=True),
     addressed("website", "url", "https://127.0.0.1:{}/"),

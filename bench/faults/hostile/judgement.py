@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from app.domain.text.formatting import one_line
-from schema.heartbeat_texts import MISSED, NOT_CHECKED, text_of
+from schema.heartbeat_texts import MISSED, NOT_CHECKED, heartbeat_text
 from schema.status import Status
 
 LATE_MS = 2_000.0  # a healthy target is asked this soon after the due time, whatever others do
@@ -60,7 +60,11 @@ def _is_up(beat: Beat | None) -> bool:
 
 
 def _shown(beat: Beat | None) -> str:
-    return "nothing stored" if beat is None else f"{beat.status.name.lower()} ({beat.message or text_of(beat.code)})"
+    return (
+        "nothing stored"
+        if beat is None
+        else f"{beat.status.name.lower()} ({beat.message or heartbeat_text(beat.code)})"
+    )
 
 
 def _wait_ms(at_ms: int, arrivals: Sequence[float], interval_ms: int) -> float:
@@ -92,7 +96,7 @@ def _objection(beat: Beat) -> str:
     if beat.status not in BAD:
         return f"it is {beat.status.name.lower()}"
     if beat.code in BLANK:
-        return f"it was not checked ({text_of(beat.code)})"
+        return f"it was not checked ({heartbeat_text(beat.code)})"
     if not beat.message and not beat.code:
         return "no reason was given"
     if OURS in beat.message:

@@ -23,7 +23,7 @@ from bench.ground import Ground, ground
 from bench.processes import Process
 from bench.side import Side
 from bench.target import Log
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.status import Status
 
 INTERVAL_S = 5
@@ -170,7 +170,7 @@ async def _record(stage: Stage) -> tuple[dict[str, list[Beat]], dict[str, int]]:
     beats: dict[str, list[Beat]] = {}
     async with record.record(stage.ground):
         for row in await db.rows(_BEATS):
-            beat = Beat(slot_of(row["id"])[1], Status(row["status"]), row["code"], row["message"] or "")
+            beat = Beat(slot_of_key(row["id"])[1], Status(row["status"]), row["code"], row["message"] or "")
             beats.setdefault(row["name"], []).append(beat)
         return beats, {row["name"]: row["no"] for row in await db.rows(_SERIES)}
 

@@ -66,9 +66,9 @@ def bound(code: int, words: bytes, tag: int = 0x61) -> Script:
     """A directory that answers whatever is asked with this result."""
 
     def reply(asked: bytes) -> bytes:
-        id_, *_ = ldap_messages.opened(asked)
+        id_, *_ = ldap_messages.parse_message(asked)
         body = ber.element(tag, ber.integer(code, ber.ENUMERATED), ber.octets(POISON), ber.octets(words))
-        return ldap_messages.message(id_, body)
+        return ldap_messages.encode_message(id_, body)
 
     return computing(reply)
 
@@ -89,7 +89,7 @@ LDAP = [
     kind("ldap", "a length of no bytes", replying(b"\x30\x80" + bytes(99))),
     kind("ldap", "sequences 20,000 deep", replying(nested(20_000))),
     kind("ldap", "400,000 elements", replying(ber.element(ber.SEQUENCE, bytes([5, 0]) * 400_000))),
-    kind("ldap", "answers to nobody without end", flooding(b"", ldap_messages.message(99, bytes([0x78, 0])))),
+    kind("ldap", "answers to nobody without end", flooding(b"", ldap_messages.encode_message(99, bytes([0x78, 0])))),
     kind("ldap", "an answer to something else", bound(0, b"", 0x78)),
     kind("ldap", "mute", mute),
 ]

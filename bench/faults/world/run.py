@@ -63,7 +63,7 @@ async def _counted(place: World, reports: list[Report], ends: list[float]) -> li
     """
     await asyncio.sleep(SETTLED_S + 1)
     async with record.record(place.scene.ground):
-        found = [await completeness.report(int(end * 1000), 0) for end in ends[:-1]]
+        found = [await completeness.build_report(int(end * 1000), 0) for end in ends[:-1]]
     counts = [History(one.slots, one.missing, one.doubled, one.gaps) for one in found]
     counts.append(await place.scene.history())
     before = [History(), *counts[:-1]]

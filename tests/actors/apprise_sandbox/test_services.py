@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 
 from actors.apprise_sandbox import docs_page
-from actors.senders.kit.context import Tools, opened
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.sandbox_requests import Errands
+from actors.senders.kit.context import SenderContext, make_context
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.sandbox_requests import SandboxRequests
 from actors.senders.providers import apprise
 from app.domain.alerting import apprise_urls
-from app.security.network.resolver import Names
+from app.security.network.resolver import Resolver
 from schema.channels import Apprise
-from schema.services import FILE, services
+from schema.services import CATALOGUE_FILE, services_by_id
 from schema.settings import EgressPolicy
 from tests.actors.senders import given
 
@@ -35,10 +35,10 @@ NOWHERE = EgressPolicy(deny=["0.0.0.0/0", "::/0"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def denied() -> AsyncIterator[Tools]:
+async def denied() -> AsyncIterator[SenderContext]:
     """Tools that reach nothing; every name has an address."""
-    tools = opened(Names(lambda _: ("93.184.215.14",)))
-    tools.egress.follow(NOWHERE)
+    tools = make_context(Resolver(lambda _: ("93.184.215.14",)))
+    tools.egress.use_policy(NOWHERE)
     yield tools
     await tools.close()
 
@@ -50,7 +50,7 @@ def example(service: str) -> Apprise:
 def test_the_catalogue_is_what_the_installed_apprise_says() -> None:
     said = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
     catalogue, _, table = said.partition(b"\f")
-    assert catalogue == FILE.read_bytes(), "run: just services"
+    assert catalogue == CATALOGUE_FILE.read_bytes(), "run: just services"
     assert table == docs_page.FILE.read_bytes(), "run: just services"
 
 
@@ -58,31 +58,31 @@ def test_a_row_of_the_page_is_a_row_of_the_catalogue() -> None:
     rows = re.findall(
         r"^\| `(\w+)` \| \[(.+?)\]\((https://\S+)\) \| (.*) \|$", docs_page.FILE.read_text(), re.MULTILINE
     )
-    assert [(id_, name) for id_, name, _, _ in rows] == [(one.id, one.name) for one in services().values()]
+    assert [(id_, name) for id_, name, _, _ in rows] == [(one.id, one.name) for one in services_by_id().values()]
     for id_, _, _, fields in rows:
-        assert re.findall(r"`(\w+)`", fields) == [one.name for one in services()[id_].fields]
+        assert re.findall(r"`(\w+)`", fields) == [one.name for one in services_by_id()[id_].fields]
 
 
 def test_every_service_has_an_example() -> None:
-    assert sorted(EXAMPLES) == sorted(services())
+    assert sorted(EXAMPLES) == sorted(services_by_id())
 
 
-@pytest.mark.parametrize("service", services())
+@pytest.mark.parametrize("service", services_by_id())
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_sends_by_our_door_and_no_other_way(denied: Tools, service: str) -> None:
-    config, errands = example(service), Errands(denied.http)
-    assert list(apprise_urls.faults(config)) == []
-    done = await denied.cages.carry_out(apprise.render(config, given.message()), errands.run)
-    assert (errands.made, done.sent, done.held) == (1, False, [])
-    with pytest.raises(Undelivered, match=r"in a network that is denied: refused$") as failed:
-        apprise.settle(done, errands)
+async def test_a_service_sends_by_our_door_and_no_other_way(denied: SenderContext, service: str) -> None:
+    config, errands = example(service), SandboxRequests(denied.http)
+    assert list(apprise_urls.config_errors(config)) == []
+    done = await denied.sandboxes.send(apprise.render(config, given.message()), errands.send)
+    assert (errands.n_sent, done.sent, done.denied) == (1, False, [])
+    with pytest.raises(DeliveryError, match=r"in a network that is denied: refused$") as failed:
+        apprise.check_result(done, errands)
     assert failed.value.permanent
 
 
-@pytest.mark.parametrize("service", services())
+@pytest.mark.parametrize("service", services_by_id())
 def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
-    for scheme in services()[service].schemes:
-        assert apprise_urls.service(Apprise(url=f"{scheme}://x")) is services()[service]
+    for scheme in services_by_id()[service].schemes:
+        assert apprise_urls.find_service(Apprise(url=f"{scheme}://x")) is services_by_id()[service]
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
     ],
 )
 def test_what_stays_on_this_machine_or_needs_sockets_is_no_service(scheme: str) -> None:
-    assert apprise_urls.service(Apprise(url=f"{scheme}://x")) is None
+    assert apprise_urls.find_service(Apprise(url=f"{scheme}://x")) is None

@@ -39,12 +39,12 @@ async def survives(check: Check, port: int, target: Callable[[int], Target], *, 
     """Holds when no change of a server's bytes, one at a time, is a fault of ours. `target` is made for a port."""
     whole = Change()
     async with _changed(port, whole, udp=udp) as way:
-        assert (await check(target(way))).seen is Status.UP
+        assert (await check(target(way))).status is Status.UP
     faults = []
     for change in _changes(whole.length):
         async with _changed(port, change, udp=udp) as way:
             outcome = await check(target(way), timeout_ms=UDP_TIMEOUT_MS if udp else TIMEOUT_MS)
-        if outcome.seen is Status.UNKNOWN:
+        if outcome.status is Status.UNKNOWN:
             faults.append((change.at, change.put, outcome.message))
     assert not faults
 
@@ -77,13 +77,13 @@ async def _stream(port: int, change: Change) -> AsyncIterator[int]:
                 writer.write(changed)
         finally:
             back.transport.abort()
-            await tasks.end(asks)
+            await tasks.cancel(asks)
 
     async with talking(script) as way:
         try:
             yield way
         finally:
-            await tasks.end(*(one for one in scripts if one))
+            await tasks.cancel(*(one for one in scripts if one))
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,17 +7,19 @@ from typing import Any
 from app.domain.validation import structs
 from app.errors import Invalid
 from app.store.monitoring import config_secrets
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.targets import TARGETS
 from tests import oddities
 
 SHOWN = 160  # characters of what was said
 
 
-async def checked(check: Callable[..., Awaitable[Outcome]], type_: str, config: dict[str, Any], **names: str) -> str:
+async def checked(
+    check: Callable[..., Awaitable[CheckOutcome]], type_: str, config: dict[str, Any], **names: str
+) -> str:
     """What becomes of this config, in one cell."""
     try:
-        target = config_secrets.fresh(structs.fit(config, TARGETS[type_], "config"))
+        target = config_secrets.validate_new(structs.validate(config, TARGETS[type_], "config"))
     except Invalid as refused:
         return oddities.named(f"not saved: {'; '.join(one.message for one in refused.fields)}", **names)
     outcome = await check(target, detailed=True)

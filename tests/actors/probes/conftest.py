@@ -5,30 +5,30 @@ from typing import Any
 import pytest
 import uvloop
 
-from actors.probes import Tools, open_tools, outcome_of
+from actors.probes import ProbeContext, open_probe_context, run_probe
 from actors.probes.kit import stalls
 from app.settings import Settings
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.proxies import ProxyConfig
 from schema.targets import Target
 from tests import make
 from tests.actors.probes import certificates
 
 NO_MATTER_S = 3_600.0
-Check = Callable[..., Awaitable[Outcome]]
+Check = Callable[..., Awaitable[CheckOutcome]]
 OnUvloop = Callable[[Callable[[Check], Awaitable[Any]]], Awaitable[Any]]
 
 
 @pytest.fixture
-async def tools(settings: Settings) -> AsyncIterator[Tools]:
+async def tools(settings: Settings) -> AsyncIterator[ProbeContext]:
     """What probes work with, trusting the tests' certificate authority."""
-    made = await open_tools(settings, trust=certificates.trust())
+    made = await open_probe_context(settings, trust=certificates.trust())
     yield made
     await made.close()
 
 
 @pytest.fixture
-def check(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Check:
+def check(tools: ProbeContext, monkeypatch: pytest.MonkeyPatch) -> Check:
     """Checks a target once, with time enough on a busy machine: who tests lateness says how late.
 
     A machine that stands still for a moment makes what it saw doubtful, as it should; here it is no matter of luck.
@@ -42,9 +42,9 @@ def check(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> Check:
         detailed: bool = False,
         proxy: ProxyConfig | None = None,
         **slot: Any,
-    ) -> Outcome:
+    ) -> CheckOutcome:
         snapshot = make.snapshot(target, timeout_ms=timeout_ms, proxy=proxy)
-        return await outcome_of(make.slot(**slot), snapshot, tools, detailed=detailed)
+        return await run_probe(make.slot(**slot), snapshot, tools, detailed=detailed)
 
     return run
 
@@ -55,10 +55,10 @@ def on_uvloop(settings: Settings) -> OnUvloop:
 
     async def run(work: Callable[[Check], Awaitable[Any]]) -> Any:
         async def with_tools() -> Any:
-            tools = await open_tools(settings, trust=certificates.trust())
+            tools = await open_probe_context(settings, trust=certificates.trust())
 
-            async def check(target: Target, *, timeout_ms: int = 30_000) -> Outcome:
-                return await outcome_of(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)
+            async def check(target: Target, *, timeout_ms: int = 30_000) -> CheckOutcome:
+                return await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)
 
             try:
                 return await work(check)
@@ -78,8 +78,8 @@ def on_uvloop(settings: Settings) -> OnUvloop:
 def check_on_uvloop(on_uvloop: OnUvloop) -> Check:
     """Checks a target once, there."""
 
-    async def run(target: Target, *, timeout_ms: int = 30_000) -> Outcome:
-        outcome: Outcome = await on_uvloop(lambda check: check(target, timeout_ms=timeout_ms))
+    async def run(target: Target, *, timeout_ms: int = 30_000) -> CheckOutcome:
+        outcome: CheckOutcome = await on_uvloop(lambda check: check(target, timeout_ms=timeout_ms))
         return outcome
 
     return run

@@ -10,8 +10,8 @@ from backports import zstd
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from actors.probes.kit.bounded_body import Body
-from actors.probes.kit.result import Failed
+from actors.probes.kit.bounded_body import BoundedBody
+from actors.probes.kit.result import TargetFailed
 from schema.heartbeat_texts import NO_ANSWER
 from schema.status import Status
 from schema.targets import Http, Website
@@ -189,7 +189,7 @@ def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, mos
     headers = {"Content-Type": kind, "Content-Encoding": coding}
 
     async def found() -> tuple[str, int]:
-        body = Body(cast("Any", Fed(pieces, headers)), most)
+        body = BoundedBody(cast("Any", Fed(pieces, headers)), most)
         return await body.read_until(never), len(body.raw)
 
     async def never(text: str) -> bool:
@@ -197,7 +197,7 @@ def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, mos
 
     try:
         text, size = asyncio.run(found())
-    except Failed as failed:
+    except TargetFailed as failed:
         assert "pack" in str(failed)  # noqa: PT017  # what it says, where it is one
         return
     assert size <= most

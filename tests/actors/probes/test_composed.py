@@ -4,19 +4,19 @@ import dataclasses
 
 import pytest
 
-from actors.probes import outcome_of
+from actors.probes import run_probe
 from app import db
 from app.security.secrets import sealing
 from app.store.transactions import monitors
 from schema.status import Status
 from schema.targets import Group, GroupPolicy, Manual
-from schema.targets.composed import SaidStatus
+from schema.targets.composed import ManualStatus
 from tests import make
 
 
 async def seen(tools, target):
-    outcome = await outcome_of(make.slot(), make.snapshot(target), tools)
-    return outcome.seen, outcome.message
+    outcome = await run_probe(make.slot(), make.snapshot(target), tools)
+    return outcome.status, outcome.message
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ async def seen(tools, target):
 )
 async def test_a_group_is_what_its_members_are(store, tools, policy, expected):
     sealing.prepare(store)
-    ids = [(await monitors.add(make.monitor())).monitor.id for _ in range(2)]
+    ids = [(await monitors.create(make.monitor())).monitor.id for _ in range(2)]
     await db.rows("UPDATE series SET status = CASE no WHEN 1 THEN 1 ELSE 0 END")
     assert await seen(tools, Group(members=ids, policy=policy)) == expected
 
@@ -45,9 +45,9 @@ async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):
     ("target", "expected"),
     [
         (Manual(), (Status.UP, "")),
-        (Manual(status=SaidStatus.DEGRADED, message="half open"), (Status.DEGRADED, "half open")),
-        (Manual(status=SaidStatus.DOWN), (Status.DOWN, "set to down")),
-        (Manual(status=SaidStatus.DOWN, message="burst pipe"), (Status.DOWN, "burst pipe")),
+        (Manual(status=ManualStatus.DEGRADED, message="half open"), (Status.DEGRADED, "half open")),
+        (Manual(status=ManualStatus.DOWN), (Status.DOWN, "set to down")),
+        (Manual(status=ManualStatus.DOWN, message="burst pipe"), (Status.DOWN, "burst pipe")),
     ],
 )
 async def test_a_manual_monitor_is_what_was_said(tools, target, expected):

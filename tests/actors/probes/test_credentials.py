@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 from pamqp import commands, frame
 
-from schema.proxies import Protocol, ProxyConfig
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import (
     Http,
@@ -54,7 +54,7 @@ class Script(Struct):
     target: Callable[[int, str], Target]
     sent: Callable[[str], bytes]
     first: bool = False
-    proxy: Protocol | None = None
+    proxy: ProxyProtocol | None = None
 
 
 def plain(password: str) -> bytes:
@@ -130,10 +130,10 @@ SCRIPTS = {
         lambda word: b64encode(plain(word)),
         first=True,
     ),
-    "an HTTP proxy": Script([OK], behind_proxy(Http, "http://a.test/"), basic, proxy=Protocol.HTTP),
-    "a tunnel": Script([OK], behind_proxy(WebSocket, "ws://127.0.0.1:9/"), basic, proxy=Protocol.HTTP),
-    "SOCKS5": Script([b"\5\2", b"\1\0"], SITE, sized, proxy=Protocol.SOCKS5),
-    "SOCKS4": Script([b"\0\x5b" + b"\0" * 6], SITE, lambda _: NAME.encode() + b"\0", proxy=Protocol.SOCKS4),
+    "an HTTP proxy": Script([OK], behind_proxy(Http, "http://a.test/"), basic, proxy=ProxyProtocol.HTTP),
+    "a tunnel": Script([OK], behind_proxy(WebSocket, "ws://127.0.0.1:9/"), basic, proxy=ProxyProtocol.HTTP),
+    "SOCKS5": Script([b"\5\2", b"\1\0"], SITE, sized, proxy=ProxyProtocol.SOCKS5),
+    "SOCKS4": Script([b"\0\x5b" + b"\0" * 6], SITE, lambda _: NAME.encode() + b"\0", proxy=ProxyProtocol.SOCKS4),
 }
 
 

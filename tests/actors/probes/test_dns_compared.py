@@ -17,7 +17,7 @@ import dns.rrset
 import msgspec
 import pytest
 
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Dns
 from tests import oddities
@@ -293,11 +293,11 @@ def shortened(records: list[str]) -> str:
     return ", ".join(records[:6]) + (f" and {len(records) - 6} more" if len(records) > 6 else "")
 
 
-def ours_of(outcome: Outcome) -> str:
+def ours_of(outcome: CheckOutcome) -> str:
     """What a check says, and the records in its order."""
     records = (outcome.detail or {}).get("records", [])
     shown = shortened([one or '""' for one in records])
-    return oddities.words_of(outcome) + (f": {shown}" if outcome.seen is Status.UP else "")
+    return oddities.words_of(outcome) + (f": {shown}" if outcome.status is Status.UP else "")
 
 
 @pytest.mark.parametrize("what", CASES)

@@ -11,7 +11,7 @@ from bench.faults.hostile.judgement import Beat
 from bench.faults.hostile.kinds import KINDS
 from bench.faults.hostile.scripts import Kind
 from bench.faults.hostile.serve import serving
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.targets import TARGETS
 from tests.actors.probes.test_loop import HELD_S, slowness, watchdog
 
@@ -53,9 +53,9 @@ def target_of(kind: Kind, port: int):
     return msgspec.convert(kind.config(port), TARGETS[kind.type])
 
 
-def objections(kind: Kind, outcome: Outcome) -> list[str]:
+def objections(kind: Kind, outcome: CheckOutcome) -> list[str]:
     """What is wrong with an outcome."""
-    beat = Beat(outcome.at_ms, outcome.seen, outcome.code, outcome.message)
+    beat = Beat(outcome.at_ms, outcome.status, outcome.code, outcome.message)
     size = len(msgspec.json.encode(outcome))
     return judgement.objections(kind.name, [beat]) + ([f"{kind.name}: {size} bytes"] if size > DETAIL_BYTES else [])
 

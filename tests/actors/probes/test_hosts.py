@@ -7,11 +7,11 @@ import socket
 import msgspec
 import pytest
 
-from actors.probes import open_tools, outcome_of
+from actors.probes import open_probe_context, run_probe
 from app.domain.config_rules import field_errors
 from app.domain.parsing.hosts import native_address, with_wire_hosts
-from app.security.network.resolver import Names
-from schema.proxies import Protocol, ProxyConfig
+from app.security.network.resolver import Resolver
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import Domain, Http, KafkaProducer, Ping, Ssl, Tcp, WebSocket
 from tests import make
@@ -30,12 +30,12 @@ async def resolving(settings):
         asked.append(host)
         return ("127.0.0.1",)
 
-    tools = await open_tools(settings, names=Names(lookup=lookup))
+    tools = await open_probe_context(settings, names=Resolver(lookup=lookup))
 
     async def run(target):
         assert not field_errors(target)
         snapshot = make.snapshot(with_wire_hosts(target), timeout_ms=10_000)
-        return await outcome_of(make.slot(), snapshot, tools), asked
+        return await run_probe(make.slot(), snapshot, tools), asked
 
     yield run
     await tools.close()
@@ -113,7 +113,7 @@ async def test_a_scheme_has_no_case(resolving):
             KafkaProducer(brokers=["bücher.test:9092", "[::1]:9092"], topic="a", message="b"),
             {"brokers": ["xn--bcher-kva.test:9092", "::1:9092"]},
         ),
-        (ProxyConfig(protocol=Protocol.HTTP, host="[::1]", port=1), {"host": "::1"}),
+        (ProxyConfig(protocol=ProxyProtocol.HTTP, host="[::1]", port=1), {"host": "::1"}),
         (Tcp(host="a.test", port=1), {}),
         (Tcp(host="a b", port=1), {}),
     ],

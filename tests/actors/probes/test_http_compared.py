@@ -13,11 +13,11 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
-from actors.probes import Failed, Tools
-from actors.probes.http.request import first
-from actors.probes.http.session import Way
-from actors.probes.kit.bounded_body import bytes_of
-from actors.probes.types.http import walked
+from actors.probes import ProbeContext, TargetFailed
+from actors.probes.http.request import initial_request
+from actors.probes.http.session import HttpSession
+from actors.probes.kit.bounded_body import read_bytes
+from actors.probes.types.http import follow_redirects
 from schema.status import Status
 from schema.targets import Http, Method
 from tests import oddities
@@ -283,16 +283,16 @@ async def curl(*words: str) -> str:
         return f"yes: {out}{shown(page)}"
 
 
-async def check_of(target: Http, check: Check, tools: Tools) -> str:
+async def check_of(target: Http, check: Check, tools: ProbeContext) -> str:
     """What a check says that reads the body, and the body that it reads."""
     outcome = await check(target)
-    if outcome.seen is not Status.UP:
+    if outcome.status is not Status.UP:
         return oddities.words_of(outcome)
-    walk = await walked(first(target), 10, Way(tools.http, ssl=True))
+    walk = await follow_redirects(initial_request(target), 10, HttpSession(tools.http, ssl=True))
     try:
-        return f"up: {walk.answer.status}{shown(bytes(await bytes_of(walk.answer)))}"
+        return f"up: {walk.response.status}{shown(bytes(await read_bytes(walk.response)))}"
     finally:
-        walk.answer.close()
+        walk.response.close()
 
 
 def shown(body: bytes) -> str:
@@ -390,8 +390,8 @@ def test_each_row_of_the_page_is_run():
 async def test_a_broken_body_is_not_taken_for_a_whole_one(tools):
     """The table's *down* comes from the body: whoever asks for the head alone is answered."""
     async with serving(lambda _: length(b" 10"), "closes") as (url, _):
-        walk = await walked(first(Http(url=url)), 10, Way(tools.http, ssl=True))
-        with contextlib.closing(walk.answer) as answer:
+        walk = await follow_redirects(initial_request(Http(url=url)), 10, HttpSession(tools.http, ssl=True))
+        with contextlib.closing(walk.response) as answer:
             assert answer.status == 200
-            with pytest.raises((aiohttp.ClientPayloadError, Failed)):
-                await bytes_of(answer)
+            with pytest.raises((aiohttp.ClientPayloadError, TargetFailed)):
+                await read_bytes(answer)

@@ -8,8 +8,8 @@ import pytest
 import spnego
 from hypothesis import given, strategies as st
 
-from actors.probes.http.oauth import Granted, granted_by
-from actors.probes.kit.result import Failed
+from actors.probes.http.oauth import TokenGrant, parse_token_response
+from actors.probes.kit.result import TargetFailed
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import ClientAuth, Ntlm, OAuth2
@@ -118,7 +118,7 @@ async def test_without_a_token_the_target_is_not_asked(check, answer, status, me
     ],
 )
 async def test_a_token_is_taken_in_whatever_types_it_comes(check, answer, lives_s):
-    assert granted_by(201, answer) == Granted("tok", lives_s)
+    assert parse_token_response(201, answer) == TokenGrant("tok", lives_s)
     async with serving(granting([], answer)) as endpoint, serving(answering()) as target:
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
     assert outcome.seen is UP
@@ -128,8 +128,8 @@ async def test_a_token_is_taken_in_whatever_types_it_comes(check, answer, lives_
 @given(st.integers(100, 599), st.binary(max_size=60) | st.from_regex(ANSWERS, fullmatch=True))
 def test_no_answer_is_more_than_a_token_or_a_refusal(status, answer):
     try:
-        granted = granted_by(status, answer)
-    except Failed:
+        granted = parse_token_response(status, answer)
+    except TargetFailed:
         return
     assert granted.access_token.isascii()
     assert granted.access_token.isprintable()

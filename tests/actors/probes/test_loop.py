@@ -15,8 +15,8 @@ import pytest
 from backports import zstd
 
 from actors.probes.kit import redaction
-from actors.probes.kit.result import Seen
-from actors.probes.net.dns_messages import MOST_RECORDS, Stopped, message_of
+from actors.probes.kit.result import ProbeResult
+from actors.probes.net.dns_messages import MAX_RECORDS, FinalDnsError, parse_message
 from actors.probes.protocols import ber
 from app import gc_tuning
 from app.api.http import bodies
@@ -53,7 +53,7 @@ def slowness() -> float:
 def garbage_of_a_worker() -> Iterator[None]:
     """Collected as our processes do: without a look through all that tests have imported."""
     before = gc.get_threshold()
-    gc_tuning.settle()
+    gc_tuning.freeze_and_enable()
     try:
         yield
     finally:
@@ -201,9 +201,9 @@ def dns_answer(n_records: int) -> bytes:
 
 
 async def test_no_answer_of_a_name_server_holds_the_loop():
-    await assert_held_briefly(lambda: message_of(dns_answer(MOST_RECORDS)))
-    with pytest.raises(Stopped, match="more than 256 records"):
-        await message_of(dns_answer(3_000))
+    await assert_held_briefly(lambda: parse_message(dns_answer(MAX_RECORDS)))
+    with pytest.raises(FinalDnsError, match="more than 256 records"):
+        await parse_message(dns_answer(3_000))
 
 
 def refused(read: Callable[[], object], error: type[Exception]) -> None:
@@ -213,26 +213,28 @@ def refused(read: Callable[[], object], error: type[Exception]) -> None:
 
 KEY = "\n".join(f"{n:05d}" for n in range(10_000))
 HOARD = Http(url="http://a.test", headers={f"h{n}": f"{n:03d}" * 1_300 for n in range(50)}, tls_ca=KEY)
-CHATTY = Seen(Status.DOWN, 0, "m" * 500, {"headers": {f"n{n}": "v" * 300 for n in range(40)}})
+CHATTY = ProbeResult(Status.DOWN, 0, "m" * 500, {"headers": {f"n{n}": "v" * 300 for n in range(40)}})
 
 AT_ONCE: dict[str, Callable[[], object]] = {
-    "BER of many elements": lambda: refused(lambda: ber.elements(b"\x05\x00" * 500_000), ValueError),
-    "BER of many numbers": lambda: refused(lambda: ber.dotted(b"\x81" * 500_000 + b"\x01"), ValueError),
-    "a huge number in BER": lambda: refused(lambda: ber.number(b"\x01" * 1_000_000), ValueError),
-    "a connection string of blanks": lambda: refused(lambda: ado.parsed(" " * 4_000 + "x", 1433), ValueError),
+    "BER of many elements": lambda: refused(lambda: ber.parse_elements(b"\x05\x00" * 500_000), ValueError),
+    "BER of many numbers": lambda: refused(lambda: ber.parse_oid(b"\x81" * 500_000 + b"\x01"), ValueError),
+    "a huge number in BER": lambda: refused(lambda: ber.parse_integer(b"\x01" * 1_000_000), ValueError),
+    "a connection string of blanks": lambda: refused(lambda: ado.parse_ado_string(" " * 4_000 + "x", 1433), ValueError),
     "an address of a database without an end": lambda: refused(
-        lambda: uris.parsed("mysql://" + "a@:" * 1_360 + "x", ("mysql",), options.MYSQL, 1), ValueError
+        lambda: uris.parse_uri("mysql://" + "a@:" * 1_360 + "x", ("mysql",), options.MYSQL, 1), ValueError
     ),
     "an address of many hosts": lambda: refused(
-        lambda: mongodb.cluster_of(Mongodb(connection_string="mongodb://" + "a," * 2_000 + "[")), ValueError
+        lambda: mongodb.mongodb_cluster(Mongodb(connection_string="mongodb://" + "a," * 2_000 + "[")), ValueError
     ),
-    "a filter of many parts": lambda: refused(lambda: ldap_filter.parsed("(&" + "(a=*b*)" * 290 + "("), ValueError),
-    "a filter of blanks": lambda: refused(lambda: ldap_filter.parsed("(& " + " " * 2_040 + "x"), ValueError),
+    "a filter of many parts": lambda: refused(
+        lambda: ldap_filter.parse_filter("(&" + "(a=*b*)" * 290 + "("), ValueError
+    ),
+    "a filter of blanks": lambda: refused(lambda: ldap_filter.parse_filter("(& " + " " * 2_040 + "x"), ValueError),
     "a host of many letters": lambda: refused(lambda: hosts.wire_host("ü." * 126), ValueError),
     "a body of numbers that are slow to read": lambda: refused(
-        lambda: bodies.decoded(b'{"config":{"a":' + b"[" + b"1e300," * 160_000 + b"1]}}", MonitorPatch), Malformed
+        lambda: bodies.decode_body(b'{"config":{"a":' + b"[" + b"1e300," * 160_000 + b"1]}}", MonitorPatch), Malformed
     ),
-    "a pattern to compile": lambda: refused(lambda: regex.compiled(r"(?i)" + r"\pL{40}" * 20), ValueError),
+    "a pattern to compile": lambda: refused(lambda: regex.compile_pattern(r"(?i)" + r"\pL{40}" * 20), ValueError),
 }
 
 
@@ -246,7 +248,7 @@ def test_what_is_read_at_once_is_soon_read(name):
 
 
 async def test_a_hoard_of_secrets_is_masked_without_holding_the_loop():
-    await assert_held_briefly(lambda: redaction.masked(CHATTY, make.snapshot(HOARD)))
+    await assert_held_briefly(lambda: redaction.redact_result(CHATTY, make.snapshot(HOARD)))
 
 
 POWERS = ["[1e30]", "[1e400]", '["\\ud800"]', '["\\ud800", 1e30]', "[NaN]", "[1e30", "1e-30", '{"a":1e22,"a":2}']
@@ -259,11 +261,11 @@ def test_numbers_with_powers_are_read_as_all_others(text):
         expected = msgspec.json.decode(text)
     except ValueError:
         with pytest.raises(ValueError):  # noqa: PT011  # whatever its words are
-            untrusted_json.decoded(text)
+            untrusted_json.decode(text)
         return
-    assert untrusted_json.decoded(text) == expected
+    assert untrusted_json.decode(text) == expected
 
 
 def test_steps_are_counted_whatever_a_query_asks():
-    with pytest.raises(json_query.Spent):
-        json_query.hit(JSONPATH, "$[?search($.s,$.p)]", '{"s":"' + "a" * 900_000 + '","p":"(a?){500}b"}')
+    with pytest.raises(json_query.BudgetExceeded):
+        json_query.find_first(JSONPATH, "$[?search($.s,$.p)]", '{"s":"' + "a" * 900_000 + '","p":"(a?){500}b"}')

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors import probes
-from actors.probes import PROBES, open_tools, outcome_of, probe_of
+from actors.probes import PROBES, load_probe, open_probe_context, run_probe
 from app.security.network.egress import Egress
-from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
+from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
 from schema.status import Status
 from schema.targets import TARGETS, Grpc, Http, Mongodb, Mysql, Ping, Rabbitmq, Ssh, Tcp
 from schema.targets.http import Ntlm
@@ -27,7 +27,7 @@ def nobody_knows(host):
 
 
 def nobody_answers(host):
-    raise NamesUnavailable(-3, "the name could not be resolved")
+    raise ResolverUnavailable(-3, "the name could not be resolved")
 
 
 def somebody_thinks(host):
@@ -41,7 +41,7 @@ async def with_names(tools):
     made = []
 
     def named(lookup):
-        made.append(Names(lookup))
+        made.append(Resolver(lookup))
         return dataclasses.replace(tools, egress=Egress(made[-1]))
 
     yield named
@@ -51,14 +51,14 @@ async def with_names(tools):
 
 def test_every_monitor_type_has_a_probe():
     assert set(PROBES) == set(TARGETS.values())
-    assert all(callable(probe_of(target)) for target in PROBES)
+    assert all(callable(load_probe(target)) for target in PROBES)
 
 
 async def test_an_outcome_belongs_to_its_slot_and_is_timed(tools):
     began_ms = time.time() * 1000 - 1
     async with serving(answering()) as target:
         slot = make.slot(series=7, version=3, at_ms=make.NOW_MS, early=True)
-        outcome = await outcome_of(slot, make.snapshot(make.http(url=target.url()), series=7, version=4), tools)
+        outcome = await run_probe(slot, make.snapshot(make.http(url=target.url()), series=7, version=4), tools)
     assert (outcome.series, outcome.version, outcome.at_ms, outcome.early) == (7, 4, make.NOW_MS, True)
     assert began_ms <= outcome.began_ms <= time.time() * 1000
     assert 0 < outcome.took_us < 5_000_000
@@ -75,15 +75,15 @@ async def test_an_outcome_belongs_to_its_slot_and_is_timed(tools):
 async def test_a_name_that_is_none_is_told_apart_from_name_servers_that_are_gone(with_names, lookup, seen, message):
     timeout_ms = 100 if lookup is somebody_thinks else 10_000  # a busy machine is doubted at a short limit
     for target in (Tcp(host="service", port=80), Ping(host="service")):
-        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), with_names(lookup))
-        assert (outcome.seen, outcome.message) == (seen, message)
+        outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), with_names(lookup))
+        assert (outcome.status, outcome.message) == (seen, message)
 
 
 async def test_an_http_check_tells_them_apart_too(tools, monkeypatch):
     for lookup, seen in ((nobody_knows, DOWN), (nobody_answers, UNKNOWN), (somebody_thinks, UNKNOWN)):
         monkeypatch.setattr(tools.names, "_lookup", lookup)
         target = Http(url=f"http://{lookup.__name__.replace('_', '-')}/")
-        assert (await outcome_of(make.slot(), make.snapshot(target, timeout_ms=100), tools)).seen is seen
+        assert (await run_probe(make.slot(), make.snapshot(target, timeout_ms=100), tools)).status is seen
 
 
 async def test_a_closed_port_is_the_targets_failure(check, free_port):
@@ -111,8 +111,8 @@ async def test_no_route_from_here_is_our_failure(check):
 async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, settings):
     broken = dataclasses.replace(tools, http=None)
     with capture_logs() as lines:
-        outcome = await outcome_of(make.slot(), make.snapshot(), broken)
-    assert (outcome.seen, outcome.message) == (
+        outcome = await run_probe(make.slot(), make.snapshot(), broken)
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "a fault in Watchkeeper (AttributeError); its log has more",
     )
@@ -130,10 +130,10 @@ def without(monkeypatch):
         for name in ours:
             monkeypatch.delitem(sys.modules, f"{probes.__name__}.{name}", raising=False)
             monkeypatch.delattr(probes, name, raising=False)
-        probe_of.cache_clear()
+        load_probe.cache_clear()
 
     yield take
-    probe_of.cache_clear()
+    load_probe.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,6 @@ async def test_tcp_connects_and_says_nothing(check):
 
 
 async def test_tools_may_be_closed_while_nobody_looks(settings):
-    tools = await open_tools(settings)
+    tools = await open_probe_context(settings)
     await tools.close()
     assert tools.http.closed

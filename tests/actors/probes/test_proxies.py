@@ -2,7 +2,7 @@
 
 import pytest
 
-from schema.proxies import Protocol, ProxyConfig
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import Http, Website
 from tests.actors.probes import certificates
@@ -13,10 +13,10 @@ __all__ = ["dante", "microsocks", "tinyproxy"]
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 ANN = {"username": "ann", "password": "sesame"}
-SOCKS = [Protocol.SOCKS5, Protocol.SOCKS5H]
+SOCKS = [ProxyProtocol.SOCKS5, ProxyProtocol.SOCKS5H]
 
 
-def through(protocol: Protocol, port: int, **changes) -> ProxyConfig:
+def through(protocol: ProxyProtocol, port: int, **changes) -> ProxyConfig:
     return ProxyConfig(protocol=protocol, host="127.0.0.1", port=port, **changes)
 
 
@@ -26,7 +26,7 @@ def watched(url: str, **fields) -> Http:
 
 async def test_a_plain_address_goes_through_an_http_proxy(check, tinyproxy):
     async with serving(answering()) as target:
-        outcome = await check(watched(target.url("/x")), proxy=through(Protocol.HTTP, tinyproxy, **ANN))
+        outcome = await check(watched(target.url("/x")), proxy=through(ProxyProtocol.HTTP, tinyproxy, **ANN))
     assert outcome.seen is UP
     assert "(tinyproxy/" in target.heads[0]
     assert "Proxy-Authorization" not in target.heads[0]
@@ -35,7 +35,7 @@ async def test_a_plain_address_goes_through_an_http_proxy(check, tinyproxy):
 @pytest.mark.parametrize("ignoring", [False, True])
 async def test_a_tls_address_goes_through_a_tunnel(check, tinyproxy, tmp_path, ignoring):
     async with serving(answering(), tls=certificates.served(tmp_path)) as target:
-        url, proxy = target.url(scheme="https"), through(Protocol.HTTP, tinyproxy, **ANN)
+        url, proxy = target.url(scheme="https"), through(ProxyProtocol.HTTP, tinyproxy, **ANN)
         outcome = await check(watched(url, ignore_tls_errors=ignoring), proxy=proxy, detailed=True)
     assert outcome.seen is UP
     assert "Proxy-Authorization" not in target.heads[0]
@@ -44,7 +44,7 @@ async def test_a_tls_address_goes_through_a_tunnel(check, tinyproxy, tmp_path, i
 
 async def test_the_proxy_itself_can_speak_tls(check, tinyproxy, tmp_path):
     async with behind_tls(tinyproxy, certificates.served(tmp_path)) as port:
-        proxy = through(Protocol.HTTPS, port, **ANN)
+        proxy = through(ProxyProtocol.HTTPS, port, **ANN)
         async with serving(answering()) as target:
             plain = await check(watched(target.url()), proxy=proxy)
         async with serving(answering(), tls=certificates.served(tmp_path)) as target:
@@ -61,7 +61,7 @@ async def test_an_address_goes_through_socks(check, microsocks, tmp_path, protoc
     assert outcome.seen is UP
 
 
-@pytest.mark.parametrize("protocol", [Protocol.SOCKS4, *SOCKS])
+@pytest.mark.parametrize("protocol", [ProxyProtocol.SOCKS4, *SOCKS])
 async def test_a_name_leads_to_the_target_whoever_resolves_it(check, dante, protocol):
     async with serving(answering(), host="localhost") as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, dante))
@@ -70,7 +70,7 @@ async def test_a_name_leads_to_the_target_whoever_resolves_it(check, dante, prot
 
 
 async def test_a_website_and_a_redirect_go_the_same_way(check, microsocks):
-    proxy = through(Protocol.SOCKS5, microsocks, **ANN)
+    proxy = through(ProxyProtocol.SOCKS5, microsocks, **ANN)
     async with serving(answering(b"hello")) as end, serving(redirecting(end.url())) as begin:
         outcome = await check(Website(url=begin.url(), proxy_id="some", expected_content="hello"), proxy=proxy)
     assert outcome.seen is UP
@@ -83,14 +83,14 @@ async def test_a_target_that_the_proxy_can_not_reach_is_down(check, dante, free_
 
 
 async def test_a_target_that_an_http_proxy_can_not_reach_is_down(check, tinyproxy, free_port):
-    proxy = through(Protocol.HTTP, tinyproxy, **ANN)
+    proxy = through(ProxyProtocol.HTTP, tinyproxy, **ANN)
     tunnel = await check(watched(f"https://127.0.0.1:{free_port}/"), proxy=proxy)
     plain = await check(watched(f"http://127.0.0.1:{free_port}/"), proxy=proxy)
     assert (tunnel.seen, plain.seen) == (DOWN, DOWN)
     assert tunnel.message.startswith("the proxy could not reach it and answered 50")
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", list(ProxyProtocol))
 async def test_a_proxy_that_is_not_there_says_nothing_of_the_target(check, free_port, protocol):
     async with serving(answering()) as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, free_port))
@@ -100,22 +100,22 @@ async def test_a_proxy_that_is_not_there_says_nothing_of_the_target(check, free_
 
 async def test_credentials_that_the_proxy_does_not_take_are_ours(check, microsocks, tinyproxy):
     wrong = {"username": "ann", "password": "s3cret"}
-    socks = await check(watched("http://127.0.0.1:9/"), proxy=through(Protocol.SOCKS5, microsocks, **wrong))
-    tunnel = await check(watched("https://127.0.0.1:9/"), proxy=through(Protocol.HTTP, tinyproxy, **wrong))
+    socks = await check(watched("http://127.0.0.1:9/"), proxy=through(ProxyProtocol.SOCKS5, microsocks, **wrong))
+    tunnel = await check(watched("https://127.0.0.1:9/"), proxy=through(ProxyProtocol.HTTP, tinyproxy, **wrong))
     assert (socks.seen, tunnel.seen) == (UNKNOWN, UNKNOWN)
     assert tunnel.message.startswith("the proxy does not let us through: it answered 40")
     assert "s3cret" not in socks.message + tunnel.message
 
 
 async def test_a_rule_of_the_proxy_says_nothing_of_the_target(check, dante):
-    outcome = await check(watched("http://127.0.0.66:9/"), proxy=through(Protocol.SOCKS5, dante))
+    outcome = await check(watched("http://127.0.0.66:9/"), proxy=through(ProxyProtocol.SOCKS5, dante))
     assert (outcome.seen, outcome.message) == (
         UNKNOWN,
         "the proxy does not let us through: connection not allowed by ruleset",
     )
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", list(ProxyProtocol))
 @pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "[::ffff:a9fe:a9fe]"])
 async def test_cloud_metadata_is_out_of_reach_by_proxy_too(check, free_port, protocol, host):
     outcome = await check(watched(f"http://{host}/latest/"), proxy=through(protocol, free_port))
@@ -123,7 +123,7 @@ async def test_cloud_metadata_is_out_of_reach_by_proxy_too(check, free_port, pro
     assert "is a cloud metadata address" in outcome.message
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", list(ProxyProtocol))
 async def test_the_proxys_own_address_is_judged(check, protocol):
     proxy = ProxyConfig(protocol=protocol, host="169.254.169.254", port=80)
     outcome = await check(watched("http://127.0.0.1:9/"), proxy=proxy)
@@ -131,7 +131,7 @@ async def test_the_proxys_own_address_is_judged(check, protocol):
     assert "169.254.169.254 is a cloud metadata address" in outcome.message
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", list(ProxyProtocol))
 @pytest.mark.parametrize("script", [silent, flooding])
 async def test_a_proxy_that_hangs_or_babbles_is_cut_off(check, protocol, script):
     async with serving(script) as nonsense:

@@ -16,8 +16,18 @@ from typing import Any, NamedTuple
 import pytest
 
 from actors.probes.protocols import snmp_messages, snmp_usm
-from actors.probes.protocols.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
-from schema.jobs import Outcome
+from actors.probes.protocols.ber import (
+    NULL,
+    OCTETS,
+    SEQUENCE,
+    element,
+    integer,
+    octets,
+    oid,
+    parse_elements,
+    parse_integer,
+)
+from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Snmp
 from tests import oddities
@@ -30,7 +40,7 @@ __all__ = ["server"]  # a fixture
 PAGE = "snmp"
 BOTH, US, THEM = frozenset({"us", "them"}), frozenset({"us"}), frozenset({"them"})
 NAME = "1.3.6.1.2.1.1.5.0"
-SHOWN = snmp_usm.User("shown", "md5", "authauth1")
+SHOWN = snmp_usm.SnmpUser("shown", "md5", "authauth1")
 
 
 class Case(NamedTuple):
@@ -43,8 +53,8 @@ class Case(NamedTuple):
 
 def asked(data: bytes) -> tuple[int, int]:
     """The version and the id of a request."""
-    (_, version), _, (_, pdu) = elements(elements(data)[0][1])
-    return number(version), number(elements(pdu)[0][1])
+    (_, version), _, (_, pdu) = parse_elements(parse_elements(data)[0][1])
+    return parse_integer(version), parse_integer(parse_elements(pdu)[0][1])
 
 
 def said(value: bytes = b"", **parts: Any) -> Answers:
@@ -68,30 +78,30 @@ def said(value: bytes = b"", **parts: Any) -> Answers:
 
 def long_form(whole: bytes) -> list[bytes]:
     """The outermost length in four bytes, where one would do."""
-    inner = elements(whole)[0][1]
+    inner = parse_elements(whole)[0][1]
     return [b"\x30\x84" + len(inner).to_bytes(4, "big") + inner]
 
 
 def indefinite(whole: bytes) -> list[bytes]:
-    return [b"\x30\x80" + elements(whole)[0][1] + b"\0\0"]
+    return [b"\x30\x80" + parse_elements(whole)[0][1] + b"\0\0"]
 
 
 def jumping(data: bytes) -> list[bytes]:
     """A device of version 3 that says one clock when asked who it is, and has another."""
-    message = elements(elements(data)[0][1])
-    own = number(elements(message[1][1])[0][1])
-    ((_, parameters),) = elements(message[2][1])
-    (_, engine_id), (_, boots), *_ = elements(parameters)
+    message = parse_elements(parse_elements(data)[0][1])
+    own = parse_integer(parse_elements(message[1][1])[0][1])
+    ((_, parameters),) = parse_elements(message[2][1])
+    (_, engine_id), (_, boots), *_ = parse_elements(parameters)
     device, user = b"\x80\0\x1f\x88\x04jump", SHOWN
     first, real = snmp_usm.Engine(device, 1, 100), snmp_usm.Engine(device, 2, 500)
     if not engine_id:
-        return [snmp_usm.written(report("1.3.6.1.6.3.15.1.1.4.0"), own, snmp_usm.User(), first)]
-    if number(boots) == 1:
-        return [snmp_usm.written(report("1.3.6.1.6.3.15.1.1.2.0"), own, user, real)]
-    request_id = number(elements(elements(message[3][1])[2][1])[0][1])
+        return [snmp_usm.encode_message(report("1.3.6.1.6.3.15.1.1.4.0"), own, snmp_usm.SnmpUser(), first)]
+    if parse_integer(boots) == 1:
+        return [snmp_usm.encode_message(report("1.3.6.1.6.3.15.1.1.2.0"), own, user, real)]
+    request_id = parse_integer(parse_elements(parse_elements(message[3][1])[2][1])[0][1])
     binding = element(SEQUENCE, element(SEQUENCE, oid(NAME), octets("shop")))
     pdu = element(snmp_messages.RESPONSE, integer(request_id), integer(0), integer(0), binding)
-    return [snmp_usm.written(pdu, own, user, real)]
+    return [snmp_usm.encode_message(pdu, own, user, real)]
 
 
 def report(counter: str) -> bytes:
@@ -219,10 +229,10 @@ async def theirs_of(case: Case, target: Snmp, place: Path) -> str:
     return oddities.named(f"{oddities.NO}: {' '.join(reason.split()) or 'nothing'}")
 
 
-def ours_of(outcome: Outcome) -> str:
+def ours_of(outcome: CheckOutcome) -> str:
     """What a check says, the value too."""
     value = f": {json.dumps((outcome.detail or {}).get('value'), ensure_ascii=False)}"
-    return oddities.words_of(outcome) + (value if outcome.seen is Status.UP else "")
+    return oddities.words_of(outcome) + (value if outcome.status is Status.UP else "")
 
 
 @pytest.mark.parametrize("what", CASES)

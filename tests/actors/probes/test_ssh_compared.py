@@ -185,7 +185,7 @@ async def letting_in(port: int, most: int) -> AsyncIterator[tuple[int, list[int]
 async def test_the_kind_of_key_that_fitted_is_asked_for_first(check, keys, tmp_path):
     async with serving(Case(STOCK, "rsa"), keys, tmp_path) as port, letting_in(port, 9) as (front, came):
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "rsa"))
-        ssh_host_keys._fitted.clear()
+        ssh_host_keys._known_kinds.clear()
         outcomes = [await check(target)]
         first = len(came)
         outcomes.append(await check(target))
@@ -204,15 +204,15 @@ async def test_a_server_that_lets_nobody_in_twice_is_judged_by_what_it_showed(ch
 
 @given(st.binary(max_size=200))
 def test_any_first_message_can_be_looked_through(message):
-    assert all(isinstance(one, str) for one in ssh_host_keys.offered_in(message))
+    assert all(isinstance(one, str) for one in ssh_host_keys.parse_offered(message))
 
 
 def test_what_is_remembered_has_a_bound():
-    for number in range(ssh_host_keys.REMEMBERED + 10):
-        ssh_host_keys.remember(f"SHA256:{number}", "ssh-rsa")
-    assert len(ssh_host_keys._fitted) <= ssh_host_keys.REMEMBERED
-    assert ssh_host_keys.in_order(f"SHA256:{number}")[0] == "rsa-sha2-512"
-    ssh_host_keys._fitted.clear()
+    for number in range(ssh_host_keys.MAX_REMEMBERED + 10):
+        ssh_host_keys.remember_kind(f"SHA256:{number}", "ssh-rsa")
+    assert len(ssh_host_keys._known_kinds) <= ssh_host_keys.MAX_REMEMBERED
+    assert ssh_host_keys.ordered_algorithms(f"SHA256:{number}")[0] == "rsa-sha2-512"
+    ssh_host_keys._known_kinds.clear()
 
 
 def test_the_page_has_a_row_for_each_of_them():

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from actors.probes import open_tools, outcome_of
-from app.security.network.resolver import Names
-from schema.jobs import Outcome
+from actors.probes import open_probe_context, run_probe
+from app.security.network.resolver import Resolver
+from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Ssl, Tcp
 from tests import make, oddities
@@ -115,10 +115,10 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
 @pytest.fixture
 async def look(settings) -> AsyncIterator[Any]:
     """Checks a target once; every name is this machine."""
-    tools = await open_tools(settings, names=Names(lambda _: ("127.0.0.1",)))
+    tools = await open_probe_context(settings, names=Resolver(lambda _: ("127.0.0.1",)))
 
-    async def run(target: Any) -> Outcome:
-        return await outcome_of(make.slot(), make.snapshot(target, timeout_ms=30_000), tools)
+    async def run(target: Any) -> CheckOutcome:
+        return await run_probe(make.slot(), make.snapshot(target, timeout_ms=30_000), tools)
 
     yield run
     await tools.close()
@@ -136,7 +136,7 @@ def options_of(case: Case, authorities: Authorities, pair: tuple[Path, Path]) ->
     return options
 
 
-async def ours_of(look: Any, case: Case, port: int, pems: dict[str, Any]) -> tuple[Outcome, Outcome]:
+async def ours_of(look: Any, case: Case, port: int, pems: dict[str, Any]) -> tuple[CheckOutcome, CheckOutcome]:
     """What an `ssl` and a `tcp` check say, asked the same; of errors ignored only the latter knows."""
     tcp = await look(Tcp(host=case.name, port=port, tls=True, ignore_tls_errors=case.ignoring, **pems))
     if case.ignoring:
@@ -159,7 +159,7 @@ async def test_a_check_says_what_the_command_line_says(look, authorities, tmp_pa
         theirs = await s_client(port, case.name, trusted, *shown, *(LENIENT if case.ignoring else ()))
         certificate, tcp = await ours_of(look, case, port, pems)
     ours = oddities.words_of(certificate)
-    if (certificate.seen is Status.UP) is not (tcp.seen is Status.UP):
+    if (certificate.status is Status.UP) is not (tcp.status is Status.UP):
         ours += f"; tcp: {oddities.words_of(tcp)}"
     oddities.compare(PAGE, what, f"no: {theirs}" if theirs else "yes", oddities.without_days(ours))
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings as example_settings
 
-from actors.probes import Tools, open_tools, outcome_of
+from actors.probes import ProbeContext, open_probe_context, run_probe
 from app.domain.validation import structs
 from app.errors import Invalid
-from app.security.network.resolver import Names
+from app.security.network.resolver import Resolver
 from app.settings import Settings
 from app.store.monitoring import config_secrets
 from schema.status import Status
@@ -37,17 +37,17 @@ class World:
         self._runner = asyncio.Runner()
         self.tools, self.port = self._runner.run(self._opened(settings))
 
-    async def _opened(self, settings: Settings) -> tuple[Tools, int]:
-        names = Names(lookup=lambda _: ("127.0.0.1",))
+    async def _opened(self, settings: Settings) -> tuple[ProbeContext, int]:
+        names = Resolver(lookup=lambda _: ("127.0.0.1",))
         self._server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        tools = await open_tools(settings, trust=certificates.trust(), names=names)
+        tools = await open_probe_context(settings, trust=certificates.trust(), names=names)
         return tools, int(self._server.sockets[0].getsockname()[1])
 
     def message_of(self, target: Target) -> str:
         """What a check says that can't tell; nothing for one that can."""
         snapshot = make.snapshot(target, timeout_ms=1_000)
-        outcome = self._runner.run(outcome_of(make.slot(), snapshot, self.tools, detailed=True))
-        return outcome.message if outcome.seen is Status.UNKNOWN else ""
+        outcome = self._runner.run(run_probe(make.slot(), snapshot, self.tools, detailed=True))
+        return outcome.message if outcome.status is Status.UNKNOWN else ""
 
     def close(self) -> None:
         """Let it all go."""
@@ -66,8 +66,8 @@ def world(settings: Settings) -> Iterator[World]:
 def saved(type_: str, config: dict[str, Any]) -> Target | None:
     """The target, if the API would take the config."""
     with contextlib.suppress(Invalid):
-        if not structs.unstorable_at(config):
-            target: Target = config_secrets.fresh(structs.fit(config, TARGETS[type_]))
+        if not structs.unstorable_texts(config):
+            target: Target = config_secrets.validate_new(structs.validate(config, TARGETS[type_]))
             return target
     return None
 

@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.senders.kit.context import Tools, opened
+from actors.senders.kit.context import SenderContext, make_context
 from tests.receiver import Receiver, receiving
 
 
@@ -13,7 +13,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def tools() -> AsyncIterator[Tools]:
-    kit = opened()
+async def tools() -> AsyncIterator[SenderContext]:
+    kit = make_context()
     yield kit
     await kit.close()

@@ -7,13 +7,13 @@ import msgspec
 
 from schema.channels import ChannelConfig, Discord, Ntfy, Slack, Smtp, Telegram, Webhook
 from schema.events import EventKind
-from schema.message import Message, Watched as Watched
+from schema.message import Message, MessageMonitor as MessageMonitor
 from schema.status import Status
 from tests.actors.senders import alarm_channels
 from tests.actors.senders.chats import CHATS, chats
 
 AT = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-SHOP = Watched(id="6d1c", name="Shop <b>&</b> *bar*", type="http")
+SHOP = MessageMonitor(id="6d1c", name="Shop <b>&</b> *bar*", type="http")
 NASTY = "x\r\nBcc: thief@evil.example\r\n\r\n<script>alert(1)</script> <!channel> @everyone [a](http://evil.example) &"
 TOKEN = "123456:AAF-very_secret-token"
 SLACK_PATH = "/services/T0SECRET1/B0SECRET2/s3cr3tS3cr3t"

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from actors.senders import SENDERS
-from app.api.alerting.providers import APPRISE, Provider, catalogue
+from app.api.alerting.providers import APPRISE, NotificationProvider, catalogue
 from schema.channels import PROVIDERS
-from schema.services import services
+from schema.services import services_by_id
 
 ROOT = Path(__file__).parents[3]
 ROWS = catalogue().providers
@@ -42,7 +42,7 @@ def test_there_are_many_ways_to_be_told() -> None:
 
 def test_the_catalogue_has_a_row_for_every_provider_and_every_service() -> None:
     assert list(OURS) == list(PROVIDERS)
-    assert list(SERVICES) == list(services())
+    assert list(SERVICES) == list(services_by_id())
     assert {one.type for one in SERVICES.values()} == {APPRISE}
 
 
@@ -78,7 +78,7 @@ def test_a_provider_has_a_test_that_names_it(provider: str) -> None:
 
 
 @pytest.mark.parametrize("row", SERVICES.values(), ids=SERVICES)
-def test_a_service_s_row_its_page_s_row_and_its_example_are_of_one_service(row: Provider) -> None:
+def test_a_service_s_row_its_page_s_row_and_its_example_are_of_one_service(row: NotificationProvider) -> None:
     (line,) = (one for one in text_of(row.docs).splitlines() if one.startswith(f"| `{row.service}` |"))
     _, _, name, fields, _ = line.split("|")
     assert name.strip() == f"[{row.name}]({row.setup})"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.senders import send
-from actors.senders.kit.context import Tools
+from actors.senders.kit.context import SenderContext
 from actors.senders.providers import discord, ntfy, slack, telegram
 from schema.events import EventKind
 from schema.message import Message
@@ -18,11 +18,11 @@ from tests.actors.senders.given import channel
 from tests.receiver import Arrival, Receiver
 
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
-NASTY = given.message(monitor=given.Watched(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
+NASTY = given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
     await send(channel(provider, receiver.url, **changes), message, tools)
     (arrival,) = receiver.arrivals
@@ -31,7 +31,7 @@ async def arrived(
     return arrival, json.loads(arrival.body)
 
 
-async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: Tools) -> None:
+async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("slack", receiver, tools, given.message(), username="wk", channel="#ops")
     title = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
     assert arrival.path == given.SLACK_PATH
@@ -49,8 +49,8 @@ async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: Tools) -
     }
 
 
-async def test_discord_gets_an_embed_that_mentions_nobody(receiver: Receiver, tools: Tools) -> None:
-    shop = given.message(monitor=given.Watched(id="1", name="Shop", type="http"), msg="no answer")
+async def test_discord_gets_an_embed_that_mentions_nobody(receiver: Receiver, tools: SenderContext) -> None:
+    shop = given.message(monitor=given.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer")
     arrival, body = await arrived("discord", receiver, tools, shop, username="wk")
     assert arrival.path == f"{given.DISCORD_PATH}?wait=true"
     assert body == {
@@ -72,7 +72,7 @@ def test_the_thread_in_a_discord_address_stays() -> None:
     assert discord.render(config, given.message()).url == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
 
 
-async def test_telegram_gets_an_html_message(receiver: Receiver, tools: Tools) -> None:
+async def test_telegram_gets_an_html_message(receiver: Receiver, tools: SenderContext) -> None:
     changes = {"message_thread_id": 7, "silent": True, "protect_content": True}
     arrival, body = await arrived("telegram", receiver, tools, given.message(), **changes)
     assert arrival.path == f"/bot{given.TOKEN}/sendMessage"
@@ -87,7 +87,7 @@ async def test_telegram_gets_an_html_message(receiver: Receiver, tools: Tools) -
     }
 
 
-async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, tools: Tools) -> None:
+async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("ntfy", receiver, tools, given.message(), priority=5)
     assert (arrival.path, arrival.headers["Authorization"]) == ("/", "Bearer tk_s3cr3t-access")
     assert body == {
@@ -180,7 +180,7 @@ def test_a_token_can_not_leave_its_place_in_the_address() -> None:
 @pytest.mark.parametrize("text", ["", "<*" * 4_000, "🔥" * 4_000])
 @pytest.mark.parametrize("provider", ["slack", "discord", "telegram"])
 def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str, text: str) -> None:
-    shop = given.Watched(id="1", name="&" * 150, type="http")
+    shop = given.MessageMonitor(id="1", name="&" * 150, type="http")
     titled = given.message(monitor=shop, msg="<*" * 1_000, title="&" * 300 if text else "")
     longest = msgspec.structs.replace(titled, text=text, ack_url=f"{ACK}{'x' * 200}")
     modules = {"slack": slack, "discord": discord, "telegram": telegram}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from bench.faults.hostile.handshakes import ENDLESS, agreeing
 from bench.faults.hostile.scripts import Kind, Script
 from bench.faults.hostile.serve import serving
@@ -20,14 +20,14 @@ WAYS = {
 }
 
 
-async def reason_of(script: Script, channel, tools: Tools) -> str:
+async def reason_of(script: Script, channel, tools: SenderContext) -> str:
     async with serving(Kind(name="receiver", type="", config=lambda _: {}, script=script)) as port:
         config: ChannelConfig = channel(port)
-        with pytest.raises(Undelivered) as failed:
+        with pytest.raises(DeliveryError) as failed:
             await send(config, given.message(), tools)
     return failed.value.reason
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_handshake_without_end_ends(tools: Tools, way: str):
+async def test_a_handshake_without_end_ends(tools: SenderContext, way: str):
     assert await reason_of(*WAYS[way], tools) == "TLS could not be agreed on: the handshake does not end"

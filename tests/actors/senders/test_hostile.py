@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders.kit.http import Request
-from actors.senders.kit.text_limits import fitted, fitted_to_link, utf8, utf16
+from actors.senders.kit.http import ProviderRequest
+from actors.senders.kit.text_limits import truncate, truncate_keeping_link, utf8_bytes, utf16_units
 from actors.senders.providers import (
     google_chat,
     gotify,
@@ -30,7 +30,7 @@ from tests.actors.senders import given
 from tests.actors.senders.chats import CHATS
 from tests.actors.senders.given import channel
 
-RENDER: dict[str, Callable[[Any, Message], Request]] = {
+RENDER: dict[str, Callable[[Any, Message], ProviderRequest]] = {
     "gotify": gotify.render,
     "pushover": pushover.render,
     "matrix": matrix.render,
@@ -71,7 +71,7 @@ def body_of(provider: str, message: Message) -> dict[str, Any]:
 
 
 def hostile(words: str, **changes: Any) -> Message:
-    return given.message(monitor=given.Watched(id="1", name=words, type="http"), msg=words, **changes)
+    return given.message(monitor=given.MessageMonitor(id="1", name=words, type="http"), msg=words, **changes)
 
 
 def shown(provider: str, body: dict[str, Any]) -> list[str]:
@@ -136,14 +136,14 @@ def shape_of(part: object) -> object:
 
 LIMITS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "pushover": lambda body: len(body["title"]) <= 250 and len(body["message"]) <= 1_024,
-    "matrix": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 60_000,
+    "matrix": lambda body: utf8_bytes(json.dumps(body, ensure_ascii=False)) <= 60_000,
     "mattermost": lambda body: all(len(text) <= 4_000 for text in body["attachments"][0].values()),
-    "teams": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 28 * 1_024,
-    "google_chat": lambda body: utf8(json.dumps(body, ensure_ascii=False)) <= 32_000,
+    "teams": lambda body: utf8_bytes(json.dumps(body, ensure_ascii=False)) <= 28 * 1_024,
+    "google_chat": lambda body: utf8_bytes(json.dumps(body, ensure_ascii=False)) <= 32_000,
     "signal": lambda body: len(body["message"]) <= 4_000,
-    "wecom": lambda body: utf8(body["text"]["content"]) <= 2_048,
+    "wecom": lambda body: utf8_bytes(body["text"]["content"]) <= 2_048,
     "whatsapp": lambda body: len(body["text"]) <= 4_096,
-    "line": lambda body: utf16(body["messages"][0]["text"]) <= 5_000,
+    "line": lambda body: utf16_units(body["messages"][0]["text"]) <= 5_000,
     "pushbullet": lambda body: len(body["body"]) <= 4_000,
 }
 ACK = f"https://watch.example/ack/{'x' * 200}"
@@ -169,15 +169,15 @@ def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str, l
         assert ack_url in json.dumps(body)
 
 
-@for_any(st.text(), st.integers(1, 50), st.sampled_from([len, utf8, utf16]))
+@for_any(st.text(), st.integers(1, 50), st.sampled_from([len, utf8_bytes, utf16_units]))
 def test_what_is_fitted_fits_and_is_a_beginning(text: str, limit: int, cost: Callable[[str], int]) -> None:
-    short = fitted(text, limit + 3, cost)
+    short = truncate(text, limit + 3, cost)
     assert cost(short) <= limit + 3
     assert short == text or text.startswith(short[:-1])
 
 
 @for_any(st.text(max_size=40), st.integers(20, 60))
 def test_the_line_with_the_link_outlives_the_rest(text: str, limit: int) -> None:
-    short = fitted_to_link(f"{text}\nSee: a://link", "a://link", limit)
+    short = truncate_keeping_link(f"{text}\nSee: a://link", "a://link", limit)
     assert len(short) <= limit
     assert short.endswith("\nSee: a://link")

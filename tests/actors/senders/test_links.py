@@ -7,13 +7,13 @@ import pytest
 
 from actors.senders.kit import email_body
 from actors.senders.providers import grafana_oncall, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
-from app.domain.text.message_text import words_of
+from app.domain.text.message_text import compose_text
 from tests.actors.senders import given
 from tests.actors.senders.given import channel
 
 ACK = "https://watch.example/a/1"
 ASKED = given.message(incident_id="3b1f", ack_url=ACK)
-PLAIN = words_of(ASKED, with_link=False)
+PLAIN = compose_text(ASKED, with_link=False)
 PAGING = {"pagerduty": pagerduty, "opsgenie": opsgenie, "grafana_oncall": grafana_oncall, "pagertree": pagertree}
 
 
@@ -30,10 +30,10 @@ def test_a_text_message_has_it_once() -> None:
 
 
 def test_a_letter_has_it_once_in_each_form() -> None:
-    assert email_body.text_of(PLAIN, ASKED).count(ACK) == email_body.html_of(PLAIN, ASKED).count(ACK) == 1
+    assert email_body.render_text(PLAIN, ASKED).count(ACK) == email_body.render_html(PLAIN, ASKED).count(ACK) == 1
     assert sendgrid.render(channel("sendgrid", "https://x.example"), ASKED).body.count(ACK.encode()) == 2
 
 
 def test_a_browser_has_it_beside_the_text() -> None:
-    told = json.loads(webpush.plain_of(ASKED))
+    told = json.loads(webpush.payload_of(ASKED))
     assert (told["body"], told["ack_url"]) == (PLAIN.text, ACK)

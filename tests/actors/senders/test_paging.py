@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from actors.senders.providers import opsgenie
 from schema.events import EventKind
 from schema.message import Message
@@ -28,14 +28,14 @@ TEST = given.message(event=EventKind.TEST, monitor=None, msg="", test=True)
 ALERTING = ("pagerduty", "opsgenie", "grafana_oncall", "pagertree")
 
 
-async def sent(provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any) -> list[Any]:
+async def sent(provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any) -> list[Any]:
     """Path and body of each request."""
     await send(channel(provider, receiver.url, **changes), message, tools)
     assert {(one.method, one.headers["Content-Type"]) for one in receiver.arrivals} <= {("POST", "application/json")}
     return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
 
 
-async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: Tools) -> None:
+async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: SenderContext) -> None:
     assert await sent("pagerduty", receiver, tools, DOWN) == [
         (
             "/v2/enqueue",
@@ -69,7 +69,7 @@ async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: Tools) 
     ],
 )
 async def test_pagerduty_is_told_how_the_outage_goes_on(
-    message: Message, on_recovery: str, action: str, receiver: Receiver, tools: Tools
+    message: Message, on_recovery: str, action: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     told = {"routing_key": alarm_channels.ROUTING_KEY, "event_action": action, "dedup_key": KEY}
     assert await sent("pagerduty", receiver, tools, message, on_recovery=on_recovery) == [("/v2/enqueue", told)]
@@ -77,12 +77,12 @@ async def test_pagerduty_is_told_how_the_outage_goes_on(
 
 @pytest.mark.parametrize("provider", ["pagerduty", "pagertree"])
 async def test_a_recovery_changes_nothing_where_people_want_it_so(
-    provider: str, receiver: Receiver, tools: Tools
+    provider: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     assert await sent(provider, receiver, tools, UP, on_recovery="nothing") == []
 
 
-async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: Tools) -> None:
+async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: SenderContext) -> None:
     ((path, body),) = await sent("pagerduty", receiver, tools, NEWS)
     assert path == "/v2/change/enqueue"
     assert list(body) == ["routing_key", "payload"]
@@ -90,11 +90,11 @@ async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: Tools)
 
 
 @pytest.mark.parametrize("provider", ALERTING[1:])
-async def test_news_are_nobody_else_s_alarm(provider: str, receiver: Receiver, tools: Tools) -> None:
+async def test_news_are_nobody_else_s_alarm(provider: str, receiver: Receiver, tools: SenderContext) -> None:
     assert await sent(provider, receiver, tools, NEWS) == []
 
 
-async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: Tools) -> None:
+async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: SenderContext) -> None:
     assert await sent("opsgenie", receiver, tools, DOWN) == [
         (
             "/v2/alerts",
@@ -115,7 +115,7 @@ async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: Tools) -
 
 @pytest.mark.parametrize(("message", "call"), [(UP, "close"), (ACKED, "acknowledge")])
 async def test_opsgenie_is_told_how_the_outage_goes_on(
-    message: Message, call: str, receiver: Receiver, tools: Tools
+    message: Message, call: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     ((path, body),) = await sent("opsgenie", receiver, tools, message)
     assert path == f"/v2/alerts/{KEY}/{call}?identifierType=alias"
@@ -131,7 +131,7 @@ def test_opsgenie_s_region_says_where_it_is(region: str, root: str) -> None:
     assert [one.url for one in opsgenie.render(config, DOWN)] == [f"{root}/v2/alerts"]
 
 
-async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receiver, tools: Tools) -> None:
+async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receiver, tools: SenderContext) -> None:
     await sent("grafana_oncall", receiver, tools, DOWN)
     (path, down), (_, up) = await sent("grafana_oncall", receiver, tools, UP)
     assert path == alarm_channels.ONCALL_PATH
@@ -152,7 +152,7 @@ async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receive
 
 @pytest.mark.parametrize(("message", "event_type"), [(DOWN, "create"), (ACKED, "acknowledge"), (UP, "resolve")])
 async def test_pagertree_is_told_under_one_id(
-    message: Message, event_type: str, receiver: Receiver, tools: Tools
+    message: Message, event_type: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     ((path, body),) = await sent("pagertree", receiver, tools, message)
     assert path == alarm_channels.PAGERTREE_PATH
@@ -165,7 +165,7 @@ async def test_pagertree_is_told_under_one_id(
 
 @pytest.mark.parametrize("provider", ALERTING)
 async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
-    provider: str, receiver: Receiver, tools: Tools
+    provider: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     (_, first), (path, second) = await sent(provider, receiver, tools, TEST)
     ends = {"pagerduty": "event_action", "grafana_oncall": "state", "pagertree": "event_type"}
@@ -200,20 +200,20 @@ async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
     ],
 )
 async def test_the_service_s_own_words_say_what_is_wrong(
-    provider: str, body: Any, reason: str, receiver: Receiver, tools: Tools
+    provider: str, body: Any, reason: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=400, body=json.dumps(body)))
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(channel(provider, receiver.url), DOWN, tools)
     assert (failed.value.reason, failed.value.permanent) == (reason, True)
 
 
 @pytest.mark.parametrize("provider", ALERTING)
 async def test_the_longest_message_keeps_within_the_service_s_limits(
-    provider: str, receiver: Receiver, tools: Tools
+    provider: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     longest = given.message(
-        monitor=given.Watched(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
+        monitor=given.MessageMonitor(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
     )
     ((_, body),) = await sent(provider, receiver, tools, longest)
     if provider == "opsgenie":

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from actors.senders.providers import gotify, pushbullet, pushover
 from schema.events import EventKind
 from schema.message import Message
@@ -23,7 +23,7 @@ DELIVERY = given.message().delivery_id
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
     await send(channel(provider, receiver.url, **changes), message, tools)
     (arrival,) = receiver.arrivals
@@ -32,14 +32,14 @@ async def arrived(
     return arrival, json.loads(arrival.body)
 
 
-async def refused(provider: str, receiver: Receiver, tools: Tools, order: Order) -> Undelivered:
+async def refused(provider: str, receiver: Receiver, tools: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(channel(provider, receiver.url), given.message(), tools)
     return failed.value
 
 
-async def test_gotify_gets_a_plain_message(receiver: Receiver, tools: Tools) -> None:
+async def test_gotify_gets_a_plain_message(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("gotify", receiver, tools, given.message())
     assert (arrival.path, arrival.headers["X-Gotify-Key"]) == ("/message", "s3cr3t-gotify-token")
     assert body == {
@@ -55,14 +55,14 @@ def test_a_tap_on_gotify_s_message_acknowledges() -> None:
     assert body["extras"]["client::notification"] == {"click": {"url": ACK}}
 
 
-async def test_gotify_says_why_it_refused(receiver: Receiver, tools: Tools) -> None:
+async def test_gotify_says_why_it_refused(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid token"}'
     failed = await refused("gotify", receiver, tools, Order(status=401, body=said))
     assert failed.reason == "answered 401 Unauthorized: you need to provide a valid token"
     assert failed.permanent
 
 
-async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, tools: Tools) -> None:
+async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("pushover", receiver, tools, given.message(), device="phone", sound="siren")
     assert arrival.path == "/1/messages.json"
     assert body == {
@@ -105,14 +105,14 @@ def test_a_link_too_long_for_pushover_is_left_out() -> None:
     assert "url" not in pushed(given.message(ack_url=f"{ACK}{'x' * 512}"))
 
 
-async def test_pushover_s_list_of_errors_is_told(receiver: Receiver, tools: Tools) -> None:
+async def test_pushover_s_list_of_errors_is_told(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"user":"invalid","errors":["user identifier is invalid","sound is unknown",7],"status":0}'
     failed = await refused("pushover", receiver, tools, Order(status=400, body=said))
     assert failed.reason == "answered 400 Bad Request: user identifier is invalid; sound is unknown"
     assert failed.permanent
 
 
-async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, tools: Tools) -> None:
+async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("pushbullet", receiver, tools, given.message(), device_iden="ujx", channel_tag="ops")
     assert (arrival.path, arrival.headers["Access-Token"]) == ("/v2/pushes", "s3cr3t-pushbullet-token")
     assert body == {
@@ -131,13 +131,13 @@ def test_pushbullet_gets_a_link_when_there_is_something_to_acknowledge() -> None
     assert (body["type"], body["url"], ACK in body["body"]) == ("link", ACK, False)
 
 
-async def test_pushbullet_s_words_are_told(receiver: Receiver, tools: Tools) -> None:
+async def test_pushbullet_s_words_are_told(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":{"code":"invalid_access_token","type":"invalid_request","message":"Access token is missing."}}'
     failed = await refused("pushbullet", receiver, tools, Order(status=401, body=said))
     assert failed.reason == "answered 401 Unauthorized: Access token is missing."
 
 
-async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, tools: Tools) -> None:
+async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("line", receiver, tools, given.message(), silent=True)
     assert arrival.path == "/v2/bot/message/push"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-line-token"
@@ -149,7 +149,7 @@ async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Recei
     }
 
 
-async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, tools: Tools) -> None:
+async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=409, body='{"message":"The retry key is already accepted"}'))
     await send(channel("line", receiver.url), given.message(), tools)
     assert len(receiver.arrivals) == 1
@@ -157,14 +157,14 @@ async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, to
 
 @pytest.mark.parametrize(("status", "permanent"), [(400, True), (401, True), (403, True), (429, False), (500, False)])
 async def test_line_s_other_refusals_are_what_they_are(
-    status: int, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     failed = await refused("line", receiver, tools, Order(status=status, body='{"message":"The reason"}'))
     assert failed.reason.endswith(": The reason")
     assert failed.permanent == permanent
 
 
-async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Tools) -> None:
+async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: SenderContext) -> None:
     everybody = ["+12025550123", "+12025550124"]
     arrival, body = await arrived("signal", receiver, tools, given.message(), recipients=everybody)
     assert arrival.path == "/v2/send"
@@ -191,14 +191,14 @@ async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Tools)
     ],
 )
 async def test_signal_s_400_is_final_only_when_its_words_say_so(
-    status: int, said: str, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, said: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     failed = await refused("signal", receiver, tools, Order(status=status, body=json.dumps({"error": said})))
     assert failed.permanent == permanent
     assert said in failed.reason
 
 
-async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools: Tools) -> None:
+async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("whatsapp", receiver, tools, given.message(), session="ops")
     assert (arrival.path, arrival.headers["X-Api-Key"]) == ("/api/sendText", "s3cr3t-waha-key")
     assert body == {
@@ -209,7 +209,7 @@ async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools:
     }
 
 
-async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: Tools) -> None:
+async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: SenderContext) -> None:
     arrival, _ = await arrived("whatsapp", receiver, tools, given.message(), api_key="")
     assert "X-Api-Key" not in arrival.headers
 
@@ -223,7 +223,7 @@ async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: 
     ],
 )
 async def test_a_waha_session_that_is_not_ready_is_waited_for(
-    said: dict[str, str], *, permanent: bool, receiver: Receiver, tools: Tools
+    said: dict[str, str], *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     failed = await refused("whatsapp", receiver, tools, Order(status=422, body=json.dumps(said)))
     assert failed.permanent == permanent

@@ -13,8 +13,8 @@ import pytest
 import structlog
 
 from actors import senders
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools, opened
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext, make_context
 from schema.channels import PROVIDERS, ChannelConfig, Webhook
 from schema.field_types import MASK
 from schema.message import Message
@@ -44,8 +44,8 @@ FLOOD = '{"ok":false,"description":"flood","parameters":{"retry_after":31}}'
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def undelivered(config: ChannelConfig, tools: Tools, **limits: float) -> Undelivered:
-    with pytest.raises(Undelivered) as failed:
+async def undelivered(config: ChannelConfig, tools: SenderContext, **limits: float) -> DeliveryError:
+    with pytest.raises(DeliveryError) as failed:
         await send(config, given.message(), tools, **limits)
     return failed.value
 
@@ -62,7 +62,7 @@ def test_every_provider_but_mail_is_tried_over_http() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: Tools) -> None:
+async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=status, body=""))
     await send(channel("webhook", receiver.url), given.message(), tools)
     assert receiver.accepted() == {given.message().delivery_id: 1}
@@ -76,13 +76,13 @@ async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: Tools) -> 
     ],
 )
 async def test_the_status_says_whether_to_try_again(
-    status: int, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
     failed = await undelivered(channel("webhook", receiver.url), tools)
     assert (failed.permanent, failed.retry_after_s) == (permanent, None)
-    assert (failed.channel, failed.gone) == (status in {401, 403, 404, 410}, status == 410)
-    assert failed.answered
+    assert (failed.channel_level, failed.endpoint_gone) == (status in {401, 403, 404, 410}, status == 410)
+    assert failed.got_response
     assert failed.reason.startswith(f"answered {status}")
     assert len(receiver.arrivals) == 1
 
@@ -90,12 +90,14 @@ async def test_the_status_says_whether_to_try_again(
 @pytest.mark.parametrize(
     ("header", "wait_s"), [("7", 7.0), ("0.5", 0.5), ("soon", None), ("99999999999", 3_600.0), ("", None)]
 )
-async def test_retry_after_is_handed_on(header: str, wait_s: float | None, receiver: Receiver, tools: Tools) -> None:
+async def test_retry_after_is_handed_on(
+    header: str, wait_s: float | None, receiver: Receiver, tools: SenderContext
+) -> None:
     receiver.answer(Order(status=429, headers={"Retry-After": header}))
     assert (await undelivered(channel("webhook", receiver.url), tools)).retry_after_s == wait_s
 
 
-async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: Tools) -> None:
+async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: SenderContext) -> None:
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
     receiver.answer(Order(status=503, headers={"Retry-After": at}))
     failed = await undelivered(channel("webhook", receiver.url), tools)
@@ -116,7 +118,7 @@ async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: Too
     ],
 )
 async def test_the_provider_s_own_words_reach_the_delivery_log(
-    case: tuple[str, int, str], reason: str, wait_s: float | None, receiver: Receiver, tools: Tools
+    case: tuple[str, int, str], reason: str, wait_s: float | None, receiver: Receiver, tools: SenderContext
 ) -> None:
     provider, status, body = case
     receiver.answer(Order(status=status, body=body))
@@ -125,48 +127,48 @@ async def test_the_provider_s_own_words_reach_the_delivery_log(
 
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
-async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: Receiver, tools: Tools) -> None:
+async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     failed = await undelivered(channel(provider, receiver.url), tools, limit_s=0.1)
     assert (failed.reason, failed.permanent) == ("no answer within 0.1 s", False)
 
 
-async def test_nobody_listening_is_temporary(tools: Tools) -> None:
+async def test_nobody_listening_is_temporary(tools: SenderContext) -> None:
     failed = await undelivered(channel("webhook", "http://127.0.0.1:1"), tools)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
-    assert not failed.answered
+    assert not failed.got_response
 
 
-async def test_a_name_that_does_not_exist_is_temporary(tools: Tools) -> None:
+async def test_a_name_that_does_not_exist_is_temporary(tools: SenderContext) -> None:
     failed = await undelivered(channel("webhook", "http://no-such-host.invalid"), tools)
     assert not failed.permanent
     assert "no-such-host.invalid" in failed.reason
 
 
-async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, tools: Tools) -> None:
+async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, tools: SenderContext) -> None:
     failed = await undelivered(channel("ntfy", receiver.url.replace("http:", "https:")), tools)
     assert not failed.permanent
     assert failed.reason.startswith("TLS could not be agreed on")
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://a:99999/", "file:///etc/passwd", "http://"])
-async def test_what_is_no_address_is_permanent(url: str, tools: Tools) -> None:
+async def test_what_is_no_address_is_permanent(url: str, tools: SenderContext) -> None:
     failed = await undelivered(Webhook(url=url), tools)
     assert failed.permanent
     assert failed.reason == "the address is not one that can be called"
 
 
 @pytest.mark.parametrize("provider", ["webhook", "ntfy"])
-async def test_a_metadata_address_is_never_called(provider: str, tools: Tools) -> None:
+async def test_a_metadata_address_is_never_called(provider: str, tools: SenderContext) -> None:
     failed = await undelivered(channel(provider, "http://169.254.169.254"), tools)
     assert failed.permanent
     assert "metadata" in failed.reason
 
 
 async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
-    strict = opened()
-    for door in strict.doors().values():
-        door.follow(EgressPolicy(private=False))
+    strict = make_context()
+    for door in strict.egress_by_setting().values():
+        door.use_policy(EgressPolicy(private=False))
     configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [given.smtp(25)]
     reasons = [(await undelivered(config, strict)).reason for config in configs]
     await strict.close()
@@ -175,7 +177,7 @@ async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("status", [b"500 Broken", b"200 OK"])
-async def test_a_huge_answer_is_not_read(status: bytes, tools: Tools) -> None:
+async def test_a_huge_answer_is_not_read(status: bytes, tools: SenderContext) -> None:
     written = 0
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -199,7 +201,7 @@ async def test_a_huge_answer_is_not_read(status: bytes, tools: Tools) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x00\x01\x02\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK"])
-async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: Tools) -> None:
+async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: SenderContext) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
@@ -222,7 +224,7 @@ async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: Tools) 
         b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
     ],
 )
-async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, tools: Tools) -> None:
+async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, tools: SenderContext) -> None:
     asked = 0
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -238,7 +240,7 @@ async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, to
             assert asked == n_sent
 
 
-async def test_an_address_is_called_as_it_was_configured(tools: Tools) -> None:
+async def test_an_address_is_called_as_it_was_configured(tools: SenderContext) -> None:
     lines: list[bytes] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -252,7 +254,7 @@ async def test_an_address_is_called_as_it_was_configured(tools: Tools) -> None:
     assert lines == [signed.encode()]
 
 
-async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: Tools) -> None:
+async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: SenderContext) -> None:
     async def stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b'HTTP/1.1 404 Gone\r\nContent-Length: 100\r\n\r\n{"error"')
@@ -265,7 +267,7 @@ async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: Tools) ->
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
 async def test_a_receiver_that_repeats_our_secrets_can_not_make_us_tell_them(
-    provider: str, receiver: Receiver, tools: Tools
+    provider: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     config = channel(provider, receiver.url)
     everything = " ".join((*vars_of(config).values(), *SECRETS))
@@ -281,7 +283,7 @@ async def test_a_receiver_that_repeats_our_secrets_can_not_make_us_tell_them(
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
 @pytest.mark.parametrize("trouble", ["refused", "unknown", "broken", "hang"])
 async def test_no_secret_is_in_a_reason_or_in_the_log(
-    provider: str, trouble: str, receiver: Receiver, tools: Tools, monkeypatch: pytest.MonkeyPatch
+    provider: str, trouble: str, receiver: Receiver, tools: SenderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = {"refused": "http://127.0.0.1:1", "unknown": "http://no-such-host.invalid"}
     receiver.answer(Order(hang=True))
@@ -295,7 +297,7 @@ async def test_no_secret_is_in_a_reason_or_in_the_log(
 
 
 async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
-    tools: Tools, monkeypatch: pytest.MonkeyPatch
+    tools: SenderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = channel("slack", "http://x.example")
     monkeypatch.setitem(senders.SENDERS, type(config), _broken)
@@ -307,7 +309,7 @@ async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
     assert "_broken" in logs[0]["error"]
 
 
-async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, tools: Tools) -> None:
+async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     sending = asyncio.create_task(send(channel("webhook", receiver.url), given.message(), tools))
     await receiver.arrived()
@@ -316,7 +318,7 @@ async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, tools: 
         await sending
 
 
-async def _broken(config: ChannelConfig, message: Message, tools: Tools) -> None:
+async def _broken(config: ChannelConfig, message: Message, tools: SenderContext) -> None:
     raise KeyError(config)
 
 
@@ -329,7 +331,7 @@ def secrets_of(config: ChannelConfig) -> list[str]:
     return [one for one in (*SECRETS, *SECRET.findall(held)) if one in held]
 
 
-async def test_a_limit_that_rings_late_says_nothing_of_the_channel(receiver: Receiver, tools: Tools) -> None:
+async def test_a_limit_that_rings_late_says_nothing_of_the_channel(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     asyncio.get_running_loop().call_later(0.1, time.sleep, 2)
-    assert (await undelivered(channel("webhook", receiver.url), tools, limit_s=0.5)).ours
+    assert (await undelivered(channel("webhook", receiver.url), tools, limit_s=0.5)).stalled

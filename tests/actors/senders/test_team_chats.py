@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from actors.senders.providers import google_chat, matrix, mattermost, teams
 from schema.channels import GoogleChat
 from schema.events import EventKind
@@ -26,7 +26,7 @@ DELIVERY = given.message().delivery_id
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: Tools, message: Message, **changes: Any
+    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
     await send(channel(provider, receiver.url, **changes), message, tools)
     (arrival,) = receiver.arrivals
@@ -34,14 +34,14 @@ async def arrived(
     return arrival, json.loads(arrival.body)
 
 
-async def refused(provider: str, receiver: Receiver, tools: Tools, order: Order) -> Undelivered:
+async def refused(provider: str, receiver: Receiver, tools: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(channel(provider, receiver.url), given.message(), tools)
     return failed.value
 
 
-async def test_matrix_gets_an_event_under_its_delivery_s_transaction(receiver: Receiver, tools: Tools) -> None:
+async def test_matrix_gets_an_event_under_its_delivery_s_transaction(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("matrix", receiver, tools, given.message())
     assert arrival.method == "PUT"
     assert arrival.path == f"/_matrix/client/v3/rooms/{quote(chats.ROOM, safe='')}/send/m.room.message/{DELIVERY}"
@@ -67,16 +67,16 @@ def test_a_room_can_not_leave_its_place_in_the_address() -> None:
     assert request.url == f"https://m.example/_matrix/client/v3/{path}"
 
 
-async def test_matrix_says_how_long_to_wait(receiver: Receiver, tools: Tools) -> None:
+async def test_matrix_says_how_long_to_wait(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}'
     failed = await refused("matrix", receiver, tools, Order(status=429, body=said))
     assert (failed.reason, failed.permanent) == ("answered 429 Too Many Requests: Too many requests", False)
     assert failed.retry_after_s == 2.0
 
 
-async def test_mattermost_gets_an_attachment_that_mentions_nobody(receiver: Receiver, tools: Tools) -> None:
+async def test_mattermost_gets_an_attachment_that_mentions_nobody(receiver: Receiver, tools: SenderContext) -> None:
     changes = {"username": "wk", "channel": "ops", "icon_emoji": "bell"}
-    shop = given.message(monitor=given.Watched(id="1", name="my_shop *x* @all", type="http"))
+    shop = given.message(monitor=given.MessageMonitor(id="1", name="my_shop *x* @all", type="http"))
     arrival, body = await arrived("mattermost", receiver, tools, shop, **changes)
     assert (arrival.method, arrival.path) == ("POST", chats.MATTERMOST_PATH)
     assert body == {
@@ -102,7 +102,7 @@ def block(run: dict[str, str], **properties: str) -> dict[str, Any]:
     return {"type": "RichTextBlock", **properties, "inlines": [{"type": "TextRun", **run}]}
 
 
-async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, tools: Tools) -> None:
+async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
     arrival, body = await arrived("teams", receiver, tools, given.message(ack_url=ACK))
     assert (arrival.method, arrival.path) == ("POST", chats.TEAMS_PATH)
@@ -130,13 +130,13 @@ def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
     assert content["body"][0]["inlines"][0]["color"] == "good"
 
 
-async def test_a_workflow_that_is_gone_is_told_in_its_words(receiver: Receiver, tools: Tools) -> None:
+async def test_a_workflow_that_is_gone_is_told_in_its_words(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"The trigger is not enabled."}}'
     failed = await refused("teams", receiver, tools, Order(status=400, body=said))
     assert (failed.reason, failed.permanent) == ("answered 400 Bad Request: The trigger is not enabled.", True)
 
 
-async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, tools: Tools) -> None:
+async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, tools: SenderContext) -> None:
     arrival, body = await arrived("google_chat", receiver, tools, given.message(incident_id="inc-1", ack_url=ACK))
     threaded = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
     assert (arrival.method, arrival.path) == ("POST", f"{chats.GOOGLE_PATH}&requestId={DELIVERY}&{threaded}")
@@ -164,9 +164,9 @@ def test_a_google_token_stays_what_it_is() -> None:
     assert url.startswith("https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B&requestId=")
 
 
-async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: Tools) -> None:
+async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(body='{"errcode":0,"errmsg":"ok"}'))
-    shop = given.message(monitor=given.Watched(id="1", name="<@all> shop", type="http"))
+    shop = given.message(monitor=given.MessageMonitor(id="1", name="<@all> shop", type="http"))
     arrival, body = await arrived("wecom", receiver, tools, shop)
     assert (arrival.method, arrival.path) == ("POST", chats.WECOM_PATH)
     assert body == {"msgtype": "text", "text": {"content": f"🔴 < @all> shop is down\n{TEXT}"}}
@@ -188,7 +188,7 @@ async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: Too
     ],
 )
 async def test_wecom_s_answer_is_read(
-    status: int, said: str, reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, said: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     failed = await refused("wecom", receiver, tools, Order(status=status, body=said))
     assert (failed.reason, failed.permanent) == (f"answered {reason}", permanent)

@@ -22,9 +22,9 @@ def database(database: Settings) -> Settings:
 @pytest.fixture
 def application(database: Settings) -> Litestar:
     """The application; registration is open."""
-    sessions.forget()
-    api_key_auth.forget()
-    basic_auth.forget()
+    sessions.clear_cache()
+    api_key_auth.clear_cache()
+    basic_auth.clear_cache()
     many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
     return served(settings)

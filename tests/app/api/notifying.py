@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from actors import senders
-from actors.notify import Desk
+from actors.notify import Notifier
 from app import queue, tasks
 from app.settings import Settings
 from schema.jobs import NotifyBatch
@@ -16,18 +16,18 @@ from schema.jobs import NotifyBatch
 @asynccontextmanager
 async def notifying(settings: Settings) -> AsyncIterator[None]:
     """Sends whatever is queued, as long as it is open."""
-    tools = await senders.open_tools(settings)
-    desk = Desk(tools, "https://watch.example")
+    tools = await senders.open_context(settings)
+    desk = Notifier(tools, "https://watch.example")
     clerk = asyncio.create_task(_take_jobs(desk))
     try:
         yield
     finally:
-        await tasks.end(clerk)
+        await tasks.cancel(clerk)
         await desk.close(5)
         await tools.close()
 
 
-async def _take_jobs(desk: Desk) -> None:
+async def _take_jobs(desk: Notifier) -> None:
     while True:
         if taken := await queue.client().blpop([f"{queue.NAMESPACE}:notify"], timeout=1):
             body = await queue.client().hget(f"{queue.NAMESPACE}:notify.msgs", taken[1])

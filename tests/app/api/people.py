@@ -14,8 +14,8 @@ import httpx
 from litestar import Litestar
 
 from app import settings, setup_token
-from app.main import create_app, furnish
-from app.pages.explorer_files import Shelf
+from app.main import configure_app, create_app
+from app.pages.explorer_files import ExplorerFiles
 from app.settings import Settings
 
 Client = httpx.AsyncClient
@@ -29,8 +29,8 @@ SETUP = {"setup_token": "what-the-first-user-shows-in-tests"}  # beside the fiel
 def served(settings: Settings) -> Litestar:
     """The application with these settings: one for a whole run, so never two of them at the same time."""
     app = built(settings.client_url)
-    furnish(app, settings)
-    app.state.shelf = Shelf(explorer_files())
+    configure_app(app, settings)
+    app.state.shelf = ExplorerFiles(explorer_files())
     return app
 
 
@@ -46,7 +46,7 @@ def explorer_files() -> Path:
 def built(client_url: str) -> Litestar:
     """One application for a whole run: making it takes longer than most tests."""
     with tempfile.TemporaryDirectory() as place:
-        return create_app(settings.read({"DATA_DIR": place, "CLIENT_URL": client_url}, Path(place)))
+        return create_app(settings.read_settings({"DATA_DIR": place, "CLIENT_URL": client_url}, Path(place)))
 
 
 @asynccontextmanager
@@ -74,7 +74,7 @@ async def _live(app: Litestar, started: asyncio.Event, stop: asyncio.Event) -> N
 def set_up(settings: Settings) -> None:
     """Have SETUP be the installation's set-up token."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    (settings.data_dir / setup_token.FILE).write_text(SETUP["setup_token"], encoding="ascii")
+    (settings.data_dir / setup_token.FILE_NAME).write_text(SETUP["setup_token"], encoding="ascii")
 
 
 def bearer(signed_in: dict[str, Any]) -> Headers:

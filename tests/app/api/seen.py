@@ -77,11 +77,11 @@ class Planted:
 
     async def live(self, monitor_id: str) -> None:
         """Give it a short history: down, so that it matters."""
-        (snapshot,) = await series.snapshots(await series.of(monitor_id))
+        (snapshot,) = await series.list_snapshots(await series.list_numbers(monitor_id))
         now_ms = int(time()) * 1000
         ats = [now_ms - step * make.MINUTE_MS for step in range(STEPS, 0, -1)]
         outcomes = [make.down(series=snapshot.series, version=snapshot.version, at_ms=at) for at in ats]
-        await results.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
+        await results.store_results(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
         reply = await self.client.get(f"{self.api}/monitors/{monitor_id}/heartbeats", headers=CARRIER)
         self.beats[monitor_id] = [one["id"] for one in reply.json()["heartbeats"]]
         assert {one["status"] for one in reply.json()["heartbeats"]} == {Status.DOWN}

@@ -20,7 +20,7 @@ from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
-from schema.incidents import EntryKind, IncidentStatus, IncidentStory
+from schema.incidents import EntryKind, IncidentDetail, IncidentStatus
 from schema.monitors import Snapshot
 from tests import make
 from tests.app.api.people import calling, served
@@ -43,24 +43,24 @@ class Outage:
         )
         return f"/ack/{ack_links.token_of(link)}"
 
-    async def story(self) -> IncidentStory:
-        return await incidents.read(self.incident_id)
+    async def story(self) -> IncidentDetail:
+        return await incidents.get(self.incident_id)
 
     async def end(self) -> None:
         good = make.outcome(series=self.snapshot.series, at_ms=NOW + STEP)
-        await results.absorb(make.results(good), {self.snapshot.series: self.snapshot}, NOW + STEP)
+        await results.store_results(make.results(good), {self.snapshot.series: self.snapshot}, NOW + STEP)
 
 
 @pytest.fixture
 async def outage(client) -> Outage:
-    audit_trail.forget()
+    audit_trail.clear_throttle()
     one = Outage()
-    one.channel_id = (await channels.add(make.channel(name="<b>ops</b>"))).id
-    changed = await monitors.add(make.monitor(name="<script>web", notification_channel_ids=[one.channel_id]))
-    (one.snapshot,) = await series.snapshots([changed.plans[0].series])
+    one.channel_id = (await channels.create(make.channel(name="<b>ops</b>"))).id
+    changed = await monitors.create(make.monitor(name="<script>web", notification_channel_ids=[one.channel_id]))
+    (one.snapshot,) = await series.list_snapshots([changed.schedules[0].series])
     down = make.down(series=one.snapshot.series)
-    await results.absorb(make.results(down), {one.snapshot.series: one.snapshot}, NOW)
-    ((incident,), _) = await incidents.browse(IncidentQuery())
+    await results.store_results(make.results(down), {one.snapshot.series: one.snapshot}, NOW)
+    ((incident,), _) = await incidents.list_page(IncidentQuery())
     one.incident_id = incident.id
     return one
 
@@ -88,11 +88,11 @@ async def test_the_button_acknowledges_once_and_says_by_which_channel(client, ou
 async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(client, outage):
     token = outage.path().removeprefix("/ack/")
     await client.post(outage.path())
-    entry = (await log.browse(AuditQuery()))[0][0]
+    entry = (await log.list_page(AuditQuery()))[0][0]
     assert (entry.action, entry.resource_id, entry.outcome) == ("incident.acknowledged", outage.incident_id, "done")
     assert entry.change == {"channel_id": outage.channel_id}
     await client.post(f"/ack/{token[:-1]}")
-    entries = (await log.browse(AuditQuery()))[0]
+    entries = (await log.list_page(AuditQuery()))[0]
     assert (len(entries), token[:20] in str(entries)) == (2, False)
 
 
@@ -148,7 +148,7 @@ async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outag
     async def away(*_: object) -> None:
         raise TimeoutError("locked")
 
-    monkeypatch.setattr("app.store.incidents.acknowledgements.find", away)
+    monkeypatch.setattr("app.store.incidents.acknowledgements.get_context", away)
     page = await client.get(outage.path())
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
     assert "<h1>That did not work</h1>" in page.text

@@ -67,7 +67,7 @@ async def test_the_setting_says_who_may_run_what_is_kept_nowhere(
 ) -> None:
     headers = await signed_in(client, role)
     if least:
-        await settings.put("checks.ad_hoc_role", SettingPatch(value=least))
+        await settings.update("checks.ad_hoc_role", SettingPatch(value=least))
     wrong = {"plugin_type": "tcp", "config": {}}
     single = await client.post(f"{API}/checks/run", json=wrong, headers=headers)
     batch = await client.post(f"{API}/batch/run-ad-hoc", json={"checks": [wrong]}, headers=headers)

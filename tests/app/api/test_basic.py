@@ -19,14 +19,14 @@ async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await client.get(ME, headers=basic(ADA["email"]))).status_code == 200
-    account = await users.named(ADA["email"])
+    account = await users.find_by_login(ADA["email"])
     assert account is not None
-    await mfa.begin(account.id)
+    await mfa.begin_setup(account.id)
     monkeypatch.setattr("app.security.credentials.totp.step_of", lambda *_: 1)
-    fit = await mfa.fit(account.id, "000000")
+    fit = await mfa.match_code(account.id, "000000")
     assert fit is not None
-    assert await mfa.confirm(account.id, fit)
-    basic_auth.forget()
+    assert await mfa.confirm_setup(account.id, fit)
+    basic_auth.clear_cache()
     reply = await client.get(ME, headers=basic(ADA["email"]))
     assert (reply.status_code, "API key" in reply.json()["error"]["message"]) == (401, True)
     wrong = await client.get(ME, headers=basic(ADA["email"], "not my password"))

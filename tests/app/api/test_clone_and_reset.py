@@ -37,14 +37,14 @@ async def added(api: Any, path: str = PATH, **body: Any) -> dict[str, Any]:
 
 async def stored(monitor_id: str, *seen: Status) -> None:
     """Results of a monitor's checks, a second apart, as the worker hands them on."""
-    known = {one.series: one for one in await monitors.snapshots(range(1, 9)) if one.monitor_id == monitor_id}
+    known = {one.series: one for one in await monitors.list_snapshots(range(1, 9)) if one.monitor_id == monitor_id}
     ((number, snapshot),) = known.items()
     start = due_set.now_ms()
     results = [
-        make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, seen=one)
+        make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, status=one)
         for n, one in enumerate(seen)
     ]
-    await heartbeats.absorb(make.results(*results), known, start)
+    await heartbeats.store_results(make.results(*results), known, start)
 
 
 async def test_a_copy_has_all_that_its_original_has(api: Any) -> None:
@@ -70,7 +70,7 @@ async def test_the_secret_of_a_copy_is_the_originals(api: Any) -> None:
     reply = await api.post(f"{PATH}/{original['id']}/clone")
     assert reply.status_code == 201
     assert (reply.json()["name"], reply.headers["ETag"]) == (f"{original['name']} (copy)", '"1"')
-    targets = [one.target for one in await monitors.snapshots([1, 2])]
+    targets = [one.target for one in await monitors.list_snapshots([1, 2])]
     assert targets[0] == targets[1]
     assert "sesame" in str(targets[1])
 
@@ -112,7 +112,7 @@ async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) ->
     assert (reply.status_code, reply.headers["ETag"]) == (200, '"2"')
     assert (before["status"], reply.json()["status"], reply.json()["status_since"]) == (Status.UP, Status.UNKNOWN, None)
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 0
-    assert (await readings.browse(HeartbeatQuery()))[0] == []
+    assert (await readings.list_page(HeartbeatQuery()))[0] == []
     await stored(monitor["id"], Status.UP)
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 1
     assert (await api.get(at)).json()["status"] == Status.UP
@@ -121,34 +121,34 @@ async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) ->
 
 async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: Any) -> None:
     monitor = await added(api)
-    (old,) = await monitors.snapshots([1])
+    (old,) = await monitors.list_snapshots([1])
     await api.post(f"{PATH}/{monitor['id']}/reset")
-    late = make.results(make.outcome(series=old.series, at_ms=due_set.now_ms(), seen=Status.DOWN))
-    known = {one.series: one for one in await monitors.snapshots([old.series])}
+    late = make.results(make.outcome(series=old.series, at_ms=due_set.now_ms(), status=Status.DOWN))
+    known = {one.series: one for one in await monitors.list_snapshots([old.series])}
     assert known == {}
-    await heartbeats.absorb(late, known, due_set.now_ms())
+    await heartbeats.store_results(late, known, due_set.now_ms())
     assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == Status.UNKNOWN
 
 
 async def test_the_due_set_holds_the_new_series_and_not_the_old_one(api: Any) -> None:
     monitor = await added(api)
-    await due_set.built()
+    await due_set.mark_built()
     await api.post(f"{PATH}/{monitor['id']}/reset")
-    (plan,) = await monitors.plans()
-    assert {slot.series for slot in (await due_set.claim(10)).slots} == {plan.series} != {1}
+    (plan,) = await monitors.list_schedules()
+    assert {slot.series for slot in (await due_set.claim_due(10)).slots} == {plan.series} != {1}
 
 
 async def test_an_outage_that_lasts_ends_with_a_reset_and_stays_on_record(api: Any) -> None:
     monitor = await added(api)
     await stored(monitor["id"], Status.DOWN)
     await api.post(f"{PATH}/{monitor['id']}/reset")
-    ((one,), _) = await incidents.browse(IncidentQuery())
+    ((one,), _) = await incidents.list_page(IncidentQuery())
     assert one.kind == IncidentKind.AUTOMATIC
     assert one.resolved_at is not None
     story = (await api.get(f"/api/v1/incidents/{one.id}")).json()
     assert "The monitor's history was reset." in str(story)
     await stored(monitor["id"], Status.DOWN)
-    (found, _) = await incidents.browse(IncidentQuery())
+    (found, _) = await incidents.list_page(IncidentQuery())
     assert [other.resolved_at is None for other in found].count(True) == 1
 
 
@@ -158,5 +158,5 @@ async def test_a_push_monitor_that_is_reset_is_reported_to_as_before(api: Any) -
     assert (await api.get(address)).status_code == 200
     await api.post(f"{PATH}/{monitor['id']}/reset")
     assert (await api.get(address)).status_code == 200
-    (snapshot,) = await monitors.snapshots([2])
+    (snapshot,) = await monitors.list_snapshots([2])
     assert isinstance(snapshot.target, Push)

@@ -51,7 +51,7 @@ async def test_metrics_say_the_format_that_prometheus_scrapes(client: Client) ->
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/csv", "application/json"])
 async def test_a_reply_that_is_repeated_says_its_type_as_the_first_did(database, media_type: str) -> None:
-    sessions.forget()
+    sessions.clear_cache()
 
     @post("/api/v1/words", guards=[ADMIN], operation_id="SayWords")
     async def words() -> Response[str]:

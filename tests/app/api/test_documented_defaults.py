@@ -22,7 +22,7 @@ SOMETHING = "0" * 8 + "-0000-4000-8000-" + "0" * 12
 
 def defaults(application: Litestar) -> dict[str, dict[str, str]]:
     """Every path that is read with GET and has defaults, and those."""
-    paths: dict[str, Any] = msgspec.json.decode(document.of(application))["paths"]
+    paths: dict[str, Any] = msgspec.json.decode(document.build_document(application))["paths"]
     named = {path: _given(item["get"].get("parameters", ())) for path, item in paths.items() if "get" in item}
     return {path: given for path, given in named.items() if given}
 
@@ -32,8 +32,8 @@ def _given(parameters: Any) -> dict[str, str]:
 
 
 async def test_a_default_is_accepted_when_it_is_sent(application: Litestar, client: Client) -> None:
-    await monitors.add(make.monitor(Push(token=TOKEN)))
-    push_ingest.forget()
+    await monitors.create(make.monitor(Push(token=TOKEN)))
+    push_ingest.clear_endpoints()
     found = defaults(application)
     assert len(found) > 10
     for path, given in found.items():

@@ -27,7 +27,7 @@ RAISED: dict[str, Exception] = {
     "redis": RedisConnectionError("gone"),
     "database": OSError("gone"),
     "bug": ZeroDivisionError("secret detail"),
-    **{kind.__name__: kind("gone") for kind in db.TROUBLE},
+    **{kind.__name__: kind("gone") for kind in db.TRANSIENT_ERRORS},
 }
 
 
@@ -96,7 +96,7 @@ async def test_whatever_a_handler_raises_is_told_in_the_one_shape(
 
 async def test_whatever_the_database_can_not_do_just_now_is_no_bug(database: Settings) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
-        replies = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TROUBLE}
+        replies = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TRANSIENT_ERRORS}
     assert {reply.status_code for reply in replies.values()} == {503}
     assert {body_of(reply)["code"] for reply in replies.values()} == {"SERVICE_UNAVAILABLE"}
     assert {reply.headers["Retry-After"] for reply in replies.values()} == {"5"}

@@ -40,7 +40,7 @@ ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.T
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(document.of(built("")))
+    found: dict[str, Any] = msgspec.json.decode(document.build_document(built("")))
     return found
 
 
@@ -75,11 +75,11 @@ def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
             for value in values(content):
                 assert not [error.message for error in validator.iter_errors(value)], (name, value)
                 seen += 1
-    assert seen > len(TARGETS) + 2 * len(PROVIDERS) + len(bodies.SENT)
+    assert seen > len(TARGETS) + 2 * len(PROVIDERS) + len(bodies.REQUESTS)
 
 
 def test_no_example_is_of_an_operation_that_is_not_there(spec: dict[str, Any]) -> None:
-    assert {*examples.SENT, *examples.BY_TYPE, *examples.RETURNED} <= set(operations(spec))
+    assert {*examples.REQUEST_BODIES, *examples.BY_TYPE, *examples.RESPONSE_BODIES} <= set(operations(spec))
 
 
 def test_every_type_has_an_example() -> None:
@@ -115,7 +115,10 @@ class Caller:
         path, method, operation = self.operations[name]
         for parameter in (one["name"] for one in operation.get("parameters", []) if one["in"] == "path"):
             path = path.replace(f"{{{parameter}}}", await self.id_for(parameter, name))
-        body = {**(example or examples.SENT.get(name) or next(iter(examples.BY_TYPE[name].values()))), **changes}
+        body = {
+            **(example or examples.REQUEST_BODIES.get(name) or next(iter(examples.BY_TYPE[name].values()))),
+            **changes,
+        }
         if name == "CreateToken":
             return await self.client.request(method, path, data=body)
         sent = await self.with_ids(body)
@@ -164,7 +167,7 @@ async def test_a_channel_is_tried_with_what_it_is_made_of() -> None:
 
 
 async def test_the_example_of_every_other_operation_is_taken(caller: Caller) -> None:
-    names = [one for one in examples.SENT if one not in IDENTITY and one not in WAITING and one != "Register"]
+    names = [one for one in examples.REQUEST_BODIES if one not in IDENTITY and one not in WAITING and one != "Register"]
     replies = {name: await caller.send(name) for name in names if name not in caller.made}
     assert {name: one.text for name, one in replies.items() if one.status_code not in {200, 201}} == {}
 
@@ -191,8 +194,8 @@ async def test_a_reply_that_is_repeated_has_the_header_that_is_declared(caller: 
 
 
 async def test_the_examples_of_checks_that_are_kept_nowhere_are_taken(caller: Caller) -> None:
-    batch = {"checks": [examples.SENT["RunAdHocCheck"], *examples.SENT["RunAdHocBatch"]["checks"]]}
-    reply = await caller.send("RunAdHocBatch", {**examples.SENT["RunAdHocBatch"], **batch}, timeout=1)
+    batch = {"checks": [examples.REQUEST_BODIES["RunAdHocCheck"], *examples.REQUEST_BODIES["RunAdHocBatch"]["checks"]]}
+    reply = await caller.send("RunAdHocBatch", {**examples.REQUEST_BODIES["RunAdHocBatch"], **batch}, timeout=1)
     assert [one["error"] for one in reply.json()["results"]] == ["timed out"] * 3  # nobody is there to run them
 
 
@@ -231,7 +234,7 @@ async def added(caller: Caller, device: Authenticator) -> Any:
 
 async def renamed(caller: Caller) -> Any:
     passkey = (await added(caller, Authenticator(HOME))).json()["passkey"]
-    body = examples.SENT["UpdatePasskey"]
+    body = examples.REQUEST_BODIES["UpdatePasskey"]
     return await caller.client.patch(f"{AUTH}/passkeys/{passkey['id']}", json=body, headers=caller.headers)
 
 

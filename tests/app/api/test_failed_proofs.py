@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.store.audit import failed_logins as written, log
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
-from schema.login_attempts import Way
+from schema.login_attempts import AuthMethod
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
 from tests.app.api.sockets import talking
 
@@ -33,14 +33,14 @@ def basic(login: str) -> dict[str, str]:
 @pytest.fixture
 async def guarded(database: Settings) -> AsyncIterator[Client]:
     """A client of an application that locks out soon, and knows a provider that is not there."""
-    failed_logins.forget()
-    audit_trail.forget()
+    failed_logins.clear_counts()
+    audit_trail.clear_throttle()
     settings = replace(
         database, api_admin_token=ADMIN_TOKEN, oidc_issuer="http://127.0.0.1:9", bruteforce_max_attempts=MOST
     )
     async with calling(served(settings)) as one:
         yield one
-    failed_logins.forget()
+    failed_logins.clear_counts()
 
 
 async def ada(client: Client) -> dict[str, str]:
@@ -79,39 +79,39 @@ def twice(method: str, path: str, **sent: object) -> Try:
 
 
 # how it is tried twice, and whether it names an account
-TRIES: dict[Way, tuple[Try, bool]] = {
-    Way.LOGIN: (twice("POST", f"{AUTH}/login", json=WRONG), True),
-    Way.CODE: (by_code, True),
-    Way.OIDC: (twice("GET", f"{AUTH}/oidc/callback?code=x&state=y"), False),
-    Way.BASIC: (twice("GET", ME, headers=basic("ada")), True),
-    Way.API_KEY: (twice("GET", ME, headers={"X-API-Key": "pk_made-up"}), False),
-    Way.TOKEN: (twice("GET", ME, headers={"Authorization": "Bearer a.b.c"}), False),
-    Way.COOKIE: (twice("GET", ME, headers={"Cookie": "session_id=made.up"}), False),
-    Way.OWN_PASSWORD: (by_own_password, True),
-    Way.INVITATION: (
+TRIES: dict[AuthMethod, tuple[Try, bool]] = {
+    AuthMethod.LOGIN: (twice("POST", f"{AUTH}/login", json=WRONG), True),
+    AuthMethod.CODE: (by_code, True),
+    AuthMethod.OIDC: (twice("GET", f"{AUTH}/oidc/callback?code=x&state=y"), False),
+    AuthMethod.BASIC: (twice("GET", ME, headers=basic("ada")), True),
+    AuthMethod.API_KEY: (twice("GET", ME, headers={"X-API-Key": "pk_made-up"}), False),
+    AuthMethod.TOKEN: (twice("GET", ME, headers={"Authorization": "Bearer a.b.c"}), False),
+    AuthMethod.COOKIE: (twice("GET", ME, headers={"Cookie": "session_id=made.up"}), False),
+    AuthMethod.OWN_PASSWORD: (by_own_password, True),
+    AuthMethod.INVITATION: (
         twice("POST", "/api/v1/invitations/accept", json={"token": "made-up", "password": "seven green boats"}),
         False,
     ),
-    Way.SETUP_TOKEN: (at_setup, False),
-    Way.ACK_LINK: (twice("GET", "/ack/made-up"), False),
+    AuthMethod.SETUP_TOKEN: (at_setup, False),
+    AuthMethod.ACK_LINK: (twice("GET", "/ack/made-up"), False),
 }
-ELSEWHERE = {Way.PASSKEY}  # tried in test_passkeys, where there is an authenticator
+ELSEWHERE = {AuthMethod.PASSKEY}  # tried in test_passkeys, where there is an authenticator
 
 
 async def entries() -> list[AuditEntry]:
     """What is written of failed proofs once everything is; of each kind the newest, which has the whole number."""
-    await written.keep(everything=True)
-    found = [one for one in (await log.browse(AuditQuery(limit=1_000)))[0] if "way" in one.change]
+    await written.save(everything=True)
+    found = [one for one in (await log.list_page(AuditQuery(limit=1_000)))[0] if "way" in one.change]
     kinds = {(one.change["way"], one.ip, one.resource_id, one.code): one for one in reversed(found)}
     return list(kinds.values())
 
 
 def test_every_way_is_tried() -> None:
-    assert set(TRIES) | ELSEWHERE == set(Way)
+    assert set(TRIES) | ELSEWHERE == set(AuthMethod)
 
 
 @pytest.mark.parametrize("way", TRIES)
-async def test_what_is_wrong_is_recorded_with_address_account_and_number(guarded: Client, way: Way) -> None:
+async def test_what_is_wrong_is_recorded_with_address_account_and_number(guarded: Client, way: AuthMethod) -> None:
     tried, is_named = TRIES[way]
     await tried(guarded)
     (entry,) = await entries()
@@ -126,7 +126,7 @@ async def test_what_is_wrong_on_the_websocket_is_recorded(
     application: Litestar, client: Client, message: dict[str, str] | None
 ) -> None:
     del client  # which has the application run
-    failed_logins.forget()
+    failed_logins.clear_counts()
     async with talking(application, basic("nobody") if message is None else {}) as talk:
         if message:
             talk.say(**message)
@@ -172,36 +172,36 @@ async def test_an_expired_session_is_everyday_and_not_recorded(guarded: Client) 
 
 async def test_a_thousand_addresses_leave_no_more_than_a_minutes_worth(store: Settings) -> None:
     del store
-    failed_logins.forget()
+    failed_logins.clear_counts()
     for number in range(1_000):
-        failed_logins.note(Way.BASIC, f"203.0.{number % 250}.{number // 250}", f"user{number}")
-        failed_logins.note(Way.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
-    found = failed_logins.due(0.0)
-    assert len(found) <= failed_logins.MOST + len(Way)
+        failed_logins.record_failed_login(AuthMethod.BASIC, f"203.0.{number % 250}.{number // 250}", f"user{number}")
+        failed_logins.record_failed_login(AuthMethod.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
+    found = failed_logins.due_entries(0.0)
+    assert len(found) <= failed_logins.MAX_KINDS + len(AuthMethod)
     told = await entries()
-    assert len(told) <= failed_logins.MOST + len(Way)
+    assert len(told) <= failed_logins.MAX_KINDS + len(AuthMethod)
     assert sum(one.change["count"] for one in told) > 1_900  # single ones by login leave entries of their own
 
 
 def test_the_first_is_due_at_once_and_the_rest_of_its_minute_together() -> None:
-    failed_logins.forget()
-    failed_logins.note(Way.BASIC, "192.0.2.1", "ada", now_s=1_000)
-    (first,) = failed_logins.due(1_001)
+    failed_logins.clear_counts()
+    failed_logins.record_failed_login(AuthMethod.BASIC, "192.0.2.1", "ada", now_s=1_000)
+    (first,) = failed_logins.due_entries(1_001)
     assert first[1] == 1
-    failed_logins.settle([first], 1_001)
+    failed_logins.mark_written([first], 1_001)
     for _ in range(5):
-        failed_logins.note(Way.BASIC, "192.0.2.1", "Ada ", now_s=1_002)
-    assert failed_logins.due(1_059) == []
-    (rest,) = failed_logins.due(1_060)
+        failed_logins.record_failed_login(AuthMethod.BASIC, "192.0.2.1", "Ada ", now_s=1_002)
+    assert failed_logins.due_entries(1_059) == []
+    (rest,) = failed_logins.due_entries(1_060)
     assert rest[1] == 6
-    failed_logins.settle([rest], 1_060)
-    assert failed_logins.due(1_060, everything=True) == []
+    failed_logins.mark_written([rest], 1_060)
+    assert failed_logins.due_entries(1_060, is_final=True) == []
 
 
 def test_what_its_request_leaves_an_entry_of_is_due_with_the_others_of_its_minute() -> None:
-    failed_logins.forget()
+    failed_logins.clear_counts()
     for account in ("ada", "bob", "bob"):
-        failed_logins.note(Way.LOGIN, "192.0.2.1", account, now_s=1_000)
-    assert failed_logins.due(1_001) == []
-    assert [(guess.account, n) for guess, n in failed_logins.due(1_060)] == [("bob", 2)]
-    failed_logins.forget()
+        failed_logins.record_failed_login(AuthMethod.LOGIN, "192.0.2.1", account, now_s=1_000)
+    assert failed_logins.due_entries(1_001) == []
+    assert [(guess.account, n) for guess, n in failed_logins.due_entries(1_060)] == [("bob", 2)]
+    failed_logins.clear_counts()

@@ -27,7 +27,7 @@ SEEN = [  # what a request may look like that was made on this machine, and one 
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0"])
 def fresh(database: Settings, request: pytest.FixtureRequest) -> Settings:
     """An installation without users, on loopback only and on every address."""
-    (database.data_dir / setup_token.FILE).unlink()  # the one that is known to the other tests
+    (database.data_dir / setup_token.FILE_NAME).unlink()  # the one that is known to the other tests
     return replace(database, server_host=str(request.param))
 
 
@@ -39,13 +39,13 @@ async def client(fresh: Settings) -> AsyncIterator[Client]:
 
 
 async def test_the_first_user_needs_the_token_and_it_goes_with_them(client: Client, fresh: Settings) -> None:
-    path = fresh.data_dir / setup_token.FILE
+    path = fresh.data_dir / setup_token.FILE_NAME
     assert path.stat().st_mode & 0o777 == 0o600
     for wrong in ({}, {"setup_token": ""}, {"setup_token": "guess"}, {"setup_token": None}, {"setup_token": "é"}):
         reply = await client.post(PATH, json={**ADA, **wrong})
         assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
-        assert setup_token.FILE in reply.json()["error"]["message"]
-    reply = await client.post(PATH, json={**ADA, "setup_token": setup_token.token(fresh)})
+        assert setup_token.FILE_NAME in reply.json()["error"]["message"]
+    reply = await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
     assert (reply.status_code, reply.json()["role"]) == (201, "admin")
     assert not path.exists()
 
@@ -53,12 +53,12 @@ async def test_the_first_user_needs_the_token_and_it_goes_with_them(client: Clie
 @pytest.mark.parametrize("headers", SEEN, ids=str)
 async def test_nothing_in_a_request_stands_for_the_token(client: Client, fresh: Settings, headers: Headers) -> None:
     assert (await client.post(PATH, json=ADA, headers=headers)).status_code == 403
-    shown = {"setup_token": setup_token.token(fresh)}
+    shown = {"setup_token": setup_token.get_token(fresh)}
     assert (await client.post(PATH, json={**ADA, **shown}, headers=headers)).status_code == 201
 
 
 async def test_of_many_with_the_token_one_becomes_the_first_user(client: Client, fresh: Settings) -> None:
-    shown = {"setup_token": setup_token.token(fresh)}
+    shown = {"setup_token": setup_token.get_token(fresh)}
     drafts = [{**ADA, **shown, "email": f"user{no}@example.org"} for no in range(5)]
     replies = await asyncio.gather(*(client.post(PATH, json=draft) for draft in drafts))
     assert sorted(reply.status_code for reply in replies) == [201, 403, 403, 403, 403]
@@ -69,22 +69,22 @@ async def test_the_person_at_the_terminal_is_told_once_with_what_to_do(
 ) -> None:
     async with calling(served(fresh)) as client:
         shown = capsys.readouterr().err
-        assert f'"setup_token": "{setup_token.token(fresh)}"' in shown
+        assert f'"setup_token": "{setup_token.get_token(fresh)}"' in shown
         assert shown.count("setup_token") == 1
-        await client.post(PATH, json={**ADA, "setup_token": setup_token.token(fresh)})
+        await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
     async with calling(served(fresh)):
         assert "setup" not in capsys.readouterr().err
 
 
 async def test_a_token_that_was_deleted_is_made_anew(client: Client, fresh: Settings) -> None:
-    old = setup_token.token(fresh)
-    (fresh.data_dir / setup_token.FILE).unlink()
+    old = setup_token.get_token(fresh)
+    (fresh.data_dir / setup_token.FILE_NAME).unlink()
     assert (await client.post(PATH, json={**ADA, "setup_token": old})).status_code == 403
-    assert (await client.post(PATH, json={**ADA, "setup_token": setup_token.token(fresh)})).status_code == 201
+    assert (await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})).status_code == 201
 
 
 async def test_later_users_need_no_token(fresh: Settings) -> None:
     async with calling(served(replace(fresh, registration_open=True))) as client:
-        await client.post(PATH, json={**ADA, "setup_token": setup_token.token(fresh)})
+        await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
         reply = await client.post(PATH, json={**ADA, "email": "bob@example.org"})
         assert (reply.status_code, reply.json()["role"]) == (201, "viewer")

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from litestar import Litestar
 
-from app.security.limits.brute_force import WIDE
+from app.security.limits.brute_force import WIDE_FACTOR
 from app.settings import Settings
 from tests.app.api.people import ADA, Client, Headers, bearer, calling, served
 
@@ -93,17 +93,19 @@ async def test_one_account_guessed_from_many_addresses_is_closed_to_them_and_ope
 ) -> None:
     await signed_up()
     assert (await from_address(client, "198.51.100.7", ADA)).status_code == 200
-    codes = [(await from_address(client, f"192.0.2.{number}", WRONG)).status_code for number in range(MOST * WIDE + 1)]
-    assert codes == [401] * MOST * WIDE + [429]
+    codes = [
+        (await from_address(client, f"192.0.2.{number}", WRONG)).status_code for number in range(MOST * WIDE_FACTOR + 1)
+    ]
+    assert codes == [401] * MOST * WIDE_FACTOR + [429]
     assert (await from_address(client, "198.51.100.7", ADA)).status_code == 200
 
 
 async def test_one_address_that_guesses_for_many_users_has_to_wait(client: Client) -> None:
     codes = [
         (await from_address(client, "192.0.2.1", {"email": f"user{number}@x.org", "password": "x"})).status_code
-        for number in range(MOST * WIDE + 1)
+        for number in range(MOST * WIDE_FACTOR + 1)
     ]
-    assert codes == [401] * MOST * WIDE + [429]
+    assert codes == [401] * MOST * WIDE_FACTOR + [429]
 
 
 async def test_what_a_client_says_of_its_address_itself_changes_nothing(direct: Client) -> None:
@@ -153,7 +155,7 @@ async def test_the_second_step_forgives_wrong_passwords_and_makes_the_address_fa
         told = {"ticket": ticket, "token": spare}
         done = await client.post(f"{AUTH}/2fa/login", json=told, headers={"X-Forwarded-For": "198.51.100.7"})
         assert [*codes, done.status_code] == [401] * (MOST - 1) + [200]
-    for number in range(MOST * WIDE):
+    for number in range(MOST * WIDE_FACTOR):
         await from_address(client, f"192.0.2.{number}", WRONG)
     assert (await from_address(client, "192.0.2.200", ADA)).status_code == 429
     assert (await from_address(client, "198.51.100.7", ADA)).json()["error"]["code"] == "TWO_FACTOR_REQUIRED"

@@ -18,7 +18,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(document.of(built("")))
+    found: dict[str, Any] = msgspec.json.decode(document.build_document(built("")))
     return found
 
 

@@ -41,7 +41,7 @@ sys.stdout.buffer.write(document.of(create_app(settings.read({"DATA_DIR": str(pl
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(document.of(built("")))
+    found: dict[str, Any] = msgspec.json.decode(document.build_document(built("")))
     return found
 
 

@@ -3,17 +3,17 @@
 import pytest
 
 from app import clock_watch
-from app.api.monitoring.push_ingest import AHEAD_MS, Address
+from app.api.monitoring.push_ingest import MAX_AHEAD_MS, PushEndpoint
 from app.errors import TooMany
 from tests import make
 
 
 def test_a_clock_that_is_put_back_refuses_no_ping() -> None:
-    address = Address(make.snapshot(), clock_watch.now_ms() + 3_600_000)
-    assert address.next_ms() <= clock_watch.now_ms() + AHEAD_MS
+    address = PushEndpoint(make.snapshot(), clock_watch.now_ms() + 3_600_000)
+    assert address.next_ms() <= clock_watch.now_ms() + MAX_AHEAD_MS
 
 
 def test_more_than_a_thousand_pings_a_second_are_refused() -> None:
-    address = Address(make.snapshot(), 0)
+    address = PushEndpoint(make.snapshot(), 0)
     with pytest.raises(TooMany):
-        [address.next_ms() for _ in range(100 * AHEAD_MS)]
+        [address.next_ms() for _ in range(100 * MAX_AHEAD_MS)]

@@ -12,10 +12,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, HTTPRoute, WebSocketRoute
 
 from app import main
-from app.live.channels import FEEDS
+from app.live.channels import CHANNEL_KINDS
 from app.main import create_app
 from app.security.auth import policy
-from app.security.auth.policy import Needs
+from app.security.auth.policy import RequiredRole
 from app.settings import Settings
 from schema.status import Role
 from tests.app.api.cast import EVERYBODY, Person
@@ -118,10 +118,10 @@ async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, appl
     for path, method, handler in routes_of(application):
         if method == "WS":
             continue
-        needs = policy.least_role(handler)
+        needs = policy.required_role(handler)
         reply = await client.request(method, at(path), params=STRANGE, headers=headers)
         seen[method, path] = reply.status_code if reply.status_code in {401, 403} else LET_IN
-        expected[method, path] = verdict(who, path, method, needs.least if needs else Role.ADMIN)
+        expected[method, path] = verdict(who, path, method, needs.min_role if needs else Role.ADMIN)
     assert seen == expected
 
 
@@ -129,14 +129,14 @@ async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, appl
 async def test_every_channel_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
     who = EVERYBODY[name]
     async with talking(application, await who.knock(client)) as talk:
-        for feed in FEEDS:
-            talk.say(type="subscribe", channels=[feed.shown.replace("<id>", SOMETHING)])
+        for feed in CHANNEL_KINDS:
+            talk.say(type="subscribe", channels=[feed.label.replace("<id>", SOMETHING)])
             heard = await talk.heard()
             if who.role is None:
                 assert heard["error"]["code"] == ("FORBIDDEN" if who.refusal == 403 else "UNAUTHORIZED")
                 assert await talk.heard() == {"closed": 4401}
                 return
-            is_enough = who.role.covers(feed.least) and (who.scopes is None or bool(who.scopes & {*feed.scopes}))
+            is_enough = who.role.covers(feed.min_role) and (who.scopes is None or bool(who.scopes & {*feed.scopes}))
             assert heard["type"] == ("subscribed" if is_enough else "error"), heard
 
 
@@ -150,7 +150,7 @@ async def test_a_refusal_names_the_role_or_the_scope_that_is_missing(client: Cli
 
 
 def test_every_route_and_channel_declares_who_may_reach_it(application: Litestar) -> None:
-    bare = [(path, method) for path, method, handler in routes_of(application) if policy.least_role(handler) is None]
+    bare = [(path, method) for path, method, handler in routes_of(application) if policy.required_role(handler) is None]
     assert not bare
 
 
@@ -159,7 +159,7 @@ def test_an_application_with_an_undeclared_route_does_not_start(settings: Settin
     async def bare() -> None:
         return None
 
-    with pytest.raises(policy.Undeclared, match="open-by-mistake"):
+    with pytest.raises(policy.UnguardedRoute, match="open-by-mistake"):
         create_app(settings, extra=[bare])
 
 
@@ -167,7 +167,7 @@ def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> No
     free = {
         path
         for path, _, handler in routes_of(application)
-        if (needs := policy.least_role(handler)) is not None and needs.least is None
+        if (needs := policy.required_role(handler)) is not None and needs.min_role is None
     }
     assert free <= PUBLIC
 
@@ -176,7 +176,7 @@ def test_who_may_only_look_changes_nothing_but_their_own(application: Litestar) 
     changing = {
         noun_of(path)
         for path, method, handler in routes_of(application)
-        if method not in {"GET", "WS"} and (needs := policy.least_role(handler)) and needs.least is Role.VIEWER
+        if method not in {"GET", "WS"} and (needs := policy.required_role(handler)) and needs.min_role is Role.VIEWER
     }
     assert changing <= OF_ONES_OWN
 
@@ -188,11 +188,11 @@ def test_no_handler_goes_around_the_policy(application: Litestar) -> None:
             for method, (handler, _) in route.route_handler_map.items():
                 assert _is_ours(handler.resolve_before_request()), (method, route.path)
                 assert not handler.cache, (method, route.path)
-                assert not any(isinstance(one, Needs) for one in handler.resolve_guards()), (method, route.path)
+                assert not any(isinstance(one, RequiredRole) for one in handler.resolve_guards()), (method, route.path)
 
 
 def _is_ours(found: Any) -> bool:
-    return found is main.admitted or getattr(found, "func", found) is main.admitted
+    return found is main.admit_request or getattr(found, "func", found) is main.admit_request
 
 
 def test_the_scopes_are_those_of_the_routes(application: Litestar) -> None:

@@ -30,7 +30,7 @@ async def added(client: Client, view: str = "monitors", **changes: Any) -> dict[
 
 async def takes(client: Client, token: str) -> int:
     """What a report by this token is answered."""
-    push_ingest.forget()
+    push_ingest.clear_endpoints()
     return (await client.get(f"{API}/push/{token}")).status_code
 
 

@@ -62,12 +62,12 @@ def test_every_restricted_field_of_a_type_is_tried() -> None:
     having = {
         name
         for name, kind in kinds.items()
-        if any(config_views.kind_of(one.type) for one in msgspec.structs.fields(kind))
+        if any(config_views.restriction_of(one.type) for one in msgspec.structs.fields(kind))
     }
     servers = {name for name in PROVIDERS if "server_url" in PROVIDERS[name].__struct_fields__}  # one stands for all
     assert having - servers <= CONFIGS.keys()
     for name, config in CONFIGS.items():
-        fields = {one.name for one in msgspec.structs.fields(kinds[name]) if config_views.kind_of(one.type)}
+        fields = {one.name for one in msgspec.structs.fields(kinds[name]) if config_views.restriction_of(one.type)}
         assert {field for field in fields if HIDDEN not in str(config.get(field))} == set(), name
 
 

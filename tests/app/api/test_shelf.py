@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import Unavailable
 from app.pages import explorer_bundle, explorer_files
-from app.pages.explorer_files import Shelf
+from app.pages.explorer_files import ExplorerFiles
 from tests.app.api.people import Client
 
 SPEC = "/api/v1/openapi.json"
@@ -63,7 +63,7 @@ async def test_a_head_says_how_long_it_is(client: Client) -> None:
     ],
 )
 def test_who_takes_gzip(accept: str, *, takes: bool) -> None:
-    assert explorer_files.takes_gzip(accept) is takes
+    assert explorer_files.accepts_gzip(accept) is takes
 
 
 async def test_a_file_that_is_none_of_them_is_not_there(client: Client) -> None:
@@ -73,14 +73,14 @@ async def test_a_file_that_is_none_of_them_is_not_there(client: Client) -> None:
 
 @pytest.mark.timeout(240)  # a process that imports everything, on whatever else is running
 async def test_many_who_ask_at_once_have_it_made_once_and_by_another_process(tmp_path: Path) -> None:
-    fresh = Shelf(tmp_path)
-    folders = await asyncio.gather(*(fresh.ready() for _ in range(20)))
+    fresh = ExplorerFiles(tmp_path)
+    folders = await asyncio.gather(*(fresh.get_folder() for _ in range(20)))
     assert len(set(folders)) == 1
-    assert names_in(tmp_path) == {explorer_files.version()}
+    assert names_in(tmp_path) == {explorer_files.build_digest()}
     made = names_in(folders[0])
     assert made == {
-        *explorer_bundle.TYPES,
-        *(f"{name}.gz" for name in explorer_bundle.TYPES if name not in explorer_bundle.UNPACKED),
+        *explorer_bundle.MEDIA_TYPE_OF,
+        *(f"{name}.gz" for name in explorer_bundle.MEDIA_TYPE_OF if name not in explorer_bundle.UNCOMPRESSED),
     }
     text = (folders[0] / explorer_bundle.SPEC_FILE).read_bytes()
     assert gzip.decompress((folders[0] / f"{explorer_bundle.SPEC_FILE}.gz").read_bytes()) == text
@@ -91,21 +91,21 @@ def names_in(folder: Path) -> set[str]:
 
 
 async def test_it_is_not_made_again_while_it_is_there(tmp_path: Path) -> None:
-    folder = tmp_path / explorer_files.version()
+    folder = tmp_path / explorer_files.build_digest()
     folder.mkdir()
-    assert await Shelf(tmp_path).ready() == folder
+    assert await ExplorerFiles(tmp_path).get_folder() == folder
     assert not names_in(folder)
 
 
 async def test_a_place_that_takes_no_files_is_a_refusal_and_not_tried_with_every_request(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    broken = Shelf(tmp_path / "file")
+    broken = ExplorerFiles(tmp_path / "file")
     with pytest.raises(Unavailable):
-        await broken.ready()
+        await broken.get_folder()
     began = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
-        await broken.ready()
-    assert broken._barred_until > began  # the second one found the bar, and started nothing
+        await broken.get_folder()
+    assert broken._retry_at > began  # the second one found the bar, and started nothing
 
 
 def test_nothing_that_answers_requests_makes_the_document() -> None:

@@ -8,7 +8,7 @@ import pytest
 from app import db
 from app.domain.compat import field_names
 from app.store.monitoring import series
-from schema.monitors import Unreadable
+from schema.monitors import UnreadableTarget
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
@@ -114,7 +114,7 @@ async def test_what_can_not_be_asked_with_is_named_on_every_way_in(api, type_, c
     monitor = (await api.post(f"{API}/monitors", json=make.monitor_json(type_, USABLE[type_]))).json()
     for way in (api.patch, api.put):
         error_of(await way(f"{API}/monitors/{monitor['id']}", json={"config": config}), f"config.{field}", words)
-    in_its_words = field_names.WORDS.get(type_, {}).get(field.partition(".")[0])
+    in_its_words = field_names.NAMES_BY_TYPE.get(type_, {}).get(field.partition(".")[0])
     if not in_its_words:
         error_of(
             await api.post(f"{API}/checks/run", json={"plugin_type": type_, "config": config}), f"config.{field}", words
@@ -181,7 +181,7 @@ async def test_a_config_of_long_ago_is_shown_listed_and_renamed(api):
     made = (await api.post(f"{API}/monitors", json=make.monitor_json())).json()
     other = (await api.post(f"{API}/monitors", json=make.monitor_json(name="other"))).json()
     old = {"type": "http", "url": "http://127.0.0.1:99999/", "headers": {"X A": "b"}, "regex": "("}
-    async with db.writing():
+    async with db.transaction():
         await db.rows("UPDATE monitors SET config = ?1 WHERE id = ?2", msgspec.json.encode(old).decode(), made["id"])
     at = f"{API}/monitors/{made['id']}"
     assert (await api.get(at)).json()["config"]["url"] == old["url"]
@@ -191,6 +191,6 @@ async def test_a_config_of_long_ago_is_shown_listed_and_renamed(api):
     error_of_config = await api.patch(at, json={"config": {"url": "http://127.0.0.1:99999/"}})
     error_of(error_of_config, "config.url", "port from 1 to 65535")
     numbers = await db.rows("SELECT no FROM series")
-    known = await series.snapshots([row["no"] for row in numbers])
+    known = await series.list_snapshots([row["no"] for row in numbers])
     assert len(known) == 2
-    assert not any(isinstance(one.target, Unreadable) for one in known)
+    assert not any(isinstance(one.target, UnreadableTarget) for one in known)

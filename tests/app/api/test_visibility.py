@@ -14,7 +14,7 @@ from litestar.routes import HTTPRoute
 from msgspec import structs
 
 from app import live
-from app.api.http.query_params import OPT
+from app.api.http.query_params import KNOWN_PARAMETERS
 from app.main import create_app
 from app.security.auth.policy import VIEWER
 from app.settings import Settings
@@ -55,7 +55,9 @@ def addresses(app: Litestar, ids: list[str]) -> list[str]:
     for path, handler in readable(app):
         parts = PARAMETER.findall(path)
         paths = [_filled(path, parts, given) for given in product(ids, repeat=len(parts))]
-        asked = [f"?{name}={id_}" for name in sorted(handler.opt[OPT]) if name.endswith("_id") for id_ in ids]
+        asked = [
+            f"?{name}={id_}" for name in sorted(handler.opt[KNOWN_PARAMETERS]) if name.endswith("_id") for id_ in ids
+        ]
         found += [one + query for one in paths for query in ["", *asked]]
     return found
 
@@ -98,12 +100,12 @@ async def test_the_search_finds_what_everybody_else_sees(application: Litestar, 
 @get("/api/v1/forgetful", guards=[VIEWER], operation_id="Forgetful")
 async def forgetful() -> list[Any]:
     """Show the names of all monitors, whoever asks."""
-    return [one.name for one in (await monitors.browse(MonitorQuery()))[0]]
+    return [one.name for one in (await monitors.list_page(MonitorQuery()))[0]]
 
 
 @pytest.fixture
 async def leaking(database: Settings) -> AsyncIterator[tuple[Litestar, Planted]]:
-    sessions.forget()
+    sessions.clear_cache()
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN)
     app = create_app(settings, extra=[forgetful])
     async with calling(app) as client:

@@ -72,7 +72,7 @@ async def test_a_poller_pays_for_its_password_once(client: Client, monkeypatch: 
 async def test_an_old_password_is_refused_as_soon_as_there_is_a_new_one(client: Client) -> None:
     headers = await by_basic(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
-    await set_user("ada", "password_hash", await passwords.hashed("a new password"))
+    await set_user("ada", "password_hash", await passwords.hash_password("a new password"))
     assert (await client.get(PLUGINS, headers=headers)).status_code == 401
     assert (await client.get(PLUGINS, headers=by_password("ADA@example.org", "a new password"))).status_code == 200
 
@@ -88,12 +88,12 @@ async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_r
 async def test_what_is_no_user_and_password_is_refused_with_words(client: Client, value: str) -> None:
     reply = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
     assert reply.status_code == 401
-    assert reply.json()["error"]["message"] == basic.UNREADABLE
+    assert reply.json()["error"]["message"] == basic.MALFORMED
 
 
 async def test_a_password_may_have_colons(client: Client) -> None:
     await signed_in(client)
-    await set_user("ada", "password_hash", await passwords.hashed("a:b:c"))
+    await set_user("ada", "password_hash", await passwords.hash_password("a:b:c"))
     assert (await client.get(PLUGINS, headers=by_password("ada", "a:b:c"))).status_code == 200
 
 
@@ -107,6 +107,6 @@ async def test_a_socket_by_password_ends_with_the_password(client: Client, appli
     async with talking(application, await by_basic(client)) as talk:
         talk.say(type="ping", timestamp=1)
         assert (await talk.heard())["type"] == "pong"
-        await set_user("ada", "password_hash", await passwords.hashed("a new password"))
+        await set_user("ada", "password_hash", await passwords.hash_password("a new password"))
         assert (await talk.heard())["error"]["code"] == "UNAUTHORIZED"
         assert await talk.heard() == {"closed": 4401}

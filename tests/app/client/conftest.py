@@ -35,7 +35,7 @@ Run = Callable[..., Awaitable[Done]]
 @pytest.fixture
 async def url(application, free_port) -> AsyncIterator[str]:
     """Where the application is served."""
-    response_cache.wake()
+    response_cache.retry_now()
     server = Server(application, "127.0.0.1", free_port, interface=Interfaces.ASGI, log_enabled=False)
     serving = asyncio.create_task(server.serve())
     await _until_it_serves(f"http://127.0.0.1:{free_port}")
@@ -68,7 +68,7 @@ def watchkeeper(environment, tmp_path) -> Run:
 
     async def run(*arguments: str, stdin: str = "", **changes: str) -> Done:
         process = await asyncio.create_subprocess_exec(
-            *child.ours(*arguments), cwd=tmp_path, env={**environment, **changes},
+            *child.own_command(*arguments), cwd=tmp_path, env={**environment, **changes},
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         out, err = await process.communicate(stdin.encode())

@@ -24,12 +24,12 @@ async def test_a_monitor_is_added_paused_and_resumed(watchkeeper: Any) -> None:
     assert done.code == 3  # a config has no such field
     done = await watchkeeper("add", "http", "My site", "url=http://127.0.0.1:9/", "--interval", "30")
     assert done.out.startswith("Added My site (")
-    ((one,), _) = await monitors.browse(monitors.MonitorQuery())
+    ((one,), _) = await monitors.list_page(monitors.MonitorQuery())
     assert (one.name, one.interval) == ("My site", 30)
     assert (await watchkeeper("pause", "My site")).out == "Paused My site.\n"
-    assert not (await monitors.read(one.id)).active
+    assert not (await monitors.get(one.id)).active
     assert json.loads((await watchkeeper("resume", one.id, "--json")).out)["done"] == 1
-    assert (await monitors.read(one.id)).active
+    assert (await monitors.get(one.id)).active
     missing = await watchkeeper("pause", "nobody")
     assert (missing.code, missing.err) == (3, "watchkeeper: no monitor 'nobody'\n")
 
@@ -64,14 +64,14 @@ async def test_what_begins_with_a_dash_is_named_behind_two(watchkeeper: Any) -> 
 def test_a_token_of_ours_does_not_begin_with_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter(["-first", "-second", "third-"])
     monkeypatch.setattr(rows, "token_urlsafe", lambda _: next(made))
-    assert rows.new_token() == "third-"
+    assert rows.new_push_token() == "third-"
 
 
 async def test_an_outage_is_acknowledged_by_its_monitors_name(watchkeeper: Any) -> None:
     await added(name="shop", down=True)
     done = await watchkeeper("ack", "shop")
     assert (done.code, done.out) == (0, "Acknowledged: shop is down.\n"), done.err
-    ((one,), _) = await incidents.browse(IncidentQuery())
+    ((one,), _) = await incidents.list_page(IncidentQuery())
     assert one.acknowledged_at is not None
     again = await watchkeeper("ack", "shop")
     assert (again.code, again.err) == (3, "watchkeeper: shop has no open incident\n")
@@ -109,25 +109,25 @@ def test_a_status_has_a_colour_on_a_terminal(monkeypatch: Any, environ: dict[str
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    assert screen.painted("down") == "down"  # in a pipe
+    assert screen.colorize("down") == "down"  # in a pipe
     monkeypatch.setattr("sys.stdout", Terminal())
-    assert screen.painted("down") == shown
-    assert screen.painted("shop") == "shop"
+    assert screen.colorize("down") == shown
+    assert screen.colorize("shop") == "shop"
 
 
 def test_a_table_is_cut_to_the_terminal_and_whole_in_a_pipe(monkeypatch: Any) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("NO_COLOR", "1")
     rows = [["a name that is much longer than there is room for", "up"]]
-    assert rows[0][0] in screen.table(["NAME", "STATUS"], rows)
+    assert rows[0][0] in screen.format_table(["NAME", "STATUS"], rows)
     monkeypatch.setattr("sys.stdout", Terminal())
-    lines = screen.table(["NAME", "STATUS"], rows).splitlines()
+    lines = screen.format_table(["NAME", "STATUS"], rows).splitlines()
     assert {len(line) <= 40 for line in lines} == {True}
     assert "…" in lines[1]
 
 
 def test_an_instant_is_shown_by_the_clock_on_the_wall() -> None:
-    assert screen.moment("2026-11-22T08:00:00Z") == screen.moment("2026-11-22T09:00:00+01:00")
+    assert screen.local_time("2026-11-22T08:00:00Z") == screen.local_time("2026-11-22T09:00:00+01:00")
     assert set(screen.COLOURS) >= {one.name.lower() for one in Status}
 
 

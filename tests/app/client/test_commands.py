@@ -17,12 +17,12 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.either_engine]
 
 async def added(*, down: bool = False, **changes) -> str:
     """A monitor that was checked once; its id."""
-    changed = await monitors.add(make.monitor(**changes))
-    series = changed.plans[0].series
-    known = {one.series: one for one in await monitors.snapshots([series])}
+    changed = await monitors.create(make.monitor(**changes))
+    series = changed.schedules[0].series
+    known = {one.series: one for one in await monitors.list_snapshots([series])}
     seen = (make.down if down else make.outcome)(series=series, at_ms=due_set.now_ms())
-    absorbed = await results.absorb(make.results(seen), known, due_set.now_ms())
-    await live.publish(results.shown(absorbed.kept, known))
+    absorbed = await results.store_results(make.results(seen), known, due_set.now_ms())
+    await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
     return changed.monitor.id
 
 
@@ -78,7 +78,7 @@ async def test_monitors_are_a_table_or_json(watchkeeper, url):
 
 async def test_more_monitors_than_a_page_has_are_all_listed(watchkeeper, url):
     for number in range(101):
-        await monitors.add(make.monitor(name=f"n{number}"))
+        await monitors.create(make.monitor(name=f"n{number}"))
     assert len((await watchkeeper("monitors")).out.splitlines()) == 102
 
 
@@ -100,18 +100,18 @@ async def test_status_counts_lists_what_is_not_well_and_exits_with_the_worst(wat
 @pytest.mark.parametrize("monitor", ["one", ""])
 async def test_tail_prints_heartbeats_as_they_come(environment, tmp_path, monitor):
     await added(name="one")
-    arguments = child.ours("tail", *filter(None, [monitor]))
+    arguments = child.own_command("tail", *filter(None, [monitor]))
     process = await asyncio.create_subprocess_exec(
         *arguments, cwd=tmp_path, env=environment, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     line = asyncio.create_task(process.stdout.readline())
-    (one,), _ = await monitors.browse(monitors.MonitorQuery())
-    known = {1: (await monitors.snapshots([1]))[0]}
+    (one,), _ = await monitors.list_page(monitors.MonitorQuery())
+    known = {1: (await monitors.list_snapshots([1]))[0]}
     while not line.done():
         seen = make.down(series=1, at_ms=due_set.now_ms())
-        absorbed = await results.absorb(make.results(seen), known, due_set.now_ms())
-        await live.publish(results.shown(absorbed.kept, known))
+        absorbed = await results.store_results(make.results(seen), known, due_set.now_ms())
+        await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
         await asyncio.wait([line], timeout=0.2)
     process.terminate()
     await process.communicate()
@@ -153,8 +153,8 @@ async def test_a_type_and_a_file_at_once_are_refused(watchkeeper):
 
 
 def test_the_bar_is_for_terminals_only(monkeypatch, capsys):
-    screen.progress(1, 2)
+    screen.show_progress(1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    screen.progress(1, 2)
+    screen.show_progress(1, 2)
     assert capsys.readouterr().err == f"\r[{'#' * 15}{'.' * 15}] 1/2"

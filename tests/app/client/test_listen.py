@@ -11,7 +11,7 @@ from app.client import listen, logins
 def test_without_a_token_it_says_where_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name in (logins.URL, logins.TOKEN, logins.ADMIN_TOKEN):
+    for name in (logins.URL_VARIABLE, logins.TOKEN_VARIABLE, logins.ADMIN_TOKEN_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert cli.main(["listen", "events"]) == 78

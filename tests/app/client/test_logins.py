@@ -10,8 +10,8 @@ import pytest
 
 from app import cli
 from app.client import login, logins
-from app.client.logins import Login, Logins
-from app.client.server import Refused, reached
+from app.client.logins import LoginFile, SavedLogin
+from app.client.server import CommandFailed, connect
 from app.settings import BadSettings
 from tests.app.api.people import SETUP
 
@@ -26,17 +26,17 @@ PASSWORD = "correct horse"
     ],
 )  # fmt: skip
 def test_an_address_may_be_the_apis(given: str) -> None:
-    assert logins.normal(given) == "http://host:8034"
+    assert logins.normalize_url(given) == "http://host:8034"
 
 
 def test_an_address_may_have_a_path_of_its_own() -> None:
-    assert logins.normal("https://host/watch/api/v1") == "https://host/watch"
+    assert logins.normalize_url("https://host/watch/api/v1") == "https://host/watch"
 
 
 @pytest.mark.parametrize("given", ["host:8034", "ftp://host", "http://", "host"])
 def test_what_is_no_address_is_refused(given: str) -> None:
     with pytest.raises(BadSettings, match="must be an address"):
-        logins.normal(given)
+        logins.normalize_url(given)
 
 
 @pytest.mark.parametrize(
@@ -44,27 +44,29 @@ def test_what_is_no_address_is_refused(given: str) -> None:
     [
         (None, {}, ("http://kept", "kept")),
         ("http://other", {}, ("http://other", "others")),
-        ("http://kept/api/v1", {logins.ADMIN_TOKEN: "admin"}, ("http://kept", "kept")),
-        (None, {logins.URL: "http://other"}, ("http://other", "others")),
-        (None, {logins.TOKEN: "mine"}, ("http://kept", "mine")),
-        ("http://strange", {logins.ADMIN_TOKEN: "admin"}, ("http://strange", "admin")),
+        ("http://kept/api/v1", {logins.ADMIN_TOKEN_VARIABLE: "admin"}, ("http://kept", "kept")),
+        (None, {logins.URL_VARIABLE: "http://other"}, ("http://other", "others")),
+        (None, {logins.TOKEN_VARIABLE: "mine"}, ("http://kept", "mine")),
+        ("http://strange", {logins.ADMIN_TOKEN_VARIABLE: "admin"}, ("http://strange", "admin")),
     ],
 )
 def test_who_one_is_and_where(tmp_path: Path, given: str | None, environ: dict[str, str], found: Any) -> None:
     environ["XDG_CONFIG_HOME"] = str(tmp_path)
-    logins.write(Logins("http://kept", {"http://kept": Login("kept"), "http://other": Login("others")}), environ)
-    assert logins.chosen(given, environ) == found
+    logins.write_logins(
+        LoginFile("http://kept", {"http://kept": SavedLogin("kept"), "http://other": SavedLogin("others")}), environ
+    )
+    assert logins.server_and_token(given, environ) == found
 
 
 def test_a_token_goes_to_no_server_but_its_own(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    logins.write(Logins("http://kept", {"http://kept": Login("kept")}), environ)
+    logins.write_logins(LoginFile("http://kept", {"http://kept": SavedLogin("kept")}), environ)
     with pytest.raises(BadSettings, match="nobody is logged in at http://strange"):
-        logins.chosen("http://strange", environ)
+        logins.server_and_token("http://strange", environ)
 
 
 def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
-    file = logins.write(Logins(), {"HOME": str(tmp_path)})
+    file = logins.write_logins(LoginFile(), {"HOME": str(tmp_path)})
     assert file == tmp_path / ".config" / "watchkeeper" / "logins.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [one.name for one in file.parent.iterdir()] == ["logins.json"]
@@ -72,8 +74,8 @@ def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_ours_is_one_line(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.delenv(logins.URL, raising=False)
-    logins.write(Logins(), {"XDG_CONFIG_HOME": str(tmp_path)}).write_text("[")
+    monkeypatch.delenv(logins.URL_VARIABLE, raising=False)
+    logins.write_logins(LoginFile(), {"XDG_CONFIG_HOME": str(tmp_path)}).write_text("[")
     assert cli.main(["status"]) == 78
     told = capsys.readouterr().err
     assert "logins.json: can't be read" in told
@@ -89,16 +91,19 @@ async def test_commands_run_beside_an_env_file_of_somebody_else(watchkeeper: Any
 
 
 async def registered(url: str, **more: str) -> None:
-    async with reached(url, "") as server:
+    async with connect(url, "") as server:
         await server.post("/auth/register", {"email": "ada@example.org", "password": PASSWORD, **SETUP, **more})
 
 
-async def logged_in(url: str, monkeypatch: Any, tmp_path: Path, *secrets: str) -> Login:
+async def logged_in(url: str, monkeypatch: Any, tmp_path: Path, *secrets: str) -> SavedLogin:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     asked = iter(secrets)
-    assert await login.run(url, email="ada@example.org", with_token=False, json=True, secret=lambda _: next(asked)) == 0
+    assert (
+        await login.run(url, email="ada@example.org", with_token=False, json=True, prompt_secret=lambda _: next(asked))
+        == 0
+    )
     assert next(asked, None) is None
-    return logins.read({"XDG_CONFIG_HOME": str(tmp_path)}).servers[url]
+    return logins.read_logins({"XDG_CONFIG_HOME": str(tmp_path)}).servers[url]
 
 
 async def test_login_makes_a_key_that_logout_removes(
@@ -119,9 +124,9 @@ async def test_login_makes_a_key_that_logout_removes(
 
 async def test_login_asks_for_a_code_when_one_is_wanted(url: str, monkeypatch: Any, tmp_path: Path) -> None:
     await registered(url)
-    async with reached(url, "") as server:
+    async with connect(url, "") as server:
         session = await server.post("/auth/login", {"email": "ada@example.org", "password": PASSWORD})
-    async with reached(url, session["access_token"]) as server:
+    async with connect(url, session["access_token"]) as server:
         setup = await server.post("/auth/2fa/setup", {"password": PASSWORD})
         done = await server.post("/auth/2fa/verify", {"token": pyotp.TOTP(setup["secret"]).now()})
     kept = await logged_in(url, monkeypatch, tmp_path, PASSWORD, done["recovery_codes"][0])
@@ -130,9 +135,9 @@ async def test_login_asks_for_a_code_when_one_is_wanted(url: str, monkeypatch: A
 
 async def test_a_wrong_password_keeps_nothing(url: str, monkeypatch: Any, tmp_path: Path) -> None:
     await registered(url)
-    with pytest.raises(Refused):
+    with pytest.raises(CommandFailed):
         await logged_in(url, monkeypatch, tmp_path, "wrong horse")
-    assert logins.read({"XDG_CONFIG_HOME": str(tmp_path)}) == Logins()
+    assert logins.read_logins({"XDG_CONFIG_HOME": str(tmp_path)}) == LoginFile()
 
 
 async def test_a_key_may_come_on_stdin(watchkeeper: Any, environment: dict[str, str], tmp_path: Path) -> None:

@@ -28,11 +28,11 @@ def command(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess
 async def lost(store: Settings) -> Settings:
     """An installation whose one admin was made a viewer and switched off, and is signed in."""
     sealing.prepare(store)
-    sessions.forget()
-    user = await users.register("ada", ADA["email"], await passwords.hashed(ADA["password"]), is_open=False)
+    sessions.clear_cache()
+    user = await users.register("ada", ADA["email"], await passwords.hash_password(ADA["password"]), is_open=False)
     await sessions.start(user.id, ip="", agent="")
     by = Principal(user_id=user.id, username="ada", role=Role.ADMIN, via="jwt")
-    await api_keys.add(ApiKeyDraft(name="robot"), by, ())
+    await api_keys.create(ApiKeyDraft(name="robot"), by, ())
     await db.rows("UPDATE users SET role = 'viewer', active = (1 = 0)")
     return store
 
@@ -43,7 +43,7 @@ async def test_a_lost_admin_is_let_in_with_a_new_password(lost: Settings, enviro
     assert done.returncode == 0, done.stderr
     found = re.search(r"ada is an admin with the password (\S+)", done.stdout)
     assert found
-    account = await users.named("ada")
+    account = await users.find_by_login("ada")
     assert account
     assert (account.role, account.active) == (Role.ADMIN, True)
     assert await passwords.matches(found.group(1), account.password_hash)
@@ -66,4 +66,4 @@ async def test_another_signing_key_is_made_and_its_secret_is_not_shown(
     (row,) = await db.rows("SELECT id, secret FROM signing_keys")
     sealing.prepare(store)
     assert row["id"] in done.stdout
-    assert sealing.open_(row["secret"]) not in json.dumps([done.stdout, done.stderr])
+    assert sealing.decrypt(row["secret"]) not in json.dumps([done.stdout, done.stderr])

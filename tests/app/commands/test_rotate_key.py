@@ -58,16 +58,16 @@ async def filled(settings: Settings) -> None:
     known = configuration.with_secret_key(settings)
     sealing.prepare(known)
     await db.start(known)
-    await monitors.add(make.monitor(make.http(auth=HttpBearerAuth(token="sesame-1"))))
-    await channels.add(make.channel(make.webhook(secret="sesame-2")))
-    await proxies.add(make.proxy(password="sesame-3"))
+    await monitors.create(make.monitor(make.http(auth=HttpBearerAuth(token="sesame-1"))))
+    await channels.create(make.channel(make.webhook(secret="sesame-2")))
+    await proxies.create(make.proxy(password="sesame-3"))
     await db.stop()
 
 
 async def texts() -> list[str]:
     return [
         row["text"]
-        for place in encrypted_columns.PLACES
+        for place in encrypted_columns.ENCRYPTED_COLUMNS
         for row in await db.rows(f"SELECT {place.column} AS text FROM {place.table}")
     ]
 
@@ -77,7 +77,7 @@ async def opens(settings: Settings) -> list[str]:
     known = configuration.with_secret_key(settings)
     sealing.prepare(known)
     await db.start(known)
-    found = [sealing.SEALED.sub(lambda one: sealing.open_(one.group()), text) for text in await texts()]
+    found = [sealing.ENCRYPTED_VALUE.sub(lambda one: sealing.decrypt(one.group()), text) for text in await texts()]
     await db.stop()
     return found
 
@@ -102,7 +102,7 @@ def test_an_interrupted_rotation_goes_on_with_the_key_it_began_with(keyed: Setti
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
     new = configuration.new_secret_key()
-    rotate_key.write(key_file(keyed), new, old)  # and then the power went
+    rotate_key.write_key_file(key_file(keyed), new, old)  # and then the power went
     assert holds_all(asyncio.run(opens(keyed)))
     assert rotate_key.run(keyed, forget=False).startswith("3 rows")
     assert lines(keyed) == [new, old]
@@ -111,7 +111,7 @@ def test_an_interrupted_rotation_goes_on_with_the_key_it_began_with(keyed: Setti
 def test_forgetting_seals_what_is_left_first(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
-    rotate_key.write(key_file(keyed), configuration.new_secret_key(), old)
+    rotate_key.write_key_file(key_file(keyed), configuration.new_secret_key(), old)
     assert rotate_key.run(keyed, forget=True).startswith("3 rows")
     assert holds_all(asyncio.run(opens(keyed)))
 
@@ -129,13 +129,13 @@ def test_a_key_in_the_environment_is_rotated_with_the_old_one_beside_it(database
 def test_what_no_key_opens_keeps_the_old_key_known(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     key_file(keyed).write_text("somebody-elses-key-1\nsomebody-elses-key-2\n")
-    with pytest.raises(rotate_key.Unfinished, match="3 rows"):
+    with pytest.raises(rotate_key.RotationIncomplete, match="3 rows"):
         rotate_key.run(keyed, forget=True)
     assert len(lines(keyed)) == 2
 
 
 def test_a_running_installation_must_be_stopped_first(keyed: Settings) -> None:
-    held = preflight.hold(keyed.data_dir)
+    held = preflight.lock_data_dir(keyed.data_dir)
     with pytest.raises(BadSettings, match="in use by another"):
         rotate_key.run(keyed, forget=False)
     os.close(held)
@@ -144,19 +144,19 @@ def test_a_running_installation_must_be_stopped_first(keyed: Settings) -> None:
 
 def test_processes_that_run_by_themselves_are_named(keyed: Settings) -> None:
     with redis.Redis.from_url(keyed.redis_url) as client:
-        client.set(nodes.KEY + "worker-1", msgspec.json.encode(nodes.this("worker")))
+        client.set(nodes.KEY + "worker-1", msgspec.json.encode(nodes.this_node("worker")))
     with pytest.raises(BadSettings, match=r"stop these first: worker-"):
         rotate_key.run(keyed, forget=False)
 
 
 async def test_a_value_of_the_first_form_still_opens_and_is_sealed_anew(store: Settings) -> None:
     sealing.prepare(store)
-    await proxies.add(make.proxy(password="sesame"))
-    await db.rows("UPDATE proxies SET config = replace(config, ?1, ?2)", sealing.shut("x")[:19], "sealed:v1:")
+    await proxies.create(make.proxy(password="sesame"))
+    await db.rows("UPDATE proxies SET config = replace(config, ?1, ?2)", sealing.encrypt("x")[:19], "sealed:v1:")
     assert "sealed:v1:" in (await texts())[0]
-    assert await secret_rotation.left() == 1
-    assert await secret_rotation.everything() == 1
-    assert await secret_rotation.left() == 0
+    assert await secret_rotation.count_stale() == 1
+    assert await secret_rotation.reencrypt_all() == 1
+    assert await secret_rotation.count_stale() == 0
 
 
 def test_the_command_says_what_was_done(
@@ -185,4 +185,4 @@ def sealing_modules() -> Iterator[str]:
 
 def test_whatever_the_store_seals_is_in_the_list_of_what_is_sealed_anew() -> None:
     assert list(sealing_modules()) == sorted(WRITERS)
-    assert set(WRITERS.values()) == {place.table for place in encrypted_columns.PLACES}
+    assert set(WRITERS.values()) == {place.table for place in encrypted_columns.ENCRYPTED_COLUMNS}

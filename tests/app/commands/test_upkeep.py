@@ -47,7 +47,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where an installation with nothing set would live; nothing is there, and nothing runs."""
     monkeypatch.chdir(tmp_path)
-    client = {logins.TOKEN: "a token", logins.URL: f"http://127.0.0.1:{free_port}"}
+    client = {logins.TOKEN_VARIABLE: "a token", logins.URL_VARIABLE: f"http://127.0.0.1:{free_port}"}
     for name, value in {"DB_TYPE": "sqlite", "SERVER_PORT": str(free_port), **client}.items():
         monkeypatch.setenv(name, value)
     for name in ("DB_NAME", "REDIS_URL", "DATA_DIR"):

@@ -5,30 +5,30 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.connections.ado import sqlserver_encryption, sqlserver_login
+from app.domain.connections.ado import sqlserver_encryption, sqlserver_parameters
 from app.domain.connections.databases import (
-    OPEN,
     OPPORTUNISTIC,
-    UNNAMED,
+    PLAINTEXT,
     UNVERIFIED,
+    UNVERIFIED_NAME,
     VERIFIED,
     mysql_encryption,
-    mysql_login,
-    postgres_login,
-    postgres_mode,
+    mysql_parameters,
+    postgres_parameters,
     postgres_settings,
+    postgres_ssl_mode,
     redis_encryption,
-    redis_login,
+    redis_parameters,
 )
-from app.domain.connections.mongodb import cluster_of
+from app.domain.connections.mongodb import mongodb_cluster
 from app.domain.connections.options import MONGODB, MYSQL, POSTGRES, REDIS, SQLSERVER
-from app.domain.connections.uris import Encryption, Login
+from app.domain.connections.uris import ConnectionParameters, Encryption
 from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Mongodb, Mysql, Postgres, Redis, Sqlserver, SslMode
 
 
-def postgres(text: str) -> Login:
-    return postgres_login(Postgres(connection_string=text))
+def postgres(text: str) -> ConnectionParameters:
+    return postgres_parameters(Postgres(connection_string=text))
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_what_is_wrong_with_an_address_is_named(text, words):
         assert postgres(text).host == "h"
         return
     with pytest.raises(InvalidField) as refused:
-        postgres_mode(target, postgres_login(target))
+        postgres_ssl_mode(target, postgres_parameters(target))
     assert refused.value.field == "connection_string"
-    assert words in refused.value.words
+    assert words in refused.value.reason
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_an_address_is_named(text, words):
 )
 def test_a_mode_of_postgresql_is_honoured_and_the_rest_ignored(query, mode):
     target = Postgres(connection_string=f"postgres://h/d?{query}")
-    assert postgres_mode(target, postgres_login(target)) is mode
+    assert postgres_ssl_mode(target, postgres_parameters(target)) is mode
 
 
 @pytest.mark.parametrize(
@@ -124,15 +124,15 @@ def test_what_changes_a_query_of_postgresql_is_passed_on(query, settings):
 @pytest.mark.parametrize(
     ("query", "encryption"),
     [
-        ("", OPEN),
-        ("ssl-mode=DISABLED", OPEN),
+        ("", PLAINTEXT),
+        ("ssl-mode=DISABLED", PLAINTEXT),
         ("ssl-mode=PREFERRED", OPPORTUNISTIC),
         ("ssl-mode=REQUIRED", UNVERIFIED),
-        ("sslMode=VERIFY_CA", UNNAMED),
+        ("sslMode=VERIFY_CA", UNVERIFIED_NAME),
         ("ssl_mode=VERIFY_IDENTITY", VERIFIED),
         ("sslmode=require", UNVERIFIED),
         ("ssl=true", VERIFIED),
-        ("ssl=false", OPEN),
+        ("ssl=false", PLAINTEXT),
         ("ssl=%7B%22rejectUnauthorized%22%3Afalse%7D", UNVERIFIED),
         ("ssl=%7B%22rejectUnauthorized%22%3Atrue%7D", VERIFIED),
         ("tls=true", VERIFIED),
@@ -140,12 +140,12 @@ def test_what_changes_a_query_of_postgresql_is_passed_on(query, settings):
         ("tls=preferred", OPPORTUNISTIC),
         ("useSSL=true&verifyServerCertificate=false", UNVERIFIED),
         ("useSSL=true&requireSSL=true&serverTimezone=UTC&allowPublicKeyRetrieval=true", VERIFIED),
-        ("charset=utf8mb4&connect_timeout=5&parseTime=True&loc=Local&collation=utf8mb4_bin", OPEN),
+        ("charset=utf8mb4&connect_timeout=5&parseTime=True&loc=Local&collation=utf8mb4_bin", PLAINTEXT),
     ],
 )
 def test_what_means_tls_to_clients_of_mysql_is_honoured(query, encryption):
     target = Mysql(connection_string=f"mysql://u:p@h/d?{query}")
-    assert mysql_encryption(target, mysql_login(target)) == encryption
+    assert mysql_encryption(target, mysql_parameters(target)) == encryption
 
 
 @pytest.mark.parametrize(
@@ -154,65 +154,68 @@ def test_what_means_tls_to_clients_of_mysql_is_honoured(query, encryption):
 def test_what_clients_of_mysql_do_not_know_is_refused(query):
     target = Mysql(connection_string=f"mysql://u:p@h/d?{query}")
     with pytest.raises(InvalidField, match="connection_string"):
-        mysql_encryption(target, mysql_login(target))
+        mysql_encryption(target, mysql_parameters(target))
 
 
 @pytest.mark.parametrize(
     ("text", "database", "encryption"),
     [
-        ("redis://h", "", Encryption(wanted=False)),
-        ("redis://h/3", "3", Encryption(wanted=False)),
-        ("redis://h/3?db=4&protocol=3", "4", Encryption(wanted=False)),
-        ("valkeys://h", "", Encryption(wanted=True)),
-        ("rediss://h?ssl_cert_reqs=none", "", Encryption(wanted=True, verifies=False, checks_name=False)),
-        ("rediss://h?ssl_cert_reqs=CERT_REQUIRED", "", Encryption(wanted=True)),
-        ("rediss://h?skip_verify=true", "", Encryption(wanted=True, verifies=False, checks_name=False)),
-        ("redis://h?tls=true", "", Encryption(wanted=True)),
+        ("redis://h", "", Encryption(tls=False)),
+        ("redis://h/3", "3", Encryption(tls=False)),
+        ("redis://h/3?db=4&protocol=3", "4", Encryption(tls=False)),
+        ("valkeys://h", "", Encryption(tls=True)),
+        ("rediss://h?ssl_cert_reqs=none", "", Encryption(tls=True, verify_certificate=False, verify_hostname=False)),
+        ("rediss://h?ssl_cert_reqs=CERT_REQUIRED", "", Encryption(tls=True)),
+        ("rediss://h?skip_verify=true", "", Encryption(tls=True, verify_certificate=False, verify_hostname=False)),
+        ("redis://h?tls=true", "", Encryption(tls=True)),
     ],
 )
 def test_what_redis_is_told_is_honoured(text, database, encryption):
     target = Redis(connection_string=text)
-    login = redis_login(target)
+    login = redis_parameters(target)
     assert (login.database, redis_encryption(target, login)) == (database, encryption)
 
 
 @pytest.mark.parametrize(
     ("query", "encryption"),
     [
-        ("tls=true", Encryption(wanted=True)),
-        ("ssl=true&replicaSet=rs0&retryWrites=true&w=majority", Encryption(wanted=True)),
-        ("tls=true&tlsInsecure=true", Encryption(wanted=True, verifies=False, checks_name=False)),
-        ("tls=true&tlsAllowInvalidCertificates=true", Encryption(wanted=True, verifies=False, checks_name=False)),
-        ("compressors=zlib&uuidRepresentation=standard", Encryption(wanted=False)),
-        ("authMechanism=SCRAM-SHA-256&authSource=admin", Encryption(wanted=False)),
+        ("tls=true", Encryption(tls=True)),
+        ("ssl=true&replicaSet=rs0&retryWrites=true&w=majority", Encryption(tls=True)),
+        ("tls=true&tlsInsecure=true", Encryption(tls=True, verify_certificate=False, verify_hostname=False)),
+        (
+            "tls=true&tlsAllowInvalidCertificates=true",
+            Encryption(tls=True, verify_certificate=False, verify_hostname=False),
+        ),
+        ("compressors=zlib&uuidRepresentation=standard", Encryption(tls=False)),
+        ("authMechanism=SCRAM-SHA-256&authSource=admin", Encryption(tls=False)),
     ],
 )
 def test_what_mongodb_is_told_is_honoured(query, encryption):
-    assert cluster_of(Mongodb(connection_string=f"mongodb://u:p@h1:1,h2/d?{query}")).encryption == encryption
+    assert mongodb_cluster(Mongodb(connection_string=f"mongodb://u:p@h1:1,h2/d?{query}")).encryption == encryption
 
 
 @pytest.mark.parametrize(
     ("text", "login", "encryption"),
     [
-        ("Server=h,14;Database=d;User Id=u;Password=p", ("h", 14, "u", "p", "d"), Encryption(wanted=True)),
-        ("Data Source=tcp:h;UID=u;PWD='p;w';Encrypt=False", ("h", 1433, "u", "p;w", ""), Encryption(wanted=False)),
+        ("Server=h,14;Database=d;User Id=u;Password=p", ("h", 14, "u", "p", "d"), Encryption(tls=True)),
+        ("Data Source=tcp:h;UID=u;PWD='p;w';Encrypt=False", ("h", 1433, "u", "p;w", ""), Encryption(tls=False)),
         (
             "Server=(local);Integrated Security=false;Packet Size=8000",
             ("127.0.0.1", 1433, "", "", ""),
-            Encryption(wanted=True),
+            Encryption(tls=True),
         ),
         (
             "Server=h;TrustServerCertificate=yes;ApplicationIntent=ReadOnly",
             ("h", 1433, "", "", ""),
-            Encryption(wanted=True, verifies=False, checks_name=False),
+            Encryption(tls=True, verify_certificate=False, verify_hostname=False),
         ),
-        ("sqlserver://u:p@h:14?database=d&encrypt=true&app+name=x", ("h", 14, "u", "p", "d"), Encryption(wanted=True)),
-        ("mssql+pyodbc://u:p@h/d?driver=ODBC+Driver+17", ("h", 1433, "u", "p", "d"), Encryption(wanted=True)),
+        ("sqlserver://u:p@h:14?database=d&encrypt=true&app+name=x", ("h", 14, "u", "p", "d"), Encryption(tls=True)),
+        ("mssql+pyodbc://u:p@h/d?driver=ODBC+Driver+17", ("h", 1433, "u", "p", "d"), Encryption(tls=True)),
     ],
 )
 def test_what_sql_server_is_told_is_honoured(text, login, encryption):
     target = Sqlserver(connection_string=text)
-    found = sqlserver_login(target)
+    found = sqlserver_parameters(target)
     assert (found.host, found.port, found.username, found.password, found.database) == login
     assert sqlserver_encryption(target, found) == encryption
 
@@ -225,11 +228,13 @@ def test_an_option_is_in_one_list(lists):
 
 
 READERS = {
-    "postgresql": lambda text: postgres_mode(Postgres(connection_string=text), postgres(text)),
-    "mysql": lambda text: mysql_encryption(Mysql(connection_string=text), mysql_login(Mysql(connection_string=text))),
-    "redis": lambda text: redis_login(Redis(connection_string=text)),
-    "mongodb": lambda text: cluster_of(Mongodb(connection_string=text)),
-    "sqlserver": lambda text: sqlserver_login(Sqlserver(connection_string=text)),
+    "postgresql": lambda text: postgres_ssl_mode(Postgres(connection_string=text), postgres(text)),
+    "mysql": lambda text: mysql_encryption(
+        Mysql(connection_string=text), mysql_parameters(Mysql(connection_string=text))
+    ),
+    "redis": lambda text: redis_parameters(Redis(connection_string=text)),
+    "mongodb": lambda text: mongodb_cluster(Mongodb(connection_string=text)),
+    "sqlserver": lambda text: sqlserver_parameters(Sqlserver(connection_string=text)),
 }
 
 

@@ -18,7 +18,7 @@ from tests.app.live.ears import Ear, Stoppable
 @pytest.fixture(autouse=True)
 def nothing_untold() -> None:
     """No test inherits another one's holes."""
-    publisher._untold.clear()
+    publisher._unpublished.clear()
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ async def _listening() -> AsyncIterator[Hub]:
     one = Hub(queue.client())
     one.start()
     async with asyncio.timeout(10):
-        while not one._heard:
+        while not one._newest:
             await asyncio.sleep(0.01)
     yield one
     await one.stop()

@@ -13,7 +13,7 @@ import pytest
 
 from app import embedded_valkey
 from app.live.hub import Hub
-from app.live.subscriber import Reader
+from app.live.subscriber import LiveSubscriber
 from schema.events import Event, EventKind
 from schema.heartbeats import Heartbeat
 from schema.status import Status
@@ -38,7 +38,7 @@ class Ear:
 
     def __init__(self, hub: Hub) -> None:
         self.heard: list[dict[str, Any]] = []
-        self.reader = Reader(self._hear)
+        self.reader = LiveSubscriber(self._hear)
         self._hub = hub
         self._task = asyncio.create_task(self.reader.run())
 
@@ -48,7 +48,7 @@ class Ear:
     def follow(self, *channels: str) -> "Ear":
         """Join."""
         for channel in channels:
-            self._hub.join(channel, self.reader)
+            self._hub.subscribe(channel, self.reader)
         return self
 
     async def until(self, count: int) -> list[dict[str, Any]]:
@@ -73,14 +73,14 @@ class Stoppable:
 
     def __init__(self, place: Path) -> None:
         self.listen = place / "valkey.sock"
-        self._command = embedded_valkey.command(place, self.listen)
+        self._command = embedded_valkey.build_command(place, self.listen)
         self._server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         self._server = subprocess.Popen(self._command)
         for _ in range(500):
-            if embedded_valkey.answers(self.listen):
+            if embedded_valkey.is_ready(self.listen):
                 return
             time.sleep(0.02)
         pytest.fail("Valkey did not answer within 10 s")

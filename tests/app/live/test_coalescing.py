@@ -2,11 +2,11 @@ import asyncio
 
 import msgspec
 
-from app.live.coalescing import AT_ONCE_S, PER_READER_S, Bundle, merged
+from app.live.coalescing import MIN_PAUSE_S, PER_SUBSCRIBER_S, Coalescer, merge_frames
 from schema.ws_messages import HeartbeatFrame
 from tests.app.live.ears import AT, beat
 
-MANY = int(2 * AT_ONCE_S / PER_READER_S)
+MANY = int(2 * MIN_PAUSE_S / PER_SUBSCRIBER_S)
 
 
 def text(seq: int) -> bytes:
@@ -15,30 +15,30 @@ def text(seq: int) -> bytes:
 
 async def test_with_few_readers_a_message_leaves_at_once_and_unchanged() -> None:
     left: list[tuple[int, bytes]] = []
-    bundle = Bundle(lambda seq, said: left.append((seq, said)), lambda: 1)
+    bundle = Coalescer(lambda seq, said: left.append((seq, said)), lambda: 1)
     bundle.add(7, text(7))
     assert left == [(7, text(7))]
 
 
 async def test_with_many_readers_messages_leave_together_under_the_last_number() -> None:
     left: list[tuple[int, bytes]] = []
-    bundle = Bundle(lambda seq, said: left.append((seq, said)), lambda: MANY)
+    bundle = Coalescer(lambda seq, said: left.append((seq, said)), lambda: MANY)
     for seq in (7, 8):
         bundle.add(seq, text(seq))
     assert left == []
-    await asyncio.sleep(4 * AT_ONCE_S)
-    assert left == [(8, merged([text(7), text(8)]))]
+    await asyncio.sleep(4 * MIN_PAUSE_S)
+    assert left == [(8, merge_frames([text(7), text(8)]))]
 
 
 async def test_a_bundle_can_be_sent_early_and_only_once() -> None:
     left: list[int] = []
-    bundle = Bundle(lambda seq, _: left.append(seq), lambda: MANY)
+    bundle = Coalescer(lambda seq, _: left.append(seq), lambda: MANY)
     bundle.add(7, text(7))
     bundle.flush()
-    await asyncio.sleep(4 * AT_ONCE_S)
+    await asyncio.sleep(4 * MIN_PAUSE_S)
     assert left == [7]
 
 
 def test_merging_keeps_every_heartbeat_in_order() -> None:
-    frame = msgspec.json.decode(merged([text(7), text(8), text(9)]), type=HeartbeatFrame)
+    frame = msgspec.json.decode(merge_frames([text(7), text(8), text(9)]), type=HeartbeatFrame)
     assert (frame.seq, [one.id for one in frame.data]) == (9, ["7", "8", "9"])

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from app import live, queue as queues
 from app.live import replay_buffer
 from app.live.hub import Hub
-from app.live.subscriber import Message
+from app.live.subscriber import LiveMessage
 from app.settings import Settings
 from tests.app.live.ears import ONE, TWO, Ear, Stoppable, beat, event
 
 Ears = Callable[..., Ear]
 
 
-async def replayed(hub: Hub, channel: str, since: int, upto: int = 0) -> list[Message]:
+async def replayed(hub: Hub, channel: str, since: int, upto: int = 0) -> list[LiveMessage]:
     return [message async for message in hub.replay(channel, since, upto)]
 
 
@@ -41,8 +41,8 @@ async def test_who_follows_one_channel_hears_nothing_of_the_other(ear: Ears) -> 
 
 async def test_a_monitors_channel_carries_its_own_heartbeats_under_their_number(ear: Ears) -> None:
     whole, part = ear("heartbeats"), ear(f"monitor:{TWO}")
-    await live.publish_beats([beat(ONE)])
-    await live.publish_beats([beat(ONE), beat(TWO)])
+    await live.publish_heartbeats([beat(ONE)])
+    await live.publish_heartbeats([beat(ONE), beat(TWO)])
     await whole.until(2)
     (message,) = await part.until(1)
     assert message["channel"] == f"monitor:{TWO}"
@@ -52,7 +52,7 @@ async def test_a_monitors_channel_carries_its_own_heartbeats_under_their_number(
 
 async def test_who_left_hears_nothing_more(hub: Hub, ear: Ears) -> None:
     stays, leaves = ear("events"), ear("events")
-    hub.leave("events", leaves.reader)
+    hub.unsubscribe("events", leaves.reader)
     await live.publish_events([event()])
     await stays.until(1)
     assert leaves.heard == []
@@ -118,7 +118,7 @@ async def test_replay_holds_what_came_after_a_number(hub: Hub, ear: Ears) -> Non
 async def test_replay_of_a_monitor_holds_its_part(hub: Hub, ear: Ears) -> None:
     listener = ear("heartbeats")
     for monitor_id in (ONE, TWO, TWO):
-        await live.publish_beats([beat(monitor_id)])
+        await live.publish_heartbeats([beat(monitor_id)])
     numbers = [one["seq"] for one in await listener.until(3)]
     assert [one.seq for one in await replayed(hub, f"monitor:{TWO}", numbers[0] - 1)] == numbers[1:]
 
@@ -127,19 +127,19 @@ async def test_replay_marks_what_redis_no_longer_holds(hub: Hub, ear: Ears) -> N
     listener = ear("events")
     await live.publish_events([event(), event(), event()])
     first, second, third = (one["seq"] for one in await listener.until(3))
-    await queues.client().xdel(replay_buffer.tape_key("events"), f"{first}-0", f"{second}-0")
+    await queues.client().xdel(replay_buffer.stream_key("events"), f"{first}-0", f"{second}-0")
     lost, kept = await replayed(hub, "events", first - 1)
-    assert (lost, kept.seq) == (Message("events", second), third)
+    assert (lost, kept.seq) == (LiveMessage("events", second), third)
 
 
 async def test_replay_without_a_tape_is_one_gap(hub: Hub) -> None:
-    assert await replayed(hub, "events", 5, upto=9) == [Message("events", 9)]
+    assert await replayed(hub, "events", 5, upto=9) == [LiveMessage("events", 9)]
 
 
 async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears) -> None:
     listener = ear("events")
     for rubbish in (b"", b"events x\n{}", b"heartbeats 99999999999999\nno JSON", b"unknown 5\n{}"):
-        await queues.client().publish(replay_buffer.wire_of(queues.client()), rubbish)
+        await queues.client().publish(replay_buffer.pubsub_channel(queues.client()), rubbish)
     await live.publish_events([event()])
     await listener.until(1)
     assert listener.told == ["event"]

@@ -16,21 +16,21 @@ async def test_nothing_to_tell_needs_no_redis() -> None:
 async def test_the_tape_is_bounded_and_forgotten_when_idle(queue: Settings) -> None:
     for _ in range(12):
         await live.publish_events([event() for _ in range(100)])
-    assert SOURCES["events"] <= await queues.client().xlen(replay_buffer.tape_key("events")) < SOURCES["events"] + 101
-    assert 0 < await queues.client().ttl(replay_buffer.tape_key("events")) <= replay_buffer.IDLE_S
+    assert SOURCES["events"] <= await queues.client().xlen(replay_buffer.stream_key("events")) < SOURCES["events"] + 101
+    assert 0 < await queues.client().ttl(replay_buffer.stream_key("events")) <= replay_buffer.IDLE_TTL_S
 
 
 async def test_numbers_are_contiguous_and_start_at_the_clock(queue: Settings) -> None:
     for _ in range(3):
         await live.publish([beat()], [event()])
-    numbers = [seq async for seq, _ in replay_buffer.since(queues.client(), "events", 0)]
+    numbers = [seq async for seq, _ in replay_buffer.messages_since(queues.client(), "events", 0)]
     assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]
     assert numbers[0] > 1_600_000_000_000
 
 
 async def test_the_text_on_the_tape_has_its_number(queue: Settings) -> None:
-    await live.publish_beats([beat(msg='"seq":0, "seq":')])
-    ((seq, text),) = [entry async for entry in replay_buffer.since(queues.client(), "heartbeats", 0)]
+    await live.publish_heartbeats([beat(msg='"seq":0, "seq":')])
+    ((seq, text),) = [entry async for entry in replay_buffer.messages_since(queues.client(), "heartbeats", 0)]
     assert text.startswith(b'{"type":"heartbeats","seq":%d,"channel"' % seq)
 
 
@@ -39,20 +39,20 @@ async def test_a_redis_that_is_away_does_not_stop_the_ingest(settings: Settings)
     await live.publish([beat()], [event()])
     await live.publish([], [event()])
     await queues.stop()
-    assert publisher._untold == {"heartbeats": 1, "events": 2}
+    assert publisher._unpublished == {"heartbeats": 1, "events": 2}
 
 
 async def test_what_was_not_told_leaves_a_hole_in_the_numbers(queue: Settings) -> None:
     await live.publish_events([event()])
-    publisher._untold["events"] = 3
+    publisher._unpublished["events"] = 3
     await live.publish_events([event()])
-    first, second = [seq async for seq, _ in replay_buffer.since(queues.client(), "events", 0)]
+    first, second = [seq async for seq, _ in replay_buffer.messages_since(queues.client(), "events", 0)]
     assert second - first == 4
-    assert not publisher._untold
+    assert not publisher._unpublished
 
 
 @pytest.mark.parametrize("heard", [{}, {"events": 5}])
 async def test_counters_are_made_at_the_clock_and_then_left_alone(queue: Settings, heard: dict[str, int]) -> None:
-    newest = await replay_buffer.settle(queues.client(), heard)
+    newest = await replay_buffer.sync_counters(queues.client(), heard)
     assert all(number > 1_600_000_000_000 for number in newest.values())
-    assert await replay_buffer.settle(queues.client(), newest) == newest
+    assert await replay_buffer.sync_counters(queues.client(), newest) == newest

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, strategies as st
 
 from app.live import subscriber
-from app.live.subscriber import BACKLOG, Message, Reader
+from app.live.subscriber import BACKLOG, LiveMessage, LiveSubscriber
 
 SENDS = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 3 * BACKLOG)), max_size=6)
 
@@ -28,16 +28,16 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def offer(reader: Reader, channel: str, numbers: Iterable[int]) -> None:
+def offer(reader: LiveSubscriber, channel: str, numbers: Iterable[int]) -> None:
     for number in numbers:
-        reader.keep(Message(channel, number, f'{{"channel":"{channel}","seq":{number}}}'))
+        reader.enqueue(LiveMessage(channel, number, f'{{"channel":"{channel}","seq":{number}}}'))
     reader.wake()
 
 
 async def test_messages_arrive_once_and_in_order() -> None:
     peer = Peer()
     peer.gate.set()
-    reader = Reader(peer.take)
+    reader = LiveSubscriber(peer.take)
     reader.follow("a", 4)
     task = asyncio.create_task(reader.run())
     offer(reader, "a", [3, 4, 5, 5, 6])
@@ -49,7 +49,7 @@ async def test_messages_arrive_once_and_in_order() -> None:
 
 async def test_a_slow_reader_loses_the_oldest_and_is_told_which() -> None:
     peer = Peer()
-    reader = Reader(peer.take)
+    reader = LiveSubscriber(peer.take)
     reader.follow("a", 0)
     offer(reader, "a", range(1, BACKLOG + 11))
     peer.gate.set()
@@ -62,7 +62,7 @@ async def test_a_slow_reader_loses_the_oldest_and_is_told_which() -> None:
 
 async def test_a_rare_channel_pushed_out_by_a_busy_one_is_told_without_a_next_message() -> None:
     peer = Peer()
-    reader = Reader(peer.take)
+    reader = LiveSubscriber(peer.take)
     reader.follow("rare", 0)
     reader.follow("busy", 0)
     offer(reader, "rare", [1])
@@ -77,7 +77,7 @@ async def test_a_rare_channel_pushed_out_by_a_busy_one_is_told_without_a_next_me
 async def test_what_waits_for_a_channel_that_was_left_is_not_sent() -> None:
     peer = Peer()
     peer.gate.set()
-    reader = Reader(peer.take)
+    reader = LiveSubscriber(peer.take)
     reader.follow("a", 0)
     offer(reader, "a", [1])
     reader.forget("a")
@@ -101,7 +101,7 @@ def test_messages_and_gaps_together_cover_every_number_in_order(sends: list[tupl
 async def _sent(sends: list[tuple[str, int]]) -> list[Any]:
     peer, at = Peer(), {"a": 0, "b": 0}
     peer.gate.set()
-    reader = Reader(peer.take)
+    reader = LiveSubscriber(peer.take)
     for channel in at:
         reader.follow(channel, 0)
     task = asyncio.create_task(reader.run())
@@ -109,7 +109,7 @@ async def _sent(sends: list[tuple[str, int]]) -> list[Any]:
         offer(reader, channel, range(at[channel] + 1, at[channel] + count + 1))
         at[channel] += count
         await asyncio.sleep(0)
-    while reader._backlog or reader._cut:
+    while reader._backlog or reader._dropped:
         await asyncio.sleep(0)
     task.cancel()
     return peer.got

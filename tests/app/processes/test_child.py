@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.processes import child
-from app.processes.child import Child
+from app.processes.child import ChildProcess
 
 ORPHANING = """
 import os, sys, time
@@ -36,50 +36,50 @@ def runs(pid: int) -> bool:
 
 
 @pytest.fixture
-def nap() -> Iterator[Child]:
-    one = Child("nap", ["sleep", "600"], dict(os.environ), None)
+def nap() -> Iterator[ChildProcess]:
+    one = ChildProcess("nap", ["sleep", "600"], dict(os.environ), None)
     yield one
-    one.tell(signal.SIGKILL)
-    until(lambda: not one.runs())
+    one.send_signal(signal.SIGKILL)
+    until(lambda: not one.is_running())
 
 
-def test_a_child_that_runs_has_not_ended_and_is_not_due(nap: Child) -> None:
+def test_a_child_that_runs_has_not_ended_and_is_not_due(nap: ChildProcess) -> None:
     nap.start()
-    assert (nap.runs(), nap.ended(), nap.is_due()) == (True, None, False)
+    assert (nap.is_running(), nap.poll_exit(), nap.is_due()) == (True, None, False)
 
 
-def test_a_killed_child_says_how_it_ended_and_is_due_again(nap: Child) -> None:
+def test_a_killed_child_says_how_it_ended_and_is_due_again(nap: ChildProcess) -> None:
     os.kill(nap.start(), signal.SIGKILL)
-    until(lambda: not nap.runs())
-    assert nap.ended() == "killed by SIGKILL"
+    until(lambda: not nap.is_running())
+    assert nap.poll_exit() == "killed by SIGKILL"
     until(nap.is_due)
-    assert nap.ended() is None
+    assert nap.poll_exit() is None
 
 
-def test_a_child_that_had_been_steady_is_due_at_once(nap: Child, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_had_been_steady_is_due_at_once(nap: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "STEADY_S", 0.0)
     os.kill(nap.start(), signal.SIGTERM)
-    until(lambda: not nap.runs())
-    assert nap.ended() == "killed by SIGTERM"
+    until(lambda: not nap.is_running())
+    assert nap.poll_exit() == "killed by SIGTERM"
     assert nap.is_due()
 
 
 def test_a_child_that_dies_at_once_waits_longer_every_time() -> None:
-    one, pauses = Child("broken", ["false"], dict(os.environ), None), []
+    one, pauses = ChildProcess("broken", ["false"], dict(os.environ), None), []
     for _ in range(10):
         one.start()
-        until(lambda: not one.runs())
-        assert one.ended() == "ended with 1"
+        until(lambda: not one.is_running())
+        assert one.poll_exit() == "ended with 1"
         pauses.append(one._pause_s)
     assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
 
 
-def test_a_child_that_is_killed_from_outside_never_waits_long(nap: Child) -> None:
+def test_a_child_that_is_killed_from_outside_never_waits_long(nap: ChildProcess) -> None:
     pauses = []
     for _ in range(5):
         os.kill(nap.start(), signal.SIGKILL)
-        until(lambda: not nap.runs())
-        assert nap.ended()
+        until(lambda: not nap.is_running())
+        assert nap.poll_exit()
         pauses.append(nap._pause_s)
     assert pauses == [0.25, 0.5, 1.0, 1.0, 1.0]
 
@@ -96,7 +96,7 @@ def test_children_end_when_their_parent_is_killed() -> None:
 def test_our_commands_run_this_very_code_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "__init__.py").write_text("raise SystemExit('somebody else')")
-    command = child.ours("--version")
+    command = child.own_command("--version")
     done = subprocess.run(
         command, cwd=tmp_path, env=child.environment({}), capture_output=True, text=True, timeout=30, check=False
     )

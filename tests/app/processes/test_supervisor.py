@@ -31,7 +31,7 @@ class Up:
         self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
         with self._said.open("w") as said:
             ours = child.environment({"PATH": os.environ["PATH"], **environ})
-            self.process = subprocess.Popen(child.ours("up"), cwd=directory, env=ours, stdout=said, stderr=said)
+            self.process = subprocess.Popen(child.own_command("up"), cwd=directory, env=ours, stdout=said, stderr=said)
 
     def said(self) -> str:
         return self._said.read_text()
@@ -89,7 +89,7 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
 
 
 def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
-    token = (tmp_path / "data" / setup_token.FILE).read_text().strip()
+    token = (tmp_path / "data" / setup_token.FILE_NAME).read_text().strip()
     assert up.said().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
@@ -128,9 +128,7 @@ def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tm
 
 
 def test_a_terminal_that_goes_away_ends_nobody() -> None:
-    script = (
-        "import sys; from app.processes import supervisor as it; sys.stdin.read(); it.say('a', 'b'); it.say('c', 'd')"
-    )
+    script = "import sys; from app.processes import supervisor as it; sys.stdin.read(); it.print_line('a', 'b'); it.print_line('c', 'd')"
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )
@@ -156,4 +154,4 @@ def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
     [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
 )
 def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
-    assert supervisor.url_of(replace(settings, server_host=host, server_port=80)) == url
+    assert supervisor.local_url(replace(settings, server_host=host, server_port=80)) == url

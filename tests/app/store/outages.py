@@ -4,14 +4,14 @@ from typing import Any
 
 from app import db
 from app.domain.incidents import lifecycle
-from app.domain.incidents.lifecycle import Outage
+from app.domain.incidents.lifecycle import OutageState
 from app.store.alerting import channels, suppression
-from app.store.alerting.suppression import Candidate, Gate
+from app.store.alerting.suppression import Candidate, Decision
 from app.store.monitoring import series
 from app.store.transactions import escalations, monitors, results
-from app.store.transactions.results import Absorbed
+from app.store.transactions.results import StoredResults
 from schema.events import EventKind
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from tests import make
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
@@ -23,28 +23,28 @@ _OPEN = (
 
 async def channel(**changes: Any) -> str:
     """A channel that every monitor tells."""
-    return (await channels.add(make.channel(all_monitors=True, **changes))).id
+    return (await channels.create(make.channel(all_monitors=True, **changes))).id
 
 
 async def monitor(name: str = "web", *parents: str, **changes: Any) -> str:
     """A monitor that hangs on these."""
-    return (await monitors.add(make.monitor(name=name, parent_ids=list(parents), **changes))).monitor.id
+    return (await monitors.create(make.monitor(name=name, parent_ids=list(parents), **changes))).monitor.id
 
 
-async def absorbed(monitor_id: str, outcome: Outcome, now_ms: int = 0) -> Absorbed:
+async def absorbed(monitor_id: str, outcome: CheckOutcome, now_ms: int = 0) -> StoredResults:
     """An outcome of this monitor, stored when it was due, or later."""
-    (no,) = await series.of(monitor_id)
-    known = {one.series: one for one in await series.snapshots([no])}
-    mine = make.outcome(series=no, at_ms=outcome.at_ms, seen=outcome.seen)
-    return await results.absorb(make.results(mine), known, now_ms or outcome.at_ms)
+    (no,) = await series.list_numbers(monitor_id)
+    known = {one.series: one for one in await series.list_snapshots([no])}
+    mine = make.outcome(series=no, at_ms=outcome.at_ms, status=outcome.status)
+    return await results.store_results(make.results(mine), known, now_ms or outcome.at_ms)
 
 
-async def fails(monitor_id: str, at_ms: int = NOW) -> Absorbed:
+async def fails(monitor_id: str, at_ms: int = NOW) -> StoredResults:
     """A check of it fails."""
     return await absorbed(monitor_id, make.down(at_ms=at_ms))
 
 
-async def passes(monitor_id: str, at_ms: int = NOW) -> Absorbed:
+async def passes(monitor_id: str, at_ms: int = NOW) -> StoredResults:
     """A check of it passes."""
     return await absorbed(monitor_id, make.outcome(at_ms=at_ms))
 
@@ -52,19 +52,19 @@ async def passes(monitor_id: str, at_ms: int = NOW) -> Absorbed:
 async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
     """The channel is told that nobody has acknowledged the outage of this monitor."""
     (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
-    outage = Outage(**dict(row))
-    async with db.writing():
-        told = lifecycle.told(EventKind.INCIDENT_ESCALATED, outage, at_ms)
-        await escalations.owe_to([(told, [ops])], at_ms)
+    outage = OutageState(**dict(row))
+    async with db.transaction():
+        told = lifecycle.incident_event(EventKind.INCIDENT_ESCALATED, outage, at_ms)
+        await escalations.record_for_channels([(told, [ops])], at_ms)
     assert outage.monitor_id == monitor_id
 
 
-async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Gate]:
+async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
     """What the gates say of all that is due: (monitor, event) -> gate."""
     rows = await db.rows(_OPEN, now_ms)
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
-    async with db.writing():
-        found = await suppression.of(candidates, now_ms)
+    async with db.transaction():
+        found = await suppression.decisions_for(candidates, now_ms)
     return {(one.monitor_id or "", str(one.kind)): found[one.id] for one in candidates}
 
 
@@ -72,14 +72,14 @@ async def settled(now_ms: int = NOW) -> list[str]:
     """Send what may go, suppress what may not; returns what happened, in the order of the events."""
     rows = [dict(row) for row in await db.rows(_OPEN + " ORDER BY d.at_ms, e.kind", now_ms)]
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
-    async with db.writing():
-        found = await suppression.of(candidates, now_ms)
+    async with db.transaction():
+        found = await suppression.decisions_for(candidates, now_ms)
         for one in candidates:
             await _settle(one.id, found[one.id], now_ms)
     return [f"{one.kind}: {found[one.id].reason or found[one.id].action}" for one in candidates]
 
 
-async def _settle(id_: str, gate: Gate, now_ms: int) -> None:
+async def _settle(id_: str, gate: Decision, now_ms: int) -> None:
     if gate.action == "send":
         await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE id = ?1", id_, now_ms)
     elif gate.action == "suppress":

@@ -5,12 +5,12 @@ from typing import Any
 
 from app import db
 from app.store.alerting import channels, delivery_claims, delivery_results
-from app.store.alerting.delivery_claims import Claimed
-from app.store.alerting.delivery_results import Settled
+from app.store.alerting.delivery_claims import DeliveryClaim
+from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
 from schema.channels import ChannelConfig
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
 from tests import make
 
@@ -32,8 +32,8 @@ class Owing:
         """It is well again."""
         return await self._absorb(make.outcome(series=self.numbers[monitor], at_ms=at_ms), now_ms)
 
-    async def _absorb(self, outcome: Outcome, now_ms: int | None) -> str:
-        absorbed = await results.absorb(make.results(outcome), self.known, now_ms or outcome.at_ms)
+    async def _absorb(self, outcome: CheckOutcome, now_ms: int | None) -> str:
+        absorbed = await results.store_results(make.results(outcome), self.known, now_ms or outcome.at_ms)
         (id_,) = absorbed.deliveries[self.channel_id]
         return id_
 
@@ -45,12 +45,12 @@ class Owing:
 
 async def owing(count: int = 1, config: ChannelConfig | None = None, *, reminders: int = 0, **terms: Any) -> Owing:
     """A channel on these terms, and monitors linked to it that remind it of an outage every so many checks."""
-    channel = await channels.add(make.channel(config, **terms))
+    channel = await channels.create(make.channel(config, **terms))
     known = {}
     for number in range(count):
         draft = make.monitor(name=f"web {number}", notification_channel_ids=[channel.id], resend_interval=reminders)
-        changed = await monitors.add(draft)
-        (snapshot,) = await series.snapshots([changed.plans[0].series])
+        changed = await monitors.create(draft)
+        (snapshot,) = await series.list_snapshots([changed.schedules[0].series])
         known[snapshot.series] = snapshot
     return Owing(channel.id, known)
 
@@ -60,14 +60,14 @@ async def claimed(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list
     return [one.id for one in await delivery_claims.claim(ids, now_ms, **options)]
 
 
-async def taken(ids: Sequence[str], now_ms: int = NOW) -> list[Claimed]:
+async def taken(ids: Sequence[str], now_ms: int = NOW) -> list[DeliveryClaim]:
     """The messages that go."""
     return await delivery_claims.claim(ids, now_ms)
 
 
-async def settled(*results: Settled, now_ms: int = NOW) -> dict[str, list[str]]:
+async def settled(*results: AttemptResult, now_ms: int = NOW) -> dict[str, list[str]]:
     """How tries went."""
-    return await delivery_results.settle(results, now_ms)
+    return await delivery_results.record_results(results, now_ms)
 
 
 async def state(id_: str) -> tuple[str, int, str]:

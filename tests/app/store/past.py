@@ -6,9 +6,9 @@ from app import db
 from app.domain.schedule.slots import slots_between
 from app.store.tables.channels import ChannelRow
 from app.store.tables.events import DeliveryRow, EventRow
-from app.store.tables.heartbeats import SEEN_SHIFT, DetailRow, HeartbeatRow
+from app.store.tables.heartbeats import RAW_STATUS_SHIFT, HeartbeatDetailRow, HeartbeatRow
 from app.store.tables.monitors import SeriesRow
-from schema.heartbeats import key_of
+from schema.heartbeats import heartbeat_key
 from schema.status import Status
 
 MINUTE = 60_000
@@ -27,7 +27,9 @@ async def series(no: int, *eras: tuple[int, int], deleted_ms: int | None = None)
 async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags: int = 0) -> None:
     """Heartbeats at these instants."""
     rows = [
-        HeartbeatRow(id=key_of(no, at), status=status, flags=flags | status << SEEN_SHIFT, took_us=50_000, code=200)
+        HeartbeatRow(
+            id=heartbeat_key(no, at), status=status, flags=flags | status << RAW_STATUS_SHIFT, took_us=50_000, code=200
+        )
         for at in slots
     ]
     for first in range(0, len(rows), 500):
@@ -36,7 +38,7 @@ async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags
 
 async def details(no: int, slots: Iterable[int]) -> None:
     """Words about these heartbeats."""
-    await DetailRow.insert(*[DetailRow(id=key_of(no, at), message="refused") for at in slots])
+    await HeartbeatDetailRow.insert(*[HeartbeatDetailRow(id=heartbeat_key(no, at), message="refused") for at in slots])
 
 
 async def gap(no: int, from_ms: int, to_ms: int) -> None:

@@ -6,10 +6,10 @@ from contextvars import Context
 import pytest
 
 from app import db
-from app.domain.alerting.suppression import NOT_TOLD, TOGETHER
+from app.domain.alerting.suppression import NOT_ALERTED, RECOVERED_WITH_PARENT
 from app.security.secrets import sealing
 from app.store.alerting import channels
-from app.store.alerting.suppression import Gate
+from app.store.alerting.suppression import Decision
 from app.store.transactions import monitors
 from schema.channels.terms import QuietHours
 from schema.monitors import MonitorPatch
@@ -38,7 +38,7 @@ async def test_behind_a_parent_that_is_down_only_the_parent_is_told():
     await fails(one, NOW + SECOND)
     assert await settled(NOW + SECOND) == [BEHIND_ROUTER]
     await passes(one, NOW + STEP)
-    assert await settled(NOW + STEP) == [f"monitor.up: {NOT_TOLD}"]
+    assert await settled(NOW + STEP) == [f"monitor.up: {NOT_ALERTED}"]
 
 
 async def test_the_nearest_that_is_down_is_named():
@@ -59,9 +59,9 @@ async def test_a_paused_parent_holds_nothing_back():
     router = await monitor("Router")
     one = await monitor("web", router)
     await fails(router)
-    await monitors.change(router, MonitorPatch(active=False))
+    await monitors.update(router, MonitorPatch(active=False))
     await fails(one)
-    assert (await asked())[one, "monitor.down"] == Gate()
+    assert (await asked())[one, "monitor.down"] == Decision()
 
 
 async def test_an_outage_waits_until_its_parent_was_checked():
@@ -72,7 +72,7 @@ async def test_an_outage_waits_until_its_parent_was_checked():
     await fails(one)
     assert (await asked())[one, "monitor.down"].action == "wait"
     await passes(router, NOW + SECOND)
-    assert (await asked(NOW + SECOND))[one, "monitor.down"] == Gate()
+    assert (await asked(NOW + SECOND))[one, "monitor.down"] == Decision()
 
 
 if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
@@ -83,11 +83,11 @@ if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
         one = await monitor("web", router)
         await passes(router)
         await fails(one)
-        async with db.writing():
+        async with db.transaction():
             await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
             found = await asyncio.create_task(asked(), context=Context())  # another one's transaction
         assert found[one, "monitor.down"].action == "wait"
-        assert (await asked())[one, "monitor.down"] == Gate()
+        assert (await asked())[one, "monitor.down"] == Decision()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held
     await fails(one)
     if held_s:
         assert (await asked(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
-    assert (await asked(NOW + held_s * SECOND))[one, "monitor.down"] == Gate()
+    assert (await asked(NOW + held_s * SECOND))[one, "monitor.down"] == Decision()
 
 
 async def test_it_waits_while_the_parent_fails_with_retries_left():
@@ -142,7 +142,7 @@ async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
     told = await settled(NOW + STEP + SECOND)
-    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_TOLD}"])
+    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_ALERTED}"])
 
 
 async def told_after(reopened_ms: int) -> list[str]:
@@ -174,11 +174,11 @@ async def test_a_child_that_is_back_with_its_parent_stays_untold():
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
     told = await told_after(NOW + STEP)
-    assert sorted(told) == sorted([f"monitor.down: {TOGETHER}", f"monitor.up: {NOT_TOLD}", SENT_UP])
+    assert sorted(told) == sorted([f"monitor.down: {RECOVERED_WITH_PARENT}", f"monitor.up: {NOT_ALERTED}", SENT_UP])
 
 
 async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does():
-    router, near = await monitor("Router"), (await channels.add(make.channel())).id
+    router, near = await monitor("Router"), (await channels.create(make.channel())).id
     await monitor("web", router, notification_channel_ids=[near])
     await channel(name="all")
     ids = {row["name"]: row["id"] for row in await db.rows("SELECT id, name FROM monitors")}
@@ -190,7 +190,7 @@ async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does()
 
 
 async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
-    near = (await channels.add(make.channel())).id
+    near = (await channels.create(make.channel())).id
     router = await monitor("Router", notification_channel_ids=[near])
     await fails(router)
     await passes(router, NOW + STEP)
@@ -203,7 +203,7 @@ async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
 
 
 async def test_the_nearest_cause_that_the_channel_hears_of_is_named():
-    near = (await channels.add(make.channel())).id
+    near = (await channels.create(make.channel())).id
     router = await monitor("Router", notification_channel_ids=[near])
     switch = await monitor("Switch", router)
     one = await monitor("web", switch, notification_channel_ids=[near])

@@ -13,11 +13,11 @@ from tests import make
 
 async def run(number: int) -> None:
     """Add so many entries, one after another."""
-    settings = configuration.read(os.environ, Path.cwd())
+    settings = configuration.read_settings(os.environ, Path.cwd())
     sealing.prepare(settings)
     await db.start(settings, connections=2)
     for no in range(number):
-        await log.record(make.deed(action=f"{os.getpid()}.{no}"))
+        await log.record_entry(make.deed(action=f"{os.getpid()}.{no}"))
     await db.stop()
 
 

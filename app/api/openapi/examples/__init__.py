@@ -4,8 +4,8 @@ from typing import Any
 
 from app.api.openapi.examples import bodies, channels, documented, monitors
 
-SENT: dict[str, Any] = {**bodies.SENT, **documented.SENT}
-RETURNED = documented.RETURNED
+REQUEST_BODIES: dict[str, Any] = {**bodies.REQUESTS, **documented.REQUESTS}
+RESPONSE_BODIES = documented.RESPONSES
 BY_TYPE: dict[str, dict[str, Any]] = {  # one of several, by its `type`
     "CreateMonitor": monitors.drafts(),
     "CreateChannel": channels.drafts(),

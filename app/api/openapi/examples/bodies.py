@@ -5,10 +5,10 @@ from typing import Any
 from app.api.openapi.examples.ids import CHANNEL_ID, TAG_ID
 
 EMAIL, PASSWORD, CODE = "me@example.org", "correct horse battery", "123456"
-TICKET, TOKEN = "the-ticket-of-the-refusal", "what-was-sent-to-you"
+MFA_TOKEN, TOKEN = "the-ticket-of-the-refusal", "what-was-sent-to-you"
 CREDENTIAL = {"id": "AAAA", "rawId": "AAAA", "type": "public-key"}
-ATTESTED = {**CREDENTIAL, "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"}}
-SIGNED = {
+ATTESTATION = {**CREDENTIAL, "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"}}
+ASSERTION = {
     **CREDENTIAL,
     "response": {"clientDataJSON": "AAAA", "authenticatorData": "AAAA", "signature": "AAAA"},
 }
@@ -23,7 +23,7 @@ PATCHES: dict[str, Any] = {
     "User": {"role": "operator"},
     "Webhook": {"events": ["monitor.*"]},
 }
-SENT: dict[str, Any] = {
+REQUESTS: dict[str, Any] = {
     "Register": {"email": EMAIL, "password": PASSWORD, "setup_token": TOKEN},
     "Login": {"email": EMAIL, "password": PASSWORD},
     "CreateToken": {"username": EMAIL, "password": PASSWORD, "grant_type": "password"},
@@ -34,12 +34,12 @@ SENT: dict[str, Any] = {
     "VerifyTotp": {"token": CODE},
     "DisableTwoFactor": {"password": PASSWORD, "token": CODE},
     "CreateRecoveryCodes": {"password": PASSWORD, "token": CODE},
-    "LoginWithCode": {"ticket": TICKET, "token": CODE},
+    "LoginWithCode": {"ticket": MFA_TOKEN, "token": CODE},
     "CreatePasskeyOptions": {"password": PASSWORD},
-    "CreatePasskey": {"name": "Telephone", "credential": ATTESTED},
+    "CreatePasskey": {"name": "Telephone", "credential": ATTESTATION},
     "UpdatePasskey": {"name": "Old telephone"},
-    "CreatePasskeyLoginOptions": {"ticket": TICKET},
-    "LoginWithPasskey": {"ticket": TICKET, "credential": SIGNED},
+    "CreatePasskeyLoginOptions": {"ticket": MFA_TOKEN},
+    "LoginWithPasskey": {"ticket": MFA_TOKEN, "credential": ASSERTION},
     "CreateApiKey": {"name": "Grafana", "role": "viewer", "scopes": ["monitors:read"]},
     "CreateUser": {"email": "guest@example.org", "role": "viewer"},
     "ResetUserPassword": {"keys": "revoke"},

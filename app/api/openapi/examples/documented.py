@@ -17,7 +17,7 @@ CHECK = {
     "created_at": "2023-01-01T00:00:00Z",
     "updated_at": "2023-04-01T12:00:00Z",
 }
-SEEN = {
+OUTCOME = {
     "status": "success",
     "message": "Website responded with status 200",
     "response_time": 0.342,
@@ -26,7 +26,7 @@ SEEN = {
 RESULT = {
     "id": "123e4567-e89b-12d3-a456-426614174000",
     "check_id": "456e7890-e12b-34d5-a678-426614174000",
-    **SEEN,
+    **OUTCOME,
     "executed_at": "2023-04-01T12:00:00Z",
 }
 PAGE = {"page": 1, "per_page": 20, "total": 1, "pages": 1}
@@ -63,20 +63,20 @@ AD_HOC_BATCH = {
 AD_HOC_RESULT = {**RESULT, "id": None, "check_id": None}
 AD_HOC_RESULTS = {"results": [{**AD_HOC, "result": AD_HOC_RESULT}]}
 
-HOOK = {
+WEBHOOK = {
     "url": "https://your-site.com/webhook",
     "events": ["backend.down", "cluster.node_failed"],
     "secret": "webhook-secret",
 }
-SENT: dict[str, Any] = {
+REQUESTS: dict[str, Any] = {
     "CreateCheck": DRAFT,
     "UpdateCheck": PATCH,
     "RunAdHocCheck": AD_HOC,
     "RunBatch": BATCH,
     "RunAdHocBatch": AD_HOC_BATCH,
-    "CreateWebhook": HOOK,
+    "CreateWebhook": WEBHOOK,
 }
-RETURNED: dict[str, Any] = {
+RESPONSES: dict[str, Any] = {
     "ListChecks": CHECKS,
     "CreateCheck": CHECK,
     "GetCheck": CHECK,

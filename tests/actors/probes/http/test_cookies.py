@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from actors.probes.http.cookies import HEADER_CHARS, LONGEST, MOST, Cookies
+from actors.probes.http.cookies import MAX_COOKIE_CHARS, MAX_COOKIES, MAX_HEADER_CHARS, CookieJar
 from schema.status import Status
 from schema.targets import Http, Website
 from tests.actors.probes.target import answering, serving
@@ -75,37 +75,37 @@ async def test_the_monitors_own_cookies_go_along_and_are_replaced(check):
     ],
 )
 def test_a_cookie_goes_where_it_belongs(header, url, sent):
-    cookies = Cookies(HERE)
-    cookies.take(HERE, [header])
+    cookies = CookieJar(HERE)
+    cookies.update(HERE, [header])
     assert cookies.header_for(URL(url)) == sent
 
 
 def test_a_cookie_goes_along_from_http_to_https_of_the_same_host_and_not_back():
     plain, safe = URL("http://example.org/"), URL("https://example.org/")
-    cookies = Cookies(plain)
-    cookies.take(plain, ["a=1"])
+    cookies = CookieJar(plain)
+    cookies.update(plain, ["a=1"])
     assert cookies.header_for(safe) == "a=1"
-    cookies.take(safe, ["b=2; Secure"])
+    cookies.update(safe, ["b=2; Secure"])
     assert cookies.header_for(safe) == "a=1; b=2"
     assert cookies.header_for(plain) == "a=1"
 
 
 def test_an_address_of_numbers_is_no_domain():
-    cookies, url = Cookies(URL("http://10.0.0.1/")), URL("http://10.0.0.1/")
-    cookies.take(url, ["a=1; Domain=0.0.1", "b=2; Domain=10.0.0.1"])
+    cookies, url = CookieJar(URL("http://10.0.0.1/")), URL("http://10.0.0.1/")
+    cookies.update(url, ["a=1; Domain=0.0.1", "b=2; Domain=10.0.0.1"])
     assert cookies.header_for(url) == "b=2"
 
 
 def test_a_cookie_that_is_taken_back_is_gone():
-    cookies = Cookies(HERE, "own=1")
-    cookies.take(HERE, ["a=1", "a=; Max-Age=-1", "own=; Path=/; Max-Age=0"])
+    cookies = CookieJar(HERE, "own=1")
+    cookies.update(HERE, ["a=1", "a=; Max-Age=-1", "own=; Path=/; Max-Age=0"])
     assert cookies.header_for(HERE) == ""
 
 
 def test_cookies_are_bounded():
-    cookies = Cookies(HERE)
-    cookies.take(HERE, [f"c{n}={'x' * 1_000}; Path=/" for n in range(1_000)])
-    assert len(cookies._kept) == MOST
-    assert len(cookies.header_for(HERE)) <= HEADER_CHARS
-    cookies.take(HERE, [f"long={'x' * LONGEST}"])
+    cookies = CookieJar(HERE)
+    cookies.update(HERE, [f"c{n}={'x' * 1_000}; Path=/" for n in range(1_000)])
+    assert len(cookies._kept) == MAX_COOKIES
+    assert len(cookies.header_for(HERE)) <= MAX_HEADER_CHARS
+    cookies.update(HERE, [f"long={'x' * MAX_COOKIE_CHARS}"])
     assert "long" not in cookies.header_for(HERE)

@@ -7,9 +7,9 @@ from hashlib import md5, sha256
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.probes.http.digest import Challenge, challenges, proven
-from actors.probes.http.request import Request
-from app.domain.parsing.web_url import web_url
+from actors.probes.http.digest import DigestChallenge, authorization_header, parse_challenges
+from actors.probes.http.request import HttpRequest
+from app.domain.parsing.web_url import parse_url
 from schema.status import Status
 from schema.targets import Http, Method
 from schema.targets.http import HttpDigestAuth
@@ -18,7 +18,7 @@ from tests.actors.probes.target import answering, redirecting, serving
 
 UP, DOWN = Status.UP, Status.DOWN
 LION = HttpDigestAuth(username="Mufasa", password="Circle of Life")
-CUBS = Request("GET", web_url("http://www.example.org/dir/index.html"))
+CUBS = HttpRequest("GET", parse_url("http://www.example.org/dir/index.html"))
 NONCE, CNONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 OPAQUE = "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"
 RFC_7616 = "".join(
@@ -41,8 +41,8 @@ def fields_of(header: str) -> dict[str, str]:
     ],
 )
 def test_a_proof_is_the_one_that_rfc_7616_shows(algorithm, response):
-    challenge = next(one for one in challenges(RFC_7616) if one.algorithm == algorithm)
-    fields = fields_of(proven(challenge, LION, CUBS, CNONCE))
+    challenge = next(one for one in parse_challenges(RFC_7616) if one.algorithm == algorithm)
+    fields = fields_of(authorization_header(challenge, LION, CUBS, CNONCE))
     assert fields == {
         "username": "Mufasa",
         "realm": "http-auth@example.org",
@@ -58,9 +58,12 @@ def test_a_proof_is_the_one_that_rfc_7616_shows(algorithm, response):
 
 
 def test_a_proof_is_the_one_that_rfc_2617_shows():
-    challenge = Challenge("testrealm@host.com", "dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth")
+    challenge = DigestChallenge("testrealm@host.com", "dcd98b7102dd2f0e8b11d0f600bfb0c093", qop="auth")
     auth = HttpDigestAuth(username="Mufasa", password="Circle Of Life")
-    assert fields_of(proven(challenge, auth, CUBS, "0a4f113b"))["response"] == "6629fae49393a05397450978507c4ef1"
+    assert (
+        fields_of(authorization_header(challenge, auth, CUBS, "0a4f113b"))["response"]
+        == "6629fae49393a05397450978507c4ef1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,12 +82,12 @@ def test_a_proof_is_the_one_that_rfc_2617_shows():
     ],
 )
 def test_challenges_are_found_among_others(header, known):
-    assert [(one.realm, one.nonce, one.algorithm) for one in challenges(header)] == known
+    assert [(one.realm, one.nonce, one.algorithm) for one in parse_challenges(header)] == known
 
 
 @given(st.text(max_size=200))
 def test_no_header_is_too_much(header):
-    challenges(f"Digest {header}")
+    parse_challenges(f"Digest {header}")
 
 
 def asking(algorithm: str = "", qop: str = "", *, userhash: bool = False, stale: int = 0):

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from actors.probes import Tools, open_tools, outcome_of
-from actors.probes.kit.connectivity import MANY, Uplink
+from actors.probes import ProbeContext, open_probe_context, run_probe
+from actors.probes.kit.connectivity import MIN_BLOCKED_MONITORS, Uplink
 from actors.probes.kit.target_hosts import hosts_of
 from app.security.network.egress import Egress
-from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
+from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
 from app.settings import Settings
-from schema.proxies import Protocol, ProxyConfig
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import Http, Ping, Postgres, Push, Rabbitmq, Tcp
 from tests import make
@@ -24,7 +24,7 @@ def lookup(host: str) -> tuple[str, ...]:
     if host == "shop.example":
         raise NameUnknown(socket.EAI_NONAME, "the name shop.example has no address")
     if host == "lost.example":
-        raise NamesUnavailable(socket.EAI_AGAIN, "the name lost.example could not be resolved")
+        raise ResolverUnavailable(socket.EAI_AGAIN, "the name lost.example could not be resolved")
     return {"nas.example": ("192.168.1.5",), "both.example": ("1.1.1.1", "10.0.0.1")}.get(host, (host,))
 
 
@@ -36,10 +36,10 @@ def listening() -> Iterator[int]:
 
 @pytest.fixture
 async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
-    made: list[Tools] = []
+    made: list[ProbeContext] = []
 
-    async def make_them(*anchors: tuple[str, int]) -> Tools:
-        made.append(await open_tools(replace(settings, uplink_anchors=anchors), names=Names(lookup)))
+    async def make_them(*anchors: tuple[str, int]) -> ProbeContext:
+        made.append(await open_probe_context(replace(settings, uplink_anchors=anchors), names=Resolver(lookup)))
         return made[-1]
 
     yield make_them
@@ -47,9 +47,9 @@ async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
         await one.close()
 
 
-async def seen(target, tools: Tools, **slot) -> tuple[Status, str]:
-    outcome = await outcome_of(make.slot(**slot), make.snapshot(target), tools)
-    return outcome.seen, outcome.message
+async def seen(target, tools: ProbeContext, **slot) -> tuple[Status, str]:
+    outcome = await run_probe(make.slot(**slot), make.snapshot(target), tools)
+    return outcome.status, outcome.message
 
 
 async def test_a_failure_outside_is_unknown_while_no_anchor_answers(tools_with, free_port) -> None:
@@ -80,12 +80,12 @@ async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: s
 
 async def test_through_a_proxy_the_proxys_place_counts(tools_with, free_port) -> None:
     tools = await tools_with(("127.0.0.1", free_port))
-    near = make.snapshot(OUTSIDE, proxy=ProxyConfig(protocol=Protocol.HTTP, host="nas.example", port=8080))
+    near = make.snapshot(OUTSIDE, proxy=ProxyConfig(protocol=ProxyProtocol.HTTP, host="nas.example", port=8080))
     assert not await tools.uplink.is_to_blame(near)
 
 
 async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
-    monkeypatch.setattr("actors.probes.kit.connectivity.PATIENCE_S", 0.05)
+    monkeypatch.setattr("actors.probes.kit.connectivity.ANCHORS_TIMEOUT_S", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -107,17 +107,17 @@ async def test_many_who_ask_at_once_ask_the_anchors_once() -> None:
             asked.append(host)
             raise ConnectionRefusedError
 
-    names = Names(lookup)
+    names = Resolver(lookup)
     uplink = Uplink(Counting(names), names, [("anchor.example", 443)])
-    assert await uplink.gone()
-    assert await uplink.gone()
+    assert await uplink.is_down()
+    assert await uplink.is_down()
     assert asked == ["anchor.example"]
     names.close()
 
 
 async def test_several_monitors_that_names_of_ours_kept_us_from_asking_look_like_no_network(tools_with) -> None:
     tools = await tools_with()
-    for series in range(1, MANY + 1):
+    for series in range(1, MIN_BLOCKED_MONITORS + 1):
         assert not await tools.uplink.looks_gone()
         assert (await seen(Http(url="http://lost.example/"), tools, series=series))[0] is Status.UNKNOWN
     assert await tools.uplink.looks_gone()

@@ -22,11 +22,11 @@ MEGABYTE = 1_048_576
 
 
 def unpacked(names: list[str], body: bytes, most: int = MEGABYTE, piece: int = 8_192) -> bytes:
-    for one in content_codings.unpackers(names):
+    for one in content_codings.decoders_for(names):
         out = b""
         for start in range(0, len(body), piece):
             if len(out) < most:
-                out += one.some(body[start : start + piece], most - len(out))
+                out += one.decode(body[start : start + piece], most - len(out))
         body = out
     return body
 
@@ -48,7 +48,7 @@ def test_what_was_packed_comes_out_whatever_packed_it(names, body, piece):
     ],
 )  # fmt: skip
 def test_what_is_no_coding_means_as_it_is(names):
-    assert content_codings.unpackers(names) == []
+    assert content_codings.decoders_for(names) == []
 
 
 @pytest.mark.parametrize(
@@ -82,25 +82,25 @@ def test_garbage_is_broken_or_nothing_but_never_an_error_of_ours(name, garbage, 
     for body in (garbage, PACKERS[name](b"hello")[:-3] + garbage):
         try:
             unpacked([name], body, 100, piece)
-        except content_codings.Broken as broken:
+        except content_codings.UndecodableBody as broken:
             assert "pack" in str(broken)  # noqa: PT017  # what it says, where it is one
 
 
 @pytest.mark.parametrize("name", ["gzip", "br", "zstd"])
 def test_a_page_that_is_not_packed_as_it_says_is_broken(name):
-    with pytest.raises(content_codings.Broken, match="the body's packing is broken"):
+    with pytest.raises(content_codings.UndecodableBody, match="the body's packing is broken"):
         unpacked([name], b"<html>" * 100)
 
 
 def test_a_window_larger_than_bodies_may_ask_for_is_refused():
     options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     packed = zstd.compress(bytes(30 * MEGABYTE), options=options)
-    with pytest.raises(content_codings.Broken):
+    with pytest.raises(content_codings.UndecodableBody):
         unpacked(["zstd"], packed, 100)
 
 
 def test_no_body_is_packed_without_end():
-    with pytest.raises(content_codings.Broken, match="more than 5 times"):
+    with pytest.raises(content_codings.UndecodableBody, match="more than 5 times"):
         unpacked(["gzip," * 6], b"x")
-    with pytest.raises(content_codings.Broken, match="in too many pieces"):
+    with pytest.raises(content_codings.UndecodableBody, match="in too many pieces"):
         unpacked(["zstd"], zstd.compress(b"") * 2_000)

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.probes.kit.errors import of_system
-from actors.probes.kit.result import Failed, Unsure
+from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from schema.status import Status
 from schema.targets import (
     Http,
@@ -109,17 +109,21 @@ async def test_an_answer_that_does_not_come_has_one_wording(told_of, kind, field
 @pytest.mark.parametrize(
     ("error", "meaning", "words"),
     [
-        (ConnectionResetError(), Failed, RESET),
-        (ConnectionResetError("Connection lost"), Failed, RESET),
-        (ConnectionError("unexpected connection_lost() call"), Failed, RESET),
-        (BrokenPipeError(errno.EPIPE, "Broken pipe"), Failed, RESET),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "[Errno 111] Connect call failed"), Failed, "connection refused"),
-        (ConnectionAbortedError("SSL handshake is taking too long"), Failed, "ssl handshake is taking too long"),
-        (OSError(errno.EHOSTUNREACH, "No route to host"), Failed, "no route to host"),
-        (OSError(errno.EMFILE, "Too many open files"), Unsure, "could not ask: too many open files"),
-        (OSError(), Failed, "oserror"),
+        (ConnectionResetError(), TargetFailed, RESET),
+        (ConnectionResetError("Connection lost"), TargetFailed, RESET),
+        (ConnectionError("unexpected connection_lost() call"), TargetFailed, RESET),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), TargetFailed, RESET),
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "[Errno 111] Connect call failed"),
+            TargetFailed,
+            "connection refused",
+        ),
+        (ConnectionAbortedError("SSL handshake is taking too long"), TargetFailed, "ssl handshake is taking too long"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), TargetFailed, "no route to host"),
+        (OSError(errno.EMFILE, "Too many open files"), CheckInconclusive, "could not ask: too many open files"),
+        (OSError(), TargetFailed, "oserror"),
     ],
 )
 def test_an_error_of_the_system_has_the_systems_words(error, meaning, words):
-    told = of_system(error)
+    told = classify_os_error(error)
     assert (type(told), str(told)) == (meaning, words)

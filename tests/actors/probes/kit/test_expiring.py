@@ -3,7 +3,7 @@
 import pytest
 
 from actors.probes.kit import expiring
-from schema.jobs import Ends
+from schema.jobs import ExpiringItem
 from schema.status import Status
 from schema.targets import Http, Mail, Ssl, Tcp
 from schema.targets.mail import MailProtocol, MailSecurity
@@ -15,7 +15,7 @@ from tests.actors.probes.types.test_domain import asking, ends_in, rdap, told
 SILENT = saying(b"", then_hanging=True)
 
 
-def ends_of(outcome) -> Ends:
+def ends_of(outcome) -> ExpiringItem:
     assert outcome.ends is not None
     return outcome.ends
 
@@ -53,7 +53,7 @@ async def test_an_address_is_looked_at_when_that_was_asked_for(check, tmp_path, 
 async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-2)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
-    assert (outcome.seen, outcome.ends) == (Status.DOWN, expiring.EXPIRED)
+    assert (outcome.seen, outcome.ends) == (Status.DOWN, expiring.EXPIRED_CERTIFICATE)
 
 
 async def test_a_certificate_of_nobody_we_trust_is_no_expired_one(check, tmp_path):

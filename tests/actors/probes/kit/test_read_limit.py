@@ -2,7 +2,7 @@
 
 import asyncio
 
-from actors.probes.kit.read_limit import PIECE_BYTES, Meter, MeteredLoop
+from actors.probes.kit.read_limit import CHUNK_BYTES, ReadLimit, ReadLimitedLoop
 
 
 class Reader(asyncio.Protocol):
@@ -31,7 +31,7 @@ async def read(reader: Reader, data: bytes) -> None:
 
     server = await asyncio.start_server(send, "127.0.0.1", 0)
     async with server:
-        await MeteredLoop(Meter(), lambda: lambda _: "").create_connection(
+        await ReadLimitedLoop(ReadLimit(), lambda: lambda _: "").create_connection(
             lambda: reader, *server.sockets[0].getsockname()
         )
         await asyncio.wait_for(reader.lost.wait(), 20)
@@ -42,7 +42,7 @@ async def test_all_of_it_is_passed_on_in_pieces() -> None:
     data = bytes(range(256)) * 1_000
     await read(reader, data)
     assert b"".join(reader.pieces) == data
-    assert max(map(len, reader.pieces)) <= PIECE_BYTES
+    assert max(map(len, reader.pieces)) <= CHUNK_BYTES
 
 
 async def test_a_library_that_fails_in_the_middle_is_hung_up_on() -> None:

@@ -1,7 +1,7 @@
 """What a target repeats of a secret is masked, and what everybody knows is not taken for one."""
 
-from actors.probes.kit.redaction import holders_of, redacted
-from actors.probes.kit.result import Seen
+from actors.probes.kit.redaction import redact, secret_holders
+from actors.probes.kit.result import ProbeResult
 from schema.field_types import MASK
 from schema.targets import Snmp
 from tests import make
@@ -9,7 +9,7 @@ from tests import make
 
 def said(community: str, message: str) -> str:
     target = Snmp(host="192.0.2.1", oid="1.3.6.1.2.1.1.3.0", community=community)
-    return redacted(Seen(message=message), holders_of(make.snapshot(target))).message
+    return redact(ProbeResult(message=message), secret_holders(make.snapshot(target))).message
 
 
 def test_a_secret_that_comes_back_is_masked():
@@ -22,6 +22,6 @@ def test_a_default_is_a_word_like_any_other():
 
 def test_what_viewers_are_not_shown_of_an_address_is_masked_when_it_is_long_enough_to_be_a_token():
     target = make.http(url="https://a.example/b?key=tea-and-cake&page=100", body="user=ann&pass=tea")
-    seen = Seen(message="no tea-and-cake after 100 ms", detail={"echo": "user=ann&pass=tea"})
-    found = redacted(seen, holders_of(make.snapshot(target)))
+    seen = ProbeResult(message="no tea-and-cake after 100 ms", detail={"echo": "user=ann&pass=tea"})
+    found = redact(seen, secret_holders(make.snapshot(target)))
     assert (found.message, found.detail) == (f"no {MASK} after 100 ms", {"echo": MASK})

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from actors.probes import Tools, outcome_of
+from actors.probes import ProbeContext, run_probe
 from actors.probes.kit import stalls
 from app import clock_watch
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Tcp
 from tests import make
@@ -21,9 +21,9 @@ STILL_S = 1.5
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
     """Nothing was doubted before."""
-    stalls._looks.clear()
+    stalls._rechecks.clear()
     yield
-    stalls._looks.clear()
+    stalls._rechecks.clear()
 
 
 @pytest.fixture
@@ -38,61 +38,59 @@ def stand_still(after_s: float) -> None:
     asyncio.get_running_loop().call_later(after_s, time.sleep, STILL_S)
 
 
-async def looked(tools: Tools, target: Tcp, *, series: int = 1, timeout_ms: int = 1_000) -> Outcome:
+async def looked(tools: ProbeContext, target: Tcp, *, series: int = 1, timeout_ms: int = 1_000) -> CheckOutcome:
     """One check of a series."""
-    return await outcome_of(
-        make.slot(series=series), make.snapshot(target, series=series, timeout_ms=timeout_ms), tools
-    )
+    return await run_probe(make.slot(series=series), make.snapshot(target, series=series, timeout_ms=timeout_ms), tools)
 
 
 async def test_a_limit_that_rings_late_is_our_fault(tools, silent):
     stand_still(0.1)
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"))
-    assert outcome.seen is Status.UNKNOWN
+    assert outcome.status is Status.UNKNOWN
     assert "stood still" in outcome.message
-    assert abs(outcome.look_ms - clock_watch.now_ms()) < 60_000
+    assert abs(outcome.recheck_ms - clock_watch.now_ms()) < 60_000
 
 
 async def test_a_limit_that_rings_in_time_is_the_targets(tools, silent):
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"), timeout_ms=3_000)
-    assert (outcome.seen, outcome.look_ms) == (Status.DOWN, 0)
+    assert (outcome.status, outcome.recheck_ms) == (Status.DOWN, 0)
 
 
 async def test_any_failure_while_we_stood_still_is_doubted(tools, free_port):
-    ticking = asyncio.create_task(clock_watch.watch.keep(lambda _: None))
+    ticking = asyncio.create_task(clock_watch.watch.run(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=free_port), timeout_ms=5_000)
     ticking.cancel()
-    assert outcome.seen is Status.UNKNOWN
+    assert outcome.status is Status.UNKNOWN
 
 
 async def test_an_answer_that_came_all_the_same_counts(tools, silent):
-    ticking = asyncio.create_task(clock_watch.watch.keep(lambda _: None))
+    ticking = asyncio.create_task(clock_watch.watch.run(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
     outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent), timeout_ms=5_000)
     ticking.cancel()
-    assert outcome.seen is Status.UP
+    assert outcome.status is Status.UP
 
 
 async def test_a_worker_that_is_always_slow_is_not_kept_busy(tools, silent):
     seen = []
-    for _ in range(stalls.LOOKS + 2):
+    for _ in range(stalls.MAX_RECHECKS + 2):
         stand_still(0.1)
         seen.append(await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220")))
-    assert [bool(one.look_ms) for one in seen] == [True] * stalls.LOOKS + [False] * 2
-    assert {one.seen for one in seen} == {Status.UNKNOWN}
+    assert [bool(one.recheck_ms) for one in seen] == [True] * stalls.MAX_RECHECKS + [False] * 2
+    assert {one.status for one in seen} == {Status.UNKNOWN}
 
 
 async def test_a_limit_that_rang_in_time_is_the_targets_however_long_the_end_takes():
-    limit = clock_watch.Limit(0.05)
+    limit = clock_watch.TimeLimit(0.05)
     with pytest.raises(TimeoutError):
         await ends_slowly(limit)
     assert limit.late_s < 2
 
 
-async def ends_slowly(limit: clock_watch.Limit) -> None:
+async def ends_slowly(limit: clock_watch.TimeLimit) -> None:
     async with limit:
         try:
             await asyncio.sleep(60)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from actors.probes.net.ping_statistics import Echoes
+from actors.probes.net.ping_statistics import PingStatistics
 
 LOST_SOME = (10.0, None, 14.0, 10.0, None)
 
 
 def test_loss_average_and_jitter_are_of_what_came_back():
-    echoes = Echoes(LOST_SOME)
+    echoes = PingStatistics(LOST_SOME)
     assert (round(echoes.loss, 6), echoes.average_ms, echoes.jitter_ms) == (40.0, 11.333, 4.0)
     assert echoes.facts() == {
         "rtt_ms": 11.333,
@@ -32,8 +32,8 @@ def test_loss_average_and_jitter_are_of_what_came_back():
     ],
 )
 def test_a_limit_that_is_passed_is_named(rtts, max_loss, max_jitter, words):
-    assert Echoes(rtts).trouble(max_loss, max_jitter) == words
+    assert PingStatistics(rtts).exceeded_limit(max_loss, max_jitter) == words
 
 
 def test_nothing_that_came_back_has_no_round_trip():
-    assert Echoes((None, None)).facts() == {"lost": 2}
+    assert PingStatistics((None, None)).facts() == {"lost": 2}

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from actors.probes.net import relay as relays
-from actors.probes.net.relay import relay
-from app.security.network.egress import Refused
+from actors.probes.net.relay import open_relay
+from app.security.network.egress import EgressDenied
 
 STRANGER = """
 import socket, sys
@@ -49,28 +49,28 @@ async def answered(place: str, data: bytes) -> bytes:
 
 async def test_all_of_it_arrives_either_way() -> None:
     data = bytes(range(256)) * 4_000
-    async with echoing() as port, relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
+    async with echoing() as port, open_relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
         assert await answered(place, data) == data
 
 
 async def test_too_much_ends_the_connection(monkeypatch) -> None:
     monkeypatch.setattr(relays, "MOST_BYTES", 1_000)
-    async with echoing() as port, relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
+    async with echoing() as port, open_relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
         with contextlib.suppress(ConnectionError):
             assert len(await answered(place, b"x" * 5_000)) <= 1_000
 
 
 async def test_where_nobody_is_the_connection_ends(free_port) -> None:
-    async with relay(partial(asyncio.open_connection, "127.0.0.1", free_port)) as place:
+    async with open_relay(partial(asyncio.open_connection, "127.0.0.1", free_port)) as place:
         with contextlib.suppress(ConnectionError):
             assert await answered(place, b"x") == b""
 
 
 async def test_where_it_must_not_go_the_connection_ends(caplog) -> None:
     async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        raise Refused("the rules have changed")
+        raise EgressDenied("the rules have changed")
 
-    async with relay(connect) as place:
+    async with open_relay(connect) as place:
         with contextlib.suppress(ConnectionError):
             assert await answered(place, b"x") == b""
     gc.collect()
@@ -84,7 +84,7 @@ async def test_no_other_process_is_let_in() -> None:
         asked.append(1)
         raise OSError
 
-    async with relay(connect) as place:
+    async with open_relay(connect) as place:
         name = place.removeprefix("unix-abstract:")
         done = await asyncio.to_thread(
             subprocess.run, [sys.executable, "-c", STRANGER, name], capture_output=True, check=True

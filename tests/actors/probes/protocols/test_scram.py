@@ -5,9 +5,9 @@ import struct
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.probes.kit.result import Failed
-from actors.probes.protocols.postgres_messages import NOT_POSTGRES, NULL, Messages
-from actors.probes.protocols.scram import MOST_ROUNDS, TOO_MANY_ROUNDS, Scram
+from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.postgres_messages import NOT_POSTGRES, NULL, MessageValidator
+from actors.probes.protocols.scram import MAX_ROUNDS, TOO_MANY_ROUNDS, ScramClient
 
 NONCE = "nonce"
 
@@ -28,26 +28,26 @@ def server_first(rounds: int | str) -> bytes:
 
 
 def test_as_many_rounds_as_allowed_are_hashed():
-    assert b",p=" in Scram("ada", "secret", "sha256", NONCE).final(first(MOST_ROUNDS))
-    assert Messages()(server_first(MOST_ROUNDS)) == ""
+    assert b",p=" in ScramClient("ada", "secret", "sha256", NONCE).final_message(first(MAX_ROUNDS))
+    assert MessageValidator()(server_first(MAX_ROUNDS)) == ""
 
 
-@pytest.mark.parametrize("rounds", [MOST_ROUNDS + 1, 999_999_999])
+@pytest.mark.parametrize("rounds", [MAX_ROUNDS + 1, 999_999_999])
 def test_more_rounds_are_refused(rounds):
-    with pytest.raises(Failed, match=TOO_MANY_ROUNDS):
-        Scram("ada", "secret", "sha256", NONCE).final(first(rounds))
+    with pytest.raises(TargetFailed, match=TOO_MANY_ROUNDS):
+        ScramClient("ada", "secret", "sha256", NONCE).final_message(first(rounds))
 
 
-@pytest.mark.parametrize("rounds", [MOST_ROUNDS + 1, 2_000_000_000, "9" * 5_000, f"4096,i={MOST_ROUNDS + 1}"])
+@pytest.mark.parametrize("rounds", [MAX_ROUNDS + 1, 2_000_000_000, "9" * 5_000, f"4096,i={MAX_ROUNDS + 1}"])
 @pytest.mark.parametrize("piece", [1, 7, 10_000])
 def test_postgresqls_sign_in_is_refused_in_whatever_pieces_it_comes(rounds, piece):
-    judge, data = Messages(), message(b"N", b"notice") + server_first(rounds)
+    judge, data = MessageValidator(), message(b"N", b"notice") + server_first(rounds)
     found = [judge(data[at : at + piece]) for at in range(0, len(data), piece)]
     assert TOO_MANY_ROUNDS in found
 
 
 def test_the_rows_after_a_sign_in_may_have_any_words():
-    judge = Messages()
+    judge = MessageValidator()
     assert judge(server_first(4_096) + message(b"R", struct.pack(">i", 0)) + READY) == ""
     assert judge(server_first(2_000_000_000)) == ""
 
@@ -70,12 +70,12 @@ BROKEN = {
 def test_postgresqls_messages_must_have_lengths_that_can_be(broken, piece):
     """The library would read the same bytes for ever, or some that are none of the message's."""
     data = message(b"S", b"server_version\0" + b"15.1\0") + READY
-    judge, whole = Messages(), data + message(b"D", struct.pack(">hii", 2, NULL, 3) + b"abc") + READY
+    judge, whole = MessageValidator(), data + message(b"D", struct.pack(">hii", 2, NULL, 3) + b"abc") + READY
     assert {judge(whole[at : at + piece]) for at in range(0, len(whole), piece)} == {""}
     assert NOT_POSTGRES in {judge(broken[at : at + piece]) for at in range(0, len(broken), piece)}
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8))
 def test_whatever_comes_for_postgresqls_messages_is_judged(pieces):
-    judge = Messages()
+    judge = MessageValidator()
     assert {judge(piece) for piece in pieces} <= {"", NOT_POSTGRES, TOO_MANY_ROUNDS}

@@ -6,7 +6,7 @@ import dns.rcode
 import pytest
 from hypothesis import given, strategies as st
 
-from actors.probes.net.dns_records import ADDRESSES, comparable, in_order
+from actors.probes.net.dns_records import ADDRESSES, normalize, sort_records
 from schema.heartbeat_texts import NO_ANSWER, RESOLVED
 from schema.status import Status
 from schema.targets import Dns, RecordType
@@ -63,7 +63,7 @@ async def test_every_expected_value_must_be_among_the_answers(check):
     ],
 )
 def test_spelling_does_not_matter_where_it_means_the_same(kind, one, other, same):
-    assert (comparable(one, RecordType(kind)) == comparable(other, RecordType(kind))) is same
+    assert (normalize(one, RecordType(kind)) == normalize(other, RecordType(kind))) is same
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_spelling_does_not_matter_where_it_means_the_same(kind, one, other, same
 )
 def test_records_have_one_order_however_the_server_turns_them(kind, records):
     for turned in permutations(records):
-        assert in_order(list(turned), RecordType(kind)) == records
+        assert sort_records(list(turned), RecordType(kind)) == records
 
 
 @given(st.lists(st.text(max_size=20), max_size=6), st.sampled_from([*set(RecordType) - ADDRESSES]))
 def test_any_records_can_be_put_in_order(records, kind):
-    assert sorted(in_order(records, kind)) == sorted(records)
+    assert sorted(sort_records(records, kind)) == sorted(records)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from msgspec import Struct, ValidationError, convert, json
 
-from actors.probes.kit.context import Tools
-from actors.probes.kit.result import Failed
-from actors.probes.types.docker import State, judged
+from actors.probes.kit.context import ProbeContext
+from actors.probes.kit.result import TargetFailed
+from actors.probes.types.docker import ContainerState, evaluate_state
 from schema.heartbeat_texts import ANSWERED
 from schema.settings import EgressPolicy
 from schema.status import Status
@@ -72,9 +72,9 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def engine(daemon: Engine, tools: Tools) -> Engine:
+def engine(daemon: Engine, tools: ProbeContext) -> Engine:
     """The same, whose socket checks may reach."""
-    tools.egress.follow(EgressPolicy(sockets=[daemon.socket.removeprefix("unix://")]))
+    tools.egress.use_policy(EgressPolicy(sockets=[daemon.socket.removeprefix("unix://")]))
     return daemon
 
 
@@ -145,8 +145,8 @@ async def test_a_containers_own_check_counts(check, engine):
     ],
 )
 def test_states_read_as_people_say_them(state, message):
-    with pytest.raises(Failed) as failed:
-        judged(convert(state, State), detailed=False)
+    with pytest.raises(TargetFailed) as failed:
+        evaluate_state(convert(state, ContainerState), detailed=False)
     assert str(failed.value) == message
 
 

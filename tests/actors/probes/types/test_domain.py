@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from msgspec import ValidationError, convert
 
-from actors.probes.protocols.registry_parsing import instant, of_rdap, of_whois, referred
+from actors.probes.protocols.registry_parsing import parse_date, parse_rdap, parse_whois, referral_server
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -225,24 +225,24 @@ async def test_the_days_are_a_value_to_compare(check):
     ],
 )
 def test_registries_write_dates_in_many_ways(line):
-    found = of_whois(f"% terms of use: 2001-01-01\r\ncreated: 2000-01-01\r\n{line}\r\n")
+    found = parse_whois(f"% terms of use: 2001-01-01\r\ncreated: 2000-01-01\r\n{line}\r\n")
     assert found is not None
     assert found.ends_at == datetime(2027, 3, 4, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["", "never", "2027-13-45", "99/99/9999", "x" * 10_000])
 def test_what_is_no_date_is_none(text):
-    assert instant(text) is None
+    assert parse_date(text) is None
 
 
 def test_a_date_beyond_the_last_one_is_its_day():
-    assert instant("9999-12-31T23:59:59-23:00") == datetime(9999, 12, 31, tzinfo=UTC)
+    assert parse_date("9999-12-31T23:59:59-23:00") == datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def test_prose_without_end_is_read_as_far_as_it_goes():
-    assert of_whois("expires:" + " " * 1_000_000) is None
-    assert referred(":" * 1_000_000) == ""
-    assert of_rdap({"events": [1, {"eventAction": []}], "status": 4}) is None
+    assert parse_whois("expires:" + " " * 1_000_000) is None
+    assert referral_server(":" * 1_000_000) == ""
+    assert parse_rdap({"events": [1, {"eventAction": []}], "status": 4}) is None
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import zlib
 
 import pytest
 
-from actors.probes.http.expectations import accepted
-from schema.heartbeat_texts import text_of
+from actors.probes.http.expectations import accepted_statuses
+from schema.heartbeat_texts import heartbeat_text
 from schema.status import Status
 from schema.targets import Http, HttpBasicAuth, HttpBearerAuth, Method, Website
 from schema.targets.http import Encoding
@@ -26,8 +26,8 @@ UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
     ],
 )
 def test_a_code_a_class_and_a_range_say_which_answers_are_good(codes, inside, outside):
-    assert inside <= accepted(codes)
-    assert not outside & accepted(codes)
+    assert inside <= accepted_statuses(codes)
+    assert not outside & accepted_statuses(codes)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ async def test_the_status_decides_and_is_the_message(check, status, codes, seen)
     async with serving(answering(b"", status=status)) as target:
         outcome = await check(Http(url=target.url(), accepted_statuscodes=codes))
     assert outcome.seen is seen
-    assert text_of(outcome.code) == status
+    assert heartbeat_text(outcome.code) == status
     assert outcome.message == ("" if seen is UP else f"{status}, expected {', '.join(codes)}")
 
 

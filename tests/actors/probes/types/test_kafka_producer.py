@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from actors.probes.protocols.kafka_client import Partition, Topic
-from actors.probes.protocols.kafka_records import batch, crc32c
-from actors.probes.types.kafka_producer import led
+from actors.probes.protocols.kafka_records import crc32c, encode_batch
+from actors.probes.types.kafka_producer import choose_partition
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -56,7 +56,7 @@ async def test_every_broker_leads_to_the_leaders(check, brokers):
 
 def test_each_partition_with_a_leader_has_its_turn():
     partitions = [Partition(0, "a.example", 9092), Partition(1, "", 0), Partition(2, "b.example", 9092)]
-    chosen = {led(Topic(0, partitions)).number for _ in range(200)}  # to miss one is a chance of 1:10^60
+    chosen = {choose_partition(Topic(0, partitions)).number for _ in range(200)}  # to miss one is a chance of 1:10^60
     assert chosen == {0, 2}
 
 
@@ -227,7 +227,7 @@ async def test_a_check_that_is_cut_off_hangs_up(check):
 def test_the_checksum_is_that_of_rfc_3720():
     assert crc32c(b"\0" * 32) == 0x8A91_36AA
     assert crc32c(b"123456789") == 0xE306_9283
-    assert batch(b"x", 0)[16] == 2
+    assert encode_batch(b"x", 0)[16] == 2
 
 
 @pytest.mark.parametrize(

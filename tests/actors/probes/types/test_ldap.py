@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import ValidationError, convert
 
 from actors.probes.protocols.ber import element, integer, octets
-from actors.probes.protocols.ldap_messages import BIND, BOUND, ENTRY, message
+from actors.probes.protocols.ldap_messages import BIND, BIND_RESPONSE, SEARCH_ENTRY, encode_message
 from schema.assertions import CertificateDays
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -134,7 +134,7 @@ async def test_a_server_that_has_no_starttls_gets_no_password(check):
 
     async def script(reader, writer):
         heard.append(await reader.read(1_000))
-        writer.write(message(1, element(0x78, integer(53, 0x0A), octets(""), octets("no TLS"))))
+        writer.write(encode_message(1, element(0x78, integer(53, 0x0A), octets(""), octets("no TLS"))))
         await writer.drain()
         heard.append(await reader.read(1_000))
 
@@ -145,7 +145,7 @@ async def test_a_server_that_has_no_starttls_gets_no_password(check):
 
 
 async def test_words_slipped_in_before_tls_are_not_taken_for_words_under_it(check):
-    agreed = message(1, element(0x78, integer(0, 0x0A), octets(""), octets("")))
+    agreed = encode_message(1, element(0x78, integer(0, 0x0A), octets(""), octets("")))
     async with talking(replying(agreed + BIND_OK)) as port:
         outcome = await check(at(port, security="starttls", **ADMIN))
     assert (outcome.seen, outcome.message) == (DOWN, "the server goes on without TLS after STARTTLS")
@@ -160,14 +160,14 @@ async def test_a_connection_that_ends_with_the_handshake_is_down_in_plain_words(
     assert (outcome.seen, outcome.message) == (DOWN, "the connection was closed during the handshake")
 
 
-BIND_OK = message(1, element(BOUND, integer(0, 0x0A), octets(""), octets("")))
+BIND_OK = encode_message(1, element(BIND_RESPONSE, integer(0, 0x0A), octets(""), octets("")))
 
 
 async def endless(reader, writer):
     """Binds, and finds entries for ever."""
     await reader.read(1_000)
     writer.write(BIND_OK)
-    one = message(2, element(ENTRY, octets("cn=" + "a" * 10_000), element(0x30)))
+    one = encode_message(2, element(SEARCH_ENTRY, octets("cn=" + "a" * 10_000), element(0x30)))
     while not writer.is_closing():
         writer.write(one)
         await writer.drain()
@@ -182,9 +182,9 @@ async def endless(reader, writer):
         (replying(b"\x30\x80\0\0"), "the server doesn't speak LDAP: a length that is not definite, or absurd"),
         (replying(b"\x1f\xff"), "the server doesn't speak LDAP: a tag of several bytes"),
         (replying(b"\x30\x03\x02\x01\x01"), "the server doesn't speak LDAP"),
-        (replying(message(0, element(0x78))), "the server ends the connection"),
-        (replying(message(1, element(BIND))), "the server doesn't speak LDAP: an answer to something else"),
-        (replying(message(1, element(BOUND))), "the server doesn't speak LDAP"),
+        (replying(encode_message(0, element(0x78))), "the server ends the connection"),
+        (replying(encode_message(1, element(BIND))), "the server doesn't speak LDAP: an answer to something else"),
+        (replying(encode_message(1, element(BIND_RESPONSE))), "the server doesn't speak LDAP"),
         (flooding, "the server doesn't speak LDAP"),
         (endless, "the answers are longer than 1 MB"),
     ],

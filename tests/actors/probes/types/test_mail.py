@@ -9,7 +9,7 @@ import dns.rrset
 import pytest
 from msgspec import ValidationError, convert
 
-from actors.probes.protocols.smtp import stuffed, written
+from actors.probes.protocols.smtp import build_message, stuff_dots
 from schema.assertions import CertificateDays, Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -92,7 +92,7 @@ async def test_a_message_is_sent_as_it_was_written(check):
 
 def test_a_line_of_one_dot_does_not_end_a_message():
     target = asking(25, from_email="a@box.test", to_email="b@box.test", message=".\n..\nlast")
-    assert stuffed(written(target)).endswith(b"\r\n..\r\n...\r\nlast\r\n")
+    assert stuff_dots(build_message(target)).endswith(b"\r\n..\r\n...\r\nlast\r\n")
 
 
 async def test_a_recipient_who_does_not_live_here_is_down(check):

@@ -23,11 +23,11 @@ import pytest
 from bson import Decimal128
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from actors.probes.kit.result import Failed
-from actors.probes.protocols.mongo_uri import found_cluster
+from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.mongo_uri import resolve_cluster
 from actors.probes.protocols.mongo_wire import HEAD
-from actors.probes.protocols.scram import Scram
-from actors.probes.types.mongodb import value_in
+from actors.probes.protocols.scram import ScramClient
+from actors.probes.types.mongodb import reply_value
 from app.domain.connections.mongodb import Cluster
 from app.domain.connections.uris import Encryption
 from app.domain.monitoring.values import ABSENT
@@ -108,7 +108,7 @@ async def test_the_value_in_the_reply_is_what_assertions_see(check, server, comm
     ],
 )
 def test_a_value_is_found_wherever_a_reply_has_it(reply, path, value):
-    assert value_in(reply, path) == value
+    assert reply_value(reply, path) == value
 
 
 async def test_what_the_server_refuses_is_down_in_its_words(check, server):
@@ -137,11 +137,9 @@ async def test_hosts_are_found_by_name_and_must_be_of_that_domain(check, monkeyp
             resolver.nameservers, resolver.port = ["127.0.0.1"], port
 
         monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", configured)
-        cluster = await found_cluster(Mongodb(connection_string="mongodb+srv://ada:p%2F@carts.example.test/shop"))
+        cluster = await resolve_cluster(Mongodb(connection_string="mongodb+srv://ada:p%2F@carts.example.test/shop"))
         elsewhere = await check(Mongodb(connection_string="mongodb+srv://lost.example.test/shop"))
-    assert cluster == Cluster(
-        [("a.example.test", 27018)], "ada", "p/", "shop", "shop", Encryption(wanted=True), "mongodb"
-    )
+    assert cluster == Cluster([("a.example.test", 27018)], "ada", "p/", "shop", "shop", Encryption(tls=True), "mongodb")
     assert elsewhere.seen is DOWN
     assert elsewhere.message == "DNS names hosts for lost.example.test that are of another domain"
 
@@ -181,18 +179,18 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
     ],
 )
 def test_a_sign_in_goes_as_in_the_rfcs(digest, username, nonce, first, final, last):
-    scram = Scram(username, "pencil", digest, nonce)
-    assert scram.first() == f"n,,n=user,r={nonce}".encode()
-    assert scram.final(first) == final
+    scram = ScramClient(username, "pencil", digest, nonce)
+    assert scram.first_message() == f"n,,n=user,r={nonce}".encode()
+    assert scram.final_message(first) == final
     scram.verify(last)
-    with pytest.raises(Failed, match="does not know the password"):
+    with pytest.raises(TargetFailed, match="does not know the password"):
         scram.verify(b"v=AAAA")
 
 
 @pytest.mark.parametrize("said", [b"", b"r=other,s=QSXC,i=4096", b"r=ours,s=QSXC,i=9999999999", b"r=ours,s=QSXC,i=x"])
 def test_a_sign_in_that_is_none_is_refused(said):
-    with pytest.raises(Failed, match="not SCRAM"):
-        Scram("user", "pencil", "sha256", "ours").final(said)
+    with pytest.raises(TargetFailed, match="not SCRAM"):
+        ScramClient("user", "pencil", "sha256", "ours").final_message(said)
 
 
 def answer_of(asked, known):

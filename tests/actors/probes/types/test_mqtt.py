@@ -22,7 +22,7 @@ PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long":
 
 def publish_packet(topic: str, payload: bytes) -> bytes:
     """A message to be retained."""
-    return mqtt._packet(0x31, mqtt._text(f"house/{topic}") + payload)
+    return mqtt._encode_packet(0x31, mqtt._encode_text(f"house/{topic}") + payload)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def broker(place):
 async def server(broker):
     """The broker's port, its messages retained."""
     reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
-    writer.write(mqtt.connect("filling", "ada", "se same/#"))
-    await mqtt.accepted(reader)
+    writer.write(mqtt.encode_connect("filling", "ada", "se same/#"))
+    await mqtt.await_connack(reader)
     for topic, payload in PAYLOADS.items():
         writer.write(publish_packet(topic, payload))
     writer.write(mqtt.DISCONNECT)
@@ -185,10 +185,10 @@ async def test_a_message_that_was_kept_is_passed_over_on_request(check, broker, 
 async def test_a_message_that_is_sent_now_is_not_passed_over(check, broker, server, port):
     async def publish(stop):
         reader, writer = await asyncio.open_connection("127.0.0.1", broker[0])
-        writer.write(mqtt.connect("sending", "ada", "se same/#"))
-        await mqtt.accepted(reader)
+        writer.write(mqtt.encode_connect("sending", "ada", "se same/#"))
+        await mqtt.await_connack(reader)
         while not stop.is_set():
-            writer.write(mqtt._packet(0x30, mqtt._text("house/word") + b"fresh"))
+            writer.write(mqtt._encode_packet(0x30, mqtt._encode_text("house/word") + b"fresh"))
             await asyncio.sleep(0.05)
         writer.close()
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from actors.probes.kit.values import LENGTH
-from actors.probes.types.mysql import statements
+from actors.probes.kit.values import MAX_CHARS
+from actors.probes.types.mysql import query_statements
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -18,7 +18,7 @@ from tests.actors.probes.servers_data import a_place, given_to_nobody, saying
 from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
-WHOLE = "x" * LENGTH
+WHOLE = "x" * MAX_CHARS
 SETUP = """CREATE DATABASE shop;
 CREATE TABLE shop.jobs ENGINE=InnoDB SELECT 1 AS n UNION SELECT 2 UNION SELECT 3;
 CREATE TABLE shop.settings (bits BIT(3)) ENGINE=InnoDB SELECT 5 AS bits;
@@ -195,8 +195,8 @@ async def test_checks_go_nowhere_near_metadata(check):
 
 
 def test_both_families_are_told_the_limit_in_their_own_words():
-    assert "max_statement_time = 1.5," in statements("SELECT 1", "10.11.6-MariaDB", 1_500)[0]
-    assert "max_execution_time = 1500," in statements("SELECT 1", "8.4.0", 1_500)[0]
+    assert "max_statement_time = 1.5," in query_statements("SELECT 1", "10.11.6-MariaDB", 1_500)[0]
+    assert "max_execution_time = 1500," in query_statements("SELECT 1", "8.4.0", 1_500)[0]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from schema.assertions import Consequence, Operator, Value
+from schema.assertions import FailureStatus, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Ntp
@@ -81,7 +81,7 @@ def replying(**fields):
     return lambda data: [packet(time.time() + ahead_s, cookie=data[40:48], **fields)]
 
 
-@pytest.mark.parametrize(("otherwise", "seen"), [(Consequence.DEGRADED, DEGRADED), (Consequence.DOWN, DOWN)])
+@pytest.mark.parametrize(("otherwise", "seen"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)])
 @pytest.mark.parametrize("ahead_s", [3_600, -3_600])
 async def test_clocks_that_differ_are_told(check, otherwise, seen, ahead_s):
     async with datagrams(replying(ahead_s=ahead_s)) as port:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from actors.probes.kit.values import LENGTH
+from actors.probes.kit.values import MAX_CHARS
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -18,7 +18,7 @@ from tests.actors.probes.servers_sql import postgresql
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PASSWORD = "se same/#"
-WHOLE = "x" * LENGTH
+WHOLE = "x" * MAX_CHARS
 SETUP = "CREATE TABLE jobs AS SELECT generate_series(1, 3) AS n, 'open' AS state"
 
 

@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 
-from actors.probes import outcome_of
+from actors.probes import run_probe
 from app import db, queue as queues
 from app.domain.schedule.cron import last_cron
 from app.store.transactions import monitors, results
 from schema.heartbeat_texts import PUSHED, REPORTED, STARTED
-from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
+from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -21,7 +21,7 @@ GRACE_MS = 6_000
 
 async def at_slot(tools, target=None, **changes):
     """The outcome of the due slot of a monitor that reports every minute."""
-    return await outcome_of(make.slot(at_ms=SLOT_MS), make.snapshot(target or Push(), **changes), tools)
+    return await run_probe(make.slot(at_ms=SLOT_MS), make.snapshot(target or Push(), **changes), tools)
 
 
 async def report(ms, series=1):
@@ -58,10 +58,10 @@ async def test_a_new_monitor_is_given_an_interval(store, queue, tools):
 
 
 async def test_what_redis_has_lost_the_record_still_knows(store, queue, tools):
-    await monitors.add(make.monitor(Push()))
-    (snapshot,) = await monitors.snapshots([1])
-    pushed = Outcome(1, 1, SLOT_MS - 1_000, UP, code=PUSHED, early=True)
-    await results.absorb(ResultBatch([pushed]), {1: snapshot}, SLOT_MS)
+    await monitors.create(make.monitor(Push()))
+    (snapshot,) = await monitors.list_snapshots([1])
+    pushed = CheckOutcome(1, 1, SLOT_MS - 1_000, UP, code=PUSHED, early=True)
+    await results.store_results(ResultBatch([pushed]), {1: snapshot}, SLOT_MS)
     assert (await at_slot(tools)).seen is UP
     assert (await at_slot(tools, series=2)).seen is DOWN
 
@@ -97,11 +97,11 @@ async def test_a_run_that_does_not_end_is_noticed_after_its_grace(store, queue, 
 
 
 async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queue, tools):
-    await monitors.add(make.monitor(Push()))
-    (snapshot,) = await monitors.snapshots([1])
-    start = Outcome(1, 1, SLOT_MS - 601_000, UNKNOWN, code=STARTED, early=True)
-    report_before = Outcome(1, 1, SLOT_MS - 700_000, UP, code=PUSHED, early=True)
-    await results.absorb(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
+    await monitors.create(make.monitor(Push()))
+    (snapshot,) = await monitors.list_snapshots([1])
+    start = CheckOutcome(1, 1, SLOT_MS - 601_000, UNKNOWN, code=STARTED, early=True)
+    report_before = CheckOutcome(1, 1, SLOT_MS - 700_000, UP, code=PUSHED, early=True)
+    await results.store_results(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
     assert (outcome.seen, outcome.message) == (DOWN, "started, and not finished within 600 s")
 

@@ -6,7 +6,7 @@ import redis as client
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app import embedded_valkey
-from schema.assertions import CertificateDays, Consequence, Operator, Value
+from schema.assertions import CertificateDays, FailureStatus, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Redis
@@ -22,7 +22,7 @@ def server(tmp_path_factory):
     """A Valkey with a password, a user of its own and two keys; its port."""
     place, port = tmp_path_factory.mktemp("redis"), a_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", "se same/#", "--save", ""]
-    with running([str(embedded_valkey.binary()), *options], place, port):
+    with running([str(embedded_valkey.find_binary()), *options], place, port):
         with client.Redis(port=port, password="se same/#", db=3) as filling:
             filling.rpush("jobs", "a", "b", "c")
             filling.acl_setuser(
@@ -77,7 +77,7 @@ async def test_a_port_nobody_listens_on_is_down(check, free_port):
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     async with behind_tls(server, certificates.served(tmp_path)) as port:
-        lasting = CertificateDays(at_least=80, otherwise=Consequence.DOWN)
+        lasting = CertificateDays(at_least=80, otherwise=FailureStatus.DOWN)
         trusted = await check(asking(port, tls=True, ca_cert=ca, assertions=[lasting]))
         strange = await check(asking(port, tls=True))
         ignored = await check(asking(port, tls=True, ignore_tls_errors=True))

@@ -11,7 +11,17 @@ from hypothesis import given, strategies
 from msgspec import Struct, ValidationError, convert
 
 from actors.probes.protocols import snmp_messages, snmp_usm
-from actors.probes.protocols.ber import NULL, OCTETS, SEQUENCE, element, elements, integer, number, octets, oid
+from actors.probes.protocols.ber import (
+    NULL,
+    OCTETS,
+    SEQUENCE,
+    element,
+    integer,
+    octets,
+    oid,
+    parse_elements,
+    parse_integer,
+)
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -85,7 +95,7 @@ def _until_it_answers(port, process, log) -> None:
         for _ in range(100):
             assert process.poll() is None, log.read_text()
             try:
-                line.send(snmp_messages.enveloped("2c", "known", snmp_messages.get(1, NAME)))
+                line.send(snmp_messages.encode_message("2c", "known", snmp_messages.encode_get(1, NAME)))
                 line.recv(1_000)
             except OSError:
                 time.sleep(0.05)
@@ -180,10 +190,10 @@ def reply(name=NAME, value=None, *, status=0, kind=snmp_messages.RESPONSE, versi
     value = octets("shop") if value is None else value
 
     def answers(data):
-        own = elements(elements(elements(data)[0][1])[2][1])[0][1]
+        own = parse_elements(parse_elements(parse_elements(data)[0][1])[2][1])[0][1]
         binding = element(SEQUENCE, element(SEQUENCE, oid(name), value))
         pdu = element(kind, element(0x02, own), integer(status), integer(0), binding)
-        return [snmp_messages.enveloped(version, "known", pdu)]
+        return [snmp_messages.encode_message(version, "known", pdu)]
 
     return answers
 
@@ -216,11 +226,11 @@ async def test_nobody_can_answer_for_the_device(check):
     engine = snmp_usm.Engine(b"\x80\0\0\0\x01", 1, 1)
 
     def answers(data):
-        ((_, inner),) = elements(data)
-        own = number(elements(elements(inner)[1][1])[0][1])
+        ((_, inner),) = parse_elements(data)
+        own = parse_integer(parse_elements(parse_elements(inner)[1][1])[0][1])
         binding = element(SEQUENCE, element(SEQUENCE, oid(NAME), octets("forged")))
         pdu = element(snmp_messages.RESPONSE, integer(1), integer(0), integer(0), binding)
-        return [snmp_usm.written(pdu, own, snmp_usm.User(), engine)]
+        return [snmp_usm.encode_message(pdu, own, snmp_usm.SnmpUser(), engine)]
 
     async with datagrams(answers) as port:
         outcome = await check(at(port, **USERS[0]))
@@ -234,7 +244,10 @@ async def test_a_device_that_is_not_there_is_down(check):
 
 @given(strategies.binary(max_size=100))
 def test_any_bytes_are_read_or_refused(data):
-    for reading in (lambda: snmp_messages.opened("2c", data), lambda: snmp_usm.read(data, 1, snmp_usm.User())):
+    for reading in (
+        lambda: snmp_messages.parse_message("2c", data),
+        lambda: snmp_usm.decode_message(data, 1, snmp_usm.SnmpUser()),
+    ):
         with pytest.raises(ValueError, match=r".*"):
             reading()
 
@@ -272,7 +285,7 @@ def test_any_bytes_are_read_or_refused(data):
     ],
 )
 def test_values_read_as_people_write_them(tag, body, value):
-    assert snmp_messages.Reply(snmp_messages.RESPONSE, 1, 0, NAME, tag, body).value == value
+    assert snmp_messages.SnmpReply(snmp_messages.RESPONSE, 1, 0, NAME, tag, body).value == value
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from actors.probes.net import certificate_details
-from actors.probes.net.certificate_details import leaf_of
+from actors.probes.net.certificate_details import parse_leaf
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -155,7 +155,7 @@ async def test_the_days_are_a_value_to_compare(check, tmp_path):
     ],
 )
 def test_a_wildcard_stands_for_one_whole_label(names, host, fits):
-    leaf = leaf_of(own(*names)[0].public_bytes(Encoding.DER))
+    leaf = parse_leaf(own(*names)[0].public_bytes(Encoding.DER))
     assert leaf.covers(host) is fits
 
 
@@ -182,8 +182,8 @@ async def test_nobody_listening_is_down_and_metadata_out_of_reach(check, free_po
 
 
 def test_a_certificate_of_many_names_is_read_and_not_kept():
-    before = certificate_details._kept.cache_info().currsize
-    read = leaf_of(own(*(f"{n}.many.example" for n in range(3_000)))[0].public_bytes(Encoding.DER))
+    before = certificate_details._parse_cached.cache_info().currsize
+    read = parse_leaf(own(*(f"{n}.many.example" for n in range(3_000)))[0].public_bytes(Encoding.DER))
     assert read.covers("2999.many.example")
     assert not read.covers("3000.many.example")
-    assert certificate_details._kept.cache_info().currsize == before
+    assert certificate_details._parse_cached.cache_info().currsize == before

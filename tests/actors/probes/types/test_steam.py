@@ -6,7 +6,7 @@ import a2s
 import pytest
 from hypothesis import given, strategies
 
-from actors.probes.kit.result import Failed
+from actors.probes.kit.result import TargetFailed
 from actors.probes.types import steam
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
@@ -89,11 +89,11 @@ async def test_an_answer_that_is_none_is_down(check, answers, message):
 
 @given(strategies.binary(max_size=80), strategies.sampled_from([0x49, 0x6D]))
 def test_any_bytes_are_read_or_a_failure(data, kind):
-    known, reader = steam._opened(ALONE + bytes((kind,)) + data)
+    known, reader = steam._parse_head(ALONE + bytes((kind,)) + data)
     assert known == kind
     try:
-        steam.facts_of(steam._read(kind, reader))
-    except Failed:
+        steam.info_facts(steam._parse_info(kind, reader))
+    except TargetFailed:
         return
 
 

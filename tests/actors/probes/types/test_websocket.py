@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.server import serve
 
 from schema.assertions import Value
-from schema.heartbeat_texts import NO_ANSWER, text_of
-from schema.proxies import Protocol, ProxyConfig
+from schema.heartbeat_texts import NO_ANSWER, heartbeat_text
+from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import WebSocket
 from tests.actors.probes import certificates
@@ -66,7 +66,7 @@ async def speaking(handler, *, tls=None, **options):
 async def test_it_opens_and_says_what_it_should(check, handler, fields, seen, message):
     async with speaking(handler) as url:
         outcome = await check(WebSocket(url=url, **fields))
-    assert (outcome.seen, outcome.message or text_of(outcome.code)) == (seen, message)
+    assert (outcome.seen, outcome.message or heartbeat_text(outcome.code)) == (seen, message)
 
 
 async def test_words_that_do_not_come_are_waited_for_and_no_longer(check):
@@ -95,9 +95,9 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
 
 
 @pytest.mark.parametrize("tls", [False, True])
-@pytest.mark.parametrize("protocol", [Protocol.HTTP, Protocol.SOCKS5])
+@pytest.mark.parametrize("protocol", [ProxyProtocol.HTTP, ProxyProtocol.SOCKS5])
 async def test_it_goes_through_a_proxy(check, tmp_path, tinyproxy, microsocks, protocol, tls):
-    port = tinyproxy if protocol is Protocol.HTTP else microsocks
+    port = tinyproxy if protocol is ProxyProtocol.HTTP else microsocks
     proxy = ProxyConfig(protocol=protocol, host="127.0.0.1", port=port, username="ann", password="sesame")
     async with speaking(greet, tls=certificates.served(tmp_path) if tls else None) as url:
         outcome = await check(WebSocket(url=url, proxy_id="some", expect="hello"), proxy=proxy)
@@ -105,9 +105,11 @@ async def test_it_goes_through_a_proxy(check, tmp_path, tinyproxy, microsocks, p
 
 
 async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinyproxy, free_port):
-    proxy = ProxyConfig(protocol=Protocol.HTTP, host="127.0.0.1", port=tinyproxy, username="ann", password="sesame")
+    proxy = ProxyConfig(
+        protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy, username="ann", password="sesame"
+    )
     refused = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=proxy)
-    stranger = ProxyConfig(protocol=Protocol.HTTP, host="127.0.0.1", port=tinyproxy)
+    stranger = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
     unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=stranger)
     assert (refused.seen, unknown.seen) == (DOWN, UNKNOWN)
     assert refused.message.startswith("the proxy could not reach it and answered 50")
@@ -115,7 +117,7 @@ async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinypr
 
 
 async def test_an_https_proxy_carries_wss_only(check, free_port):
-    proxy = ProxyConfig(protocol=Protocol.HTTPS, host="127.0.0.1", port=free_port)
+    proxy = ProxyConfig(protocol=ProxyProtocol.HTTPS, host="127.0.0.1", port=free_port)
     outcome = await check(WebSocket(url="ws://127.0.0.1:9/", proxy_id="some"), proxy=proxy)
     assert (outcome.seen, outcome.message.partition(":")[0]) == (UNKNOWN, "an https proxy does not carry ws")
 

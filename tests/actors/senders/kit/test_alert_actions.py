@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from actors.senders.kit.alert_actions import Alarm, Deed, alarms_of, key_of, severity_of
+from actors.senders.kit.alert_actions import Alert, AlertAction, alert_key, alerts_for, provider_severity
 from actors.senders.providers.pagerduty import SEVERITIES
-from app.domain.text.message_text import Mood
+from app.domain.text.message_text import Severity
 from schema.events import EventKind
 from schema.message import Message
 from tests.actors.senders import given
@@ -14,8 +14,8 @@ from tests.actors.senders import given
 INCIDENT = "3b1f"
 
 
-def deeds(message: Message) -> list[Deed]:
-    return [one.deed for one in alarms_of(message)]
+def deeds(message: Message) -> list[AlertAction]:
+    return [one.action for one in alerts_for(message)]
 
 
 @pytest.mark.parametrize("event", EventKind)
@@ -27,21 +27,21 @@ def test_every_event_has_its_deed(event: EventKind) -> None:
     good = {"up", "resolved", "node_joined", "recovered"}
     name = str(event).partition(".")[2]
     assert last is (
-        Deed.NEWS
+        AlertAction.NONE
         if name in mild
-        else Deed.CLOSE
+        else AlertAction.CLOSE
         if name in good
-        else Deed.ACKNOWLEDGE
+        else AlertAction.ACKNOWLEDGE
         if name == "acknowledged"
-        else Deed.OPEN
+        else AlertAction.OPEN
     )
 
 
 def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
     test = given.message(event=EventKind.TEST, test=True)
-    assert deeds(test) == [Deed.OPEN, Deed.CLOSE]
-    assert key_of(test) == f"watchkeeper-test-{test.delivery_id}"
-    assert key_of(given.message(test=True, incident_id=INCIDENT)) == key_of(test)
+    assert deeds(test) == [AlertAction.OPEN, AlertAction.CLOSE]
+    assert alert_key(test) == f"watchkeeper-test-{test.delivery_id}"
+    assert alert_key(given.message(test=True, incident_id=INCIDENT)) == alert_key(test)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
     ],
 )
 def test_beginning_and_end_share_a_key(message: Message, key: str) -> None:
-    assert key_of(message) == f"watchkeeper-{key}"
+    assert alert_key(message) == f"watchkeeper-{key}"
 
 
 def test_a_key_is_never_longer_than_services_take() -> None:
-    assert len(key_of(given.message(incident_id="x" * 999))) == 255
+    assert len(alert_key(given.message(incident_id="x" * 999))) == 255
 
 
 def test_what_is_told_together_is_done_one_by_one_the_oldest_first() -> None:
@@ -80,26 +80,26 @@ def test_what_is_told_together_is_done_one_by_one_the_oldest_first() -> None:
     up = given.message(
         event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), others=(other, down)
     )
-    told = alarms_of(up)
-    assert [(one.deed, one.key) for one in told] == [
-        (Deed.OPEN, "watchkeeper-a"),
-        (Deed.OPEN, "watchkeeper-b"),
-        (Deed.CLOSE, "watchkeeper-a"),
+    told = alerts_for(up)
+    assert [(one.action, one.key) for one in told] == [
+        (AlertAction.OPEN, "watchkeeper-a"),
+        (AlertAction.OPEN, "watchkeeper-b"),
+        (AlertAction.CLOSE, "watchkeeper-a"),
     ]
-    assert [one.message.others for one in told] == [(), (), ()]
-    assert told[0] == Alarm(Deed.OPEN, "watchkeeper-a", down)
+    assert [one.message.merged for one in told] == [(), (), ()]
+    assert told[0] == Alert(AlertAction.OPEN, "watchkeeper-a", down)
 
 
 @pytest.mark.parametrize(
     ("mood", "worst", "severity"),
     [
-        (Mood.BAD, "critical", "critical"),
-        (Mood.BAD, "info", "info"),
-        (Mood.WARNING, "critical", "warning"),
-        (Mood.WARNING, "info", "info"),
-        (Mood.NEUTRAL, "critical", "info"),
-        (Mood.GOOD, "error", "info"),
+        (Severity.CRITICAL, "critical", "critical"),
+        (Severity.CRITICAL, "info", "info"),
+        (Severity.WARNING, "critical", "warning"),
+        (Severity.WARNING, "info", "info"),
+        (Severity.INFO, "critical", "info"),
+        (Severity.RESOLVED, "error", "info"),
     ],
 )
-def test_nothing_is_more_severe_than_an_outage(mood: Mood, worst: str, severity: str) -> None:
-    assert severity_of(mood, worst, SEVERITIES) == severity
+def test_nothing_is_more_severe_than_an_outage(mood: Severity, worst: str, severity: str) -> None:
+    assert provider_severity(mood, worst, SEVERITIES) == severity

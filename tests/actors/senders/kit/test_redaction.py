@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from actors.senders.kit.redaction import REASON_LIMIT, redacted
+from actors.senders.kit.redaction import REASON_LIMIT, redact_reason
 from schema.channels import ChannelConfig
 from schema.field_types import MASK
 from tests.actors.senders import given
@@ -37,14 +37,14 @@ NTFY = channel("ntfy", URL, token="", username="joe", password="s3cr3t pass/word
     ],
 )
 def test_a_secret_that_comes_back_is_masked_in_every_form(config: ChannelConfig, secret: str) -> None:
-    assert redacted(f"answered 401: no such key {secret} here", config) == f"answered 401: no such key {MASK} here"
+    assert redact_reason(f"answered 401: no such key {secret} here", config) == f"answered 401: no such key {MASK} here"
 
 
 def test_a_reason_without_secrets_stays_as_it_is() -> None:
-    assert redacted("answered 404 Not Found", channel("slack", URL)) == "answered 404 Not Found"
+    assert redact_reason("answered 404 Not Found", channel("slack", URL)) == "answered 404 Not Found"
 
 
 def test_a_reason_is_one_line_that_can_be_stored_anywhere() -> None:
-    reason = redacted("550 no\r\nsuch\x00 user \udcff" + "x" * 1_000, given.smtp(25))
+    reason = redact_reason("550 no\r\nsuch\x00 user \udcff" + "x" * 1_000, given.smtp(25))
     assert reason.startswith("550 no such user ?xxx")
     assert len(reason) == REASON_LIMIT

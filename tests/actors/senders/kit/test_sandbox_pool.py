@@ -6,30 +6,39 @@ from pathlib import Path
 
 import pytest
 
-from actors.apprise_sandbox.protocol import Answer, Broken, Call, Done, Order, framed, length_of, read
+from actors.apprise_sandbox.protocol import (
+    SandboxHttpRequest,
+    SandboxHttpResponse,
+    SandboxProtocolError,
+    SendRequest,
+    SendResult,
+    decode_frame,
+    encode_frame,
+    frame_length,
+)
 from actors.senders import send
-from actors.senders.kit.context import Tools
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.sandbox_pool import Cages
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.sandbox_pool import SandboxPool
 from schema.channels import Apprise
 from tests.actors.senders import given
 from tests.receiver import Order as Answering, Receiver
 
-ORDER = Order("custom_json", "json://example.org/x", "Shop is down", "no answer", "failure")
+ORDER = SendRequest("custom_json", "json://example.org/x", "Shop is down", "no answer", "failure")
 
 
-async def fine(_: Call) -> Answer:
-    return Answer(200, [], b"{}")
+async def fine(_: SandboxHttpRequest) -> SandboxHttpResponse:
+    return SandboxHttpResponse(200, [], b"{}")
 
 
 @pytest.fixture
-async def some() -> AsyncIterator[Cages]:
-    made = Cages()
+async def some() -> AsyncIterator[SandboxPool]:
+    made = SandboxPool()
     yield made
     made.close()
 
 
-def processes(made: Cages) -> list[int]:
+def processes(made: SandboxPool) -> list[int]:
     return [one._process.pid for one in (*made._idle, *made._busy)]
 
 
@@ -50,11 +59,11 @@ async def until_gone(pid: int) -> None:
 
 
 async def test_a_process_has_no_environment_and_no_descriptor_but_its_line(
-    some: Cages, monkeypatch: pytest.MonkeyPatch
+    some: SandboxPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_SECRET_KEY", "sesame")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    await some.carry_out(ORDER, fine)
+    await some.send(ORDER, fine)
     (pid,) = processes(some)
     environ, leads = surroundings(pid)
     assert environ == b""
@@ -62,61 +71,61 @@ async def test_a_process_has_no_environment_and_no_descriptor_but_its_line(
     assert len([one for one in leads if one.startswith("socket")]) == 1
 
 
-async def test_one_process_serves_many_messages(some: Cages) -> None:
-    assert (await some.carry_out(ORDER, fine)).sent
+async def test_one_process_serves_many_messages(some: SandboxPool) -> None:
+    assert (await some.send(ORDER, fine)).sent
     first = processes(some)
-    assert [(await some.carry_out(ORDER, fine)).sent for _ in range(3)] == [True] * 3
+    assert [(await some.send(ORDER, fine)).sent for _ in range(3)] == [True] * 3
     assert processes(some) == first
 
 
 async def test_a_used_up_process_makes_room_for_a_new_one() -> None:
-    brief = Cages(uses=1)
-    assert [(await brief.carry_out(ORDER, fine)).sent for _ in range(2)] == [True, True]
+    brief = SandboxPool(max_uses=1)
+    assert [(await brief.send(ORDER, fine)).sent for _ in range(2)] == [True, True]
     assert processes(brief) == []
     brief.close()
 
 
-async def test_a_process_that_is_late_is_killed_and_the_next_message_gets_another(some: Cages) -> None:
+async def test_a_process_that_is_late_is_killed_and_the_next_message_gets_another(some: SandboxPool) -> None:
     asked = asyncio.Event()
 
-    async def hang(_: Call) -> Answer:
+    async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
         asked.set()
         await asyncio.sleep(60)
-        return Answer(200)
+        return SandboxHttpResponse(200)
 
-    late = asyncio.create_task(some.carry_out(ORDER, hang))
+    late = asyncio.create_task(some.send(ORDER, hang))
     await asked.wait()
     (pid,) = processes(some)
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
         await late
     assert is_gone(pid)
-    assert (await some.carry_out(ORDER, fine)).sent
+    assert (await some.send(ORDER, fine)).sent
 
 
-async def test_a_process_that_dies_is_a_message_that_is_tried_again(some: Cages) -> None:
-    async def murder(_: Call) -> Answer:
+async def test_a_process_that_dies_is_a_message_that_is_tried_again(some: SandboxPool) -> None:
+    async def murder(_: SandboxHttpRequest) -> SandboxHttpResponse:
         for one in some._busy:
             one._process.kill()
-        return Answer(200)
+        return SandboxHttpResponse(200)
 
-    with pytest.raises(Undelivered, match="the process that runs Apprise broke off") as failed:
-        await some.carry_out(ORDER, murder)
+    with pytest.raises(DeliveryError, match="the process that runs Apprise broke off") as failed:
+        await some.send(ORDER, murder)
     assert not failed.value.permanent
-    assert (await some.carry_out(ORDER, fine)).sent
+    assert (await some.send(ORDER, fine)).sent
 
 
 async def test_nobody_waits_for_a_service_that_hangs() -> None:
-    two, asked, release = Cages(most=2), asyncio.Event(), asyncio.Event()
+    two, asked, release = SandboxPool(max_processes=2), asyncio.Event(), asyncio.Event()
 
-    async def hang(_: Call) -> Answer:
+    async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
         asked.set()
         await release.wait()
-        return Answer(200)
+        return SandboxHttpResponse(200)
 
-    late = asyncio.create_task(two.carry_out(ORDER, hang))
+    late = asyncio.create_task(two.send(ORDER, hang))
     await asked.wait()
-    assert (await two.carry_out(ORDER, fine)).sent
+    assert (await two.send(ORDER, fine)).sent
     assert not late.done()
     release.set()
     assert (await late).sent
@@ -124,46 +133,46 @@ async def test_nobody_waits_for_a_service_that_hangs() -> None:
 
 
 async def test_a_quiet_night_needs_no_process() -> None:
-    brief = Cages(kept_s=0.05)
-    await brief.carry_out(ORDER, fine)
+    brief = SandboxPool(idle_timeout_s=0.05)
+    await brief.send(ORDER, fine)
     (pid,) = processes(brief)
     await until_gone(pid)
     assert processes(brief) == []
 
 
-async def test_a_process_ends_with_the_one_that_started_it(some: Cages) -> None:
-    await some.carry_out(ORDER, fine)
+async def test_a_process_ends_with_the_one_that_started_it(some: SandboxPool) -> None:
+    await some.send(ORDER, fine)
     (cage,) = some._idle
-    assert cage._line
-    cage._line[1].close()
+    assert cage._streams
+    cage._streams[1].close()
     async with asyncio.timeout(20):
         while cage._process.poll() is None:
             await asyncio.sleep(0.02)
     assert cage._process.returncode == 0
 
 
-async def test_the_limit_of_a_send_ends_everything(receiver: Receiver, tools: Tools) -> None:
+async def test_the_limit_of_a_send_ends_everything(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Answering(hang=True))
     port = receiver.url.rpartition(":")[2]
     hung = Apprise(url=f"json://127.0.0.1:{port}/x")
-    sending = asyncio.create_task(send(hung, given.message(), tools, limit_s=3))
-    with pytest.raises(Undelivered, match="no answer within 3 s") as failed:
+    sending = asyncio.create_task(send(hung, given.message(), tools, timeout_s=3))
+    with pytest.raises(DeliveryError, match="no answer within 3 s") as failed:
         await sending
     assert not failed.value.permanent
-    assert processes(tools.cages) == []
+    assert processes(tools.sandboxes) == []
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x80", b"\x81\xa4type\xa4Nope", b""])
 def test_what_is_no_frame_is_not_taken(bad: bytes) -> None:
-    with pytest.raises(Broken):
-        read(bad)
+    with pytest.raises(SandboxProtocolError):
+        decode_frame(bad)
 
 
 def test_frames_are_bounded_both_ways() -> None:
-    with pytest.raises(Broken):
-        framed(Answer(200, [], bytes(3_000_000)))
-    with pytest.raises(Broken):
-        length_of(b"\xff\xff\xff\xff")
-    raw = framed(Done(sent=True))
-    assert length_of(raw[:4]) == len(raw) - 4
-    assert read(raw[4:]) == Done(sent=True)
+    with pytest.raises(SandboxProtocolError):
+        encode_frame(SandboxHttpResponse(200, [], bytes(3_000_000)))
+    with pytest.raises(SandboxProtocolError):
+        frame_length(b"\xff\xff\xff\xff")
+    raw = encode_frame(SendResult(sent=True))
+    assert frame_length(raw[:4]) == len(raw) - 4
+    assert decode_frame(raw[4:]) == SendResult(sent=True)

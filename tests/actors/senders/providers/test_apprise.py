@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 import pytest
 import pytest_asyncio
 
-from actors.apprise_sandbox.protocol import Call
+from actors.apprise_sandbox.protocol import SandboxHttpRequest
 from actors.senders import send
-from actors.senders.kit.context import Tools, opened
-from actors.senders.kit.errors import Undelivered
-from actors.senders.kit.sandbox_requests import MOST, Errands
+from actors.senders.kit.context import SenderContext, make_context
+from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.sandbox_requests import MAX_REQUESTS, SandboxRequests
 from schema.channels import Apprise
 from schema.events import EventKind
 from schema.settings import EgressPolicy
@@ -24,22 +24,22 @@ from tests.receiver import Arrival, Order, Receiver, receiving
 TITLE = "Shop is down"
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\nno answer\n2026-11-22 12:00:00 UTC"
 BOTH = f"{TITLE}\r\n{TEXT}"
-SHOP = given.message(monitor=given.Watched(id="1", name="Shop", type="http"), msg="no answer")
+SHOP = given.message(monitor=given.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer")
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one process in the cage serves them all
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kit() -> AsyncIterator[Tools]:
-    made = opened()
+async def kit() -> AsyncIterator[SenderContext]:
+    made = make_context()
     yield made
     await made.close()
 
 
 @pytest.fixture
-def tools(kit: Tools) -> Tools:
-    kit.egress.follow(EgressPolicy())
+def tools(kit: SenderContext) -> SenderContext:
+    kit.egress.use_policy(EgressPolicy())
     return kit
 
 
@@ -148,23 +148,25 @@ def body_of(arrival: Arrival) -> dict[str, Any]:
     return {name: values[0] for name, values in parse_qs(arrival.body.decode()).items()}
 
 
-async def undelivered(config: Apprise, tools: Tools) -> Undelivered:
-    with pytest.raises(Undelivered) as failed:
+async def undelivered(config: Apprise, tools: SenderContext) -> DeliveryError:
+    with pytest.raises(DeliveryError) as failed:
         await send(config, SHOP, tools)
     return failed.value
 
 
-async def told(config: Apprise, tools: Tools) -> str:
+async def told(config: Apprise, tools: SenderContext) -> str:
     """Why it was not delivered, or that it was."""
     try:
         await send(config, SHOP, tools)
-    except Undelivered as failed:
+    except DeliveryError as failed:
         return failed.reason
     return "sent"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda one: one.service)
-async def test_a_service_is_sent_what_its_documentation_asks_for(case: Case, receiver: Receiver, tools: Tools) -> None:
+async def test_a_service_is_sent_what_its_documentation_asks_for(
+    case: Case, receiver: Receiver, tools: SenderContext
+) -> None:
     await send(at(receiver, case.service, case.fields, case.secrets), SHOP, tools)
     (arrival,) = receiver.arrivals
     assert (arrival.method, arrival.path) == ("POST", case.path)
@@ -174,13 +176,13 @@ async def test_a_service_is_sent_what_its_documentation_asks_for(case: Case, rec
     assert {name: arrival.headers.get(name) for name in case.headers} == dict(case.headers)
 
 
-async def test_xml_is_escaped(receiver: Receiver, tools: Tools) -> None:
+async def test_xml_is_escaped(receiver: Receiver, tools: SenderContext) -> None:
     await send(at(receiver, "custom_xml", {"schema": "xml"}, {}), given.message(), tools)
     (arrival,) = receiver.arrivals
     assert b"<Subject>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</Subject>" in arrival.body
 
 
-async def test_matrix_signs_in_joins_and_tells_the_room(receiver: Receiver, tools: Tools) -> None:
+async def test_matrix_signs_in_joins_and_tells_the_room(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(
         Order(body='{"access_token":"s3cr3t-a","home_server":"m.example","user_id":"@ann:m.example"}', times=1),
         Order(body='{"room_id":"!room:m.example"}', times=1),
@@ -209,7 +211,7 @@ async def test_matrix_signs_in_joins_and_tells_the_room(receiver: Receiver, tool
     ],
 )
 async def test_the_mood_is_told(
-    event: EventKind, status: Status | None, mood: str, receiver: Receiver, tools: Tools
+    event: EventKind, status: Status | None, mood: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     await send(plain(receiver), given.message(event=event, status=status), tools)
     assert body_of(receiver.arrivals[0])["type"] == mood
@@ -223,18 +225,22 @@ async def test_the_mood_is_told(
     ],
 )
 async def test_the_status_says_whether_to_try_again(
-    status: int, permanent: str, receiver: Receiver, tools: Tools
+    status: int, permanent: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Retry-After": "7"}))
     failed = await undelivered(plain(receiver), tools)
     assert (failed.permanent, failed.retry_after_s) == (bool(permanent), 7)
-    assert (failed.channel, failed.gone, failed.answered) == (status in {401, 403, 404, 410}, status == 410, True)
+    assert (failed.channel_level, failed.endpoint_gone, failed.got_response) == (
+        status in {401, 403, 404, 410},
+        status == 410,
+        True,
+    )
     assert failed.reason.startswith(f"answered {status} ")
     assert len(receiver.arrivals) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, tools: Tools) -> None:
+async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, tools: SenderContext) -> None:
     async with receiving() as elsewhere:
         receiver.answer(Order(status=status, headers={"Location": elsewhere.url}))
         failed = await undelivered(plain(receiver), tools)
@@ -243,20 +249,20 @@ async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, tools
     assert elsewhere.arrivals == []
 
 
-async def test_nobody_listening_is_a_matter_of_time(tools: Tools) -> None:
+async def test_nobody_listening_is_a_matter_of_time(tools: SenderContext) -> None:
     failed = await undelivered(Apprise(url="json://127.0.0.1:9/"), tools)
-    assert (failed.permanent, failed.retry_after_s, failed.answered) == (False, None, False)
+    assert (failed.permanent, failed.retry_after_s, failed.got_response) == (False, None, False)
     assert failed.reason.startswith("no connection: Connection refused")
 
 
-async def test_a_refusal_in_the_words_of_a_success_is_tried_again(receiver: Receiver, tools: Tools) -> None:
+async def test_a_refusal_in_the_words_of_a_success_is_tried_again(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=200, body='{"status":"failed","retcode":1404}'))
     failed = await undelivered(at(receiver, "onebot", {"schema": "onebot", "targets": ["#123"]}, {}), tools)
     assert failed.reason.startswith("the service did not take it")
     assert not failed.permanent
 
 
-async def test_one_address_is_one_message(receiver: Receiver, tools: Tools) -> None:
+async def test_one_address_is_one_message(receiver: Receiver, tools: SenderContext) -> None:
     """When one of two has it and the other one does not, nobody could send it again."""
     several = at(receiver, "ntfy", {"schema": "ntfy", "targets": ["one", "two"]}, {})
     failed = await undelivered(several, tools)
@@ -274,15 +280,15 @@ async def test_one_address_is_one_message(receiver: Receiver, tools: Tools) -> N
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "(held back: open)"),
     ],
 )
-async def test_an_address_that_can_t_be_used_is_not_tried_again(url: str, reason: str, tools: Tools) -> None:
-    tools.egress.follow(EgressPolicy(deny=["0.0.0.0/0", "::/0"]))
+async def test_an_address_that_can_t_be_used_is_not_tried_again(url: str, reason: str, tools: SenderContext) -> None:
+    tools.egress.use_policy(EgressPolicy(deny=["0.0.0.0/0", "::/0"]))
     failed = await undelivered(Apprise(url=url), tools)
     assert failed.permanent
     assert reason in failed.reason
 
 
 @pytest.mark.parametrize("status", [200, 401, 500])
-async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Receiver, tools: Tools) -> None:
+async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=status, body="{}"))
     here = receiver.url.removeprefix("http://")
     said = [
@@ -297,26 +303,26 @@ async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Rece
     assert not [piece for piece in ("s3cr3t", "s3s4me", "YW5uOnMzczRtZQ") if piece in "\n".join(said)]
 
 
-async def test_a_service_can_t_go_on_asking(receiver: Receiver, tools: Tools) -> None:
-    errands = Errands(tools.http)
-    answers = [await errands.run(Call("GET", receiver.url, [], b"")) for _ in range(MOST + 2)]
-    assert len(receiver.arrivals) == MOST
-    assert answers[-1].trouble == "that is enough of requests for one message"
+async def test_a_service_can_t_go_on_asking(receiver: Receiver, tools: SenderContext) -> None:
+    errands = SandboxRequests(tools.http)
+    answers = [await errands.send(SandboxHttpRequest("GET", receiver.url, [], b"")) for _ in range(MAX_REQUESTS + 2)]
+    assert len(receiver.arrivals) == MAX_REQUESTS
+    assert answers[-1].error == "that is enough of requests for one message"
 
 
 @pytest.mark.parametrize(
     ("method", "url"),
     [("POST", "ftp://127.0.0.1/"), ("POST", "file:///etc/passwd"), ("TRACE", ""), ("POST", "http://ann:b@127.0.0.1/")],
 )
-async def test_only_plain_requests_go_out(method: str, url: str, receiver: Receiver, tools: Tools) -> None:
-    errands = Errands(tools.http)
-    answer = await errands.run(Call(method, url or receiver.url, [], b""))
-    assert answer.trouble == "the service wants to call what is no web address"
+async def test_only_plain_requests_go_out(method: str, url: str, receiver: Receiver, tools: SenderContext) -> None:
+    errands = SandboxRequests(tools.http)
+    answer = await errands.send(SandboxHttpRequest(method, url or receiver.url, [], b""))
+    assert answer.error == "the service wants to call what is no web address"
     assert receiver.arrivals == []
 
 
-async def test_an_answer_is_read_up_to_a_bound_and_without_its_way_on(receiver: Receiver, tools: Tools) -> None:
+async def test_an_answer_is_read_up_to_a_bound_and_without_its_way_on(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=302, headers={"Location": "http://127.0.0.1:9/", "X-Kept": "1"}, body="x" * 1_500_000))
-    answer = await Errands(tools.http).run(Call("GET", receiver.url, [], b""))
+    answer = await SandboxRequests(tools.http).send(SandboxHttpRequest("GET", receiver.url, [], b""))
     assert len(answer.body) == 1_000_000
     assert {name.lower() for name, _ in answer.headers} & {"location", "x-kept"} == {"x-kept"}

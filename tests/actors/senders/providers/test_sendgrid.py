@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.given import channel
 from tests.receiver import Order, Receiver
@@ -15,7 +15,7 @@ TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22
 ACK = "https://watch.example/a/1?t=2&u=3"
 
 
-async def test_a_letter_is_handed_over(receiver: Receiver, tools: Tools) -> None:
+async def test_a_letter_is_handed_over(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
     await send(channel("sendgrid", receiver.url), given.message(incident_id="3b1f", ack_url=ACK), tools)
     (arrival,) = receiver.arrivals
@@ -44,7 +44,7 @@ async def test_a_letter_is_handed_over(receiver: Receiver, tools: Tools) -> None
     assert '<a href="https://watch.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
 
 
-async def test_nobody_is_named_twice(receiver: Receiver, tools: Tools) -> None:
+async def test_nobody_is_named_twice(receiver: Receiver, tools: SenderContext) -> None:
     config = channel(
         "sendgrid", receiver.url, to=["a@x.example", "A@x.example"], cc=["a@x.example"], bcc=["b@x.example"]
     )
@@ -76,9 +76,9 @@ async def test_nobody_is_named_twice(receiver: Receiver, tools: Tools) -> None:
     ],
 )
 async def test_its_errors_say_what_is_wrong(
-    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=body))
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(channel("sendgrid", receiver.url), given.message(), tools)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

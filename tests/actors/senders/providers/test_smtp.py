@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from actors.senders import send
-from actors.senders.kit.context import Tools
-from actors.senders.kit.errors import Undelivered
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.errors import DeliveryError
 from actors.senders.providers import smtp
 from schema.channels import Smtp
 from schema.events import EventKind
@@ -27,16 +27,16 @@ def host() -> Iterator[Mailhost]:
 
 
 def nasty() -> Message:
-    return given.message(monitor=given.Watched(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
+    return given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
 
 
-async def undelivered(config: Smtp, tools: Tools, **limits: float) -> Undelivered:
-    with pytest.raises(Undelivered) as failed:
+async def undelivered(config: Smtp, tools: SenderContext, **limits: float) -> DeliveryError:
+    with pytest.raises(DeliveryError) as failed:
         await send(config, given.message(), tools, **limits)
     return failed.value
 
 
-async def test_a_letter_arrives_with_text_and_html(host: Mailhost, tools: Tools) -> None:
+async def test_a_letter_arrives_with_text_and_html(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port), given.message(), tools)
     mail = host.mail()
     assert mail["Subject"] == "Shop <b>&</b> *bar* is down"
@@ -46,7 +46,7 @@ async def test_a_letter_arrives_with_text_and_html(host: Mailhost, tools: Tools)
     assert "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</h2>" in html
 
 
-async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools: Tools) -> None:
+async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port, cc=["boss@home.example"]), given.message(), tools)
     mail = host.mail()
     assert (mail["From"], mail["To"], mail["Cc"]) == ("watch@home.example", "ops@home.example", "boss@home.example")
@@ -55,7 +55,7 @@ async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, tools: Tools) -> None:
+async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, tools: SenderContext) -> None:
     for event in (EventKind.MONITOR_DOWN, EventKind.MONITOR_UP):
         changes = {"event": event, "delivery_id": str(event), "incident_id": "3b1f"}
         await send(given.smtp(host.port), given.message(**changes), tools)
@@ -64,32 +64,32 @@ async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, tools: Tools
         assert (mail["In-Reply-To"], mail["References"]) == ("<incident.3b1f@home.example>",) * 2
 
 
-async def test_a_letter_about_no_outage_answers_none(host: Mailhost, tools: Tools) -> None:
+async def test_a_letter_about_no_outage_answers_none(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port), given.message(), tools)
     assert (host.mail()["In-Reply-To"], host.mail()["References"]) == (None, None)
 
 
-async def test_an_incident_can_not_add_a_header(host: Mailhost, tools: Tools) -> None:
+async def test_an_incident_can_not_add_a_header(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port), given.message(incident_id="1>\r\nBcc: thief@evil.example"), tools)
     assert host.mail()["Bcc"] is None
     assert host.mail()["References"] == "<incident.1Bccthiefevil.example@home.example>"
 
 
-async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, tools: Tools) -> None:
+async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port), given.message(ack_url="https://w.example/a/1?t=2&u=3"), tools)
     text, html = (part.get_content() for part in host.mail().iter_parts())
     assert "Acknowledge: https://w.example/a/1?t=2&u=3" in text
     assert '<a href="https://w.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
 
 
-async def test_who_is_on_bcc_gets_the_letter_and_stands_nowhere_in_it(host: Mailhost, tools: Tools) -> None:
+async def test_who_is_on_bcc_gets_the_letter_and_stands_nowhere_in_it(host: Mailhost, tools: SenderContext) -> None:
     config = given.smtp(host.port, to=["a@x.example", "b@x.example"], cc=["a@x.example"], bcc=["boss@x.example"])
     await send(config, given.message(), tools)
     assert host.letters[0].rcpt_tos == ["a@x.example", "b@x.example", "boss@x.example"]
     assert "boss" not in str(host.letters[0].content)
 
 
-async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, tools: Tools) -> None:
+async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port), nasty(), tools)
     mail = host.mail()
     assert mail["Bcc"] is None
@@ -101,18 +101,18 @@ async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, tools: Tools
 @pytest.mark.parametrize(
     "address", ["a\r\nRCPT TO:<thief@evil.example>@x.example", "ops@x.example\nBcc: a@evil.example"]
 )
-async def test_an_address_can_not_smuggle_anything(address: str, host: Mailhost, tools: Tools) -> None:
+async def test_an_address_can_not_smuggle_anything(address: str, host: Mailhost, tools: SenderContext) -> None:
     failed = await undelivered(given.smtp(host.port, to=[address]), tools)
     assert failed.permanent
     assert host.letters == []
 
 
-async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, tools: Tools) -> None:
+async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port, to=["ops@home.example\n"]), given.message(), tools)
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
-async def test_an_address_in_another_script_arrives(host: Mailhost, tools: Tools) -> None:
+async def test_an_address_in_another_script_arrives(host: Mailhost, tools: SenderContext) -> None:
     await send(given.smtp(host.port, to=["müller@bücher.example"]), given.message(), tools)
     assert host.letters[0].rcpt_tos == ["müller@bücher.example"]
 
@@ -125,7 +125,7 @@ def test_every_attempt_sends_the_same_letter() -> None:
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_encrypted_and_signed_in(security: str, tools: Tools, tmp_path: Path) -> None:
+async def test_encrypted_and_signed_in(security: str, tools: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls", auth=True) as host:
         config = given.smtp(host.port, security=security, ignore_tls_errors=True, username=USER, password=PASSWORD)
         await send(config, given.message(), tools)
@@ -134,7 +134,7 @@ async def test_encrypted_and_signed_in(security: str, tools: Tools, tmp_path: Pa
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_a_certificate_nobody_vouches_for_is_refused(security: str, tools: Tools, tmp_path: Path) -> None:
+async def test_a_certificate_nobody_vouches_for_is_refused(security: str, tools: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls") as host:
         failed = await undelivered(given.smtp(host.port, security=security), tools)
         assert not failed.permanent
@@ -142,21 +142,21 @@ async def test_a_certificate_nobody_vouches_for_is_refused(security: str, tools:
         assert host.letters == []
 
 
-async def test_without_starttls_nothing_is_sent_in_the_clear(host: Mailhost, tools: Tools) -> None:
+async def test_without_starttls_nothing_is_sent_in_the_clear(host: Mailhost, tools: SenderContext) -> None:
     failed = await undelivered(given.smtp(host.port, security="starttls"), tools)
     assert failed.permanent
     assert host.letters == []
 
 
-async def test_a_wrong_password_is_permanent_and_stays_secret(tools: Tools) -> None:
+async def test_a_wrong_password_is_permanent_and_stays_secret(tools: SenderContext) -> None:
     with mailhost(auth=True) as host:
         failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), tools)
     assert failed.permanent
-    assert failed.channel
+    assert failed.channel_level
     assert failed.reason == "the user name or password was refused (535)"
 
 
-async def test_a_server_without_sign_in_is_not_sent_to_as_nobody(host: Mailhost, tools: Tools) -> None:
+async def test_a_server_without_sign_in_is_not_sent_to_as_nobody(host: Mailhost, tools: SenderContext) -> None:
     failed = await undelivered(given.smtp(host.port, username=USER, password=PASSWORD), tools)
     assert failed.permanent
     assert host.letters == []
@@ -177,20 +177,20 @@ def test_who_sends_no_e_mail_does_not_load_its_library() -> None:
     ],
 )
 async def test_the_server_s_reply_says_whether_to_try_again(
-    replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, tools: Tools
+    replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, tools: SenderContext
 ) -> None:
     host.replies = replies
     failed = await undelivered(given.smtp(host.port), tools)
-    assert (failed.reason, failed.permanent, failed.answered) == (reason, permanent, True)
+    assert (failed.reason, failed.permanent, failed.got_response) == (reason, permanent, True)
 
 
-async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, tools: Tools) -> None:
+async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, tools: SenderContext) -> None:
     host.replies = {"gone@home.example": "550 no such user"}
     await send(given.smtp(host.port, to=["gone@home.example", "ops@home.example"]), given.message(), tools)
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
-async def test_nobody_listening_is_temporary(host: Mailhost, tools: Tools) -> None:
+async def test_nobody_listening_is_temporary(host: Mailhost, tools: SenderContext) -> None:
     failed = await undelivered(given.smtp(1), tools)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
 
@@ -210,7 +210,7 @@ async def test_nobody_listening_is_temporary(host: Mailhost, tools: Tools) -> No
     ],
 )
 async def test_a_server_that_is_none_is_survived(
-    greeting: bytes, *, permanent: bool, reason: str, tools: Tools
+    greeting: bytes, *, permanent: bool, reason: str, tools: SenderContext
 ) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
@@ -224,7 +224,7 @@ async def test_a_server_that_is_none_is_survived(
     assert (failed.reason, failed.permanent) == (reason, permanent)
 
 
-async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(tools: Tools) -> None:
+async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(tools: SenderContext) -> None:
     taken: list[bytes] = []
 
     async def never_says_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -239,5 +239,5 @@ async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(tools: Tools
 
     server = await asyncio.start_server(never_says_goodbye, "127.0.0.1", 0)
     async with server:
-        await send(given.smtp(server.sockets[0].getsockname()[1]), given.message(), tools, limit_s=5)
+        await send(given.smtp(server.sockets[0].getsockname()[1]), given.message(), tools, timeout_s=5)
     assert len(taken) == 1

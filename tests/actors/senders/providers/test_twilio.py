@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
 from tests.actors.senders import alarm_channels, given
 from tests.actors.senders.given import channel
 from tests.receiver import Order, Receiver
@@ -18,12 +18,12 @@ TEXT = (
 )
 
 
-async def form(receiver: Receiver, tools: Tools, message: Any = None, **changes: Any) -> dict[str, str]:
+async def form(receiver: Receiver, tools: SenderContext, message: Any = None, **changes: Any) -> dict[str, str]:
     await send(channel("twilio", receiver.url, **changes), message or given.message(), tools)
     return {name: values[0] for name, values in parse_qs(receiver.arrivals[-1].body.decode()).items()}
 
 
-async def test_a_message_is_created_with_the_account(receiver: Receiver, tools: Tools) -> None:
+async def test_a_message_is_created_with_the_account(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(status=201, body='{"sid":"SM1","status":"queued","error_code":null}'))
     assert await form(receiver, tools) == {"To": "+15005550010", "From": "+15005550006", "Body": TEXT}
     (arrival,) = receiver.arrivals
@@ -33,7 +33,7 @@ async def test_a_message_is_created_with_the_account(receiver: Receiver, tools: 
     assert arrival.headers["Authorization"] == f"Basic {pair}"
 
 
-async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, tools: Tools) -> None:
+async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, tools: SenderContext) -> None:
     await form(receiver, tools, api_key_sid=alarm_channels.KEY_SID)
     pair = base64.b64encode(f"{alarm_channels.KEY_SID}:{alarm_channels.AUTH_TOKEN}".encode()).decode()
     assert receiver.arrivals[0].headers["Authorization"] == f"Basic {pair}"
@@ -44,12 +44,12 @@ async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, tools: To
     ("sender", "field"), [("MG" + "a" * 32, "MessagingServiceSid"), ("MGM Grand", "From"), ("+15005550006", "From")]
 )
 async def test_the_sender_is_a_number_a_name_or_a_service(
-    sender: str, field: str, receiver: Receiver, tools: Tools
+    sender: str, field: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     assert (await form(receiver, tools, sender=sender))[field] == sender
 
 
-async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver, tools: Tools) -> None:
+async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver, tools: SenderContext) -> None:
     long = given.message(text="ü" * 9_999, ack_url="https://watch.example/a/1")
     body = (await form(receiver, tools, long))["Body"]
     assert len(body) == 1_600
@@ -85,9 +85,9 @@ async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver,
     ],
 )
 async def test_the_code_says_whether_to_try_again(
-    status: int, answer: dict[str, Any], reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, answer: dict[str, Any], reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=json.dumps(answer)))
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(channel("twilio", receiver.url), given.message(), tools)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

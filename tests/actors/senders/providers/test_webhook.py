@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from actors.senders import message_of, send
-from actors.senders.kit.context import Tools
-from actors.senders.kit.errors import Undelivered
+from actors.senders import message_from_event, send
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.errors import DeliveryError
 from actors.senders.providers import webhook
 from schema.channels import Webhook
 from schema.events import Event, EventKind
@@ -47,7 +47,7 @@ def verifier() -> tuple[Callable[[bytes, str], bool], str]:
     return room["is_genuine"], code.group(1)
 
 
-async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: Tools) -> None:
+async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: SenderContext) -> None:
     await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
     (arrival,) = receiver.arrivals
     body = json.loads(arrival.body)
@@ -64,7 +64,7 @@ async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: To
     }
 
 
-async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, tools: Tools) -> None:
+async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, tools: SenderContext) -> None:
     await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
     (arrival,) = receiver.arrivals
     assert (arrival.method, arrival.path, arrival.id) == ("POST", "/hook", UP.delivery_id)
@@ -74,7 +74,7 @@ async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Rec
     assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
 
 
-async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, tools: Tools) -> None:
+async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, tools: SenderContext) -> None:
     for _ in range(2):
         await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
     first, second = receiver.arrivals
@@ -99,7 +99,7 @@ def test_the_verifier_of_the_docs_agrees_whatever_is_in_the_message(
     name: str, msg: str, duration: float, secret: str
 ) -> None:
     is_genuine, _ = verifier()
-    shop = given.Watched(id="1", name=name, type="http")
+    shop = given.MessageMonitor(id="1", name=name, type="http")
     message = given.message(monitor=shop, msg=msg, duration_s=round(duration, 3))
     raw = webhook.render(Webhook(url="http://a.example", secret=secret), message).body
     assert is_genuine(raw, secret)
@@ -113,7 +113,9 @@ def test_the_verifier_of_the_docs_has_six_lines_and_sees_a_changed_body() -> Non
     assert not is_genuine(raw.replace(b'"status":1', b'"status":0'), SECRET)
 
 
-async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(receiver: Receiver, tools: Tools) -> None:
+async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(
+    receiver: Receiver, tools: SenderContext
+) -> None:
     own = {"Authorization": "Bearer abc", "user-agent": "mine", "x-webhook-id": "forged", "CONTENT-TYPE": "text/plain"}
     await send(Webhook(url=receiver.url, headers=own), UP, tools)
     (arrival,) = receiver.arrivals
@@ -122,18 +124,20 @@ async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(rece
 
 
 @pytest.mark.parametrize("headers", [{"X-A": "b\r\nX-Evil: c"}, {"X-A\r\nX-Evil": "b"}, {"": "b"}, {"X A": "b"}])
-async def test_a_header_can_not_smuggle_another_one(headers: dict[str, str], receiver: Receiver, tools: Tools) -> None:
-    with pytest.raises(Undelivered, match="characters that headers can't have") as failed:
+async def test_a_header_can_not_smuggle_another_one(
+    headers: dict[str, str], receiver: Receiver, tools: SenderContext
+) -> None:
+    with pytest.raises(DeliveryError, match="characters that headers can't have") as failed:
         await send(Webhook(url=receiver.url, headers=headers), UP, tools)
     assert failed.value.permanent
     assert receiver.arrivals == []
 
 
-async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Receiver, tools: Tools) -> None:
+async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Receiver, tools: SenderContext) -> None:
     at = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
     facts = {"backend": "app-1", "error": "Health check failed"}
     event = Event(id="e1", event=EventKind.BACKEND_DOWN, at=at, data=facts)
-    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_of(event, "d1"), tools)
+    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_from_event(event, "d1"), tools)
     body = json.loads(receiver.arrivals[0].body)
     assert list(body) == ["event", "timestamp", "data", "signature"]
     assert (body["event"], body["timestamp"]) == ("backend.down", "2025-08-09T12:00:00Z")
@@ -145,7 +149,7 @@ async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Rec
 def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> None:
     stored = {"monitor": {"id": "m1", "name": "Shop", "type": "http"}, "status": 0, "msg": "", "duration": 192.0}
     stored |= {"ping": 0.1 + 0.2, "incident": {"id": "i1"}, "reminder": True, "delivery_id": "forged", "gone": None}
-    message = message_of(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
+    message = message_from_event(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
     assert json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"] == {
         "delivery_id": "d1",
         "monitor": {"id": "m1", "name": "Shop", "type": "http"},
@@ -159,7 +163,7 @@ def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> 
 
 def test_what_is_told_together_is_all_there() -> None:
     first = given.message(delivery_id="d0")
-    data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(others=(first,))).body)["data"]
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(merged=(first,))).body)["data"]
     (other,) = data["others"]
     assert (other["event"], other["timestamp"], other["data"]["delivery_id"]) == (
         "monitor.down",
@@ -169,7 +173,7 @@ def test_what_is_told_together_is_all_there() -> None:
     assert list(other) == ["event", "timestamp", "data"]
 
 
-async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: Tools) -> None:
+async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: SenderContext) -> None:
     await send(Webhook(url=receiver.url, secret=SECRET, previous_secret="the one before"), UP, tools)
     (arrival,) = receiver.arrivals
     assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
@@ -178,7 +182,7 @@ async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: Tools
     assert is_genuine(arrival.body, SECRET)
 
 
-async def test_otherwise_there_is_one_signature(receiver: Receiver, tools: Tools) -> None:
+async def test_otherwise_there_is_one_signature(receiver: Receiver, tools: SenderContext) -> None:
     await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
     assert "X-Webhook-Signature-Previous" not in receiver.arrivals[0].headers
 

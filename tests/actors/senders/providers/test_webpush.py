@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from actors.senders import Undelivered, send
-from actors.senders.kit.context import Tools
-from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, Once, encrypted
+from actors.senders import DeliveryError, send
+from actors.senders.kit.context import SenderContext
+from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, MessageKeys, encrypt_message
 from actors.senders.providers import webpush
 from app.domain import config_rules
 from app.domain.alerting import vapid
@@ -35,7 +35,10 @@ AUTH = bytes(range(16))
 
 
 def subscribed(url: str, **changes: Any) -> Any:
-    keys = {"p256dh": vapid.written(vapid.point_of(BROWSER.public_key())), "auth": vapid.written(AUTH)}
+    keys = {
+        "p256dh": vapid.to_base64url(vapid.encode_public_key(BROWSER.public_key())),
+        "auth": vapid.to_base64url(AUTH),
+    }
     return channel("webpush", url, **keys | changes)
 
 
@@ -45,7 +48,7 @@ def read(body: bytes, browser: ec.EllipticCurvePrivateKey = BROWSER) -> Any:
     sender = body[21 : 21 + length]
     assert (size, length) == (4_096, 65)
     shared = browser.exchange(ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), sender))
-    info = b"WebPush: info\0" + vapid.point_of(browser.public_key()) + sender
+    info = b"WebPush: info\0" + vapid.encode_public_key(browser.public_key()) + sender
     secret = HKDF(SHA256(), 32, AUTH, info).derive(shared)
     key = HKDF(SHA256(), 16, salt, b"Content-Encoding: aes128gcm\0").derive(secret)
     nonce = HKDF(SHA256(), 12, salt, b"Content-Encoding: nonce\0").derive(secret)
@@ -54,20 +57,23 @@ def read(body: bytes, browser: ec.EllipticCurvePrivateKey = BROWSER) -> Any:
     return json.loads(plain[:-1])
 
 
-async def arrived(receiver: Receiver, tools: Tools, message: Message, **changes: Any) -> Arrival:
+async def arrived(receiver: Receiver, tools: SenderContext, message: Message, **changes: Any) -> Arrival:
     receiver.answer(Order(status=201, body=""))
     await send(subscribed(receiver.url, **changes), message, tools)
     return receiver.arrivals[-1]
 
 
 def test_the_document_s_example_comes_out_as_it_stands_there() -> None:
-    once = Once(vapid.private_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), vapid.read("DGv6ra1nlYgDCS1FRnbzlw"))
+    once = MessageKeys(
+        vapid.parse_private_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
+        vapid.from_base64url("DGv6ra1nlYgDCS1FRnbzlw"),
+    )
     plain = b"When I grow up, I want to be a watermelon"
-    body = encrypted(plain, alarm_channels.BROWSER, alarm_channels.PUSH_AUTH, once)
-    assert vapid.written(body) == WATERMELON
+    body = encrypt_message(plain, alarm_channels.BROWSER, alarm_channels.PUSH_AUTH, once)
+    assert vapid.to_base64url(body) == WATERMELON
 
 
-async def test_the_browser_and_nobody_else_reads_the_message(receiver: Receiver, tools: Tools) -> None:
+async def test_the_browser_and_nobody_else_reads_the_message(receiver: Receiver, tools: SenderContext) -> None:
     message = given.message(incident_id="3b1f", ack_url="https://watch.example/a/1")
     arrival = await arrived(receiver, tools, message)
     assert read(arrival.body) == {
@@ -83,7 +89,7 @@ async def test_the_browser_and_nobody_else_reads_the_message(receiver: Receiver,
         read(arrival.body, ec.generate_private_key(ec.SECP256R1()))
 
 
-async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Receiver, tools: Tools) -> None:
+async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Receiver, tools: SenderContext) -> None:
     arrival = await arrived(receiver, tools, given.message(), ttl=60)
     assert (arrival.method, arrival.path) == ("POST", alarm_channels.PUSH_PATH)
     assert {name: arrival.headers[name] for name in ("Content-Encoding", "TTL", "Urgency")} == {
@@ -93,12 +99,12 @@ async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Recei
     }
 
 
-async def test_we_say_who_we_are_to_this_push_service_only(receiver: Receiver, tools: Tools) -> None:
+async def test_we_say_who_we_are_to_this_push_service_only(receiver: Receiver, tools: SenderContext) -> None:
     scheme, token, key = (await arrived(receiver, tools, given.message())).headers["Authorization"].split(" ")
     assert (scheme, token[:2], key[:2]) == ("vapid", "t=", "k=")
-    public = vapid.public_key(key.removeprefix("k="))
+    public = vapid.parse_public_key(key.removeprefix("k="))
     claims = jwt.decode(token[2:].rstrip(","), public, ["ES256"], audience=receiver.url)
-    assert key[2:] == vapid.public_of(alarm_channels.VAPID)
+    assert key[2:] == vapid.public_key_for(alarm_channels.VAPID)
     assert claims["sub"] == "mailto:ops@home.example"
     assert 0 < claims["exp"] - time() <= 86_400
 
@@ -110,22 +116,22 @@ def test_everything_about_one_outage_has_one_topic() -> None:
     assert all(len(topic) == 32 and topic.replace("-", "a").replace("_", "a").isalnum() for topic in topics)
 
 
-async def test_a_recovery_wakes_nobody(receiver: Receiver, tools: Tools) -> None:
+async def test_a_recovery_wakes_nobody(receiver: Receiver, tools: SenderContext) -> None:
     up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
     assert (await arrived(receiver, tools, up)).headers["Urgency"] == "normal"
 
 
 @pytest.mark.parametrize("text", ["ü" * 9_999, "\x01" * 9_999, "𝄞" * 9_999])
 async def test_the_longest_message_fits_into_what_every_push_service_takes(
-    text: str, receiver: Receiver, tools: Tools
+    text: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     arrival = await arrived(receiver, tools, given.message(text=text))
     assert len(arrival.body) <= 4_096
-    assert len(webpush.plain_of(given.message(text=text))) <= PLAIN_LIMIT
+    assert len(webpush.payload_of(given.message(text=text))) <= PLAIN_LIMIT
     assert read(arrival.body)["body"].endswith("…")
 
 
-async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, tools: Tools) -> None:
+async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, tools: SenderContext) -> None:
     first, second = [(await arrived(receiver, tools, given.message())).body for _ in range(2)]
     assert first[:16] != second[:16]
     assert first[21:86] != second[21:86]
@@ -148,10 +154,10 @@ async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, tools: 
     ],
 )
 async def test_a_subscription_that_is_gone_stays_gone(
-    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: Tools
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=body))
-    with pytest.raises(Undelivered) as failed:
+    with pytest.raises(DeliveryError) as failed:
         await send(subscribed(receiver.url), given.message(), tools)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)
 
@@ -161,17 +167,17 @@ async def test_a_subscription_that_is_gone_stays_gone(
     [({"p256dh": "B" + "A" * 86}, "p256dh"), ({"private_key": "A" * 43}, "private_key"), ({}, "")],
 )
 async def test_keys_that_are_none_are_refused_when_kept_and_when_used(
-    changes: dict[str, str], field: str, receiver: Receiver, tools: Tools
+    changes: dict[str, str], field: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     config: Webpush = subscribed(receiver.url, **changes)
     assert [one.field for one in config_rules.field_errors(config)] == [field] * bool(field)
     if field:
-        with pytest.raises(Undelivered, match="keys are not what they should be") as failed:
+        with pytest.raises(DeliveryError, match="keys are not what they should be") as failed:
             await send(config, given.message(), tools)
         assert failed.value.permanent
 
 
 def test_a_key_that_is_made_is_a_pair() -> None:
-    private = vapid.made()
+    private = vapid.generate_private_key()
     assert len(private) == 43
-    assert vapid.public_key(vapid.public_of(private)) == vapid.private_key(private).public_key()
+    assert vapid.parse_public_key(vapid.public_key_for(private)) == vapid.parse_private_key(private).public_key()

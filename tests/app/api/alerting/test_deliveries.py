@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 
 from app import due_set, queue
-from app.domain.alerting.circuit_breaker import Answer
+from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting import channel_tests
-from app.store.alerting.delivery_results import Settled
+from app.store.alerting.delivery_results import AttemptResult
 from schema.events import EventKind
 from tests.app.api.people import ADMIN_TOKEN
 from tests.app.store.owing import Owing, claimed, owing, settled, taken
@@ -42,7 +42,7 @@ async def ended(owed: Owing, monitor: int, state: str, error: str = "") -> str:
     now_ms = due_set.now_ms()
     id_ = await owed.down(monitor, at_ms=now_ms - MINUTE_MS + monitor, now_ms=now_ms - MINUTE_MS + monitor)
     await claimed([id_], now_ms)
-    await settled(Settled(id_, 1, state, error, at_ms=now_ms, took_ms=250), now_ms=now_ms)
+    await settled(AttemptResult(id_, 1, state, error, at_ms=now_ms, took_ms=250), now_ms=now_ms)
     return id_
 
 
@@ -132,11 +132,11 @@ async def test_an_empty_list_of_ids_is_no_way_to_say_all(api, owed):
 
 async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed):
     tests = [
-        await channel_tests.add(owed.channel_id, channel_tests.example(kind))
+        await channel_tests.create(owed.channel_id, channel_tests.sample_event(kind))
         for kind in (EventKind.TEST, EventKind.MONITOR_DOWN)
     ]
     for id_ in tests:
-        await channel_tests.give_up(id_)
+        await channel_tests.cancel(id_)
     assert (await api.post(f"{PATH}/resend", json={})).json() == {"count": 0}
     assert (await api.post(f"{PATH}/resend", json={"ids": tests})).json() == {"count": 2}
 
@@ -155,4 +155,4 @@ async def paused(owed: Owing) -> None:
     now_ms = due_set.now_ms()
     id_ = await owed.down(at_ms=now_ms)
     await claimed([id_], now_ms)
-    await settled(Settled(id_, 1, "dead", "answered 401", answer=Answer.GONE), now_ms=now_ms)
+    await settled(AttemptResult(id_, 1, "dead", "answered 401", outcome=AttemptOutcome.CHANNEL_GONE), now_ms=now_ms)

@@ -74,4 +74,4 @@ async def test_every_name_is_told_with_its_meaning_and_an_example(api):
     assert {one["name"] for one in told} == template_variables.NAMES
     examples = {one["name"]: one["example"] for one in told}
     assert (examples["monitor.name"], examples["ping"]) == ("Shop", 41.6)
-    assert examples["data"] == sample_events.of(EventKind.MONITOR_DOWN).data
+    assert examples["data"] == sample_events.sample_event(EventKind.MONITOR_DOWN).data

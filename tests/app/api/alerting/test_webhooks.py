@@ -35,7 +35,7 @@ async def added(api, **changes) -> dict[str, Any]:
 
 async def happens(kind: EventKind = EventKind.BACKEND_DOWN, after_ms: int = 0) -> None:
     """An event, told to whoever subscribed."""
-    told = await events.add(kind, {"backend": "app-1"}, due_set.now_ms() + after_ms)
+    told = await events.record_event(kind, {"backend": "app-1"}, due_set.now_ms() + after_ms)
     await queue.put(*queue.notify_jobs(told.deliveries))
 
 
@@ -176,8 +176,8 @@ async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(api, applicat
 async def forget_rotated(wanted: int) -> None:
     """A day later."""
     (row,) = await db.rows("SELECT rotated_ms FROM channels WHERE rotated_ms IS NOT NULL")
-    assert await webhooks.forget_secrets(row["rotated_ms"] + DAY_MS - 1) == 0
-    assert await webhooks.forget_secrets(row["rotated_ms"] + DAY_MS) == wanted
+    assert await webhooks.drop_previous_secrets(row["rotated_ms"] + DAY_MS - 1) == 0
+    assert await webhooks.drop_previous_secrets(row["rotated_ms"] + DAY_MS) == wanted
 
 
 async def test_a_secret_that_is_sent_takes_the_place_of_both(api):

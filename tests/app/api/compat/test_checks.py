@@ -91,7 +91,7 @@ async def test_secrets_are_masked_and_stay_when_the_mask_comes_back(api):
         assert "sesame" not in text
     changed = await api.put(at, json={"config": {**DRAFT["config"], "auth": check["config"]["auth"]}})
     assert changed.status_code == 200, changed.text
-    (stored,) = await monitors.snapshots([1])
+    (stored,) = await monitors.list_snapshots([1])
     assert isinstance(stored.target, Http)
     assert isinstance(stored.target.auth, HttpBearerAuth)
     assert stored.target.auth.token == "sesame"
@@ -205,7 +205,7 @@ async def job(api, config: dict) -> tuple[bytes, AdHocProbe, asyncio.Task]:
 async def test_an_ad_hoc_check_is_a_workers_work_with_its_secrets_sealed(api):
     body, asked, asking = await job(api, {**DRAFT["config"], "timeout": 2})
     assert b"sesame" not in body
-    assert sealing.unseal(asked.sealed, Http).auth.token == "sesame"
+    assert sealing.decrypt_secrets(asked.sealed, Http).auth.token == "sesame"
     assert asked.timeout_ms == 2_000
     seen = make.down(series=0, message="connection refused", detail={"why": "nobody"}, took_us=1_500)
     await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(seen))
@@ -226,14 +226,14 @@ async def test_the_proxy_of_an_ad_hoc_check_goes_along_with_its_password_sealed(
     proxy_id = (await api.post("/api/v1/proxies", json=office)).json()["id"]
     body, asked, asking = await job(api, {"url": "http://127.0.0.1:9/", "proxy_id": proxy_id})
     assert b"open sesame" not in body
-    known = sealing.unseal(asked.proxy, ProxyConfig)
+    known = sealing.decrypt_secrets(asked.proxy, ProxyConfig)
     assert (known.protocol, known.host, known.port, known.password) == ("socks5h", "proxy.lan", 1080, "open sesame")
     await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(make.outcome(series=0)))
     assert (await asking).json()["status"] == "success"
 
 
 async def test_an_answer_that_does_not_come_is_none(api):
-    assert await queue.reply("a-token-nobody-has", 0.05) is None
+    assert await queue.wait_for_reply("a-token-nobody-has", 0.05) is None
 
 
 @pytest.mark.parametrize(

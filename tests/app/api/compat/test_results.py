@@ -6,7 +6,7 @@ import pytest
 
 from app import due_set
 from app.store.transactions import monitors, results
-from schema.results import VERDICTS
+from schema.results import RESULT_STATUSES
 from schema.status import Status
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
@@ -19,20 +19,20 @@ AGO_H = (0.01, 2, 30, 200)  # one result of each of two checks at these hours ag
 @pytest.fixture
 async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
-    added = [await monitors.add(make.monitor(name=name)) for name in ("one", "two")]
-    known = {one.series: one for one in await monitors.snapshots([one.plans[0].series for one in added])}
+    added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
+    known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
     now = due_set.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 2) else make.outcome)(series=no, at_ms=now - int(ago * HOUR_MS))
         for no, one in known.items()
         for ago in AGO_H
     ]
-    await results.absorb(make.results(*seen), known, now)
+    await results.store_results(make.results(*seen), known, now)
     return client
 
 
 async def id_of(name: str) -> str:
-    return (await monitors.browse(monitors.MonitorQuery(q=name)))[0][0].id
+    return (await monitors.list_page(monitors.MonitorQuery(q=name)))[0][0].id
 
 
 def day(ago: int) -> str:
@@ -46,7 +46,7 @@ async def statuses(api, **asked) -> list[str]:
 
 
 def test_every_status_has_a_verdict():
-    assert set(VERDICTS) == set(Status)
+    assert set(RESULT_STATUSES) == set(Status)
 
 
 async def test_results_are_flat_pages_newest_first(api):

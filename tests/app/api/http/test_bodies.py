@@ -17,12 +17,12 @@ from tests import make
 def wrong(sent: Any, type_: Any) -> dict[str, str]:
     """field → message of everything that is refused."""
     with pytest.raises(Invalid) as refused:
-        bodies.decoded(msgspec.json.encode(sent), type_)
+        bodies.decode_body(msgspec.json.encode(sent), type_)
     return {one.field: one.message for one in refused.value.fields}
 
 
 def test_a_draft_becomes_the_variant_its_type_says() -> None:
-    draft = bodies.decoded(msgspec.json.encode(make.monitor_json()), MonitorDraft)
+    draft = bodies.decode_body(msgspec.json.encode(make.monitor_json()), MonitorDraft)
     assert isinstance(draft, MonitorDraft)
     assert isinstance(draft.config, Http)
 
@@ -105,7 +105,7 @@ def test_a_body_that_is_no_object_is_refused(sent: Any) -> None:
 
 def test_text_that_no_database_keeps_is_refused_behind_whatever_number_of_others() -> None:
     assert wrong({"config": {"a": [[]] * 5_000 + ["\0"]}}, MonitorPatch) == {"": structs.UNSTORABLE_TEXT}
-    assert bodies.decoded(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
+    assert bodies.decode_body(b'{"name":"a backslash, \\\\u0000"}', MonitorPatch).name == "a backslash, \\u0000"
 
 
 def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
@@ -116,8 +116,11 @@ def test_a_wrong_value_behind_many_good_ones_is_named_by_its_place() -> None:
 
 def test_numbers_that_are_slow_to_read_are_few() -> None:
     with pytest.raises(Malformed, match="more than 1,000 numbers with an exponent"):
-        bodies.decoded(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
-    assert bodies.decoded(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0] == 1e300
+        bodies.decode_body(b'{"config":{"a":[' + b"1e300, " * 1_001 + b"1]}}", MonitorPatch)
+    assert (
+        bodies.decode_body(b'{"config":{"a":[' + b"1e300, " * 1_000 + b'"1e30"]}}', MonitorPatch).config["a"][0]
+        == 1e300
+    )
 
 
 def test_text_that_no_database_keeps_is_refused() -> None:
@@ -127,7 +130,7 @@ def test_text_that_no_database_keeps_is_refused() -> None:
 @pytest.mark.parametrize("sent", [b"{", b"", b"{'a': 1}", b'{"a":"\\ud800"}', b"\xff\xfe", b"NaN", b'{"a":1e999}'])
 def test_what_is_no_json_is_malformed(sent: bytes) -> None:
     with pytest.raises(Malformed):
-        bodies.decoded(sent, dict[str, Any])
+        bodies.decode_body(sent, dict[str, Any])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def api(client):
 
 @pytest.fixture
 def spec(application: Litestar) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(document.of(application))
+    found: dict[str, Any] = msgspec.json.decode(document.build_document(application))
     return found
 
 

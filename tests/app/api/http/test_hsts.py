@@ -15,7 +15,7 @@ BY_TLS = {"X-Forwarded-Proto": "https"}
 @pytest.fixture
 async def behind_proxy(database):
     """An application that trusts the address these tests come from."""
-    sessions.forget()
+    sessions.clear_cache()
     settings = replace(database, registration_open=True, trusted_proxies=(ip_network("127.0.0.0/8"),))
     async with calling(served(settings)) as client:
         yield client

@@ -10,7 +10,7 @@ from litestar import Litestar, post
 from litestar.params import JSONBody
 
 from app import db
-from app.api.http.idempotency import REPLAYED
+from app.api.http.idempotency import REPLAYED_HEADER
 from app.errors import TooMany, Unavailable, Upstream
 from app.main import create_app
 from app.security.auth.policy import ADMIN, ANYONE
@@ -65,7 +65,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def application(database, gate: Gate) -> Litestar:
-    sessions.forget()
+    sessions.clear_cache()
 
     @post("/api/v1/gate", guards=[ADMIN], operation_id="OpenGate")
     async def handler(data: JSONBody[Wish]) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def application(database, gate: Gate) -> Litestar:
 async def test_the_second_of_two_equal_requests_gets_the_first_ones_reply(client: Client) -> None:
     first = await client.post(PATH, json=PROXY, headers=keyed())
     second = await client.post(PATH, json=PROXY, headers=keyed())
-    assert (first.status_code, REPLAYED in first.headers) == (201, False)
-    assert (second.status_code, second.headers[REPLAYED], second.content) == (201, "true", first.content)
+    assert (first.status_code, REPLAYED_HEADER in first.headers) == (201, False)
+    assert (second.status_code, second.headers[REPLAYED_HEADER], second.content) == (201, "true", first.content)
     assert (second.headers["ETag"], second.headers["Content-Type"]) == (
         first.headers["ETag"],
         first.headers["Content-Type"],
@@ -105,7 +105,7 @@ async def test_the_same_key_with_another_body_is_refused_by_its_name(client: Cli
 
 async def test_keys_are_apart_by_caller_and_by_address(client: Client, gate: Gate, admin: Headers) -> None:
     for headers in (keyed(), {**keyed(), **admin}):
-        assert REPLAYED not in (await client.post("/api/v1/gate", json={}, headers=headers)).headers
+        assert REPLAYED_HEADER not in (await client.post("/api/v1/gate", json={}, headers=headers)).headers
     await client.post("/api/v1/gate", json={}, headers=keyed("another"))
     assert gate.calls == 3
     assert (await client.post(PATH, json=PROXY, headers=keyed())).status_code == 201
@@ -124,14 +124,14 @@ async def test_a_request_that_still_runs_is_not_started_again(client: Client, ga
 async def test_what_came_to_nothing_is_tried_again(client: Client, gate: Gate, wanted: str) -> None:
     for _ in range(2):
         reply = await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed())
-        assert REPLAYED not in reply.headers
+        assert REPLAYED_HEADER not in reply.headers
     assert gate.calls == 2
 
 
 async def test_a_refusal_is_repeated(client: Client) -> None:
     first, second = [await client.post(PATH, json={"name": ""}, headers=keyed()) for _ in range(2)]
     assert (first.status_code, second.status_code, second.content) == (422, 422, first.content)
-    assert second.headers[REPLAYED] == "true"
+    assert second.headers[REPLAYED_HEADER] == "true"
 
 
 async def test_a_reply_that_is_too_large_is_not_kept_and_nothing_is_done_twice(client: Client, gate: Gate) -> None:
@@ -156,7 +156,7 @@ async def test_signing_in_and_pushing_know_no_keys(client: Client, gate: Gate) -
 
 async def test_what_needs_nobody_knows_no_keys_whoever_sends_it(client: Client, gate: Gate) -> None:
     for _ in range(2):
-        assert REPLAYED not in (await client.post("/api/v1/open", headers=keyed())).headers
+        assert REPLAYED_HEADER not in (await client.post("/api/v1/open", headers=keyed())).headers
     assert gate.calls == 2
 
 
@@ -164,7 +164,7 @@ async def test_what_needs_nobody_knows_no_keys_whoever_sends_it(client: Client, 
 async def test_what_failed_halfway_is_not_done_twice(client: Client, gate: Gate, wanted: str, status: int) -> None:
     first, second = [await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed()) for _ in range(2)]
     assert (first.status_code, second.status_code, second.content) == (status, status, first.content)
-    assert (gate.calls, second.headers[REPLAYED]) == (1, "true")
+    assert (gate.calls, second.headers[REPLAYED_HEADER]) == (1, "true")
 
 
 async def test_what_is_shown_once_does_not_lie_in_the_database(client: Client) -> None:
@@ -176,11 +176,11 @@ async def test_what_is_shown_once_does_not_lie_in_the_database(client: Client) -
 
 
 async def test_a_key_is_free_again_after_a_day_or_a_crash(store) -> None:
-    assert isinstance(await idempotency.claim("a", "body", 0), idempotency.Claim)
-    assert await idempotency.claim("a", "body", 1) is idempotency.Other.RUNNING
-    assert isinstance(await idempotency.claim("a", "body", idempotency.LEASE_MS), idempotency.Claim)
-    assert isinstance(await idempotency.claim("a", "other", idempotency.KEPT_MS * 2), idempotency.Claim)
-    await idempotency.forget(idempotency.KEPT_MS * 3)
+    assert isinstance(await idempotency.claim_request("a", "body", 0), idempotency.RequestClaim)
+    assert await idempotency.claim_request("a", "body", 1) is idempotency.ClaimRejection.RUNNING
+    assert isinstance(await idempotency.claim_request("a", "body", idempotency.LEASE_MS), idempotency.RequestClaim)
+    assert isinstance(await idempotency.claim_request("a", "other", idempotency.TTL_MS * 2), idempotency.RequestClaim)
+    await idempotency.delete_expired(idempotency.TTL_MS * 3)
     assert list(await db.rows("SELECT id FROM idempotency")) == []
 
 
@@ -195,4 +195,4 @@ async def test_without_redis_keys_work_all_the_same(database, gate: Gate) -> Non
     app = create_app(replace(database, api_admin_token=ADMIN_TOKEN, redis_url="unix:///nowhere/valkey.sock"))
     async with calling(app) as client:
         first, second = [await client.post(PATH, json=PROXY, headers=keyed()) for _ in range(2)]
-    assert (first.status_code, second.content, second.headers[REPLAYED]) == (201, first.content, "true")
+    assert (first.status_code, second.content, second.headers[REPLAYED_HEADER]) == (201, first.content, "true")

@@ -10,14 +10,14 @@ from litestar import get, post, route
 from litestar.params import JSONBody
 
 from app import db
-from app.api.http.rate_limits import RUNNING
-from app.api.http.timeouts import UNHURRIED
+from app.api.http.rate_limits import RUN_LIMIT
+from app.api.http.timeouts import NO_TIMEOUT
 from app.main import create_app
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
 from app.store.audit import chain, log
 from app.store.audit.log import AuditQuery
-from schema.users import Refresh
+from schema.users import RefreshRequest
 from tests.app.api.people import Client, calling
 
 pytestmark = pytest.mark.either_engine
@@ -29,20 +29,20 @@ ended: list[str] = []
 async def hangs() -> None:
     """Never answers."""
     try:
-        async with db.writing():
+        async with db.transaction():
             await asyncio.Event().wait()
     finally:
         ended.append("hangs")
 
 
-@get("/api/v1/runs", guards=[ANYONE], opt=RUNNING)
+@get("/api/v1/runs", guards=[ANYONE], opt=RUN_LIMIT)
 async def runs() -> str:
     """Takes longer than others may."""
     await asyncio.sleep(2.5)
     return "done"
 
 
-@get("/api/v1/streams", guards=[ANYONE], opt={UNHURRIED: True})
+@get("/api/v1/streams", guards=[ANYONE], opt={NO_TIMEOUT: True})
 async def streams() -> str:
     """The same, by its own word."""
     await asyncio.sleep(2.5)
@@ -56,7 +56,7 @@ async def writes() -> str:
 
 
 @post("/api/v1/reads", guards=[ANYONE])
-async def reads(data: JSONBody[Refresh]) -> str:
+async def reads(data: JSONBody[RefreshRequest]) -> str:
     """Wants a body."""
     return data.refresh_token
 
@@ -87,7 +87,7 @@ async def test_a_handler_that_hangs_is_given_up_with_a_word(hasty: Client) -> No
 
 async def test_what_was_given_up_left_no_transaction_open(hasty: Client) -> None:
     await hasty.get("/api/v1/hangs")
-    async with db.writing():
+    async with db.transaction():
         assert len(await db.rows("SELECT 1 AS one")) == 1
 
 
@@ -99,8 +99,8 @@ async def test_runs_and_streams_have_the_time_they_need(hasty: Client, path: str
 
 async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty: Client) -> None:
     async def held(taken: asyncio.Event) -> None:
-        async with db.writing():
-            await chain.locked()
+        async with db.transaction():
+            await chain.lock()
             taken.set()
             await asyncio.sleep(3)
 
@@ -115,7 +115,7 @@ async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty
 
 async def test_what_was_given_up_is_recorded_too(hasty: Client) -> None:
     assert (await hasty.post("/api/v1/hangs")).status_code == 504
-    assert [entry.code for entry in (await log.browse(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
+    assert [entry.code for entry in (await log.list_page(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty: Client) -> None:
@@ -162,7 +162,7 @@ def _refused(page: str) -> dict[str, float]:
 class Slow:
     """Rates that are counted too slowly."""
 
-    async def take(self, *_: str) -> None:
+    async def count_request(self, *_: str) -> None:
         await asyncio.sleep(1.2)
 
 

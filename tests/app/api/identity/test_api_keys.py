@@ -193,7 +193,7 @@ async def test_the_last_use_is_kept_without_a_write_per_request(client: Client, 
     for _ in range(3):
         await client.get(PLUGINS, headers={"X-API-Key": key["key"]})
     assert (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()["last_used_at"] is None
-    await api_key_auth.keep_uses()
+    await api_key_auth.save_uses()
     kept = (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()
     assert kept["last_used_at"] > kept["created_at"][:19]
     assert (kept["last_used_ip"], kept["version"]) == ("127.0.0.1", 1)
@@ -202,9 +202,9 @@ async def test_the_last_use_is_kept_without_a_write_per_request(client: Client, 
 async def test_a_process_that_stops_keeps_the_last_uses(client: Client, ada: Headers) -> None:
     key = await made(client, ada)
     await client.get(PLUGINS, headers={"X-API-Key": key["key"]})
-    keeping = asyncio.create_task(api_key_auth.keep_uses_forever())
+    keeping = asyncio.create_task(api_key_auth.save_uses_forever())
     await asyncio.sleep(0)
-    await tasks.end(keeping)
+    await tasks.cancel(keeping)
     assert (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()["last_used_ip"] == "127.0.0.1"
 
 

@@ -54,7 +54,7 @@ def issuer() -> Iterator[str]:
 @pytest.fixture
 def knows(database: Settings, issuer: str) -> Settings:
     """Settings that name the provider."""
-    sessions.forget()
+    sessions.clear_cache()
     return replace(
         database,
         registration_open=True,

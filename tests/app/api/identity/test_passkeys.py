@@ -9,7 +9,7 @@ import pytest
 
 from app import db
 from app.security.limits import failed_logins
-from schema.login_attempts import Guess, Way
+from schema.login_attempts import AuthMethod, FailedLoginKey
 from tests.app.api.authenticator import PRESENT, Authenticator, text_of
 from tests.app.api.people import ADA, HOME, Client, Headers, bearer
 
@@ -124,7 +124,7 @@ async def test_an_answer_made_on_another_page_is_refused(client: Client, admin: 
 
 async def test_another_devices_signature_is_refused(client: Client, admin: Headers, device: Authenticator) -> None:
     await register(client, admin, device)
-    failed_logins.forget()
+    failed_logins.clear_counts()
     mine, options = await challenged(client)
     stranger = Authenticator(HOME)
     assert (await sign_in(client, mine, stranger.get(options)))[0] == 401
@@ -132,7 +132,9 @@ async def test_another_devices_signature_is_refused(client: Client, admin: Heade
     stranger.credential_id = device.credential_id
     assert (await sign_in(client, mine, stranger.get(options)))[0] == 401
     me = (await client.get("/api/v1/auth/me", headers=admin)).json()["id"]
-    assert failed_logins.due(0.0, everything=True) == [(Guess(Way.PASSKEY, "127.0.0.1", me, locked=False), 2)]
+    assert failed_logins.due_entries(0.0, is_final=True) == [
+        (FailedLoginKey(AuthMethod.PASSKEY, "127.0.0.1", me, locked=False), 2)
+    ]
 
 
 async def test_a_challenge_is_answered_once(client: Client, admin: Headers, device: Authenticator) -> None:

@@ -114,10 +114,10 @@ async def test_what_another_process_ended_is_over_when_it_is_next_asked_about(
 ) -> None:
     told = await signed_up()
     (session,) = await listed(client, told)
-    remembered = dict(sessions._holders)
+    remembered = dict(sessions._cache)
     await sessions.end(session["id"])
-    sessions._holders.update(remembered)  # as a process that has not heard of it
-    monkeypatch.setattr(sessions, "REMEMBERED_S", 0.0)  # and whose second has passed
+    sessions._cache.update(remembered)  # as a process that has not heard of it
+    monkeypatch.setattr(sessions, "CACHE_S", 0.0)  # and whose second has passed
     assert (await client.get(ME, headers=bearer(told))).status_code == 401
 
 

@@ -137,7 +137,7 @@ async def test_a_ticket_that_is_old_or_of_another_kind_is_refused(
     client: Client, admin: Headers, codes: list[str], kind: str, lives_s: int
 ) -> None:
     me = (await client.get(f"{AUTH}/me", headers=admin)).json()
-    ticket = signed_tokens.issue(kind, lives_s, sub=me["id"], mark="x")
+    ticket = signed_tokens.issue_token(kind, lives_s, sub=me["id"], mark="x")
     reply = await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": codes[0]})
     assert reply.status_code == 401
 

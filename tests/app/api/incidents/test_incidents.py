@@ -32,9 +32,9 @@ async def written(api, **changes) -> dict:
 async def outage(api, **changes) -> dict:
     """The incident of a monitor that is down."""
     monitor = (await api.post("/api/v1/monitors", json=make.monitor_json(**changes))).json()
-    (snapshot,) = await series.snapshots(await series.of(monitor["id"]))
+    (snapshot,) = await series.list_snapshots(await series.list_numbers(monitor["id"]))
     down = make.down(series=snapshot.series, at_ms=make.NOW_MS)
-    await results.absorb(make.results(down), {snapshot.series: snapshot}, make.NOW_MS)
+    await results.store_results(make.results(down), {snapshot.series: snapshot}, make.NOW_MS)
     (one,) = (await api.get(f"/api/v1/monitors/{monitor['id']}/incidents")).json()["incidents"]
     return one
 

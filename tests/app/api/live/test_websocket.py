@@ -13,7 +13,7 @@ from litestar import Litestar
 
 from app import live
 from app.api.live import connection, session_watch
-from app.api.live.subscription import Caller
+from app.api.live.subscription import Subscription
 from app.live.subscriber import BACKLOG
 from tests.app.api.people import SETUP
 from tests.app.live.ears import ONE, TWO, beat, event
@@ -80,7 +80,7 @@ async def asked(socket: Socket, **message: Any) -> Any:
     return await said(socket)
 
 
-async def pinged(caller: Caller, socket: Socket) -> WSMessage:
+async def pinged(caller: Subscription, socket: Socket) -> WSMessage:
     """The next message; pings are left out while the peer's kernel has yet to acknowledge what was sent before."""
     async with asyncio.timeout(10):
         while True:
@@ -132,7 +132,7 @@ async def test_heartbeats_and_events_arrive_after_subscribing_and_stop_after_uns
 async def test_a_monitors_channel_carries_only_its_heartbeats(site: Site) -> None:
     socket = await site.connect()
     await asked(socket, type="subscribe", channels=[f"monitor:{TWO}"])
-    await live.publish_beats([beat(ONE), beat(TWO)])
+    await live.publish_heartbeats([beat(ONE), beat(TWO)])
     message = await said(socket)
     assert (message["channel"], len(message["data"])) == (f"monitor:{TWO}", 1)
 
@@ -163,7 +163,7 @@ async def test_the_server_pings_so_that_proxies_keep_the_connection(
     assert session_watch.PING_S <= 25
     socket = await site.connect_by_hand()
     assert (await asked(socket, type="ping"))["type"] == "pong"
-    (caller,) = application.state.watch._all()
+    (caller,) = application.state.watch._all_subscriptions()
     message = await pinged(caller, socket)
     assert (message.type, message.data) == (WSMsgType.PING, b"")
     await socket.pong()
@@ -174,10 +174,10 @@ async def test_the_server_pings_so_that_proxies_keep_the_connection(
 async def test_pings_stand_between_messages_however_many_there_are(site: Site, application: Litestar) -> None:
     socket = await site.connect_by_hand()
     await asked(socket, type="subscribe", channels=["heartbeats"])
-    (caller,) = application.state.watch._all()
+    (caller,) = application.state.watch._all_subscriptions()
     kinds = []
     for _ in range(200):
-        await live.publish_beats([beat(ONE) for _ in range(100)])
+        await live.publish_heartbeats([beat(ONE) for _ in range(100)])
         for _ in range(3):
             await asyncio.sleep(0)
             caller.ping()
@@ -256,7 +256,7 @@ async def test_a_slow_reader_gets_a_gap_and_delays_nobody(site: Site) -> None:
         await asked(socket, type="subscribe", channels=["heartbeats"])
     batch, total = [beat(msg="x" * 900) for _ in range(100)], 2 * BACKLOG
     for number in range(total):
-        await live.publish_beats(batch)
+        await live.publish_heartbeats(batch)
         message = await said(fast)
         assert (message["type"], len(message["data"])) == ("heartbeats", 100), number
     got = [await said(slow)]
@@ -323,13 +323,13 @@ async def test_the_end_of_the_session_closes_its_sockets_and_no_other(site: Site
 
 async def test_a_message_that_is_too_long_ends_it(site: Site) -> None:
     socket = await site.connect()
-    await socket.send_str("x" * (connection.LONGEST_BYTES + 1))
+    await socket.send_str("x" * (connection.MAX_MESSAGE_BYTES + 1))
     assert await ended(socket) == ("PAYLOAD_TOO_LARGE", 1009)
 
 
 async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
     socket = await site.connect()
-    for _ in range(connection.BURST + connection.PER_S):
+    for _ in range(connection.BURST + connection.MESSAGES_PER_S):
         await socket.send_json({"type": "ping"})
     answers = [await said(socket)]
     while answers[-1]["type"] == "pong":
@@ -340,12 +340,12 @@ async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
 
 async def test_a_flood_that_does_not_stop_is_closed(site: Site) -> None:
     socket = await site.connect()
-    for _ in range(connection.BURST + (connection.FORGIVEN + 2) * connection.PER_S):
+    for _ in range(connection.BURST + (connection.TOLERATED_EXCESS + 2) * connection.MESSAGES_PER_S):
         await socket.send_json({"type": "ping"})
     refused = 0
     while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
         refused += message.json()["type"] == "error"
-    assert (refused, socket.close_code) == (connection.FORGIVEN + 1, connection.FLOODED)
+    assert (refused, socket.close_code) == (connection.TOLERATED_EXCESS + 1, connection.RATE_LIMITED)
 
 
 async def test_a_socket_follows_a_hundred_channels_and_no_more(site: Site) -> None:
@@ -362,5 +362,5 @@ async def test_who_leaves_is_forgotten(site: Site, application: Litestar) -> Non
     await asked(socket, type="subscribe", channels=["events"])
     await socket.close()
     async with asyncio.timeout(10):
-        while application.state.hub._readers or application.state.watch._callers:
+        while application.state.hub._subscribers or application.state.watch._subscriptions:
             await asyncio.sleep(0.01)

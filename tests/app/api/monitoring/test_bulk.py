@@ -141,5 +141,5 @@ async def test_operators_pause_and_resume_and_no_more(client: Any, action: str, 
 async def test_the_audit_log_names_the_monitors(api: Any) -> None:
     ids = await named(api, "one", "two")
     await done(api, "pause", ids=ids)
-    entries, _ = await log.browse(AuditQuery(limit=1))
+    entries, _ = await log.list_page(AuditQuery(limit=1))
     assert entries[0].change["monitors"] == ids

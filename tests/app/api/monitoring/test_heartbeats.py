@@ -15,20 +15,20 @@ COUNT = 5
 async def api(client):
     """A client, and two monitors that were checked every minute; one was down once, three minutes ago."""
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
-    added = [await monitors.add(make.monitor(name=name)) for name in ("one", "two")]
-    known = {one.series: one for one in await monitors.snapshots([one.plans[0].series for one in added])}
+    added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
+    known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
     now = due_set.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 3) else make.outcome)(series=no, at_ms=now - ago * make.MINUTE_MS)
         for no, one in known.items()
         for ago in range(COUNT)
     ]
-    await results.absorb(make.results(*seen), known, now)
+    await results.store_results(make.results(*seen), known, now)
     return client
 
 
 async def id_of(name: str) -> str:
-    return (await monitors.browse(monitors.MonitorQuery(q=name)))[0][0].id
+    return (await monitors.list_page(monitors.MonitorQuery(q=name)))[0][0].id
 
 
 async def statuses(api, **asked) -> list[int]:

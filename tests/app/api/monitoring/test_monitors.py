@@ -37,17 +37,17 @@ async def added(api, **changes) -> dict[str, Any]:
 
 async def work() -> None:
     """What scheduler and worker do with the next due slot, once somebody waits for it."""
-    await due_set.built()
+    await due_set.mark_built()
     async with asyncio.timeout(20):
         while not await queue.client().hlen("wk:waiting"):
             await asyncio.sleep(0.01)
-        while not (claim := await due_set.claim(10)).slots:
+        while not (claim := await due_set.claim_due(10)).slots:
             await asyncio.sleep(0.01)
     slot = claim.slots[0]
-    known = {one.series: one for one in await monitors.snapshots([slot.series])}
+    known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.absorb(make.results(seen), known, due_set.now_ms())
-    await due_set.land([due_set.Landing(slot.series, slot.at_ms)])
+    await results.store_results(make.results(seen), known, due_set.now_ms())
+    await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
 
 
 async def test_a_monitor_is_added_read_changed_and_removed(api):
@@ -77,8 +77,8 @@ async def test_what_was_read_can_be_sent_back_with_its_masks(api):
     assert monitor["config"]["auth"]["token"] == "********"
     sent = {name: monitor[name] for name in ("name", "type", "config", "interval", "notification_channel_ids")}
     assert (await api.put(f"{PATH}/{monitor['id']}", json=sent)).status_code == 200
-    (plan,) = await monitors.plans()
-    assert (await monitors.snapshots([plan.series]))[0].target == make.http(auth=HttpBearerAuth(token="sesame"))
+    (plan,) = await monitors.list_schedules()
+    assert (await monitors.list_snapshots([plan.series]))[0].target == make.http(auth=HttpBearerAuth(token="sesame"))
 
 
 async def test_no_reply_shows_a_secret(api):
@@ -130,12 +130,12 @@ async def test_a_new_monitor_is_due_at_once_and_a_paused_one_is_not_due(api):
     monitor = await added(api)
     assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
     paused = await api.post(f"{PATH}/{monitor['id']}/pause")
-    assert (paused.json()["active"], await due_set.oldest_due_ms(), await due_set.planned()) == (False, 0, {})
+    assert (paused.json()["active"], await due_set.oldest_due_ms(), await due_set.list_scheduled()) == (False, 0, {})
     resumed = await api.post(f"{PATH}/{monitor['id']}/resume")
     assert resumed.json()["active"]
     assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
     await api.delete(f"{PATH}/{monitor['id']}")
-    assert await due_set.planned() == {}
+    assert await due_set.list_scheduled() == {}
 
 
 async def test_a_push_monitor_is_looked_at_from_its_first_slot_on(api):
@@ -190,16 +190,16 @@ async def test_a_cron_monitor_waits_for_its_minute(api):
 
 async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
     monitor = await added(api, interval=None)
-    assert (await due_set.oldest_due_ms(), await due_set.planned()) == (0, {})
+    assert (await due_set.oldest_due_ms(), await due_set.list_scheduled()) == (0, {})
     running = asyncio.create_task(api.post(f"{PATH}/{monitor['id']}/run"))
     async with asyncio.timeout(20):
         while not (jobs := await jobs_of(CheckBatch)):
             await asyncio.sleep(0.01)
     (slot,) = jobs[0].slots
-    known = {one.series: one for one in await monitors.snapshots([slot.series])}
+    known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.absorb(make.results(seen), known, due_set.now_ms())
-    await due_set.land([due_set.Landing(slot.series, slot.at_ms)])
+    await results.store_results(make.results(seen), known, due_set.now_ms())
+    await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
     assert (await running).json()["status"] == 1
 
 

@@ -19,7 +19,7 @@ from app.store.history import heartbeats as readings
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.transactions import monitors, results
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
-from schema.jobs import PUSHED_KEY, STARTED_KEY, Outcome, ResultBatch
+from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
@@ -32,12 +32,12 @@ PATH = f"/api/v1/push/{TOKEN}"
 @pytest.fixture
 async def pushed(client):
     """A client, and a monitor that is reported to."""
-    await monitors.add(make.monitor(Push(token=TOKEN)))
-    push_ingest.forget()
+    await monitors.create(make.monitor(Push(token=TOKEN)))
+    push_ingest.clear_endpoints()
     return client
 
 
-async def queued() -> list[Outcome]:
+async def queued() -> list[CheckOutcome]:
     """What waits for the ingest stage, in the order it was put there."""
     ids = await queue.client().lrange(f"{queue.NAMESPACE}:ingest", 0, -1)
     bodies = [await queue.client().hget(f"{queue.NAMESPACE}:ingest.msgs", id_) for id_ in ids]
@@ -45,7 +45,7 @@ async def queued() -> list[Outcome]:
     return [outcome for job in jobs for outcome in job.outcomes]
 
 
-def detailed(one: Outcome) -> dict[str, Any]:
+def detailed(one: CheckOutcome) -> dict[str, Any]:
     """What is kept beside the heartbeat."""
     assert one.detail is not None
     return one.detail
@@ -56,7 +56,7 @@ async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
     reply = await pushed.request(method, PATH)
     assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else '{"ok":true}')
     (one,) = await queued()
-    assert (one.seen, one.code, one.early, one.message) == (Status.UP, PUSHED, True, "")
+    assert (one.status, one.code, one.early, one.message) == (Status.UP, PUSHED, True, "")
     assert await queue.client().hget(PUSHED_KEY, str(one.series)) == str(one.at_ms).encode()
 
 
@@ -81,7 +81,7 @@ async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
 async def test_a_ping_says_how_it_went(pushed, asked, seen, message, took_us):
     assert (await pushed.get(f"{PATH}?{asked}")).status_code == 200
     (one,) = await queued()
-    assert (one.seen, one.message, one.took_us) == (seen, message, took_us)
+    assert (one.status, one.message, one.took_us) == (seen, message, took_us)
 
 
 async def test_the_body_of_a_ping_is_kept_to_ten_kilobytes(pushed):
@@ -107,8 +107,8 @@ async def test_where_a_report_came_from_is_kept_when_it_is_another_place_or_says
 
 async def test_a_report_from_elsewhere_names_its_place_once(database):
     async with calling(served(replace(database, trusted_proxies=(ip_network("127.0.0.0/8"),)))) as client:
-        await monitors.add(make.monitor(Push(token=TOKEN)))
-        push_ingest.forget()
+        await monitors.create(make.monitor(Push(token=TOKEN)))
+        push_ingest.clear_endpoints()
         for source in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"):
             await client.get(PATH, headers={"X-Forwarded-For": source})
         kept = [(one.detail or {}).get("from") for one in await queued()]
@@ -140,16 +140,16 @@ async def test_a_token_nobody_has_is_not_found_and_not_repeated(pushed):
 
 async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
     assert (await pushed.get(PATH)).status_code == 200
-    ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
+    ((monitor,), _) = await monitors.list_page(monitors.MonitorQuery())
     await monitors.set_active(monitor.id, False)
-    push_ingest.forget()
+    push_ingest.clear_endpoints()
     reply = await pushed.get(PATH)
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_a_removed_monitor_leaves_no_trace_in_redis(pushed):
     await pushed.get(PATH)
-    ((monitor,), _) = await monitors.browse(monitors.MonitorQuery())
+    ((monitor,), _) = await monitors.list_page(monitors.MonitorQuery())
     admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     assert (await pushed.delete(f"/api/v1/monitors/{monitor.id}", headers=admin)).status_code == 204
     assert await queue.client().hlen(PUSHED_KEY) == 0
@@ -166,7 +166,7 @@ async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):
 
 async def test_more_than_a_thousand_pings_a_second_are_too_many(pushed):
     await pushed.get(PATH)
-    (address,) = push_ingest.addresses.known.values()
+    (address,) = push_ingest.endpoints.entries.values()
     address.last_ms += 2_000
     reply = await pushed.get(PATH)
     assert (reply.status_code, reply.headers["Retry-After"]) == (429, "1")
@@ -185,10 +185,10 @@ async def test_a_client_that_leaves_takes_no_ping_with_it(pushed):
 async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
     async with calling(served(away)) as client:
-        await monitors.add(make.monitor(Push(token=TOKEN)))
-        push_ingest.forget()
+        await monitors.create(make.monitor(Push(token=TOKEN)))
+        push_ingest.clear_endpoints()
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
-        (one,), _ = await readings.browse(HeartbeatQuery())
+        (one,), _ = await readings.list_page(HeartbeatQuery())
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
 
 
@@ -200,9 +200,9 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
 
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock")
     async with calling(served(away)) as client:
-        await monitors.add(make.monitor(Push(token=TOKEN)))
-        push_ingest.forget()
-        monkeypatch.setattr(results, "absorb", locked)
+        await monitors.create(make.monitor(Push(token=TOKEN)))
+        push_ingest.clear_endpoints()
+        monkeypatch.setattr(results, "store_results", locked)
         replies = await asyncio.gather(*(client.get(PATH) for _ in range(5)))
     assert [reply.status_code for reply in replies] == [503] * 5
 
@@ -226,7 +226,7 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
 async def test_a_signal_says_how_far_a_job_is(pushed, method, signal, seen, code, message):
     assert (await pushed.request(method, f"{PATH}/{signal}")).status_code == 200
     (one,) = await queued()
-    assert (one.seen, one.code, one.message, one.early) == (seen, code, message, True)
+    assert (one.status, one.code, one.message, one.early) == (seen, code, message, True)
 
 
 @pytest.mark.parametrize("signal", ["done", "1.5", "\u0663", "up", "0x1", "-", "1" * 11, "+1"])
@@ -280,15 +280,15 @@ async def test_what_else_is_wrong_with_a_report_is_left_out_and_said(pushed, ask
     reply = await pushed.get(f"{PATH}?status=down&{asked}")
     assert (reply.status_code, reply.json()) == (200, {"ok": True, "ignored": ignored})
     (one,) = await queued()
-    assert (one.seen, one.took_us, one.detail) == (Status.DOWN, 0, {"from": "127.0.0.1"})
+    assert (one.status, one.took_us, one.detail) == (Status.DOWN, 0, {"from": "127.0.0.1"})
 
 
-@pytest.mark.parametrize("length", [10_001, 1_000_001, 2_000_000, push.DRAINED_BYTES // 16])
+@pytest.mark.parametrize("length", [10_001, 1_000_001, 2_000_000, push.MAX_DRAINED_BYTES // 16])
 async def test_a_report_is_taken_whatever_the_size_of_its_body(pushed, length):
     reply = await pushed.post(f"{PATH}/1", content=b"x" * length)
     assert (reply.status_code, reply.json()) == (200, {"ok": True})
     (one,) = await queued()
-    assert (one.seen, len(detailed(one)["body"])) == (Status.DOWN, 10_000)
+    assert (one.status, len(detailed(one)["body"])) == (Status.DOWN, 10_000)
 
 
 @pytest.mark.parametrize("error", [LateBody(""), InternalServerException("client disconnected prematurely")])
@@ -302,7 +302,7 @@ async def test_a_report_is_taken_though_its_body_never_ends(pushed, monkeypatch,
     monkeypatch.setattr(Request, "stream", broken)
     assert (await pushed.post(f"{PATH}/fail", content=b"anything")).status_code == 200
     (one,) = await queued()
-    assert (one.seen, detailed(one).get("body", "")) == (Status.DOWN, b"".join(arrived)[:10_000].decode())
+    assert (one.status, detailed(one).get("body", "")) == (Status.DOWN, b"".join(arrived)[:10_000].decode())
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ async def test_a_report_is_taken_though_its_body_never_ends(pushed, monkeypatch,
 )
 async def test_a_body_is_a_log_and_may_not_contradict_its_report(pushed, body, kept):
     reply = await pushed.post(PATH, content=body)
-    assert [one.seen for one in await queued()] == ([] if kept is None else [kept])
+    assert [one.status for one in await queued()] == ([] if kept is None else [kept])
     assert reply.status_code == (422 if kept is None else 200)
 
 
@@ -350,7 +350,7 @@ async def test_scripts_for_other_services_change_the_host_and_nothing_else(pushe
     reply = await pushed.request(method, path)
     assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else text)
     assert reply.headers.get("Ping-Body-Limit") == ("10000" if path.startswith("/ping") else None)
-    assert [one.seen for one in await queued()] == [seen]
+    assert [one.status for one in await queued()] == [seen]
 
 
 @pytest.mark.parametrize("path", ["/ping/a-token-that-nobody-has", "/api/push/a-token-that-nobody-has"])
@@ -365,15 +365,15 @@ async def test_no_more_than_a_hundred_runs_are_remembered(pushed):
 
 
 async def test_a_report_says_when_the_next_one_is_missed(client):
-    await monitors.add(make.monitor(Push(token=TOKEN, grace=3_600), interval=86_400))
-    push_ingest.forget()
+    await monitors.create(make.monitor(Push(token=TOKEN, grace=3_600), interval=86_400))
+    push_ingest.clear_endpoints()
     await client.get(PATH)
     await client.get(f"{PATH}/start")
     reported, started = await queued()
-    assert reported.look_ms == reported.at_ms + 86_400_000 + 60_000 + 1
-    assert started.look_ms == started.at_ms + 3_600_000 + 1
+    assert reported.recheck_ms == reported.at_ms + 86_400_000 + 60_000 + 1
+    assert started.recheck_ms == started.at_ms + 3_600_000 + 1
 
 
 async def test_frequent_reports_ask_for_no_looks_of_their_own(pushed):
     await pushed.get(PATH)
-    assert [one.look_ms for one in await queued()] == [0]
+    assert [one.recheck_ms for one in await queued()] == [0]

@@ -31,12 +31,12 @@ SAFE = {"GET", "HEAD", "WS"}
 @pytest.fixture(autouse=True)
 def fresh() -> None:
     """What other tests were refused is no reason to leave out ours."""
-    audit_trail.forget()
+    audit_trail.clear_throttle()
 
 
 async def by_requests() -> list[AuditEntry]:
     """The entries that requests left, newest first; those that count failed proofs come when they like."""
-    return [one for one in (await log.browse(AuditQuery(limit=1_000)))[0] if "way" not in one.change]
+    return [one for one in (await log.list_page(AuditQuery(limit=1_000)))[0] if "way" not in one.change]
 
 
 async def newest() -> AuditEntry:
@@ -62,12 +62,12 @@ def filled(path: str) -> str:
 
 async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, application: Litestar) -> None:
     for path, method, handler in unsafe(application):
-        audit_trail.forget()
+        audit_trail.clear_throttle()
         before = await number()
         reply = await client.request(method, filled(path), json={}, headers=CARRIER)
         assert await number() == before + 1, (method, path, reply.status_code)
         entry = await newest()
-        operation = audit_actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        operation = audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
         assert (entry.action, entry.request_id) == (audit_actions.action_of(operation), reply.headers["X-Request-ID"])
         assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
 
@@ -81,21 +81,21 @@ async def test_asking_for_a_head_is_looking_and_leaves_no_entry(client: Client) 
 
 async def test_every_unsafe_route_that_refuses_somebody_records_it(client, application, viewer) -> None:
     for path, method, handler in unsafe(application):
-        needs = policy.least_role(handler)
-        if needs is None or needs.least in {None, Role.VIEWER}:
+        needs = policy.required_role(handler)
+        if needs is None or needs.min_role in {None, Role.VIEWER}:
             continue
         before = await number()
         assert (await client.request(method, filled(path), json={}, headers=viewer)).status_code == 403
         entry = await newest()
         assert (await number(), entry.outcome, entry.code, entry.role) == (before + 1, "refused", "FORBIDDEN", "viewer")
-        audit_trail.forget()
+        audit_trail.clear_throttle()
         reply = await client.request(method, filled(path), json={}, headers={"Authorization": "Bearer stolen"})
         assert (reply.status_code, (await newest()).code) == (401, "UNAUTHORIZED")
 
 
 def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: Litestar) -> None:
     for path, method, handler in unsafe(application):
-        operation = audit_actions.operation_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        operation = audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
         assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 
@@ -148,7 +148,7 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
     user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
-    ticket = signed_tokens.issue(second_factor.KIND, 60, sub=user["id"], mark="of another password")
+    ticket = signed_tokens.issue_token(second_factor.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
     for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
         reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})
         entry = await newest()
@@ -186,7 +186,7 @@ async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) ->
 
 async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:
     for field in ("username", "email"):
-        audit_trail.forget()
+        audit_trail.clear_throttle()
         await client.post("/api/v1/auth/login", json={field: "hunter2", "password": "ada"})
         assert (await newest()).change == {field: "********", "password": "********"}
 
@@ -215,7 +215,7 @@ async def test_entries_of_the_api_are_one_whole_chain(client: Client) -> None:
     for _ in range(3):
         await client.post("/api/v1/monitors", json=make.monitor_json(), headers=CARRIER)
     found = await chain.verify()
-    assert (found.count, found.flaw) == (3, "")
+    assert (found.count, found.error) == (3, "")
 
 
 async def test_admins_list_filter_and_page_the_log(client: Client) -> None:
@@ -245,7 +245,7 @@ async def test_a_question_that_is_wrong_is_refused_by_its_name(client: Client, q
 
 async def test_the_log_is_taken_along_as_lines_or_as_a_table_and_that_is_recorded(client: Client) -> None:
     await client.post("/api/v1/proxies", json={**PROXY, "name": "=cmd()"}, headers=CARRIER)
-    await log.record(msgspec.structs.replace(make.deed(), actor="=cmd()"))
+    await log.record_entry(msgspec.structs.replace(make.deed(), actor="=cmd()"))
     lines = await client.get("/api/v1/audit/export", headers=CARRIER)
     assert [msgspec.json.decode(line)["seq"] for line in lines.text.splitlines()][-2:] == [2, 1]
     assert (await newest()).action == "audit.exported"

@@ -44,11 +44,11 @@ async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: 
 
 
 async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> None:
-    async with db.writing():
-        await system_alerts.begin(EventKind.RESULTS_LOST, 1_000)
+    async with db.transaction():
+        await system_alerts.open_alert(EventKind.RESULTS_LOST, 1_000)
     assert (await client.get("/health")).json()["checks"]["results"] == "lost"
-    async with db.writing():
-        await system_alerts.end(EventKind.RESULTS_LOST, 1_000)
+    async with db.transaction():
+        await system_alerts.close_alert(EventKind.RESULTS_LOST, 1_000)
     assert (await client.get("/health")).json()["checks"]["results"] == "ok"
 
 
@@ -103,7 +103,7 @@ async def test_the_page_merges_what_other_nodes_published(client: Client) -> Non
 
 
 async def test_a_node_is_alive_while_it_says_so(client: Client) -> None:
-    assert [one.role for one in await nodes.alive()] == ["api"]
+    assert [one.role for one in await nodes.list_alive()] == ["api"]
 
 
 class _Lost:

@@ -13,11 +13,11 @@ TOKEN = {"token": "a6k4Ab1cd2Ef3gh4Ij5kl6Mn7op8Qr9s"}
 
 
 def made(service: str, fields: dict[str, Any], **secrets: str) -> str:
-    return apprise_urls.url_of(Apprise(service=service, fields=fields, secrets=secrets))
+    return apprise_urls.build_url(Apprise(service=service, fields=fields, secrets=secrets))
 
 
 def faults(**config: Any) -> list[tuple[str, str]]:
-    return list(apprise_urls.faults(Apprise(**config)))
+    return list(apprise_urls.config_errors(Apprise(**config)))
 
 
 @pytest.mark.parametrize(

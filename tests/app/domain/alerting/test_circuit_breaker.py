@@ -4,30 +4,36 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.alerting.circuit_breaker import (
-    LONGEST_REST_S,
-    REFUSALS,
-    THRESHOLD,
-    Answer,
-    Passage,
-    Standing,
-    after,
-    is_worth_telling,
-    own_rest_s,
-    passage,
+    FAILURE_THRESHOLD,
+    MAX_BACKOFF_S,
+    REJECTION_THRESHOLD,
+    AttemptOutcome,
+    Circuit,
+    CircuitState,
+    backoff_s,
+    circuit_at,
+    next_state,
+    should_alert,
 )
 
 NOW = 1_000_000
-TAKEN, BUSY, REFUSED, BARRED, GONE = Answer.TAKEN, Answer.BUSY, Answer.REFUSED, Answer.BARRED, Answer.GONE
-ANSWERS = st.lists(st.sampled_from(list(Answer)), min_size=1, max_size=60)
+TAKEN, BUSY, REFUSED, BARRED, GONE = (
+    AttemptOutcome.ACCEPTED,
+    AttemptOutcome.TEMPORARY_FAILURE,
+    AttemptOutcome.MESSAGE_REJECTED,
+    AttemptOutcome.CHANNEL_REJECTED,
+    AttemptOutcome.CHANNEL_GONE,
+)
+ANSWERS = st.lists(st.sampled_from(list(AttemptOutcome)), min_size=1, max_size=60)
 STANDINGS = st.builds(
-    Standing, st.integers(0, 100), st.sampled_from([0, NOW - 1, NOW, NOW + 1]), st.integers(0, 5), st.booleans()
+    CircuitState, st.integers(0, 100), st.sampled_from([0, NOW - 1, NOW, NOW + 1]), st.integers(0, 5), st.booleans()
 )
 
 
-def told_one_by_one(*answers: Answer) -> Standing:
-    standing = Standing()
+def told_one_by_one(*answers: AttemptOutcome) -> CircuitState:
+    standing = CircuitState()
     for answer in answers:
-        standing = after(standing, [answer], 0, NOW)
+        standing = next_state(standing, [answer], 0, NOW)
     return standing
 
 
@@ -46,21 +52,21 @@ def told_one_by_one(*answers: Answer) -> Standing:
 )
 def test_a_rest_begins_with_the_fifth_failure_in_a_row_and_doubles(answers, failures, rest_s):
     standing = told_one_by_one(*answers)
-    assert (standing.failures, standing.rests_until_ms) == (failures, NOW + rest_s * 1000 if rest_s else 0)
+    assert (standing.failures, standing.open_until_ms) == (failures, NOW + rest_s * 1000 if rest_s else 0)
 
 
 def test_fifty_failures_of_one_moment_are_one_rest_of_the_shortest_kind():
-    assert after(Standing(), [BUSY] * 50, 0, NOW) == Standing(THRESHOLD, NOW + 30_000)
+    assert next_state(CircuitState(), [BUSY] * 50, 0, NOW) == CircuitState(FAILURE_THRESHOLD, NOW + 30_000)
 
 
 def test_a_channel_that_asks_for_time_rests_at_once_and_for_that_long():
-    assert after(Standing(), [BUSY], 90, NOW) == Standing(1, NOW + 90_000)
+    assert next_state(CircuitState(), [BUSY], 90, NOW) == CircuitState(1, NOW + 90_000)
 
 
 def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
-    rested = after(Standing(), [BUSY], 90, NOW - 100_000)
-    assert passage(rested, NOW) is Passage.ONE
-    assert passage(after(rested, [BUSY], 0, NOW), NOW) is Passage.NONE
+    rested = next_state(CircuitState(), [BUSY], 90, NOW - 100_000)
+    assert circuit_at(rested, NOW) is Circuit.HALF_OPEN
+    assert circuit_at(next_state(rested, [BUSY], 0, NOW), NOW) is Circuit.OPEN
 
 
 @pytest.mark.parametrize(
@@ -76,50 +82,50 @@ def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
     ],
 )
 def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):
-    assert told_one_by_one(*answers).paused is paused
+    assert told_one_by_one(*answers).disabled is paused
 
 
 @pytest.mark.parametrize(
     ("standing", "passes"),
     [
-        (Standing(), Passage.ALL),
-        (Standing(4), Passage.ALL),
-        (Standing(5, NOW + 1), Passage.NONE),
-        (Standing(5, NOW), Passage.ONE),
-        (Standing(paused=True), Passage.NONE),
+        (CircuitState(), Circuit.CLOSED),
+        (CircuitState(4), Circuit.CLOSED),
+        (CircuitState(5, NOW + 1), Circuit.OPEN),
+        (CircuitState(5, NOW), Circuit.HALF_OPEN),
+        (CircuitState(disabled=True), Circuit.OPEN),
     ],
 )
 def test_what_may_go(standing, passes):
-    assert passage(standing, NOW) is passes
+    assert circuit_at(standing, NOW) is passes
 
 
 @given(STANDINGS, ANSWERS, st.floats(0, 10_000))
 def test_whoever_takes_a_message_is_well(standing, answers, asked_s):
-    assert after(standing, [*answers, TAKEN], asked_s, NOW) == Standing()
+    assert next_state(standing, [*answers, TAKEN], asked_s, NOW) == CircuitState()
 
 
 @given(STANDINGS, ANSWERS)
 def test_no_rest_is_longer_than_the_longest_when_nobody_asked(standing, answers):
-    assert after(standing, answers, 0, NOW).rests_until_ms <= NOW + LONGEST_REST_S * 1000
+    assert next_state(standing, answers, 0, NOW).open_until_ms <= NOW + MAX_BACKOFF_S * 1000
 
 
 @given(STANDINGS, st.integers(1, 60))
 def test_a_half_open_channel_that_fails_rests_again(standing, count):
-    if passage(standing, NOW) is Passage.ONE:
-        assert passage(after(standing, [BUSY] * count, 0, NOW), NOW) is Passage.NONE
+    if circuit_at(standing, NOW) is Circuit.HALF_OPEN:
+        assert circuit_at(next_state(standing, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
 
 
 @given(st.integers(0, 1_000))
 def test_a_rest_is_never_shorter_than_the_one_before(failures):
-    assert own_rest_s(failures) <= own_rest_s(failures + 1) <= LONGEST_REST_S
+    assert backoff_s(failures) <= backoff_s(failures + 1) <= MAX_BACKOFF_S
 
 
 def test_others_hear_of_it_once_when_it_is_paused_and_once_when_it_rests_as_long_as_it_can():
-    standing, told = Standing(), 0
+    standing, told = CircuitState(), 0
     for _ in range(50):
-        later = after(standing, [BUSY], 0, NOW)
-        told += is_worth_telling(standing, later)
+        later = next_state(standing, [BUSY], 0, NOW)
+        told += should_alert(standing, later)
         standing = later
     assert told == 1
-    assert is_worth_telling(Standing(), after(Standing(), [BARRED] * REFUSALS, 0, NOW))
-    assert not is_worth_telling(Standing(paused=True), Standing(paused=True))
+    assert should_alert(CircuitState(), next_state(CircuitState(), [BARRED] * REJECTION_THRESHOLD, 0, NOW))
+    assert not should_alert(CircuitState(disabled=True), CircuitState(disabled=True))

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.alerting.expiry import DAY_MS, days_left, passed
+from app.domain.alerting.expiry import DAY_MS, days_left, reached_thresholds
 
 USUAL = [30, 14, 7, 3, 1, 0]
 ENDS = 40 * DAY_MS
@@ -26,12 +26,12 @@ ENDS = 40 * DAY_MS
     ],
 )
 def test_a_threshold_is_reached_when_so_many_days_are_left(left_ms, reached, days):
-    assert passed(ENDS, ENDS - left_ms, USUAL) == reached
+    assert reached_thresholds(ENDS, ENDS - left_ms, USUAL) == reached
     assert days_left(ENDS, ENDS - left_ms) == days
 
 
 def test_without_thresholds_nothing_is_said():
-    assert passed(0, ENDS, []) == []
+    assert reached_thresholds(0, ENDS, []) == []
 
 
 @given(
@@ -42,7 +42,7 @@ def test_time_only_tightens(steps, thresholds):
     at_ms, before = -60 * DAY_MS, set[int]()
     for step in steps:
         at_ms += step
-        now = passed(ENDS, at_ms, thresholds)
+        now = reached_thresholds(ENDS, at_ms, thresholds)
         assert before <= set(now)
         assert now == sorted(set(now))
         assert all(days_left(ENDS, at_ms) <= days for days in now)
@@ -51,5 +51,5 @@ def test_time_only_tightens(steps, thresholds):
 
 @given(left_ms=st.integers(-400 * DAY_MS, 400 * DAY_MS), threshold=st.integers(0, 90))
 def test_the_days_that_are_told_are_within_the_threshold_that_tells_them(left_ms, threshold):
-    is_reached = passed(ENDS, ENDS - left_ms, [threshold]) == [threshold]
+    is_reached = reached_thresholds(ENDS, ENDS - left_ms, [threshold]) == [threshold]
     assert is_reached == (days_left(ENDS, ENDS - left_ms) <= threshold)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.alerting import grouping
-from app.domain.alerting.grouping import Room, room
-from schema.channels.terms import Grouping, Terms
+from app.domain.alerting.grouping import BurstCapacity, capacity
+from schema.channels.terms import ChannelRules, Grouping
 
 NOW = 1_000_000
 THREE = Grouping(burst=3, within=30)
@@ -22,11 +22,11 @@ THREE = Grouping(burst=3, within=30)
     ],
 )
 def test_a_burst_is_told_at_once_and_the_rest_when_the_window_ends(told_ms, free, until_ms):
-    assert room(THREE, told_ms, NOW) == Room(free, until_ms)
+    assert capacity(THREE, told_ms, NOW) == BurstCapacity(free, until_ms)
 
 
 def test_a_burst_of_none_always_waits():
-    assert room(Grouping(burst=0, within=60), [], NOW) == Room(0, NOW + 60_000)
+    assert capacity(Grouping(burst=0, within=60), [], NOW) == BurstCapacity(0, NOW + 60_000)
 
 
 @given(
@@ -34,7 +34,7 @@ def test_a_burst_of_none_always_waits():
     st.lists(st.integers(0, NOW)).map(sorted),
 )
 def test_nobody_waits_longer_than_the_window(terms, told_ms):
-    found = room(terms, told_ms[::-1], NOW)
+    found = capacity(terms, told_ms[::-1], NOW)
     assert 0 <= found.free <= terms.burst
     assert NOW < found.until_ms <= NOW + terms.within * 1000
 
@@ -42,12 +42,12 @@ def test_nobody_waits_longer_than_the_window(terms, told_ms):
 @pytest.mark.parametrize(
     ("type_", "own", "told"),
     [
-        ("slack", None, grouping.USUAL),
-        ("smtp", None, grouping.USUAL),
+        ("slack", None, grouping.DEFAULT_GROUPING),
+        ("smtp", None, grouping.DEFAULT_GROUPING),
         ("webhook", None, None),
         ("pagerduty", None, None),
         ("webhook", THREE, THREE),
     ],
 )
 def test_people_are_told_in_groups_and_programs_one_by_one(type_, own, told):
-    assert grouping.of(type_, Terms(grouping=own)) == told
+    assert grouping.grouping_of(type_, ChannelRules(grouping=own)) == told

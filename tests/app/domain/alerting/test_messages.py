@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from app.domain.alerting.messages import message_of
+from app.domain.alerting.messages import message_from_event
 from schema.events import Event, EventKind
-from schema.message import Watched
+from schema.message import MessageMonitor
 from schema.status import Status
 from tests.actors.senders.given import AT
 
@@ -18,7 +18,7 @@ def event(**data: Any) -> Event:
 
 def test_every_fact_of_an_event_reaches_its_message() -> None:
     began = AT - timedelta(seconds=192)
-    message = message_of(
+    message = message_from_event(
         event(
             monitor={"id": "m1", "name": "Shop", "type": "http"},
             status=1,
@@ -30,7 +30,7 @@ def test_every_fact_of_an_event_reaches_its_message() -> None:
         "d1",
     )
     assert (message.delivery_id, message.event, message.at) == ("d1", EventKind.MONITOR_UP, AT)
-    assert message.monitor == Watched(id="m1", name="Shop", type="http")
+    assert message.monitor == MessageMonitor(id="m1", name="Shop", type="http")
     assert (message.status, message.msg, message.started_at) == (Status.UP, "200 OK", began)
     assert (message.duration_s, message.ping_ms, message.test) == (192, 12.346, False)
 
@@ -38,19 +38,19 @@ def test_every_fact_of_an_event_reaches_its_message() -> None:
 def test_an_event_that_was_stored_gives_the_same_message() -> None:
     told = event(monitor={"id": "m1", "name": "Shop", "type": "http"}, status=Status.UP, started_at=AT, duration=1.5)
     stored = msgspec.json.decode(msgspec.json.encode(told), type=Event)
-    assert message_of(stored, "d1") == message_of(told, "d1")
+    assert message_from_event(stored, "d1") == message_from_event(told, "d1")
 
 
 def test_an_event_without_facts_makes_a_message_without_facts() -> None:
-    message = message_of(event(), "d1")
+    message = message_from_event(event(), "d1")
     assert (message.monitor, message.status, message.started_at, message.duration_s) == (None, None, None, None)
 
 
 def test_a_test_event_makes_a_test_message() -> None:
-    assert message_of(Event(id="e1", event=EventKind.TEST, at=AT), "d1").test
+    assert message_from_event(Event(id="e1", event=EventKind.TEST, at=AT), "d1").test
 
 
 def test_what_other_events_call_status_is_no_monitor_s() -> None:
     deployed = Event(id="e1", event=EventKind.DEPLOYMENT_FAILED, at=AT, data={"status": "failed"})
-    assert message_of(deployed, "d1").status is None
-    assert message_of(deployed, "d1").facts == {"status": "failed"}
+    assert message_from_event(deployed, "d1").status is None
+    assert message_from_event(deployed, "d1").facts == {"status": "failed"}

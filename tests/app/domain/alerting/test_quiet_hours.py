@@ -24,7 +24,7 @@ def ms(shown: str, zone: str = BERLIN, fold: int = 0) -> int:
 
 def until(shown: str, **quiet) -> int:
     chosen = QuietHours(**quiet)
-    return quiet_hours.until_ms(chosen, ms(shown, chosen.timezone))
+    return quiet_hours.quiet_until_ms(chosen, ms(shown, chosen.timezone))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_night_belongs_to_the_day_it_begins_on(now, is_quiet):
 
 def test_another_time_zone_has_another_night():
     noon_in_berlin = ms("2026-11-22T12:00")
-    assert quiet_hours.until_ms(QuietHours(**NIGHT), noon_in_berlin) == 0
+    assert quiet_hours.quiet_until_ms(QuietHours(**NIGHT), noon_in_berlin) == 0
     auckland = QuietHours(**{**NIGHT, "timezone": "Pacific/Auckland"})
-    assert quiet_hours.until_ms(auckland, noon_in_berlin) == ms("2026-11-23T07:00", "Pacific/Auckland")
+    assert quiet_hours.quiet_until_ms(auckland, noon_in_berlin) == ms("2026-11-23T07:00", "Pacific/Auckland")
 
 
 def test_the_night_the_clock_is_put_forward_is_an_hour_shorter():
@@ -92,7 +92,7 @@ def test_a_beginning_that_is_left_out_is_the_moment_the_clock_is_put_forward():
 @pytest.mark.parametrize("fold", [0, 1])
 def test_an_hour_that_comes_twice_is_quiet_both_times(since, end, fold):
     quiet = QuietHours(since=since, until=end, timezone=BERLIN)
-    assert quiet_hours.until_ms(quiet, ms("2026-10-25T02:20", fold=fold)) == ms("2026-10-25T02:30", fold=1)
+    assert quiet_hours.quiet_until_ms(quiet, ms("2026-10-25T02:20", fold=fold)) == ms("2026-10-25T02:30", fold=1)
 
 
 def test_the_clock_may_be_changed_by_half_an_hour_and_a_day_be_left_out():
@@ -106,11 +106,11 @@ def test_the_clock_may_be_changed_by_half_an_hour_and_a_day_be_left_out():
 def test_quiet_hours_end_after_now_and_it_is_not_quiet_when_they_have(since, until, zone, now_ms):
     assume(since != until)
     quiet = QuietHours(since=since, until=until, timezone=zone)
-    end_ms = quiet_hours.until_ms(quiet, now_ms)
+    end_ms = quiet_hours.quiet_until_ms(quiet, now_ms)
     if end_ms:
         assert now_ms < end_ms <= now_ms + 50 * HOUR_MS
-        assert quiet_hours.until_ms(quiet, end_ms) == 0
-        assert quiet_hours.until_ms(quiet, end_ms - 1) == end_ms
+        assert quiet_hours.quiet_until_ms(quiet, end_ms) == 0
+        assert quiet_hours.quiet_until_ms(quiet, end_ms - 1) == end_ms
 
 
 @given(CLOCKS, CLOCKS, ZONES, YEARS_MS)
@@ -118,4 +118,4 @@ def test_what_is_quiet_every_day_is_quiet_on_some(since, until, zone, now_ms):
     assume(since != until)
     always = QuietHours(since=since, until=until, timezone=zone)
     by_day = [QuietHours(since=since, until=until, timezone=zone, days=[day]) for day in quiet_hours.DAYS]
-    assert max(quiet_hours.until_ms(one, now_ms) for one in by_day) == quiet_hours.until_ms(always, now_ms)
+    assert max(quiet_hours.quiet_until_ms(one, now_ms) for one in by_day) == quiet_hours.quiet_until_ms(always, now_ms)

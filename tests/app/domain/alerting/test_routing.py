@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.alerting import routing
-from app.domain.alerting.routing import Audience, Listener
-from schema.channels.terms import TOLD_BY_DEFAULT
+from app.domain.alerting.routing import ChannelSubscription, EventRouter
+from schema.channels.terms import DEFAULT_EVENTS
 from schema.events import EventKind
 
 DOWN, LAG = EventKind.MONITOR_DOWN, EventKind.SCHEDULE_LAG
@@ -13,7 +13,7 @@ KINDS = st.sampled_from(EventKind)
 PATTERNS = st.sampled_from(["*", "monitor.*", "system.*", *map(str, EventKind)])
 LISTENERS = st.lists(
     st.builds(
-        Listener,
+        ChannelSubscription,
         id=st.sampled_from("abcdef"),
         events=st.lists(PATTERNS, min_size=1, max_size=3).map(tuple),
         is_webhook=st.booleans(),
@@ -27,12 +27,12 @@ TIED = st.none() | st.sets(st.sampled_from("abcdefgh"))
 SUBJECT = st.none() | st.sampled_from("abc")
 
 
-def listener(id_: str = "ops", *events: str, **changes) -> Listener:
-    return Listener(id=id_, events=events or TOLD_BY_DEFAULT, **changes)
+def listener(id_: str = "ops", *events: str, **changes) -> ChannelSubscription:
+    return ChannelSubscription(id=id_, events=events or DEFAULT_EVENTS, **changes)
 
 
 def ids(listeners, kind=DOWN, **about) -> list[str]:
-    return [one.id for one in Audience(listeners).of(kind, **about)]
+    return [one.id for one in EventRouter(listeners).recipients(kind, **about)]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_pattern_is_a_name_or_the_names_before_a_dot_or_everything(pattern, ki
 
 
 def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
-    assert routing.strangers(["monitor.down", "monitor.downn", "*", "weather.*", "incident.*"]) == [1, 3]
+    assert routing.unknown_patterns(["monitor.down", "monitor.downn", "*", "weather.*", "incident.*"]) == [1, 3]
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 
 from app.domain.alerting import suppression
-from app.domain.alerting.suppression import Case, Gate, Outage
-from schema.channels.terms import QuietHours, Terms
+from app.domain.alerting.suppression import Decision, DeliveryFacts, EarlierAlerts
+from schema.channels.terms import ChannelRules, QuietHours
 from schema.events import EventKind
 from tests import make
 
 NOW, SECOND = make.NOW_MS, 1_000
 DOWN, UP = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP
-SEND = Gate()
+SEND = Decision()
 ALWAYS = QuietHours(since="00:00", until="23:59", timezone="UTC")
 NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 
-def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Gate:
-    terms = Terms(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return suppression.gate(Case(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
+def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
+    terms = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
+    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
@@ -34,7 +34,7 @@ def test_nothing_known_against_it_it_goes(kind):
 
 @pytest.mark.parametrize("kind", [one for one in EventKind if one is not EventKind.TEST])
 def test_in_quiet_hours_everything_waits_until_they_end(kind):
-    assert gate(kind, quiet_hours=ALWAYS) == Gate("wait", NIGHT_ENDS, "quiet hours")
+    assert gate(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, "quiet hours")
 
 
 def test_a_test_is_somebody_waiting_for_it():
@@ -62,22 +62,24 @@ def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
 
-@pytest.mark.parametrize(("ended_s", "reason"), [(59, suppression.IN_TIME), (60, "(send)"), (90, "(send)")])
+@pytest.mark.parametrize(
+    ("ended_s", "reason"), [(59, suppression.RECOVERED_WITHIN_DELAY), (60, "(send)"), (90, "(send)")]
+)
 def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
     assert why(delay=60, ended_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
 def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
     assert gate(UP, delay=60) == SEND
-    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW)) == SEND
-    assert gate(delay=60, reminder=True, outage=Outage(delayed_ms=NOW + SECOND)).until_ms == NOW + SECOND
+    assert gate(delay=60, reminder=True, outage=EarlierAlerts(delayed_until_ms=NOW)) == SEND
+    assert gate(delay=60, reminder=True, outage=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms == NOW + SECOND
 
 
 def test_a_clock_that_is_behind_delays_nothing():
     assert gate(now_ms=NOW - SECOND) == SEND
 
 
-@pytest.mark.parametrize("kind", suppression.ALARMS)
+@pytest.mark.parametrize("kind", suppression.ALERT_EVENTS)
 def test_behind_something_that_is_down_nothing_alarms(kind):
     assert why(kind, behind="Router") == "behind 'Router', which is down"
 
@@ -93,8 +95,8 @@ def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
 @pytest.mark.parametrize(
     ("now_s", "held_s", "expected"),
     [
-        (0, 30, Gate("wait", NOW + suppression.LOOK_MS, "what it hangs on is being checked")),
-        (29.5, 30, Gate("wait", NOW + 30 * SECOND, "what it hangs on is being checked")),
+        (0, 30, Decision("wait", NOW + suppression.RECHECK_MS, "what it hangs on is being checked")),
+        (29.5, 30, Decision("wait", NOW + 30 * SECOND, "what it hangs on is being checked")),
         (30, 30, SEND),
     ],
 )
@@ -118,7 +120,11 @@ def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
 
 @pytest.mark.parametrize(
     ("outage", "reason"),
-    [(Outage(silent=True), suppression.NOT_TOLD), (Outage(), "(send)"), (Outage(sent_ms=NOW), "(send)")],
+    [
+        (EarlierAlerts(all_suppressed=True), suppression.NOT_ALERTED),
+        (EarlierAlerts(), "(send)"),
+        (EarlierAlerts(sent_ms=NOW), "(send)"),
+    ],
 )
 def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
     assert why(UP, outage=outage) == reason
@@ -126,18 +132,24 @@ def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
 
 def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
     assert gate(reopened_ms=NOW) == SEND
-    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == suppression.TOGETHER
-    assert gate(reopened_ms=NOW, ended_ms=NOW + suppression.CALLED_MS + 1) == SEND  # an outage of its own, told late
+    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == suppression.RECOVERED_WITH_PARENT
+    assert (
+        gate(reopened_ms=NOW, ended_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
+    )  # an outage of its own, told late
     assert gate(ended_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
 
 
 @pytest.mark.parametrize(
     ("outage", "ended_ms", "reason"),
     [
-        (Outage(sent_ms=NOW + SECOND), None, suppression.TOLD_MEANWHILE),  # the first down waited, and is read by now
-        (Outage(sent_ms=NOW - SECOND), None, "(send)"),
-        (Outage(silent=True), NOW + SECOND, suppression.NOT_TOLD),
-        (Outage(silent=True), None, "(send)"),
+        (
+            EarlierAlerts(sent_ms=NOW + SECOND),
+            None,
+            suppression.ALERTED_MEANWHILE,
+        ),  # the first down waited, and is read by now
+        (EarlierAlerts(sent_ms=NOW - SECOND), None, "(send)"),
+        (EarlierAlerts(all_suppressed=True), NOW + SECOND, suppression.NOT_ALERTED),
+        (EarlierAlerts(all_suppressed=True), None, "(send)"),
     ],
 )
 def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
@@ -147,5 +159,5 @@ def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
 def test_what_may_have_been_read_is_not_taken_back():
     against: dict[str, Any] = {"behind": "Router", "group": "its group", "held_ms": NOW + SECOND, "delay": 60}
     assert gate(is_final=True, **against) == SEND
-    assert gate(UP, is_final=True, outage=Outage(silent=True)) == SEND
+    assert gate(UP, is_final=True, outage=EarlierAlerts(all_suppressed=True)) == SEND
     assert gate(is_final=True, quiet_hours=ALWAYS).action == "wait"

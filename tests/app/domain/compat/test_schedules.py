@@ -24,16 +24,16 @@ from app.domain.compat import schedules
     ],
 )
 def test_every_so_often_is_a_number_of_seconds(text, seconds):
-    assert schedules.interval_of(text) == seconds
+    assert schedules.parse_interval(text) == seconds
 
 
-@given(st.integers(schedules.LEAST_S, schedules.MOST_S))
+@given(st.integers(schedules.MIN_S, schedules.MAX_S))
 def test_every_interval_has_words_that_mean_it(seconds):
-    assert schedules.interval_of(schedules.text_of(seconds)) == seconds
+    assert schedules.parse_interval(schedules.format_interval(seconds)) == seconds
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(300, "every 5 minutes"), (90, "every 90 seconds"), (3600, "every 1 hour")]
 )
 def test_the_largest_unit_that_comes_out_even_is_used(seconds, text):
-    assert schedules.text_of(seconds) == text
+    assert schedules.format_interval(seconds) == text

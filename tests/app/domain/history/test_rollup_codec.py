@@ -5,9 +5,9 @@ from random import Random
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.history.completeness import Era
-from app.domain.history.rollup_codec import pack, unpack
-from app.domain.history.uptime import STATUSES, Tally, Timed, tally
+from app.domain.history.completeness import SchedulePeriod
+from app.domain.history.rollup_codec import pack_tally, unpack_tally
+from app.domain.history.uptime import STATUSES, Tally, TimedBeat, tally_beats
 from schema.status import Status
 
 HOUR_MS = 3_600_000
@@ -26,14 +26,16 @@ def tallies(draw):
 
 @given(tallies())
 def test_a_tally_survives_packing(one):
-    assert unpack(pack(one, HOUR_MS), HOUR_MS) == one
+    assert unpack_tally(pack_tally(one, HOUR_MS), HOUR_MS) == one
 
 
 @given(st.integers(1, 720), st.integers(0, 5), st.integers(0, 400_000))
 def test_a_tally_of_heartbeats_survives_packing(count, status, took_us):
     step = HOUR_MS // count
-    one = tally([Timed(at * step, status, took_us) for at in range(count)], [Era(0, step)], range(HOUR_MS))
-    assert unpack(pack(one, HOUR_MS), HOUR_MS) == one
+    one = tally_beats(
+        [TimedBeat(at * step, status, took_us) for at in range(count)], [SchedulePeriod(0, step)], range(HOUR_MS)
+    )
+    assert unpack_tally(pack_tally(one, HOUR_MS), HOUR_MS) == one
 
 
 @pytest.mark.parametrize(("interval_ms", "most"), [(20_000, 22), (60_000, 17), (5_000, 32)])
@@ -42,7 +44,7 @@ def test_an_hour_of_a_usual_monitor_is_a_few_bytes(interval_ms, most):
     sizes = []
     for _ in range(100):
         beats = [
-            Timed(at, Status.UP, int(80_000 * dice.lognormvariate(0, 0.3))) for at in range(0, HOUR_MS, interval_ms)
+            TimedBeat(at, Status.UP, int(80_000 * dice.lognormvariate(0, 0.3))) for at in range(0, HOUR_MS, interval_ms)
         ]
-        sizes.append(len(pack(tally(beats, [Era(0, interval_ms)], range(HOUR_MS)), HOUR_MS)))
+        sizes.append(len(pack_tally(tally_beats(beats, [SchedulePeriod(0, interval_ms)], range(HOUR_MS)), HOUR_MS)))
     assert sum(sizes) / len(sizes) <= most

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from app.domain.identity import api_key_limits
-from app.domain.identity.api_key_limits import Terms
+from app.domain.identity.api_key_limits import KeyLimits
 from schema.status import Role
 
 MAY, JUNE = datetime(2027, 5, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)
 
 
-def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> Terms:
-    found, wrong = api_key_limits.networks_of(networks)
+def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> KeyLimits:
+    found, wrong = api_key_limits.parse_networks(networks)
     assert not wrong
     narrowed = None if scopes is None else frozenset(scopes)
-    return Terms(**{"role": Role.VIEWER, "networks": found, "scopes": narrowed, **changes})
+    return KeyLimits(**{"role": Role.VIEWER, "networks": found, "scopes": narrowed, **changes})
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None,
         (terms(), terms(("10.0.0.0/8",)), ["networks"]),
     ],
 )
-def test_what_goes_further_is_named_field_by_field(wanted: Terms, most: Terms, fields: list[str]) -> None:
-    assert [one.field for one in api_key_limits.excess(wanted, most)] == fields
+def test_what_goes_further_is_named_field_by_field(wanted: KeyLimits, most: KeyLimits, fields: list[str]) -> None:
+    assert [one.field for one in api_key_limits.violations(wanted, most)] == fields
 
 
 def test_networks_take_their_usual_form_and_strangers_are_named() -> None:
-    found, wrong = api_key_limits.networks_of(["10.1.2.3/8", " 10.0.0.0/8", "192.0.2.7", "moon", "10.0.0.0/33"])
+    found, wrong = api_key_limits.parse_networks(["10.1.2.3/8", " 10.0.0.0/8", "192.0.2.7", "moon", "10.0.0.0/33"])
     assert [str(one) for one in found] == ["10.0.0.0/8", "192.0.2.7/32"]
     assert [one.field for one in wrong] == ["networks.3", "networks.4"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.identity.oidc_claims import person, role_of, username_of
+from app.domain.identity.oidc_claims import role_from_claims, user_from_claims, username_from
 from schema.status import Role
 
 BASE = {"iss": "https://login.example.org", "sub": "7"}
@@ -26,11 +26,11 @@ BASE = {"iss": "https://login.example.org", "sub": "7"}
     ],
 )
 def test_the_highest_role_that_a_claim_gives_counts(claims: dict[str, Any], path: str, role: Role) -> None:
-    assert role_of(claims, path, ("boss",), ("help",)) is role
+    assert role_from_claims(claims, path, ("boss",), ("help",)) is role
 
 
 def test_where_no_value_means_a_role_the_provider_has_no_say() -> None:
-    assert role_of({"roles": ["boss"]}, "roles", (), ()) is None
+    assert role_from_claims({"roles": ["boss"]}, "roles", (), ()) is None
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_where_no_value_means_a_role_the_provider_has_no_say() -> None:
 def test_an_address_is_verified_when_the_provider_says_so_in_so_many_words(
     email_verified: Any, *, verified: bool
 ) -> None:
-    found = person({**BASE, "email": "Ada@Example.org", "email_verified": email_verified}, None)
-    assert (found.email, found.verified) == ("ada@example.org", verified)
+    found = user_from_claims({**BASE, "email": "Ada@Example.org", "email_verified": email_verified}, None)
+    assert (found.email, found.email_verified) == ("ada@example.org", verified)
 
 
 @pytest.mark.parametrize("email", [None, 7, "", "ada", "a b@example.org", "a" * 250 + "@example.org"])
 def test_what_is_no_address_is_none(email: Any) -> None:
-    found = person({**BASE, "email": email, "email_verified": True}, None)
-    assert (found.email, found.verified) == ("", False)
+    found = user_from_claims({**BASE, "email": email, "email_verified": True}, None)
+    assert (found.email, found.email_verified) == ("", False)
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_what_is_no_address_is_none(email: Any) -> None:
     [("Ada L", "ada_l"), ("ada@example.org", "ada"), ("a:/b", "a_b"), ("@", "user"), ("x" * 99, "x" * 50)],
 )
 def test_user_names_are_made_of_what_the_provider_says(told: str, name: str) -> None:
-    assert username_of(told) == name
+    assert username_from(told) == name

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.identity.password_strength import COMMON, OWN_NAME, PATTERN, weakness
+from app.domain.identity.password_strength import COMMON, OWN_NAME, PATTERN, find_weakness
 
 KNOWN = frozenset({"1q2w3e4r5t", "iloveyou123", "enterprise"})
 NAMES = ("ada", "lovelace@example.org")
@@ -33,7 +33,7 @@ NAMES = ("ada", "lovelace@example.org")
     ],
 )
 def test_a_weak_password_is_told_why(password: str, why: str | None) -> None:
-    assert weakness(password, KNOWN, NAMES) == why
+    assert find_weakness(password, KNOWN, NAMES) == why
 
 
 @pytest.mark.parametrize("why", [COMMON, PATTERN])

@@ -98,7 +98,7 @@ def test_every_type_says_whether_it_meets_certificates(kind):
     """A probe that reads no certificate is in the table, so that nobody can wait for one."""
     source = inspect.getsource(import_module(f"actors.probes.types.{PROBES[kind]}"))
     is_there = "certificate_days" in source or kind is Ssl
-    never = assertable_fields.CERTIFICATES.get(kind) is assertable_fields._never
+    never = assertable_fields.CERTIFICATE_REQUIREMENTS.get(kind) is assertable_fields._no_certificate
     assert is_there is not never
 
 

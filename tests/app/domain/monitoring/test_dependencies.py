@@ -28,7 +28,7 @@ def test_ancestors_come_nearest_first():
     ],
 )
 def test_a_circle_is_told_by_the_way_round_it(monitor, wanted, way):
-    assert dependencies.circle(monitor, wanted, NET) == way
+    assert dependencies.find_cycle(monitor, wanted, NET) == way
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ def test_a_circle_is_told_by_the_way_round_it(monitor, wanted, way):
     ],
 )
 def test_what_monitors_have_in_common_is_the_nearest_that_all_hang_on(monitors, shared):
-    assert dependencies.shared(monitors, NET) == shared
+    assert dependencies.common_ancestor(monitors, NET) == shared
 
 
 def test_of_two_that_are_as_near_it_is_always_the_same():
     parents = {"a": ["y", "x"], "b": ["x", "y"]}
-    assert dependencies.shared(["a", "b"], parents) == dependencies.shared(["b", "a"], parents) == "x"
+    assert dependencies.common_ancestor(["a", "b"], parents) == dependencies.common_ancestor(["b", "a"], parents) == "x"
 
 
 @given(EDGES, st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), max_size=4))
 def test_a_way_round_goes_from_child_to_parent_and_ends_where_it_began(parents, monitor, wanted):
-    way = dependencies.circle(monitor, wanted, parents)
+    way = dependencies.find_cycle(monitor, wanted, parents)
     reached = set(wanted) | {above for one in wanted for above in dependencies.ancestors(one, parents)}
     assert (way is not None) == (monitor in reached)
     if way:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.groups import holds, status_of
+from app.domain.monitoring.groups import cyclic_member, group_status
 from schema.status import Status
 from schema.targets import Group, GroupPolicy
 
@@ -47,15 +47,15 @@ def group(policy: GroupPolicy, at_least: int = 1) -> Group:
     ],
 )
 def test_a_policy_decides(policy, at_least, course, expected, words):
-    assert status_of(group(policy, at_least), [SIGNS[sign] for sign in course]) == (expected, words)
+    assert group_status(group(policy, at_least), [SIGNS[sign] for sign in course]) == (expected, words)
 
 
 @given(policies, st.integers(1, 9), members)
 def test_an_unknown_member_that_comes_up_never_makes_it_worse(policy, at_least, statuses):
-    before, _ = status_of(group(policy, at_least), statuses)
+    before, _ = group_status(group(policy, at_least), statuses)
     if Status.UNKNOWN in statuses:
         statuses[statuses.index(Status.UNKNOWN)] = UP
-        after, _ = status_of(group(policy, at_least), statuses)
+        after, _ = group_status(group(policy, at_least), statuses)
         assert (before, after) != (UP, DOWN)
         assert before is not DOWN or after is DOWN
 
@@ -72,4 +72,4 @@ def test_an_unknown_member_that_comes_up_never_makes_it_worse(policy, at_least, 
     ],
 )
 def test_a_group_within_itself_is_found_through_any_number_of_others(groups, wanted, through):
-    assert holds("me", wanted, groups) == through
+    assert cyclic_member("me", wanted, groups) == through

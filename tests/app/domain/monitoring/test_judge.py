@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.judge import Rules, Standing, Verdict, judge
+from app.domain.monitoring.judge import Evaluation, MonitorState, RetryPolicy, judge
 from schema.events import EventKind
 from schema.status import Status
 
@@ -40,18 +40,18 @@ def checks_of(course: str) -> list[Check]:
     return checks
 
 
-def verdicts_of(checks: Iterable[Check], rules: Rules) -> list[Verdict]:
-    standing, verdicts = Standing(), []
+def verdicts_of(checks: Iterable[Check], rules: RetryPolicy) -> list[Evaluation]:
+    standing, verdicts = MonitorState(), []
     for number, check in enumerate(checks, 1):
         verdicts.append(judge(standing, check.seen, number * STEP_MS, rules, in_maintenance=check.hidden))
-        standing = verdicts[-1].standing
+        standing = verdicts[-1].state
     return verdicts
 
 
-def told(verdicts: Sequence[Verdict]) -> str:
+def told(verdicts: Sequence[Evaluation]) -> str:
     """v down, ^ up, r a reminder, . nothing."""
     return "".join(
-        "." if one.tells is None else "^" if one.tells is EventKind.MONITOR_UP else "v" if one.important else "r"
+        "." if one.alert is None else "^" if one.alert is EventKind.MONITOR_UP else "v" if one.important else "r"
         for one in verdicts
     )
 
@@ -90,7 +90,7 @@ def told(verdicts: Sequence[Verdict]) -> str:
     ],
 )
 def test_a_course_of_checks_leads_to_statuses_and_tellings(course, max_retries, statuses, expected):
-    verdicts = verdicts_of(checks_of(course), Rules(max_retries=max_retries))
+    verdicts = verdicts_of(checks_of(course), RetryPolicy(max_retries=max_retries))
     assert "".join(SHORT[one.status] for one in verdicts) == statuses
     assert told(verdicts) == expected
 
@@ -107,7 +107,7 @@ def test_a_course_of_checks_leads_to_statuses_and_tellings(course, max_retries, 
     ],
 )
 def test_a_reminder_comes_after_every_n_further_failing_checks(course, resend, expected):
-    assert told(verdicts_of(checks_of(course), Rules(resend_interval=resend))) == expected
+    assert told(verdicts_of(checks_of(course), RetryPolicy(resend_interval=resend))) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_reminder_comes_after_every_n_further_failing_checks(course, resend, e
     [("-", "U", "."), ("+", "D", "v"), ("~", "D", "v"), ("?", "?", "."), ("+-", "DU", "v^"), ("+?~-", "D?DU", "v..^")],
 )
 def test_upside_down_swaps_passing_and_failing_and_leaves_unknown(course, statuses, expected):
-    verdicts = verdicts_of(checks_of(course), Rules(upside_down=True))
+    verdicts = verdicts_of(checks_of(course), RetryPolicy(upside_down=True))
     assert "".join(SHORT[one.status] for one in verdicts) == statuses
     assert told(verdicts) == expected
 
@@ -132,7 +132,7 @@ def test_upside_down_swaps_passing_and_failing_and_leaves_unknown(course, status
     ],
 )
 def test_an_outage_starts_with_its_first_failing_check(course, max_retries, started):
-    verdicts = verdicts_of(checks_of(course), Rules(max_retries=max_retries))
+    verdicts = verdicts_of(checks_of(course), RetryPolicy(max_retries=max_retries))
     assert [one.started_ms and one.started_ms // STEP_MS for one in verdicts] == started
 
 
@@ -141,13 +141,13 @@ def test_an_outage_starts_with_its_first_failing_check(course, max_retries, star
     [("+++", [1, 1, 1]), ("+--", [1, 2, 2]), ("--?-", [1, 1, 3, 1]), ("-[-]-+", [1, 2, 1, 4]), ("+~~", [1, 2, 2])],
 )
 def test_a_status_knows_since_when_it_holds_and_down_since_the_outage_began(course, since):
-    standings = [one.standing for one in verdicts_of(checks_of(course), Rules())]
-    assert [one.since_ms // STEP_MS for one in standings if one.since_ms] == since
+    standings = [one.state for one in verdicts_of(checks_of(course), RetryPolicy())]
+    assert [one.status_since_ms // STEP_MS for one in standings if one.status_since_ms] == since
 
 
 def test_retries_hold_since_the_first_of_them_and_are_counted():
-    standings = [one.standing for one in verdicts_of(checks_of("+--"), Rules(max_retries=5))]
-    assert [(one.status, one.since_ms, one.retries) for one in standings[1:]] == [
+    standings = [one.state for one in verdicts_of(checks_of("+--"), RetryPolicy(max_retries=5))]
+    assert [(one.status, one.status_since_ms, one.retries) for one in standings[1:]] == [
         (Status.PENDING, 2_000, 1),
         (Status.PENDING, 2_000, 2),
     ]
@@ -164,29 +164,29 @@ def test_retries_hold_since_the_first_of_them_and_are_counted():
     ],
 )
 def test_becoming_degraded_or_unknown_is_noted_once(course, noted):
-    assert [one.notes for one in verdicts_of(checks_of(course), Rules())] == noted
+    assert [one.event for one in verdicts_of(checks_of(course), RetryPolicy())] == noted
 
 
 @pytest.mark.parametrize("course", ["++", "~~", "--", "??", "-?+[++]++", "[++]", "[---]", "-[-]", "+[?]"])
 def test_when_nothing_changes_the_same_standing_comes_back(course):
-    rules = Rules()
+    rules = RetryPolicy()
     *_, last = checks_of(course)
-    before = verdicts_of(checks_of(course), rules)[-1].standing
-    assert judge(before, last.seen, 99_000, rules, in_maintenance=last.hidden).standing is before
+    before = verdicts_of(checks_of(course), rules)[-1].state
+    assert judge(before, last.seen, 99_000, rules, in_maintenance=last.hidden).state is before
 
 
 def test_a_lower_limit_of_retries_holds_from_the_next_check_on():
-    patient = verdicts_of(checks_of("--"), Rules(max_retries=9))[-1].standing
-    verdict = judge(patient, Status.DOWN, 3_000, Rules(max_retries=1), in_maintenance=False)
-    assert (verdict.status, verdict.tells, verdict.started_ms) == (Status.DOWN, EventKind.MONITOR_DOWN, 1_000)
+    patient = verdicts_of(checks_of("--"), RetryPolicy(max_retries=9))[-1].state
+    verdict = judge(patient, Status.DOWN, 3_000, RetryPolicy(max_retries=1), in_maintenance=False)
+    assert (verdict.status, verdict.alert, verdict.started_ms) == (Status.DOWN, EventKind.MONITOR_DOWN, 1_000)
 
 
 courses = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.booleans()), max_size=60)
-rules_of_any_owner = st.builds(Rules, st.integers(0, 4), st.integers(0, 4), st.booleans())
+rules_of_any_owner = st.builds(RetryPolicy, st.integers(0, 4), st.integers(0, 4), st.booleans())
 in_the_open = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.just(value=False)), max_size=60)
 
 
-def fails(check: Check, rules: Rules) -> bool:
+def fails(check: Check, rules: RetryPolicy) -> bool:
     passing = (Status.UP, Status.DEGRADED)
     return check.seen in passing if rules.upside_down else check.seen is Status.DOWN
 
@@ -211,7 +211,7 @@ def test_down_needs_more_failing_checks_in_a_row_than_retries(checks, rules):
     for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
         if check.seen is not Status.UNKNOWN:
             streak = streak + 1 if fails(check, rules) else 0
-        if verdict.tells is EventKind.MONITOR_DOWN:
+        if verdict.alert is EventKind.MONITOR_DOWN:
             assert streak > rules.max_retries or not verdict.important
 
 
@@ -219,7 +219,7 @@ def test_down_needs_more_failing_checks_in_a_row_than_retries(checks, rules):
 def test_nobody_is_told_inside_a_window_or_of_our_own_fault(checks, rules):
     for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
         if check.hidden or check.seen is Status.UNKNOWN:
-            assert verdict.tells is None
+            assert verdict.alert is None
             assert verdict.status is (Status.MAINTENANCE if check.hidden else Status.UNKNOWN)
 
 
@@ -238,37 +238,37 @@ def test_reminders_are_every_nth_failing_check_after_the_first_telling(checks, r
         elif verdict.status is Status.DOWN and fails(check, rules):
             further += 1
             due = rules.resend_interval > 0 and further % rules.resend_interval == 0
-            assert (verdict.tells is EventKind.MONITOR_DOWN) is due
+            assert (verdict.alert is EventKind.MONITOR_DOWN) is due
 
 
 @given(courses, rules_of_any_owner)
 def test_after_every_course_people_believe_what_the_last_open_check_showed(checks, rules):
     settling = [Check(Status.UP if not rules.upside_down else Status.DOWN, hidden=False)]
     verdicts = verdicts_of([*checks, *settling], rules)
-    assert verdicts[-1].standing == Standing(Status.UP, verdicts[-1].standing.since_ms)
+    assert verdicts[-1].state == MonitorState(Status.UP, verdicts[-1].state.status_since_ms)
     assert told(verdicts).replace(".", "").replace("r", "")[-1:] in {"", "^"}
 
 
 @given(courses, rules_of_any_owner)
 def test_the_standing_says_what_the_heartbeat_says(checks, rules):
     for verdict in verdicts_of(checks, rules):
-        assert verdict.standing.status == verdict.status
-        assert (verdict.standing.told_ms is not None) <= (verdict.standing.failing_since_ms is not None)
+        assert verdict.state.status == verdict.status
+        assert (verdict.state.alerted_ms is not None) <= (verdict.state.failing_since_ms is not None)
 
 
 @given(courses, rules_of_any_owner)
 def test_what_is_told_is_important_unless_it_is_a_reminder_and_has_a_start(checks, rules):
     for number, verdict in enumerate(verdicts_of(checks, rules), 1):
-        assert not verdict.important or verdict.tells is not None
-        assert (verdict.started_ms is None) is (verdict.tells is None)
+        assert not verdict.important or verdict.alert is not None
+        assert (verdict.started_ms is None) is (verdict.alert is None)
         assert verdict.started_ms is None or STEP_MS <= verdict.started_ms <= number * STEP_MS
 
 
 @pytest.mark.parametrize("before", ["", "+", "-", "+-", "?"])
 def test_being_late_is_shown_and_neither_counts_nor_forgives_nor_tells(before):
-    standing = verdicts_of(checks_of(before), Rules())[-1].standing if before else Standing()
-    verdict = judge(standing, Status.PENDING, 9_000, Rules(), in_maintenance=False)
-    assert (verdict.status, verdict.tells, verdict.important) == (Status.PENDING, None, False)
-    assert (verdict.standing.told_ms, verdict.standing.retries) == (standing.told_ms, standing.retries)
-    after = judge(verdict.standing, Status.DOWN, 10_000, Rules(), in_maintenance=False)
-    assert (after.tells is EventKind.MONITOR_DOWN) == (standing.told_ms is None)
+    standing = verdicts_of(checks_of(before), RetryPolicy())[-1].state if before else MonitorState()
+    verdict = judge(standing, Status.PENDING, 9_000, RetryPolicy(), in_maintenance=False)
+    assert (verdict.status, verdict.alert, verdict.important) == (Status.PENDING, None, False)
+    assert (verdict.state.alerted_ms, verdict.state.retries) == (standing.alerted_ms, standing.retries)
+    after = judge(verdict.state, Status.DOWN, 10_000, RetryPolicy(), in_maintenance=False)
+    assert (after.alert is EventKind.MONITOR_DOWN) == (standing.alerted_ms is None)

@@ -3,17 +3,17 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.push_deadlines import Finding, Reports, Terms, find, oldest_ms
+from app.domain.monitoring.push_deadlines import PushSchedule, PushStatus, ReceivedReports, evaluate, oldest_relevant_ms
 from schema.status import Status
 
 UP, DOWN, PENDING, UNKNOWN = Status.UP, Status.DOWN, Status.PENDING, Status.UNKNOWN
 NOW = 1_795_000_000_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-DAILY = Terms(DAY, grace_ms=HOUR)
-THREE = Terms(cron="0 3 * * *", timezone="Europe/Berlin", grace_ms=HOUR)
+DAILY = PushSchedule(DAY, grace_ms=HOUR)
+THREE = PushSchedule(cron="0 3 * * *", timezone="Europe/Berlin", grace_ms=HOUR)
 AT_THREE = 1_794_967_200_000  # 2026-11-18 03:00 in Berlin
 terms = st.builds(
-    Terms,
+    PushSchedule,
     st.sampled_from([0, 5_000, MINUTE, HOUR, DAY]),
     st.sampled_from(["", "", "*/5 * * * *", "0 3 * * *", "0 9 * * MON"]),
     st.sampled_from(["UTC", "Europe/Berlin"]),
@@ -21,22 +21,22 @@ terms = st.builds(
 )
 
 
-def status_after(age_ms: int, agreed: Terms) -> Status:
-    return find(Reports(NOW - age_ms), agreed, NOW).status
+def status_after(age_ms: int, agreed: PushSchedule) -> Status:
+    return evaluate(ReceivedReports(NOW - age_ms), agreed, NOW).status
 
 
 @pytest.mark.parametrize(
     ("agreed", "age_ms", "expected"),
     [
-        (Terms(5_000), 7_000, UP),  # two seconds at least
-        (Terms(5_000), 7_001, DOWN),
-        (Terms(HOUR), HOUR + 6 * MINUTE, UP),  # a tenth, and never called late
-        (Terms(HOUR), HOUR + 6 * MINUTE + 1, DOWN),
+        (PushSchedule(5_000), 7_000, UP),  # two seconds at least
+        (PushSchedule(5_000), 7_001, DOWN),
+        (PushSchedule(HOUR), HOUR + 6 * MINUTE, UP),  # a tenth, and never called late
+        (PushSchedule(HOUR), HOUR + 6 * MINUTE + 1, DOWN),
         (DAILY, DAY + MINUTE, UP),
         (DAILY, DAY + MINUTE + 1, PENDING),
         (DAILY, DAY + HOUR, PENDING),
         (DAILY, DAY + HOUR + 1, DOWN),
-        (Terms(0), 10 * DAY, UP),  # no schedule, no lateness
+        (PushSchedule(0), 10 * DAY, UP),  # no schedule, no lateness
     ],
 )
 def test_an_interval_counts_from_the_newest_report(agreed, age_ms, expected):
@@ -56,68 +56,70 @@ def test_an_interval_counts_from_the_newest_report(agreed, age_ms, expected):
     ],
 )
 def test_cron_expects_a_report_at_every_due_time(report, at, expected):
-    assert find(Reports(report), THREE, at).status is expected
+    assert evaluate(ReceivedReports(report), THREE, at).status is expected
 
 
 def test_summer_time_makes_a_day_of_twenty_three_hours():
     before, at = 1_774_663_200_000, 1_774_746_000_000  # 2026-03-28 and -29, 03:00 in Berlin
     assert at - before == 23 * HOUR
-    assert find(Reports(before + 1), THREE, at + HOUR).status is PENDING
-    assert find(Reports(before + 1), THREE, at + HOUR + 1).status is DOWN
+    assert evaluate(ReceivedReports(before + 1), THREE, at + HOUR).status is PENDING
+    assert evaluate(ReceivedReports(before + 1), THREE, at + HOUR + 1).status is DOWN
 
 
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (Reports(-(NOW - 1)), DOWN),  # bad news stays
-        (Reports(-(NOW - 10), NOW - 5), DOWN),  # a new start does not forgive it
-        (Reports(since_ms=NOW - MINUTE), UNKNOWN),
-        (Reports(since_ms=NOW - DAY - 30 * MINUTE), PENDING),
-        (Reports(since_ms=NOW - 2 * DAY), DOWN),
-        (Reports(NOW - 9 * DAY, since_ms=NOW - MINUTE), UNKNOWN),  # resumed a minute ago
-        (Reports(NOW - 2 * HOUR, NOW - HOUR), UP),
-        (Reports(NOW - 2 * HOUR, NOW - HOUR - 1), DOWN),  # it hangs
-        (Reports(NOW - HOUR, NOW - 2 * HOUR), UP),  # it has ended
+        (ReceivedReports(-(NOW - 1)), DOWN),  # bad news stays
+        (ReceivedReports(-(NOW - 10), NOW - 5), DOWN),  # a new start does not forgive it
+        (ReceivedReports(since_ms=NOW - MINUTE), UNKNOWN),
+        (ReceivedReports(since_ms=NOW - DAY - 30 * MINUTE), PENDING),
+        (ReceivedReports(since_ms=NOW - 2 * DAY), DOWN),
+        (ReceivedReports(NOW - 9 * DAY, since_ms=NOW - MINUTE), UNKNOWN),  # resumed a minute ago
+        (ReceivedReports(NOW - 2 * HOUR, NOW - HOUR), UP),
+        (ReceivedReports(NOW - 2 * HOUR, NOW - HOUR - 1), DOWN),  # it hangs
+        (ReceivedReports(NOW - HOUR, NOW - 2 * HOUR), UP),  # it has ended
     ],
 )
 def test_what_is_known_decides(known, expected):
-    assert find(known, DAILY, NOW).status is expected
+    assert evaluate(known, DAILY, NOW).status is expected
 
 
 @pytest.mark.parametrize(
     ("known", "at", "look"),
     [
-        (Reports(NOW), NOW, NOW + DAY + MINUTE + 1),
-        (Reports(NOW), NOW + DAY + MINUTE + 1, NOW + DAY + HOUR + 1),
-        (Reports(NOW), NOW + DAY + HOUR + 1, 0),
-        (Reports(NOW, NOW + 1), NOW + 1, NOW + 1 + HOUR + 1),
+        (ReceivedReports(NOW), NOW, NOW + DAY + MINUTE + 1),
+        (ReceivedReports(NOW), NOW + DAY + MINUTE + 1, NOW + DAY + HOUR + 1),
+        (ReceivedReports(NOW), NOW + DAY + HOUR + 1, 0),
+        (ReceivedReports(NOW, NOW + 1), NOW + 1, NOW + 1 + HOUR + 1),
     ],
 )
 def test_the_next_look_is_when_it_changes(known, at, look):
-    assert find(known, DAILY, at).look_ms == look
+    assert evaluate(known, DAILY, at).recheck_ms == look
 
 
 @given(terms, st.integers(0, 3 * DAY), st.integers(-2 * DAY, 2 * DAY))
 def test_between_looks_nothing_changes(agreed, age_ms, start_after_ms):
-    known = Reports(NOW - age_ms, NOW - age_ms + start_after_ms, NOW - 30 * DAY)
+    known = ReceivedReports(NOW - age_ms, NOW - age_ms + start_after_ms, NOW - 30 * DAY)
     at = max(NOW - age_ms, known.started_ms)
-    found = find(known, agreed, at)
-    if found.look_ms:
-        assert found.look_ms > at
-        assert find(known, agreed, found.look_ms - 1).status is found.status
-        assert find(known, agreed, found.look_ms).status is not found.status
+    found = evaluate(known, agreed, at)
+    if found.recheck_ms:
+        assert found.recheck_ms > at
+        assert evaluate(known, agreed, found.recheck_ms - 1).status is found.status
+        assert evaluate(known, agreed, found.recheck_ms).status is not found.status
 
 
 @given(terms, st.integers(0, 3 * DAY), st.integers(1, 30 * DAY))
 def test_what_is_too_old_to_matter_does_not_matter(agreed, into_ms, older_ms):
     at = NOW + into_ms
-    oldest = oldest_ms(agreed, at)
+    oldest = oldest_relevant_ms(agreed, at)
     if oldest:
-        assert find(Reports(oldest - older_ms), agreed, at).status is DOWN
+        assert evaluate(ReceivedReports(oldest - older_ms), agreed, at).status is DOWN
 
 
 def test_nothing_is_said_of_a_monitor_without_schedule_and_reports():
-    assert find(Reports(since_ms=NOW), Terms(), NOW) == Finding(UNKNOWN, "waiting for the first push")
+    assert evaluate(ReceivedReports(since_ms=NOW), PushSchedule(), NOW) == PushStatus(
+        UNKNOWN, "waiting for the first push"
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,22 +133,22 @@ def test_nothing_is_said_of_a_monitor_without_schedule_and_reports():
     ],
 )
 def test_what_could_not_come_in_proves_nothing(away, after_s, status):
-    terms = Terms(interval_ms=60_000)
-    told = Reports(NOW, away=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
-    assert find(told, terms, NOW + 1_000 * after_s).status is status
+    terms = PushSchedule(interval_ms=60_000)
+    told = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
+    assert evaluate(told, terms, NOW + 1_000 * after_s).status is status
 
 
 def test_a_nightly_report_that_a_short_pause_may_have_swallowed_is_awaited_for_a_minute():
-    terms = Terms(interval_ms=86_400_000, grace_ms=600_000)
+    terms = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
     due_ms = NOW + 86_400_000
-    told = Reports(NOW, away=((due_ms + 1_000, due_ms + 7_000),))
-    assert find(told, terms, due_ms + 600_001).status is Status.DOWN
-    late = Reports(NOW, away=((due_ms + 590_000, due_ms + 596_000),))
-    found = find(late, terms, due_ms + 600_001)
-    assert (found.status, found.look_ms) == (Status.UNKNOWN, due_ms + 596_000 + 60_000 + 1)
-    assert find(late, terms, found.look_ms).status is Status.DOWN
+    told = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
+    assert evaluate(told, terms, due_ms + 600_001).status is Status.DOWN
+    late = ReceivedReports(NOW, blind_periods=((due_ms + 590_000, due_ms + 596_000),))
+    found = evaluate(late, terms, due_ms + 600_001)
+    assert (found.status, found.recheck_ms) == (Status.UNKNOWN, due_ms + 596_000 + 60_000 + 1)
+    assert evaluate(late, terms, found.recheck_ms).status is Status.DOWN
 
 
 def test_a_report_that_said_down_stays_down_whoever_was_away():
-    told = Reports(-NOW, away=((NOW, NOW + 60_000),))
-    assert find(told, Terms(interval_ms=60_000), NOW + 1).status is Status.DOWN
+    told = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
+    assert evaluate(told, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN

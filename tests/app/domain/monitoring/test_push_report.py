@@ -17,17 +17,17 @@ SIGNALS = st.one_of(st.sampled_from(["", "start", "log", "fail", "0", "1", "-1",
 def test_a_report_is_taken_or_its_state_is_not_clear(signal, statuses, msg, ping, rid, body):
     report = read(signal, statuses, msg, ping, rid, body)
     if report is None:
-        assert push_report.read("", ["down"], msg, ping, rid).status is Status.DOWN  # nothing else refuses it
+        assert push_report.parse_report("", ["down"], msg, ping, rid).status is Status.DOWN  # nothing else refuses it
         return
     assert report.took_ms >= 0
     if report.code == PUSHED and "down" in {word.strip().lower() for word in statuses}:
         assert report.status is Status.DOWN
 
 
-def read(*words: Any) -> push_report.Report | None:
+def read(*words: Any) -> push_report.PushReport | None:
     """None for what is refused."""
     try:
-        return push_report.read(*words)
+        return push_report.parse_report(*words)
     except Invalid as error:
         if {one.field for one in error.fields} <= {"status", "signal"}:
             return None

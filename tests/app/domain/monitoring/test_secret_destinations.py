@@ -51,33 +51,36 @@ def _has(name: str, word: str) -> bool:
 def test_every_field_that_sounds_like_a_place_counts(kind: type[Struct]) -> None:
     sounding = {name for name in kind.__struct_fields__ if any(_has(name, word) for word in ADDRESS_WORDS)}
     counted = (
-        secret_destinations.ADDRESSES
-        | secret_destinations.PLACES
-        | secret_destinations.WAIVERS.keys()
-        | secret_destinations.PINS
+        secret_destinations.URL_FIELDS
+        | secret_destinations.DESTINATION_FIELDS
+        | secret_destinations.VERIFICATION_OFF.keys()
+        | secret_destinations.PIN_FIELDS
     )
     assert sounding - NO_PLACES <= counted
     assert sounding
 
 
 def test_of_an_address_only_what_stands_before_the_path_counts() -> None:
-    assert secret_destinations.of(Http(url="https://Example.org/a?b")) == secret_destinations.of(
-        Http(url="https://example.org")
-    )
-    assert secret_destinations.of(Http(url="https://example.org/")) != secret_destinations.of(
-        Http(url="http://example.org/")
-    )
-    assert secret_destinations.of(Http(url="https://example.org/")) != secret_destinations.of(
-        Http(url="https://example.org:444/")
-    )
+    assert secret_destinations.destination_fields(
+        Http(url="https://Example.org/a?b")
+    ) == secret_destinations.destination_fields(Http(url="https://example.org"))
+    assert secret_destinations.destination_fields(
+        Http(url="https://example.org/")
+    ) != secret_destinations.destination_fields(Http(url="http://example.org/"))
+    assert secret_destinations.destination_fields(
+        Http(url="https://example.org/")
+    ) != secret_destinations.destination_fields(Http(url="https://example.org:444/"))
 
 
 def test_places_are_found_inside_of_what_is_inside() -> None:
     auth = OAuth2(token_url="https://id.example.org/token", client_id="c", client_secret="s")
     assert (
-        secret_destinations.of(Http(url="http://a.example/", auth=auth))["auth.token_url"] == "https://id.example.org"
+        secret_destinations.destination_fields(Http(url="http://a.example/", auth=auth))["auth.token_url"]
+        == "https://id.example.org"
     )
-    assert secret_destinations.of(Telegram(bot_token="1:a", chat_id="1")) == {"server_url": "https://api.telegram.org"}
+    assert secret_destinations.destination_fields(Telegram(bot_token="1:a", chat_id="1")) == {
+        "server_url": "https://api.telegram.org"
+    }
 
 
 OTHERS: dict[str, Any] = {  # somebody else's, by name of the field
@@ -110,15 +113,15 @@ LAX = {  # what it was before
 def moves() -> list[tuple[str, str, str]]:
     """(type, a secret in it, a field that decides where that goes): every combination there is."""
     deciding = (
-        secret_destinations.ADDRESSES
-        | secret_destinations.PLACES
-        | secret_destinations.WAIVERS.keys()
-        | secret_destinations.PINS
+        secret_destinations.URL_FIELDS
+        | secret_destinations.DESTINATION_FIELDS
+        | secret_destinations.VERIFICATION_OFF.keys()
+        | secret_destinations.PIN_FIELDS
     )
     found = []
     for name, path in places():
         kind = (TARGETS | PROVIDERS)[name]
-        own = secret_destinations.OF_ITS_OWN.get(name, frozenset())
+        own = secret_destinations.FIELDS_BY_TYPE.get(name, frozenset())
         fields = [one for one in kind.__struct_fields__ if one in deciding | own and one != path]
         found += [(name, path, field) for field in fields if name != "push"]
     return [one for one in found if one[1:] != ("connection_string", "host")]  # one of them at a time
@@ -136,9 +139,9 @@ def test_a_secret_that_is_kept_goes_nowhere_else(name: str, path: str, field: st
     plain = msgspec.convert({**one.config, "type": name}, (TARGETS | PROVIDERS)[name])
     old = msgspec.structs.replace(plain, **{field: LAX[field]}) if field in LAX else plain
     moved = {field: OTHERS.get(field, "https://evil.example:1/"), **BESIDE.get(field, {})}
-    new = msgspec.structs.replace(sealing.masked(old), **moved)
+    new = msgspec.structs.replace(sealing.mask_secrets(old), **moved)
     with pytest.raises(Invalid) as refused:
-        sealing.kept(new, old)
+        sealing.merge_masked(new, old)
     assert all("must be sent again" in fault.message for fault in refused.value.fields)
     assert all(field in fault.message for fault in refused.value.fields)
 
@@ -153,13 +156,17 @@ def test_a_secret_that_is_kept_goes_nowhere_else(name: str, path: str, field: st
     ],
 )
 def test_to_look_more_closely_moves_nothing(before: dict[str, Any], after: dict[str, Any], moved: list[str]) -> None:
-    assert secret_destinations.moved(make.http(**before | after), make.http(**before)) == moved
+    assert secret_destinations.changed_destinations(make.http(**before | after), make.http(**before)) == moved
 
 
 def test_a_pin_may_be_added_and_neither_taken_away_nor_changed() -> None:
     free, ours, another = (Ssh(host="h", fingerprint=one) for one in ("", "SHA256:ours", "SHA256:another"))
-    assert secret_destinations.moved(ours, free) == []
-    assert secret_destinations.moved(free, ours) == secret_destinations.moved(another, ours) == ["fingerprint"]
+    assert secret_destinations.changed_destinations(ours, free) == []
+    assert (
+        secret_destinations.changed_destinations(free, ours)
+        == secret_destinations.changed_destinations(another, ours)
+        == ["fingerprint"]
+    )
 
 
 def oauth(token_url: str) -> OAuth2:
@@ -187,4 +194,4 @@ def oauth(token_url: str) -> OAuth2:
     ],
 )
 def test_who_stands_on_the_way_reads_what_is_not_encrypted_to_the_host(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
-    assert secret_destinations.is_readable_on_the_way(target) is is_readable
+    assert secret_destinations.is_readable_by_proxy(target) is is_readable

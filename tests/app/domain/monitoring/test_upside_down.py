@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.judge import Rules, Standing, judge
-from app.domain.monitoring.upside_down import LIMIT, message_of
-from schema.heartbeat_texts import ANSWERED, LOGGED, OF_PROBES, STARTED, text_of
+from app.domain.monitoring.judge import MonitorState, RetryPolicy, judge
+from app.domain.monitoring.upside_down import MAX_MESSAGE_CHARS, heartbeat_message
+from schema.heartbeat_texts import ANSWERED, LOGGED, PROBE_CODES, STARTED, heartbeat_text
 from schema.status import Status
 from schema.targets import TARGETS
 
@@ -37,20 +37,20 @@ UP, DOWN, DEGRADED, PENDING = Status.UP, Status.DOWN, Status.DEGRADED, Status.PE
     ],
 )
 def test_a_message_says_what_it_means(status, seen, message, code, words):
-    assert message_of(status, seen, message, code) == words
+    assert heartbeat_message(status, seen, message, code) == words
 
 
 SEEN = st.sampled_from([UP, DEGRADED, DOWN, PENDING, Status.UNKNOWN])
 
 
-@given(SEEN, st.text(max_size=600), st.sampled_from(sorted(OF_PROBES)), st.booleans(), st.integers(0, 2))
+@given(SEEN, st.text(max_size=600), st.sampled_from(sorted(PROBE_CODES)), st.booleans(), st.integers(0, 2))
 def test_words_turn_round_with_the_verdict_and_never_otherwise(seen, message, code, upside_down, retries):
-    rules = Rules(max_retries=retries, upside_down=upside_down)
-    verdict = judge(Standing(), seen, 0, rules, in_maintenance=False)
-    words, plain = message_of(verdict.status, seen, message, code), message or text_of(code)
+    rules = RetryPolicy(max_retries=retries, upside_down=upside_down)
+    verdict = judge(MonitorState(), seen, 0, rules, in_maintenance=False)
+    words, plain = heartbeat_message(verdict.status, seen, message, code), message or heartbeat_text(code)
     if upside_down and seen in {UP, DEGRADED, DOWN}:
         assert words.startswith("failed, as it should" if seen is DOWN else "answered, and should not")
-        assert len(words) <= LIMIT
+        assert len(words) <= MAX_MESSAGE_CHARS
     else:
         assert words == plain
 

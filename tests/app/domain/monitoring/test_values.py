@@ -6,9 +6,9 @@ from itertools import product
 import pytest
 from hypothesis import example, given, strategies as st
 
-from app.domain.monitoring.values import ABSENT, Untyped, exact, number_in, order_of, text_of
+from app.domain.monitoring.values import ABSENT, Untyped, compare_values, exact_number, parse_decimal, value_text
 from app.domain.validation import json_query
-from app.domain.validation.assertions import PATTERNS, compares, is_costly, objection_to
+from app.domain.validation.assertions import PATTERN_OPERATORS, failure_reason, is_costly, is_satisfied
 from schema.assertions import Comparison, Operator
 from schema.targets.http import JsonLanguage
 
@@ -68,8 +68,8 @@ VALUES = st.none() | st.booleans() | st.just(ABSENT) | NUMBERS | st.decimals() |
     ],
 )
 def test_values_compare_as_what_they_are(value, how, expected, holds):
-    assert compares(value, Operator(how), expected) is holds
-    assert (objection_to(value, Operator(how), expected) == "") is holds
+    assert is_satisfied(value, Operator(how), expected) is holds
+    assert (failure_reason(value, Operator(how), expected) == "") is holds
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_values_compare_as_what_they_are(value, how, expected, holds):
     ],
 )
 def test_a_monitor_may_say_what_both_sides_are(value, comparison, how, expected, holds):
-    assert compares(value, Operator(how), expected, Comparison(comparison)) is holds
+    assert is_satisfied(value, Operator(how), expected, Comparison(comparison)) is holds
 
 
 @pytest.mark.parametrize("how", Operator)
 def test_nothing_holds_of_what_is_not_there(how):
-    assert not compares(ABSENT, how, "1")
-    assert objection_to(ABSENT, how, "1") == "there is no value to look at"
+    assert not is_satisfied(ABSENT, how, "1")
+    assert failure_reason(ABSENT, how, "1") == "there is no value to look at"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_nothing_holds_of_what_is_not_there(how):
     ],
 )
 def test_the_reason_is_a_sentence(value, how, expected, words):
-    assert objection_to(value, Operator(how), expected) == words
+    assert failure_reason(value, Operator(how), expected) == words
 
 
 @given(VALUES, TEXTS, st.sampled_from([None, *Comparison]))
@@ -122,7 +122,7 @@ def test_the_reason_is_a_sentence(value, how, expected, words):
 @example(Decimal("NaN"), "1", Comparison.NUMBER)
 def test_any_pair_has_an_answer_and_exactly_one_place(value, expected, comparison):
     """No exception; equal and different are opposites; of <, == and > one holds at most, <= and >= agree with them."""
-    holds = {how: compares(value, how, expected, comparison) for how in Operator if how not in PATTERNS}
+    holds = {how: is_satisfied(value, how, expected, comparison) for how in Operator if how not in PATTERN_OPERATORS}
     assert sum(holds[how] for how in ORDERS) <= 1
     assert holds[Operator.LESS_OR_EQUAL] is (holds[Operator.LESS] or holds[Operator.EQUALS])
     assert holds[Operator.MORE_OR_EQUAL] is (holds[Operator.MORE] or holds[Operator.EQUALS])
@@ -134,20 +134,20 @@ def test_any_pair_has_an_answer_and_exactly_one_place(value, expected, compariso
 @given(NUMBERS, NUMBERS)
 def test_numbers_have_the_order_that_they_have(one, other):
     written = str(Decimal(other))
-    if number_in(written) is not None:
-        assert order_of(one, written) == (one > other) - (one < other)
+    if parse_decimal(written) is not None:
+        assert compare_values(one, written) == (one > other) - (one < other)
 
 
 @given(TEXTS, TEXTS)
 def test_text_has_the_order_that_it_has(one, other):
-    assert order_of(one, other) == (one > other) - (one < other)
-    assert order_of(one, other, Comparison.TEXT) == order_of(one, other)
+    assert compare_values(one, other) == (one > other) - (one < other)
+    assert compare_values(one, other, Comparison.TEXT) == compare_values(one, other)
 
 
 @given(TEXTS | DIGITS, TEXTS | DIGITS, st.sampled_from([None, *Comparison]))
 def test_turned_round_the_order_is_turned_round(one, other, comparison):
-    there = order_of(Untyped(one.strip()), other.strip(), comparison)
-    back = order_of(Untyped(other.strip()), one.strip(), comparison)
+    there = compare_values(Untyped(one.strip()), other.strip(), comparison)
+    back = compare_values(Untyped(other.strip()), one.strip(), comparison)
     assert back == (None if there is None else -there)
 
 
@@ -155,16 +155,16 @@ def test_turned_round_the_order_is_turned_round(one, other, comparison):
 def test_no_digit_is_lost_on_the_way_out_of_json(number, places):
     """A number of any length is compared by all of its digits."""
     written = f"{number}e-{places}"
-    found = json_query.hit(JsonLanguage.JSONPATH, "$.v", f'{{"v": {written}}}')
-    assert compares(found, Operator.EQUALS, written)
-    assert not compares(found, Operator.EQUALS, f"{number}1e-{places + 1}")
-    assert compares(found, Operator.LESS, f"{number + 1}e-{places}")
+    found = json_query.find_first(JsonLanguage.JSONPATH, "$.v", f'{{"v": {written}}}')
+    assert is_satisfied(found, Operator.EQUALS, written)
+    assert not is_satisfied(found, Operator.EQUALS, f"{number}1e-{places + 1}")
+    assert is_satisfied(found, Operator.LESS, f"{number + 1}e-{places}")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_is_the_number_that_it_is_written_as(number):
-    assert text_of(exact(number)) != ""
-    assert order_of(exact(number), repr(number)) == 0
+    assert value_text(exact_number(number)) != ""
+    assert compare_values(exact_number(number), repr(number)) == 0
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_float_is_the_number_that_it_is_written_as(number):
     ],
 )
 def test_a_path_leads_to_what_is_there(text, query, shown):
-    assert text_of(json_query.hit(JsonLanguage.JSONPATH, query, text)) == shown
+    assert value_text(json_query.find_first(JsonLanguage.JSONPATH, query, text)) == shown
 
 
 @pytest.mark.parametrize(
@@ -197,10 +197,10 @@ def test_a_path_leads_to_what_is_there(text, query, shown):
 )
 def test_an_expression_takes_long_numbers_for_numbers(query, shown):
     text = '[{"v": 12345678901234567.25}, {"v": 1}]'
-    assert text_of(json_query.hit(JsonLanguage.JMESPATH, query, text)) == shown
+    assert value_text(json_query.find_first(JsonLanguage.JMESPATH, query, text)) == shown
 
 
-@pytest.mark.parametrize(("how", "size"), [*product(sorted(PATTERNS), [10, 70_000])])
+@pytest.mark.parametrize(("how", "size"), [*product(sorted(PATTERN_OPERATORS), [10, 70_000])])
 def test_long_work_for_a_pattern_leaves_the_event_loop(how, size):
     assert is_costly([(how, "(a?){200}b")], "a" * size) is (size > 10)
     assert not is_costly([(Operator.EQUALS, "a"), (how, "a")], ABSENT)

@@ -41,29 +41,29 @@ DIFFERENCES = [
 
 
 def text_of(body: bytes, charset: str = "", **how) -> str:
-    return "".join(charsets.pieces(body, charset, **how))
+    return "".join(charsets.decode_pieces(body, charset, **how))
 
 
 @pytest.mark.parametrize(("label", "body", "text"), DIFFERENCES)
 def test_bytes_mean_what_they_mean_to_browsers(label, body, text):
-    assert text_of(body, charsets.named(label)) == text
+    assert text_of(body, charsets.standard_name(label)) == text
 
 
 def test_every_label_is_of_one_charset_that_can_be_read():
     labels = [label for some in LABELS.values() for label in some.split()]
     assert len(set(labels)) == len(labels)
     assert all(label == label.lower() for label in labels)
-    assert {text_of(b"", charsets.named(label)) for label in labels} == {""}
+    assert {text_of(b"", charsets.standard_name(label)) for label in labels} == {""}
 
 
 @pytest.mark.parametrize("label", ["UTF8", " 'iso-8859-1' ", '"windows-31J"', "\tKS_C_5601-1987\n", "Shift-JIS"])
 def test_labels_are_known_in_capitals_in_blanks_and_in_quotes(label):
-    assert charsets.named(label)
+    assert charsets.standard_name(label)
 
 
 @pytest.mark.parametrize("label", ["", "punycode", "idna", "utf-7", "rot13", "unicode_escape", "zlib", "x" * 100_000])
 def test_what_is_no_charset_of_texts_is_none(label):
-    assert charsets.named(label) == ""
+    assert charsets.standard_name(label) == ""
 
 
 @pytest.mark.parametrize(
@@ -81,14 +81,14 @@ def test_half_a_character_where_we_stopped_reading_is_nobodys_mistake():
 
 @given(st.sampled_from(list(LABELS)), st.binary(max_size=40), st.integers(0, 40))
 def test_any_bytes_are_read_in_any_charset_piece_by_piece_as_at_once(name, body, cut):
-    at_once, read = text_of(body, name), charsets.reader(name)
+    at_once, read = text_of(body, name), charsets.piece_decoder(name)
     assert read(body[:cut], False) + read(body[cut:], True) == at_once
 
 
 @pytest.mark.parametrize("name", LABELS)
 def test_a_long_body_is_read_as_its_pieces(name):
     body = "aあ".encode() * 20_000
-    assert text_of(body, name) == charsets.reader(name)(body, True)
+    assert text_of(body, name) == charsets.piece_decoder(name)(body, True)
 
 
 LETTERS = [chr(number) for number in range(0x21, 0x9FA0) if chr(number).isalpha()]

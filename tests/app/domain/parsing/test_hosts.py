@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.parsing.hosts import LONGEST, usable_host, wire_host
+from app.domain.parsing.hosts import MAX_NAME_LENGTH, usable_host, wire_host
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,6 @@ def test_what_is_taken_is_ascii_and_stays_as_it_is(text):
     except ValueError:
         return
     assert wire.isascii()
-    assert len(wire.partition("%")[0]) <= LONGEST
+    assert len(wire.partition("%")[0]) <= MAX_NAME_LENGTH
     assert wire_host(wire) == wire
     assert not set(wire) & set(" \r\n\t/@?#[]")

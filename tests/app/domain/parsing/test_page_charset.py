@@ -28,7 +28,7 @@ HTML, PLAIN = "text/html", "text/plain"
     ],
 )
 def test_the_header_says_it(content_type, charset):
-    assert page_charset.found(b"x", content_type) == (charset, 0)
+    assert page_charset.detect_charset(b"x", content_type) == (charset, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_the_header_says_it(content_type, charset):
 )
 @pytest.mark.parametrize("kind", ["", HTML, "application/xhtml+xml", "application/rss+xml; x=y"])
 def test_a_page_says_it_in_its_first_kilobyte(page, charset, kind):
-    assert page_charset.found(page, kind) == (charset, 0)
+    assert page_charset.detect_charset(page, kind) == (charset, 0)
 
 
 @pytest.mark.parametrize("kind", [PLAIN, "application/json", "text/css", "text/javascript"])
 def test_what_is_no_page_says_nothing_of_itself(kind):
-    assert page_charset.found(b'{"a": "<meta charset=gb2312>"}', kind) == ("", 0)
+    assert page_charset.detect_charset(b'{"a": "<meta charset=gb2312>"}', kind) == ("", 0)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_what_is_no_page_says_nothing_of_itself(kind):
 )
 def test_a_mark_says_more_than_a_header_and_a_header_more_than_a_page(mark, charset):
     page = b"<meta charset=gb2312>"
-    assert page_charset.found(mark + page, "text/html; charset=koi8-r") == (charset, len(mark))
-    assert page_charset.found(page, "text/html; charset=koi8-r") == ("koi8-r", 0)
+    assert page_charset.detect_charset(mark + page, "text/html; charset=koi8-r") == (charset, len(mark))
+    assert page_charset.detect_charset(page, "text/html; charset=koi8-r") == ("koi8-r", 0)
 
 
 PIECES = [b"<meta", b" charset", b"=", b'"', b"'", b"gb2312", b">", b"<!--", b"-->", b"/", b"<", b" ", b"content", b";"]
@@ -91,7 +91,7 @@ PIECES = [b"<meta", b" charset", b"=", b'"', b"'", b"gb2312", b">", b"<!--", b"-
 
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=40).map(b"".join), st.text(max_size=20))
 def test_no_page_and_no_header_breaks_the_search(page, content_type):
-    charset, mark = page_charset.found(page, content_type)
+    charset, mark = page_charset.detect_charset(page, content_type)
     assert isinstance(charset, str)
     assert mark in {0, 2, 3, 4}
 
@@ -99,4 +99,4 @@ def test_no_page_and_no_header_breaks_the_search(page, content_type):
 @pytest.mark.parametrize("piece", [*PIECES, b"<a ", b"<meta ", b"charset=", b"a=", b'a="'])
 def test_no_page_makes_the_search_long(piece):
     """Bounded by the first kilobyte, whatever is repeated in it: the search ends."""
-    assert page_charset.found(b"charset" + piece * 1_000_000, "")[1] == 0
+    assert page_charset.detect_charset(b"charset" + piece * 1_000_000, "")[1] == 0

@@ -37,7 +37,7 @@ def texts_of(value: object) -> list[str]:
 
 @given(TEXTS)
 def test_a_sentence_is_one_bounded_line_that_can_be_encoded(text):
-    found = sanitize.sentence(text, 50)
+    found = sanitize.single_line(text, 50)
     assert len(found) <= 50
     assert found.encode().decode() == found
     assert not unseen(found)
@@ -46,14 +46,14 @@ def test_a_sentence_is_one_bounded_line_that_can_be_encoded(text):
 
 @given(FACTS)
 def test_facts_can_be_encoded_and_stored(detail):
-    found = msgspec.json.decode(msgspec.json.encode(sanitize.facts(detail)))
+    found = msgspec.json.decode(msgspec.json.encode(sanitize.bounded_detail(detail)))
     assert not [text for text in texts_of(found) if unseen(text)]
 
 
 @given(FACTS)
 def test_what_is_plain_stays_as_it_is(detail):
-    once = sanitize.facts(detail)
-    assert sanitize.facts(once) == once
+    once = sanitize.bounded_detail(detail)
+    assert sanitize.bounded_detail(once) == once
 
 
 class Odd:
@@ -94,11 +94,11 @@ class Colour(Enum):
     ],
 )
 def test_a_fact_is_written_so_that_everybody_can_read_it(value, expected):
-    assert sanitize.facts({"fact": value}) == {"fact": expected}
+    assert sanitize.bounded_detail({"fact": value}) == {"fact": expected}
 
 
 def test_a_number_that_python_writes_no_digits_of_is_described():
-    assert sanitize.facts({"fact": 10**5000}) == {"fact": "a number of 16610 bits"}
+    assert sanitize.bounded_detail({"fact": 10**5000}) == {"fact": "a number of 16610 bits"}
 
 
 def test_a_detail_has_a_bounded_depth_and_size():
@@ -106,23 +106,23 @@ def test_a_detail_has_a_bounded_depth_and_size():
     for _ in range(5_000):
         deep = {"in": deep}
     wide = {f"n{number}": "x" * 1_000 for number in range(100_000)}
-    assert len(msgspec.json.encode(sanitize.facts(deep))) < 200
-    assert len(msgspec.json.encode(sanitize.facts(wide))) < 70_000
-    assert sanitize.facts({"log": "x" * 10_000_000}) == {"log": "x" * (sanitize.TEXT_LIMIT - 1) + "…"}
+    assert len(msgspec.json.encode(sanitize.bounded_detail(deep))) < 200
+    assert len(msgspec.json.encode(sanitize.bounded_detail(wide))) < 70_000
+    assert sanitize.bounded_detail({"log": "x" * 10_000_000}) == {"log": "x" * (sanitize.MAX_TEXT_CHARS - 1) + "…"}
 
 
 @pytest.mark.parametrize("ours", [NOT_CHECKED, MISSED, PUSHED, STARTED, LOGGED, 99, -1, 2**15, 2**40])
 def test_a_target_chooses_no_number_that_means_something_to_us(ours):
-    assert sanitize.code(ours) == 0
+    assert sanitize.message_code(ours) == 0
 
 
 @pytest.mark.parametrize("fine", [0, ANSWERED, NO_ANSWER, 100, 200, 599, 999])
 def test_statuses_and_what_probes_see_keep_their_number(fine):
-    assert sanitize.code(fine) == fine
+    assert sanitize.message_code(fine) == fine
 
 
 @pytest.mark.parametrize("limit", range(1, 14))
 def test_no_line_end_is_cut_in_two(limit: int) -> None:
-    text = sanitize.lines("ab\r\ncd\r\nefgh\r\n", limit)
+    text = sanitize.multi_line("ab\r\ncd\r\nefgh\r\n", limit)
     assert len(text) <= limit
     assert "\r" not in text.replace("\r\n", "")

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.parsing.web_url import redirected, web_url, with_query
+from app.domain.parsing.web_url import parse_url, resolve_redirect, with_query
 
 BASE = "http://here.test/a/b?c=d"
 
@@ -24,7 +24,7 @@ BASE = "http://here.test/a/b?c=d"
     ],
 )
 def test_an_address_is_sent_byte_for_byte(target):
-    url = web_url(f"http://here.test{target}#fragment")
+    url = parse_url(f"http://here.test{target}#fragment")
     assert url.raw_path_qs == target
     assert str(url) == f"http://here.test{target}"
 
@@ -42,7 +42,7 @@ def test_an_address_is_sent_byte_for_byte(target):
     ],
 )
 def test_only_what_may_not_stand_in_an_address_is_encoded(written, sent):
-    assert web_url(f"http://here.test{written}").raw_path_qs == sent
+    assert parse_url(f"http://here.test{written}").raw_path_qs == sent
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_only_what_may_not_stand_in_an_address_is_encoded(written, sent):
     [("http://Bücher.TEST/", "xn--bcher-kva.test"), ("http://[::1]:8080/", "::1"), ("HTTPS://here.test", "here.test")],
 )
 def test_a_host_is_written_as_names_are(written, host):
-    assert web_url(written).raw_host == host
+    assert parse_url(written).raw_host == host
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_host_is_written_as_names_are(written, host):
 )
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match=r".*"):
-        web_url(text)
+        parse_url(text)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_is_no_address_is_refused(text):
     ],
 )
 def test_a_redirect_leads_where_it_says(location, leads):
-    assert str(redirected(web_url(BASE), location)) == leads
+    assert str(resolve_redirect(parse_url(BASE), location)) == leads
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_redirect_leads_where_it_says(location, leads):
 )
 def test_a_redirect_to_no_web_address_is_refused(location):
     with pytest.raises(ValueError, match=r".*"):
-        redirected(web_url(BASE), location)
+        resolve_redirect(parse_url(BASE), location)
 
 
 RFC_3986_5_4 = {
@@ -137,16 +137,16 @@ RFC_3986_5_4 = {
 @pytest.mark.parametrize(("reference", "leads"), RFC_3986_5_4.items())
 def test_references_are_read_as_their_standard_shows(reference, leads):
     if leads:
-        assert redirected(web_url("http://a/b/c/d;p?q"), reference).raw_path_qs == leads
+        assert resolve_redirect(parse_url("http://a/b/c/d;p?q"), reference).raw_path_qs == leads
     else:
         with pytest.raises(ValueError, match="no web address"):
-            redirected(web_url("http://a/b/c/d;p?q"), reference)
+            resolve_redirect(parse_url("http://a/b/c/d;p?q"), reference)
 
 
 @given(st.text(max_size=60))
 def test_any_location_leads_to_a_web_address_or_is_refused(location):
     try:
-        url = redirected(web_url(BASE), location)
+        url = resolve_redirect(parse_url(BASE), location)
     except ValueError:
         return
     assert url.scheme in {"http", "https"}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.schedule.cron import last_cron, next_cron, objection, walk
+from app.domain.schedule.cron import cron_error, due_times, last_cron, next_cron
 
 BERLIN = "Europe/Berlin"
 HOUR_MS = 3_600_000
@@ -35,7 +35,7 @@ def told(at_ms: int) -> str:
 
 def courses(cron: str, zone: str, after: str, count: int) -> list[str]:
     """The next due times, in UTC."""
-    return [told(at) for at in islice(walk(cron, zone, ms(after, zone)), count)]
+    return [told(at) for at in islice(due_times(cron, zone, ms(after, zone)), count)]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_the_last_due_time_is_the_one_before_the_next(cron, zone, at_ms):
 
 @given(expressions, zones, instants)
 def test_a_walk_never_stands_still(cron, zone, after_ms):
-    assert all(one < other for one, other in pairwise(islice(walk(cron, zone, after_ms), 12)))
+    assert all(one < other for one, other in pairwise(islice(due_times(cron, zone, after_ms), 12)))
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_a_walk_never_stands_still(cron, zone, after_ms):
     ],
 )
 def test_what_never_comes_due_is_refused_by_its_field(cron, zone, field):
-    wrong = objection(cron, zone, ms("2026-01-01T00:00"))
+    wrong = cron_error(cron, zone, ms("2026-01-01T00:00"))
     assert wrong is not None
     assert wrong[0] == field
 
 
 @pytest.mark.parametrize("cron", [*EXPRESSIONS, "0 0 29 2 *", "0 0 L * *", "0 0 * * FRI#1"])
 def test_what_comes_due_some_day_is_taken(cron):
-    assert objection(cron, BERLIN, ms("2026-01-01T00:00")) is None
+    assert cron_error(cron, BERLIN, ms("2026-01-01T00:00")) is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.schedule import slots
-from schema.jobs import Plan
+from schema.jobs import MonitorSchedule
 
 series = st.integers(1, 2**22 - 1)
 intervals = st.integers(5, 2_678_400).map(lambda seconds: seconds * 1_000)
@@ -44,7 +44,7 @@ def test_phases_never_change_since_stored_history_stands_on_them():
 
 
 def rhythm(interval_ms=0, cron=""):
-    return Plan(7, interval_ms, 5_000, 1, cron, "Europe/Berlin")
+    return MonitorSchedule(7, interval_ms, 5_000, 1, cron, "Europe/Berlin")
 
 
 @given(intervals, instants)
@@ -62,6 +62,6 @@ def test_on_demand_nothing_is_ever_due():
 
 @given(instants, st.integers(1, 20))
 def test_a_list_of_cron_slots_begins_with_the_newest_and_has_as_many_to_come(now_ms, count):
-    newest, *upcoming = slots.ahead(rhythm(cron="*/5 * * * *"), now_ms, count)
+    newest, *upcoming = slots.upcoming_slots(rhythm(cron="*/5 * * * *"), now_ms, count)
     assert newest <= now_ms < upcoming[0]
     assert upcoming == [newest + 300_000 * number for number in range(1, count + 1)]

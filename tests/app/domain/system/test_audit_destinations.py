@@ -27,24 +27,24 @@ NOWHERE = {"push", "group", "manual"}  # these connect to nothing
         ("redis://:sesame@cache:6379/0", "cache:6379"),
         ("mysql://ann:sesame@db.example/shop?ssl=1", "db.example"),
         ("mongodb://ann:sesame@a:1,b:2/?x=y", "a:1,b:2"),
-        ("mysql://ann:ses/ame@db.example/shop", audit_destinations.SOMEWHERE),
-        ("mysql://ann:ses?ame@db.example/shop", audit_destinations.SOMEWHERE),
-        ("mysql://ann:s@same@db.example/shop", audit_destinations.SOMEWHERE),
+        ("mysql://ann:ses/ame@db.example/shop", audit_destinations.UNSHOWN_ADDRESS),
+        ("mysql://ann:ses?ame@db.example/shop", audit_destinations.UNSHOWN_ADDRESS),
+        ("mysql://ann:s@same@db.example/shop", audit_destinations.UNSHOWN_ADDRESS),
         ("Server=tcp:db.example,1433;Password=sesame", "db.example,1433"),
-        ("Password=sesame;Server=db.example", audit_destinations.SOMEWHERE),
-        ("sesame", audit_destinations.SOMEWHERE),
+        ("Password=sesame;Server=db.example", audit_destinations.UNSHOWN_ADDRESS),
+        ("sesame", audit_destinations.UNSHOWN_ADDRESS),
         ("json://ann:sesame@127.0.0.1:9/", "127.0.0.1:9"),
     ],
 )
 def test_of_an_address_host_and_port_are_left(address: str, place: str) -> None:
-    assert audit_destinations.place_of(address) == place
+    assert audit_destinations.host_and_port(address) == place
 
 
 @pytest.mark.parametrize(("name", "path"), places(), ids=lambda one: one)
 def test_nothing_secret_of_any_type_is_in_it(name: str, path: str, tmp_path: Path) -> None:
     one = planted(name, path, tmp_path)
     config = msgspec.convert({**one.config, "type": name}, (TARGETS | PROVIDERS)[name])
-    found = audit_destinations.of(config)
+    found = audit_destinations.destinations_of(config)
     assert one.secret not in " ".join(found)
     assert all(place.startswith(f"{name} ") for place in found)
 
@@ -69,9 +69,11 @@ LEAST: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", sorted(TARGETS.keys() - NOWHERE))
 def test_every_type_that_connects_says_where(name: str) -> None:
-    assert audit_destinations.of(msgspec.convert({"type": name, **LEAST.get(name, {"host": "a"})}, TARGETS[name]))
+    assert audit_destinations.destinations_of(
+        msgspec.convert({"type": name, **LEAST.get(name, {"host": "a"})}, TARGETS[name])
+    )
 
 
 def test_several_places_are_each_named_once() -> None:
     dns = msgspec.convert({"type": "dns", **LEAST["dns"], "resolvers": ["192.0.2.1", "192.0.2.2"]}, TARGETS["dns"])
-    assert audit_destinations.of(dns) == ["dns example.org", "dns 192.0.2.1", "dns 192.0.2.2"]
+    assert audit_destinations.destinations_of(dns) == ["dns example.org", "dns 192.0.2.1", "dns 192.0.2.2"]

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from app.domain.system.self_checks import BLINDING, HEALTH, LOOKS, Patience, Signs, troubles_of
+from app.domain.system.self_checks import ALERTING_BLOCKED, CONFIRMATIONS, HEALTH_CHECKS, Debouncer, Vitals, problems_in
 from schema.events import EventKind
 
-WELL = {"workers": 2, "free": 50_000_000_000, "size": 100_000_000_000}
+WELL = {"workers": 2, "free_bytes": 50_000_000_000, "disk_bytes": 100_000_000_000}
 
 
 @pytest.mark.parametrize(
@@ -15,32 +15,41 @@ WELL = {"workers": 2, "free": 50_000_000_000, "size": 100_000_000_000}
         ({}, []),
         ({"lag_s": 30.0}, []),
         ({"lag_s": 30.1}, [EventKind.SCHEDULE_LAG]),
-        ({"queue": "check", "queue_s": 61}, [EventKind.QUEUE_LAG]),
+        ({"queue": "check", "queue_age_s": 61}, [EventKind.QUEUE_LAG]),
         ({"workers": 0}, [EventKind.NO_WORKER]),
-        ({"lost": 1}, [EventKind.RESULTS_LOST]),
-        ({"stale": 1}, [EventKind.RESULTS_LOST]),
-        ({"waiting_s": 5.0}, []),
-        ({"waiting_s": 5.1}, [EventKind.RESULTS_LOST]),
-        ({"stale": 3, "workers": 0}, [EventKind.NO_WORKER]),
-        ({"overdue_s": 30.0}, []),
-        ({"overdue_s": 30.1}, [EventKind.ALERTS_STUCK]),
-        ({"free": 4_000_000_000}, [EventKind.DISK_FULL]),
-        ({"free": 150_000_000, "size": 1_000_000_000}, [EventKind.DISK_FULL]),
-        ({"cut_off": ("worker-a-1",)}, [EventKind.NETWORK_GONE]),
-        ({"jumps": (("worker-a-1", -3600.0),)}, [EventKind.CLOCK]),
-        ({"ahead": "12 monitors were due in the future"}, [EventKind.CLOCK]),
+        ({"lost_slots": 1}, [EventKind.RESULTS_LOST]),
+        ({"stale_monitors": 1}, [EventKind.RESULTS_LOST]),
+        ({"result_wait_s": 5.0}, []),
+        ({"result_wait_s": 5.1}, [EventKind.RESULTS_LOST]),
+        ({"stale_monitors": 3, "workers": 0}, [EventKind.NO_WORKER]),
+        ({"alert_overdue_s": 30.0}, []),
+        ({"alert_overdue_s": 30.1}, [EventKind.ALERTS_STUCK]),
+        ({"free_bytes": 4_000_000_000}, [EventKind.DISK_FULL]),
+        ({"free_bytes": 150_000_000, "disk_bytes": 1_000_000_000}, [EventKind.DISK_FULL]),
+        ({"offline_workers": ("worker-a-1",)}, [EventKind.NETWORK_GONE]),
+        ({"clock_jumps": (("worker-a-1", -3600.0),)}, [EventKind.CLOCK]),
+        ({"future_instants": "12 monitors were due in the future"}, [EventKind.CLOCK]),
         ({"workers": 0, "lag_s": 90}, [EventKind.SCHEDULE_LAG, EventKind.NO_WORKER]),
     ],
 )
 def test_what_is_wrong(changes, kinds):
-    assert list(troubles_of(Signs(**{**WELL, **changes}))) == kinds
+    assert list(problems_in(Vitals(**{**WELL, **changes}))) == kinds
 
 
 def test_every_trouble_is_said_in_a_sentence():
-    well = Signs(queue="check", size=1_000_000_000_000, free=1_000_000_000_000)
-    found = troubles_of(
-        replace(well, lag_s=99, queue_s=99, workers=0, free=0, cut_off=("a",), jumps=(("a", 9.0),), overdue_s=99)
-    ) | troubles_of(replace(well, lost=2, stale=3, waiting_s=99))
+    well = Vitals(queue="check", disk_bytes=1_000_000_000_000, free_bytes=1_000_000_000_000)
+    found = problems_in(
+        replace(
+            well,
+            lag_s=99,
+            queue_age_s=99,
+            workers=0,
+            free_bytes=0,
+            offline_workers=("a",),
+            clock_jumps=(("a", 9.0),),
+            alert_overdue_s=99,
+        )
+    ) | problems_in(replace(well, lost_slots=2, stale_monitors=3, result_wait_s=99))
     assert len(found) == 8
     assert all(" " in sentence and "{" not in sentence for sentence in found.values())
     assert found[EventKind.RESULTS_LOST] == (
@@ -50,28 +59,28 @@ def test_every_trouble_is_said_in_a_sentence():
 
 
 def test_whatever_blinds_the_watch_is_among_the_checks_of_health():
-    assert {*HEALTH, EventKind.NO_WORKER} >= BLINDING
+    assert {*HEALTH_CHECKS, EventKind.NO_WORKER} >= ALERTING_BLOCKED
 
 
 def test_a_trouble_begins_when_it_was_seen_often_enough_in_a_row():
-    patience, found = Patience(), {EventKind.NO_WORKER: "none"}
-    looks = [patience.weighed(found, {})[0] for _ in range(LOOKS)]
-    assert looks == [[]] * (LOOKS - 1) + [[EventKind.NO_WORKER]]
+    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
+    looks = [patience.update(found, {})[0] for _ in range(CONFIRMATIONS)]
+    assert looks == [[]] * (CONFIRMATIONS - 1) + [[EventKind.NO_WORKER]]
 
 
 def test_a_look_that_finds_nothing_begins_the_count_anew():
-    patience, found = Patience(), {EventKind.NO_WORKER: "none"}
+    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
     for _ in range(3):
-        assert patience.weighed(found, {}) == ([], [])
-        assert patience.weighed({}, {}) == ([], [])
+        assert patience.update(found, {}) == ([], [])
+        assert patience.update({}, {}) == ([], [])
 
 
 def test_it_ends_when_it_was_missed_often_enough_in_a_row():
-    patience, lasting = Patience(), {EventKind.NO_WORKER: 1}
-    looks = [patience.weighed({}, lasting)[1] for _ in range(LOOKS)]
-    assert looks == [[]] * (LOOKS - 1) + [[EventKind.NO_WORKER]]
+    patience, lasting = Debouncer(), {EventKind.NO_WORKER: 1}
+    looks = [patience.update({}, lasting)[1] for _ in range(CONFIRMATIONS)]
+    assert looks == [[]] * (CONFIRMATIONS - 1) + [[EventKind.NO_WORKER]]
 
 
 def test_what_lasts_does_not_begin_again():
-    patience, found = Patience(), {EventKind.NO_WORKER: "none"}
-    assert [patience.weighed(found, {EventKind.NO_WORKER: 1}) for _ in range(5)] == [([], [])] * 5
+    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
+    assert [patience.update(found, {EventKind.NO_WORKER: 1}) for _ in range(5)] == [([], [])] * 5

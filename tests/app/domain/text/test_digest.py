@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given as for_any, strategies as st
 
-from app.domain.text.message_text import Mood, words_of
+from app.domain.text.message_text import Severity, compose_text
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -17,14 +17,14 @@ DOWN, UP, CERTIFICATE = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.
 
 
 def of(name: str, event: EventKind = DOWN, **changes: Any) -> Message:
-    usual = {"delivery_id": f"{name} {event}", "monitor": given.Watched(id=name, name=name, type="http")}
+    usual = {"delivery_id": f"{name} {event}", "monitor": given.MessageMonitor(id=name, name=name, type="http")}
     status = Status.UP if event is UP else Status.DOWN
     return given.message(event=event, status=status, **usual | changes)
 
 
 def together(*messages: Message) -> Message:
     *others, newest = messages
-    return msgspec.structs.replace(newest, others=tuple(others))
+    return msgspec.structs.replace(newest, merged=tuple(others))
 
 
 @pytest.mark.parametrize(
@@ -41,50 +41,50 @@ def together(*messages: Message) -> Message:
     ],
 )
 def test_the_title_counts_what_is_told(events: list[EventKind], title: str) -> None:
-    assert words_of(together(*(of(f"m{number}", event) for number, event in enumerate(events)))).title == title
+    assert compose_text(together(*(of(f"m{number}", event) for number, event in enumerate(events)))).title == title
 
 
 def test_each_monitor_has_its_line_and_the_worst_come_first() -> None:
     back = of("Blog", UP, duration_s=192)
-    words = words_of(together(back, of("Shop"), of("Wiki", CERTIFICATE, facts={"name": "wiki.example", "days": 3})))
+    words = compose_text(together(back, of("Shop"), of("Wiki", CERTIFICATE, facts={"name": "wiki.example", "days": 3})))
     assert words.text.splitlines() == [
         "Shop is down: 503 Service Unavailable",
         "The certificate of wiki.example expires in 3 days: 503 Service Unavailable",
         "Blog is up, after 3 min 12 s",
         "2026-11-22 12:00:00 UTC",
     ]
-    assert words.mood is Mood.BAD
+    assert words.severity is Severity.CRITICAL
 
 
 def test_of_a_monitor_that_went_down_and_came_back_only_the_end_is_told() -> None:
     later = given.AT + timedelta(seconds=20)
-    words = words_of(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
+    words = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
     assert words.title == "1 is down, 1 is up"
     assert "Shop is down" not in words.text
 
 
 def test_a_group_that_comes_down_to_one_is_told_like_one() -> None:
-    words = words_of(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
-    assert (words.title, words.mood) == ("Shop is up", Mood.GOOD)
+    words = compose_text(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
+    assert (words.title, words.severity) == ("Shop is up", Severity.RESOLVED)
     assert words.text.startswith("It was down for 20 s.")
 
 
 def test_what_lies_behind_the_same_parent_says_behind_which() -> None:
     facts = {"parent": {"id": "9", "name": "router X"}}
     behind = [of(f"m{number}", facts=facts) for number in range(14)]
-    assert words_of(together(*behind)).title == "14 monitors are down behind router X"
-    assert words_of(together(*behind, of("Shop"))).title == "15 monitors are down"
+    assert compose_text(together(*behind)).title == "14 monitors are down behind router X"
+    assert compose_text(together(*behind, of("Shop"))).title == "15 monitors are down"
 
 
 def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
-    lines = words_of(together(*(of(f"m{number}") for number in range(500)))).text.splitlines()
+    lines = compose_text(together(*(of(f"m{number}") for number in range(500)))).text.splitlines()
     assert len(lines) == 22
     assert lines[-2] == "and 480 more"
 
 
 def test_where_to_acknowledge_stands_below_the_list() -> None:
     newest = of("Shop", ack_url="https://wk.example/ack/1")
-    assert words_of(together(of("Blog"), newest)).text.endswith("\nAcknowledge: https://wk.example/ack/1")
+    assert compose_text(together(of("Blog"), newest)).text.endswith("\nAcknowledge: https://wk.example/ack/1")
 
 
 NAMES = st.lists(st.tuples(st.text(), st.sampled_from(EventKind), st.text()), min_size=2, max_size=60)
@@ -92,7 +92,7 @@ NAMES = st.lists(st.tuples(st.text(), st.sampled_from(EventKind), st.text()), mi
 
 @for_any(NAMES)
 def test_a_group_keeps_within_its_limits_whatever_it_holds(told: list[tuple[str, EventKind, str]]) -> None:
-    words = words_of(together(*(of(name, event, msg=msg) for name, event, msg in told)))
+    words = compose_text(together(*(of(name, event, msg=msg) for name, event, msg in told)))
     assert len(words.title.splitlines()) == 1
     assert len(words.title) <= 200
     assert len(words.text.split("\n")) <= 22

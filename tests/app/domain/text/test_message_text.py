@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given as for_any, strategies as st
 
 from app.domain.alerting import sample_events
-from app.domain.alerting.messages import message_of
-from app.domain.text.message_text import Mood, length_of, one_line, words_of
+from app.domain.alerting.messages import message_from_event
+from app.domain.text.message_text import Severity, compose_text, format_duration, one_line
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -34,28 +34,28 @@ from tests.actors.senders import given
     ],
 )
 def test_a_length_is_said_in_its_two_largest_units(duration_s: float, said: str) -> None:
-    assert length_of(duration_s) == said
+    assert format_duration(duration_s) == said
 
 
 def test_a_recovery_says_how_long_the_outage_was() -> None:
-    words = words_of(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
+    words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
     assert words.title.endswith(" is up")
     assert words.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
 
 
 def test_a_recovery_that_is_slow_says_so() -> None:
-    words = words_of(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
+    words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
     assert words.title.endswith(" is up, but degraded")
 
 
 def test_an_outage_says_since_when_and_why() -> None:
-    assert words_of(given.message()).text == (
+    assert compose_text(given.message()).text == (
         "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
     )
 
 
 def test_a_reminder_says_how_long_it_has_lasted() -> None:
-    words = words_of(given.message(at=given.AT + timedelta(minutes=10)))
+    words = compose_text(given.message(at=given.AT + timedelta(minutes=10)))
     assert words.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
 
 
@@ -68,111 +68,111 @@ def test_a_reminder_says_how_long_it_has_lasted() -> None:
     ],
 )
 def test_every_event_of_a_monitor_names_it(event: EventKind, title: str, text: str) -> None:
-    shop = given.Watched(id="1", name="Shop", type="http")
-    words = words_of(given.message(event=event, monitor=shop, msg="slow", started_at=None))
+    shop = given.MessageMonitor(id="1", name="Shop", type="http")
+    words = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
     assert words.title == title
     assert words.text.startswith(text)
 
 
 def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
-    words = words_of(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
+    words = compose_text(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
     assert words.title == "Watchkeeper is behind its schedule"
     assert words.text == "12 s late\n2026-11-22 12:00:00 UTC"
 
 
 def test_a_test_message_says_that_the_channel_works() -> None:
-    words = words_of(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
+    words = compose_text(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
     assert words.title == "Test message from Watchkeeper"
     assert words.text.startswith("This channel works.\n")
 
 
 def test_a_real_event_sent_as_a_test_is_marked() -> None:
-    assert words_of(given.message(test=True)).title.startswith("[Test] ")
+    assert compose_text(given.message(test=True)).title.startswith("[Test] ")
 
 
 def test_the_response_time_is_told_when_there_is_one() -> None:
-    assert words_of(given.message(ping_ms=41.6)).text.endswith(" · 42 ms")
+    assert compose_text(given.message(ping_ms=41.6)).text.endswith(" · 42 ms")
 
 
 def example(kind: EventKind, **changes: Any) -> Message:
-    return msgspec.structs.replace(message_of(sample_events.of(kind), "1"), **changes)
+    return msgspec.structs.replace(message_from_event(sample_events.sample_event(kind), "1"), **changes)
 
 
 SAID = {
-    EventKind.MONITOR_DOWN: ("Shop is down", Mood.BAD, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s."),
-    EventKind.MONITOR_UP: ("Shop is up", Mood.GOOD, "It was down for 3 min 12 s."),
-    EventKind.MONITOR_DEGRADED: ("Shop is degraded", Mood.WARNING, "answered after 2.1 s"),
-    EventKind.MONITOR_UNKNOWN: ("Shop could not be checked", Mood.WARNING, "The fault is on our side, or on the way"),
-    EventKind.MONITOR_CREATED: ("Shop was created", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.MONITOR_UPDATED: ("Shop was changed", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.MONITOR_DELETED: ("Shop was deleted", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.MONITOR_PAUSED: ("Shop was paused", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.MONITOR_RESUMED: ("Shop was resumed", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_DOWN: ("Shop is down", Severity.CRITICAL, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s."),
+    EventKind.MONITOR_UP: ("Shop is up", Severity.RESOLVED, "It was down for 3 min 12 s."),
+    EventKind.MONITOR_DEGRADED: ("Shop is degraded", Severity.WARNING, "answered after 2.1 s"),
+    EventKind.MONITOR_UNKNOWN: ("Shop could not be checked", Severity.WARNING, "The fault is on our side, or on the way"),
+    EventKind.MONITOR_CREATED: ("Shop was created", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_UPDATED: ("Shop was changed", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_DELETED: ("Shop was deleted", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_PAUSED: ("Shop was paused", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.MONITOR_RESUMED: ("Shop was resumed", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.CERTIFICATE_EXPIRING: (
         "The certificate of shop.example.com expires in 7 days",
-        Mood.WARNING,
+        Severity.WARNING,
         "It ends on 2025-08-16 12:00:00 UTC.\nMonitor: Shop\n",
     ),
     EventKind.DOMAIN_EXPIRING: (
-        "The domain example.com expires in 30 days", Mood.WARNING, "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
+        "The domain example.com expires in 30 days", Severity.WARNING, "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
     ),
-    EventKind.INCIDENT_OPENED: ("New incident: Shop is down", Mood.BAD, "2025-08-09 12:00:00 UTC"),
-    EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: Shop is down", Mood.NEUTRAL, "By ann."),
-    EventKind.INCIDENT_ESCALATED: ("Shop is down: nobody has acknowledged for 15 min", Mood.BAD, "2025-08-09"),
-    EventKind.INCIDENT_RESOLVED: ("Resolved: Shop is down", Mood.GOOD, "It lasted 3 min 12 s."),
+    EventKind.INCIDENT_OPENED: ("New incident: Shop is down", Severity.CRITICAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: Shop is down", Severity.INFO, "By ann."),
+    EventKind.INCIDENT_ESCALATED: ("Shop is down: nobody has acknowledged for 15 min", Severity.CRITICAL, "2025-08-09"),
+    EventKind.INCIDENT_RESOLVED: ("Resolved: Shop is down", Severity.RESOLVED, "It lasted 3 min 12 s."),
     EventKind.MAINTENANCE_STARTED: (
-        "Maintenance began: Database upgrade", Mood.NEUTRAL, "Until 2025-08-09 13:00:00 UTC.",
+        "Maintenance began: Database upgrade", Severity.INFO, "Until 2025-08-09 13:00:00 UTC.",
     ),
-    EventKind.MAINTENANCE_ENDED: ("Maintenance is over: Database upgrade", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.BACKEND_DOWN: ("Backend app-1 is down", Mood.BAD, "Health check failed"),
-    EventKind.BACKEND_UP: ("Backend app-1 is up", Mood.GOOD, "2025-08-09 12:00:00 UTC"),
-    EventKind.BACKEND_RESTARTED: ("Backend app-1 was restarted", Mood.WARNING, "Restarts so far: 1."),
+    EventKind.MAINTENANCE_ENDED: ("Maintenance is over: Database upgrade", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.BACKEND_DOWN: ("Backend app-1 is down", Severity.CRITICAL, "Health check failed"),
+    EventKind.BACKEND_UP: ("Backend app-1 is up", Severity.RESOLVED, "2025-08-09 12:00:00 UTC"),
+    EventKind.BACKEND_RESTARTED: ("Backend app-1 was restarted", Severity.WARNING, "Restarts so far: 1."),
     EventKind.RECOVERY_EXHAUSTED: (
-        "Backend app-1 stays down: restarts did not help", Mood.BAD, "Restarts so far: 3.\nHealth check failed",
+        "Backend app-1 stays down: restarts did not help", Severity.CRITICAL, "Restarts so far: 3.\nHealth check failed",
     ),
-    EventKind.DEPLOYMENT_STARTED: ("Deployment of shop began", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of shop succeeded", Mood.GOOD, "It took 42 s."),
+    EventKind.DEPLOYMENT_STARTED: ("Deployment of shop began", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of shop succeeded", Severity.RESOLVED, "It took 42 s."),
     EventKind.DEPLOYMENT_FAILED: (
-        "Deployment of shop failed", Mood.BAD, "It took 17 s.\nthe image could not be pulled",
+        "Deployment of shop failed", Severity.CRITICAL, "It took 17 s.\nthe image could not be pulled",
     ),
-    EventKind.NODE_JOINED: ("Node node-3 joined", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.NODE_LEFT: ("Node node-3 left", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.NODE_FAILED: ("Node node-3 is gone", Mood.BAD, "2025-08-09 12:00:00 UTC"),
-    EventKind.LEADER_ELECTED: ("Node node-3 leads now", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.REBALANCED: ("The schedule was divided anew", Mood.NEUTRAL, "2025-08-09 12:00:00 UTC"),
-    EventKind.SCHEDULE_LAG: ("Watchkeeper is behind its schedule", Mood.WARNING, "checks are 34 s late"),
-    EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Mood.WARNING, "a job waits for 61 s"),
-    EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Mood.BAD, "no worker for 30 s"),
-    EventKind.CHANNEL_FAILING: ("The channel On call fails", Mood.BAD, "answered 404 Not Found"),
-    EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Mood.BAD, "4 % of 40 GB are free"),
-    EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Mood.BAD, "no name can be resolved"),
+    EventKind.NODE_JOINED: ("Node node-3 joined", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.NODE_LEFT: ("Node node-3 left", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.NODE_FAILED: ("Node node-3 is gone", Severity.CRITICAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.LEADER_ELECTED: ("Node node-3 leads now", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.REBALANCED: ("The schedule was divided anew", Severity.INFO, "2025-08-09 12:00:00 UTC"),
+    EventKind.SCHEDULE_LAG: ("Watchkeeper is behind its schedule", Severity.WARNING, "checks are 34 s late"),
+    EventKind.QUEUE_LAG: ("Watchkeeper's jobs wait for too long", Severity.WARNING, "a job waits for 61 s"),
+    EventKind.NO_WORKER: ("Nothing is checked: Watchkeeper has no worker", Severity.CRITICAL, "no worker for 30 s"),
+    EventKind.CHANNEL_FAILING: ("The channel On call fails", Severity.CRITICAL, "answered 404 Not Found"),
+    EventKind.DISK_FULL: ("Watchkeeper's disk is nearly full", Severity.CRITICAL, "4 % of 40 GB are free"),
+    EventKind.NETWORK_GONE: ("Watchkeeper's own network is gone", Severity.CRITICAL, "no name can be resolved"),
     EventKind.RESULTS_LOST: (
         "Checks bring no results",
-        Mood.BAD,
+        Severity.CRITICAL,
         "results of checks do not arrive: 12 checks brought none",
     ),
     EventKind.ALERTS_STUCK: (
         "Alerts are not sent",
-        Mood.BAD,
+        Severity.CRITICAL,
         "an alert was due 42 s ago, and nobody has sent it",
     ),
-    EventKind.CLOCK: ("Watchkeeper's clock jumped", Mood.BAD, "the clock of worker-a-1 moved by -3600 s"),
-    EventKind.RECOVERED: ("Watchkeeper keeps its schedule again", Mood.GOOD, "checks are on time"),
-    EventKind.TEST: ("Test message from Watchkeeper", Mood.NEUTRAL, "This is a test: the channel works."),
+    EventKind.CLOCK: ("Watchkeeper's clock jumped", Severity.CRITICAL, "the clock of worker-a-1 moved by -3600 s"),
+    EventKind.RECOVERED: ("Watchkeeper keeps its schedule again", Severity.RESOLVED, "checks are on time"),
+    EventKind.TEST: ("Test message from Watchkeeper", Severity.INFO, "This is a test: the channel works."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_event_is_said_in_words(kind: EventKind) -> None:
     title, mood, text = SAID[kind]
-    words = words_of(example(kind))
-    assert (words.title, words.mood) == (title, mood)
+    words = compose_text(example(kind))
+    assert (words.title, words.severity) == (title, mood)
     assert words.text.startswith(text)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_an_event_that_holds_nothing_has_words_all_the_same(kind: EventKind) -> None:
-    words = words_of(Message(delivery_id="1", event=kind, at=given.AT))
+    words = compose_text(Message(delivery_id="1", event=kind, at=given.AT))
     assert words.text.endswith("2026-11-22 12:00:00 UTC")
     assert str(kind) not in words.title
     assert not re.search(r"[{}]|None| {2}|: $|: for", words.title)
@@ -180,23 +180,23 @@ def test_an_event_that_holds_nothing_has_words_all_the_same(kind: EventKind) -> 
 
 def test_a_reminder_is_one_in_its_title() -> None:
     again = given.message(at=given.AT + timedelta(hours=3), reminder=True)
-    assert words_of(again).title.endswith(" is still down, for 3 h")
+    assert compose_text(again).title.endswith(" is still down, for 3 h")
 
 
 @pytest.mark.parametrize(
     ("facts", "said", "mood"),
     [
-        ({"days": 1, "expires_at": "2026-11-23T14:00:00Z"}, "expires in 1 day", Mood.WARNING),
-        ({"days": 0, "expires_at": "2026-11-22T18:00:00Z"}, "expires today", Mood.WARNING),
-        ({"days": 0, "expires_at": "2026-11-22T12:00:00Z"}, "has expired", Mood.BAD),
-        ({"days": -3}, "has expired", Mood.BAD),
-        ({"expires_at": "2026-11-25T13:00:00+00:00"}, "expires in 3 days", Mood.WARNING),
-        ({"expires_at": "next week"}, "expires soon", Mood.WARNING),
+        ({"days": 1, "expires_at": "2026-11-23T14:00:00Z"}, "expires in 1 day", Severity.WARNING),
+        ({"days": 0, "expires_at": "2026-11-22T18:00:00Z"}, "expires today", Severity.WARNING),
+        ({"days": 0, "expires_at": "2026-11-22T12:00:00Z"}, "has expired", Severity.CRITICAL),
+        ({"days": -3}, "has expired", Severity.CRITICAL),
+        ({"expires_at": "2026-11-25T13:00:00+00:00"}, "expires in 3 days", Severity.WARNING),
+        ({"expires_at": "next week"}, "expires soon", Severity.WARNING),
     ],
 )
-def test_what_ends_says_when_and_that_it_has(facts: dict[str, Any], said: str, mood: Mood) -> None:
-    words = words_of(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
-    assert (words.title, words.mood) == (f"The domain a.example {said}", mood)
+def test_what_ends_says_when_and_that_it_has(facts: dict[str, Any], said: str, mood: Severity) -> None:
+    words = compose_text(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
+    assert (words.title, words.severity) == (f"The domain a.example {said}", mood)
 
 
 @pytest.mark.parametrize(
@@ -209,29 +209,29 @@ def test_what_ends_says_when_and_that_it_has(facts: dict[str, Any], said: str, m
 )
 def test_a_trouble_that_is_over_is_named(what: str, said: str) -> None:
     facts = {"what": what, "channel": {"id": "7", "name": "On call"}}
-    assert words_of(given.message(event=EventKind.RECOVERED, facts=facts)).title == said
+    assert compose_text(given.message(event=EventKind.RECOVERED, facts=facts)).title == said
 
 
 def test_an_incident_without_a_monitor_is_not_called_down() -> None:
     facts = {"incident": {"id": "7", "title": "Fire drill"}}
-    words = words_of(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
+    words = compose_text(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
     assert words.title == "New incident: Fire drill"
     assert words.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
 
 
 def test_what_comes_late_says_so_first() -> None:
-    assert words_of(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
+    assert compose_text(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
 
 
 def test_where_to_acknowledge_is_the_last_line_unless_the_provider_has_a_button() -> None:
     linked = given.message(ack_url="https://wk.example/ack/1")
-    assert words_of(linked).text.splitlines()[-1] == "Acknowledge: https://wk.example/ack/1"
-    assert "https" not in words_of(linked, with_link=False).text
+    assert compose_text(linked).text.splitlines()[-1] == "Acknowledge: https://wk.example/ack/1"
+    assert "https" not in compose_text(linked, with_link=False).text
 
 
 def test_a_channel_s_own_words_take_the_place_of_ours() -> None:
-    words = words_of(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
-    assert (words.title, words.text, words.mood) == ("Uh oh", "Look.", Mood.BAD)
+    words = compose_text(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
+    assert (words.title, words.text, words.severity) == ("Uh oh", "Look.", Severity.CRITICAL)
 
 
 JSON = st.recursive(
@@ -249,8 +249,8 @@ FACTS = [
 def test_a_title_is_one_line_whatever_an_event_holds(
     kind: EventKind, name: str, msg: str, facts: dict[str, Any]
 ) -> None:
-    shop = given.Watched(id="1", name=name, type="http")
-    words = words_of(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
+    shop = given.MessageMonitor(id="1", name=name, type="http")
+    words = compose_text(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
     assert len(words.title.splitlines()) == 1
     assert len(words.title) <= 200
     assert "\x00" not in words.title
@@ -258,8 +258,8 @@ def test_a_title_is_one_line_whatever_an_event_holds(
 
 
 def test_a_name_with_braces_is_only_a_name() -> None:
-    odd = given.Watched(id="1", name="{monitor.__class__} {{ 7 | times: 7 }}", type="http")
-    assert words_of(given.message(monitor=odd)).title == "{monitor.__class__} {{ 7 | times: 7 }} is down"
+    odd = given.MessageMonitor(id="1", name="{monitor.__class__} {{ 7 | times: 7 }}", type="http")
+    assert compose_text(given.message(monitor=odd)).title == "{monitor.__class__} {{ 7 | times: 7 }} is down"
 
 
 def test_what_turns_text_around_is_taken_out() -> None:

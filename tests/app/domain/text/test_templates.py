@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given as for_any, strategies as st
 
 from app.domain.alerting import sample_events
-from app.domain.alerting.messages import message_of
+from app.domain.alerting.messages import message_from_event
 from app.domain.text import template_variables, templates
 from schema.channels.terms import Templates
 from schema.events import EventKind
@@ -18,17 +18,17 @@ from tests.actors.senders import given
 
 
 def said(text: str, message: Message | None = None) -> str:
-    rendering = templates.rendering_of(Templates(text=text), message or given.message())
-    assert rendering.troubles == []
+    rendering = templates.render(Templates(text=text), message or given.message())
+    assert rendering.errors == []
     return rendering.message.text
 
 
 def faults(text: str) -> list[str]:
-    return [f"{one.field}: {one.message}" for one in templates.faults(Templates(title=text))]
+    return [f"{one.field}: {one.message}" for one in templates.errors_in(Templates(title=text))]
 
 
 def troubles(text: str, message: Message | None = None) -> list[str]:
-    return templates.rendering_of(Templates(text=text), message or given.message()).troubles
+    return templates.render(Templates(text=text), message or given.message()).errors
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ def test_a_template_says_what_it_is_told_to(text: str, words: str) -> None:
 
 
 def test_the_others_of_a_group_have_the_same_names() -> None:
-    blog = given.message(monitor=given.Watched(id="2", name="Blog", type="dns"), duration_s=192.0)
-    whole = given.message(others=(blog,))
+    blog = given.message(monitor=given.MessageMonitor(id="2", name="Blog", type="dns"), duration_s=192.0)
+    whole = given.message(merged=(blog,))
     assert said(
         "{{ group.size }}: {% for one in group %}{{ one.name }} {{ one.duration_words }}{% endfor %}", whole
     ) == ("1: Blog 3 min 12 s")
 
 
 def test_a_title_stays_one_line() -> None:
-    message = templates.rendered(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message())
+    message = templates.render_message(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message())
     assert message.title == "a b c Shop <b>&</b> *bar*"
     assert message.text == ""
 
 
 def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
-    assert templates.rendered(Templates(), given.message()) == given.message()
+    assert templates.render_message(Templates(), given.message()) == given.message()
 
 
 def test_who_has_no_templates_does_not_load_their_reader() -> None:
@@ -73,7 +73,7 @@ def test_who_has_no_templates_does_not_load_their_reader() -> None:
         "import sys; from app.api.alerting import template_preview as previews;"
         "from app.store.alerting import channels;"
         "from app.domain.text import templates;"
-        "from schema.channels.terms import Templates; templates.rendered(Templates(), None);"
+        "from schema.channels.terms import Templates; templates.render_message(Templates(), None);"
         "previews.variables(); print('liquid' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
@@ -91,7 +91,7 @@ INJECTIONS = [
 
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) -> None:
-    odd = given.message(monitor=given.Watched(id="1", name=text, type="http"), msg=text, facts={"error": text})
+    odd = given.message(monitor=given.MessageMonitor(id="1", name=text, type="http"), msg=text, facts={"error": text})
     assert said("{{ name }}|{{ msg }}|{{ data.error }}|{{ name | append: '' }}", odd) == "|".join([text] * 4)
 
 
@@ -181,15 +181,15 @@ def test_a_long_text_is_cut() -> None:
     ],
 )
 def test_what_fails_while_sending_falls_back_to_our_words_and_says_why(text: str, trouble: str) -> None:
-    rendering = templates.rendering_of(Templates(title="own", text=text), given.message())
+    rendering = templates.render(Templates(title="own", text=text), given.message())
     assert (rendering.message.title, rendering.message.text) == ("own", "")
-    assert rendering.troubles[0].startswith(trouble)
+    assert rendering.errors[0].startswith(trouble)
 
 
 def test_names_that_nobody_gives_are_doubted() -> None:
     known = "{{ monitor.name.size }}{{ data.any.thing }}{{ group[0].name }}{% assign a = 1 %}{{ a }}"
     text = known + "{{ monitor.nam }}{{ foo }}"
-    assert templates.doubts(Templates(title=text, text="{{ foo }}")) == [
+    assert templates.warnings_for(Templates(title=text, text="{{ foo }}")) == [
         "there is no variable monitor.nam",
         "there is no variable foo",
     ]
@@ -203,19 +203,19 @@ def test_every_name_is_documented() -> None:
                 found |= names(value, f"{before}{name}.")
         return found
 
-    message = message_of(sample_events.of(EventKind.MONITOR_DOWN), "1")
-    assert names(template_variables.values_of(message)) == template_variables.NAMES
-    assert [one.name for one in template_variables.described(message)] == sorted(
+    message = message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "1")
+    assert names(template_variables.variable_values(message)) == template_variables.NAMES
+    assert [one.name for one in template_variables.describe_variables(message)] == sorted(
         template_variables.NAMES, key=list(template_variables.NAMES).index
-    ) or ({one.name for one in template_variables.described(message)} == template_variables.NAMES)
+    ) or ({one.name for one in template_variables.describe_variables(message)} == template_variables.NAMES)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_event_can_be_told_in_a_channel_s_own_words(kind: EventKind) -> None:
-    message = message_of(sample_events.of(kind), "1")
+    message = message_from_event(sample_events.sample_event(kind), "1")
     own = Templates(title="{{ event }}: {{ title }}", text="{{ name }} {{ status }} {{ text }}")
-    rendering = templates.rendering_of(own, message)
-    assert rendering.troubles == []
+    rendering = templates.render(own, message)
+    assert rendering.errors == []
     assert rendering.message.title.startswith(f"{kind}: ")
 
 
@@ -227,9 +227,9 @@ PIECES = st.sampled_from([
 
 @for_any(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=60), st.text(max_size=30))
 def test_no_template_can_do_more_than_fail(text: str, name: str) -> None:
-    odd = given.message(monitor=given.Watched(id="1", name=name, type="http"), msg=name, status=Status.UP)
-    templates.faults(Templates(title=text, text=text))
-    message = templates.rendering_of(Templates(title=text, text=text), odd).message
+    odd = given.message(monitor=given.MessageMonitor(id="1", name=name, type="http"), msg=name, status=Status.UP)
+    templates.errors_in(Templates(title=text, text=text))
+    message = templates.render(Templates(title=text, text=text), odd).message
     assert len(message.title.splitlines()) <= 1
     assert not set(message.text) & {"\x00", "\r", "\u202e", "\u2028"}
     assert len(message.text) <= 4_000

@@ -30,14 +30,14 @@ def test_something_is_named_exactly_when_the_value_does_not_fit(type_: Any, valu
     try:
         msgspec.convert(value, type_)
     except msgspec.ValidationError:
-        assert structs.faults(value, type_)
+        assert structs.errors_in(value, type_)
     else:
-        assert structs.faults(value, type_) == []
+        assert structs.errors_in(value, type_) == []
 
 
 def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
     with pytest.raises(Invalid) as refused:
-        structs.fit({"url": 1, "body": 2}, Http, "config")
+        structs.validate({"url": 1, "body": 2}, Http, "config")
     assert [one.field for one in refused.value.fields] == ["config.url", "config.body"]
 
 
@@ -54,7 +54,7 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
     ],
 )
 def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
-    assert wording.wanted(type_) == told
+    assert wording.requirement(type_) == told
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
     ],
 )
 def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:
-    (found,) = structs.faults(config, TARGETS[type_])
+    (found,) = structs.errors_in(config, TARGETS[type_])
     assert (found.field, words in found.message) == (field, True), found
 
 
@@ -120,14 +120,14 @@ FORMED = [
 @pytest.mark.parametrize(("place", "type_"), FORMED)
 def test_a_wrong_form_is_not_called_a_wrong_length(place: str, type_: Any) -> None:
     texts = [sign * length for sign in ("\u2028", "\x01") for length in (1, 8, 32)]
-    assert any("characters" not in wording.unfit(type_, text) for text in texts), place
+    assert any("characters" not in wording.error_for(type_, text) for text in texts), place
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800", "a\udfff"])
 def test_a_text_that_no_database_keeps_is_found_wherever_it_stands(text: str) -> None:
     value = {"a": ["fine", {"b": text}], text: "ä€😀"}
-    assert [one.field for one in structs.unstorable_at(value)] == ["a.1.b", ""]
-    assert structs.unstorable_at({"a": ["\x01\uffff", None, 1]}) == []
+    assert [one.field for one in structs.unstorable_texts(value)] == ["a.1.b", ""]
+    assert structs.unstorable_texts({"a": ["\x01\uffff", None, 1]}) == []
 
 
 MANY: list[tuple[Any, Any]] = [
@@ -140,7 +140,7 @@ MANY: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("value", "type_"), MANY, ids=["unknown", "an object", "structs", "a list"])
 def test_what_is_named_is_bounded_however_much_is_wrong(value: Any, type_: Any) -> None:
-    assert len(structs.faults(value, type_)) == structs.MOST_FAULTS
+    assert len(structs.errors_in(value, type_)) == structs.MAX_ERRORS
 
 
 def test_no_more_parts_are_looked_at_than_take_a_moment(monkeypatch) -> None:
@@ -150,17 +150,17 @@ def test_no_more_parts_are_looked_at_than_take_a_moment(monkeypatch) -> None:
         looked_at.append(value)
         return isinstance(value, int)
 
-    monkeypatch.setattr(structs, "_fits", fits)
-    assert structs.faults([[1] * 9, *[1] * 2_000_000, "wrong"], list[int]) == [
+    monkeypatch.setattr(structs, "_is_valid", fits)
+    assert structs.errors_in([[1] * 9, *[1] * 2_000_000, "wrong"], list[int]) == [
         FieldError("0", "must be a whole number")
     ]
-    assert len(looked_at) <= structs.MOST_PARTS
+    assert len(looked_at) <= structs.MAX_PARTS
 
 
 def test_texts_that_no_database_keeps_are_looked_for_among_the_first_parts() -> None:
-    assert len(structs.unstorable_at(["\0"] * 5_000)) == structs.MOST_FAULTS
-    assert structs.unstorable_at([*[[]] * structs.MOST_PARTS, "\0"]) == []
+    assert len(structs.unstorable_texts(["\0"] * 5_000)) == structs.MAX_ERRORS
+    assert structs.unstorable_texts([*[[]] * structs.MAX_PARTS, "\0"]) == []
     deep: list[Any] = ["\0"]
     for _ in range(2_000):
         deep = [deep]
-    assert len(structs.unstorable_at(deep)) == 1
+    assert len(structs.unstorable_texts(deep)) == 1

@@ -11,7 +11,7 @@ from tests import make
 
 
 def grant(*networks: str, **changes: Any) -> Grant:
-    found = api_key_limits.networks_of(networks)[0]
+    found = api_key_limits.parse_networks(networks)[0]
     usual: dict[str, Any] = {"principal": make.principal(), "expires_ms": None, "active": True, "owned": True}
     return Grant(**{**usual, "networks": found, **changes})
 
@@ -30,7 +30,7 @@ def grant(*networks: str, **changes: Any) -> Grant:
     ],
 )
 def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, is_in: bool) -> None:
-    assert grant(*networks).is_for(address) is is_in
+    assert grant(*networks).allows_address(address) is is_in
 
 
 @pytest.mark.parametrize(
@@ -44,24 +44,24 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
     ],
 )
 def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], words: str) -> None:
-    objection = grant(**changes).objection()
+    objection = grant(**changes).denial_reason()
     assert words in objection
     assert bool(objection) == bool(words)
 
 
 def test_keys_differ_and_their_digests_depend_on_the_installation() -> None:
-    one, other, ours, theirs = api_keys.made(), api_keys.made(), b"our pepper", b"their pepper"
+    one, other, ours, theirs = api_keys.generate_key(), api_keys.generate_key(), b"our pepper", b"their pepper"
     assert one != other
-    assert api_keys.digest_of(one, ours) == api_keys.digest_of(one, ours) != api_keys.digest_of(other, ours)
-    assert api_keys.digest_of(one, ours) != api_keys.digest_of(one, theirs)
-    assert one not in api_keys.digest_of(one, ours)
+    assert api_keys.key_digest(one, ours) == api_keys.key_digest(one, ours) != api_keys.key_digest(other, ours)
+    assert api_keys.key_digest(one, ours) != api_keys.key_digest(one, theirs)
+    assert one not in api_keys.key_digest(one, ours)
 
 
 def test_uses_that_could_not_be_kept_wait_unless_there_is_a_newer_one() -> None:
-    api_keys.take_uses()
-    api_keys.note_use("a", "192.0.2.1")
-    api_keys.note_use("b", "192.0.2.1")
-    taken = api_keys.take_uses()
-    api_keys.note_use("a", "192.0.2.2")
-    api_keys.put_back(taken)
-    assert {key: use.ip for key, use in api_keys.take_uses().items()} == {"a": "192.0.2.2", "b": "192.0.2.1"}
+    api_keys.take_usage()
+    api_keys.record_usage("a", "192.0.2.1")
+    api_keys.record_usage("b", "192.0.2.1")
+    taken = api_keys.take_usage()
+    api_keys.record_usage("a", "192.0.2.2")
+    api_keys.restore_usage(taken)
+    assert {key: use.ip for key, use in api_keys.take_usage().items()} == {"a": "192.0.2.2", "b": "192.0.2.1"}

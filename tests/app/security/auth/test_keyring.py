@@ -10,13 +10,13 @@ from app.security.auth import keyring, tokens
 from app.security.auth.keyring import SigningKey
 
 SID = "6f0f3a0e-1111-4222-8333-944455556666"
-MADE = {tokens.refresh: tokens.sid_of_refresh, tokens.cookie: tokens.sid_of_cookie}
+MADE = {tokens.refresh_token: tokens.sid_of_refresh, tokens.session_cookie: tokens.sid_of_cookie}
 
 
 @pytest.fixture(autouse=True)
 def ring() -> Iterator[None]:
     yield
-    keyring.use(())
+    keyring.set_keys(())
 
 
 def key(name: str, age_s: float) -> SigningKey:
@@ -24,46 +24,46 @@ def key(name: str, age_s: float) -> SigningKey:
 
 
 def access() -> str:
-    return tokens.access("user", SID, int(time()))
+    return tokens.access_token("user", SID, int(time()))
 
 
 def test_the_newest_key_signs_and_one_with_a_head_start_only_verifies() -> None:
-    keyring.use([key("next", -10), key("old", 1_000), key("new", 1)])
-    assert keyring.newest().id == "new"
-    assert "next" in {one.id for one in keyring.valid(tokens.ACCESS_S)}
+    keyring.set_keys([key("next", -10), key("old", 1_000), key("new", 1)])
+    assert keyring.current_key().id == "new"
+    assert "next" in {one.id for one in keyring.verification_keys(tokens.ACCESS_LIFETIME_S)}
 
 
 def test_without_keys_of_the_store_one_of_the_installation_signs() -> None:
     token = access()
-    keyring.use([key("new", 0)])
-    assert keyring.newest().id == "new"
+    keyring.set_keys([key("new", 0)])
+    assert keyring.current_key().id == "new"
     assert tokens.sid_of_access(token) == SID
 
 
 @pytest.mark.parametrize("make", list(MADE))
 def test_tokens_of_the_key_before_are_good_until_they_expire(make) -> None:
-    keyring.use([key("old", tokens.REFRESH_S * 2)])
-    token, csrf, jwt = make(SID), tokens.csrf(SID), access()
-    keyring.use([key("old", tokens.REFRESH_S * 2), key("new", tokens.ACCESS_S - 10)])
-    assert (MADE[make](token), tokens.sid_of_access(jwt), tokens.is_csrf(SID, csrf)) == (SID, SID, True)
-    keyring.use([key("old", tokens.REFRESH_S * 2), key("new", tokens.ACCESS_S + 10)])
-    assert (MADE[make](token), tokens.is_csrf(SID, csrf)) == (SID, True)
+    keyring.set_keys([key("old", tokens.REFRESH_LIFETIME_S * 2)])
+    token, csrf, jwt = make(SID), tokens.csrf_token(SID), access()
+    keyring.set_keys([key("old", tokens.REFRESH_LIFETIME_S * 2), key("new", tokens.ACCESS_LIFETIME_S - 10)])
+    assert (MADE[make](token), tokens.sid_of_access(jwt), tokens.is_csrf_token(SID, csrf)) == (SID, SID, True)
+    keyring.set_keys([key("old", tokens.REFRESH_LIFETIME_S * 2), key("new", tokens.ACCESS_LIFETIME_S + 10)])
+    assert (MADE[make](token), tokens.is_csrf_token(SID, csrf)) == (SID, True)
     with pytest.raises(Unauthorized):
         tokens.sid_of_access(jwt)
-    keyring.use([key("old", tokens.REFRESH_S * 2), key("new", tokens.REFRESH_S + 10)])
-    assert not tokens.is_csrf(SID, csrf)
+    keyring.set_keys([key("old", tokens.REFRESH_LIFETIME_S * 2), key("new", tokens.REFRESH_LIFETIME_S + 10)])
+    assert not tokens.is_csrf_token(SID, csrf)
     with pytest.raises(Unauthorized):
         MADE[make](token)
 
 
 def test_a_key_is_not_taken_for_another_of_the_same_name() -> None:
-    keyring.use([key("new", 1)])
+    keyring.set_keys([key("new", 1)])
     token = access()
-    keyring.use([SigningKey(id="new", secret=b"another secret", signs_from_s=0)])
+    keyring.set_keys([SigningKey(id="new", secret=b"another secret", signs_from_s=0)])
     with pytest.raises(Unauthorized):
         tokens.sid_of_access(token)
 
 
 def test_one_key_signs_differently_for_each_purpose() -> None:
     one = key("new", 1)
-    assert len({one.for_(purpose) for purpose in ("jwt", "refresh", "cookie", "csrf")}) == 4
+    assert len({one.derive(purpose) for purpose in ("jwt", "refresh", "cookie", "csrf")}) == 4

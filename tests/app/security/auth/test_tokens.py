@@ -17,18 +17,18 @@ def now_s() -> int:
 
 
 def test_an_access_token_names_its_session() -> None:
-    assert tokens.sid_of_access(tokens.access("user", SID, now_s())) == SID
+    assert tokens.sid_of_access(tokens.access_token("user", SID, now_s())) == SID
 
 
 def test_an_access_token_expires() -> None:
     with pytest.raises(Unauthorized, match="expired"):
-        tokens.sid_of_access(tokens.access("user", SID, now_s() - tokens.ACCESS_S - 1))
+        tokens.sid_of_access(tokens.access_token("user", SID, now_s() - tokens.ACCESS_LIFETIME_S - 1))
 
 
 def test_refresh_tokens_and_cookies_name_their_session() -> None:
-    assert tokens.sid_of_refresh(tokens.refresh(SID)) == SID
-    assert tokens.sid_of_cookie(tokens.cookie(SID)) == SID
-    assert tokens.refresh(SID) != tokens.refresh(SID)
+    assert tokens.sid_of_refresh(tokens.refresh_token(SID)) == SID
+    assert tokens.sid_of_cookie(tokens.session_cookie(SID)) == SID
+    assert tokens.refresh_token(SID) != tokens.refresh_token(SID)
 
 
 @pytest.mark.parametrize("token", ["", "x", f"{SID}.x", f"{SID}.", "a.b.c", "\u00e4.\u00e4", "."])
@@ -40,19 +40,19 @@ def test_what_we_did_not_sign_is_refused_everywhere(token: str) -> None:
 
 def test_one_kind_of_token_is_no_other_kind() -> None:
     with pytest.raises(Unauthorized):
-        tokens.sid_of_cookie(tokens.refresh(SID))
+        tokens.sid_of_cookie(tokens.refresh_token(SID))
     with pytest.raises(Unauthorized):
-        tokens.sid_of_refresh(tokens.cookie(SID))
+        tokens.sid_of_refresh(tokens.session_cookie(SID))
 
 
 def test_the_csrf_token_belongs_to_one_session() -> None:
-    assert tokens.is_csrf(SID, tokens.csrf(SID))
-    assert not tokens.is_csrf(SID, tokens.csrf("another"))
-    assert not tokens.is_csrf(SID, "")
+    assert tokens.is_csrf_token(SID, tokens.csrf_token(SID))
+    assert not tokens.is_csrf_token(SID, tokens.csrf_token("another"))
+    assert not tokens.is_csrf_token(SID, "")
 
 
 def test_another_installations_tokens_are_refused(keys: Settings) -> None:
-    token = tokens.access("user", SID, now_s())
+    token = tokens.access_token("user", SID, now_s())
     sealing.prepare(_Other())  # type: ignore[arg-type]  # the one setting it reads
     with pytest.raises(Unauthorized):
         tokens.sid_of_access(token)

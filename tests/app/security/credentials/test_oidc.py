@@ -33,7 +33,7 @@ def part(raw: bytes) -> str:
 
 
 def verified(token: str) -> dict[str, Any]:
-    return oidc.verified({"id_token": token}, KEYS, ISSUER, CLIENT, NONCE)
+    return oidc.verify_id_token({"id_token": token}, KEYS, ISSUER, CLIENT, NONCE)
 
 
 def test_a_token_for_us_now_and_for_this_sign_in_is_believed() -> None:

@@ -6,14 +6,14 @@ from app.security.credentials import passwords
 
 
 async def test_a_password_matches_its_hash_and_no_other() -> None:
-    stored = await passwords.hashed("correct horse")
+    stored = await passwords.hash_password("correct horse")
     assert stored.startswith("$argon2id$")
     assert await passwords.matches("correct horse", stored)
     assert not await passwords.matches("correct hors", stored)
 
 
 async def test_the_same_password_is_never_hashed_alike() -> None:
-    assert await passwords.hashed("again") != await passwords.hashed("again")
+    assert await passwords.hash_password("again") != await passwords.hash_password("again")
 
 
 @pytest.mark.parametrize("guess", ["", "nobody has this password", "x"])

@@ -9,11 +9,11 @@ import time_machine
 
 from app import db
 from app.security.limits import brute_force
-from app.security.limits.brute_force import RULES, WIDE, LockedOut
+from app.security.limits.brute_force import LOCKOUT_RULES, WIDE_FACTOR, LockedOut
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.identity import login_failures
-from schema.login_attempts import Proof
+from schema.login_attempts import CredentialKind
 
 MOST, WINDOW_S, LOCKOUT_S = 4, 60, 90
 HOME, ELSEWHERE = "198.51.100.7", "203.0.113.9"
@@ -33,10 +33,10 @@ def rules(store: Settings) -> None:
     brute_force.prepare(short, login_failures)
 
 
-async def guess(address: str, account: str = ADA, proof: Proof = Proof.PASSWORD) -> None:
+async def guess(address: str, account: str = ADA, proof: CredentialKind = CredentialKind.PASSWORD) -> None:
     """Somebody tries something wrong, and is told so or has to wait."""
     await brute_force.refuse_if_locked(proof, address, account)
-    await brute_force.failed(proof, address, account)
+    await brute_force.record_failure(proof, address, account)
 
 
 async def told(tries: Awaitable[None]) -> str:
@@ -92,52 +92,54 @@ async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> N
 
 async def test_a_right_guess_among_many_at_once_is_not_told_apart_once_the_limit_is_reached() -> None:
     await brute_force.refuse_if_locked(
-        Proof.PASSWORD, HOME, ADA
+        CredentialKind.PASSWORD, HOME, ADA
     )  # all were admitted before the first was known as wrong
     for _ in range(MOST):
-        await brute_force.failed(Proof.PASSWORD, HOME, ADA)
+        await brute_force.record_failure(CredentialKind.PASSWORD, HOME, ADA)
     with pytest.raises(LockedOut):
-        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
 
 
 async def test_a_right_one_forgives_the_wrong_ones_before_it(clock: time_machine.Traveller) -> None:
     for _ in range(3):
         for _ in range(MOST - 1):
             await guess(HOME)
-        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     assert await told(guess(HOME)) == "wrong"
 
 
 async def test_an_account_guessed_from_many_addresses_is_closed_to_strangers(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE + 1)]
-    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
+    answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
+    assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
 
 
 async def test_its_owner_gets_in_meanwhile_from_where_they_got_in_before(clock: time_machine.Traveller) -> None:
-    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     for _ in range(10):
-        answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE + 1)]
+        answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
         assert answers[-1] == str(LOCKOUT_S)
-        await brute_force.refuse_if_locked(Proof.PASSWORD, HOME, ADA)
-        await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+        await brute_force.refuse_if_locked(CredentialKind.PASSWORD, HOME, ADA)
+        await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
         clock.shift(LOCKOUT_S)
 
 
 async def test_a_familiar_address_still_has_its_own_limit(clock: time_machine.Traveller) -> None:
-    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     assert [await told(guess(HOME)) for _ in range(MOST + 1)][-1] == str(LOCKOUT_S)
 
 
 async def test_an_address_that_guesses_at_many_accounts_has_to_wait(clock: time_machine.Traveller) -> None:
-    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
-    answers = [await told(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE + 1)]
-    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
-    await brute_force.refuse_if_locked(Proof.PASSWORD, HOME, ADA)  # who shares that address and is known goes on
+    await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
+    answers = [await told(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE_FACTOR + 1)]
+    assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
+    await brute_force.refuse_if_locked(
+        CredentialKind.PASSWORD, HOME, ADA
+    )  # who shares that address and is known goes on
 
 
 async def test_many_at_once_from_many_addresses_are_counted_together() -> None:
     answers = await asyncio.gather(*(told(guess(f"192.0.2.{number}")) for number in range(40)))
-    assert answers.count("wrong") <= MOST * WIDE
+    assert answers.count("wrong") <= MOST * WIDE_FACTOR
 
 
 async def test_addresses_of_one_ipv6_network_are_one(clock: time_machine.Traveller) -> None:
@@ -149,18 +151,18 @@ async def test_addresses_of_one_ipv6_network_are_one(clock: time_machine.Travell
 async def test_kinds_of_proof_are_counted_apart(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME)
-    assert await told(guess(HOME, proof=Proof.CODE)) == "wrong"
+    assert await told(guess(HOME, proof=CredentialKind.CODE)) == "wrong"
 
 
 async def test_codes_are_guarded_more_strictly_than_passwords(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(f"192.0.2.{number}", proof=Proof.CODE)) for number in range(MOST + 1)]
-    assert answers == ["wrong"] * MOST + [str(LOCKOUT_S * RULES[Proof.CODE].slow)]
+    answers = [await told(guess(f"192.0.2.{number}", proof=CredentialKind.CODE)) for number in range(MOST + 1)]
+    assert answers == ["wrong"] * MOST + [str(LOCKOUT_S * LOCKOUT_RULES[CredentialKind.CODE].time_factor)]
 
 
 async def test_keys_name_nobody_and_bind_their_address(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(HOME, "", Proof.KEY)) for _ in range(MOST * WIDE + 1)]
-    assert answers == ["wrong"] * MOST * WIDE + [str(LOCKOUT_S)]
-    assert await told(guess(ELSEWHERE, "", Proof.KEY)) == "wrong"
+    answers = [await told(guess(HOME, "", CredentialKind.KEY)) for _ in range(MOST * WIDE_FACTOR + 1)]
+    assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
+    assert await told(guess(ELSEWHERE, "", CredentialKind.KEY)) == "wrong"
 
 
 async def test_a_clock_that_was_put_back_locks_nobody_out_for_long(clock: time_machine.Traveller) -> None:
@@ -176,17 +178,17 @@ async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Travelle
 
 
 async def test_a_success_without_anything_new_writes_nothing(clock: time_machine.Traveller) -> None:
-    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     first = [dict(row) for row in await db.rows("SELECT * FROM familiar")]
     clock.shift(3_600)
-    await brute_force.succeeded(Proof.PASSWORD, HOME, ADA)
+    await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     assert [dict(row) for row in await db.rows("SELECT * FROM familiar")] == first
 
 
 async def test_failures_are_forgotten_when_they_count_for_nothing(clock: time_machine.Traveller) -> None:
     await guess(HOME)
-    await brute_force.succeeded(Proof.PASSWORD, ELSEWHERE, ADA)
+    await brute_force.record_success(CredentialKind.PASSWORD, ELSEWHERE, ADA)
     now_ms = 1_795_000_000_000
-    assert await login_failures.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000) == 0
-    assert await login_failures.forget(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000 + 1) == 1
-    assert await login_failures.forget(now_ms + login_failures.FAMILIAR_MS + 1) == 1
+    assert await login_failures.delete_expired(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000) == 0
+    assert await login_failures.delete_expired(now_ms + (WINDOW_S + LOCKOUT_S) * 1_000 + 1) == 1
+    assert await login_failures.delete_expired(now_ms + login_failures.KNOWN_ADDRESS_TTL_MS + 1) == 1

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.security.limits.client_ip import behind
+from app.security.limits.client_ip import forwarded_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 
@@ -25,4 +25,4 @@ PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     ],
 )
 def test_the_address_is_what_trusted_proxies_saw(peer: str, forwarded: list[str], client: str) -> None:
-    assert behind(peer, forwarded, PROXIES) == client
+    assert forwarded_address(peer, forwarded, PROXIES) == client

@@ -9,7 +9,7 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from app import queue
 from app.env_vars import Rate
-from app.security.limits.rate_limits import PARTS, Rates, Standing
+from app.security.limits.rate_limits import LEASES_PER_BUCKET, RateLimiter, RateLimitState
 from app.settings import Settings
 
 
@@ -47,12 +47,12 @@ class Gone:
         raise RedisGone
 
 
-async def taken(rates: Rates, times: int, who: str = "ada") -> list[Standing]:
-    found = [await rates.take("read", who) for _ in range(times)]
+async def taken(rates: RateLimiter, times: int, who: str = "ada") -> list[RateLimitState]:
+    found = [await rates.count_request("read", who) for _ in range(times)]
     return [one for one in found if one is not None]
 
 
-def fitting(standings: list[Standing]) -> int:
+def fitting(standings: list[RateLimitState]) -> int:
     return sum(not one.wait_s for one in standings)
 
 
@@ -62,7 +62,7 @@ async def redis(queue: Settings) -> Counting:
 
 
 async def test_a_full_bucket_is_spent_to_the_last_token_and_no_further(redis: Counting) -> None:
-    rates = Rates({"read": Rate(50, 3_600)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
     told = await taken(rates, 55)
     assert fitting(told) == 50
     assert [one.remaining for one in told[:50]] == list(range(49, -1, -1))
@@ -70,25 +70,25 @@ async def test_a_full_bucket_is_spent_to_the_last_token_and_no_further(redis: Co
 
 
 async def test_many_at_once_get_no_more_than_one_after_the_other(redis: Counting) -> None:
-    rates = Rates({"read": Rate(50, 3_600)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
     told = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
     assert sum(map(fitting, told)) == 50
 
 
 async def test_processes_share_a_bucket(redis: Counting) -> None:
-    one, other = (Rates({"read": Rate(50, 3_600)}, lambda: redis) for _ in range(2))
+    one, other = (RateLimiter({"read": Rate(50, 3_600)}, lambda: redis) for _ in range(2))
     told = [standing for _ in range(60) for rates in (one, other) for standing in await taken(rates, 1)]
     assert fitting(told) == 50
 
 
 async def test_redis_is_asked_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
-    rates = Rates({"read": Rate(10_000, 3_600)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(10_000, 3_600)}, lambda: redis)
     assert fitting(await taken(rates, 5_000)) == 5_000
-    assert redis.asked <= 10 + PARTS  # doubling from 1 to 1,000, then a tenth at a time
+    assert redis.asked <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
 
 
 async def test_who_is_refused_does_not_ask_redis_each_time(redis: Counting) -> None:
-    rates = Rates({"read": Rate(2, 3_600)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(2, 3_600)}, lambda: redis)
     await taken(rates, 3)
     asked = redis.asked
     assert fitting(await taken(rates, 100)) == 0
@@ -96,19 +96,19 @@ async def test_who_is_refused_does_not_ask_redis_each_time(redis: Counting) -> N
 
 
 async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> None:
-    rates = Rates({"read": Rate(1, 3_600), "write": Rate(1, 3_600)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(1, 3_600), "write": Rate(1, 3_600)}, lambda: redis)
     await taken(rates, 2)
     assert fitting(await taken(rates, 1, "bob")) == 1
-    assert (await rates.take("write", "ada")) is not None
+    assert (await rates.count_request("write", "ada")) is not None
 
 
 async def test_a_group_without_a_limit_counts_nothing(redis: Counting) -> None:
-    assert await Rates({"read": None}, lambda: redis).take("read", "ada") is None
+    assert await RateLimiter({"read": None}, lambda: redis).count_request("read", "ada") is None
     assert redis.asked == 0
 
 
 async def test_tokens_come_back_with_time(redis: Counting) -> None:
-    rates = Rates({"read": Rate(20, 1)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(20, 1)}, lambda: redis)
     await taken(rates, 25)
     async with asyncio.timeout(10):
         while not fitting(await taken(rates, 1)):
@@ -116,20 +116,20 @@ async def test_tokens_come_back_with_time(redis: Counting) -> None:
 
 
 async def test_the_reset_is_when_the_bucket_is_full_again(redis: Counting) -> None:
-    rates = Rates({"read": Rate(10, 1_000)}, lambda: redis)
+    rates = RateLimiter({"read": Rate(10, 1_000)}, lambda: redis)
     told = await taken(rates, 10)
     assert time() + 900 < told[-1].reset_s < time() + 1_001
 
 
 async def test_without_redis_each_process_counts_by_itself(redis: Counting) -> None:
     gone = Gone()
-    rates = Rates({"read": Rate(50, 3_600)}, lambda: gone)
+    rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: gone)
     assert fitting(await taken(rates, 60)) == 50
 
 
 async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
     gone = Gone()
-    rates = Rates({"read": Rate(50, 3_600)}, lambda: gone, rest_s=0.0)
+    rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: gone, backoff_s=0.0)
     await taken(rates, 5)
     gone.is_back = True
     await taken(rates, 40)
@@ -138,14 +138,14 @@ async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
 
 async def test_a_redis_that_hangs_is_asked_once_and_then_left_alone() -> None:
     hanging = Hanging()
-    rates = Rates({"read": Rate(1_000, 3_600)}, lambda: hanging)
+    rates = RateLimiter({"read": Rate(1_000, 3_600)}, lambda: hanging)
     for number in range(20):
         await taken(rates, 20, f"user{number}")
     assert hanging.asked == 1
 
 
 async def test_what_is_remembered_of_callers_is_bounded(redis: Counting) -> None:
-    rates = Rates({"read": Rate(5, 3_600)}, lambda: redis, most=10)
+    rates = RateLimiter({"read": Rate(5, 3_600)}, lambda: redis, max_callers=10)
     for number in range(50):
         await taken(rates, 1, f"user{number}")
     assert len(rates._leases) <= 10

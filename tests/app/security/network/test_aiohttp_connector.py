@@ -3,14 +3,14 @@
 import aiohttp
 import pytest
 
-from app.security.network.aiohttp_connector import ONE_USE, Door
-from app.security.network.egress import Egress, Refused
-from app.security.network.resolver import Names, NamesUnavailable, NameUnknown
+from app.security.network.aiohttp_connector import SINGLE_USE, EgressConnector
+from app.security.network.egress import Egress, EgressDenied
+from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
 from tests.actors.probes import certificates
 from tests.actors.probes.target import answering, redirecting, serving
 
 
-class LaterDoor(Door):
+class LaterDoor(EgressConnector):
     """As if aiohttp had dropped its seam: only the public hooks are left."""
 
     _create_direct_connection = aiohttp.TCPConnector._create_direct_connection
@@ -19,16 +19,16 @@ class LaterDoor(Door):
 def by_name(host):
     known = {"here": ("127.0.0.1",), "rebound": ("169.254.169.254",), "half": ("127.0.0.1", "169.254.169.254")}
     if host == "mute":
-        raise NamesUnavailable(-3, "nobody answers")
+        raise ResolverUnavailable(-3, "nobody answers")
     if host not in known:
         raise NameUnknown(-2, "no such name")
     return known[host]
 
 
-@pytest.fixture(params=[Door, LaterDoor])
+@pytest.fixture(params=[EgressConnector, LaterDoor])
 async def session(request):
-    names = Names(by_name)
-    door = request.param(Egress(names), **ONE_USE)
+    names = Resolver(by_name)
+    door = request.param(Egress(names), **SINGLE_USE)
     async with aiohttp.ClientSession(connector=door, timeout=aiohttp.ClientTimeout(total=5)) as made:
         yield made
     names.close()
@@ -42,14 +42,14 @@ async def test_what_is_allowed_is_reached(session, host):
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "rebound", "half", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]"])
 async def test_what_is_refused_is_refused_at_the_first_step_and_at_a_redirect(session, host):
-    with pytest.raises(Refused):
+    with pytest.raises(EgressDenied):
         await session.get(f"http://{host}/")
     async with serving(redirecting(f"http://{host}/")) as target:
-        with pytest.raises(Refused):
+        with pytest.raises(EgressDenied):
             await session.get(target.url())
 
 
-@pytest.mark.parametrize(("host", "cause"), [("nowhere", NameUnknown), ("mute", NamesUnavailable)])
+@pytest.mark.parametrize(("host", "cause"), [("nowhere", NameUnknown), ("mute", ResolverUnavailable)])
 async def test_a_name_that_leads_nowhere_is_a_dns_error(session, host, cause):
     with pytest.raises(aiohttp.ClientConnectorDNSError) as caught:
         await session.get(f"http://{host}/")

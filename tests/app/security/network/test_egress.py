@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.system.egress_rules import METADATA
-from app.security.network.egress import Egress, Refused
-from app.security.network.resolver import Names
+from app.security.network.egress import Egress, EgressDenied
+from app.security.network.resolver import Resolver
 from schema.settings import EgressPolicy
 from tests.actors.probes import certificates
 
@@ -19,7 +19,7 @@ PREFIXES = ["::ffff:0:0", "::", "64:ff9b::", "2001:db8:64::"]  # mapped, compati
 
 @pytest.fixture
 def names():
-    made = Names(lambda host: {"twofold": ("127.0.0.1", "169.254.169.254")}.get(host, ("127.0.0.1",)))
+    made = Resolver(lambda host: {"twofold": ("127.0.0.1", "169.254.169.254")}.get(host, ("127.0.0.1",)))
     yield made
     made.close()
 
@@ -37,14 +37,14 @@ def strict(names):
 def allows(policy, address):
     try:
         policy.check(address)
-    except Refused:
+    except EgressDenied:
         return False
     return True
 
 
 @pytest.mark.parametrize("address", METADATA_V4 + METADATA_V6)
 def test_cloud_metadata_is_refused_by_every_policy(egress, strict, address):
-    with pytest.raises(Refused, match="cloud metadata"):
+    with pytest.raises(EgressDenied, match="cloud metadata"):
         egress.check(address)
     assert not allows(strict, address)
 
@@ -102,20 +102,20 @@ def test_checks_may_go_home_and_a_strict_policy_may_not(egress, strict, address,
 @given(st.ip_addresses(v=4))
 def test_an_address_is_judged_alike_in_both_families(address):
     for private in (True, False):
-        policy = Egress(Names.__new__(Names), EgressPolicy(private=private))
+        policy = Egress(Resolver.__new__(Resolver), EgressPolicy(private=private))
         assert allows(policy, str(address)) is allows(policy, f"::ffff:{address}")
 
 
 @pytest.mark.parametrize("host", ["2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "0xa9.0xfea9fe"])
 async def test_numbers_in_disguise_are_seen_through(host):
-    names = Names()  # the system's resolver knows them all
-    with pytest.raises(Refused):
+    names = Resolver()  # the system's resolver knows them all
+    with pytest.raises(EgressDenied):
         await Egress(names).addresses(host)
     names.close()
 
 
 async def test_one_bad_address_of_a_name_spoils_it(egress):
-    with pytest.raises(Refused):
+    with pytest.raises(EgressDenied):
         await egress.addresses("twofold")
 
 
@@ -141,7 +141,7 @@ async def test_tls_is_verified_for_the_host_or_for_the_name_given(egress, tmp_pa
 
 
 async def test_of_two_addresses_the_one_that_listens_is_taken():
-    names = Names(lambda _: ("::1", "127.0.0.1"))
+    names = Resolver(lambda _: ("::1", "127.0.0.1"))
     async with echoing() as port:
         transport, _ = await Egress(names).connect(asyncio.Protocol, "both", port)
         assert transport.get_extra_info("peername")[0] == "127.0.0.1"

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.security.network.fair_reading import MOST_BYTES, PIECE_BYTES, Intake
-from app.security.network.response_reader import INTERIMS
+from app.security.network.fair_reading import MAX_RESPONSE_BYTES, PIECE_BYTES, FairResponseHandler
+from app.security.network.response_reader import MAX_INTERIMS
 
 HINT = b"HTTP/1.1 103 Early Hints\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -35,17 +35,17 @@ class Peer(asyncio.Transport):
 
 
 @pytest.fixture
-async def intake() -> Intake:
-    made = Intake(asyncio.get_running_loop())
+async def intake() -> FairResponseHandler:
+    made = FairResponseHandler(asyncio.get_running_loop())
     made.connection_made(Peer())
     made.set_response_params(read_until_eof=True)
     return made
 
 
-async def turns_until(intake: Intake) -> int:
+async def turns_until(intake: FairResponseHandler) -> int:
     """How many turns others had until all of it was read."""
     turns = 0
-    while intake._waiting:
+    while intake._unread:
         await asyncio.sleep(0)
         turns += 1
     return turns
@@ -94,17 +94,17 @@ async def test_framing_without_end_is_hung_up_on(intake):
         intake.data_received(b"a" * 1_000_000)
         sent += 1_000_000
         await turns_until(intake)
-    assert MOST_BYTES < sent <= MOST_BYTES + 1_000_000
+    assert MAX_RESPONSE_BYTES < sent <= MAX_RESPONSE_BYTES + 1_000_000
 
 
 async def test_interim_answers_are_passed_over_up_to_a_number(intake):
-    intake.data_received(HINT * INTERIMS + HEAD % 0)
+    intake.data_received(HINT * MAX_INTERIMS + HEAD % 0)
     await turns_until(intake)
     assert (await intake.read())[0].code == 200
 
 
 async def test_more_interim_answers_end_the_reading(intake):
-    intake.data_received(HINT * (INTERIMS + 1))
+    intake.data_received(HINT * (MAX_INTERIMS + 1))
     await turns_until(intake)
     with pytest.raises(HttpProcessingError, match="too many interim answers"):
         await intake.read()
@@ -153,5 +153,5 @@ async def test_a_reader_that_fails_in_the_middle_ends_the_connection(intake):
     intake.data_received(b"x" * 3 * PIECE_BYTES)
     await asyncio.sleep(0)
     assert peer.closed
-    assert not intake._waiting
+    assert not intake._unread
     assert [type(one) for one in failures] == [ZeroDivisionError]

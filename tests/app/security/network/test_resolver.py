@@ -6,7 +6,14 @@ import threading
 
 import pytest
 
-from app.security.network.resolver import NAMING, Names, NamesUnavailable, NameUnknown, by_system, literal
+from app.security.network.resolver import (
+    RESOLVING_NOTE,
+    NameUnknown,
+    Resolver,
+    ResolverUnavailable,
+    ip_literal,
+    resolve_by_system,
+)
 
 
 class Counting:
@@ -20,7 +27,7 @@ class Counting:
         self.asked.append(host)
         self.may_answer.wait(5)
         if self._failing:
-            raise NamesUnavailable(socket.EAI_AGAIN, "nobody answers")
+            raise ResolverUnavailable(socket.EAI_AGAIN, "nobody answers")
         return ("192.0.2.1",)
 
 
@@ -29,7 +36,7 @@ def open_names():
     made = []
 
     def make(lookup, **options):
-        made.append(Names(lookup, **options))
+        made.append(Resolver(lookup, **options))
         return made[-1]
 
     yield make
@@ -43,18 +50,18 @@ def open_names():
     + [(name, "") for name in ("localhost", "127.1", "0x7f000001", "2130706433", "127.000.0.1", "1.2.3.4.", "")],
 )
 def test_only_usual_forms_are_addresses_already(host, own):
-    assert literal(host) == own
+    assert ip_literal(host) == own
 
 
 def test_the_system_knows_this_host_by_name_and_numbers_in_disguise():
-    assert "127.0.0.1" in by_system("localhost")
-    assert by_system("0x7f.1") == ("127.0.0.1",)
+    assert "127.0.0.1" in resolve_by_system("localhost")
+    assert resolve_by_system("0x7f.1") == ("127.0.0.1",)
 
 
 @pytest.mark.parametrize("host", ["a" * 64, "a..b", "bad_\N{SNOWMAN}name." + "b" * 70])
 def test_what_is_no_name_is_unknown(host):
     with pytest.raises(NameUnknown):
-        by_system(host)
+        resolve_by_system(host)
 
 
 async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_names):
@@ -78,8 +85,8 @@ async def test_a_failure_is_told_to_all_and_not_kept(open_names):
     lookup = Counting(failing=True)
     names = open_names(lookup)
     told = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
-    assert {type(one) for one in told} == {NamesUnavailable}
-    with pytest.raises(NamesUnavailable):
+    assert {type(one) for one in told} == {ResolverUnavailable}
+    with pytest.raises(ResolverUnavailable):
         await names.addresses("a")
     assert lookup.asked == ["a", "a"]
 
@@ -101,6 +108,6 @@ async def test_one_who_gives_up_leaves_the_answer_to_the_others(open_names):
     hurried.cancel()
     with pytest.raises(asyncio.CancelledError) as cut:
         await hurried
-    assert NAMING in cut.value.__notes__
+    assert RESOLVING_NOTE in cut.value.__notes__
     lookup.may_answer.set()
     assert await patient == ("192.0.2.1",)

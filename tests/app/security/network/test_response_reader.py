@@ -9,8 +9,8 @@ from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, ContentLength
 from hypothesis import given, settings, strategies as st
 
 from app.security.network import response_head
-from app.security.network.response_head import MOST_HEADERS, USUAL_LENGTH, read_head
-from app.security.network.response_reader import DONE, HEAD_BYTES, INTERIMS, LINE_BYTES, ResponseReader
+from app.security.network.response_head import CACHED_LENGTH, MAX_HEADERS, read_head
+from app.security.network.response_reader import DONE, HEAD_BYTES, LINE_BYTES, MAX_INTERIMS, ResponseReader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -46,7 +46,7 @@ def said_by(pieces: list[bytes], *, without_body: bool = False, ends: bool = Tru
         for piece in pieces:
             found += reader.feed_data(piece)[0]
         if ends:
-            found += [one for one in [reader.cut_head()] if one]
+            found += [one for one in [reader.truncated_head()] if one]
             reader.feed_eof()
     except (BadHttpMessage, ContentLengthError, TransferEncodingError) as raised:
         error = type(raised).__name__
@@ -108,7 +108,7 @@ def test_every_header_becomes_text_that_can_be_encoded(value):
     assert shown.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
 
 
-@pytest.mark.parametrize("length", [0, 1, USUAL_LENGTH, 10 * USUAL_LENGTH])
+@pytest.mark.parametrize("length", [0, 1, CACHED_LENGTH, 10 * CACHED_LENGTH])
 def test_a_status_line_is_read_the_same_when_it_comes_again(length):
     line = b"HTTP/1.0 404 " + b"x" * length
     heads = [read_head(line) for _ in range(3)]
@@ -122,9 +122,9 @@ def test_a_bad_status_line_is_an_error_every_time():
 
 
 def test_long_status_lines_are_not_cached():
-    before = response_head._usual_status.cache_info()
-    read_head(b"HTTP/1.1 200 " + b"y" * USUAL_LENGTH)
-    assert response_head._usual_status.cache_info() == before
+    before = response_head._parse_status_cached.cache_info()
+    read_head(b"HTTP/1.1 200 " + b"y" * CACHED_LENGTH)
+    assert response_head._parse_status_cached.cache_info() == before
     assert before.maxsize is not None
 
 
@@ -152,8 +152,8 @@ def test_only_a_response_beyond_doubt_leaves_its_connection_for_another(raw, reu
     "raw",
     [
         OK + b"X: " + b"a" * HEAD_BYTES,
-        OK + b"X: y\r\n" * MOST_HEADERS + b"\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * (INTERIMS + 1),
+        OK + b"X: y\r\n" * MAX_HEADERS + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (MAX_INTERIMS + 1),
     ],
 )
 def test_a_head_has_bounds(raw):

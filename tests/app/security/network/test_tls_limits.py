@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from app.security.network import tls_limits
-from app.security.network.tls_limits import BoundedTls, bounded
+from app.security.network.tls_limits import BoundedTls, apply_limits
 from bench.faults.hostile.encrypted import CONTEXTS, HELLO_AGAIN, record
 
 CONTENT = bytes(range(256)) * 20_000
@@ -19,7 +19,7 @@ LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 def client() -> ssl.SSLContext:
     made = ssl.create_default_context()
     made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
-    return bounded(made)
+    return apply_limits(made)
 
 
 class Pair:
@@ -139,7 +139,7 @@ def test_tickets_without_end_end():
     pair.shake_hands(piece=100_000)
     with pytest.raises(ssl.SSLError) as caught:
         pair.read()
-    assert caught.value.reason == tls_limits.EMPTY
+    assert caught.value.reason == tls_limits.ENDLESS_EMPTY_RECORDS
 
 
 def test_records_of_a_byte_end_when_there_are_too_many():
@@ -150,7 +150,7 @@ def test_records_of_a_byte_end_when_there_are_too_many():
     pair.incoming.write(pair.answered.read())
     with pytest.raises(ssl.SSLError) as caught:
         pair.read()
-    assert caught.value.reason == tls_limits.EMPTY
+    assert caught.value.reason == tls_limits.ENDLESS_EMPTY_RECORDS
 
 
 def test_full_records_may_be_as_many_as_they_like():

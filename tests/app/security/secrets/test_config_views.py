@@ -67,7 +67,7 @@ def texts() -> list[tuple[str, str, Any]]:
 
 
 def is_masked(type_: Any) -> bool:
-    return sealing.is_secret(type_) or config_views.kind_of(type_) is not None
+    return sealing.is_secret(type_) or config_views.restriction_of(type_) is not None
 
 
 @pytest.mark.parametrize(("type_", "name", "kind"), texts(), ids=lambda one: one if isinstance(one, str) else "")
@@ -148,14 +148,14 @@ def test_what_sounds_like_a_credential_is_masked_or_has_a_reason(kind: type[Stru
     ],
 )
 def test_viewers_see_what_opens_nothing(config: Struct, path: str, shown: str) -> None:
-    assert getattr(config_views.restricted(config), path) == shown
-    assert "sesame" not in str(config_views.restricted(config))
+    assert getattr(config_views.mask_restricted(config), path) == shown
+    assert "sesame" not in str(config_views.mask_restricted(config))
 
 
 def test_what_stands_inside_is_cut_and_the_original_stays() -> None:
     auth = OAuth2(token_url="https://id.example/t?tenant=sesame", client_id="c", client_secret="s")
     config = make.http(auth=auth)
-    shown = config_views.restricted(config)
+    shown = config_views.mask_restricted(config)
     assert isinstance(shown.auth, OAuth2)
     assert shown.auth.token_url == f"https://id.example/t?{MASK}"
     assert config.auth is auth
@@ -166,7 +166,7 @@ def test_a_list_of_addresses_is_cut_one_by_one() -> None:
     kind = TARGETS["rabbitmq"]
     nodes = ["https://a.example/?k=sesame", "https://b.example/"]
     config = msgspec.convert({"type": "rabbitmq", "nodes": nodes, "username": "u"}, kind)
-    assert config_views.restricted(config).nodes == [f"https://a.example/?{MASK}", "https://b.example/"]
+    assert config_views.mask_restricted(config).nodes == [f"https://a.example/?{MASK}", "https://b.example/"]
 
 
 def test_no_reason_is_left_of_a_field_that_is_gone() -> None:

@@ -24,22 +24,22 @@ def bot() -> Telegram:
 
 
 async def names(**wanted) -> list[str]:
-    return [one.name for one in (await channels.browse(ChannelQuery(**wanted)))[0]]
+    return [one.name for one in (await channels.list_page(ChannelQuery(**wanted)))[0]]
 
 
 async def test_a_secret_is_sealed_in_the_row_masked_in_the_answer_and_open_for_the_sender():
-    added = await channels.add(make.channel(bot()))
+    added = await channels.create(make.channel(bot()))
     assert "sesame" not in (await db.rows("SELECT config FROM channels"))[0]["config"]
     assert added.config == Telegram(bot_token=MASK, chat_id="7")
-    assert added == await channels.read(added.id)
-    assert (await channels.opened([added.id]))[added.id].config == bot()
+    assert added == await channels.get(added.id)
+    assert (await channels.get_with_secrets([added.id]))[added.id].config == bot()
 
 
 async def test_a_change_merges_and_the_mask_keeps_the_secret():
-    added = await channels.add(make.channel(bot()))
-    changed = await channels.change(added.id, ChannelPatch(config={"bot_token": MASK, "chat_id": "8"}))
+    added = await channels.create(make.channel(bot()))
+    changed = await channels.update(added.id, ChannelPatch(config={"bot_token": MASK, "chat_id": "8"}))
     assert (changed.name, changed.version) == ("ops", 2)
-    assert (await channels.opened([added.id]))[added.id].config == Telegram(bot_token="sesame", chat_id="8")
+    assert (await channels.get_with_secrets([added.id]))[added.id].config == Telegram(bot_token="sesame", chat_id="8")
 
 
 @pytest.mark.parametrize(
@@ -51,36 +51,36 @@ async def test_a_change_merges_and_the_mask_keeps_the_secret():
     ],
 )
 async def test_a_change_that_does_not_fit_leaves_everything_as_it_was(patch, field):
-    added = await channels.add(make.channel(bot()))
+    added = await channels.create(make.channel(bot()))
     with pytest.raises(Invalid) as refused:
-        await channels.change(added.id, patch)
+        await channels.update(added.id, patch)
     assert [one.field for one in refused.value.fields] == [field]
-    assert await channels.read(added.id) == added
+    assert await channels.get(added.id) == added
 
 
 async def test_a_new_channel_can_not_keep_anything():
     with pytest.raises(Invalid) as refused:
-        await channels.add(make.channel(Telegram(bot_token=MASK, chat_id="7")))
+        await channels.create(make.channel(Telegram(bot_token=MASK, chat_id="7")))
     assert [one.field for one in refused.value.fields] == ["config.bot_token"]
     assert await names() == []
 
 
 async def test_a_change_from_an_older_version_is_refused():
-    added = await channels.add(make.channel())
-    await channels.change(added.id, ChannelPatch(name="first"), version=1)
+    added = await channels.create(make.channel())
+    await channels.update(added.id, ChannelPatch(name="first"), version=1)
     with pytest.raises(Stale):
-        await channels.change(added.id, ChannelPatch(name="second"), version=1)
+        await channels.update(added.id, ChannelPatch(name="second"), version=1)
     with pytest.raises(Stale):
-        await channels.remove(added.id, version=1)
+        await channels.delete(added.id, version=1)
     assert await names() == ["first"]
 
 
 async def test_a_removed_channel_is_gone_for_readers_and_senders():
-    added = await channels.add(make.channel())
-    await channels.remove(added.id)
-    assert await channels.opened([added.id]) == {}
+    added = await channels.create(make.channel())
+    await channels.delete(added.id)
+    assert await channels.get_with_secrets([added.id]) == {}
     with pytest.raises(NoSuch, match="notification-channel"):
-        await channels.read(added.id)
+        await channels.get(added.id)
 
 
 @pytest.mark.parametrize(
@@ -96,39 +96,39 @@ async def test_a_removed_channel_is_gone_for_readers_and_senders():
     ],
 )
 async def test_channels_are_found_by_what_is_asked(wanted, found):
-    await channels.add(make.channel(active=False))
-    await channels.add(make.channel(bot(), name="Bot"))
+    await channels.create(make.channel(active=False))
+    await channels.create(make.channel(bot(), name="Bot"))
     assert await names(**wanted) == found
 
 
 async def test_a_trial_is_known_to_the_sender_only():
-    trial = await channels.add_trial(make.channel(bot()))
-    assert (await channels.opened([trial]))[trial].config == bot()
-    assert await channels.browse(ChannelQuery()) == ([], 0)
+    trial = await channels.create_test_channel(make.channel(bot()))
+    assert (await channels.get_with_secrets([trial]))[trial].config == bot()
+    assert await channels.list_page(ChannelQuery()) == ([], 0)
     with pytest.raises(NoSuch):
-        await channels.read(trial)
+        await channels.get(trial)
     with pytest.raises(Invalid):
-        await monitors.add(make.monitor(notification_channel_ids=[trial]))
-    await channels.remove_trial(trial)
-    assert await channels.opened([trial]) == {}
+        await monitors.create(make.monitor(notification_channel_ids=[trial]))
+    await channels.delete_test_channel(trial)
+    assert await channels.get_with_secrets([trial]) == {}
 
 
 async def test_a_trial_that_a_crash_left_is_removed_by_the_next():
-    left = await channels.add_trial(make.channel(bot()))
+    left = await channels.create_test_channel(make.channel(bot()))
     await db.rows("UPDATE channels SET created_ms = 1")
-    fresh = await channels.add_trial(make.channel(bot()))
-    assert list(await channels.opened([left, fresh])) == [fresh]
+    fresh = await channels.create_test_channel(make.channel(bot()))
+    assert list(await channels.get_with_secrets([left, fresh])) == [fresh]
 
 
 async def test_removing_a_trial_never_removes_a_channel():
-    added = await channels.add(make.channel())
-    await channels.remove_trial(added.id)
-    assert await channels.read(added.id) == added
+    added = await channels.create(make.channel())
+    await channels.delete_test_channel(added.id)
+    assert await channels.get(added.id) == added
 
 
 async def test_a_trial_is_told_in_the_words_of_its_draft():
     own = Templates(title="{{ name }}")
-    trial = await channels.add_trial(make.channel(bot(), templates=own))
-    assert (await channels.opened([trial]))[trial].terms.templates == own
+    trial = await channels.create_test_channel(make.channel(bot(), templates=own))
+    assert (await channels.get_with_secrets([trial]))[trial].rules.templates == own
     with pytest.raises(Invalid):
-        await channels.add_trial(make.channel(bot(), templates=Templates(text="{{ name")))
+        await channels.create_test_channel(make.channel(bot(), templates=Templates(text="{{ name")))

@@ -5,8 +5,8 @@ import pytest
 from app import db
 from app.security.secrets import sealing
 from app.store.alerting import delivery_claims, delivery_queue
-from app.store.alerting.delivery_queue import PROMPT_MS
-from app.store.alerting.delivery_results import Settled
+from app.store.alerting.delivery_queue import SWEEP_GRACE_MS
+from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from tests import make
 from tests.app.store.owing import NOW, Owing, claimed, owing, settled, state
@@ -23,7 +23,7 @@ async def test_the_recovery_waits_for_the_outage_that_is_being_told(owed):
     assert await claimed([down]) == [down]
     up = await owed.up()
     assert await claimed([up]) == []
-    freed = await settled(Settled(down, 1, "sent"))
+    freed = await settled(AttemptResult(down, 1, "sent"))
     assert list(freed.values()) == [[up]]
     assert await claimed([up]) == [up]
 
@@ -32,7 +32,7 @@ async def test_the_recovery_goes_out_when_the_outage_never_could(owed):
     down = await owed.down()
     await claimed([down])
     up = await owed.up()
-    freed = await settled(Settled(down, 1, "dead", "no such address"))
+    freed = await settled(AttemptResult(down, 1, "dead", "no such address"))
     assert list(freed.values()) == [[up]]
     assert await state(down) == ("dead", 1, "no such address")
 
@@ -40,7 +40,7 @@ async def test_the_recovery_goes_out_when_the_outage_never_could(owed):
 async def test_a_failed_try_rests_until_its_time(owed):
     down = await owed.down()
     await claimed([down])
-    await settled(Settled(down, 1, "pending", "answered 500", NOW + 10_000))
+    await settled(AttemptResult(down, 1, "pending", "answered 500", NOW + 10_000))
     assert await claimed([down], NOW + 9_999) == []
     assert await claimed([down], NOW + 10_000) == [down]
 
@@ -49,9 +49,9 @@ async def test_what_a_slow_worker_settles_after_losing_its_claim_changes_nothing
     down = await owed.down()
     await claimed([down])
     assert await claimed([down], NOW + LEASE_MS) == [down]
-    await settled(Settled(down, 1, "dead", "too late"))
+    await settled(AttemptResult(down, 1, "dead", "too late"))
     assert (await state(down))[:2] == ("sending", 2)
-    await settled(Settled(down, 2, "sent"))
+    await settled(AttemptResult(down, 2, "sent"))
     assert (await state(down))[0] == "sent"
     assert [row["attempt"] for row in await db.rows("SELECT attempt FROM delivery_attempts")] == [2]
 
@@ -59,17 +59,17 @@ async def test_what_a_slow_worker_settles_after_losing_its_claim_changes_nothing
 async def test_settling_twice_is_settling_once(owed):
     down = await owed.down()
     await claimed([down])
-    await settled(Settled(down, 1, "sent"))
-    await settled(Settled(down, 1, "dead", "again"))
+    await settled(AttemptResult(down, 1, "sent"))
+    await settled(AttemptResult(down, 1, "dead", "again"))
     assert await state(down) == ("sent", 1, "")
 
 
 async def test_every_try_is_kept_with_its_time_and_its_reason(owed):
     down = await owed.down()
     await claimed([down])
-    await settled(Settled(down, 1, "pending", "answered 500", NOW, at_ms=NOW - 40, took_ms=40))
+    await settled(AttemptResult(down, 1, "pending", "answered 500", NOW, at_ms=NOW - 40, took_ms=40))
     await claimed([down])
-    await settled(Settled(down, 2, "sent", at_ms=NOW, took_ms=12))
+    await settled(AttemptResult(down, 2, "sent", at_ms=NOW, took_ms=12))
     rows = await db.rows("SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts ORDER BY attempt")
     assert [tuple(dict(row).values()) for row in rows] == [
         (1, NOW - 40, 40, "pending", "answered 500"),
@@ -79,26 +79,26 @@ async def test_every_try_is_kept_with_its_time_and_its_reason(owed):
 
 async def test_the_sweeper_leaves_a_new_delivery_to_its_job_for_a_moment(owed):
     down = await owed.down(at_ms=NOW)
-    assert await delivery_queue.due(NOW) == {}
-    assert list((await delivery_queue.due(NOW + PROMPT_MS)).values()) == [[down]]
+    assert await delivery_queue.due_deliveries(NOW) == {}
+    assert list((await delivery_queue.due_deliveries(NOW + SWEEP_GRACE_MS)).values()) == [[down]]
 
 
 async def test_the_sweeper_finds_what_a_killed_worker_had_claimed(owed):
     down = await owed.down()
     await claimed([down])
-    assert await delivery_queue.due(NOW + LEASE_MS - 1) == {}
-    assert list((await delivery_queue.due(NOW + LEASE_MS)).values()) == [[down]]
+    assert await delivery_queue.due_deliveries(NOW + LEASE_MS - 1) == {}
+    assert list((await delivery_queue.due_deliveries(NOW + LEASE_MS)).values()) == [[down]]
 
 
 async def test_the_sweeper_finds_nothing_behind_an_elder_and_nothing_that_is_done(owed):
     down = await owed.down()
     await claimed([down])
     up = await owed.up()
-    assert await delivery_queue.due(NOW + PROMPT_MS) == {}
-    await settled(Settled(down, 1, "sent"))
+    assert await delivery_queue.due_deliveries(NOW + SWEEP_GRACE_MS) == {}
+    await settled(AttemptResult(down, 1, "sent"))
     await claimed([up])
-    await settled(Settled(up, 1, "dead", "gone"))
-    assert await delivery_queue.due(NOW + 10 * LEASE_MS) == {}
+    await settled(AttemptResult(up, 1, "dead", "gone"))
+    assert await delivery_queue.due_deliveries(NOW + 10 * LEASE_MS) == {}
     assert (await delivery_queue.backlog()).count == 0
 
 

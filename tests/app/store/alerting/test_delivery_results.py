@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from app import db
-from app.domain.alerting.circuit_breaker import Answer
+from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.errors import NoSuch
 from app.security.secrets import sealing
 from app.store.alerting import channel_health, channel_tests, channels, delivery_queue
-from app.store.alerting.channel_health import Counts
-from app.store.alerting.delivery_results import Settled
+from app.store.alerting.channel_health import UnhealthyChannels
+from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
 from tests.app.store.owing import NOW, Owing, claimed, owing, settled, state
@@ -23,14 +23,21 @@ def sealed(store) -> None:
     sealing.prepare(store)
 
 
-async def failing(count: int, answer: Answer = Answer.BUSY, *, asked_s: float = 0, error: str = "answered 500"):
+async def failing(
+    count: int,
+    answer: AttemptOutcome = AttemptOutcome.TEMPORARY_FAILURE,
+    *,
+    asked_s: float = 0,
+    error: str = "answered 500",
+):
     """A channel whose first messages failed like this; the others wait."""
     owed = await owing(8)
     ids = [await owed.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(8)]
     await claimed(ids[:count])
-    after = "pending" if answer is Answer.BUSY else "dead"
+    after = "pending" if answer is AttemptOutcome.TEMPORARY_FAILURE else "dead"
     await settled(
-        *(Settled(id_, 1, after, error, SOON, answer=answer, asked_s=asked_s) for id_ in ids[:count]), now_ms=NOW
+        *(AttemptResult(id_, 1, after, error, SOON, outcome=answer, retry_after_s=asked_s) for id_ in ids[:count]),
+        now_ms=NOW,
     )
     return owed, ids
 
@@ -38,29 +45,32 @@ async def failing(count: int, answer: Answer = Answer.BUSY, *, asked_s: float = 
 async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
     owed, ids = await failing(5)
     assert await claimed(ids, NOW + REST - 1) == []
-    assert await delivery_queue.due(NOW + REST - 1) == {}
-    assert await channel_health.count(NOW) == Counts(1, 0)
-    health = (await channels.read(owed.channel_id)).health
+    assert await delivery_queue.due_deliveries(NOW + REST - 1) == {}
+    assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(1, 0)
+    health = (await channels.get(owed.channel_id)).health
     assert (health.failures, health.reason) == (5, "answered 500")
 
 
 async def test_after_the_rest_one_delivery_goes_as_the_probe_and_its_success_frees_the_others():
     owed, ids = await failing(5)
     later = NOW + REST
-    assert owed.channel_id in await delivery_queue.due(later)
+    assert owed.channel_id in await delivery_queue.due_deliveries(later)
     assert await claimed(ids, later) == [ids[0]]
     assert await claimed(ids, later) == []
-    freed = await settled(Settled(ids[0], 2, "sent", answer=Answer.TAKEN), now_ms=later)
+    freed = await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=later)
     assert freed == {owed.channel_id: ids[1:]}
     assert await claimed(ids, later) == ids[1:]
-    assert (await channels.read(owed.channel_id)).health.state == "ok"
+    assert (await channels.get(owed.channel_id)).health.state == "ok"
 
 
 async def test_a_probe_that_fails_doubles_the_rest():
     _, ids = await failing(5)
     later = NOW + REST
     await claimed(ids, later)
-    await settled(Settled(ids[0], 2, "pending", "answered 500", later, answer=Answer.BUSY), now_ms=later)
+    await settled(
+        AttemptResult(ids[0], 2, "pending", "answered 500", later, outcome=AttemptOutcome.TEMPORARY_FAILURE),
+        now_ms=later,
+    )
     assert await claimed(ids, later + 2 * REST - 1) == []
     assert len(await claimed(ids, later + 2 * REST)) == 1
 
@@ -81,26 +91,26 @@ async def test_success_opens_at_once_what_would_wait_longer():
     owed, ids = await failing(5)
     await db.rows("UPDATE deliveries SET next_at_ms = ?1 WHERE id = ?2", NOW + 10 * REST, ids[1])
     await claimed(ids, NOW + REST)
-    freed = await settled(Settled(ids[0], 2, "sent", answer=Answer.TAKEN), now_ms=NOW + REST)
+    freed = await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + REST)
     assert ids[1] in freed[owed.channel_id]
 
 
-@pytest.mark.parametrize(("count", "answer"), [(3, Answer.BARRED), (1, Answer.GONE)])
+@pytest.mark.parametrize(("count", "answer"), [(3, AttemptOutcome.CHANNEL_REJECTED), (1, AttemptOutcome.CHANNEL_GONE)])
 async def test_a_channel_that_refuses_for_good_is_paused_and_what_waits_is_dead(count, answer):
     owed, ids = await failing(count, answer, error="answered 401")
     assert await state(ids[7]) == ("dead", 0, "the channel is paused: answered 401")
-    health = (await channels.read(owed.channel_id)).health
+    health = (await channels.get(owed.channel_id)).health
     assert (health.state, health.reason) == ("paused", "answered 401")
-    assert await channel_health.count(NOW) == Counts(0, 1)
+    assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(0, 1)
 
 
 async def test_two_refusals_pause_nothing():
-    _, ids = await failing(2, Answer.BARRED)
+    _, ids = await failing(2, AttemptOutcome.CHANNEL_REJECTED)
     assert await claimed(ids) == ids[2:]
 
 
 async def test_that_a_channel_is_paused_is_an_event_with_its_name():
-    owed, _ = await failing(3, Answer.BARRED, error="answered 401")
+    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.channel_failing'")
     told = msgspec.json.decode(row["data"])
     assert told["channel"] == {"id": owed.channel_id, "name": "ops", "type": "webhook"}
@@ -108,7 +118,7 @@ async def test_that_a_channel_is_paused_is_an_event_with_its_name():
 
 
 async def test_a_new_delivery_to_a_paused_channel_is_listed_as_dead():
-    owed, _ = await failing(3, Answer.BARRED, error="answered 401")
+    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
     up = await owed.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == []
     assert await state(up) == ("dead", 0, "the channel is paused: answered 401")
@@ -119,28 +129,28 @@ async def resumed(owed: Owing) -> None:
 
 
 async def reconfigured(owed: Owing) -> None:
-    await channels.change(owed.channel_id, ChannelPatch(config={"url": "http://127.0.0.1:9/other"}))
+    await channels.update(owed.channel_id, ChannelPatch(config={"url": "http://127.0.0.1:9/other"}))
 
 
 async def tried_out(owed: Owing) -> None:
-    test = await channel_tests.add(owed.channel_id, channel_tests.example())
+    test = await channel_tests.create(owed.channel_id, channel_tests.sample_event())
     assert len(await claimed([test], 2 * NOW)) == 1  # somebody tries whether it works by now
-    await settled(Settled(test, 1, "sent", answer=Answer.TAKEN))
+    await settled(AttemptResult(test, 1, "sent", outcome=AttemptOutcome.ACCEPTED))
 
 
 @pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
 async def test_a_paused_channel_is_told_again_once_somebody_mended_it(mended):
-    owed, _ = await failing(3, Answer.BARRED)
+    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
     await mended(owed)
-    assert (await channels.read(owed.channel_id)).health.state == "ok"
+    assert (await channels.get(owed.channel_id)).health.state == "ok"
     up = await owed.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == [up]
 
 
 async def test_another_name_mends_nothing():
-    owed, _ = await failing(3, Answer.BARRED)
-    await channels.change(owed.channel_id, ChannelPatch(name="other"))
-    assert (await channels.read(owed.channel_id)).health.state == "paused"
+    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
+    await channels.update(owed.channel_id, ChannelPatch(name="other"))
+    assert (await channels.get(owed.channel_id)).health.state == "paused"
 
 
 async def test_a_channel_that_is_not_there_can_not_be_resumed():
@@ -154,4 +164,6 @@ async def test_what_was_stored_while_a_settlement_waited_for_its_turn_goes_after
     await claimed([down])
     up = await owed.up(now_ms=NOW + 20)
     assert await claimed([up], NOW + 20) == []  # its elder is on its way
-    assert await settled(Settled(down, 1, "sent", answer=Answer.TAKEN), now_ms=NOW + 10) == {owed.channel_id: [up]}
+    assert await settled(AttemptResult(down, 1, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + 10) == {
+        owed.channel_id: [up]
+    }

@@ -13,38 +13,40 @@ from app.store.monitoring import series
 from app.store.system import settings
 from app.store.transactions import monitors, results
 from schema.events import EventKind
-from schema.jobs import Ends
+from schema.jobs import ExpiringItem
 from schema.settings import SettingPatch
 from schema.webhooks import WebhookDraft
 from tests import make
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
 ENDS_MS = NOW + 40 * DAY_MS
-LEAF = Ends("certificate", "ab12", "CN=shop.example", "CN=An Authority", ENDS_MS)
-EXPIRED = Ends("certificate", "", "", "", 0)
+LEAF = ExpiringItem("certificate", "ab12", "CN=shop.example", "CN=An Authority", ENDS_MS)
+EXPIRED = ExpiringItem("certificate", "", "", "", 0)
 
 
 @pytest.fixture(autouse=True)
 def fresh(store):
     sealing.prepare(store)
-    settings.forget()
-    expiry_notices.forget()
+    settings.clear_cache()
+    expiry_notices.clear_cache()
 
 
 @pytest.fixture
 async def known():
     """Two monitors."""
-    numbers = [plan.series for name in ("one", "two") for plan in (await monitors.add(make.monitor(name=name))).plans]
-    return {one.series: one for one in await series.snapshots(numbers)}
+    numbers = [
+        plan.series for name in ("one", "two") for plan in (await monitors.create(make.monitor(name=name))).schedules
+    ]
+    return {one.series: one for one in await series.list_snapshots(numbers)}
 
 
-async def seen(known, *left_days: float, ends: Ends = LEAF, no: int | None = None, **changes):
+async def seen(known, *left_days: float, ends: ExpiringItem = LEAF, no: int | None = None, **changes):
     """Check when so many days are left, one check after the other: the days that were told."""
     told = []
     for days in left_days:
         at_ms = ENDS_MS - round(days * DAY_MS)
-        outcome = make.outcome(series=no or min(known), at_ms=at_ms, ends=ends, **changes)
-        events = (await results.absorb(make.results(outcome), known, at_ms)).events
+        outcome = make.outcome(series=no or min(known), at_ms=at_ms, expiring=ends, **changes)
+        events = (await results.store_results(make.results(outcome), known, at_ms)).events
         told += [event.data["days"] for event in events if event.event is EventKind.CERTIFICATE_EXPIRING]
     return told
 
@@ -66,7 +68,7 @@ async def test_one_that_has_ended_already_is_told_once(known):
 
 async def test_a_restart_tells_nothing_again(known):
     assert await seen(known, 20) == [20]
-    expiry_notices.forget()
+    expiry_notices.clear_cache()
     assert await seen(known, 19) == []
 
 
@@ -100,7 +102,7 @@ async def test_two_monitors_of_one_certificate_are_told_each(known):
 async def test_an_end_is_told_although_the_handshake_shows_no_certificate_any_more(known):
     assert await seen(known, 1) == [1]
     assert await seen(known, -0.5, -1, ends=EXPIRED) == [0]
-    renewed = Ends("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
+    renewed = ExpiringItem("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
     assert await seen(known, -60, ends=renewed) == [30]
     assert await seen(known, -90.5, ends=EXPIRED) == [0]
 
@@ -115,8 +117,8 @@ async def test_another_certificates_fault_is_not_the_end_of_ours(known):
 
 
 async def test_the_notice_says_what_ends_and_when(known):
-    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - 7 * DAY_MS, ends=LEAF)
-    (event,) = (await results.absorb(make.results(outcome), known, NOW)).events
+    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - 7 * DAY_MS, expiring=LEAF)
+    (event,) = (await results.store_results(make.results(outcome), known, NOW)).events
     snapshot = known[min(known)]
     assert event.monitor_id == snapshot.monitor_id
     assert event.data == {
@@ -132,17 +134,17 @@ async def test_the_notice_says_what_ends_and_when(known):
 async def test_a_domain_is_told_by_its_own_event_and_again_when_it_was_prolonged(known):
     told = []
     for year, left in ((1, 10), (1, 9), (2, 8)):
-        ends = Ends("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
-        outcome = make.outcome(series=min(known), at_ms=ENDS_MS - left * DAY_MS, ends=ends)
-        told += (await results.absorb(make.results(outcome), known, NOW)).events
+        ends = ExpiringItem("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
+        outcome = make.outcome(series=min(known), at_ms=ENDS_MS - left * DAY_MS, expiring=ends)
+        told += (await results.store_results(make.results(outcome), known, NOW)).events
     assert [(one.event, one.data["days"]) for one in told] == [("domain.expiring", 10), ("domain.expiring", 8)]
     assert (told[0].data["name"], told[0].data["registrar"]) == ("shop.example", "Names Ltd")
 
 
 async def test_which_days_are_told_is_a_setting(known):
-    await settings.put("expiry.notify_days", SettingPatch(value=[60, 2]))
+    await settings.update("expiry.notify_days", SettingPatch(value=[60, 2]))
     assert await seen(known, 59, 30, 14, 2, 1, -1) == [59, 2]
-    await settings.put("expiry.notify_days", SettingPatch(value=[]))
+    await settings.update("expiry.notify_days", SettingPatch(value=[]))
     assert await seen(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
 
 
@@ -151,21 +153,21 @@ async def test_what_was_not_committed_is_told_the_next_time(known, monkeypatch):
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.store.alerting.outbox.owe", broken)
+        patched.setattr("app.store.alerting.outbox.record_events", broken)
         with pytest.raises(OSError, match="the disk is gone"):
             await seen(known, 10)
     assert await seen(known, 9) == [9]
 
 
 async def test_who_subscribed_is_owed_the_notice(known):
-    hook = await webhooks.add(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
-    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, ends=LEAF)
-    absorbed = await results.absorb(make.results(outcome), known, NOW)
+    hook = await webhooks.create(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
+    outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, expiring=LEAF)
+    absorbed = await results.store_results(make.results(outcome), known, NOW)
     assert list(absorbed.deliveries) == [hook.id]
 
 
 async def test_with_its_monitor_all_is_forgotten(known):
     assert await seen(known, 10) == [10]
-    await monitors.remove(known[min(known)].monitor_id)
+    await monitors.delete(known[min(known)].monitor_id)
     assert await db.rows("SELECT * FROM expiries") == []
     assert await seen(known, 5) == []

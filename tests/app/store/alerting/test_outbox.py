@@ -27,12 +27,12 @@ def sealed(store):
 
 
 async def channel(name: str = "ops", **changes: Any) -> str:
-    return (await channels.add(make.channel(name=name, **changes))).id
+    return (await channels.create(make.channel(name=name, **changes))).id
 
 
 async def monitor(*linked: str, **changes: Any) -> str:
     draft = make.monitor(notification_channel_ids=list(linked), **changes)
-    return (await monitors.add(draft)).monitor.id
+    return (await monitors.create(draft)).monitor.id
 
 
 async def webhook(*patterns: str) -> str:
@@ -47,8 +47,8 @@ def event(kind: EventKind = DOWN, monitor_id: str | None = None, **data: Any) ->
 
 
 async def owe(*events: Event) -> dict[str, list[str]]:
-    async with db.writing():
-        return await outbox.owe(events, NOW)
+    async with db.transaction():
+        return await outbox.record_events(events, NOW)
 
 
 async def told(*events: Event) -> set[str]:
@@ -68,7 +68,7 @@ async def test_nothing_is_stored_of_nothing():
 
 
 async def test_channels_are_told_that_are_linked_or_share_a_tag_or_want_all_monitors():
-    shop = (await tags.add(TagDraft(name="shop"))).id
+    shop = (await tags.create(TagDraft(name="shop"))).id
     linked, tagged, everywhere = await channel(), await channel(tag_ids=[shop]), await channel(all_monitors=True)
     await channel()
     one = await monitor(linked, tag_ids=[shop])
@@ -76,7 +76,7 @@ async def test_channels_are_told_that_are_linked_or_share_a_tag_or_want_all_moni
 
 
 async def test_a_channel_that_is_tied_thrice_is_told_once():
-    shop = (await tags.add(TagDraft(name="shop"))).id
+    shop = (await tags.create(TagDraft(name="shop"))).id
     thrice = await channel(tag_ids=[shop], all_monitors=True)
     (ids,) = (await owe(event(monitor_id=await monitor(thrice, tag_ids=[shop])))).values()
     assert len(ids) == 1
@@ -96,7 +96,7 @@ async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more(
     linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
     one = await monitor(linked)
     await owe(event(monitor_id=one, incident={"id": "i"}))
-    await monitors.remove(one)  # its links are gone
+    await monitors.delete(one)  # its links are gone
     assert await told(event(END, one, incident={"id": "i"})) == set()
     assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
 
@@ -150,7 +150,7 @@ async def test_a_failing_channel_is_told_of_through_another():
 async def test_changed_terms_hold_for_the_next_event():
     one = await channel()
     watched = await monitor(one)
-    await channels.change(one, ChannelPatch(events=["monitor.up"]))
+    await channels.update(one, ChannelPatch(events=["monitor.up"]))
     assert await told(event(monitor_id=watched)) == set()
 
 

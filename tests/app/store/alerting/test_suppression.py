@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app import db
-from app.domain.alerting.suppression import IN_TIME, NOT_TOLD, TOLD_MEANWHILE
+from app.domain.alerting.suppression import ALERTED_MEANWHILE, NOT_ALERTED, RECOVERED_WITHIN_DELAY
 from app.security.secrets import sealing
 from app.store.alerting import suppression
-from app.store.alerting.suppression import Candidate, Gate
+from app.store.alerting.suppression import Candidate, Decision
 from app.store.transactions import monitors
 from schema.channels.terms import QuietHours
 from schema.events import EventKind
@@ -32,12 +32,12 @@ async def webhook() -> str:
 
 
 async def test_nothing_is_asked_of_nothing():
-    assert await suppression.of([], NOW) == {}
+    assert await suppression.decisions_for([], NOW) == {}
 
 
 async def test_a_delivery_whose_channel_is_gone_is_left_to_the_sender():
     stranger = Candidate("d", "e", "gone", "m", EventKind.MONITOR_DOWN, NOW, NOW)
-    assert await suppression.of([stranger], NOW) == {"d": Gate()}
+    assert await suppression.decisions_for([stranger], NOW) == {"d": Decision()}
 
 
 async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
@@ -51,13 +51,13 @@ async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
 async def test_quiet_hours_hold_for_what_has_no_monitor_too():
     ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
     lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
-    assert (await suppression.of([lag], NOW))["d"].action == "wait"
+    assert (await suppression.decisions_for([lag], NOW))["d"].action == "wait"
 
 
 @pytest.mark.parametrize(
     ("recovery_ms", "told"),
     [
-        (59 * SECOND, [f"monitor.down: {IN_TIME}", f"monitor.up: {NOT_TOLD}"]),
+        (59 * SECOND, [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"monitor.up: {NOT_ALERTED}"]),
         (61 * SECOND, [SENT_DOWN, SENT_UP]),
     ],
 )
@@ -97,7 +97,7 @@ async def test_what_was_tried_is_not_taken_back():
     await fails(one)
     await db.rows("UPDATE deliveries SET attempts = 1")
     await fails(router)
-    assert (await asked())[one, "monitor.down"] == Gate()
+    assert (await asked())[one, "monitor.down"] == Decision()
 
 
 async def test_reminders_of_a_night_are_one_message_in_the_morning():
@@ -106,7 +106,7 @@ async def test_reminders_of_a_night_are_one_message_in_the_morning():
     await fails(one)
     await fails(one, NOW + STEP)
     await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE at_ms = ?1", NOW, NOW + 2 * STEP)
-    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {TOLD_MEANWHILE}"]
+    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {ALERTED_MEANWHILE}"]
     await fails(one, NOW + 3 * STEP)
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
@@ -126,8 +126,8 @@ async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_w
     await fails(one)
     assert await settled() == ["monitor.down: it must last before it is told"]
     await passes(one, NOW + 30 * SECOND)
-    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_TOLD}"]
-    assert await settled(NOW + STEP) == [f"monitor.down: {IN_TIME}"]
+    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_ALERTED}"]
+    assert await settled(NOW + STEP) == [f"monitor.down: {RECOVERED_WITHIN_DELAY}"]
 
 
 async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
@@ -147,7 +147,7 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
         Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found
     ]
     statements.clear()
-    await suppression.of(candidates, NOW)
+    await suppression.decisions_for(candidates, NOW)
     assert len(statements) == 4
 
 
@@ -169,4 +169,4 @@ async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_nei
     await fails(one, now_ms - STEP)
     await monitors.set_active(one, active=False)
     told = await settled(now_ms + SECOND)
-    assert told == [f"monitor.down: {IN_TIME}", f"incident.resolved: {NOT_TOLD}"]
+    assert told == [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"incident.resolved: {NOT_ALERTED}"]

@@ -14,7 +14,7 @@ from app.processes import child
 from app.security.secrets import audit_mac, sealing
 from app.store.audit import chain, log as audit
 from app.store.audit.log import AuditQuery
-from schema.audit import AuditOutcome, Deed
+from schema.audit import AuditOutcome, NewAuditEntry
 from tests.conftest import ON_POSTGRES
 
 REFUSED = (sqlite3.IntegrityError, asyncpg.RaiseError)
@@ -30,7 +30,7 @@ async def log(store):
 
 async def write(*actions: str, **fields) -> None:
     for action in actions:
-        await audit.record(Deed(action=action, outcome=AuditOutcome.DONE, **fields))
+        await audit.record_entry(NewAuditEntry(action=action, outcome=AuditOutcome.DONE, **fields))
 
 
 async def unguarded(statement: str) -> None:
@@ -50,16 +50,16 @@ async def unguarded(statement: str) -> None:
 
 
 async def test_a_log_that_nobody_touched_is_whole(log) -> None:
-    assert (await chain.verify()).flaw == ""
+    assert (await chain.verify()).error == ""
     await write("monitor.created", "monitor.updated", "monitor.deleted")
     found = await chain.verify()
-    assert (found.count, found.broken_at, found.flaw, found.head.seq) == (3, None, "", 3)
+    assert (found.count, found.broken_at, found.error, found.head.seq) == (3, None, "", 3)
 
 
 async def test_entries_written_at_once_are_one_chain(log) -> None:
     await asyncio.gather(*(write(f"monitor.{number}") for number in range(20)))
     found = await chain.verify()
-    assert (found.count, found.flaw) == (20, "")
+    assert (found.count, found.error) == (20, "")
 
 
 async def test_entries_of_several_processes_are_one_chain(log, environ, tmp_path) -> None:
@@ -69,7 +69,7 @@ async def test_entries_of_several_processes_are_one_chain(log, environ, tmp_path
     await write(*(f"monitor.{number}" for number in range(12)))
     assert [await one.wait() for one in others] == [0, 0]
     found = await chain.verify()
-    assert (found.count, found.flaw) == (36, "")
+    assert (found.count, found.error) == (36, "")
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'eve' WHERE seq = 1", "DELETE FROM audit"])
@@ -96,13 +96,13 @@ async def test_a_change_by_sql_is_found(log, statement: str, broken_at: int, fla
     await write(*"abcde")
     await unguarded(statement)
     found = await chain.verify()
-    assert (found.broken_at, found.flaw) == (broken_at, flaw)
+    assert (found.broken_at, found.error) == (broken_at, flaw)
 
 
 @pytest.mark.parametrize("change", ["key_id = ''", "key_id = 'k-2'"])
 async def test_the_key_of_an_entry_is_part_of_the_chain(log, change: str) -> None:
     await write("a", key_id="k-1")
-    assert (await chain.verify()).flaw == ""
+    assert (await chain.verify()).error == ""
     await unguarded(f"UPDATE audit SET {change} WHERE seq = 1")
     assert (await chain.verify()).broken_at == 1
 
@@ -110,58 +110,62 @@ async def test_the_key_of_an_entry_is_part_of_the_chain(log, change: str) -> Non
 async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
     await write("a")
     (row,) = await db.rows("SELECT * FROM audit")
-    found = await chain.locked()
-    assert row["hash"] == audit_mac.link(found.key, audit_mac.FIRST, [row[name] for name in chain.CONTENT])
+    found = await chain.lock()
+    assert row["hash"] == audit_mac.entry_hash(
+        found.key, audit_mac.FIRST_HASH, [row[name] for name in chain.HASHED_COLUMNS]
+    )
     await unguarded("UPDATE audit SET key_id = 'k-1' WHERE seq = 1")
-    assert (await chain.verify()).flaw == "an entry was changed"
+    assert (await chain.verify()).error == "an entry was changed"
 
 
 async def test_who_cuts_the_end_and_moves_the_head_is_found(log) -> None:
     await write(*"abcde")
     await unguarded("DELETE FROM audit WHERE seq > 3")
     await db.rows("UPDATE audit_marks SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3) WHERE name = 'head'")
-    assert (await chain.verify()).flaw == "the mark 'head' was not set by Watchkeeper"
+    assert (await chain.verify()).error == "the mark 'head' was not set by Watchkeeper"
 
 
 async def test_who_forges_an_anchor_is_found(log) -> None:
     await write(*"abc")
     await db.rows("INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('anchor', 2, 'f', 'f')")
     await db.rows("DELETE FROM audit WHERE seq <= 2")
-    assert (await chain.verify()).flaw == "the mark 'anchor' was not set by Watchkeeper"
+    assert (await chain.verify()).error == "the mark 'anchor' was not set by Watchkeeper"
 
 
 async def test_what_is_too_old_goes_and_the_rest_is_still_whole(log) -> None:
     await write(*"abc")
-    newest = (await audit.browse(AuditQuery()))[0][0]
-    assert await chain.forget(int(newest.at.timestamp() * 1000) - DAY_MS) == 0
-    assert await chain.forget(int(newest.at.timestamp() * 1000) + DAY_MS) == 3
+    newest = (await audit.list_page(AuditQuery()))[0][0]
+    assert await chain.delete_before(int(newest.at.timestamp() * 1000) - DAY_MS) == 0
+    assert await chain.delete_before(int(newest.at.timestamp() * 1000) + DAY_MS) == 3
     await write("d")
     found = await chain.verify()
-    assert (found.count, found.flaw, found.head.seq) == (1, "", 4)
+    assert (found.count, found.error, found.head.seq) == (1, "", 4)
 
 
 async def test_retention_leaves_younger_entries(log) -> None:
     for at_ms, action in ((1_000, "a"), (2_000, "b"), (61_000, "c")):
-        await audit.record(Deed(action=action, outcome=AuditOutcome.DONE), at_ms=at_ms)
-    assert await chain.forget(61_000) == 2
-    assert [entry.action for entry in (await audit.browse(AuditQuery()))[0]] == ["c"]
-    assert (await chain.verify()).flaw == ""
+        await audit.record_entry(NewAuditEntry(action=action, outcome=AuditOutcome.DONE), at_ms=at_ms)
+    assert await chain.delete_before(61_000) == 2
+    assert [entry.action for entry in (await audit.list_page(AuditQuery()))[0]] == ["c"]
+    assert (await chain.verify()).error == ""
 
 
 async def test_entries_are_found_by_who_what_and_how_it_ended(log) -> None:
     await write("monitor.created", actor_id="u-1", actor="ada", resource="monitor", resource_id="m-1")
-    await audit.record(Deed(action="user.updated", outcome=AuditOutcome.REFUSED, actor="bob", code="FORBIDDEN"))
+    await audit.record_entry(
+        NewAuditEntry(action="user.updated", outcome=AuditOutcome.REFUSED, actor="bob", code="FORBIDDEN")
+    )
     told = AuditQuery(actor="ada"), AuditQuery(action="monitor.created"), AuditQuery(resource_id="m-1")
     for query in (AuditQuery(actor="u-1"), *told):
-        assert [one.seq for one in (await audit.browse(query))[0]] == [1], query
+        assert [one.seq for one in (await audit.list_page(query))[0]] == [1], query
     refused = AuditQuery(outcome=AuditOutcome.REFUSED)
-    assert ([one.code for one in (await audit.browse(refused))[0]], await audit.count(refused)) == (["FORBIDDEN"], 1)
+    assert ([one.code for one in (await audit.list_page(refused))[0]], await audit.count(refused)) == (["FORBIDDEN"], 1)
 
 
 async def test_pages_follow_each_other_newest_first(log) -> None:
     await write(*"abcde")
-    first, more = await audit.browse(AuditQuery(limit=2))
+    first, more = await audit.list_page(AuditQuery(limit=2))
     assert ([one.action for one in first], more) == (["e", "d"], 4)
-    second, more = await audit.browse(AuditQuery(limit=3, before=4))
+    second, more = await audit.list_page(AuditQuery(limit=3, before=4))
     assert ([one.action for one in second], more) == (["c", "b", "a"], None)
-    assert [one.action async for one in audit.told(AuditQuery(), 4)] == ["e", "d", "c", "b"]
+    assert [one.action async for one in audit.stream_entries(AuditQuery(), 4)] == ["e", "d", "c", "b"]

@@ -8,7 +8,7 @@ from app import db
 from app.store.history import completeness
 from app.store.system import checkpoints
 from app.store.tables.heartbeats import EARLY
-from schema.heartbeats import key_of
+from schema.heartbeats import heartbeat_key
 from tests.app.store import past
 from tests.app.store.past import HOUR, MINUTE, START
 
@@ -17,7 +17,7 @@ SETTLE = 5 * MINUTE
 
 
 async def counted():
-    found = await completeness.report(NOW, SETTLE)
+    found = await completeness.build_report(NOW, SETTLE)
     return found.missing, found.doubled
 
 
@@ -30,7 +30,7 @@ async def whole(store):
 
 
 async def test_a_flawless_history_says_how_much_was_read(whole):
-    found = await completeness.report(NOW, SETTLE)
+    found = await completeness.build_report(NOW, SETTLE)
     assert (found.series, found.missing, found.doubled, found.gaps, found.worst) == (3, 0, 0, 0, [])
     assert found.slots == pytest.approx(3 * (6 * 60 - 5), abs=3)
 
@@ -39,7 +39,7 @@ async def test_a_missing_slot_is_found_and_named(store):
     await past.series(1)
     slots = past.slots(1, START, NOW)
     await past.beats(1, slots[:100] + slots[101:])
-    found = await completeness.report(NOW, SETTLE)
+    found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, slots[100])
 
 
@@ -48,7 +48,7 @@ async def test_a_recorded_gap_is_not_missing(store):
     slots = past.slots(1, START, NOW)
     await past.beats(1, slots[:100] + slots[150:])
     await past.gap(1, slots[100], slots[149])
-    found = await completeness.report(NOW, SETTLE)
+    found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.gaps) == (0, 50)
 
 
@@ -75,7 +75,7 @@ async def test_a_deleted_series_and_what_was_pruned_are_left_out(store):
     await past.series(1, deleted_ms=START)
     await past.series(2)
     await past.beats(2, past.slots(2, START + HOUR, NOW))
-    await checkpoints.move(checkpoints.PRUNED, START + HOUR)
+    await checkpoints.save(checkpoints.PRUNED, START + HOUR)
     assert await counted() == (0, 0)
 
 
@@ -89,8 +89,8 @@ async def test_pages_of_any_size_count_the_same(whole, monkeypatch, page):
 async def test_only_the_worst_are_shown_and_all_are_counted(store):
     await past.series(1)
     await past.series(2)
-    found = await completeness.report(NOW, SETTLE)
-    assert len(found.worst) == completeness.WORST
+    found = await completeness.build_report(NOW, SETTLE)
+    assert len(found.worst) == completeness.MAX_SHOWN
     assert found.missing == found.slots
 
 
@@ -103,7 +103,7 @@ async def test_cron_slots_are_counted_from_their_eras(store):
     )
     half_hours = [switch + number * 30 * MINUTE for number in range(1, 6)]
     await past.beats(1, past.slots(1, START, switch) + half_hours[:2] + half_hours[3:])
-    found = await completeness.report(NOW, SETTLE)
+    found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, half_hours[2])
 
 
@@ -112,10 +112,10 @@ async def test_what_is_pruned_while_it_is_read_is_not_missing(whole, monkeypatch
 
     async def prune() -> None:
         for minute in range(1, 330):
-            await checkpoints.move(checkpoints.PRUNED, START + minute * MINUTE)
+            await checkpoints.save(checkpoints.PRUNED, START + minute * MINUTE)
             for no in (1, 2, 3):
-                until = key_of(no, START + minute * MINUTE)
-                await db.rows("DELETE FROM heartbeats WHERE id >= ?1 AND id < ?2", key_of(no, START), until)
+                until = heartbeat_key(no, START + minute * MINUTE)
+                await db.rows("DELETE FROM heartbeats WHERE id >= ?1 AND id < ?2", heartbeat_key(no, START), until)
 
-    found, _ = await asyncio.gather(completeness.report(NOW, SETTLE), prune())
+    found, _ = await asyncio.gather(completeness.build_report(NOW, SETTLE), prune())
     assert (found.missing, found.doubled) == (0, 0)

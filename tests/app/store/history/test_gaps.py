@@ -5,7 +5,7 @@ import pytest
 from app import db
 from app.domain.schedule import slots
 from app.store.history import gaps
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.status import Status
 from tests import make
 
@@ -16,11 +16,11 @@ FIRST = slots.next_slot(1, INTERVAL, make.NOW_MS)
 async def kept(*missed) -> tuple[list[int], int]:
     """(slots with a heartbeat, gap rows)."""
     for _ in range(2):
-        async with db.writing():
-            await gaps.keep(missed)
+        async with db.transaction():
+            await gaps.store(missed)
     beats = await db.rows("SELECT id, status FROM heartbeats ORDER BY id")
     assert {row["status"] for row in beats} <= {Status.UNKNOWN}
-    return [slot_of(row["id"])[1] for row in beats], (await db.rows("SELECT count(*) AS n FROM gaps"))[0]["n"]
+    return [slot_of_key(row["id"])[1] for row in beats], (await db.rows("SELECT count(*) AS n FROM gaps"))[0]["n"]
 
 
 @pytest.mark.usefixtures("store")
@@ -37,7 +37,7 @@ async def test_a_missed_retry_has_its_own_heartbeat():
 
 @pytest.mark.usefixtures("store")
 async def test_many_missed_slots_are_one_gap():
-    gap = make.gap(from_ms=FIRST, to_ms=FIRST + gaps.FEW * INTERVAL, interval_ms=INTERVAL)
+    gap = make.gap(from_ms=FIRST, to_ms=FIRST + gaps.MAX_AS_HEARTBEATS * INTERVAL, interval_ms=INTERVAL)
     assert await kept(gap) == ([], 1)
 
 

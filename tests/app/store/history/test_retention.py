@@ -3,25 +3,25 @@
 import pytest
 
 from app import db
-from app.domain.incidents.lifecycle import Line
+from app.domain.incidents.lifecycle import NewTimelineEntry
 from app.store.history import completeness, retention, rollups
-from app.store.history.retention import Keep
+from app.store.history.retention import RetentionPeriods
 from app.store.incidents import timeline
 from app.store.system import checkpoints
 from app.store.tables.heartbeats import IMPORTANT
-from schema.heartbeats import slot_of
+from schema.heartbeats import slot_of_key
 from schema.incidents import EntryKind
 from schema.status import Status
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
 
 NOW = START + 3 * DAY
-KEEP = Keep(beats_days=1, hours_days=2, days_days=30)
+KEEP = RetentionPeriods(heartbeat_days=1, hourly_days=2, daily_days=30)
 
 
 async def kept(table="heartbeats"):
     """Series and instants of what is left."""
-    return [slot_of(row["id"]) for row in await db.rows(f"SELECT id FROM {table} ORDER BY id")]
+    return [slot_of_key(row["id"]) for row in await db.rows(f"SELECT id FROM {table} ORDER BY id")]
 
 
 async def count(table):
@@ -50,7 +50,7 @@ async def test_old_heartbeats_go_and_young_ones_stay(three_days):
 
 
 async def test_nothing_goes_before_it_is_rolled_up(three_days):
-    await checkpoints.move(checkpoints.ROLLED, START + 5 * HOUR)
+    await checkpoints.save(checkpoints.ROLLED, START + 5 * HOUR)
     await retention.prune(NOW, KEEP)
     early = [series for series, at_ms in await kept() if at_ms < START + 4 * HOUR]
     assert early == [1, 2]  # the newest of the rolled ones; the fifth hour will be rolled once more
@@ -64,7 +64,7 @@ async def test_without_any_rollup_nothing_goes(store):
 
 async def test_the_history_is_whole_after_pruning(three_days):
     await retention.prune(NOW, KEEP)
-    found = await completeness.report(NOW, HOUR)
+    found = await completeness.build_report(NOW, HOUR)
     assert (found.missing, found.doubled) == (0, 0)
     assert found.slots > 500
 
@@ -76,10 +76,10 @@ async def test_important_heartbeats_stay_longer_with_their_words(store):
     await past.beats(1, [second, last], Status.DOWN)
     await past.details(1, [first, second])
     await roll_all(NOW)
-    await retention.prune(NOW, Keep(beats_days=1, hours_days=10))
+    await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=10))
     assert await kept() == [(1, first), (1, last)]
     assert await kept("details") == [(1, first)]
-    await retention.prune(NOW, Keep(beats_days=1, hours_days=2))
+    await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=2))
     assert (await kept(), await kept("details")) == ([(1, last)], [])
 
 
@@ -93,8 +93,8 @@ async def test_the_newest_heartbeat_stays_however_old_it_is(store):
 
 async def test_hours_go_before_days(three_days):
     await retention.prune(NOW, KEEP)
-    hours = await rollups.read([1], 0, range(START, NOW))
-    days = await rollups.read([1], 1, range(START, NOW))
+    hours = await rollups.load([1], 0, range(START, NOW))
+    days = await rollups.load([1], 1, range(START, NOW))
     assert min(hours[1]) == START + DAY
     assert list(days[1]) == [START, START + DAY]
     await retention.prune(NOW + 40 * DAY, KEEP)
@@ -105,7 +105,7 @@ async def test_hours_go_before_days(three_days):
 async def test_chunks_of_any_size_remove_the_same(three_days, monkeypatch, chunk):
     monkeypatch.setattr(retention, "CHUNK", chunk)
     monkeypatch.setattr(retention, "PAUSE_S", 0)
-    await checkpoints.move(checkpoints.ROLLED, NOW - 20 * HOUR)
+    await checkpoints.save(checkpoints.ROLLED, NOW - 20 * HOUR)
     await retention.prune(NOW - 20 * HOUR, KEEP)
     left = [at_ms for series, at_ms in await kept() if series == 1]
     assert left == past.slots(1, START + 28 * HOUR, NOW, 5 * past.MINUTE)
@@ -118,14 +118,14 @@ async def test_pruning_again_removes_nothing(three_days):
 
 async def test_the_mark_of_what_may_be_gone_never_moves_back(three_days):
     await retention.prune(NOW, KEEP)
-    before = await checkpoints.read(checkpoints.PRUNED)
-    await retention.prune(NOW, Keep(beats_days=365))
-    assert await checkpoints.read(checkpoints.PRUNED) == before
+    before = await checkpoints.get(checkpoints.PRUNED)
+    await retention.prune(NOW, RetentionPeriods(heartbeat_days=365))
+    assert await checkpoints.get(checkpoints.PRUNED) == before
 
 
 @pytest.mark.parametrize("state", ["sent", "dead", "suppressed"])
 async def test_old_deliveries_go_with_their_events_and_every_try(store, state):
-    for number in range(retention.EVENTS + 1):
+    for number in range(retention.EVENT_CHUNK + 1):
         await past.event(f"old {number}", START)
     await past.delivery("d", "old 0")
     await db.rows("UPDATE deliveries SET state = ?1", state)
@@ -155,7 +155,7 @@ async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
             START,
             ended_ms,
         )
-        await timeline.write([Line(id_, START, EntryKind.NOTE, "seen")])
+        await timeline.add_entries([NewTimelineEntry(id_, START, EntryKind.NOTE, "seen")])
     await retention.prune(NOW, KEEP)
     left = await db.rows("SELECT i.id FROM incidents i JOIN incident_entries e ON e.incident_id = i.id ORDER BY i.id")
     assert [row["id"] for row in left] == ["new", "open"]
@@ -165,7 +165,7 @@ async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
 async def test_eras_stay_as_far_as_heartbeats_reach_back(three_days):
     await past.series(3, (START, 60_000), (START + HOUR, 0), (START + 2 * HOUR, 60_000), (NOW - HOUR, 30_000))
     await retention.prune(NOW, KEEP)
-    assert [era.from_ms for era in (await completeness.eras_of([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
+    assert [era.from_ms for era in (await completeness.schedule_periods([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
 
 
 async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days):
@@ -173,7 +173,7 @@ async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days
     await past.gap(1, START, START + HOUR)
     await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 1", NOW - HOUR)
     before = {table: await count(table) for table in ("heartbeats", "rollups", "eras", "series")}
-    assert await retention.forget_deleted(NOW) == 1
+    assert await retention.purge_deleted_monitors(NOW) == 1
     after = {table: await count(table) for table in before}
     assert after == {table: n // 2 for table, n in before.items()}
     assert (await count("details"), await count("gaps")) == (0, 0)
@@ -182,4 +182,4 @@ async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days
 
 async def test_a_monitor_that_was_just_deleted_waits_for_its_last_results(store):
     await past.series(1, deleted_ms=NOW - 1_000)
-    assert await retention.forget_deleted(NOW) == 0
+    assert await retention.purge_deleted_monitors(NOW) == 0

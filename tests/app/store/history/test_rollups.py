@@ -3,7 +3,7 @@
 import pytest
 
 from app import db
-from app.domain.history.uptime import mean_ms, uptime
+from app.domain.history.uptime import mean_latency_ms, uptime_share
 from app.store.history import rollups
 from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, HOURLY, rollup_key
@@ -15,11 +15,11 @@ SETTLED = rollups.SETTLE_MS
 
 
 async def hours_of(no, from_ms=START, to_ms=START + 2 * DAY):
-    return (await rollups.read([no], HOURLY, range(from_ms, to_ms))).get(no, {})
+    return (await rollups.load([no], HOURLY, range(from_ms, to_ms))).get(no, {})
 
 
 async def days_of(no):
-    return (await rollups.read([no], DAILY, range(START, START + 10 * DAY))).get(no, {})
+    return (await rollups.load([no], DAILY, range(START, START + 10 * DAY))).get(no, {})
 
 
 async def stored():
@@ -44,24 +44,24 @@ async def roll_all(until_ms):
 
 
 async def test_an_hour_says_what_was_counted_and_for_how_long(two_days):
-    await rollups.roll(START + 3 * HOUR)
+    await rollups.roll_hour(START + 3 * HOUR)
     one = (await hours_of(1))[START + 3 * HOUR]
     assert (one.counts[Status.UP], one.ms[Status.UP], one.observed_ms) == (60, HOUR, HOUR)
-    assert mean_ms(one) == 50
+    assert mean_latency_ms(one) == 50
 
 
 async def test_an_outage_is_in_its_hour_and_in_its_day(two_days):
     await roll_all(START + DAY + HOUR)
     hours = await hours_of(2)
-    assert uptime(hours[START + 3 * HOUR]) == 1
-    assert (uptime(hours[START + HOUR]) or 0) < 0.02  # what was before reaches in until the first failing check
-    assert uptime((await days_of(2))[START]) == pytest.approx(23 / 24, abs=1e-3)
+    assert uptime_share(hours[START + 3 * HOUR]) == 1
+    assert (uptime_share(hours[START + HOUR]) or 0) < 0.02  # what was before reaches in until the first failing check
+    assert uptime_share((await days_of(2))[START]) == pytest.approx(23 / 24, abs=1e-3)
 
 
 async def test_rolling_again_changes_nothing(two_days):
     await roll_all(START + DAY + HOUR)
     before = await stored()
-    await rollups.roll(START + 5 * HOUR)
+    await rollups.roll_hour(START + 5 * HOUR)
     await rollups.roll_day(START)
     assert await stored() == before
 
@@ -70,11 +70,11 @@ async def test_an_hour_waits_until_it_has_settled(two_days):
     assert await rollups.advance(START + HOUR + SETTLED - 1) == 0
     assert await rollups.advance(START + HOUR + SETTLED) == 1
     assert await rollups.advance(START + HOUR + SETTLED) == 0
-    assert await checkpoints.read(checkpoints.ROLLED) == START + HOUR
+    assert await checkpoints.get(checkpoints.ROLLED) == START + HOUR
 
 
 async def test_work_goes_on_where_it_stopped_a_day_at_a_time(two_days):
-    assert await rollups.advance(START + 30 * HOUR + SETTLED) == rollups.AT_ONCE
+    assert await rollups.advance(START + 30 * HOUR + SETTLED) == rollups.MAX_HOURS
     assert await rollups.advance(START + 30 * HOUR + SETTLED) == 6
     assert len(await hours_of(1)) == 30
 
@@ -116,9 +116,9 @@ async def test_a_status_reaches_over_hours_when_the_interval_is_long(store):
 async def test_an_hour_whose_heartbeats_are_gone_is_left_as_it_is(two_days):
     await roll_all(START + DAY + SETTLED)
     before = await stored()
-    await checkpoints.move(checkpoints.PRUNED, START + 12 * HOUR)
+    await checkpoints.save(checkpoints.PRUNED, START + 12 * HOUR)
     await db.rows("DELETE FROM heartbeats")
-    await rollups.roll(START + 11 * HOUR)
+    await rollups.roll_hour(START + 11 * HOUR)
     assert await stored() == before
 
 
@@ -131,5 +131,5 @@ async def test_a_monitor_costs_less_than_a_thousand_bytes_a_day(two_days):
 
 async def test_a_young_time_is_summed_up_from_the_heartbeats(two_days):
     window = range(START, START + 2 * HOUR)
-    tallies = await rollups.tallied([1, 2, 3], window)
-    assert [round(uptime(tallies[no]) or 0, 1) for no in (1, 2)] == [1, 0.5]
+    tallies = await rollups.tally_window([1, 2, 3], window)
+    assert [round(uptime_share(tallies[no]) or 0, 1) for no in (1, 2)] == [1, 0.5]

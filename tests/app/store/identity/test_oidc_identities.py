@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app import db
-from app.domain.identity.oidc_claims import Person
+from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -16,22 +16,22 @@ from schema.status import Role
 @pytest.fixture(autouse=True)
 def opened(store: Settings) -> Settings:
     sealing.prepare(store)
-    sessions.forget()
+    sessions.clear_cache()
     return store
 
 
-def someone(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ada@example.org") -> Person:
-    return Person(
-        issuer="https://login.example.org", subject=subject, email=email, verified=True, username="ada", role=role
+def someone(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ada@example.org") -> OidcUser:
+    return OidcUser(
+        issuer="https://login.example.org", subject=subject, email=email, email_verified=True, username="ada", role=role
     )
 
 
-async def admit(person: Person, *, may_add: bool = True) -> str:
-    return await oidc_identities.admit(person, may_add=may_add, spare_hash="spare")
+async def admit(person: OidcUser, *, may_add: bool = True) -> str:
+    return await oidc_identities.sign_in_or_create(person, may_create=may_add, spare_hash="spare")
 
 
 async def role(user_id: str) -> Role:
-    return (await users.read(user_id)).role
+    return (await users.get(user_id)).role
 
 
 async def test_of_many_who_come_at_once_as_one_person_one_is_added() -> None:
@@ -62,14 +62,14 @@ async def test_an_account_is_linked_to_one_person_only() -> None:
 
 async def test_a_user_name_that_is_taken_is_told_apart() -> None:
     await admit(someone())
-    bob = await users.read(await admit(someone("8", email="bob@example.org")))
+    bob = await users.get(await admit(someone("8", email="bob@example.org")))
     assert bob.username.startswith("ada-")
 
 
 async def test_nobody_is_added_unless_it_is_said_so() -> None:
     with pytest.raises(Forbidden, match="no account"):
         await admit(someone(), may_add=False)
-    assert not await users.exist()
+    assert not await users.any_exist()
 
 
 async def local() -> str:
@@ -80,20 +80,20 @@ async def local() -> str:
 async def test_a_link_ends_every_other_way_into_the_account() -> None:
     ada = await local()
     sid, _ = await sessions.start(ada, ip="", agent="")
-    await mfa.begin(ada)
+    await mfa.begin_setup(ada)
     await db.rows(
         "INSERT INTO api_keys (id, user_id, name, prefix, hash, role, networks, active, created_ms, updated_ms)"
         " VALUES ('1', ?1, 'backdoor', 'wk_', 'hash', 'admin', '[]', (1 = 1), 1, 1)",
         ada,
     )
     assert await admit(someone()) == ada
-    assert await sessions.holder_of(sid) is None
+    assert await sessions.principal_of(sid) is None
     assert [await db.rows(f"SELECT user_id FROM {table}") for table in ("api_keys", "totp")] == [[], []]
 
 
 async def test_an_account_with_a_second_factor_is_not_linked() -> None:
     ada = await local()
-    await mfa.begin(ada)
+    await mfa.begin_setup(ada)
     await db.rows("UPDATE totp SET active_ms = 1")
     with pytest.raises(Conflict, match="second factor"):
         await admit(someone())

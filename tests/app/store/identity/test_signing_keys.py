@@ -18,9 +18,9 @@ from app.store.identity import signing_keys
 def opened(store: Settings) -> Iterator[Settings]:
     """The store, the installation's secret, and an empty ring."""
     sealing.prepare(store)
-    keyring.use(())
+    keyring.set_keys(())
     yield store
-    keyring.use(())
+    keyring.set_keys(())
 
 
 async def ids() -> list[str]:
@@ -41,31 +41,31 @@ async def test_a_new_key_signs_once_everybody_has_had_time_to_read_it() -> None:
     await signing_keys.load()
     made = await signing_keys.rotate()
     await signing_keys.load()
-    assert keyring.newest().id != made
-    assert made in {one.id for one in keyring.valid(tokens.ACCESS_S)}
+    assert keyring.current_key().id != made
+    assert made in {one.id for one in keyring.verification_keys(tokens.ACCESS_LIFETIME_S)}
     await older(signing_keys.HEAD_START_S)
     await signing_keys.load()
-    assert keyring.newest().id == made
+    assert keyring.current_key().id == made
 
 
 async def test_what_was_signed_before_a_rotation_holds_after_it() -> None:
     await signing_keys.load()
     await older(signing_keys.HEAD_START_S + 60)
     await signing_keys.load()
-    before = tokens.access("user", "sid", int(time())), tokens.refresh("sid")
+    before = tokens.access_token("user", "sid", int(time())), tokens.refresh_token("sid")
     await signing_keys.rotate()
     await older(signing_keys.HEAD_START_S)
     await signing_keys.load()
-    assert keyring.newest().id == (await ids())[-1]
+    assert keyring.current_key().id == (await ids())[-1]
     assert (tokens.sid_of_access(before[0]), tokens.sid_of_refresh(before[1])) == ("sid", "sid")
 
 
 async def test_keys_are_forgotten_when_the_last_of_their_tokens_has_expired() -> None:
     first = await signing_keys.rotate()
-    await older(tokens.REFRESH_S)
+    await older(tokens.REFRESH_LIFETIME_S)
     second = await signing_keys.rotate()
     assert await ids() == [first, second]
-    await older(tokens.REFRESH_S + signing_keys.HEAD_START_S + 1)
+    await older(tokens.REFRESH_LIFETIME_S + signing_keys.HEAD_START_S + 1)
     third = await signing_keys.rotate()
     assert await ids() == [second, third]
 
@@ -75,16 +75,16 @@ async def test_keys_are_stored_sealed_and_open_with_no_other_secret(opened: Sett
     (row,) = await db.rows("SELECT secret FROM signing_keys")
     assert row["secret"].startswith(sealing.PREFIX)
     sealing.prepare(replace(opened, api_secret_key="the secret of somebody else"))
-    with pytest.raises(sealing.Unopenable):
+    with pytest.raises(sealing.DecryptionFailed):
         await signing_keys.load()
 
 
 async def test_a_running_process_takes_a_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing_keys, "LOOK_S", 0.01)
-    following = asyncio.create_task(signing_keys.follow())
+    monkeypatch.setattr(signing_keys, "POLL_S", 0.01)
+    following = asyncio.create_task(signing_keys.reload_forever())
     made = await signing_keys.rotate()
     async with asyncio.timeout(10):
-        while made not in {one.id for one in keyring.valid(tokens.ACCESS_S)}:
+        while made not in {one.id for one in keyring.verification_keys(tokens.ACCESS_LIFETIME_S)}:
             await asyncio.sleep(0.01)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

@@ -12,14 +12,14 @@ from app.settings import Settings
 from app.store.identity import invitations, sessions, user_admin, users
 from schema.invitations import InvitationDraft
 from schema.status import Role
-from schema.user_admin import KeysAfter, MemberPatch
+from schema.user_admin import ApiKeyAction, UserPatch
 
 
 @pytest.fixture(autouse=True)
 def opened(store: Settings) -> Settings:
     """The store, the keys, and no memory of earlier sessions."""
     sealing.prepare(store)
-    sessions.forget()
+    sessions.clear_cache()
     return store
 
 
@@ -49,7 +49,7 @@ async def test_a_taken_name_is_a_conflict_and_a_closed_door_is_not() -> None:
 
 async def test_names_and_addresses_are_found_in_any_case() -> None:
     await users.register("Ada", "Ada@Example.org", "hash", is_open=True)
-    assert [(await users.named(login)) is not None for login in ("ADA", "ada@example.ORG", "eve")] == [
+    assert [(await users.find_by_login(login)) is not None for login in ("ADA", "ada@example.ORG", "eve")] == [
         True,
         True,
         False,
@@ -62,51 +62,53 @@ async def test_renaming_onto_somebody_else_is_a_conflict() -> None:
         await users.rename(ada, username="BOB", email=None)
     assert (await users.rename(ada, username="lovelace", email=None)).email == "ada@example.org"
     with pytest.raises(NoSuch):
-        await users.read("nobody")
+        await users.get("nobody")
 
 
 async def test_a_session_holds_until_it_is_ended() -> None:
     sid, _ = await sessions.start(await sign_up(), ip="", agent="")
-    holder = await sessions.holder_of(sid)
+    holder = await sessions.principal_of(sid)
     assert holder is not None
     assert (holder.username, holder.role) == ("ada", Role.ADMIN)
     await sessions.end(sid)
-    assert await sessions.holder_of(sid) is None
+    assert await sessions.principal_of(sid) is None
 
 
 async def test_a_session_of_somebody_switched_off_holds_no_more() -> None:
     sid, _ = await sessions.start(await sign_up(), ip="", agent="")
     await db.rows("UPDATE users SET active = ?1", False)
-    assert await sessions.holder_of(sid) is None
+    assert await sessions.principal_of(sid) is None
 
 
 async def test_an_expired_session_holds_no_more_and_is_not_renewed() -> None:
     sid, token = await sessions.start(await sign_up(), ip="", agent="")
     await db.rows("UPDATE sessions SET expires_ms = 1")
-    assert await sessions.holder_of(sid) is None
+    assert await sessions.principal_of(sid) is None
     with pytest.raises(Unauthorized):
-        await sessions.rotate(token)
+        await sessions.rotate_refresh_token(token)
 
 
 async def test_of_two_who_trade_the_same_token_the_session_ends() -> None:
     sid, token = await sessions.start(await sign_up(), ip="", agent="")
-    ended = await asyncio.gather(sessions.rotate(token), sessions.rotate(token), return_exceptions=True)
+    ended = await asyncio.gather(
+        sessions.rotate_refresh_token(token), sessions.rotate_refresh_token(token), return_exceptions=True
+    )
     assert sorted(type(one).__name__ for one in ended) == ["Unauthorized", "tuple"]
-    assert await sessions.holder_of(sid) is None
+    assert await sessions.principal_of(sid) is None
 
 
 async def test_a_guessed_refresh_token_ends_nobodys_session() -> None:
     sid, _ = await sessions.start(await sign_up(), ip="", agent="")
     with pytest.raises(Unauthorized):
-        await sessions.rotate(f"{sid}.guess.{'0' * 43}")
-    assert await sessions.holder_of(sid) is not None
+        await sessions.rotate_refresh_token(f"{sid}.guess.{'0' * 43}")
+    assert await sessions.principal_of(sid) is not None
 
 
 async def test_the_refresh_token_itself_is_not_stored() -> None:
     _, token = await sessions.start(await sign_up(), ip="", agent="")
     kept = await db.rows("SELECT * FROM sessions")
     assert token not in str([tuple(dict(row).values()) for row in kept])
-    assert tokens.hash_of(token) in str([tuple(dict(row).values()) for row in kept])
+    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in kept])
 
 
 async def test_a_session_begins_only_with_the_password_of_now_and_while_switched_on() -> None:
@@ -123,17 +125,20 @@ async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
     ada = await sign_up()
     starts = [sessions.start(ada, ip="", agent="", password_hash="hash") for _ in range(6)]
     await asyncio.gather(
-        *starts[:3], user_admin.set_password(ada, "new", keys=KeysAfter.KEEP), *starts[3:], return_exceptions=True
+        *starts[:3],
+        user_admin.set_password(ada, "new", key_action=ApiKeyAction.KEEP),
+        *starts[3:],
+        return_exceptions=True,
     )
     assert await db.rows("SELECT id FROM sessions WHERE ended_ms IS NULL") == []
 
 
-@pytest.mark.parametrize("patch", [MemberPatch(role=Role.OPERATOR), MemberPatch(active=False), None])
-async def test_what_somebody_invited_others_to_ends_with_their_right_to(patch: MemberPatch | None) -> None:
+@pytest.mark.parametrize("patch", [UserPatch(role=Role.OPERATOR), UserPatch(active=False), None])
+async def test_what_somebody_invited_others_to_ends_with_their_right_to(patch: UserPatch | None) -> None:
     await sign_up()
-    bob = (await user_admin.add("bob", "bob@example.org", Role.ADMIN, "hash")).id
-    made, _ = await invitations.add(InvitationDraft(email="eve@example.org", role=Role.ADMIN), bob)
-    await user_admin.change(bob, MemberPatch(username="robert"))
-    assert (await invitations.read(made.id)).status == "open"
-    await (user_admin.change(bob, patch) if patch else user_admin.remove(bob))
-    assert (await invitations.read(made.id)).status == "revoked"
+    bob = (await user_admin.create("bob", "bob@example.org", Role.ADMIN, "hash")).id
+    made, _ = await invitations.create(InvitationDraft(email="eve@example.org", role=Role.ADMIN), bob)
+    await user_admin.update(bob, UserPatch(username="robert"))
+    assert (await invitations.get(made.id)).status == "open"
+    await (user_admin.update(bob, patch) if patch else user_admin.delete(bob))
+    assert (await invitations.get(made.id)).status == "revoked"

@@ -33,35 +33,35 @@ def sealed(store):
 @pytest.fixture
 async def crew() -> list[str]:
     """Ids of three channels: first, second, boss."""
-    return [(await channels.add(make.channel(name=name))).id for name in ("first", "second", "boss")]
+    return [(await channels.create(make.channel(name=name))).id for name in ("first", "second", "boss")]
 
 
 async def kept(*told: list[str], after: int = 300, repeat: int = 0) -> Escalation:
     steps = [EscalationStep(after=after, channel_ids=one) for one in told]
-    return await escalation_policies.add(EscalationDraft(name="on call", steps=steps, repeat=repeat))
+    return await escalation_policies.create(EscalationDraft(name="on call", steps=steps, repeat=repeat))
 
 
 async def outage(escalation: Escalation, **changes: Any) -> Snapshot:
     """A monitor that uses it, and is down since NOW."""
-    changed = await monitors.add(make.monitor(escalation_id=escalation.id, **changes))
-    (snapshot,) = await series.snapshots([changed.plans[0].series])
-    await results.absorb(make.results(make.down(series=snapshot.series)), {snapshot.series: snapshot}, NOW)
+    changed = await monitors.create(make.monitor(escalation_id=escalation.id, **changes))
+    (snapshot,) = await series.list_snapshots([changed.schedules[0].series])
+    await results.store_results(make.results(make.down(series=snapshot.series)), {snapshot.series: snapshot}, NOW)
     return snapshot
 
 
 async def recover(snapshot: Snapshot, minute: int) -> None:
     good = make.outcome(series=snapshot.series, at_ms=NOW + minute * STEP)
-    await results.absorb(make.results(good), {snapshot.series: snapshot}, NOW + minute * STEP)
+    await results.store_results(make.results(good), {snapshot.series: snapshot}, NOW + minute * STEP)
 
 
 async def the_incident() -> Incident:
-    ((one,), _) = await incidents.browse(IncidentQuery())
+    ((one,), _) = await incidents.list_page(IncidentQuery())
     return one
 
 
 async def told(now_ms: int) -> list[str]:
     """The names of channels that are told at that time, one for each delivery."""
-    ids = (await escalating.take_due(now_ms)).deliveries
+    ids = (await escalating.run_due_steps(now_ms)).deliveries
     rows = {row["id"]: row["name"] for row in await db.rows("SELECT id, name FROM channels")}
     return sorted(rows[id_] for id_, deliveries in ids.items() for _ in deliveries)
 
@@ -78,12 +78,12 @@ async def test_each_step_tells_exactly_its_channels_when_its_time_has_come(crew)
 
 async def test_the_event_and_the_timeline_say_which_step_it_was(crew):
     await outage(await kept([crew[1]], [crew[2]]))
-    (event,) = (await escalating.take_due(NOW + 300_000)).events
+    (event,) = (await escalating.run_due_steps(NOW + 300_000)).events
     one = await the_incident()
     assert (event.event, event.monitor_id) == (EventKind.INCIDENT_ESCALATED, one.monitor and one.monitor.id)
     assert event.data["incident"] == {"id": one.id, "title": "web is down"}
     assert (event.data["step"], event.data["status"], event.data["started_at"]) == (1, 0, one.started_at)
-    entry = (await incidents.read(one.id)).timeline[-1]
+    entry = (await incidents.get(one.id)).timeline[-1]
     assert (entry.kind, entry.text) == (EntryKind.ESCALATED, "Step 1 of 2.")
     (row,) = await db.rows("SELECT incident_id FROM events WHERE id = ?1", event.id)
     assert row["incident_id"] == one.id
@@ -93,7 +93,7 @@ async def test_steps_are_repeated_as_often_as_asked(crew):
     await outage(await kept([crew[1]], [crew[2]], repeat=1))
     seen = [await told(NOW + round_ * 300_000) for round_ in range(1, 6)]
     assert seen == [["second"], ["boss"], ["second"], ["boss"], []]
-    entries = (await incidents.read((await the_incident()).id)).timeline
+    entries = (await incidents.get((await the_incident()).id)).timeline
     assert [one.text for one in entries if one.kind is EntryKind.ESCALATED][2] == "Step 1 of 2, round 2."
 
 
@@ -117,10 +117,10 @@ async def test_a_pause_ends_it(crew):
 
 
 async def test_an_outage_that_was_over_in_the_same_batch_waits_for_no_step(crew):
-    changed = await monitors.add(make.monitor(escalation_id=(await kept([crew[1]])).id))
-    no = changed.plans[0].series
+    changed = await monitors.create(make.monitor(escalation_id=(await kept([crew[1]])).id))
+    no = changed.schedules[0].series
     batch = make.results(make.down(series=no), make.outcome(series=no, at_ms=NOW + STEP))
-    await results.absorb(batch, {one.series: one for one in await series.snapshots([no])}, NOW + STEP)
+    await results.store_results(batch, {one.series: one for one in await series.list_snapshots([no])}, NOW + STEP)
     assert (await the_incident()).escalates_at is None
 
 
@@ -128,8 +128,8 @@ async def test_many_schedulers_at_once_take_a_step_once(crew):
     for name in ("one", "two", "three"):
         await outage(await kept(crew, repeat=5), name=name)
     for round_ in range(1, 4):
-        done = await asyncio.gather(*(escalating.take_due(NOW + round_ * 300_000) for _ in range(6)))
-        late = await escalating.take_due(NOW + round_ * 300_000)  # what a busy one left to the next look
+        done = await asyncio.gather(*(escalating.run_due_steps(NOW + round_ * 300_000) for _ in range(6)))
+        late = await escalating.run_due_steps(NOW + round_ * 300_000)  # what a busy one left to the next look
         events = [event for one in [*done, late] for event in one.events]
         assert len(events) == 3
         assert {event.data["step"] for event in events} == {round_}
@@ -141,7 +141,7 @@ async def test_a_step_that_breaks_off_is_taken_whole_later(crew):
     await outage(await kept([crew[1]]))
     await db.rows("ALTER TABLE incident_entries RENAME TO elsewhere")
     with pytest.raises(db.UNMIGRATED):
-        await escalating.take_due(NOW + 300_000)
+        await escalating.run_due_steps(NOW + 300_000)
     await db.rows("ALTER TABLE elsewhere RENAME TO incident_entries")
     assert await db.rows("SELECT id FROM deliveries") == []
     assert await told(NOW + 301_000) == ["second"]
@@ -157,26 +157,26 @@ async def test_after_a_time_without_scheduler_one_step_is_taken_and_not_all_at_o
 async def test_channels_that_are_off_or_gone_are_left_out(crew):
     await outage(await kept(crew))
     await db.rows("UPDATE channels SET active = FALSE WHERE id = ?1", crew[0])
-    await channels.remove(crew[1])
-    await channels.remove(crew[2])
+    await channels.delete(crew[1])
+    await channels.delete(crew[2])
     assert await told(NOW + 300_000) == []
-    (entry,) = [one for one in (await incidents.read((await the_incident()).id)).timeline if one.kind == "escalated"]
+    (entry,) = [one for one in (await incidents.get((await the_incident()).id)).timeline if one.kind == "escalated"]
     assert entry.text == "Step 1 of 1: no channel of it can be told."
 
 
 async def test_an_escalation_is_kept_changed_listed_and_removed(crew):
     one = await kept([crew[0]], [crew[1], crew[2]], repeat=2)
     assert [step.channel_ids for step in one.steps] == [[crew[0]], [crew[1], crew[2]]]
-    changed = await escalation_policies.change(one.id, EscalationPatch(name="Nights"), version=1)
+    changed = await escalation_policies.update(one.id, EscalationPatch(name="Nights"), version=1)
     assert (changed.name, changed.steps, changed.repeat, changed.version) == ("Nights", one.steps, 2, 2)
     with pytest.raises(Stale):
-        await escalation_policies.remove(one.id, version=1)
+        await escalation_policies.delete(one.id, version=1)
     await kept([crew[0]])
-    found, total = await escalation_policies.browse(EscalationQuery(q="NIGHT"))
+    found, total = await escalation_policies.list_page(EscalationQuery(q="NIGHT"))
     assert ([each.name for each in found], total) == (["Nights"], 1)
-    await escalation_policies.remove(one.id, version=2)
+    await escalation_policies.delete(one.id, version=2)
     with pytest.raises(NoSuch, match="escalation"):
-        await escalation_policies.read(one.id)
+        await escalation_policies.get(one.id)
 
 
 async def test_a_channel_that_does_not_exist_is_refused_by_its_place(crew):
@@ -187,21 +187,21 @@ async def test_a_channel_that_does_not_exist_is_refused_by_its_place(crew):
 
 async def test_a_channel_that_is_deleted_leaves_the_steps(crew):
     one = await kept([crew[0], crew[1]])
-    await channels.remove(crew[0])
-    assert (await escalation_policies.read(one.id)).steps == [structs.replace(one.steps[0], channel_ids=[crew[1]])]
+    await channels.delete(crew[0])
+    assert (await escalation_policies.get(one.id)).steps == [structs.replace(one.steps[0], channel_ids=[crew[1]])]
 
 
 async def test_a_monitor_uses_one_that_exists_and_falls_back_to_none(crew):
     with pytest.raises(Invalid) as refused:
-        await monitors.add(make.monitor(escalation_id=GONE))
+        await monitors.create(make.monitor(escalation_id=GONE))
     assert [one.field for one in refused.value.fields] == ["escalation_id"]
     one = await kept([crew[0]])
     web = await outage(one)
-    assert (await escalation_policies.read(one.id)).monitors == 1
+    assert (await escalation_policies.get(one.id)).monitors == 1
     with pytest.raises(Invalid):
-        await monitors.change(web.monitor_id, MonitorPatch(escalation_id=GONE))
-    renamed = (await monitors.change(web.monitor_id, MonitorPatch(name="site"))).monitor
+        await monitors.update(web.monitor_id, MonitorPatch(escalation_id=GONE))
+    renamed = (await monitors.update(web.monitor_id, MonitorPatch(name="site"))).monitor
     assert renamed.escalation_id == one.id
-    await escalation_policies.remove(one.id)
-    assert (await monitors.read(web.monitor_id)).escalation_id is None
+    await escalation_policies.delete(one.id)
+    assert (await monitors.get(web.monitor_id)).escalation_id is None
     assert await told(NOW + 10**9) == []

@@ -13,10 +13,10 @@ from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
-from app.store.transactions.results import Absorbed
+from app.store.transactions.results import StoredResults
 from schema.events import EventKind
 from schema.incidents import EntryKind, Incident, IncidentDraft, IncidentKind, IncidentPatch, IncidentStatus
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.monitors import MonitorPatch, Snapshot
 from tests import make
 
@@ -29,25 +29,25 @@ def sealed(store):
 
 
 async def watched(**changes) -> Snapshot:
-    changed = await monitors.add(make.monitor(**changes))
-    (snapshot,) = await series.snapshots([changed.plans[0].series])
+    changed = await monitors.create(make.monitor(**changes))
+    (snapshot,) = await series.list_snapshots([changed.schedules[0].series])
     return snapshot
 
 
-async def absorb(snapshot: Snapshot, *outcomes: Outcome, now_ms: int = NOW) -> Absorbed:
-    return await results.absorb(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
+async def absorb(snapshot: Snapshot, *outcomes: CheckOutcome, now_ms: int = NOW) -> StoredResults:
+    return await results.store_results(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
 
 
-async def down(snapshot: Snapshot, minute: int = 0) -> Absorbed:
+async def down(snapshot: Snapshot, minute: int = 0) -> StoredResults:
     return await absorb(snapshot, make.down(series=snapshot.series, at_ms=NOW + minute * STEP))
 
 
-async def up(snapshot: Snapshot, minute: int) -> Absorbed:
+async def up(snapshot: Snapshot, minute: int) -> StoredResults:
     return await absorb(snapshot, make.outcome(series=snapshot.series, at_ms=NOW + minute * STEP))
 
 
 async def all_of(**asked) -> list[Incident]:
-    return (await incidents.browse(IncidentQuery(**asked)))[0]
+    return (await incidents.list_page(IncidentQuery(**asked)))[0]
 
 
 async def the_one() -> Incident:
@@ -72,7 +72,7 @@ async def test_an_outage_opens_an_incident_from_its_first_failing_check_and_its_
     await up(web, 5)
     over = await the_one()
     assert (over.status, over.resolved_at, over.duration, over.version) == (IncidentStatus.RESOLVED, at(5), 300, 2)
-    story = await incidents.read(one.id)
+    story = await incidents.get(one.id)
     assert [entry.kind for entry in story.timeline] == [EntryKind.DETECTED, EntryKind.RESOLVED]
 
 
@@ -83,7 +83,7 @@ async def test_redelivery_opens_nothing_twice_and_neither_do_several_workers():
     for _ in range(2):
         await absorb(web, *batch)
     assert len(await all_of()) == 1
-    assert len((await incidents.read((await the_one()).id)).timeline) == 1
+    assert len((await incidents.get((await the_one()).id)).timeline) == 1
 
 
 async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(monkeypatch):
@@ -97,7 +97,7 @@ async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(monkeypat
 
         with monkeypatch.context() as patched:
             patched.setattr(db, "rows", counting)
-            await results.absorb(make.results(*[make.down(series=no) for no in known]), known, NOW)
+            await results.store_results(make.results(*[make.down(series=no) for no in known]), known, NOW)
         return len(asked)
 
     assert await cost(1) == await cost(20)
@@ -143,9 +143,9 @@ async def test_who_acknowledges_first_stays_and_what_is_over_needs_nobody():
 async def test_a_monitor_that_is_watched_no_more_resolves_its_incident_with_the_reason(how):
     web = await watched()
     await down(web)
-    changed = await (monitors.set_active(web.monitor_id, False) if how == "paused" else monitors.remove(web.monitor_id))
+    changed = await (monitors.set_active(web.monitor_id, False) if how == "paused" else monitors.delete(web.monitor_id))
     assert [event.event for event in changed.events] == [EventKind.INCIDENT_RESOLVED, f"monitor.{how}"]
-    story = await incidents.read((await the_one()).id)
+    story = await incidents.get((await the_one()).id)
     assert (story.status, story.timeline[-1].text) == (IncidentStatus.RESOLVED, f"The monitor was {how}.")
     assert story.monitor is not None
     assert story.monitor.name == ("web" if how == "paused" else "")
@@ -154,7 +154,7 @@ async def test_a_monitor_that_is_watched_no_more_resolves_its_incident_with_the_
 async def test_a_change_that_is_no_pause_leaves_the_incident_open():
     web = await watched()
     await down(web)
-    await monitors.change(web.monitor_id, MonitorPatch(name="site"))
+    await monitors.update(web.monitor_id, MonitorPatch(name="site"))
     assert (await the_one()).status is IncidentStatus.OPEN
 
 
@@ -171,13 +171,13 @@ async def test_what_is_still_down_after_a_pause_gets_an_incident_when_a_check_ha
     web = await watched()
     await down(web)
     await monitors.set_active(web.monitor_id, False)
-    assert await incidents.mend(NOW) == []
+    assert await incidents.open_missing(NOW) == []
     resumed = (await monitors.set_active(web.monitor_id, True)).monitor
-    assert await incidents.mend(NOW) == []
+    assert await incidents.open_missing(NOW) == []
     later_ms = int(resumed.updated_at.timestamp() * 1000) + STEP
     await absorb(web, make.down(series=web.series, at_ms=later_ms), now_ms=later_ms)
-    told = await incidents.mend(later_ms)
-    assert await incidents.mend(later_ms) == []
+    told = await incidents.open_missing(later_ms)
+    assert await incidents.open_missing(later_ms) == []
     assert [one.event for one in told] == [EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED]
     assert {one.monitor_id for one in told} == {web.monitor_id}
     (fresh,) = await all_of(status=IncidentStatus.OPEN)
@@ -185,7 +185,7 @@ async def test_what_is_still_down_after_a_pause_gets_an_incident_when_a_check_ha
     good = make.outcome(series=web.series, at_ms=later_ms + STEP)
     recovered, _ = (await absorb(web, good, now_ms=later_ms + STEP)).events
     assert recovered.data["incident"] == {"id": fresh.id}
-    assert await incidents.open_count() == 0
+    assert await incidents.count_open() == 0
 
 
 async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_beginning():
@@ -193,13 +193,13 @@ async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_begi
     await db.rows("UPDATE monitors SET updated_ms = ?1", NOW - STEP)
     await down(web)
     await db.rows("DELETE FROM incidents")
-    told = await asyncio.gather(*(incidents.mend(NOW + STEP) for _ in range(3)))
+    told = await asyncio.gather(*(incidents.open_missing(NOW + STEP) for _ in range(3)))
     assert (await the_one()).started_at == at(0)
     assert [one.event for events in told for one in events] == [EventKind.INCIDENT_OPENED]  # an upgrade alarms nobody
 
 
 async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():
-    told, quiet = await channels.add(make.channel(name="ops")), await channels.add(make.channel(name="night"))
+    told, quiet = await channels.create(make.channel(name="ops")), await channels.create(make.channel(name="night"))
     web = await watched(notification_channel_ids=[told.id, quiet.id])
     await down(web)
     at_ms = NOW + 5_000
@@ -207,7 +207,7 @@ async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():
     await db.rows(
         "UPDATE deliveries SET state = 'suppressed', error = 'its parent is down' WHERE channel_id = ?1", quiet.id
     )
-    entries = (await incidents.read((await the_one()).id)).timeline
+    entries = (await incidents.get((await the_one()).id)).timeline
     lines = {entry.kind: (entry.channel, entry.event, entry.text) for entry in entries if entry.channel}
     assert lines[EntryKind.NOTIFIED] == ("ops", "monitor.down", "")
     assert lines[EntryKind.SUPPRESSED] == ("night", "monitor.down", "its parent is down")
@@ -215,25 +215,25 @@ async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():
 
 
 async def written(**changes) -> Incident:
-    return (await incidents.add(IncidentDraft(**{"title": "Provider is out", **changes}), "ada")).incident
+    return (await incidents.create(IncidentDraft(**{"title": "Provider is out", **changes}), "ada")).incident
 
 
 async def test_people_write_down_change_annotate_and_resolve_their_own():
     one = await written(text="We are on it.", is_public=True)
     assert (one.kind, one.monitor, one.is_public) == (IncidentKind.MANUAL, None, True)
-    changed = await incidents.change(one.id, IncidentPatch(post_mortem="A cable.", started_at=at(-9)), version=1)
+    changed = await incidents.update(one.id, IncidentPatch(post_mortem="A cable.", started_at=at(-9)), version=1)
     assert (changed.post_mortem, changed.started_at, changed.version) == ("A cable.", at(-9), 2)
     with pytest.raises(Stale):
-        await incidents.change(one.id, IncidentPatch(title="x"), version=1)
+        await incidents.update(one.id, IncidentPatch(title="x"), version=1)
     await incidents.add_note(one.id, "Half of it is back.", "bob")
     done = await incidents.resolve(one.id, "bob")
     assert (await incidents.resolve(one.id, "eve")).events == []
     assert [(entry.kind, entry.author) for entry in done.incident.timeline] == [
         (EntryKind.DETECTED, "ada"), (EntryKind.NOTE, "ada"), (EntryKind.NOTE, "bob"), (EntryKind.RESOLVED, "bob"),
     ]  # fmt: skip
-    await incidents.remove(one.id)
+    await incidents.delete(one.id)
     with pytest.raises(NoSuch, match="incident"):
-        await incidents.read(one.id)
+        await incidents.get(one.id)
     assert await db.rows("SELECT id FROM incident_entries") == []
 
 
@@ -241,11 +241,11 @@ async def test_an_outage_that_lasts_is_neither_resolved_nor_deleted_by_people():
     web = await watched()
     await down(web)
     id_ = (await the_one()).id
-    for refused in (incidents.resolve(id_, "ada"), incidents.remove(id_)):
+    for refused in (incidents.resolve(id_, "ada"), incidents.delete(id_)):
         with pytest.raises(Conflict):
             await refused
     await up(web, 1)
-    await incidents.remove(id_)
+    await incidents.delete(id_)
 
 
 async def test_what_does_not_exist_or_has_not_happened_yet_is_refused_by_its_field():
@@ -268,12 +268,12 @@ async def test_lists_are_filtered_sorted_and_counted():
     assert list(by_status.values()) == [["Provider is out"], ["mail is down"], ["web is down"]]
     assert [one.title for one in await all_of(from_ms=NOW + STEP, to_ms=NOW + 2 * STEP)] == ["mail is down"]
     assert [one.title for one in await all_of(sort="title", descending=False, limit=1, offset=1)] == [open_one.title]
-    assert (await incidents.browse(IncidentQuery(limit=1)))[1] == 3
-    assert await incidents.open_count() == 2
+    assert (await incidents.list_page(IncidentQuery(limit=1)))[1] == 3
+    assert await incidents.count_open() == 2
 
 
 async def test_figures_are_means_and_medians_of_what_was_answered_and_of_what_ended():
-    none = await incidents.figures(IncidentQuery(), NOW)
+    none = await incidents.get_metrics(IncidentQuery(), NOW)
     assert (none.count, none.mtta, none.mttr_median, none.longest) == (0, None, None, None)
     for minutes in (1, 2, 9):
         web = await watched(name=f"{minutes}")
@@ -282,11 +282,11 @@ async def test_figures_are_means_and_medians_of_what_was_answered_and_of_what_en
         await incidents.acknowledge(id_, "ada", NOW + minutes * 1_000)
         await up(web, minutes)
     await down(await watched())
-    found = await incidents.figures(IncidentQuery(), NOW + 20 * STEP)
+    found = await incidents.get_metrics(IncidentQuery(), NOW + 20 * STEP)
     assert (found.count, found.open, found.acknowledged, found.resolved) == (4, 1, 3, 3)
     assert (found.mtta, found.mtta_median) == (4, 2)
     assert (found.mttr, found.mttr_median, found.longest) == (240, 120, 1_200)
-    two = await incidents.figures(IncidentQuery(monitor_id=web.monitor_id), NOW + 20 * STEP)
+    two = await incidents.get_metrics(IncidentQuery(monitor_id=web.monitor_id), NOW + 20 * STEP)
     assert (two.count, two.mtta_median, two.longest) == (1, 9, 540)
 
 
@@ -296,4 +296,4 @@ async def test_a_viewer_sees_the_incidents_of_monitors_they_see_and_those_of_non
     assert [one.title for one in await all_of(seen_by=frozenset({"x"}))] == ["Provider is out"]
     hidden = (await all_of(kind=IncidentKind.AUTOMATIC))[0]
     with pytest.raises(NoSuch):
-        await incidents.read(hidden.id, frozenset({"x"}))
+        await incidents.get(hidden.id, frozenset({"x"}))

@@ -24,7 +24,7 @@ def sealed(store):
 
 async def hang(monitor_id: str, *parents: str) -> list[str]:
     patch = MonitorPatch(parent_ids=list(parents))
-    return (await monitors.change(monitor_id, patch)).monitor.parent_ids
+    return (await monitors.update(monitor_id, patch)).monitor.parent_ids
 
 
 async def refused(act) -> list[tuple[str, str]]:
@@ -47,17 +47,17 @@ async def times_of_looks(looks) -> dict[str, int]:
 async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_else():
     router, mail = await monitor("Router"), await monitor("mail")
     one = await monitor("web", router)
-    assert (await monitors.read(one)).parent_ids == [router]
-    await monitors.change(one, MonitorPatch(name="shop"))
-    assert (await monitors.read(one)).parent_ids == [router]
+    assert (await monitors.get(one)).parent_ids == [router]
+    await monitors.update(one, MonitorPatch(name="shop"))
+    assert (await monitors.get(one)).parent_ids == [router]
     assert await hang(one, mail) == [mail]
     assert await hang(one) == []
 
 
 async def test_what_does_not_exist_is_refused_and_nothing_is_stored():
     router = await monitor("Router")
-    assert await refused(monitor("web", router, NOBODY)) == [("parent_ids.1", dependencies.UNKNOWN)]
-    assert len((await monitors.browse(monitors.MonitorQuery()))[0]) == 1
+    assert await refused(monitor("web", router, NOBODY)) == [("parent_ids.1", dependencies.UNKNOWN_PARENT)]
+    assert len((await monitors.list_page(monitors.MonitorQuery()))[0]) == 1
 
 
 async def test_a_circle_is_refused_with_the_way_round_it():
@@ -67,7 +67,7 @@ async def test_a_circle_is_refused_with_the_way_round_it():
     why = "would hang the monitor on itself: "
     assert await refused(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
     assert await refused(hang(one, one)) == [("parent_ids", why + "web → web")]
-    assert (await monitors.read(router)).parent_ids == []
+    assert (await monitors.get(router)).parent_ids == []
 
 
 async def test_the_same_parent_twice_is_the_same_as_once():
@@ -78,16 +78,16 @@ async def test_the_same_parent_twice_is_the_same_as_once():
 async def test_who_is_deleted_is_nobodys_parent():
     router = await monitor("Router")
     one = await monitor("web", router)
-    await monitors.remove(router)
-    assert (await monitors.read(one)).parent_ids == []
+    await monitors.delete(router)
+    assert (await monitors.get(one)).parent_ids == []
 
 
 async def test_of_parents_only_those_are_shown_that_are_seen():
-    shop = (await tags.add(TagDraft(name="shop"))).id
+    shop = (await tags.create(TagDraft(name="shop"))).id
     seen, hidden = await monitor("Router", tag_ids=[shop]), await monitor("Vault")
     one = await monitor("web", seen, hidden, tag_ids=[shop])
-    assert (await monitors.read(one, frozenset([shop]))).parent_ids == [seen]
-    assert sorted((await monitors.read(one)).parent_ids) == sorted([seen, hidden])
+    assert (await monitors.get(one, frozenset([shop]))).parent_ids == [seen]
+    assert sorted((await monitors.get(one)).parent_ids) == sorted([seen, hidden])
 
 
 async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
@@ -101,7 +101,7 @@ async def test_parents_that_were_not_checked_since_are_checked_at_once():
     router, new, paused = await monitor("Router"), await monitor("New"), await monitor("Paused", active=False)
     await passes(router, NOW - 30 * SECOND)
     absorbed = await fails(await monitor("web", router, new, paused))
-    assert await times_of_looks(absorbed.looks) == {"Router": NOW, "New": NOW}
+    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW, "New": NOW}
 
 
 async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second_later():
@@ -110,7 +110,7 @@ async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second
     one = await monitor("web", router)
     await passes(router, NOW - SECOND // 2)
     absorbed = await fails(one)
-    assert await times_of_looks(absorbed.looks) == {"Router": NOW + SECOND}
+    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW + SECOND}
     assert await settled() == ["monitor.down: what it hangs on is being checked"]
     await fails(router, NOW + SECOND)
     assert await settled(NOW + SECOND) == ["monitor.down: behind 'Router', which is down", "monitor.down: send"]
@@ -121,7 +121,7 @@ async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
     router = await monitor("Router")
     await passes(router, NOW - SECOND)
     absorbed = await fails(await monitor("web", router))
-    assert await times_of_looks(absorbed.looks) == {"Router": NOW}
+    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW}
     await passes(router, NOW)
     assert await settled() == ["monitor.down: send"]
 
@@ -130,11 +130,11 @@ async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_asks_for_none
     router = await monitor("Router")
     one = await monitor("web", router, resend_interval=1)
     await passes(router, NOW - STEP)
-    assert (await fails(one)).looks
-    assert (await fails(one, NOW + STEP)).looks == []
+    assert (await fails(one)).rechecks
+    assert (await fails(one, NOW + STEP)).rechecks == []
     await fails(router, NOW + 2 * STEP)
     await passes(one, NOW + 3 * STEP)
-    assert (await fails(one, NOW + 4 * STEP)).looks == []
+    assert (await fails(one, NOW + 4 * STEP)).rechecks == []
 
 
 async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
@@ -175,7 +175,7 @@ async def test_a_rare_child_is_checked_when_its_parent_is_back_and_called_for_wi
         await fails(id_)
     await settled()
     absorbed = await passes(router, NOW + STEP)
-    assert await times_of_looks(absorbed.looks) == {"nightly": NOW + STEP}
+    assert await times_of_looks(absorbed.rechecks) == {"nightly": NOW + STEP}
     assert await states(nightly) == [("pending", NOW + STEP + 300 * SECOND)]
 
 
@@ -190,7 +190,7 @@ async def test_what_is_held_back_is_called_for_when_it_hangs_on_nothing_any_more
     if released == "paused":
         await monitors.set_active(router, active=False)
     elif released == "deleted":
-        await monitors.remove(router)
+        await monitors.delete(router)
     else:
         await hang(one)
     assert [state for state, _ in await states(one)] == ["pending"]

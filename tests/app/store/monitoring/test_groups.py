@@ -21,15 +21,15 @@ def sealed(store):
 
 
 async def web(**changes) -> str:
-    return (await monitors.add(make.monitor(**changes))).monitor.id
+    return (await monitors.create(make.monitor(**changes))).monitor.id
 
 
 async def group(*ids: str) -> str:
-    return (await monitors.add(make.monitor(Group(members=list(ids))))).monitor.id
+    return (await monitors.create(make.monitor(Group(members=list(ids))))).monitor.id
 
 
 async def change(id_: str, *ids: str) -> None:
-    await monitors.change(id_, MonitorPatch(config={"members": list(ids)}))
+    await monitors.update(id_, MonitorPatch(config={"members": list(ids)}))
 
 
 async def refused(act) -> list[str]:
@@ -41,20 +41,20 @@ async def refused(act) -> list[str]:
 async def test_members_count_as_they_stand_without_the_paused_and_the_deleted():
     up, paused, gone = await web(), await web(active=False), await web()
     await db.rows("UPDATE series SET status = 1")
-    await monitors.remove(gone)
-    assert await groups.statuses([up, paused, gone]) == [Status.UP]
+    await monitors.delete(gone)
+    assert await groups.member_statuses([up, paused, gone]) == [Status.UP]
 
 
 async def test_a_member_that_does_not_exist_is_refused_and_nothing_is_stored():
     one = await web()
     assert await refused(group(one, NOBODY)) == ["config.members.1"]
-    assert len((await monitors.browse(monitors.MonitorQuery(type="group")))[0]) == 0
+    assert len((await monitors.list_page(monitors.MonitorQuery(type="group")))[0]) == 0
 
 
 async def test_a_member_that_was_deleted_may_stay_in_the_list():
     one, other = await web(), await web()
     id_ = await group(one, other)
-    await monitors.remove(other)
+    await monitors.delete(other)
     await change(id_, one, other)
     assert await refused(change(id_, one, NOBODY)) == ["config.members.1"]
 

@@ -12,7 +12,7 @@ from app.security.secrets import sealing
 from app.store.transactions import monitors
 from schema.monitors import MonitorPatch
 from schema.targets import TARGETS
-from schema.targets.extras import EXTRAS, lacking
+from schema.targets.extras import EXTRAS, missing_extra
 from tests import make
 
 TOP = Path(__file__).parents[4]
@@ -28,16 +28,16 @@ def wings(monkeypatch):
 async def test_adding_a_monitor_without_its_library_names_the_extra(store, wings):
     wings()
     with pytest.raises(Invalid) as refused:
-        await monitors.add(make.monitor())
+        await monitors.create(make.monitor())
     assert refused.value.details["fields"] == REFUSED
 
 
 async def test_a_monitor_whose_library_has_gone_can_be_paused_but_not_changed(store, wings):
     sealing.prepare(store)
-    added = (await monitors.add(make.monitor())).monitor
+    added = (await monitors.create(make.monitor())).monitor
     wings()
     with pytest.raises(Invalid) as refused:
-        await monitors.change(added.id, MonitorPatch(config={"url": "http://127.0.0.1:8/"}))
+        await monitors.update(added.id, MonitorPatch(config={"url": "http://127.0.0.1:8/"}))
     assert refused.value.details["fields"] == REFUSED
     assert not (await monitors.set_active(added.id, False)).monitor.active
 
@@ -49,4 +49,4 @@ def test_every_extra_is_one_of_the_project_and_installed_where_tests_run(type_):
     assert type_ in TARGETS
     assert [re.split(r"[\[<>=]", one)[0] for one in project["optional-dependencies"][extra]]
     assert find_spec(module), f"pip install 'watchkeeper[{extra}]'"
-    assert lacking(type_) == ""
+    assert missing_extra(type_) == ""

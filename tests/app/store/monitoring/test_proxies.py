@@ -10,7 +10,7 @@ from app.store.monitoring.proxies import ProxyQuery
 from app.store.transactions import monitors
 from schema.field_types import MASK
 from schema.monitors import MonitorPatch
-from schema.proxies import Protocol, ProxyConfig, ProxyPatch
+from schema.proxies import ProxyConfig, ProxyPatch, ProxyProtocol
 from tests import make
 
 GONE = "00000000-0000-0000-0000-000000000000"
@@ -22,46 +22,46 @@ def sealed(store):
 
 
 async def proxied(proxy_id: str):
-    return (await monitors.add(make.monitor(make.http(proxy_id=proxy_id)))).monitor
+    return (await monitors.create(make.monitor(make.http(proxy_id=proxy_id)))).monitor
 
 
 async def seen_by_worker(monitor) -> ProxyConfig | None:
-    return (await series.snapshots(await series.of(monitor.id)))[0].proxy
+    return (await series.list_snapshots(await series.list_numbers(monitor.id)))[0].proxy
 
 
 async def test_a_password_is_sealed_in_the_row_and_masked_in_the_answer():
-    added = await proxies.add(make.proxy(username="ann", password="sesame"))
+    added = await proxies.create(make.proxy(username="ann", password="sesame"))
     assert "sesame" not in (await db.rows("SELECT config FROM proxies"))[0]["config"]
     assert (added.username, added.password, added.monitors) == ("ann", MASK, 0)
-    assert added == await proxies.read(added.id)
+    assert added == await proxies.get(added.id)
 
 
 async def test_a_worker_gets_the_proxy_with_its_password_open():
-    added = await proxies.add(make.proxy(password="sesame"))
+    added = await proxies.create(make.proxy(password="sesame"))
     known = await seen_by_worker(await proxied(added.id))
-    assert known == ProxyConfig(protocol=Protocol.SOCKS5, host="127.0.0.1", port=9, password="sesame")
-    assert await seen_by_worker((await monitors.add(make.monitor())).monitor) is None
+    assert known == ProxyConfig(protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=9, password="sesame")
+    assert await seen_by_worker((await monitors.create(make.monitor())).monitor) is None
 
 
 async def test_a_change_makes_a_new_version_of_its_monitors():
-    added = await proxies.add(make.proxy(password="sesame"))
-    through, beside = await proxied(added.id), (await monitors.add(make.monitor())).monitor
-    changed, touched = await proxies.change(added.id, ProxyPatch(host="::1", password="anew"))
+    added = await proxies.create(make.proxy(password="sesame"))
+    through, beside = await proxied(added.id), (await monitors.create(make.monitor())).monitor
+    changed, touched = await proxies.update(added.id, ProxyPatch(host="::1", password="anew"))
     assert (changed.host, changed.version, changed.monitors, touched) == ("::1", 2, 1, [through.id])
-    assert [(await monitors.read(one.id)).version for one in (through, beside)] == [2, 1]
-    assert [plan.version for plan in await series.plans_of(touched)] == [2]
+    assert [(await monitors.get(one.id)).version for one in (through, beside)] == [2, 1]
+    assert [plan.version for plan in await series.schedules_of(touched)] == [2]
     known = await seen_by_worker(through)
     assert known
     assert (known.host, known.password) == ("::1", "anew")
 
 
 async def test_a_monitor_can_change_its_way():
-    first, second = await proxies.add(make.proxy()), await proxies.add(make.proxy(port=10))
+    first, second = await proxies.create(make.proxy()), await proxies.create(make.proxy(port=10))
     monitor = await proxied(first.id)
-    await monitors.change(monitor.id, MonitorPatch(config={"url": "http://127.0.0.1/", "proxy_id": second.id}))
-    assert [(await proxies.read(one.id)).monitors for one in (first, second)] == [0, 1]
-    await monitors.change(monitor.id, MonitorPatch(config={"url": "http://127.0.0.1/"}))
-    assert (await proxies.read(second.id)).monitors == 0
+    await monitors.update(monitor.id, MonitorPatch(config={"url": "http://127.0.0.1/", "proxy_id": second.id}))
+    assert [(await proxies.get(one.id)).monitors for one in (first, second)] == [0, 1]
+    await monitors.update(monitor.id, MonitorPatch(config={"url": "http://127.0.0.1/"}))
+    assert (await proxies.get(second.id)).monitors == 0
     assert await seen_by_worker(monitor) is None
 
 
@@ -73,33 +73,33 @@ async def test_a_proxy_that_does_not_exist_is_refused_and_nothing_is_kept():
 
 
 async def test_a_proxy_in_use_stays():
-    added = await proxies.add(make.proxy())
+    added = await proxies.create(make.proxy())
     monitor = await proxied(added.id)
     with pytest.raises(Conflict, match="1 monitors go through this proxy"):
-        await proxies.remove(added.id)
-    await monitors.remove(monitor.id)
-    await proxies.remove(added.id)
+        await proxies.delete(added.id)
+    await monitors.delete(monitor.id)
+    await proxies.delete(added.id)
     with pytest.raises(NoSuch, match="proxy"):
-        await proxies.read(added.id)
+        await proxies.get(added.id)
 
 
 async def test_a_change_from_an_older_version_is_refused():
-    added = await proxies.add(make.proxy())
-    await proxies.change(added.id, ProxyPatch(name="first"), version=1)
+    added = await proxies.create(make.proxy())
+    await proxies.update(added.id, ProxyPatch(name="first"), version=1)
     with pytest.raises(Stale):
-        await proxies.change(added.id, ProxyPatch(name="second"), version=1)
+        await proxies.update(added.id, ProxyPatch(name="second"), version=1)
     with pytest.raises(Stale):
-        await proxies.remove(added.id, version=1)
+        await proxies.delete(added.id, version=1)
 
 
 async def test_a_mask_for_nothing_is_refused():
     with pytest.raises(Invalid):
-        await proxies.add(make.proxy(password=MASK))
-    assert await proxies.browse(ProxyQuery()) == ([], 0)
+        await proxies.create(make.proxy(password=MASK))
+    assert await proxies.list_page(ProxyQuery()) == ([], 0)
 
 
 async def test_a_list_is_sought_and_sorted():
-    for name, protocol in (("b", Protocol.HTTP), ("A", Protocol.SOCKS4), ("ab", Protocol.HTTP)):
-        await proxies.add(make.proxy(name=name, protocol=protocol))
-    found, total = await proxies.browse(ProxyQuery(q="b", protocol=Protocol.HTTP, descending=True, limit=1))
+    for name, protocol in (("b", ProxyProtocol.HTTP), ("A", ProxyProtocol.SOCKS4), ("ab", ProxyProtocol.HTTP)):
+        await proxies.create(make.proxy(name=name, protocol=protocol))
+    found, total = await proxies.list_page(ProxyQuery(q="b", protocol=ProxyProtocol.HTTP, descending=True, limit=1))
     assert ([one.name for one in found], total) == (["b"], 2)

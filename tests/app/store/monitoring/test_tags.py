@@ -28,15 +28,15 @@ def sealed(store):
 
 
 async def tag(name: str = "production", **changes) -> Tag:
-    return await tags.add(TagDraft(name=name, **changes))
+    return await tags.create(TagDraft(name=name, **changes))
 
 
 async def bearing(name: str, *borne: Tag):
-    return (await monitors.add(make.monitor(name=name, tag_ids=[one.id for one in borne]))).monitor
+    return (await monitors.create(make.monitor(name=name, tag_ids=[one.id for one in borne]))).monitor
 
 
 async def names(**asked) -> list[str]:
-    found, total = await monitors.browse(MonitorQuery(**asked))
+    found, total = await monitors.list_page(MonitorQuery(**asked))
     assert len(found) == total
     return [one.name for one in found]
 
@@ -50,13 +50,13 @@ async def test_a_tag_is_kept_changed_and_removed():
     assert (added.name, added.color, added.description, added.monitors, added.version) == (
         "production", "#123456", "", 0, 1,
     )  # fmt: skip
-    changed = await tags.change(added.id, TagPatch(name="PRODUCTION", description="what people pay for"))
+    changed = await tags.update(added.id, TagPatch(name="PRODUCTION", description="what people pay for"))
     assert (changed.name, changed.color, changed.version) == ("PRODUCTION", "#123456", 2)
     with pytest.raises(Stale):
-        await tags.remove(added.id, version=1)
-    await tags.remove(added.id, version=2)
+        await tags.delete(added.id, version=1)
+    await tags.delete(added.id, version=2)
     with pytest.raises(NoSuch, match="tag"):
-        await tags.read(added.id)
+        await tags.get(added.id)
 
 
 @pytest.mark.parametrize(("name", "same"), [("web", "WEB"), ("Straße", "STRASSE"), ("Köln", "kÖLN")])
@@ -66,8 +66,8 @@ async def test_two_tags_can_not_have_one_name_in_whatever_case(name, same):
     with pytest.raises(Conflict):
         await tag(same)
     with pytest.raises(Conflict):
-        await tags.change(other.id, TagPatch(name=same))
-    assert (await tags.browse(TagQuery()))[1] == 2
+        await tags.update(other.id, TagPatch(name=same))
+    assert (await tags.list_page(TagQuery()))[1] == 2
 
 
 async def test_of_two_who_add_one_name_at_once_one_wins():
@@ -79,9 +79,9 @@ async def test_a_list_is_sought_sorted_and_counts_monitors():
     borne, _, other = await tag("beta"), await tag("alpha"), await tag("BETAMAX")
     await bearing("one", borne, other)
     await bearing("two", borne)
-    found, total = await tags.browse(TagQuery(q="Beta"))
+    found, total = await tags.list_page(TagQuery(q="Beta"))
     assert ([(one.name, one.monitors) for one in found], total) == ([("beta", 2), ("BETAMAX", 1)], 2)
-    found, total = await tags.browse(TagQuery(descending=True, limit=1, offset=1))
+    found, total = await tags.list_page(TagQuery(descending=True, limit=1, offset=1))
     assert ([one.name for one in found], total) == (["beta"], 3)
 
 
@@ -90,18 +90,18 @@ async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_told():
     monitor = await bearing("web", last, first)
     assert monitor.tags[0] == TagLabel(id=first.id, name="Alpha", color="#ffffff")
     assert [one.name for one in monitor.tags] == ["Alpha", "zulu"]
-    changed = (await monitors.change(monitor.id, MonitorPatch(name="site"))).monitor
+    changed = (await monitors.update(monitor.id, MonitorPatch(name="site"))).monitor
     assert changed.tags == monitor.tags
-    changed = (await monitors.change(monitor.id, MonitorPatch(tag_ids=[last.id]))).monitor
+    changed = (await monitors.update(monitor.id, MonitorPatch(tag_ids=[last.id]))).monitor
     assert ([one.name for one in changed.tags], changed.version) == (["zulu"], 3)
-    await tags.remove(last.id)
-    assert (await monitors.read(monitor.id)).tags == []
+    await tags.delete(last.id)
+    assert (await monitors.get(monitor.id)).tags == []
 
 
 async def test_a_tag_that_does_not_exist_is_refused_by_its_place_and_nothing_is_kept():
     known = await tag()
     with pytest.raises(Invalid) as refused:
-        await monitors.add(make.monitor(tag_ids=[known.id, GONE]))
+        await monitors.create(make.monitor(tag_ids=[known.id, GONE]))
     assert [one.field for one in refused.value.fields] == ["tag_ids.1"]
     assert await db.rows("SELECT id FROM monitors") == []
 
@@ -141,40 +141,42 @@ async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them
     assert await names(seen_by=frozenset({web.id, mail.id})) == ["one", "two"]
     assert await names(seen_by=frozenset({mail.id})) == ["two"]
     assert await names(seen_by=frozenset()) == []
-    assert await visibility.monitors(frozenset({web.id})) == {one.id, both.id}
+    assert await visibility.visible_monitor_ids(frozenset({web.id})) == {one.id, both.id}
     with pytest.raises(NoSuch):
-        await monitors.read(one.id, frozenset({mail.id}))
+        await monitors.get(one.id, frozenset({mail.id}))
 
 
 async def test_only_a_viewer_can_be_narrowed():
     admin, viewer, one = await somebody("ada"), await somebody("bob"), await tag()
     with pytest.raises(Conflict, match="admin"):
-        await viewer_tags.put(admin, [one.id])
-    assert await viewer_tags.put(admin, []) == VisibleTags(visible_tags=[])
-    assert await viewer_tags.put(viewer, [one.id]) == await viewer_tags.read(viewer)
-    assert await viewer_tags.of(viewer, Role.VIEWER) == frozenset({one.id})
-    assert await viewer_tags.of(viewer, Role.OPERATOR) is None  # what somebody could see less of before they were more
-    await viewer_tags.put(viewer, [])
-    assert await viewer_tags.of(viewer, Role.VIEWER) is None
+        await viewer_tags.set_for_user(admin, [one.id])
+    assert await viewer_tags.set_for_user(admin, []) == VisibleTags(visible_tags=[])
+    assert await viewer_tags.set_for_user(viewer, [one.id]) == await viewer_tags.get(viewer)
+    assert await viewer_tags.scope_of(viewer, Role.VIEWER) == frozenset({one.id})
+    assert (
+        await viewer_tags.scope_of(viewer, Role.OPERATOR) is None
+    )  # what somebody could see less of before they were more
+    await viewer_tags.set_for_user(viewer, [])
+    assert await viewer_tags.scope_of(viewer, Role.VIEWER) is None
 
 
 async def test_a_viewer_is_narrowed_to_tags_that_exist_or_not_at_all():
     await somebody("ada")
     viewer, one = await somebody("bob"), await tag()
-    await viewer_tags.put(viewer, [one.id])
+    await viewer_tags.set_for_user(viewer, [one.id])
     with pytest.raises(Invalid) as refused:
-        await viewer_tags.put(viewer, [one.id, GONE])
+        await viewer_tags.set_for_user(viewer, [one.id, GONE])
     assert [field.field for field in refused.value.fields] == ["visible_tags.1"]
-    assert (await viewer_tags.read(viewer)).visible_tags == [one.id]
+    assert (await viewer_tags.get(viewer)).visible_tags == [one.id]
     with pytest.raises(NoSuch, match="user"):
-        await viewer_tags.put(GONE, [one.id])
+        await viewer_tags.set_for_user(GONE, [one.id])
 
 
 async def test_a_tag_that_somebody_sees_by_stays_so_that_nobody_sees_more_by_its_end():
     await somebody("ada")
     viewer, one = await somebody("bob"), await tag()
-    await viewer_tags.put(viewer, [one.id])
+    await viewer_tags.set_for_user(viewer, [one.id])
     with pytest.raises(Conflict, match="1 viewers"):
-        await tags.remove(one.id)
+        await tags.delete(one.id)
     await db.rows("DELETE FROM users WHERE id = ?1", viewer)
-    await tags.remove(one.id)
+    await tags.delete(one.id)

@@ -3,7 +3,7 @@
 import pytest
 
 from app import db
-from app.domain.history.completeness import Era
+from app.domain.history.completeness import SchedulePeriod
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_claims
 from app.store.history import completeness, retention
@@ -14,8 +14,8 @@ from app.store.tables.rollups import DAY_MS
 from app.store.transactions import monitors, results
 from schema.escalations import EscalationDraft, EscalationStep
 from schema.events import EventKind
-from schema.heartbeats import key_of
-from schema.jobs import Gap, Outcome
+from schema.heartbeats import heartbeat_key
+from schema.jobs import CheckOutcome, ScheduleGap
 from schema.monitors import MonitorPatch, Snapshot
 from schema.status import Status
 from tests import make
@@ -29,20 +29,20 @@ AHEADS = pytest.mark.parametrize("ahead_ms", [2 * STEP, 60 * STEP, 30 * 24 * 60 
 async def known(store) -> dict[int, Snapshot]:
     """One monitor with a channel."""
     sealing.prepare(store)
-    channel = await channels.add(make.channel())
-    changed = await monitors.add(make.monitor(notification_channel_ids=[channel.id]))
+    channel = await channels.create(make.channel())
+    changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
     await db.rows("UPDATE monitors SET created_ms = ?1, updated_ms = ?1", NOW - STEP)
-    return {one.series: one for one in await series.snapshots([changed.plans[0].series])}
+    return {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
 
 
-async def absorb(known: dict[int, Snapshot], now_ms: int, *outcomes: Outcome) -> list[EventKind]:
+async def absorb(known: dict[int, Snapshot], now_ms: int, *outcomes: CheckOutcome) -> list[EventKind]:
     """Store outcomes as of an instant; returns what happened."""
-    absorbed = await results.absorb(make.results(*outcomes), known, now_ms)
+    absorbed = await results.store_results(make.results(*outcomes), known, now_ms)
     return [event.event for event in absorbed.events if event.event in (EventKind.MONITOR_DOWN, EventKind.MONITOR_UP)]
 
 
 async def stored(at_ms: int) -> list[Status]:
-    rows = await db.rows("SELECT status FROM heartbeats WHERE id = ?1", key_of(1, at_ms))
+    rows = await db.rows("SELECT status FROM heartbeats WHERE id = ?1", heartbeat_key(1, at_ms))
     return [Status(row["status"]) for row in rows]
 
 
@@ -84,15 +84,15 @@ async def test_gaps_of_the_wrong_clock_end_now_and_those_that_have_not_begun_are
     hour = 60 * STEP
     gaps = [make.gap(from_ms=NOW - STEP, to_ms=NOW + hour), make.gap(from_ms=NOW + hour, to_ms=NOW + 2 * hour)]
     await absorb_gaps(gaps, NOW + hour)
-    await future_instants.set_right(NOW)
+    await future_instants.repair(NOW)
     found = await db.rows("SELECT from_ms, to_ms FROM gaps")
     assert [(row["from_ms"], row["to_ms"]) for row in found] == [(NOW - STEP, NOW)]
-    assert await future_instants.set_right(NOW) == 0
+    assert await future_instants.repair(NOW) == 0
 
 
-async def absorb_gaps(gaps: list[Gap], now_ms: int) -> None:
+async def absorb_gaps(gaps: list[ScheduleGap], now_ms: int) -> None:
     """Store gaps as of an instant."""
-    await results.absorb(make.results(gaps=gaps), {}, now_ms)
+    await results.store_results(make.results(gaps=gaps), {}, now_ms)
 
 
 async def test_redelivery_changes_nothing_while_heartbeats_lie_in_the_future(known):
@@ -109,48 +109,48 @@ async def test_coverage_knows_nothing_of_the_future(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW - STEP * 60)
     await absorb(known, NOW, make.outcome(at_ms=NOW - STEP))
     await absorb(known, NOW + 60 * STEP, make.outcome(at_ms=NOW + 60 * STEP))
-    (covered,) = await schedule_coverage.of_active(NOW)
-    assert covered.until_ms <= NOW
+    (covered,) = await schedule_coverage.list_active(NOW)
+    assert covered.covered_until_ms <= NOW
 
 
 async def test_heartbeats_and_checkpoints_in_the_future_are_counted(known):
-    assert await future_instants.beats(NOW) == future_instants.Beats()
+    assert await future_instants.find_heartbeats(NOW) == future_instants.FutureHeartbeats()
     await absorb(known, NOW + 60 * STEP, make.outcome(at_ms=NOW + 60 * STEP))
-    await checkpoints.move(checkpoints.ROLLED, NOW + 60 * STEP)
-    assert await future_instants.beats(NOW) == future_instants.Beats(1, NOW + 60 * STEP)
-    assert await future_instants.marks(NOW) == [checkpoints.ROLLED]
+    await checkpoints.save(checkpoints.ROLLED, NOW + 60 * STEP)
+    assert await future_instants.find_heartbeats(NOW) == future_instants.FutureHeartbeats(1, NOW + 60 * STEP)
+    assert await future_instants.find_checkpoints(NOW) == [checkpoints.ROLLED]
 
 
 async def test_deliveries_of_the_wrong_clock_go_at_once_and_in_order(known):
     for at_ms, outcome in ((NOW + 60 * STEP, make.down), (NOW + 61 * STEP, make.outcome)):
         await absorb(known, at_ms, outcome(at_ms=at_ms))
     await absorb(known, NOW, make.down(at_ms=NOW))
-    assert await future_instants.set_right(NOW) > 0
+    assert await future_instants.repair(NOW) > 0
     rows = await db.rows("SELECT d.id, e.kind FROM deliveries d JOIN events e ON e.id = d.event_id ORDER BY d.at_ms")
     happened = [row["kind"] for row in rows if row["kind"].startswith("monitor.")]
     assert happened == ["monitor.down", "monitor.up", "monitor.down"]
     assert await delivery_claims.claim([row["id"] for row in rows], NOW)
-    assert await future_instants.set_right(NOW) == 0
+    assert await future_instants.repair(NOW) == 0
 
 
 async def test_a_lease_of_the_wrong_clock_ends_in_time(known):
     await absorb(known, NOW + 60 * STEP, make.down(at_ms=NOW + 60 * STEP))
     rows = await db.rows("SELECT id FROM deliveries")
     assert await delivery_claims.claim([row["id"] for row in rows], NOW + 60 * STEP)
-    await future_instants.set_right(NOW)
+    await future_instants.repair(NOW)
     assert await delivery_claims.claim([row["id"] for row in rows], NOW + STEP)
 
 
 async def test_a_channel_rests_no_longer_than_by_its_failures(known):
     await db.rows("UPDATE channels SET failures = 5, rests_until_ms = ?1, trouble_ms = ?1", NOW + 60 * STEP)
-    await future_instants.set_right(NOW)
+    await future_instants.repair(NOW)
     (row,) = await db.rows("SELECT rests_until_ms FROM channels")
     assert row["rests_until_ms"] == NOW
 
 
 async def test_a_rest_that_a_channel_asked_for_stays(known):
     await db.rows("UPDATE channels SET failures = 1, rests_until_ms = ?1, trouble_ms = ?2", NOW + 60 * STEP, NOW)
-    await future_instants.set_right(NOW)
+    await future_instants.repair(NOW)
     (row,) = await db.rows("SELECT rests_until_ms FROM channels")
     assert row["rests_until_ms"] == NOW + 60 * STEP
 
@@ -159,10 +159,10 @@ async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known
     (snapshot,) = known.values()
     (channel,) = await db.rows("SELECT id FROM channels")
     steps = [EscalationStep(after=30, channel_ids=[channel["id"]])]
-    escalation = await escalation_policies.add(EscalationDraft(name="on call", steps=steps))
-    await monitors.change(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
+    escalation = await escalation_policies.create(EscalationDraft(name="on call", steps=steps))
+    await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
     await absorb(known, NOW + 60 * STEP, make.down(at_ms=NOW + 60 * STEP))
-    await future_instants.set_right(NOW)
+    await future_instants.repair(NOW)
     (row,) = await db.rows("SELECT escalate_ms FROM incidents")
     assert row["escalate_ms"] == NOW + 30_000
 
@@ -170,47 +170,47 @@ async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known
 async def test_a_schedule_that_was_changed_by_the_wrong_clock_is_in_force_from_now_on(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW - STEP)
     await db.rows("UPDATE monitors SET interval_s = 20, updated_ms = ?1", NOW + 60 * STEP)
-    await series.begin_era([1], Era(NOW + 60 * STEP, 20_000))
-    await future_instants.set_right(NOW)
-    eras = (await completeness.eras_of([1]))[1]
+    await series.start_period([1], SchedulePeriod(NOW + 60 * STEP, 20_000))
+    await future_instants.repair(NOW)
+    eras = (await completeness.schedule_periods([1]))[1]
     assert [(era.from_ms, era.interval_ms) for era in eras] == [
         (NOW - STEP, 60_000), (NOW, 20_000), (NOW + 60 * STEP, 20_000),
     ]  # fmt: skip
-    assert await future_instants.set_right(NOW) == 0
+    assert await future_instants.repair(NOW) == 0
 
 
 async def test_a_later_change_holds_after_the_eras_of_the_wrong_clock_too(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW + 60 * STEP)
-    await series.begin_era([1], Era(NOW, 30_000))
-    assert {era.interval_ms for era in (await completeness.eras_of([1]))[1]} == {30_000}
+    await series.start_period([1], SchedulePeriod(NOW, 30_000))
+    assert {era.interval_ms for era in (await completeness.schedule_periods([1]))[1]} == {30_000}
 
 
 async def test_a_checkpoint_in_the_future_stops_no_work_and_stays_where_it_is(store):
-    await checkpoints.move(checkpoints.ROLLED, NOW + 60 * STEP)
-    mark = await checkpoints.usual(checkpoints.ROLLED, NOW, NOW - 60 * STEP)
-    assert (await checkpoints.read(mark), await checkpoints.reached(checkpoints.ROLLED, NOW, 0)) == (
+    await checkpoints.save(checkpoints.ROLLED, NOW + 60 * STEP)
+    mark = await checkpoints.active_name(checkpoints.ROLLED, NOW, NOW - 60 * STEP)
+    assert (await checkpoints.get(mark), await checkpoints.progress_ms(checkpoints.ROLLED, NOW, 0)) == (
         NOW - 60 * STEP,
         NOW - 60 * STEP,
     )
-    await checkpoints.move(mark, NOW)
-    assert await checkpoints.reached(checkpoints.ROLLED, NOW, 0) == NOW
-    assert await checkpoints.usual(checkpoints.ROLLED, NOW + 120 * STEP, 0) == checkpoints.ROLLED
-    assert await checkpoints.reached(checkpoints.ROLLED, NOW + 120 * STEP, 0) == NOW + 60 * STEP
+    await checkpoints.save(mark, NOW)
+    assert await checkpoints.progress_ms(checkpoints.ROLLED, NOW, 0) == NOW
+    assert await checkpoints.active_name(checkpoints.ROLLED, NOW + 120 * STEP, 0) == checkpoints.ROLLED
+    assert await checkpoints.progress_ms(checkpoints.ROLLED, NOW + 120 * STEP, 0) == NOW + 60 * STEP
 
 
 async def test_a_history_that_was_pruned_in_the_future_is_reviewed_from_now_on(known):
     await db.rows("UPDATE eras SET from_ms = ?1", NOW)
-    await checkpoints.move(checkpoints.PRUNED, NOW + 30 * 24 * 60 * STEP)
-    await retention.prune(NOW, retention.Keep())
-    assert (await completeness.report(NOW + 10 * STEP, 0)).missing == 10
+    await checkpoints.save(checkpoints.PRUNED, NOW + 30 * 24 * 60 * STEP)
+    await retention.prune(NOW, retention.RetentionPeriods())
+    assert (await completeness.build_report(NOW + 10 * STEP, 0)).missing == 10
 
 
 async def test_fresh_heartbeats_are_not_pruned_because_a_checkpoint_lies_in_the_future(known):
     for minute in range(5):
         await absorb(known, NOW + minute * STEP, make.outcome(at_ms=NOW + minute * STEP))
     for mark in (checkpoints.ROLLED, checkpoints.PRUNED):
-        await checkpoints.move(mark, NOW + 30 * 24 * 60 * STEP)
-    await retention.prune(NOW + 5 * STEP, retention.Keep())
-    await retention.prune(NOW + 31 * 24 * 60 * STEP - DAY_MS, retention.Keep(beats_days=60))
+        await checkpoints.save(mark, NOW + 30 * 24 * 60 * STEP)
+    await retention.prune(NOW + 5 * STEP, retention.RetentionPeriods())
+    await retention.prune(NOW + 31 * 24 * 60 * STEP - DAY_MS, retention.RetentionPeriods(heartbeat_days=60))
     (row,) = await db.rows("SELECT count(*) AS n FROM heartbeats")
     assert row["n"] == 5

@@ -11,39 +11,39 @@ KEY = "egress.webhooks"
 
 
 async def test_what_nobody_changed_has_its_default(store):
-    assert await settings.read(KEY) == EgressPolicy()
-    assert [one.key for one in await settings.browse()] == sorted(CATALOGUE)
-    assert {one.version for one in await settings.browse()} == {0}
+    assert await settings.get_value(KEY) == EgressPolicy()
+    assert [one.key for one in await settings.list_all()] == sorted(CATALOGUE)
+    assert {one.version for one in await settings.list_all()} == {0}
 
 
 async def test_a_change_is_read_at_once_where_it_was_made(store):
-    await settings.read(KEY)
-    kept = await settings.put(KEY, SettingPatch(value={"private": False}))
-    assert (await settings.read(KEY), kept.version) == (EgressPolicy(private=False), 1)
+    await settings.get_value(KEY)
+    kept = await settings.update(KEY, SettingPatch(value={"private": False}))
+    assert (await settings.get_value(KEY), kept.version) == (EgressPolicy(private=False), 1)
 
 
 async def test_absent_fields_stay_and_a_reset_brings_the_default_back(store):
-    await settings.put(KEY, SettingPatch(value={"private": False}))
-    kept = await settings.put(KEY, SettingPatch(value={"allow": ["10.0.0.0/8"]}))
+    await settings.update(KEY, SettingPatch(value={"private": False}))
+    kept = await settings.update(KEY, SettingPatch(value={"allow": ["10.0.0.0/8"]}))
     assert kept.value == EgressPolicy(private=False, allow=["10.0.0.0/8"])
     await settings.reset(KEY)
-    assert await settings.read(KEY) == EgressPolicy()
+    assert await settings.get_value(KEY) == EgressPolicy()
 
 
 async def test_between_two_looks_nothing_is_asked(store):
-    await settings.read(KEY)
+    await settings.get_value(KEY)
     await db.rows(
         "INSERT INTO settings (key, value, version, updated_ms) VALUES (?1, '{\"private\":false}', 1, 0)", KEY
     )
-    assert await settings.read(KEY) == EgressPolicy()
-    settings.forget()  # as a second does
-    assert await settings.read(KEY) == EgressPolicy(private=False)
+    assert await settings.get_value(KEY) == EgressPolicy()
+    settings.clear_cache()  # as a second does
+    assert await settings.get_value(KEY) == EgressPolicy(private=False)
 
 
 async def test_a_key_of_another_version_is_left_alone(store):
     await db.rows("INSERT INTO settings (key, value, version, updated_ms) VALUES ('colour', '1', 1, 0)")
-    settings.forget()
-    assert await settings.read(KEY) == EgressPolicy()
+    settings.clear_cache()
+    assert await settings.get_value(KEY) == EgressPolicy()
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ async def test_a_key_of_another_version_is_left_alone(store):
 )
 async def test_what_does_not_fit_is_named(store, value, field):
     with pytest.raises(Invalid) as refused:
-        await settings.put(KEY, SettingPatch(value=value))
+        await settings.update(KEY, SettingPatch(value=value))
     assert [one.field for one in refused.value.fields] == [field]
 
 
 async def test_an_old_copy_and_an_unknown_key_are_refused(store):
-    await settings.put(KEY, SettingPatch(value={}))
+    await settings.update(KEY, SettingPatch(value={}))
     with pytest.raises(Stale):
-        await settings.put(KEY, SettingPatch(value={}), version=0)
+        await settings.update(KEY, SettingPatch(value={}), version=0)
     with pytest.raises(Stale):
         await settings.reset(KEY, version=2)
     with pytest.raises(NoSuch):
-        await settings.put("jwt.key", SettingPatch(value="x"))
+        await settings.update("jwt.key", SettingPatch(value="x"))

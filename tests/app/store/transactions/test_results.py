@@ -12,10 +12,10 @@ from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.history import heartbeats as readings
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
-from app.store.transactions.results import Absorbed
+from app.store.transactions.results import StoredResults
 from schema.events import EventKind
 from schema.heartbeat_texts import LOGGED, NO_ANSWER, NOT_CHECKED, PUSHED, STARTED
-from schema.jobs import Outcome
+from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
 from schema.status import Status
 from tests import make
@@ -28,16 +28,16 @@ STEP = make.MINUTE_MS
 async def known(store) -> dict[int, Snapshot]:
     """Two monitors, each linked to one channel."""
     sealing.prepare(store)
-    channel = await channels.add(make.channel())
+    channel = await channels.create(make.channel())
     numbers = []
     for name in ("one", "two"):
-        changed = await monitors.add(make.monitor(name=name, notification_channel_ids=[channel.id]))
-        numbers += [plan.series for plan in changed.plans]
-    return {one.series: one for one in await series.snapshots(numbers)}
+        changed = await monitors.create(make.monitor(name=name, notification_channel_ids=[channel.id]))
+        numbers += [plan.series for plan in changed.schedules]
+    return {one.series: one for one in await series.list_snapshots(numbers)}
 
 
-async def absorb(known: dict[int, Snapshot], *outcomes: Outcome, **batch) -> Absorbed:
-    return await results.absorb(make.results(*outcomes, **batch), known, NOW)
+async def absorb(known: dict[int, Snapshot], *outcomes: CheckOutcome, **batch) -> StoredResults:
+    return await results.store_results(make.results(*outcomes, **batch), known, NOW)
 
 
 async def count(table: str) -> int:
@@ -63,8 +63,8 @@ async def test_an_outage_is_told_once_and_its_end_once(known):
 async def test_redelivery_changes_nothing(known):
     batch = [make.down(series=no, at_ms=NOW) for no in known]
     first, second = await absorb(known, *batch), await absorb(known, *batch)
-    assert (len(first.kept), len(first.events)) == (2, 4)
-    assert second == Absorbed([], [], {})
+    assert (len(first.heartbeats), len(first.events)) == (2, 4)
+    assert second == StoredResults([], [], {})
     assert (await count("heartbeats"), await count("events") - 2, await count("deliveries")) == (2, 4, 2)
 
 
@@ -78,15 +78,15 @@ async def test_the_recovery_knows_the_length_of_the_outage(known):
 async def test_a_late_outcome_is_kept_and_changes_no_state(known):
     no = min(known)
     await absorb(known, make.outcome(series=no, at_ms=NOW + STEP))
-    late = await results.absorb(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
-    assert [one.status for one in late.kept] == [Status.DOWN]
+    late = await results.store_results(make.results(make.down(series=no, at_ms=NOW)), known, NOW + STEP)
+    assert [one.status for one in late.heartbeats] == [Status.DOWN]
     assert late.events == []
     assert (await absorb(known, make.outcome(series=no, at_ms=NOW + 2 * STEP))).events == []
 
 
 async def test_a_result_that_waited_replaces_the_slot_that_was_given_up(known):
     no = min(known)
-    given_up = make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN, code=NOT_CHECKED)
+    given_up = make.outcome(series=no, at_ms=NOW, status=Status.UNKNOWN, code=NOT_CHECKED)
     result = make.outcome(series=no, at_ms=NOW, took_us=7_000, code=200)
     for _ in range(2):
         for one in (given_up, result):
@@ -113,8 +113,8 @@ async def test_an_everyday_heartbeat_has_no_details_and_an_outage_has(known):
 
 async def test_unknown_is_never_down(known):
     no = min(known)
-    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW, seen=Status.UNKNOWN))
-    assert [one.status for one in absorbed.kept] == [Status.UNKNOWN]
+    absorbed = await absorb(known, make.outcome(series=no, at_ms=NOW, status=Status.UNKNOWN))
+    assert [one.status for one in absorbed.heartbeats] == [Status.UNKNOWN]
     assert absorbed.deliveries == {}
 
 
@@ -127,7 +127,7 @@ async def test_a_paused_channel_is_owed_nothing(known):
 
 async def test_an_outcome_of_a_deleted_monitor_is_dropped(known):
     absorbed = await absorb(known, make.down(series=999, at_ms=NOW))
-    assert absorbed.kept == []
+    assert absorbed.heartbeats == []
 
 
 async def test_gaps_are_kept_once(known):
@@ -157,9 +157,9 @@ async def test_a_note_repeats_the_status_and_moves_nothing(known, code):
     no = min(known)
     await absorb(known, make.down(series=no, at_ms=NOW))
     (before,) = await db.rows("SELECT * FROM series WHERE no = ?1", no)
-    note = make.outcome(series=no, at_ms=NOW + 5, seen=Status.UNKNOWN, code=code, early=True)
+    note = make.outcome(series=no, at_ms=NOW + 5, status=Status.UNKNOWN, code=code, early=True)
     absorbed = await absorb(known, note)
-    assert [one.status for one in absorbed.kept] == [Status.DOWN]
+    assert [one.status for one in absorbed.heartbeats] == [Status.DOWN]
     assert (absorbed.events, absorbed.deliveries) == ([], {})
     assert await db.rows("SELECT * FROM series WHERE no = ?1", no) == [before]
 
@@ -167,20 +167,20 @@ async def test_a_note_repeats_the_status_and_moves_nothing(known, code):
 async def test_the_newest_push_is_found_by_its_kind(known):
     no = min(known)
     pushed = make.outcome(series=no, at_ms=NOW + 1, code=PUSHED, early=True)
-    started = make.outcome(series=no, at_ms=NOW + 2, seen=Status.UNKNOWN, code=STARTED, early=True)
+    started = make.outcome(series=no, at_ms=NOW + 2, status=Status.UNKNOWN, code=STARTED, early=True)
     await absorb(known, pushed, started, make.outcome(series=no, at_ms=NOW + 3))
-    assert await results.newest_push(no, NOW) == NOW + 1
-    assert await results.newest_push(no, 0, STARTED) == NOW + 2
-    assert await results.newest_push(no, NOW + 2) == 0
+    assert await results.newest_push_ms(no, NOW) == NOW + 1
+    assert await results.newest_push_ms(no, 0, STARTED) == NOW + 2
+    assert await results.newest_push_ms(no, NOW + 2) == 0
 
 
 @pytest.mark.parametrize(
     ("outcome", "status", "words"),
     [
         (make.outcome(), Status.DOWN, "answered, and should not: 200 OK"),
-        (make.outcome(seen=Status.DEGRADED, message="slow"), Status.DOWN, "answered, and should not: slow"),
+        (make.outcome(status=Status.DEGRADED, message="slow"), Status.DOWN, "answered, and should not: slow"),
         (make.down(), Status.UP, "failed, as it should: connection refused"),
-        (make.outcome(seen=Status.UNKNOWN, code=0, message="no route"), Status.UNKNOWN, "no route"),
+        (make.outcome(status=Status.UNKNOWN, code=0, message="no route"), Status.UNKNOWN, "no route"),
     ],
 )
 @pytest.mark.parametrize("late", [False, True])
@@ -194,10 +194,10 @@ async def test_upside_down_the_message_says_what_it_means(known, outcome, status
         at_ms=NOW + 2 * STEP if late else NOW,
         seen=Status.UP if status is Status.UP else Status.DOWN,
     )
-    await results.absorb(make.results(before), turned, NOW + 2 * STEP)
-    absorbed = await results.absorb(make.results(one), turned, NOW + 2 * STEP)
-    assert [(beat.status, beat.msg) for beat in results.shown(absorbed.kept, turned)] == [(status, words)]
-    listed = await readings.read(no, NOW + STEP)
+    await results.store_results(make.results(before), turned, NOW + 2 * STEP)
+    absorbed = await results.store_results(make.results(one), turned, NOW + 2 * STEP)
+    assert [(beat.status, beat.msg) for beat in results.to_heartbeats(absorbed.heartbeats, turned)] == [(status, words)]
+    listed = await readings.get(no, NOW + STEP)
     assert listed
     assert (listed.status, listed.msg) == (status, words)
     alerts = [event.data["msg"] for event in absorbed.events if event.event.startswith("monitor.")]
@@ -209,8 +209,8 @@ async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
     turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
     for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
         at_ms = NOW + number * STEP
-        await results.absorb(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
-    listed = await readings.read(no, NOW + STEP)
+        await results.store_results(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
+    listed = await readings.get(no, NOW + STEP)
     assert listed
     assert listed.msg == "failed, as it should: no answer within the timeout"
     assert await count("details") == 0
