@@ -5,8 +5,8 @@ import structlog
 
 from actors.probes import ProbeContext, run_probe as outcome_of
 from app import queue
+from app.clock import now_ms
 from app.domain.parsing.hosts import with_wire_hosts
-from app.due_set import now_ms
 from app.security.secrets import sealing
 from schema.jobs import AdHocProbe, CheckOutcome, Slot, reply_key
 from schema.monitors import Snapshot

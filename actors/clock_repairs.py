@@ -5,10 +5,9 @@ from time import monotonic
 
 import structlog
 
-from app import clock_watch, interruptions, queue
+from app import clock, clock_watch, interruptions, queue
 from app.clock_watch import RECENT_S
-from app.store.system import future_instants
-from app.store.transactions import results
+from app.store.transactions import future_instants, results
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
 log = structlog.get_logger()
@@ -31,7 +30,7 @@ class ClockRepairs:
 
     async def repair(self) -> None:
         """Set right what lies in the future."""
-        now_ms = clock_watch.now_ms()
+        now_ms = clock.now_ms()
         moved = await future_instants.repair(now_ms)
         beats, marks = await future_instants.find_heartbeats(now_ms), await future_instants.find_checkpoints(now_ms)
         if beats.series:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from actors import senders
 from actors.senders import DeliveryError
+from app import clock
 from app.domain.alerting import backoff
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.domain.text import templates
@@ -37,7 +38,7 @@ def build_message(claimed: DeliveryClaim, now_ms: int, base_url: str, parent: st
     message = _event_message(claimed, parent)
     return replace(
         message,
-        late_s=backoff.lateness_s(round(claimed.event.at.timestamp() * 1000), now_ms),
+        late_s=backoff.lateness_s(clock.epoch_ms(claimed.event.at), now_ms),
         ack_url=_ack_url(claimed, message, base_url),
         merged=tuple(_event_message(one, parent) for one in reversed(claimed.merged)),
     )

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from actors import worker_metrics
 from actors.snapshots import Snapshots
-from app import due_set, live, queue, response_cache
+from app import clock, due_set, live, queue, response_cache
 from app.store.monitoring.dependencies import Recheck
 from app.store.transactions import result_isolation, results
 from app.store.transactions.results import StoredHeartbeat, StoredResults
@@ -83,7 +83,7 @@ class ResultWriter:
         outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
         batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
         known = await self._snapshots.for_series({one.series: one.version for one in outcomes})
-        return batch, await result_isolation.store_isolated(batch, known, due_set.now_ms()), known
+        return batch, await result_isolation.store_isolated(batch, known, clock.now_ms()), known
 
 
 @contextmanager
@@ -124,7 +124,7 @@ async def _publish(batch: ResultBatch, absorbed: StoredResults, known: dict[int,
 
 async def _recheck(looks: Iterable[Recheck]) -> None:
     """Have these checked, each not later than it should be."""
-    now_ms, plans = due_set.now_ms(), dict[int, list[MonitorSchedule]]()
+    now_ms, plans = clock.now_ms(), dict[int, list[MonitorSchedule]]()
     for one in looks:
         plans.setdefault(max(now_ms, one.at_ms), []).append(one.schedule)
     for at_ms, many in plans.items():
@@ -137,6 +137,6 @@ def _retry_at_ms(kept: StoredHeartbeat, known: dict[int, Snapshot]) -> int:
         return 0
     snapshot = known[kept.outcome.series]
     if kept.status is Status.PENDING:
-        return max(due_set.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
+        return max(clock.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
     # We could not tell whether a report came in time; the next slot of a nightly job would be a day away.
-    return due_set.now_ms() + RECHECK_UNKNOWN_MS if isinstance(snapshot.target, Push) else 0
+    return clock.now_ms() + RECHECK_UNKNOWN_MS if isinstance(snapshot.target, Push) else 0

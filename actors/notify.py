@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from actors import delivery_attempt, worker_metrics
 from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, send
-from app import clock_watch, db, due_set, queue
+from app import clock, clock_watch, db, queue
 from app.store.alerting import delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
@@ -81,7 +81,7 @@ class Notifier:
         """Claim, send side by side, settle. Returns what became free by it."""
         # A clock that was set ahead makes nothing old: what would be given up for its age is tried on.
         give_up_s = await settings.get_value("delivery.give_up_after") * 3_600 + clock_watch.watch.ahead_s()
-        claimed = await delivery_claims.claim(ids, due_set.now_ms(), max_age_ms=int(give_up_s * 1000))
+        claimed = await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(give_up_s * 1000))
         if not claimed:
             return []
         tried = await asyncio.gather(*(self._send(one, give_up_s) for one in claimed))
@@ -95,7 +95,7 @@ class Notifier:
 
     async def _send(self, claimed: DeliveryClaim, give_up_s: float) -> list[AttemptResult]:
         """One message: how the try went for each delivery that it tells."""
-        began, began_ms, failed = perf_counter(), due_set.now_ms(), None
+        began, began_ms, failed = perf_counter(), clock.now_ms(), None
         try:
             message = await self._message(claimed, began_ms)
             await send(claimed.channel.config, message, self._tools, timeout_s=self._timeout_s)
@@ -144,7 +144,7 @@ async def _record_results(results: list[AttemptResult], type_: str) -> dict[str,
     """Write down how the tries went; a locked database is waited for, since what was sent must not go out again."""
     for attempt in range(1, RECORD_ATTEMPTS + 1):
         try:
-            freed = await delivery_results.record_results(results, due_set.now_ms())
+            freed = await delivery_results.record_results(results, clock.now_ms())
             break
         except db.TRANSIENT_ERRORS as error:
             log.warning("notify.not_settled", n=len(results), attempt=attempt, error=type(error).__name__)

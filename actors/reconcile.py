@@ -8,7 +8,7 @@ import structlog
 
 from actors import scheduler_metrics
 from actors.clock_repairs import ClockRepairs
-from app import clock_watch, due_set, live, queue, redis_keys
+from app import clock, clock_watch, due_set, live, queue, redis_keys
 from app.domain.schedule import slots
 from app.store.alerting import channel_health, delivery_queue
 from app.store.incidents import incidents
@@ -46,7 +46,7 @@ class Reconciler:
     async def rebuild(self) -> None:
         """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
         await self.clock_repairs.repair()
-        covered = await schedule_coverage.list_active(due_set.now_ms())
+        covered = await schedule_coverage.list_active(clock.now_ms())
         await self._restore(covered)
         await due_set.mark_built()
         log.warning("schedule.rebuilt", n=len(covered))
@@ -56,7 +56,7 @@ class Reconciler:
 
         anew  a due time that is there is wrong
         """
-        now_ms = due_set.now_ms()
+        now_ms = clock.now_ms()
         await due_set.add_gaps(gap for one in covered if (gap := _missed_gap(one, now_ms)))
         await due_set.put_series([one.schedule for one in covered], since_ms=now_ms, reset=overwrite)
         await due_set.put_series(
@@ -91,7 +91,7 @@ class Reconciler:
         gone = [no for no in kept if no not in wanted]
         damaged = await due_set.count_unscheduled() > 0
         if changed or damaged:
-            covered = await schedule_coverage.list_active(due_set.now_ms())
+            covered = await schedule_coverage.list_active(clock.now_ms())
             await self._restore([one for one in covered if damaged or one.schedule.series in changed])
         await self._repair_future_due(await due_set.find_misplaced(wanted))
         await due_set.remove_series(gone)
@@ -107,11 +107,9 @@ class Reconciler:
         self.clock_repairs.note(f"{len(series_)} monitors were due in the future: the clock was ahead")
         await self.clock_repairs.repair()
         wanted = set(series_)
-        covered = [
-            one for one in await schedule_coverage.list_active(due_set.now_ms()) if one.schedule.series in wanted
-        ]
+        covered = [one for one in await schedule_coverage.list_active(clock.now_ms()) if one.schedule.series in wanted]
         await self._restore(covered, overwrite=True)
-        await due_set.put_series([one.schedule for one in covered], first_at_ms=due_set.now_ms())
+        await due_set.put_series([one.schedule for one in covered], first_at_ms=clock.now_ms())
 
     async def remove_wrong_types(self) -> None:
         """Keys of a wrong type: somebody else's program on the same database of Redis."""
@@ -129,7 +127,7 @@ class Reconciler:
         self._swept_at = {id_: at for id_, at in self._swept_at.items() if now - at < RESWEEP_S}
         waiting = {
             channel: [id_ for id_ in ids if id_ not in self._swept_at]
-            for channel, ids in (await delivery_queue.due_deliveries(due_set.now_ms())).items()
+            for channel, ids in (await delivery_queue.due_deliveries(clock.now_ms())).items()
         }
         jobs = queue.notify_jobs(waiting)
         if jobs:
@@ -138,9 +136,9 @@ class Reconciler:
         await self._measure_deliveries()
 
     async def _measure_deliveries(self) -> None:
-        backlog, health = await delivery_queue.backlog(), await channel_health.count_unhealthy(due_set.now_ms())
+        backlog, health = await delivery_queue.backlog(), await channel_health.count_unhealthy(clock.now_ms())
         scheduler_metrics.OPEN_DELIVERIES.set(backlog.count)
-        age_ms = due_set.now_ms() - backlog.oldest_ms if backlog.oldest_ms else 0
+        age_ms = clock.now_ms() - backlog.oldest_ms if backlog.oldest_ms else 0
         scheduler_metrics.OLDEST_DELIVERY.set(max(0.0, age_ms / 1000))
         scheduler_metrics.OPEN_CIRCUITS.set(health.circuit_open)
         scheduler_metrics.DISABLED_CHANNELS.set(health.disabled)
@@ -156,7 +154,7 @@ class Reconciler:
 
     async def open_missing_incidents(self) -> None:
         """Monitors that are down and have no incident: since before there were any, or after a pause."""
-        await live.publish_events(await incidents.open_missing(due_set.now_ms()))
+        await live.publish_events(await incidents.open_missing(clock.now_ms()))
 
     async def measure(self) -> None:
         """Measure ourselves: how long jobs wait, which monitors nobody checks."""
@@ -169,7 +167,7 @@ class Reconciler:
         stale, late = set(await due_set.list_stale()), await due_set.list_late(2 * 5_000)
         if late:
             plans = {plan.series: plan for plan in await series.list_schedules()}
-            now_ms = due_set.now_ms()
+            now_ms = clock.now_ms()
             stale |= {
                 no for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED_SLOTS
             }

@@ -18,6 +18,7 @@ from actors.housekeeping import run_housekeeping
 from actors.reconcile import Reconciler
 from actors.self_monitor import SelfMonitor
 from app import (
+    clock,
     db,
     due_set,
     gc_tuning,
@@ -58,7 +59,7 @@ class Ticker:
 
     async def tick(self) -> float:
         """Claim once. Returns the seconds until the next slot is due."""
-        if due_set.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
+        if clock.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
             return MAX_SLEEP_S
         claim = await due_set.claim_due(MAX_SLOTS)
         if claim.is_missing:
@@ -69,7 +70,7 @@ class Ticker:
             await self._reconciler.store_gaps(claim.gaps)
         if not claim.next_due_ms:
             return MAX_SLEEP_S
-        return (claim.next_due_ms - due_set.now_ms()) / 1000
+        return (claim.next_due_ms - clock.now_ms()) / 1000
 
     async def step(self) -> None:
         """Tick, then sleep until the next due time, or until somebody asks for a check now."""

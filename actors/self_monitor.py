@@ -6,7 +6,6 @@ Any number of schedulers may look at once: what began and what is over is settle
 import asyncio
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import result_backlog, scheduler_metrics, uplink_status
-from app import db, due_set, interruptions, live, nodes, queue, self_checks
+from app import clock, db, due_set, interruptions, live, nodes, queue, self_checks
 from app.domain.system.self_checks import Debouncer, Vitals, problems_in
 from app.settings import Settings
 from app.store.alerting import delivery_queue, outbox
@@ -53,7 +52,7 @@ class SelfMonitor:
     async def _vitals(self) -> Vitals:
         ages = {name: await queue.oldest_age_s(name) for name in queue.QUEUES.values()}
         slowest = max(ages, key=lambda name: ages[name])
-        overdue_s = await delivery_queue.overdue_ms(due_set.now_ms()) / 1000
+        overdue_s = await delivery_queue.overdue_ms(clock.now_ms()) / 1000
         scheduler_metrics.OVERDUE_DELIVERY.set(overdue_s)
         disk = await asyncio.to_thread(shutil.disk_usage, self._disk_path)
         return Vitals(
@@ -98,13 +97,13 @@ def _existing_path(place: Path) -> Path:
 async def measure_lag_s() -> float:
     """How far the earliest due time has passed."""
     oldest_ms = await due_set.oldest_due_ms()
-    lag = max(0.0, (due_set.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
+    lag = max(0.0, (clock.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
     scheduler_metrics.SCHEDULE_LAG.set(lag)
     return lag
 
 
 async def _alert_begin(kind: EventKind, sentence: str) -> None:
-    now_ms = due_set.now_ms()
+    now_ms = clock.now_ms()
     async with db.transaction():
         if not await system_alerts.open_alert(kind, now_ms):
             return
@@ -114,8 +113,8 @@ async def _alert_begin(kind: EventKind, sentence: str) -> None:
 
 
 async def _alert_end(kind: EventKind, since_ms: int) -> None:
-    now_ms = due_set.now_ms()
-    began = datetime.fromtimestamp(since_ms / 1000, UTC)
+    now_ms = clock.now_ms()
+    began = clock.instant(since_ms)
     data = {
         "what": _problem_name(kind),
         "msg": f"{_problem_name(kind).replace('_', ' ')} is over",
@@ -131,7 +130,7 @@ async def _alert_end(kind: EventKind, since_ms: int) -> None:
 
 
 async def _record_event(kind: EventKind, data: dict[str, Any], now_ms: int) -> tuple[Event, dict[str, list[str]]]:
-    event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(now_ms / 1000, UTC), data=data)
+    event = Event(id=str(uuid4()), event=kind, at=clock.instant(now_ms), data=data)
     return event, await outbox.record_events([event], now_ms)
 
 

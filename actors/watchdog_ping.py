@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from actors.senders.kit.http import USER_AGENT
 from actors.senders.kit.network_errors import describe_error
-from app import db, due_set, queue, self_checks
+from app import clock, db, due_set, queue, self_checks
 from app.domain.parsing.web_url import parse_url
 from app.domain.system.self_checks import ALERTING_BLOCKED, MAX_LAG_S, MAX_QUEUE_AGE_S
 from app.errors import Unavailable
@@ -40,7 +40,7 @@ async def is_healthy() -> bool:
     await db.ping()
     await db.require_writable()
     oldest_ms = await due_set.oldest_due_ms()
-    lag_s = (due_set.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
+    lag_s = (clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     waits_s = max([await queue.oldest_age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > MAX_LAG_S or waits_s > MAX_QUEUE_AGE_S:
         log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(waits_s, 1))

@@ -13,6 +13,8 @@ from types import TracebackType
 
 from msgspec import Struct
 
+from app.clock import now_ms
+
 TICK_S = 0.25  # between ticks; each wakes a process that had nothing to do, in four processes
 PAUSE_S = 0.25  # a tick that is later than this is no busy moment
 JUMP_S = 2.0  # time servers slew a clock by milliseconds; more than this was set
@@ -156,11 +158,6 @@ class TimeLimit:
 
 
 watch = ClockWatch()
-
-
-def now_ms() -> int:
-    """Epoch milliseconds."""
-    return int(time() * 1000)
 
 
 def cautious_now_ms() -> int:

@@ -18,13 +18,13 @@ import msgspec
 from msgspec import Struct
 from redis.exceptions import NoScriptError
 
-from app import clock_watch, queue
+from app import queue
+from app.clock import now_ms
 from app.clock_watch import FUTURE_TOLERANCE_MS
 from app.domain.schedule import slots
 from app.errors import Unavailable
 from schema.jobs import CheckBatch, MonitorSchedule, ScheduleGap, Slot
 
-now_ms = clock_watch.now_ms  # the schedule goes by the wall clock
 PARTITIONS = 4  # parts of the due set; what schedulers share out among themselves
 GRACE_MS = 4_000  # beyond its timeout a slot may stay in flight this long: queue, flush and ingest together
 LOST_RETRY_MS = 30_000  # a lost slot that was not stored is told again after this, then after twice as long

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 UNREADABLE_AOF = b"bad file format reading the append only file"  # Valkey's words; it then refuses to start, for good
+STARTS_BEFORE_RESET = 2  # failed ones in a row
 # What is no fault of its data, in the system's words and Valkey's: then it may start later as it is.
 EXTERNAL_CAUSES = (
     b"no space left on device",
@@ -128,9 +129,8 @@ class DataRecovery:
             return None
         self._n_failed_starts += 1
         said = self._log_tail()
-        if UNREADABLE_AOF not in said and (
-            self._n_failed_starts < 2 or self._data_was_reset or not self._data_may_be_cause(said)
-        ):  # noqa: PLR2004  # twice in a row
+        may_reset = self._n_failed_starts >= STARTS_BEFORE_RESET and not self._data_was_reset
+        if UNREADABLE_AOF not in said and not (may_reset and self._data_may_be_cause(said)):
             return None
         self._data_was_reset, self._n_failed_starts = True, 0
         return set_aside(self._directory)

@@ -7,7 +7,7 @@ import structlog
 from msgspec import Struct
 from redis.exceptions import RedisError
 
-from app import clock_watch, queue, tasks
+from app import clock, clock_watch, queue, tasks
 from app.clock_watch import JUMP_S, RECENT_S, Interruption
 
 KEY = "wk:clock"  # hash: node → what it noticed, as JSON
@@ -74,7 +74,7 @@ def _is_relevant(one: Interruption) -> bool:
 async def publish_interruptions(node: str, found: list[Interruption]) -> None:
     """Publish what a process noticed. Raises RedisError."""
     signs = [PublishedInterruption(one.from_ms, one.to_ms, round(one.jump_s, 3)) for one in found[-MAX_PER_PROCESS:]]
-    await queue.client().hset(KEY, node, msgspec.json.encode(NodeInterruptions(clock_watch.now_ms(), signs)))
+    await queue.client().hset(KEY, node, msgspec.json.encode(NodeInterruptions(clock.now_ms(), signs)))
 
 
 def parse_last_day(raw: dict[bytes, bytes]) -> list[PublishedInterruption]:
@@ -84,7 +84,7 @@ def parse_last_day(raw: dict[bytes, bytes]) -> list[PublishedInterruption]:
 
 def _younger_than(raw: dict[bytes, bytes], age_s: float) -> dict[str, NodeInterruptions]:
     told = {field.decode(): msgspec.json.decode(text, type=NodeInterruptions) for field, text in raw.items()}
-    now_ms = clock_watch.now_ms()
+    now_ms = clock.now_ms()
     return {node: one for node, one in told.items() if abs(now_ms - one.at_ms) < age_s * 1_000}
 
 

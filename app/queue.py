@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from app import clock
 from app.settings import Settings
 from schema.jobs import AdHocProbe, CheckBatch, Job, NotifyBatch, ResultBatch, reply_key
 
@@ -75,7 +76,7 @@ def encode_message(job: Job) -> tuple[str, str, bytes]:
         "kwargs": job,
         "options": {"redis_message_id": id_},
         "message_id": id_,
-        "message_timestamp": int(time() * 1000),
+        "message_timestamp": clock.now_ms(),
     }
     return queue, id_, _encoder.encode(body)
 

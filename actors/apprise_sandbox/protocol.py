@@ -71,7 +71,7 @@ Frame = SendRequest | SandboxHttpRequest | SandboxHttpResponse | SendResult
 _DECODER = msgspec.msgpack.Decoder(Frame)
 
 
-class SandboxProtocolError(Exception):  # noqa: N818  # says what the line is
+class SandboxProtocolError(Exception):  # says what the line is
     """The other end is gone, or speaks in tongues."""
 
 

@@ -21,7 +21,7 @@ from app.clock_watch import TimeLimit
 from app.domain import config_rules
 from app.domain.parsing import sanitize
 from app.domain.parsing.invalid_field import InvalidField
-from app.domain.text.formatting import truncate
+from app.domain.parsing.plain_text import truncate
 from app.domain.validation.assertions import CheckFacts, evaluate_assertions, is_costly
 from app.security.network.egress import EgressDenied
 from app.security.network.resolver import RESOLVING_NOTE
@@ -63,11 +63,11 @@ from schema.targets.extras import extra_for_import
 
 __all__ = [
     "PROBES",
+    "CheckInconclusive",
+    "ProbeContext",
+    "ProbeResult",
     "RunningCheck",
     "TargetFailed",
-    "ProbeResult",
-    "ProbeContext",
-    "CheckInconclusive",
     "open_probe_context",
     "run_probe",
 ]

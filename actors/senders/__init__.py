@@ -68,7 +68,7 @@ from schema.channels import (
 )
 from schema.message import Message
 
-__all__ = ["SEND_TIMEOUT_S", "SENDERS", "SenderContext", "DeliveryError", "message_from_event", "open_context", "send"]
+__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "message_from_event", "open_context", "send"]
 
 log = structlog.get_logger()
 

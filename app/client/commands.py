@@ -10,7 +10,7 @@ from app.client import NOT_RUN, SUCCESS
 from app.client.screen import print_error
 from app.client.server import ApiClient, CommandFailed, connect
 
-__all__ = ["ApiClient", "run_to_end", "run"]
+__all__ = ["ApiClient", "run", "run_to_end"]
 
 
 def run(url: str, token: str, command: Callable[[ApiClient], Awaitable[int]]) -> int:

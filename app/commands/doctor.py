@@ -1,16 +1,14 @@
 """`watchkeeper doctor`: does this installation work, is that process alive, is the history whole."""
 
 import socket
-import time
-from datetime import UTC, datetime
 
 import msgspec
 from redis.exceptions import RedisError
 
-from app import db, embedded_valkey, migrate, nodes, queue, settings as configuration
+from app import clock, db, embedded_valkey, migrate, nodes, queue, settings as configuration
 from app.settings import BadSettings, Settings
 from app.store.history import completeness
-from app.store.system import future_instants
+from app.store.transactions import future_instants
 
 HOW_TO_START = "`watchkeeper up` starts everything"
 
@@ -46,7 +44,7 @@ async def history_report(settings: Settings, settle_s: int) -> completeness.Hist
     """
     await db.start(settings, connections=2)
     try:
-        return await completeness.build_report(int(time.time() * 1000), settle_s * 1000)
+        return await completeness.build_report(clock.now_ms(), settle_s * 1000)
     finally:
         await db.stop()
 
@@ -58,14 +56,14 @@ def as_json(report: completeness.HistoryReport) -> str:
 
 async def _clock_problems(settings: Settings) -> list[str]:
     """What lies in the future: a clock is wrong, or was."""
-    now_ms, found = int(time.time() * 1000), list[str]()
+    now_ms, found = clock.now_ms(), list[str]()
     await db.start(settings, connections=2)
     try:
         beats, names = await future_instants.find_heartbeats(now_ms), await future_instants.find_checkpoints(now_ms)
     finally:
         await db.stop()
     if beats.series:
-        until = datetime.fromtimestamp(beats.until_ms / 1000, UTC)
+        until = clock.instant(beats.until_ms)
         words = f"{beats.series} monitors have heartbeats in the future, up to {until:%Y-%m-%d %H:%M:%S} UTC"
         found.append(f"clock: {words}")
     if names:

@@ -2,4 +2,4 @@
 
 from app.live.publisher import publish, publish_events, publish_heartbeats
 
-__all__ = ["publish", "publish_heartbeats", "publish_events"]
+__all__ = ["publish", "publish_events", "publish_heartbeats"]

@@ -16,7 +16,7 @@ from litestar.params import FromPath
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET
 
-from app import due_set
+from app import clock
 from app.api.http import audit_trail, errors, query_params, rate_limits
 from app.api.incidents import incident_changes
 from app.domain.text.message_text import format_instant
@@ -130,7 +130,7 @@ def _read_link(token: str, request: Request[Any, Any, Any]) -> AckLink:
 
 
 async def _find_incident(link: AckLink) -> AckContext:
-    if link.expires_ms <= due_set.now_ms():
+    if link.expires_ms <= clock.now_ms():
         raise UnusableLink(HTTP_GONE, EXPIRED)
     try:
         return await acknowledgements.get_context(link.incident_id, link.channel_id)

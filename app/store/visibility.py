@@ -51,7 +51,8 @@ async def with_visible_members(monitors: Sequence[Monitor], visible_to: TagScope
 
 async def _visible_among(monitor_ids: Collection[str], visible_to: TagScope) -> set[str]:
     found = await db.rows(
-        f"SELECT m.id FROM monitors m WHERE m.id IN (SELECT value->>0 FROM {{each:1}}) AND {visible_monitors_sql('m.id', 2)}",
+        "SELECT m.id FROM monitors m WHERE m.id IN (SELECT value->>0 FROM {each:1})"
+        f" AND {visible_monitors_sql('m.id', 2)}",
         list_parameter(monitor_ids),
         tags_parameter(visible_to),
     )

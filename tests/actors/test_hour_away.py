@@ -12,7 +12,8 @@ import time_machine
 
 from actors import senders
 from actors.notify import Notifier
-from app import db, due_set
+from app import db
+from app.clock import now_ms
 from app.security.secrets import sealing
 from app.store.alerting import channel_health, channels, delivery_queue
 from app.store.monitoring import series
@@ -41,13 +42,13 @@ class Hour:
         """That much of it."""
         for _ in range(0, seconds, step_s):
             self._clock.shift(step_s)
-            await self._work_off(await delivery_queue.due_deliveries(due_set.now_ms()))
+            await self._work_off(await delivery_queue.due_deliveries(now_ms()))
 
     async def changes(self, outcome: Any) -> None:
         """A monitor changes its mind, and whoever has to be told of it is."""
         (no,) = self._known
-        made = outcome(series=no, at_ms=due_set.now_ms())
-        absorbed = await results.store_results(make.results(made), self._known, due_set.now_ms())
+        made = outcome(series=no, at_ms=now_ms())
+        absorbed = await results.store_results(make.results(made), self._known, now_ms())
         await self._work_off(absorbed.deliveries)
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
@@ -108,9 +109,7 @@ async def test_a_channel_that_is_away_for_an_hour_is_told_once_when_it_is_back(h
         await hour.changes(make.down)
         assert told(well) == ["monitor.down"]  # at once, whatever the other does
         await hour.passes()
-        assert (await channel_health.count_unhealthy(due_set.now_ms())).circuit_open + len(
-            await rows("state = 'pending'")
-        ) > 0
+        assert (await channel_health.count_unhealthy(now_ms())).circuit_open + len(await rows("state = 'pending'")) > 0
         if order:
             assert len(sick.arrivals) < 40  # it was left alone in between
             sick.answer()

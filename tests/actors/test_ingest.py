@@ -6,7 +6,7 @@ import pytest
 
 from actors.ingest import RECHECK_UNKNOWN_MS, ResultWriter
 from actors.snapshots import Snapshots
-from app import db, due_set, queue
+from app import clock, db, due_set, queue
 from app.security.secrets import sealing
 from app.store.transactions import monitors, results
 from schema.heartbeat_texts import NOT_CHECKED, PUSHED, STARTED
@@ -36,41 +36,41 @@ async def ingested(*outcomes: CheckOutcome) -> int:
 
 
 async def test_a_report_brings_a_look_before_the_next_slot(nightly):
-    look = due_set.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, recheck_ms=look)
+    look = clock.now_ms() + 30_000
+    report = make.outcome(series=nightly, at_ms=clock.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     assert await ingested(report) == look
     assert await ingested(report) == look
 
 
 async def test_a_report_that_comes_twice_brings_its_look_all_the_same(nightly):
-    look = due_set.now_ms() + 30_000
-    report = make.outcome(series=nightly, at_ms=due_set.now_ms(), code=PUSHED, early=True, recheck_ms=look)
+    look = clock.now_ms() + 30_000
+    report = make.outcome(series=nightly, at_ms=clock.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     await ingested(report)
     await due_set.put_series([(await monitors.list_schedules())[0]], first_at_ms=look + 60_000)
     assert await ingested(report) == look
 
 
 async def test_a_push_monitor_nobody_could_look_at_is_looked_at_again_soon(nightly):
-    unknown = make.outcome(series=nightly, at_ms=due_set.now_ms(), status=Status.UNKNOWN, code=0)
-    assert await ingested(unknown) <= due_set.now_ms() + RECHECK_UNKNOWN_MS
+    unknown = make.outcome(series=nightly, at_ms=clock.now_ms(), status=Status.UNKNOWN, code=0)
+    assert await ingested(unknown) <= clock.now_ms() + RECHECK_UNKNOWN_MS
 
 
 async def test_a_start_while_late_brings_no_retry(nightly):
-    late = make.outcome(series=nightly, at_ms=due_set.now_ms(), status=Status.PENDING, code=0, early=True)
+    late = make.outcome(series=nightly, at_ms=clock.now_ms(), status=Status.PENDING, code=0, early=True)
     await ingested(late)
-    await due_set.put_series(await monitors.list_schedules(), first_at_ms=due_set.now_ms() + 3_000_000)
-    start = make.outcome(series=nightly, at_ms=due_set.now_ms() + 5, status=Status.UNKNOWN, code=STARTED, early=True)
-    assert await ingested(start) > due_set.now_ms() + 2_000_000
+    await due_set.put_series(await monitors.list_schedules(), first_at_ms=clock.now_ms() + 3_000_000)
+    start = make.outcome(series=nightly, at_ms=clock.now_ms() + 5, status=Status.UNKNOWN, code=STARTED, early=True)
+    assert await ingested(start) > clock.now_ms() + 2_000_000
 
 
 async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
     sealing.prepare(store)
     router = await monitors.create(make.monitor(name="Router", interval=DAY_S))
     child = await monitors.create(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
-    later = due_set.now_ms() + 3_000_000
+    later = clock.now_ms() + 3_000_000
     await due_set.mark_built()
     await due_set.put_series([*router.schedules, *child.schedules], first_at_ms=later)
-    now = due_set.now_ms()
+    now = clock.now_ms()
     assert await ingested(make.outcome(series=child.schedules[0].series, at_ms=now)) == later
     assert await ingested(make.down(series=child.schedules[0].series, at_ms=now + 1)) < later
     assert [series for series, _ in await due_set.list_late(-60_000)] == [router.schedules[0].series]
@@ -126,7 +126,7 @@ async def test_one_that_is_given_up_takes_nobody_along(many):
 
 
 async def test_the_same_late_slot_twice_in_one_transaction_is_one_heartbeat(many):
-    series, at_ms = many[0], due_set.now_ms()
+    series, at_ms = many[0], clock.now_ms()
     await ResultWriter(Snapshots()).ingest(make.results(make.outcome(series=series, at_ms=at_ms)))
     late = make.outcome(series=series, at_ms=at_ms - 60_000)
     given_up = make.outcome(series=series, at_ms=at_ms - 60_000, status=Status.UNKNOWN, code=NOT_CHECKED)
@@ -145,8 +145,8 @@ POISONS = {
 
 @pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS.keys())
 async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, poison):
-    bad = make.down(series=many[2], **{"at_ms": due_set.now_ms(), "early": True, **poison})
-    good = [make.outcome(series=one, at_ms=due_set.now_ms()) for one in many if one != many[2]]
+    bad = make.down(series=many[2], **{"at_ms": clock.now_ms(), "early": True, **poison})
+    good = [make.outcome(series=one, at_ms=clock.now_ms()) for one in many if one != many[2]]
     clerk = ResultWriter(Snapshots())
     await asyncio.gather(*(clerk.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
     found = await db.rows("SELECT id, status FROM heartbeats")
@@ -171,7 +171,7 @@ def range_of(series: int) -> tuple[int, int]:
 
 
 async def test_a_real_result_ends_staleness_and_an_invented_one_does_not(many):
-    await due_set.put_series(await monitors.list_schedules(), first_at_ms=due_set.now_ms() - 1)
+    await due_set.put_series(await monitors.list_schedules(), first_at_ms=clock.now_ms() - 1)
     claimed = (await due_set.claim_due(100)).slots
     await queue.client().zadd("wk:stale_at", {str(slot.series): 1 for slot in claimed})
     for slot, code in zip(claimed, (200, NOT_CHECKED), strict=False):

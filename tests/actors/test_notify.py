@@ -7,7 +7,7 @@ import pytest
 
 from actors import senders
 from actors.notify import Notifier
-from app import db, due_set
+from app import clock, db
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
 from app.store.monitoring import series
@@ -36,8 +36,8 @@ async def owed(url: str, *, flips: int = 1) -> NotifyBatch:
     ids = []
     for flip in range(flips):
         made = make.outcome if flip % 2 else make.down
-        outcome = made(series=no, at_ms=due_set.now_ms() - flips + flip)
-        ids += (await results.store_results(make.results(outcome), known, due_set.now_ms())).deliveries[channel.id]
+        outcome = made(series=no, at_ms=clock.now_ms() - flips + flip)
+        ids += (await results.store_results(make.results(outcome), known, clock.now_ms())).deliveries[channel.id]
     return NotifyBatch(channel.id, ids)
 
 
@@ -71,7 +71,7 @@ async def test_a_failed_try_is_written_down_and_waits(desk):
             while not (rows := await db.rows("SELECT * FROM deliveries WHERE attempts = 1 AND state = 'pending'")):
                 await asyncio.sleep(0.02)
     assert "500" in rows[0]["error"]
-    assert rows[0]["next_at_ms"] > due_set.now_ms()
+    assert rows[0]["next_at_ms"] > clock.now_ms()
 
 
 async def test_a_refusal_for_good_is_a_dead_letter_with_its_reason(desk):
@@ -166,7 +166,7 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
         await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
         await settled(2, "sent")
         async with asyncio.timeout(20):
-            while not (waiting := await delivery_queue.due_deliveries(due_set.now_ms())):
+            while not (waiting := await delivery_queue.due_deliveries(clock.now_ms())):
                 await asyncio.sleep(0.02)
         await desk.admit(NotifyBatch(job.channel_id, waiting[job.channel_id]))
         await settled(5, "sent")
@@ -178,8 +178,8 @@ async def another(channel_id: str) -> str:
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel_id]))
     known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = known
-    outcome = make.down(series=no, at_ms=due_set.now_ms())
-    (id_,) = (await results.store_results(make.results(outcome), known, due_set.now_ms())).deliveries[channel_id]
+    outcome = make.down(series=no, at_ms=clock.now_ms())
+    (id_,) = (await results.store_results(make.results(outcome), known, clock.now_ms())).deliveries[channel_id]
     return id_
 
 

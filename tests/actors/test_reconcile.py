@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from actors.reconcile import RESWEEP_S, Reconciler
-from app import db, due_set, queue
+from app import clock, db, due_set, queue
 from app.domain.schedule import slots
 from app.security.secrets import sealing
 from app.store.alerting import channels
@@ -37,7 +37,7 @@ async def checked(plan: MonitorSchedule, at_ms: int) -> None:
 
 
 def slot_before(plan: MonitorSchedule, back: int) -> int:
-    return slots.next_slot(plan.series, INTERVAL_MS, due_set.now_ms()) - back * INTERVAL_MS
+    return slots.next_slot(plan.series, INTERVAL_MS, clock.now_ms()) - back * INTERVAL_MS
 
 
 async def test_an_emptied_redis_is_filled_from_the_database(plan):
@@ -89,10 +89,10 @@ async def test_a_series_that_fell_out_of_the_due_set_is_put_back(plan):
 async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan):
     repairs = Reconciler()
     await repairs.rebuild()
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
     for _ in range(2):
-        await queue.client().zadd("wk:flight", {str(plan.series): due_set.now_ms() - 1})
+        await queue.client().zadd("wk:flight", {str(plan.series): clock.now_ms() - 1})
         await repairs.requeue_overdue()
     (again,) = await jobs_of(CheckBatch)
     lost = [outcome for job in await jobs_of(ResultBatch) for outcome in job.outcomes]
@@ -105,7 +105,7 @@ async def test_the_sweeper_puts_what_nobody_sends_once(plan):
     await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
     await results.store_results(make.results(make.down(series=plan.series)), known, make.NOW_MS)
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due_set.now_ms() - 60_000)
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", clock.now_ms() - 60_000)
     repairs = Reconciler()
     await repairs.sweep_deliveries()
     await repairs.sweep_deliveries()
@@ -117,9 +117,7 @@ async def test_an_emptied_redis_costs_no_delivery(plan):
     channel = await channels.create(make.channel())
     await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    absorbed = await results.store_results(
-        make.results(make.down(series=plan.series)), known, due_set.now_ms() - 60_000
-    )
+    absorbed = await results.store_results(make.results(make.down(series=plan.series)), known, clock.now_ms() - 60_000)
     await queue.put(*queue.notify_jobs(absorbed.deliveries))
     await queue.client().flushall()
     await Reconciler().sweep_deliveries()
@@ -131,7 +129,7 @@ async def test_an_emptied_redis_costs_no_delivery(plan):
 async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
     for columns in ("rests_until_ms = ?1", "paused_ms = ?1"):
         channel = await channels.create(make.channel())
-        await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", due_set.now_ms() + 60_000, channel.id)
+        await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", clock.now_ms() + 60_000, channel.id)
     await Reconciler().sweep_deliveries()
     assert REGISTRY.get_sample_value("watchkeeper_channels_resting") == 1
     assert REGISTRY.get_sample_value("watchkeeper_channels_paused") == 1
@@ -149,7 +147,7 @@ async def nightly(store, queue) -> MonitorSchedule:
 async def test_nights_that_nobody_checked_are_a_gap_up_to_the_next(nightly):
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
-    upcoming = slots.next_due(nightly.series, nightly, due_set.now_ms())
+    upcoming = slots.next_due(nightly.series, nightly, clock.now_ms())
     assert (gap.to_ms + 1, await due_set.oldest_due_ms()) == (upcoming, upcoming)
     assert len(list(slots.due_between(nightly.series, nightly, gap.from_ms, gap.to_ms))) == 7
     assert not due_set.has_changed(nightly, (await due_set.list_scheduled())[nightly.series])
@@ -159,7 +157,7 @@ async def test_a_cron_series_that_fell_out_of_the_due_set_is_put_back(nightly):
     await Reconciler().rebuild()
     await queue.client().zrem(f"wk:due:{nightly.series % due_set.PARTITIONS}", str(nightly.series))
     await Reconciler().reconcile()
-    assert await due_set.oldest_due_ms() == slots.next_due(nightly.series, nightly, due_set.now_ms())
+    assert await due_set.oldest_due_ms() == slots.next_due(nightly.series, nightly, clock.now_ms())
 
 
 async def test_a_monitor_on_demand_is_never_in_the_due_set(store, queue):
@@ -173,7 +171,7 @@ async def test_a_push_monitor_is_looked_at_when_the_due_set_was_lost_for_a_deadl
     sealing.prepare(store)
     await monitors.create(make.monitor(Push(), interval=86_400))
     await Reconciler().rebuild()
-    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= clock.now_ms()
     assert [slot.early for slot in (await due_set.claim_due(10)).slots] == [True]
 
 
@@ -181,7 +179,7 @@ async def test_a_push_between_slots_covers_no_slot(plan):
     await checked(plan, slot_before(plan, 5))
     pushed = make.outcome(series=plan.series, at_ms=slot_before(plan, 2) + 1_000, early=True)
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(pushed), known, due_set.now_ms())
+    await results.store_results(make.results(pushed), known, clock.now_ms())
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
     assert gap.from_ms == slot_before(plan, 4)
@@ -194,7 +192,7 @@ async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(pl
     (snapshot,) = await series.list_snapshots([plan.series])
     await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    now_ms = due_set.now_ms()
+    now_ms = clock.now_ms()
     await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
     for _ in range(2):
         await Reconciler().escalate()
@@ -205,8 +203,8 @@ async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(pl
 async def test_a_clock_that_was_ahead_keeps_no_monitor_from_its_check(plan, ahead_ms):
     repairs = Reconciler()
     await repairs.rebuild()
-    await due_set.claim_due(10, at_ms=due_set.now_ms() + ahead_ms)
+    await due_set.claim_due(10, at_ms=clock.now_ms() + ahead_ms)
     await repairs.reconcile()
     await repairs.requeue_overdue()
-    assert await due_set.oldest_due_ms() <= due_set.now_ms() + due_set.HELD_RECHECK_MS
+    assert await due_set.oldest_due_ms() <= clock.now_ms() + due_set.HELD_RECHECK_MS
     assert "future" in repairs.clock_repairs.problem()

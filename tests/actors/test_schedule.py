@@ -6,7 +6,7 @@ import pytest
 
 from actors.reconcile import Reconciler
 from actors.schedule import MAX_SLEEP_S, TICK_S, Ticker, check_batches
-from app import due_set, queue as queues
+from app import clock, due_set, queue as queues
 from schema.jobs import CheckBatch, MonitorSchedule
 from tests import make
 from tests.actors.queued import jobs_of
@@ -35,7 +35,7 @@ async def test_a_tick_that_comes_late_does_not_wait_for_ever(queue, wait_s):
 async def test_due_slots_become_jobs_of_at_most_a_hundred(store, queue):
     await due_set.mark_built()
     await due_set.put_series(
-        [MonitorSchedule(no, HOUR_MS, 5_000, 1) for no in range(1, 251)], first_at_ms=due_set.now_ms()
+        [MonitorSchedule(no, HOUR_MS, 5_000, 1) for no in range(1, 251)], first_at_ms=clock.now_ms()
     )
     wait_s = await Ticker(Reconciler()).tick()
     assert sorted(len(job.slots) for job in await jobs_of(CheckBatch)) == [50, 100, 100]
@@ -48,7 +48,7 @@ async def test_a_sleeping_scheduler_is_woken_by_a_check_that_is_due_now(store, q
     await queues.client().delete("wk:wake:schedule")
     step = asyncio.create_task(Ticker(Reconciler()).step())
     await asyncio.sleep(0.1)
-    await due_set.put_series([MonitorSchedule(1, HOUR_MS, 5_000, 2)], first_at_ms=due_set.now_ms())
+    await due_set.put_series([MonitorSchedule(1, HOUR_MS, 5_000, 2)], first_at_ms=clock.now_ms())
     async with asyncio.timeout(MAX_SLEEP_S):
         await step
     assert len((await due_set.claim_due(10)).slots) == 1

@@ -11,7 +11,7 @@ from actors import result_backlog, uplink_status, watchdog_ping
 from actors.ingest import ResultWriter
 from actors.self_monitor import SelfMonitor
 from actors.snapshots import Snapshots
-from app import db, due_set, nodes, queue, self_checks
+from app import clock, db, due_set, nodes, queue, self_checks
 from app.domain.system.self_checks import CONFIRMATIONS
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -89,7 +89,7 @@ async def test_the_second_time_is_told_as_well(ground):
 async def test_a_schedule_that_lags_is_told(ground):
     await has_worker()
     plan = (await monitors.create(make.monitor())).schedules[0]
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms() - 300_000)
+    await due_set.put_series([plan], first_at_ms=clock.now_ms() - 300_000)
     await look(SelfMonitor(ground))
     assert await told() == [("system.schedule_lag", "schedule_lag")]
 
@@ -119,7 +119,7 @@ async def test_a_data_directory_that_nobody_made_yet_is_no_trouble(ground, tmp_p
 async def lost(ground: Settings, times: int = 3) -> None:
     """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
     plan = (await monitors.create(make.monitor())).schedules[0]
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
     for _ in range(times):
         await queue.client().zadd("wk:flight", {str(plan.series): 1})
@@ -147,7 +147,7 @@ async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground
 
 async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
     await has_worker()
-    await queue.client().zadd("wk:stale_at", {"7": due_set.now_ms() - 1, "8": due_set.now_ms() + 60_000})
+    await queue.client().zadd("wk:stale_at", {"7": clock.now_ms() - 1, "8": clock.now_ms() + 60_000})
     await look(SelfMonitor(ground))
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.results_lost'")
     assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
@@ -176,7 +176,7 @@ async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_k
     monitor = (await monitors.create(make.monitor(notification_channel_ids=[channel.id]))).schedules[0]
     await ResultWriter(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
     assert await watchdog_ping.is_healthy()
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1", due_set.now_ms() - 60_000)
+    await db.rows("UPDATE deliveries SET next_at_ms = ?1", clock.now_ms() - 60_000)
     await look(SelfMonitor(ground))
     assert await told() == [("system.alerts_stuck", "alerts_stuck")]
     assert not await watchdog_ping.is_healthy()

@@ -7,7 +7,7 @@ import pytest
 
 from actors import watchdog_ping
 from actors.senders.kit.context import SenderContext, make_context
-from app import due_set, queue, tasks
+from app import clock, due_set, queue, tasks
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.transactions import monitors
@@ -66,7 +66,7 @@ async def test_nothing_is_asked_without_an_address(ground, tools):
 
 async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
     plan = (await monitors.create(make.monitor())).schedules[0]
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms() - 300_000)
+    await due_set.put_series([plan], first_at_ms=clock.now_ms() - 300_000)
     await given(tools, elsewhere.url, "one")
     assert elsewhere.arrivals == []
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app import due_set, queue
+from app import clock, due_set, queue
 from app.domain.schedule import slots
 from app.due_set import StoredSlot
 from app.errors import Unavailable
@@ -25,18 +25,18 @@ async def scheduled(*plans: MonitorSchedule, first_at_ms: int | None = None) -> 
 
 
 async def expire(series: int) -> None:
-    await queue.client().zadd("wk:flight", {str(series): due_set.now_ms() - 1})
+    await queue.client().zadd("wk:flight", {str(series): clock.now_ms() - 1})
 
 
 async def test_a_due_slot_is_claimed_by_one_of_many_schedulers():
-    await scheduled(*(plan(no) for no in range(1, 101)), first_at_ms=due_set.now_ms())
+    await scheduled(*(plan(no) for no in range(1, 101)), first_at_ms=clock.now_ms())
     claims = await asyncio.gather(*(due_set.claim_due(30) for _ in range(8)))
     claimed = [slot.series for claim in claims for slot in claim.slots]
     assert sorted(claimed) == list(range(1, 101))
 
 
 async def test_a_claimed_series_moves_to_the_next_slot_of_its_grid():
-    now = due_set.now_ms()
+    now = clock.now_ms()
     await scheduled(plan(7), first_at_ms=now)
     claim = await due_set.claim_due(10)
     assert claim.next_due_ms == slots.next_slot(7, INTERVAL_MS, now)
@@ -44,23 +44,23 @@ async def test_a_claimed_series_moves_to_the_next_slot_of_its_grid():
 
 
 async def test_a_slot_of_the_grid_is_not_early():
-    grid = slots.next_slot(7, INTERVAL_MS, due_set.now_ms() - INTERVAL_MS)
+    grid = slots.next_slot(7, INTERVAL_MS, clock.now_ms() - INTERVAL_MS)
     await scheduled(plan(7), first_at_ms=grid)
     (slot,) = (await due_set.claim_due(10)).slots
     assert (slot.at_ms, slot.early) == (grid, False)
 
 
 async def test_a_check_never_overlaps_itself():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     (first,) = (await due_set.claim_due(10)).slots
-    await due_set.put_series([plan()], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan()], first_at_ms=clock.now_ms())
     assert (await due_set.claim_due(10)).slots == []
     await due_set.mark_stored([StoredSlot(1, first.at_ms)])
     assert [slot.series for slot in (await due_set.claim_due(10)).slots] == [1]
 
 
 async def test_missed_slots_are_one_gap_and_the_newest_slot_is_checked():
-    newest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms() - INTERVAL_MS)
+    newest = slots.next_slot(1, INTERVAL_MS, clock.now_ms() - INTERVAL_MS)
     oldest = newest - 5 * INTERVAL_MS
     await scheduled(plan(), first_at_ms=oldest)
     claim = await due_set.claim_due(10)
@@ -69,7 +69,7 @@ async def test_missed_slots_are_one_gap_and_the_newest_slot_is_checked():
 
 
 async def test_a_gap_is_kept_until_it_is_stored():
-    await scheduled(plan(), first_at_ms=due_set.now_ms() - 10 * INTERVAL_MS)
+    await scheduled(plan(), first_at_ms=clock.now_ms() - 10 * INTERVAL_MS)
     gaps = (await due_set.claim_due(10)).gaps
     assert await due_set.list_gaps() == gaps
     await due_set.remove_gaps(gaps)
@@ -77,7 +77,7 @@ async def test_a_gap_is_kept_until_it_is_stored():
 
 
 async def test_a_slot_past_its_deadline_is_queued_once_more_and_then_lost():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
     seen = []
     for _ in range(3):
@@ -93,7 +93,7 @@ async def stale_at() -> dict[int, int]:
 
 
 async def test_a_series_of_which_no_result_comes_is_stale_after_two_intervals_until_a_real_one_does():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
     assert await stale_at() == {}
     for _ in range(3):
@@ -107,7 +107,7 @@ async def test_a_series_of_which_no_result_comes_is_stale_after_two_intervals_un
 
 
 async def test_a_landed_slot_is_not_overdue():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
     await due_set.mark_stored([StoredSlot(1, slot.at_ms)])
     await expire(2)
@@ -115,7 +115,7 @@ async def test_a_landed_slot_is_not_overdue():
 
 
 async def test_a_landing_of_another_slot_frees_nothing():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
     await due_set.mark_stored([StoredSlot(1, slot.at_ms - 1)])
     await expire(1)
@@ -123,16 +123,16 @@ async def test_a_landing_of_another_slot_frees_nothing():
 
 
 async def test_a_retry_is_an_earlier_slot():
-    await scheduled(plan(interval_ms=3_600_000), first_at_ms=due_set.now_ms())
+    await scheduled(plan(interval_ms=3_600_000), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
-    await due_set.mark_stored([StoredSlot(1, slot.at_ms, recheck_at_ms=due_set.now_ms())])
+    await due_set.mark_stored([StoredSlot(1, slot.at_ms, recheck_at_ms=clock.now_ms())])
     assert [one.early for one in (await due_set.claim_due(10)).slots] == [True]
 
 
 async def test_a_retry_never_delays_the_next_slot():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     claim = await due_set.claim_due(10)
-    await due_set.mark_stored([StoredSlot(1, claim.slots[0].at_ms, recheck_at_ms=due_set.now_ms() + 10 * INTERVAL_MS)])
+    await due_set.mark_stored([StoredSlot(1, claim.slots[0].at_ms, recheck_at_ms=clock.now_ms() + 10 * INTERVAL_MS)])
     assert (await due_set.claim_due(10)).next_due_ms == claim.next_due_ms
 
 
@@ -143,23 +143,23 @@ async def test_an_older_plan_never_replaces_a_newer_one():
 
 
 async def test_a_new_interval_moves_the_due_time_and_a_new_config_does_not():
-    await scheduled(plan(), first_at_ms=due_set.now_ms() + 3_000)
+    await scheduled(plan(), first_at_ms=clock.now_ms() + 3_000)
     before = await due_set.oldest_due_ms()
     await due_set.put_series([plan(version=2)])
     assert await due_set.oldest_due_ms() == before
     await due_set.put_series([plan(version=3, interval_ms=60_000)])
-    assert await due_set.oldest_due_ms() == slots.next_slot(1, 60_000, due_set.now_ms())
+    assert await due_set.oldest_due_ms() == slots.next_slot(1, 60_000, clock.now_ms())
 
 
 async def test_a_dropped_series_is_claimed_no_more():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     await due_set.remove_series([1])
     assert (await due_set.claim_due(10)).slots == []
     assert await due_set.count_unscheduled() == 0
 
 
 async def test_an_emptied_redis_is_noticed():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     await queue.client().flushall()
     assert (await due_set.claim_due(10)).is_missing
 
@@ -203,12 +203,12 @@ async def make_due(series: int, at_ms: int) -> None:
 
 
 def newest_minute() -> int:
-    return due_set.now_ms() // 60_000 * 60_000
+    return clock.now_ms() // 60_000 * 60_000
 
 
 async def test_a_cron_series_is_due_on_the_minute_and_not_before():
     await scheduled(cron_plan())
-    upcoming = slots.next_due(1, cron_plan(), due_set.now_ms())
+    upcoming = slots.next_due(1, cron_plan(), clock.now_ms())
     claim = await due_set.claim_due(10)
     assert claim.slots == []
     assert claim.next_due_ms == upcoming
@@ -233,10 +233,10 @@ async def test_a_cron_series_of_which_no_result_comes_is_stale_after_two_of_its_
 
 
 async def test_a_check_between_cron_slots_is_early_and_moves_nothing():
-    await scheduled(cron_plan(cron="0 3 * * *"), first_at_ms=due_set.now_ms())
+    await scheduled(cron_plan(cron="0 3 * * *"), first_at_ms=clock.now_ms())
     claim = await due_set.claim_due(10)
     assert [slot.early for slot in claim.slots] == [True]
-    assert claim.next_due_ms == slots.next_due(1, cron_plan(cron="0 3 * * *"), due_set.now_ms())
+    assert claim.next_due_ms == slots.next_due(1, cron_plan(cron="0 3 * * *"), clock.now_ms())
 
 
 async def test_missed_cron_slots_are_one_gap_and_the_newest_is_checked():
@@ -249,7 +249,7 @@ async def test_missed_cron_slots_are_one_gap_and_the_newest_is_checked():
 
 
 async def test_a_list_that_ended_long_ago_is_made_anew_before_anything_is_claimed():
-    past = due_set.now_ms() - LONG_AGO
+    past = clock.now_ms() - LONG_AGO
     await due_set.mark_built()
     await due_set.put_series([cron_plan()], since_ms=past)
     oldest = await due_set.oldest_due_ms()
@@ -281,16 +281,16 @@ async def test_a_list_for_an_older_plan_is_not_taken():
     old = due_set._encode_schedule(cron_plan())
     await due_set.put_series([cron_plan(cron="0 3 * * *", version=2)])
     before = await known_ahead()
-    await due_set._refill_cron_slots([(1, old)], due_set.now_ms())
+    await due_set._refill_cron_slots([(1, old)], clock.now_ms())
     assert await known_ahead() == before
 
 
 async def test_another_cron_moves_the_due_time_and_an_interval_forgets_the_list():
     await scheduled(cron_plan())
     await due_set.put_series([cron_plan(cron="0 3 * * *", version=2)])
-    assert await due_set.oldest_due_ms() == slots.next_due(1, cron_plan(cron="0 3 * * *"), due_set.now_ms())
+    assert await due_set.oldest_due_ms() == slots.next_due(1, cron_plan(cron="0 3 * * *"), clock.now_ms())
     await due_set.put_series([plan(version=3)])
-    assert await due_set.oldest_due_ms() == slots.next_slot(1, INTERVAL_MS, due_set.now_ms())
+    assert await due_set.oldest_due_ms() == slots.next_slot(1, INTERVAL_MS, clock.now_ms())
     assert await known_ahead() == []
 
 
@@ -306,7 +306,7 @@ async def test_a_cron_slot_that_comes_due_in_flight_waits_for_the_landing():
 
 async def test_due_times_and_deadlines_beyond_what_may_be_are_found():
     await scheduled(plan(1), plan(2), cron_plan(3))
-    await due_set.claim_due(10, at_ms=due_set.now_ms() + LONG_AGO)
+    await due_set.claim_due(10, at_ms=clock.now_ms() + LONG_AGO)
     plans = {1: plan(1), 2: plan(2), 3: cron_plan(3)}
     assert set(await due_set.find_misplaced(plans)) >= {1, 2}
     late = await due_set.claim_overdue(10)
@@ -315,30 +315,30 @@ async def test_due_times_and_deadlines_beyond_what_may_be_are_found():
 
 async def test_what_is_due_in_time_is_not_misplaced():
     await scheduled(plan(1), plan(2, interval_ms=3_600_000), cron_plan(3, cron="0 3 * * *"))
-    await due_set.put_series([plan(4)], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan(4)], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
     plans = {1: plan(1), 2: plan(2, interval_ms=3_600_000), 3: cron_plan(3, cron="0 3 * * *"), 4: plan(4)}
     assert await due_set.find_misplaced(plans) == []
 
 
 async def test_a_change_of_the_schedule_makes_what_was_due_by_the_old_one_a_gap():
-    oldest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms()) - 2 * INTERVAL_MS
+    oldest = slots.next_slot(1, INTERVAL_MS, clock.now_ms()) - 2 * INTERVAL_MS
     await scheduled(plan())
     await make_due(1, oldest)
-    await due_set.put_series([plan(version=2, interval_ms=60_000)], since_ms=due_set.now_ms())
+    await due_set.put_series([plan(version=2, interval_ms=60_000)], since_ms=clock.now_ms())
     assert [gap.from_ms for gap in await due_set.list_gaps()] == [oldest]
 
 
 async def test_a_wish_to_be_checked_at_once_passes_over_no_slot():
-    oldest = slots.next_slot(1, INTERVAL_MS, due_set.now_ms()) - 2 * INTERVAL_MS
+    oldest = slots.next_slot(1, INTERVAL_MS, clock.now_ms()) - 2 * INTERVAL_MS
     await scheduled(plan())
     await make_due(1, oldest)
-    await due_set.put_series([plan(version=2)], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan(version=2)], first_at_ms=clock.now_ms())
     assert await due_set.oldest_due_ms() == oldest
 
 
 async def test_a_series_that_is_dropped_in_flight_leaves_a_gap_for_its_slot():
-    await scheduled(plan(), first_at_ms=due_set.now_ms())
+    await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
     await due_set.remove_series([1])
     assert [(gap.from_ms, gap.to_ms) for gap in await due_set.list_gaps()] == [(slot.at_ms, slot.at_ms)]

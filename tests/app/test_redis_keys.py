@@ -8,7 +8,7 @@ import pytest
 
 from actors.reconcile import Reconciler
 from actors.schedule import Ticker, run_forever
-from app import due_set, queue as queues, redis_keys, tasks
+from app import clock, due_set, queue as queues, redis_keys, tasks
 from app.redis_keys import DUE_SET_TYPES, KEY_TYPES, PREFIX_TYPES
 from app.security.secrets import sealing
 from app.store.transactions import monitors
@@ -50,7 +50,7 @@ async def test_a_key_of_a_wrong_type_is_removed_and_the_schedule_goes_on(plan, k
     assert await redis_keys.remove_mistyped() == [key]
     await Ticker(repairs).tick()
     await repairs.reconcile()
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
     assert [slot.series for slot in (await due_set.claim_due(10)).slots] == [plan.series]
     assert await redis_keys.remove_mistyped() == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app import db, due_set
+from app import clock, db, due_set
 from app.store.alerting import channels
 from app.store.incidents import escalation_policies, incidents
 from app.store.transactions import monitors
@@ -42,7 +42,7 @@ async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) ->
 
 async def look(plan: MonitorSchedule) -> None:
     """Have it checked now."""
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
 
 
 def told(receiver: Receiver) -> list[tuple[str, str]]:

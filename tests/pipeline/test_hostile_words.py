@@ -8,7 +8,7 @@ from itertools import dropwhile
 
 import pytest
 
-from app import db, due_set
+from app import clock, db, due_set
 from app.store.transactions import monitors
 from schema.heartbeats import slot_of_key
 from schema.status import Status
@@ -32,7 +32,7 @@ async def added(*targets) -> list[int]:
     plans = []
     for number, target in enumerate(targets):
         plans += (await monitors.create(make.monitor(target, name=f"m{number}", interval=5))).schedules
-    await due_set.put_series(plans, first_at_ms=due_set.now_ms())
+    await due_set.put_series(plans, first_at_ms=clock.now_ms())
     return [plan.series for plan in plans]
 
 

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from app import due_set, queue
+from app import clock, due_set, queue
 from app.store.alerting import channels
 from app.store.history import completeness
 from app.store.transactions import monitors
@@ -29,7 +29,7 @@ async def watch(url: str, receiver: Receiver | None = None, **changes) -> Monito
     draft = make.monitor(make.http(url=url), interval=5, notification_channel_ids=links, **changes)
     plan = (await monitors.create(draft)).schedules[0]
     await due_set.mark_built()
-    await due_set.put_series([plan], first_at_ms=due_set.now_ms())
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
     return plan
 
 
@@ -67,7 +67,7 @@ async def _more(target, asked: int) -> bool:
 
 
 async def _history_is_whole(slots: int) -> bool:
-    report = await completeness.build_report(due_set.now_ms(), SETTLED_MS)
+    report = await completeness.build_report(clock.now_ms(), SETTLED_MS)
     return report.slots >= slots and (report.missing, report.doubled) == (0, 0)
 
 

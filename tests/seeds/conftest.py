@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import due_set, response_cache
+from app import clock, response_cache
 from app.store.transactions import monitors, results
 from schema.monitors import MonitorPatch
 from schema.status import Status
@@ -43,7 +43,7 @@ async def history(api):
     check = await added(api)
     plan = (await monitors.update(check["id"], MonitorPatch(max_retries=0))).schedules[0]
     known = {one.series: one for one in await monitors.list_snapshots([plan.series])}
-    at_ms = due_set.now_ms()
+    at_ms = clock.now_ms()
     facts = example("results_reply")["results"][0]["raw_data"]
     seen = [
         make.outcome(series=plan.series, at_ms=at_ms - 120_000, early=True, message="fine", detail=facts),

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from app import db, due_set, queue
+from app import clock, db, queue
 from app.api.openapi import document
 from app.store.alerting import events
 from schema.events import Event, EventKind
@@ -37,7 +37,7 @@ async def arrived(api, application, kind: EventKind, data: dict[str, Any]):
         assert reply.status_code == 201, reply.text
         event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
         async with db.transaction():
-            owed = await events.record_events([event], due_set.now_ms())
+            owed = await events.record_events([event], clock.now_ms())
         await queue.put(*queue.notify_jobs(owed))
         (arrival,) = await receiver.arrived()
     return arrival

@@ -8,8 +8,8 @@ from actors.probes.kit.bounded_body import BoundedBody
 from actors.probes.kit.http_response import HttpProbeResponse
 from actors.probes.kit.result import CheckInconclusive
 from actors.probes.kit.threads import run_in_thread
-from app.domain.monitoring.values import ABSENT, Scalar, Untyped
 from app.domain.parsing import untrusted_json
+from app.domain.parsing.values import ABSENT, Scalar, Untyped
 from app.domain.validation.assertions import is_costly, mismatch_reason
 from schema.heartbeat_texts import heartbeat_text as words_for
 from schema.targets import Http

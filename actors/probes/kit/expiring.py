@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from time import time
 from typing import TYPE_CHECKING
 
+from app import clock
 from app.domain.alerting.expiry import DAY_MS, NOTICE_HORIZON_DAYS
 from schema.jobs import ExpiringItem
 
@@ -29,7 +30,7 @@ def start_collecting() -> list[ExpiringItem]:
 
 def record_certificate(seen: "Certificate") -> "Certificate":
     """Note a certificate; returns it."""
-    ends_ms = round(seen.not_after.timestamp() * 1000)
+    ends_ms = clock.epoch_ms(seen.not_after)
     record(ExpiringItem("certificate", seen.fingerprint, seen.subject, seen.issuer, ends_ms))
     return seen
 

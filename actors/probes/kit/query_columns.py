@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from actors.probes.kit.result import TargetFailed
 from actors.probes.kit.values import to_scalar, to_untyped
-from app.domain.monitoring.values import Scalar
+from app.domain.parsing.values import Scalar
 
 SHOWN_COLUMNS, SHOWN_CHARS = 10, 200  # columns that a sentence names, and their characters
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from app.domain.monitoring.values import ABSENT, Scalar
+from app.domain.parsing.values import ABSENT, Scalar
 from schema.status import Status
 
 # What a library that speaks with a target raises when the target speaks something else: besides errors of its own, what

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from msgspec.structs import replace
 
 from actors.probes.kit.result import ProbeResult
-from app import clock_watch
+from app import clock, clock_watch
 from app.clock_watch import TimeLimit
 from schema.status import Status
 
@@ -41,7 +41,7 @@ def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> Prob
         status=Status.UNKNOWN,
         code=0,
         message=message,
-        recheck_ms=clock_watch.now_ms() if _may_recheck(series) else 0,
+        recheck_ms=clock.now_ms() if _may_recheck(series) else 0,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from app.domain.monitoring.values import ABSENT, Absent, Scalar, Untyped, exact_number
+from app.domain.parsing.values import ABSENT, Absent, Scalar, Untyped, exact_number
 
 MAX_CHARS = 65_536  # characters; `contains` looks no further
 DETAIL_CHARS = 2_000  # of them in a detail

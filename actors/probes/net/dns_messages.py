@@ -25,7 +25,7 @@ _COUNTS = struct.Struct("!4H")
 COUNTS_OFFSET = 4  # in the head: questions, then records of three sections
 
 
-class FinalDnsError(OSError):  # noqa: N818  # an OSError is how dnspython knows not to ask this server again
+class FinalDnsError(OSError):  # an OSError is how dnspython knows not to ask this server again
     """An answer that is final; `why` is what the probe says."""
 
     def __init__(self, why: TargetFailed | CheckInconclusive | EgressDenied) -> None:

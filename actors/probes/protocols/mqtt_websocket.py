@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
+from actors.probes.http import websocket_client
 from actors.probes.http.session import ConnectionOptions, open_session
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import TargetFailed
 from actors.probes.protocols.mqtt import MAX_PACKET_BYTES, NOT_MQTT
-from actors.probes.types import websocket
 from schema.targets import Mqtt
 
 SUBPROTOCOL = "mqtt"
@@ -50,7 +50,7 @@ class WebSocketByteStream:
             case WSMsgType.BINARY:
                 return bytes(message.data)
             case WSMsgType.PING | WSMsgType.PONG:
-                await websocket.answer_ping(message, self.socket)
+                await websocket_client.answer_ping(message, self.socket)
                 return b""
             case WSMsgType.TEXT:
                 raise TargetFailed(f"{NOT_MQTT}: it comes in text messages")
@@ -65,17 +65,17 @@ async def open_stream(target: Mqtt, asked: RunningCheck) -> AsyncIterator[WebSoc
         tls_cert=target.client_cert,
         tls_key=target.client_key,
         tls_ca=target.ca_cert,
-        middlewares=(websocket.reject_redirect,),
+        middlewares=(websocket_client.reject_redirect,),
     )
-    with websocket.translating_errors():
+    with websocket_client.translating_errors():
         async with open_session(wishes, asked) as way:
-            socket = await websocket.connect(way, _url(target), {}, SUBPROTOCOL, MAX_MESSAGE_BYTES)
+            socket = await websocket_client.connect(way, _url(target), {}, SUBPROTOCOL, MAX_MESSAGE_BYTES)
             try:
                 yield WebSocketByteStream(socket)
             except aiohttp.ClientConnectionResetError as error:
                 raise TargetFailed("the broker closed the connection") from error
             finally:
-                await websocket.close(socket)
+                await websocket_client.close(socket)
 
 
 def _url(target: Mqtt) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 
+from actors.probes.http.redirects import follow_redirects
 from actors.probes.http.request import HttpRequest
 from actors.probes.http.session import HttpSession
 from actors.probes.kit.bounded_body import read_bytes
@@ -21,7 +22,6 @@ from actors.probes.protocols.registry_parsing import (
     rdap_server,
     referral_server,
 )
-from actors.probes.types.http import follow_redirects
 from app.domain.parsing import charsets, untrusted_json
 from app.domain.parsing.web_url import parse_url
 from schema.targets import Domain

@@ -20,7 +20,7 @@ from actors.probes.protocols.ber import (
     parse_integer,
     parse_oid,
 )
-from app.domain.monitoring.values import Scalar, Untyped, exact_number
+from app.domain.parsing.values import Scalar, Untyped, exact_number
 
 GET, RESPONSE, REPORT = 0xA0, 0xA2, 0xA8
 ADDRESS, COUNTER, GAUGE, TICKS, OPAQUE, COUNTER_64, UINTEGER = 0x40, 0x41, 0x42, 0x43, 0x44, 0x46, 0x47

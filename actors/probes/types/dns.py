@@ -7,7 +7,7 @@ from actors.probes.kit.result import ProbeResult, TargetFailed
 from actors.probes.net.dns_lookup import DnsResponse, query_dns
 from actors.probes.net.dns_propagation import Propagation, check_propagation
 from actors.probes.net.dns_servers import resolver_for
-from app.domain.monitoring.values import Untyped
+from app.domain.parsing.values import Untyped
 from schema.heartbeat_texts import RESOLVED
 from schema.status import Status
 from schema.targets import Dns

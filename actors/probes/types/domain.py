@@ -9,6 +9,7 @@ from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.protocols.registry_client import ExpiryUnknown, query_rdap, query_whois
 from actors.probes.protocols.registry_parsing import DomainRegistration
+from app import clock
 from schema.heartbeat_texts import ANSWERED
 from schema.jobs import ExpiringItem
 from schema.status import Status
@@ -57,5 +58,5 @@ def _evaluate(target: Domain, found: DomainRegistration, *, detailed: bool) -> P
 
 
 def _expiring_item(domain: str, found: DomainRegistration) -> ExpiringItem:
-    identity, ends_ms = f"{domain} {found.ends_at:%Y-%m-%d}", round(found.ends_at.timestamp() * 1000)
+    identity, ends_ms = f"{domain} {found.ends_at:%Y-%m-%d}", clock.epoch_ms(found.ends_at)
     return ExpiringItem("domain", identity, domain, found.registrar, ends_ms)

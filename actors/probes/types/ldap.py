@@ -10,8 +10,8 @@ from actors.probes.protocols import ldap_messages
 from actors.probes.protocols.ber import element_bounds
 from actors.probes.protocols.ldap_filter import encode_filter
 from actors.probes.protocols.ldap_messages import LdapEntry, LdapResult
-from app.domain.monitoring.values import ABSENT, Scalar
 from app.domain.parsing.invalid_field import InvalidField
+from app.domain.parsing.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Ldap
 from schema.targets.services import LdapSecurity

@@ -20,7 +20,7 @@ from actors.probes.protocols.mongo_uri import resolve_cluster
 from actors.probes.protocols.mongo_wire import MongoConnection
 from actors.probes.protocols.scram import ScramClient, prepare_password
 from app.domain.connections.mongodb import Cluster
-from app.domain.monitoring.values import ABSENT, Scalar
+from app.domain.parsing.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mongodb
 

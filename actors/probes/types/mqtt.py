@@ -13,8 +13,8 @@ from actors.probes.kit.result import ProbeResult, TargetFailed
 from actors.probes.kit.values import to_detail, to_scalar, to_untyped, value_at
 from actors.probes.net.tls import named_tls_context, peer_certificate_days
 from actors.probes.protocols import mqtt
-from app.domain.monitoring.values import Scalar
 from app.domain.parsing import untrusted_json
+from app.domain.parsing.values import Scalar
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 

@@ -30,7 +30,7 @@ from schema.targets import Mysql
 
 NOT_MYSQL = (ValueError, LookupError, AssertionError, TypeError, AttributeError, struct.error)  # of what can't be read
 CLOSE_ERRORS = (MySQLError, *NOT_MYSQL)
-CLEAR_PASSWORD_PLUGIN = "mysql_clear_password"  # by this name a server asks for the password as it is
+CLEAR_PASSWORD_PLUGIN = "mysql_clear_password"  # noqa: S105  # how a server asks for the password in clear text
 CLIENT_ERRORS = range(2_000, 3_000)  # numbers of errors that the library found; the server's are others
 
 

@@ -9,7 +9,7 @@ from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import ProbeResult, TargetFailed
 from actors.probes.net.udp import MAX_ATTEMPTS, UdpConnection, attempt_timeout_s, open_udp
 from actors.probes.protocols.ntp_packet import COOKIE_BYTES, NtpResponse, encode_request, parse_response
-from app.domain.monitoring.values import exact_number
+from app.domain.parsing.values import exact_number
 from schema.assertions import FailureStatus
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status

@@ -20,7 +20,7 @@ from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.errors import classify_os_error
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.net.ping_statistics import PingStatistics
-from app.domain.monitoring.values import exact_number
+from app.domain.parsing.values import exact_number
 from schema.assertions import FailureStatus
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status

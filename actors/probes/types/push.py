@@ -4,7 +4,7 @@ from redis.exceptions import RedisError
 
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
-from app import clock_watch, interruptions, queue
+from app import clock, clock_watch, interruptions, queue
 from app.db import TRANSIENT_ERRORS
 from app.domain.monitoring import push_deadlines
 from app.domain.monitoring.push_deadlines import PushSchedule, PushStatus, ReceivedReports
@@ -58,7 +58,7 @@ async def load_reports(snapshot: Snapshot, wanted_ms: int) -> ReceivedReports:
 
 async def _newest_stored(series: int, since_ms: int, code: int) -> int:
     return await results.newest_push_ms(
-        series, since_ms, code, until_ms=clock_watch.now_ms() + clock_watch.FUTURE_TOLERANCE_MS
+        series, since_ms, code, until_ms=clock.now_ms() + clock_watch.FUTURE_TOLERANCE_MS
     )
 
 
@@ -82,5 +82,5 @@ async def _newest_in_redis(series: int) -> tuple[int, int, tuple[tuple[int, int]
 
 def _clamp_to_now(kept: bytes | None) -> int:
     """What a clock that was ahead has noted came in by now."""
-    at_ms, now_ms = int(kept or 0), clock_watch.now_ms()
+    at_ms, now_ms = int(kept or 0), clock.now_ms()
     return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_in_future(abs(at_ms), now_ms) else at_ms

@@ -9,7 +9,7 @@ from actors.probes.net.tls import database_tls_context, peer_certificate_days
 from actors.probes.protocols.redis_resp import RedisErrorReply, Reply, ReplyReader, encode_command
 from app.domain.connections.databases import redis_encryption, redis_parameters
 from app.domain.connections.uris import ConnectionParameters
-from app.domain.monitoring.values import ABSENT, Scalar
+from app.domain.parsing.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Redis
 

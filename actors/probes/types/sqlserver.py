@@ -20,7 +20,7 @@ from actors.probes.protocols.tds_session import SqlServerSession
 from actors.probes.protocols.tds_wire import TdsWire
 from app.domain.connections.ado import sqlserver_encryption, sqlserver_parameters
 from app.domain.connections.uris import ConnectionParameters
-from app.domain.monitoring.values import Scalar
+from app.domain.parsing.values import Scalar
 from app.security.network.tls_client import HostContext
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Sqlserver

@@ -11,7 +11,7 @@ from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import PARSE_ERRORS, CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.protocols import ssh_host_keys
 from actors.probes.protocols.ssh_banner import read_banner
-from app.domain.monitoring.values import Untyped
+from app.domain.parsing.values import Untyped
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Ssh
 

@@ -7,7 +7,7 @@ from typing import Any
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import ProbeResult, TargetFailed
 from actors.probes.net.tls import peer_certificate_days, target_tls_context
-from app.domain.monitoring.values import ABSENT, Untyped
+from app.domain.parsing.values import ABSENT, Untyped
 from app.domain.validation.assertions import is_costly, is_satisfied
 from schema.assertions import Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED

@@ -42,7 +42,8 @@ def render_html(content: MessageText, message: Message) -> str:
     link = f'<p><a href="{escape(message.ack_url)}">Acknowledge</a></p>' if message.ack_url else ""
     return (
         '<!doctype html><html><body style="font-family:sans-serif">'
-        f'<h2 style="color:{COLOURS[content.severity]}">{escape(content.title)}</h2><p>{lines}</p>{link}</body></html>\n'
+        f'<h2 style="color:{COLOURS[content.severity]}">{escape(content.title)}</h2>'
+        f"<p>{lines}</p>{link}</body></html>\n"
     )
 
 

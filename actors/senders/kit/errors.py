@@ -1,7 +1,7 @@
 """The one way a sender says that a message did not arrive."""
 
 
-class DeliveryError(Exception):  # noqa: N818  # often the receiver's doing, no error of ours
+class DeliveryError(Exception):  # often the receiver's doing, no error of ours
     """The message did not arrive, or nobody confirmed that it did.
 
     reason           for the delivery log, read by people; never holds a secret once `send` has let it out

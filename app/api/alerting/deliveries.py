@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from app import queue
+from app import clock, queue
 from app.api.http import pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page
@@ -147,4 +147,4 @@ def _id_text(id_: UUID | None) -> str | None:
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
         raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else int(at.timestamp() * 1000)
+    return absent if at is None else clock.epoch_ms(at)

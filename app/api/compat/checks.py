@@ -1,6 +1,5 @@
 """Checks over HTTP: monitors as document 002 knows them. What is stored, and what follows from it, is a monitor's."""
 
-from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from app import response_cache
+from app import clock, response_cache
 from app.api.compat.results import result_from_heartbeat
 from app.api.http import audit_trail, etags, pagination
 from app.api.http.audit_trail import AuditTrail
@@ -101,7 +100,7 @@ def _result_from_outcome(outcome: CheckOutcome) -> Result:
         message=outcome.message or heartbeat_text(outcome.code),
         response_time=outcome.took_us / 1_000_000,
         raw_data=field_names.result_facts(outcome.detail),
-        executed_at=datetime.fromtimestamp(outcome.at_ms / 1000, UTC),
+        executed_at=clock.instant(outcome.at_ms),
     )
 
 

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec.structs import replace
 
-from app import response_cache
+from app import clock, response_cache
 from app.api.http import pagination
 from app.api.http.pagination import Window
 from app.domain.compat import field_names
@@ -70,7 +70,7 @@ def _epoch_ms(at: datetime | None) -> int | None:
     """Epoch milliseconds; an instant without a zone is UTC, None stays None."""
     if at is None:
         return None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    return clock.epoch_ms(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 async def cached_page(query: HeartbeatQuery, window: Window) -> Results:
@@ -96,7 +96,7 @@ async def _load_page(query: HeartbeatQuery, window: Window) -> Results:
 async def _load_summary(period: Period, seen_by: TagScope) -> ResultSummary:
     to_date = datetime.fromtimestamp(int(time()), UTC)
     from_date = to_date - timedelta(days=PERIOD_DAYS[period])
-    window = range(int(from_date.timestamp() * 1000), int(to_date.timestamp() * 1000) + 1000)
+    window = range(clock.epoch_ms(from_date), clock.epoch_ms(to_date) + 1000)
     counts = await result_queries.count_by_status(window, seen_by)
     total = sum(counts.values())
     by_verdict = {

@@ -22,8 +22,7 @@ from msgspec import UNSET, Struct
 from app import db
 from app.api.http import audit_actions
 from app.api.http.request_context import QUIET
-from app.api.identity import second_factor
-from app.domain.text.formatting import one_line
+from app.domain.parsing.plain_text import one_line
 from app.errors import Unauthorized
 from app.security.auth import cookies, principals
 from app.security.limits.client_ip import address_of, counted_address
@@ -213,7 +212,7 @@ def _mfa_user_id(ticket: object) -> str:
     """Whose second step a body is."""
     try:
         return (
-            str(signed_tokens.read_token(second_factor.MFA_TOKEN_KIND, ticket)["sub"])
+            str(signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, ticket)["sub"])
             if isinstance(ticket, str)
             else ""
         )

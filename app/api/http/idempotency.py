@@ -6,7 +6,6 @@ signing in must not be repeated, and where nobody has to be signed in: such an a
 
 import re
 from hashlib import sha256
-from time import time
 from typing import Any
 
 import structlog
@@ -15,7 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
-from app import db
+from app import clock, db
 from app.api.http.request_context import QUIET
 from app.errors import Conflict, Invalid
 from app.security.auth import policy, principals
@@ -50,7 +49,7 @@ async def replay_or_claim(request: AnyRequest) -> Response[bytes] | None:
     if not KEY_PATTERN.fullmatch(key):
         raise Invalid.for_field(HEADER, KEY_REQUIREMENT)
     body_hash = sha256(await request.body()).hexdigest()
-    found = await idempotency.claim_request(_claim_id(request, principal, key), body_hash, int(time() * 1000))
+    found = await idempotency.claim_request(_claim_id(request, principal, key), body_hash, clock.now_ms())
     if isinstance(found, ClaimRejection):
         raise _conflict(key, found)
     if isinstance(found, StoredReply):

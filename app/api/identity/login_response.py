@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response
 
 from app.api.http import audit_trail
-from app.domain.text.formatting import one_line
+from app.domain.parsing.plain_text import one_line
 from app.errors import Forbidden
 from app.security.auth import cookies, principals, tokens
 from app.security.limits.client_ip import address_of

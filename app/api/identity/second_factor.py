@@ -20,7 +20,7 @@ from schema.users import LoginResponse, Principal
 
 AnyRequest = Request[Any, Any, Any]
 CodeResult = TypeVar("CodeResult")
-MFA_TOKEN_KIND, MFA_TOKEN_LIFETIME_S = "second-step", 300  # time to find the telephone
+MFA_TOKEN_LIFETIME_S = 300  # time to find the telephone
 WRONG_CODE = "The code is wrong, or was used before."
 WRONG_PASSWORD = "The password is wrong."  # noqa: S105  # a sentence
 PEOPLE_ONLY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
@@ -46,7 +46,7 @@ async def require_second_factor(request: AnyRequest, bearer: PendingLogin, token
     if not token:
         methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
         ticket = signed_tokens.issue_token(
-            MFA_TOKEN_KIND,
+            signed_tokens.MFA_TOKEN_KIND,
             MFA_TOKEN_LIFETIME_S,
             sub=account.id,
             login=bearer.login,
@@ -89,7 +89,7 @@ async def complete_login(request: AnyRequest, bearer: PendingLogin) -> Response[
 
 async def read_mfa_token(ticket: str) -> PendingLogin:
     """Whose password was right, and still is. Raises Unauthorized."""
-    told = signed_tokens.read_token(MFA_TOKEN_KIND, ticket)
+    told = signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, ticket)
     account = await _find_account(str(told["sub"]))
     if account is None or not account.active or _password_fingerprint(account) != told["mark"]:
         raise Unauthorized(signed_tokens.TOKEN_INVALID)

@@ -65,11 +65,11 @@ class UserController(Controller):
     path = "/users"
     tags = ("Users",)
     guards = (ADMIN,)
-    dependencies = {
+    dependencies = {  # noqa: RUF012  # Litestar's way
         "window": Provide(pagination.optional_window),
         "wanted": Provide(list_request),
         "version": Provide(etags.if_match),
-    }  # noqa: RUF012  # Litestar's way
+    }
 
     @get(operation_id="ListUsers")
     async def list_users(self, wanted: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:

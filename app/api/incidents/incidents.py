@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app import due_set
+from app import clock
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page
 from app.api.incidents import incident_changes
@@ -87,7 +87,7 @@ async def list_request(
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
         raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else int(at.timestamp() * 1000)
+    return absent if at is None else clock.epoch_ms(at)
 
 
 async def _load_page(asked: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
@@ -128,7 +128,7 @@ class IncidentController(Controller):
         self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentMetrics:
         """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
-        return await incidents.get_metrics(replace(wanted, monitor_id=monitor_id and str(monitor_id)), due_set.now_ms())
+        return await incidents.get_metrics(replace(wanted, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
     async def create_incident(

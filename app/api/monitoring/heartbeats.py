@@ -10,6 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from app import clock
 from app.api.http import pagination
 from app.api.http.pagination import Limit, ListRequest, Page, StatusFilter, Window
 from app.errors import Invalid
@@ -75,7 +76,7 @@ def _ms_of(name: str, at: datetime | None) -> int | None:
     """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
     if at is not None and at.tzinfo is None:
         raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return None if at is None else int(at.timestamp() * 1000)
+    return None if at is None else clock.epoch_ms(at)
 
 
 async def load_page(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 from redis.exceptions import RedisError
 
-from app import due_set, live, queue, response_cache
+from app import clock, due_set, live, queue, response_cache
 from app.api.monitoring import push_ingest
 from app.store.monitoring import series
 from app.store.transactions.monitors import MonitorChange
@@ -57,9 +57,9 @@ async def reschedule(monitor_ids: Sequence[str]) -> None:
 def _first_at_ms(changed: MonitorChange) -> int | None:
     """A changed monitor is checked at once; one that waits for pushes, or goes by cron, at its next slot."""
     is_patient = changed.monitor.interval is None or isinstance(changed.monitor.config, Push)
-    return None if is_patient else due_set.now_ms()
+    return None if is_patient else clock.now_ms()
 
 
 def _since_ms(changed: MonitorChange) -> int | None:
     """When the schedule came into force, as its era has it: on a busy machine slots have come due since."""
-    return round(changed.monitor.updated_at.timestamp() * 1000) if changed.events else None
+    return clock.epoch_ms(changed.monitor.updated_at) if changed.events else None

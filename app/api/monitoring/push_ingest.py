@@ -5,12 +5,12 @@ A ping is answered when it is durable: on the queue, or, while Redis is away, in
 
 import asyncio
 from collections import OrderedDict
-from time import monotonic, time
+from time import monotonic
 
 import structlog
 from redis.exceptions import RedisError
 
-from app import queue
+from app import clock, queue
 from app.errors import NotFound, TooMany, Unavailable
 from app.store.transactions import monitors, result_isolation
 from schema.heartbeat_texts import PUSHED, STARTED
@@ -40,7 +40,7 @@ class PushEndpoint:
 
     def next_ms(self) -> int:
         """The ping's instant, epoch milliseconds, which no other one of this process has. Raises TooMany."""
-        now = int(time() * 1000)
+        now = clock.now_ms()
         if self.last_ms > now + 2 * MAX_AHEAD_MS:  # not by counting up: the clock was put back
             self.last_ms = now
         if self.last_ms >= now + MAX_AHEAD_MS:
@@ -167,7 +167,7 @@ async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snap
     except (RedisError, OSError, TimeoutError) as error:
         log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
-            await result_isolation.store_isolated(job, snapshots, int(time() * 1000))
+            await result_isolation.store_isolated(job, snapshots, clock.now_ms())
 
 
 async def delete_latest(series: list[int]) -> None:

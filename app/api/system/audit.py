@@ -15,6 +15,7 @@ from litestar.response import Stream
 from msgspec import Meta, Struct, UnsetType
 from msgspec.structs import replace
 
+from app import clock
 from app.api.http import pagination
 from app.api.http.audit_actions import AUDITED
 from app.api.http.pagination import Limit, ListRequest, Page
@@ -122,7 +123,7 @@ class AuditController(Controller):
 def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     if at is not None and at.tzinfo is None:
         raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else int(at.timestamp() * 1000)
+    return absent if at is None else clock.epoch_ms(at)
 
 
 async def _export_lines(query: AuditQuery, form: ExportFormat) -> AsyncIterator[bytes]:

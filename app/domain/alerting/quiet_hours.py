@@ -6,6 +6,7 @@ that comes twice is quiet both times: they begin at its first, and end at its se
 
 from datetime import UTC, date, datetime, time, timedelta
 
+from app.clock import epoch_ms
 from app.domain.schedule.cron import zone_of
 from schema.channels.terms import Day, QuietHours
 
@@ -31,11 +32,11 @@ def _period(quiet: QuietHours, day: date) -> tuple[int, int]:
     )
 
 
-def _instant_ms(day: date, clock: str, timezone: str, which: int) -> int:
+def _instant_ms(day: date, time_of_day: str, timezone: str, which: int) -> int:
     """When the clock on the wall shows this, or the first time after it that it shows at all."""
-    shown = datetime.combine(day, time.fromisoformat(clock))
+    shown = datetime.combine(day, time.fromisoformat(time_of_day))
     while True:
         at = shown.replace(tzinfo=zone_of(timezone), fold=which).astimezone(UTC)
         if at.astimezone(zone_of(timezone)).replace(tzinfo=None, fold=0) == shown:
-            return round(at.timestamp() * 1000)
+            return epoch_ms(at)
         shown += timedelta(minutes=1)

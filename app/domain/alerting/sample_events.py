@@ -25,8 +25,8 @@ _DATA: dict[EventKind, dict[str, Any]] = {
         "duration": DURATION_S, "incident": _OUTAGE,
     },
     EventKind.MONITOR_UP: {
-        "monitor": _MONITOR, "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": STARTED_AT, "duration": DURATION_S,
-        "incident": _OUTAGE,
+        "monitor": _MONITOR, "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": STARTED_AT,
+        "duration": DURATION_S, "incident": _OUTAGE,
     },
     EventKind.MONITOR_DEGRADED: {"monitor": _MONITOR, "status": 4, "msg": "answered after 2.1 s", "ping": 2_104},
     EventKind.MONITOR_UNKNOWN: {"monitor": _MONITOR, "status": 5, "msg": "our own network is gone"},
@@ -44,7 +44,9 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     EventKind.INCIDENT_OPENED: {"monitor": _MONITOR, "incident": _INCIDENT},
     EventKind.INCIDENT_ACKNOWLEDGED: {"monitor": _MONITOR, "incident": _INCIDENT, "by": "ann"},
     EventKind.INCIDENT_ESCALATED: {"monitor": _MONITOR, "incident": _INCIDENT, "after": 900, "step": 1},
-    EventKind.INCIDENT_RESOLVED: {"monitor": _MONITOR, "incident": _INCIDENT, "started_at": STARTED_AT, "duration": DURATION_S},
+    EventKind.INCIDENT_RESOLVED: {
+        "monitor": _MONITOR, "incident": _INCIDENT, "started_at": STARTED_AT, "duration": DURATION_S,
+    },
     EventKind.MAINTENANCE_STARTED: {"maintenance": _WINDOW, "ends_at": "2025-08-09T13:00:00Z"},
     EventKind.MAINTENANCE_ENDED: {"maintenance": _WINDOW},
     EventKind.BACKEND_DOWN: _BACKEND,

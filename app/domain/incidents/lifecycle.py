@@ -5,13 +5,14 @@ reminder of one that somebody acknowledged is told to nobody. A monitor has one 
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from app import clock
 from app.domain.text.message_text import format_duration
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -91,12 +92,12 @@ def incident_title(name: str) -> str:
 
 def epoch_ms(at: datetime) -> int:
     """Epoch milliseconds."""
-    return round(at.timestamp() * 1000)
+    return clock.epoch_ms(at)
 
 
 def instant(at_ms: int) -> datetime:
     """The other way round, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
+    return clock.instant(at_ms)
 
 
 def incident_event(kind: EventKind, outage: OutageState, at_ms: int, **facts: Any) -> Event:

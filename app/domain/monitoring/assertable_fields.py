@@ -11,8 +11,8 @@ from app.domain.connections.ado import sqlserver_encryption, sqlserver_parameter
 from app.domain.connections.databases import redis_encryption, redis_parameters
 from app.domain.connections.mongodb import mongodb_cluster
 from app.domain.connections.uris import Encryption
-from app.domain.monitoring.values import parse_decimal
 from app.domain.parsing.invalid_field import InvalidField
+from app.domain.parsing.values import parse_decimal
 from app.domain.validation.assertions import MAX_MATCHED_BYTES, PATTERN_OPERATORS
 from schema.assertions import CertificateDays, Comparison, Operator, Value
 from schema.targets import (

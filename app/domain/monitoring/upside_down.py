@@ -1,6 +1,6 @@
 """What a check's words mean when a passing check is a failure: the answer that should not be there. Pure."""
 
-from app.domain.text.formatting import truncate
+from app.domain.parsing.plain_text import truncate
 from schema.heartbeat_texts import INFORMATIONAL, heartbeat_text
 from schema.status import Status
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from app.domain.text.formatting import one_line, strip_invisible, truncate
+from app.domain.parsing.plain_text import one_line, strip_invisible, truncate
 from schema.heartbeat_texts import MIN_STATUS_CODE, PROBE_CODES
 from schema.jobs import CheckOutcome
 from schema.status import Status

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from app.domain.monitoring.values import PreciseFloat
+from app.domain.parsing.values import PreciseFloat
 
 T = TypeVar("T")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from app.domain.parsing.plain_text import one_line
 from app.domain.text.formatting import (
     NAME_LIMIT,
     format_duration,
     format_instant,
-    one_line,
     parse_instant,
     parse_name,
     parse_number,

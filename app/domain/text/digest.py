@@ -1,7 +1,8 @@
 """Several messages told as one: a title that counts them, a line for each, and no monitor twice. Pure."""
 
+from app.domain.parsing.plain_text import one_line
 from app.domain.text.details import outage_duration_s
-from app.domain.text.formatting import TEXT_LIMIT, TITLE_LIMIT, format_duration, one_line, parse_name
+from app.domain.text.formatting import TEXT_LIMIT, TITLE_LIMIT, format_duration, parse_name
 from app.domain.text.titles import Severity, event_text
 from schema.events import EventKind
 from schema.message import Message

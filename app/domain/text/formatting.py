@@ -1,11 +1,12 @@
 """Parts of what people read: spans, instants, lines that stay lines. Pure."""
 
-import re
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
 import msgspec
+
+from app.domain.parsing.plain_text import one_line
 
 NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = (
     150,
@@ -13,31 +14,6 @@ NAME_LIMIT, TITLE_LIMIT, TEXT_LIMIT = (
     1_500,
 )  # characters; every provider takes this much even when each one is escaped
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_INVISIBLE_CHARS = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # hides or turns letters
-)
-_BLANK_OR_INVISIBLE = re.compile(rf"[\s{_INVISIBLE_CHARS}]+")
-_INVISIBLE = re.compile(rf"[{_INVISIBLE_CHARS}]+")
-
-
-def one_line(text: str, limit: int) -> str:
-    """The text without line breaks, control characters and what hides or turns letters; cut at `limit` characters."""
-    return truncate(_BLANK_OR_INVISIBLE.sub(" ", text).strip(), limit)
-
-
-def multi_line(text: str, limit: int) -> str:
-    """The text with its line breaks and tabs, and without the rest that is not seen; cut at `limit` characters."""
-    return truncate(strip_invisible(text).strip(), limit)
-
-
-def strip_invisible(text: str) -> str:
-    """The text with its line breaks, tabs and spaces, and without the rest that is not seen."""
-    return _INVISIBLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def truncate(text: str, limit: int) -> str:
-    """The text, or as much of it as fits with a sign that there was more."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def format_duration(duration_s: float) -> str:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from app.domain.parsing.plain_text import one_line
 from app.domain.text import digest
 from app.domain.text.details import monitor_name_of
 from app.domain.text.formatting import (
@@ -11,7 +12,6 @@ from app.domain.text.formatting import (
     format_duration,
     format_instant,
     format_rough_duration,
-    one_line,
     parse_name,
 )
 from app.domain.text.titles import Severity, event_text
@@ -22,13 +22,13 @@ __all__ = [
     "NAME_LIMIT",
     "TEXT_LIMIT",
     "TITLE_LIMIT",
-    "Severity",
     "MessageText",
-    "format_instant",
+    "Severity",
+    "compose_text",
     "format_duration",
+    "format_instant",
     "monitor_name_of",
     "one_line",
-    "compose_text",
 ]
 
 

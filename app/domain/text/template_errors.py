@@ -7,7 +7,7 @@ from functools import lru_cache
 from liquid import BoundTemplate
 from liquid.exceptions import LiquidError
 
-from app.domain.text.formatting import one_line
+from app.domain.parsing.plain_text import one_line
 from app.domain.text.liquid import ENVIRONMENT
 
 CACHED_TEMPLATES = 256  # templates, read
@@ -20,7 +20,7 @@ _UNEXPECTED = re.compile(r"unexpected tag '(\w+)'")
 _TAG_ENDS = {"{{": "}}", "{%": "%}"}
 
 
-class TemplateError(Exception):  # noqa: N818  # names the fact
+class TemplateError(Exception):  # names the fact
     """A template that can't be read, or not be carried out. Its words say where and why."""
 
 

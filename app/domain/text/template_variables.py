@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
+from app.domain.parsing.plain_text import one_line
 from app.domain.text.details import monitor_name_of, outage_duration_s
-from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, format_duration, format_rough_duration, one_line
+from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, format_duration, format_rough_duration
 from app.domain.text.message_text import compose_text
 from schema.message import Message
 from schema.previews import TemplateVariable

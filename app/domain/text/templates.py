@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
+from app.domain.parsing.plain_text import multi_line, one_line
 from app.domain.text import template_variables
-from app.domain.text.formatting import TITLE_LIMIT, multi_line, one_line
+from app.domain.text.formatting import TITLE_LIMIT
 from schema.channels.terms import Templates
 from schema.errors import FieldError
 from schema.events import EventKind

@@ -1,6 +1,6 @@
 """Weighs assertions against what a check saw. Pure.
 
-Values compare as what they are (`app/domain/monitoring/values.py`). An assertion on a fact that the response
+Values compare as what they are (`app/domain/parsing/values.py`). An assertion on a fact that the response
 does not have (no value, no certificate) does not hold.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from app.domain.monitoring.values import ABSENT, Scalar, compare_values, value_text
+from app.domain.parsing.values import ABSENT, Scalar, compare_values, value_text
 from schema.assertions import (
     Assertion,
     CertificateDays,

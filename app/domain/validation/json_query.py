@@ -17,8 +17,8 @@ from jsonpath.parse import Parser
 from jsonpath.stream import TokenStream
 from jsonpath.token import TOKEN_SELF
 
-from app.domain.monitoring.values import PreciseFloat, Scalar, exact_number
 from app.domain.parsing import untrusted_json
+from app.domain.parsing.values import PreciseFloat, Scalar, exact_number
 from app.domain.validation import regex
 from schema.targets.http import JsonLanguage
 

@@ -10,6 +10,7 @@ from time import time
 
 from msgspec import Struct
 
+from app import clock
 from schema.users import Principal
 
 PREFIX = "pk_"
@@ -82,7 +83,7 @@ _usage: dict[str, KeyUsage] = {}
 
 def record_usage(key_id: str, ip: str) -> None:
     """Remember that a key was used; whoever keeps it takes it with `take_uses`."""
-    _usage[key_id] = KeyUsage(int(time() * 1000), ip)
+    _usage[key_id] = KeyUsage(clock.now_ms(), ip)
 
 
 def take_usage() -> dict[str, KeyUsage]:

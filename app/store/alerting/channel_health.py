@@ -1,11 +1,10 @@
 """How channels do: counted, and made well by hand."""
 
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.errors import NoSuch
 from schema.channels.health import ChannelHealth
 
@@ -37,7 +36,7 @@ def health_of(row: Any, now_ms: int) -> ChannelHealth:
     return ChannelHealth(
         state=state,
         reason=row["paused_reason"] or row["trouble"],
-        since=None if row["trouble_ms"] is None else datetime.fromtimestamp(row["trouble_ms"] / 1000, UTC),
+        since=None if row["trouble_ms"] is None else clock.instant(row["trouble_ms"]),
         failures=row["failures"],
     )
 

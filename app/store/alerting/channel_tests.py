@@ -1,13 +1,12 @@
 """Tests of channels: an event with one delivery, stored like any other, so that it takes the ordinary way."""
 
 from datetime import UTC, datetime
-from time import time
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct, structs
 
-from app import db
+from app import clock, db
 from app.domain.alerting import sample_events
 from schema.events import Event, EventKind
 
@@ -29,7 +28,7 @@ def sample_event(kind: EventKind = EventKind.TEST) -> Event:
 
 async def create(channel_id: str, event: Event) -> str:
     """Store an event that only this channel hears of, and its delivery; returns the delivery's id."""
-    now, delivery_id = int(time() * 1000), str(uuid4())
+    now, delivery_id = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await db.rows(
             "INSERT INTO events (id, kind, at_ms, data, created_ms) VALUES (?1, ?2, ?3, ?4, ?3)",

@@ -5,23 +5,22 @@ list, no link and no reader knows it; it is removed after the test, and after a 
 """
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting.channel_rules import rule_errors
-from app.errors import Invalid, NoSuch, Stale
+from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
 from app.store.monitoring import config_secrets, tag_links
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.channels import ChannelRow
+from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.terms import ChannelRules
@@ -92,8 +91,8 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
     await channel_templates.validate_templates(patch.templates)
     async with db.transaction():
         row = await _row(channel_id, lock=True)
-        _check_version(row, version)
-        columns = {**_columns_of(_apply_patch(row, patch)), "version": row["version"] + 1, "updated_ms": _now_ms()}
+        check_version("channel", row["version"], version)
+        columns = {**_columns_of(_apply_patch(row, patch)), "version": row["version"] + 1, "updated_ms": clock.now_ms()}
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
         if patch.tag_ids is not UNSET:
@@ -104,7 +103,7 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
 async def delete(channel_id: str, *, version: int | None = None) -> None:
     """Delete a channel, its links and its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        _check_version(await _row(channel_id, lock=True), version)
+        check_version("channel", (await _row(channel_id, lock=True))["version"], version)
         await db.rows("DELETE FROM channels WHERE id = ?1", channel_id)
 
 
@@ -130,7 +129,7 @@ async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWit
 async def create_test_channel(draft: ChannelDraft) -> str:
     """Keep a config and its words for as long as their test takes; returns the trial's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", _now_ms() - TEST_CHANNEL_TTL_MS)
+    await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", clock.now_ms() - TEST_CHANNEL_TTL_MS)
     trial = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
     return await _insert(trial, TEST_VERSION)
 
@@ -157,10 +156,10 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
         delay=terms.delay,
         grouping=terms.grouping,
         templates=terms.templates,
-        health=channel_health.health_of(row, _now_ms()),
+        health=channel_health.health_of(row, clock.now_ms()),
         version=row["version"],
-        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
-        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 
@@ -187,10 +186,6 @@ def _config_of(row: Any) -> ChannelConfig:
     return config
 
 
-def _now_ms() -> int:
-    return int(time() * 1000)
-
-
 def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
     if wrong := rule_errors(draft.events, draft.quiet_hours):
         raise Invalid(wrong)
@@ -210,7 +205,7 @@ def _rules_from_draft(draft: ChannelDraft) -> ChannelRules:
 
 
 async def _insert(draft: ChannelDraft, version: int) -> str:
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.validate_new(draft.config)))
     async with db.transaction():
         await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
@@ -246,11 +241,6 @@ async def _row(channel_id: str, *, lock: bool = False) -> Any:
     if not found:
         raise NoSuch("notification-channel", channel_id)
     return found[0]
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The channel is at version {row['version']} by now: read it again.", version=row["version"])
 
 
 def _apply_patch(row: Any, patch: ChannelPatch) -> ChannelDraft:

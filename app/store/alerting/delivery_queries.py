@@ -1,13 +1,12 @@
 """Deliveries as they are read: newest first unless asked otherwise, by who sees their monitors."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting import suppression
 from app.errors import NoSuch
 from app.store import visibility
@@ -125,7 +124,7 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         id=row["id"],
         event_id=row["event_id"],
         event=EventKind(row["kind"]),
-        event_at=_instant(row["at_ms"]),
+        event_at=clock.instant(row["at_ms"]),
         channel_id=row["channel_id"],
         monitor_id=row["monitor_id"],
         incident_id=row["incident_id"],
@@ -134,7 +133,7 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         next_attempt_at=instant_or_none(row["next_at_ms"] if row["state"] == "pending" else None),
         error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
         carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
-        created_at=_instant(row["created_ms"]),
+        created_at=clock.instant(row["created_ms"]),
         sent_at=instant_or_none(row["sent_ms"]),
     )
 
@@ -142,12 +141,8 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
 def _attempt_of(row: Any) -> DeliveryAttempt:
     return DeliveryAttempt(
         attempt=row["attempt"],
-        at=_instant(row["at_ms"]),
+        at=clock.instant(row["at_ms"]),
         took=row["took_ms"] / 1000,
         state=row["state"],
         error=row["error"],
     )
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,9 +1,8 @@
 """Deliveries that somebody wants sent again: the same ones, under the same ids."""
 
 from collections.abc import Sequence
-from time import time
 
-from app import db
+from app import clock, db
 from app.errors import Conflict
 from app.store.alerting import delivery_queries
 from app.store.alerting.delivery_queries import DeliveryQuery
@@ -39,4 +38,4 @@ async def resend_dead(query: DeliveryQuery, delivery_ids: Sequence[str] = ()) ->
 
 async def _requeue(delivery_ids: Sequence[str]) -> dict[str, list[str]]:
     async with db.transaction():
-        return ids_by_channel(await db.rows(_REQUEUE, list_parameter(delivery_ids), int(time() * 1000)))
+        return ids_by_channel(await db.rows(_REQUEUE, list_parameter(delivery_ids), clock.now_ms()))

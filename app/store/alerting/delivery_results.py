@@ -1,14 +1,13 @@
 """Settlements: how tries went, written down with the attempt and what it says of the channel, in one transaction."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting import circuit_breaker
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.store.alerting import outbox
@@ -220,7 +219,7 @@ async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, p
     event = Event(
         id=str(uuid4()),
         event=EventKind.CHANNEL_FAILING,
-        at=datetime.fromtimestamp(now_ms / 1000, UTC),
+        at=clock.instant(now_ms),
         data={"what": "channel_failing", "channel": about, "msg": msg},
     )
     return await outbox.record_events([event], now_ms)

@@ -1,13 +1,12 @@
 """Events that are facts about our own things: stored in the transaction that made them true, told after it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.store.alerting import outbox
 from schema.events import Event, EventKind
 from schema.monitors import Monitor
@@ -25,7 +24,7 @@ def monitor_event(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
     return Event(
         id=str(uuid4()),
         event=kind,
-        at=datetime.fromtimestamp(at_ms / 1000, UTC),
+        at=clock.instant(at_ms),
         monitor_id=monitor.id,
         data={"monitor": {"id": monitor.id, "name": monitor.name, "type": monitor.type}},
     )
@@ -33,7 +32,7 @@ def monitor_event(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
 
 async def record_event(kind: EventKind, data: dict[str, Any], at_ms: int) -> RecordedEvent:
     """Something about ourselves became true: stored at once, in a transaction of its own."""
-    event = Event(id=str(uuid4()), event=kind, at=datetime.fromtimestamp(at_ms / 1000, UTC), data=data)
+    event = Event(id=str(uuid4()), event=kind, at=clock.instant(at_ms), data=data)
     async with db.transaction():
         return RecordedEvent(event, await record_events([event], at_ms))
 

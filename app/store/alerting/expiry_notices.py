@@ -6,14 +6,13 @@ every check.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting import expiry
 from app.store.sql import list_parameter
 from schema.events import Event, EventKind
@@ -124,13 +123,9 @@ def _event_of(one: ExpiryCandidate) -> Event:
     data: dict[str, Any] = {
         "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
         "name": ends.name or snapshot.name,
-        "expires_at": _instant(ends.expires_ms),
+        "expires_at": clock.instant(ends.expires_ms),
         "days": expiry.days_left(ends.expires_ms, one.at_ms),
         **(own or {"registrar": ends.issuer}),
     }
-    at = _instant(one.at_ms)
+    at = clock.instant(one.at_ms)
     return Event(id=str(uuid4()), event=_EVENT_KINDS[ends.kind], at=at, monitor_id=snapshot.monitor_id, data=data)
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

@@ -1,13 +1,12 @@
 """Open deliveries as a claim finds them, with their channels, which it locks; inside of its transaction."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting import circuit_breaker, grouping
 from app.domain.alerting.collapsing import OpenDelivery
 from app.domain.alerting.grouping import BurstCapacity
@@ -118,7 +117,7 @@ def event_from_row(row: Any) -> Event:
     return Event(
         id=row["event_id"],
         event=EventKind(row["kind"]),
-        at=datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
+        at=clock.instant(row["at_ms"]),
         monitor_id=row["monitor_id"],
         data=msgspec.json.decode(row["data"]),
     )

@@ -5,13 +5,12 @@ Who is told is decided here, when the event is stored; whether it may go now is 
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
-from app import db
+from app import clock, db
 from app.domain.alerting import routing
 from app.domain.alerting.routing import ChannelSubscription, EventRouter
 from app.domain.monitoring import upside_down
@@ -61,11 +60,11 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
         "ping": outcome.took_us / 1000 if outcome.took_us else None,
     }
     if evaluation.started_ms is not None:
-        data["started_at"] = _instant(evaluation.started_ms)
+        data["started_at"] = clock.instant(evaluation.started_ms)
         data["duration"] = (at_ms - evaluation.started_ms) / 1000
     if kind is EventKind.MONITOR_DOWN and not evaluation.important:
         data["reminder"] = True
-    return Event(id=str(uuid4()), event=kind, at=_instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
+    return Event(id=str(uuid4()), event=kind, at=clock.instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
 
 
 async def record_events(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
@@ -77,7 +76,7 @@ async def record_events(events: Sequence[Event], now_ms: int) -> dict[str, list[
         return {}
     await _insert_events(events, now_ms)
     owed = await _recipients(events)
-    rows = [(str(uuid4()), event.id, one.id, event.monitor_id, _ms(event.at)) for event, one in owed]
+    rows = [(str(uuid4()), event.id, one.id, event.monitor_id, clock.epoch_ms(event.at)) for event, one in owed]
     if rows:
         await db.rows(_INSERT_DELIVERIES, _json.encode(rows).decode(), now_ms)
     return ids_by_channel([{"id": row[0], "channel_id": row[2]} for row in rows])
@@ -85,7 +84,14 @@ async def record_events(events: Sequence[Event], now_ms: int) -> dict[str, list[
 
 async def _insert_events(events: Sequence[Event], now_ms: int) -> None:
     rows = [
-        (e.id, e.event, e.monitor_id, routing.incident_id_of(e.data), _ms(e.at), _json.encode(e.data).decode())
+        (
+            e.id,
+            e.event,
+            e.monitor_id,
+            routing.incident_id_of(e.data),
+            clock.epoch_ms(e.at),
+            _json.encode(e.data).decode(),
+        )
         for e in events
     ]
     await db.rows(_INSERT_EVENTS, _json.encode(rows).decode(), now_ms)
@@ -145,11 +151,3 @@ def _subscriber_of(row: Any) -> ChannelSubscription:
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
     )
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.alerting import suppression
 from app.domain.alerting.suppression import (
     ALERT_EVENTS,
@@ -257,5 +257,5 @@ def _never_alerts(row: Any, decided: Mapping[str, Decision], ended_ms: int | Non
 def _stored_event_of(row: Any) -> _StoredEvent:
     data = msgspec.json.decode(row["data"])
     started = data.get("started_at")
-    started_ms = round(datetime.fromisoformat(started).timestamp() * 1000) if started else 0
+    started_ms = clock.epoch_ms(datetime.fromisoformat(started)) if started else 0
     return _StoredEvent(bool(data.get("reminder")), row["reopened_ms"], started_ms, row["incident_id"])

@@ -1,12 +1,10 @@
 """Deliveries of one webhook: looked at, and sent again under the same id, which is how a receiver tells doubles."""
 
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.errors import Conflict, NoSuch
 from schema.webhooks import WebhookDelivery
 
@@ -41,7 +39,7 @@ async def list_page(webhook_id: str, query: WebhookDeliveryQuery) -> tuple[list[
 
 async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     """Have a delivery sent again, whatever came of it. Raises NoSuch, Conflict while it is on its way."""
-    now = int(time() * 1000)
+    now = clock.now_ms()
     async with db.transaction():
         moved = await db.rows(
             "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, since_ms = ?3, sent_ms = NULL,"
@@ -67,12 +65,8 @@ def _delivery_of(row: Any) -> WebhookDelivery:
         state=row["state"],
         attempts=row["attempts"],
         error=row["error"],
-        occurred_at=_at(row["event_ms"]),
-        created_at=_at(row["created_ms"]),
-        next_attempt_at=_at(row["next_at_ms"]) if row["state"] == "pending" else None,
-        sent_at=_at(row["sent_ms"]) if row["sent_ms"] else None,
+        occurred_at=clock.instant(row["event_ms"]),
+        created_at=clock.instant(row["created_ms"]),
+        next_attempt_at=clock.instant(row["next_at_ms"]) if row["state"] == "pending" else None,
+        sent_at=clock.instant(row["sent_ms"]) if row["sent_ms"] else None,
     )
-
-
-def _at(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

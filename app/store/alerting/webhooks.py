@@ -4,8 +4,7 @@ A secret that was rotated goes on signing beside the new one for a day, so that 
 """
 
 import secrets
-from datetime import UTC, datetime
-from time import time
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,14 +12,15 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain import config_rules
 from app.domain.alerting import channel_rules
-from app.errors import Invalid, NoSuch, Stale
+from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store.alerting.channels import rules_of
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
+from app.store.versions import check_version
 from schema.channels import Webhook
 from schema.channels.terms import ChannelRules
 from schema.field_types import MASK
@@ -57,7 +57,7 @@ class WebhookQuery(Struct, frozen=True, kw_only=True):
 
 async def create(draft: WebhookDraft) -> WebhookEndpoint:
     """Register a webhook. A secret that is made here is in the answer, and in no other. Raises Invalid."""
-    now, id_, secret = _now_ms(), str(uuid4()), draft.secret or _new_secret()
+    now, id_, secret = clock.now_ms(), str(uuid4()), draft.secret or _new_secret()
     config = Webhook(url=draft.url, secret=secret, headers=draft.headers)
     columns = _columns_of(_validated(config, Webhook(url=draft.url)), draft.events)
     name = draft.name or urlsplit(draft.url).netloc[:NAME_LIMIT]
@@ -79,7 +79,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
     """Apply what the patch mentions; one that was paused is tried again. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
-        _check_version(row, version)
+        check_version("webhook", row["version"], version)
         fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
         config, events = _apply_patch(_config_of(row), fields), fields.get("events", rules_of(row).events)
         columns = _columns_of(config, events) | {name: fields[name] for name in ("name", "active") if name in fields}
@@ -92,7 +92,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
 async def delete(webhook_id: str, *, version: int | None = None) -> None:
     """Delete a webhook and its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        _check_version(await _row(webhook_id, lock=True), version)
+        check_version("webhook", (await _row(webhook_id, lock=True))["version"], version)
         await db.rows("DELETE FROM channels WHERE id = ?1", webhook_id)
 
 
@@ -109,14 +109,16 @@ async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
 
 async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
     """Give it a new secret; the one it had signs beside it for a day. Raises NoSuch, Stale."""
-    now, secret = _now_ms(), _new_secret()
+    now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
-        _check_version(row, version)
+        check_version("webhook", row["version"], version)
         old = _config_of(row)
         config = msgspec.structs.replace(old, secret=secret, previous_secret=old.secret)
         await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": now})
-    return WebhookSecret(id=webhook_id, secret=secret, previous_secret_until=_at(now + PREVIOUS_SECRET_TTL_MS))
+    return WebhookSecret(
+        id=webhook_id, secret=secret, previous_secret_until=clock.instant(now + PREVIOUS_SECRET_TTL_MS)
+    )
 
 
 async def drop_previous_secrets(now_ms: int) -> int:
@@ -161,7 +163,7 @@ def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
 
 
 async def _update_row(row: Any, columns: dict[str, Any]) -> None:
-    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": _now_ms()}
+    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": clock.now_ms()}
     await ChannelRow.update(values).where(ChannelRow.id == row["id"])
 
 
@@ -186,18 +188,18 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
         headers=config.headers,
         health=_health_of(row),
         version=row["version"],
-        created_at=_at(row["created_ms"]),
-        updated_at=_at(row["updated_ms"]),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 
 def _health_of(row: Any) -> WebhookHealth:
-    is_resting = row["rests_until_ms"] > _now_ms()
+    is_resting = row["rests_until_ms"] > clock.now_ms()
     state: WebhookState = "resting" if is_resting else "failing" if row["failures"] else "ok"
     return WebhookHealth(
         state="paused" if row["paused_ms"] else state,
         failures=row["failures"],
-        resting_until=_at(row["rests_until_ms"]) if is_resting else None,
+        resting_until=clock.instant(row["rests_until_ms"]) if is_resting else None,
         paused_at=_instant(row["paused_ms"]),
         reason=row["paused_reason"],
     )
@@ -208,22 +210,9 @@ def _config_of(row: Any) -> Webhook:
     return config
 
 
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The webhook is at version {row['version']} by now: read it again.", version=row["version"])
-
-
 def _new_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}"
 
 
-def _at(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
 def _instant(at_ms: int | None) -> datetime | None:
-    return _at(at_ms) if at_ms else None
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)
+    return clock.instant(at_ms) if at_ms else None

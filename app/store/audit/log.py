@@ -1,14 +1,12 @@
 """The audit log: entries are added and read, never changed. `app.store.audit.chain` chains them."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.store.audit import chain
 from schema.audit import AuditEntry, AuditOutcome, NewAuditEntry
 
@@ -61,7 +59,7 @@ async def record_entries(entries: Sequence[NewAuditEntry], *, at_ms: int | None 
             fields = msgspec.structs.asdict(deed)
             fields["change"] = msgspec.json.encode(deed.change).decode()
             fields["outcome"] = deed.outcome.value
-            fields["at_ms"] = int(time() * 1000) if at_ms is None else at_ms
+            fields["at_ms"] = clock.now_ms() if at_ms is None else at_ms
             await chain.append(await chain.lock(), fields)
 
 
@@ -105,7 +103,7 @@ def _entry_of(row: Any) -> AuditEntry:
     fields = {name: row[name] for name in AuditEntry.__struct_fields__ if name not in {"at", "change", "outcome"}}
     return AuditEntry(
         **fields,
-        at=datetime.fromtimestamp(row["at_ms"] / 1000, UTC),
+        at=clock.instant(row["at_ms"]),
         change=msgspec.json.decode(row["change"]),
         outcome=AuditOutcome(row["outcome"]),
     )

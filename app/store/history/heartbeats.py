@@ -9,14 +9,12 @@ A total counts to `COUNTED_MOST` and no further: beyond it, a cursor goes on whe
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.monitoring import upside_down
 from app.errors import Invalid
 from app.store import visibility
@@ -124,7 +122,7 @@ def _select_by_series(columns: str, conditions: str) -> str:
 async def _range_of(query: HeartbeatQuery) -> SeriesRange:
     """Where to look. Raises Invalid for a cursor that is none of ours, and for too long a time of all monitors."""
     at, _ = _position_of(query.cursor)
-    now = _relative(int(time() * 1000))
+    now = _relative(clock.now_ms())
     last = min(TIME_MASK, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
     reach_ms = DAY_MS if query.important else query.lookback_ms
     reach = 0 if query.monitor_id or reach_ms is None else max(0, min(last, now) - reach_ms)
@@ -184,7 +182,7 @@ async def _walk(query: HeartbeatQuery, span: SeriesRange, wanted: int) -> list[A
 
 def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
     """Neighbouring stretches of time, the newest first, each four times as wide as the one before."""
-    last = min(span.last, _relative(int(time() * 1000)))
+    last = min(span.last, _relative(clock.now_ms()))
     if last < span.last:
         yield last + 1, span.last  # slots of a clock that is ahead of ours
     while span.monitor_ids and last >= span.first:
@@ -215,7 +213,7 @@ def _heartbeat_of(row: Any, monitor_ids: dict[int, str], detail_row: Any | None)
         monitor_id=monitor_ids[series],
         status=status,
         raw_status=seen,
-        time=datetime.fromtimestamp(at_ms / 1000, UTC),
+        time=clock.instant(at_ms),
         ping=row["took_us"] / 1000 if row["took_us"] else None,
         msg=upside_down.heartbeat_message(status, seen, detail_row["message"] if detail_row else "", row["code"]),
         important=bool(row["flags"] & IMPORTANT),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from app import clock_watch, db
+from app import clock, db
 from app.errors import NoSuch
 from app.store.history import completeness, heartbeats, rollups
 from app.store.monitoring.rows import instant_or_none
@@ -59,7 +59,7 @@ async def count_by_status(window: range, visible_to: TagScope = None) -> Counter
 
     Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
     """
-    rolled_ms = await checkpoints.progress_ms(checkpoints.ROLLED, clock_watch.now_ms(), 0)
+    rolled_ms = await checkpoints.progress_ms(checkpoints.ROLLED, clock.now_ms(), 0)
     total: Counter[Status] = Counter()
     async for numbers in completeness.series_batches(BATCH, visible_to):
         for span, part in _split_window(window, rolled_ms):

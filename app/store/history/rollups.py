@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from app import clock_watch, db
+from app import clock, db
 from app.domain.history.rollup_codec import pack_tally, unpack_tally
 from app.domain.history.uptime import Tally, TimedBeat, merge_tallies, tally_beats
 from app.store.history import completeness
@@ -65,7 +65,7 @@ async def roll_hour(hour_ms: int, now_ms: int | None = None, *, only_late: bool 
 
     only_late  skip series that have no more heartbeats in it than when it was rolled: measured: a sixteenth of the work
     """
-    now_ms = now_ms or clock_watch.now_ms()
+    now_ms = now_ms or clock.now_ms()
     if hour_ms + HOUR_MS <= await checkpoints.progress_ms(checkpoints.PRUNED, now_ms, now_ms):
         return
     window = range(hour_ms, hour_ms + HOUR_MS)

@@ -2,22 +2,22 @@
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain.identity import api_key_limits
 from app.domain.identity.api_key_limits import KeyLimits
-from app.errors import Conflict, Forbidden, Invalid, NoSuch, Stale, Unauthorized
+from app.errors import Conflict, Forbidden, Invalid, NoSuch, Unauthorized
 from app.security.auth import api_keys
 from app.security.auth.principals import SESSION_ENDED
 from app.store.identity import api_key_auth, api_key_pepper
 from app.store.sql import contains_pattern
 from app.store.tables.api_keys import ApiKeyRow
+from app.store.versions import check_version
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
 from schema.errors import FieldError
 from schema.status import Role
@@ -71,7 +71,7 @@ async def create(draft: ApiKeyDraft, caller: Principal, scopes: Collection[str])
     """
     columns = _columns_of(draft, list(draft.__struct_fields__), await _caller_limits(caller, caller.role), scopes)
     await _check_owner(caller)
-    secret, now = api_keys.generate_key(), _now_ms()
+    secret, now = api_keys.generate_key(), clock.now_ms()
     row = ApiKeyRow(
         id=str(uuid4()),
         user_id=caller.user_id,
@@ -96,13 +96,13 @@ async def update(
     """Apply what the patch mentions. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(key_id, caller, lock=True)
-        _check_version(row, version)
+        check_version("API key", row["version"], version)
         given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
         merged = msgspec.structs.replace(_draft_of(row), **given)
         most = await _caller_limits(caller, caller.role.at_most(Role(row["owner_role"])))
         judged = _fields_to_check(caller, given, merged)
         values: dict[Any, Any] = _columns_of(merged, judged, most, scopes)
-        values |= {"version": row["version"] + 1, "updated_ms": _now_ms()}
+        values |= {"version": row["version"] + 1, "updated_ms": clock.now_ms()}
         await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id)
         changed = await get(key_id, caller)
     api_key_auth.clear_cache()
@@ -112,7 +112,7 @@ async def update(
 async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
     """Revoke a key: at once here, within a second elsewhere. Raises NoSuch, Stale."""
     async with db.transaction():
-        _check_version(await _row(key_id, caller, lock=True), version)
+        check_version("API key", (await _row(key_id, caller, lock=True))["version"], version)
         await db.rows("DELETE FROM api_keys WHERE id = ?1", key_id)
     api_key_auth.clear_cache()
 
@@ -166,7 +166,7 @@ async def revoke_for_user(user_id: str) -> int:
         "UPDATE api_keys SET active = (1 = 0), version = version + 1, updated_ms = ?2"
         " WHERE user_id = ?1 AND active RETURNING id",
         user_id,
-        _now_ms(),
+        clock.now_ms(),
     )
     return len(off)
 
@@ -236,17 +236,17 @@ def _api_key_of(row: Any) -> ApiKey:
         last_used_at=_instant(row["last_used_ms"]),
         last_used_ip=row["last_used_ip"],
         version=row["version"],
-        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
-        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 
 def _instant(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+    return None if at_ms is None else clock.instant(at_ms)
 
 
 def _ms_of(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)
+    return None if at is None else clock.epoch_ms(at)
 
 
 async def _row(key_id: str, caller: Principal, *, lock: bool = False) -> Any:
@@ -255,12 +255,3 @@ async def _row(key_id: str, caller: Principal, *, lock: bool = False) -> Any:
     if not found or (caller.role is not Role.ADMIN and found[0]["user_id"] != caller.user_id):
         raise NoSuch("API key", key_id)
     return found[0]
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The API key is at version {row['version']} by now: read it again.", version=row["version"])
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -1,14 +1,12 @@
 """Invitations: made, listed, revoked, and accepted once. The token is stored as its hash only."""
 
 import secrets
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
@@ -54,7 +52,7 @@ async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, s
 
     raises  Conflict (is a user already)
     """
-    id_, token, email, now_ms = str(uuid4()), secrets.token_urlsafe(32), draft.email.lower(), _now_ms()
+    id_, token, email, now_ms = str(uuid4()), secrets.token_urlsafe(32), draft.email.lower(), clock.now_ms()
     async with db.transaction():
         if await db.rows("SELECT 1 AS one FROM users WHERE email = ?1", email):
             raise Conflict(ALREADY_A_USER)
@@ -75,7 +73,9 @@ async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, s
 
 async def get(invitation_id: str) -> Invitation:
     """One invitation. Raises NoSuch."""
-    found = await db.rows(f"SELECT i.*, {_STATUS} AS status FROM invitations i WHERE id = ?2", _now_ms(), invitation_id)
+    found = await db.rows(
+        f"SELECT i.*, {_STATUS} AS status FROM invitations i WHERE id = ?2", clock.now_ms(), invitation_id
+    )
     if not found:
         raise NoSuch("invitation", invitation_id)
     return _invitation_of(found[0])
@@ -83,7 +83,7 @@ async def get(invitation_id: str) -> Invitation:
 
 async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
     """The invitations asked for, and how many there are in all."""
-    wanted = (_now_ms(), contains_pattern(query.q), query.status and query.status.value)
+    wanted = (clock.now_ms(), contains_pattern(query.q), query.status and query.status.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
     counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_FILTERS}", *wanted)
     found = await db.rows(
@@ -102,7 +102,7 @@ async def revoke(invitation_id: str) -> None:
     revoked = await db.rows(
         "UPDATE invitations SET revoked_ms = ?2 WHERE id = ?1 AND accepted_ms IS NULL RETURNING id",
         invitation_id,
-        _now_ms(),
+        clock.now_ms(),
     )
     if not revoked:
         raise Conflict("The invitation was accepted already: change or delete the user instead.")
@@ -110,7 +110,9 @@ async def revoke(invitation_id: str) -> None:
 
 async def revoke_for_inviter(user_id: str) -> None:
     """Take back what somebody invited who may not invite any more. Inside of `writing`, with what they lost."""
-    await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_IS_OPEN}", user_id, _now_ms())
+    await db.rows(
+        f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_IS_OPEN}", user_id, clock.now_ms()
+    )
 
 
 async def email_of(token: str) -> str:
@@ -138,7 +140,7 @@ async def accept(token: str, username: str, password_hash: str) -> User:
 
 
 def _token_parameters(token: str) -> tuple[str, int]:
-    return tokens.token_hash(token), _now_ms()
+    return tokens.token_hash(token), clock.now_ms()
 
 
 def _invitation_of(row: Any) -> Invitation:
@@ -148,14 +150,6 @@ def _invitation_of(row: Any) -> Invitation:
         role=Role(row["role"]),
         status=InvitationStatus(row["status"]),
         invited_by=row["invited_by"],
-        created_at=_instant(row["created_ms"]),
-        expires_at=_instant(row["expires_ms"]),
+        created_at=clock.instant(row["created_ms"]),
+        expires_at=clock.instant(row["expires_ms"]),
     )
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

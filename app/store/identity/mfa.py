@@ -7,7 +7,7 @@ from time import time
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.errors import Conflict
 from app.security.credentials import totp
 from app.security.secrets import sealing
@@ -21,7 +21,7 @@ SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) 
        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys,
        (SELECT count(*) FROM recovery_codes WHERE user_id = ?1 AND used_ms IS NULL) AS recovery_codes
 """
-_UPSERT_SECRET = """
+_UPSERT_TOTP = """
 INSERT INTO totp (user_id, secret, created_ms) VALUES (?1, ?2, ?3)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms
 WHERE totp.active_ms IS NULL RETURNING user_id
@@ -57,7 +57,7 @@ async def get_status(user_id: str) -> TwoFactor:
 async def begin_setup(user_id: str) -> str:
     """A new secret for an app, not asked for yet. Raises Conflict while another one is."""
     made = totp.generate_secret()
-    if not await db.rows(_UPSERT_SECRET, user_id, sealing.encrypt(made), _now_ms()):
+    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(made), clock.now_ms()):
         raise Conflict(ALREADY_ENABLED)
     return made
 
@@ -67,7 +67,7 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
         raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
-    if found[0]["created_ms"] < _now_ms() - SETUP_MS:
+    if found[0]["created_ms"] < clock.now_ms() - SETUP_MS:
         raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
     step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, time())
     return None if step is None else CodeMatch(found[0]["secret"], step)
@@ -76,7 +76,7 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
 async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
     """Ask for codes of this app from now on: the recovery codes. Raises Conflict."""
     async with db.transaction():
-        if not await db.rows(_CONFIRM, user_id, match.secret, _now_ms(), match.step):
+        if not await db.rows(_CONFIRM, user_id, match.secret, clock.now_ms(), match.step):
             raise Conflict("The set-up was begun anew: use a code of the newest secret.")
         return await replace_recovery_codes(user_id)
 
@@ -88,7 +88,7 @@ async def verify_code(user_id: str, code: str) -> bool:
         step = totp.step_of(sealing.decrypt(row["secret"]), code, time(), after=row["last_step"])
         if step is not None:
             return bool(await db.rows(_TAKE_STEP, user_id, step))
-    return bool(await db.rows(_USE_RECOVERY_CODE, user_id, totp.recovery_code_hash(user_id, code), _now_ms()))
+    return bool(await db.rows(_USE_RECOVERY_CODE, user_id, totp.recovery_code_hash(user_id, code), clock.now_ms()))
 
 
 async def replace_recovery_codes(user_id: str) -> list[str]:
@@ -114,7 +114,3 @@ async def disable(user_id: str) -> None:
     async with db.transaction():
         for table in ("totp", "passkeys", "recovery_codes", "challenges"):
             await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

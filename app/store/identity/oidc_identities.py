@@ -1,11 +1,10 @@
 """Who users are at an OpenID provider: found, linked or added, with the role that the provider gives them."""
 
 import secrets
-from time import time
 from typing import Any
 from uuid import uuid4
 
-from app import db
+from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
 from app.store.identity import (
@@ -94,7 +93,7 @@ async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] 
     user_id = _require_active(found[0])
     if (await mfa.get_status(user_id)).enabled:
         raise Conflict(HAS_SECOND_FACTOR)
-    await db.rows(_LINK, person.issuer, person.subject, user_id, _now_ms())
+    await db.rows(_LINK, person.issuer, person.subject, user_id, clock.now_ms())
     await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
     for table in _CREDENTIAL_TABLES:
         await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
@@ -113,8 +112,8 @@ async def _create(person: OidcUser, spare_hash: str, *, may_create: bool) -> str
         name = f"{name}-{secrets.token_hex(4)}"
     role = (person.role or Role.VIEWER).value
     statement = _INSERT.format(true="1" if db.is_sqlite() else "TRUE")
-    await db.rows(statement, id_, name, person.email, spare_hash, role, _now_ms())
-    await db.rows(_LINK, person.issuer, person.subject, id_, _now_ms())
+    await db.rows(statement, id_, name, person.email, spare_hash, role, clock.now_ms())
+    await db.rows(_LINK, person.issuer, person.subject, id_, clock.now_ms())
     return id_
 
 
@@ -129,7 +128,3 @@ def _clear_caches() -> None:
     sessions.clear_cache()
     api_key_auth.clear_cache()
     basic_auth.clear_cache()
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

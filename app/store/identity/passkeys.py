@@ -1,13 +1,11 @@
 """Passkeys: kept, named, used, removed. The last second factor goes by `factors.remove_all`, which wants proof."""
 
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
-from app import db
+from app import clock, db
 from app.errors import Conflict, NoSuch, Unauthorized
 from app.security.auth.relying_party import PASSKEY_NOT_VERIFIED, StoredPasskey
 from app.store.identity import mfa
@@ -31,7 +29,7 @@ async def create(user_id: str, name: str, rp_id: str, key: StoredPasskey) -> tup
     """Keep a new passkey; with the user's first second factor, recovery codes. Raises Conflict."""
     id_ = str(uuid4())
     transports = msgspec.json.encode(key.transports).decode()
-    told = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, _now_ms())
+    told = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, clock.now_ms())
     async with db.transaction():
         await _lock(user_id)
         has = await mfa.get_status(user_id)
@@ -90,7 +88,7 @@ async def record_use(key: StoredPasskey, sign_count: int) -> None:
         key.credential_id,
         key.sign_count,
         sign_count,
-        _now_ms(),
+        clock.now_ms(),
     )
     if not won:
         raise Unauthorized(PASSKEY_NOT_VERIFIED)
@@ -112,14 +110,6 @@ def _passkey_of(row: Any) -> Passkey:
         name=row["name"],
         site=row["rp_id"],
         transports=msgspec.json.decode(row["transports"]),
-        created_at=_instant(row["created_ms"]),
-        last_used_at=row["last_used_ms"] and _instant(row["last_used_ms"]),
+        created_at=clock.instant(row["created_ms"]),
+        last_used_at=row["last_used_ms"] and clock.instant(row["last_used_ms"]),
     )
-
-
-def _instant(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

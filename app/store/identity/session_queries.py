@@ -1,12 +1,11 @@
 """Sessions as people see them: whose, from where, with what, since when."""
 
 from datetime import UTC, datetime
-from time import time
 from typing import Any
 
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.identity.user_agents import device_of
 from app.errors import NoSuch
 from app.store.identity import sessions
@@ -44,7 +43,7 @@ async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Sess
 
     current    the one that asks
     """
-    wanted = (query.user_id, int(time() * 1000), None if query.active is None else int(query.active))
+    wanted = (query.user_id, clock.now_ms(), None if query.active is None else int(query.active))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, s.id"
     counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *wanted)
     found = await db.rows(
@@ -77,7 +76,7 @@ async def end_others(owner: str | None, except_id: str | None) -> None:
     await db.rows(
         "UPDATE sessions SET ended_ms = ?1 WHERE ended_ms IS NULL AND id <> ?2"
         " AND (CAST(?3 AS TEXT) IS NULL OR user_id = CAST(?3 AS TEXT))",
-        int(time() * 1000),
+        clock.now_ms(),
         except_id or "",
         owner,
     )
@@ -85,12 +84,12 @@ async def end_others(owner: str | None, except_id: str | None) -> None:
 
 
 def _session_of(row: Any, current: str | None) -> Session:
-    expires = _instant(row["expires_ms"])
+    expires = clock.instant(row["expires_ms"])
     return Session(
         id=row["id"],
         user_id=row["user_id"],
-        created=_instant(row["created_ms"]),
-        last_accessed=_instant(row["last_accessed_ms"]),
+        created=clock.instant(row["created_ms"]),
+        last_accessed=clock.instant(row["last_accessed_ms"]),
         expires=expires,
         active=row["ended_ms"] is None and bool(row["active"]) and expires > datetime.now(UTC),
         current=row["id"] == current,
@@ -98,7 +97,3 @@ def _session_of(row: Any, current: str | None) -> Session:
             user_id=row["user_id"], username=row["username"], ip=row["ip"], device=device_of(row["agent"])
         ),
     )
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)

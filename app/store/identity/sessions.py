@@ -4,10 +4,10 @@ Whose a session is, is remembered for a second: so a warm path does no SQL, and 
 """
 
 from contextlib import suppress
-from time import monotonic, time
+from time import monotonic
 from uuid import uuid4
 
-from app import db
+from app import clock, db
 from app.errors import Unauthorized
 from app.security.auth import tokens
 from app.store.identity import viewer_tags
@@ -47,7 +47,7 @@ async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None 
     password_hash   of the password that was shown: it must be the user's still
     raises          Unauthorized (switched off, gone, or another password by now)
     """
-    sid, now_ms = str(uuid4()), _now_ms()
+    sid, now_ms = str(uuid4()), clock.now_ms()
     token = tokens.refresh_token(sid)
     await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
     begun = await db.rows(
@@ -71,7 +71,7 @@ async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
 
     raises  Unauthorized; and a token that was already traded ends the session, since one of two holders stole it
     """
-    sid, now_ms = tokens.sid_of_refresh(token), _now_ms()
+    sid, now_ms = tokens.sid_of_refresh(token), clock.now_ms()
     fresh = tokens.refresh_token(sid)
     won = await db.rows(
         _ROTATE,
@@ -89,7 +89,7 @@ async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
 
 async def end(sid: str) -> None:
     """Sign out: both faces end at once, here now and in other processes within a second."""
-    await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, _now_ms())
+    await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, clock.now_ms())
     _cache.pop(sid, None)
 
 
@@ -99,7 +99,7 @@ async def end_others(user_id: str, *, except_id: str | None = None) -> None:
         "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
         user_id,
         except_id or "",
-        _now_ms(),
+        clock.now_ms(),
     )
     clear_cache()
 
@@ -123,7 +123,7 @@ def clear_cache() -> None:
 
 
 async def _load_principal(sid: str) -> Principal | None:
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     found = await db.rows(_SELECT_PRINCIPAL, sid, now_ms)
     if not found:
         return None
@@ -142,7 +142,3 @@ async def _load_principal(sid: str) -> Principal | None:
         session_id=row["id"],
         tags=await viewer_tags.scope_of(row["user_id"], role),
     )
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -2,11 +2,10 @@
 
 import asyncio
 import secrets
-from time import time
 
 import structlog
 
-from app import db
+from app import clock, db
 from app.security.auth import keyring, tokens
 from app.security.auth.keyring import SigningKey
 from app.security.secrets import sealing
@@ -21,7 +20,7 @@ log = structlog.get_logger()
 
 async def rotate() -> str:
     """Make a new key and forget those that nothing is signed with any more; returns the new one's id."""
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     async with db.transaction():
         made = await _create(now_ms)
         await db.rows(
@@ -39,7 +38,7 @@ async def load() -> None:
         async with db.transaction():
             await _lock()
             if not await _list_all():
-                await _create(_now_ms())
+                await _create(clock.now_ms())
         found = await _list_all()
     keyring.set_keys(found)
 
@@ -80,7 +79,3 @@ async def _list_all() -> list[SigningKey]:
 
 def _decrypt(sealed: str) -> bytes:
     return bytes.fromhex(sealing.decrypt(sealed))
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -5,15 +5,15 @@ what they invited somebody to while they were an admin ends when they are none, 
 Their API keys are switched off unless the change says to keep them.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import UNSET, Struct, structs
 
-from app import db
-from app.errors import Conflict, NoSuch, Stale
+from app import clock, db
+from app.errors import Conflict, NoSuch
 from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, sessions, users
 from app.store.sql import contains_pattern
+from app.store.versions import check_version
 from schema.status import Role
 from schema.user_admin import ApiKeyAction, UpdatedUser, UserDetail, UserPatch
 
@@ -88,7 +88,7 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
     async with db.transaction():
         await _lock()
         old = _user_detail_of(await _row(user_id))
-        _check_version(old, version)
+        check_version("user", old.version, version)
         new = _apply_patch(old, patch)
         await _check_unused(new)
         await db.rows(_UPDATE, user_id, new.username, new.email, new.role.value, int(new.active))
@@ -138,7 +138,7 @@ async def delete(user_id: str, *, version: int | None = None) -> None:
     async with db.transaction():
         await _lock()
         old = _user_detail_of(await _row(user_id))
-        _check_version(old, version)
+        check_version("user", old.version, version)
         await db.rows("DELETE FROM users WHERE id = ?1", user_id)
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
@@ -167,11 +167,6 @@ async def _check_unused(new: UserDetail) -> None:
         raise Conflict(users.NAME_OR_EMAIL_TAKEN)
 
 
-def _check_version(old: UserDetail, version: int | None) -> None:
-    if version is not None and version != old.version:
-        raise Stale(f"The user is at version {old.version} by now: read it again.", version=old.version)
-
-
 def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:
     """The user after the patch."""
     return UserDetail(
@@ -196,8 +191,8 @@ def _user_detail_of(row: Any) -> UserDetail:
         role=role,
         is_admin=role is Role.ADMIN,
         active=bool(row["active"]),
-        created_at=_instant(row["created_ms"]),
-        last_seen_at=None if seen_ms is None else _instant(seen_ms),
+        created_at=clock.instant(row["created_ms"]),
+        last_seen_at=None if seen_ms is None else clock.instant(seen_ms),
         version=row["version"],
     )
 
@@ -207,10 +202,6 @@ async def _row(user_id: str) -> Any:
     if not found:
         raise NoSuch("user", user_id)
     return found[0]
-
-
-def _instant(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def _clear_caches() -> None:

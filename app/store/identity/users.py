@@ -1,9 +1,8 @@
 """Users: who there is. The first one becomes admin, whoever else tries in the same instant."""
 
-from time import time
 from uuid import uuid4
 
-from app import db
+from app import clock, db
 from app.errors import Conflict, Forbidden, NoSuch
 from schema.status import Role
 from schema.users import User
@@ -39,7 +38,13 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
         if not db.is_sqlite():
             await db.rows(f"SELECT {_REGISTRATION_LOCK}")
         added = await db.rows(
-            _INSERT.format(**words), str(uuid4()), username.lower(), email.lower(), password_hash, "viewer", _now_ms()
+            _INSERT.format(**words),
+            str(uuid4()),
+            username.lower(),
+            email.lower(),
+            password_hash,
+            "viewer",
+            clock.now_ms(),
         )
     if added:
         return _user_of(added[0])
@@ -63,7 +68,7 @@ async def insert(user: User, password_hash: str) -> None:
         user.email,
         password_hash,
         user.role.value,
-        _now_ms(),
+        clock.now_ms(),
     )
     if not kept:
         raise Conflict(NAME_OR_EMAIL_TAKEN)
@@ -140,7 +145,3 @@ async def rename(user_id: str, *, username: str | None, email: str | None) -> Us
 def _user_of(row: dict[str, str]) -> User:
     role = Role(row["role"])
     return User(id=row["id"], username=row["username"], email=row["email"], is_admin=role is Role.ADMIN, role=role)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -1,10 +1,9 @@
 """Challenges for authenticators: the newest one per user and purpose, good for five minutes and one try."""
 
 import secrets
-from time import time
 from typing import Literal
 
-from app import db
+from app import clock, db
 from app.errors import Unauthorized
 
 TTL_MS = 300_000
@@ -20,7 +19,7 @@ ON CONFLICT (user_id, purpose) DO UPDATE SET challenge = excluded.challenge, exp
 async def issue(user_id: str, purpose: Purpose) -> bytes:
     """A new challenge; an earlier one for the same is forgotten."""
     challenge = secrets.token_bytes(32)
-    await db.rows(_UPSERT, user_id, purpose, challenge.hex(), _now_ms() + TTL_MS)
+    await db.rows(_UPSERT, user_id, purpose, challenge.hex(), clock.now_ms() + TTL_MS)
     return challenge
 
 
@@ -29,10 +28,6 @@ async def consume(user_id: str, purpose: Purpose) -> bytes:
     found = await db.rows(
         "DELETE FROM challenges WHERE user_id = ?1 AND purpose = ?2 RETURNING challenge, expires_ms", user_id, purpose
     )
-    if not found or found[0]["expires_ms"] < _now_ms():
+    if not found or found[0]["expires_ms"] < clock.now_ms():
         raise Unauthorized(NO_CHALLENGE)
     return bytes.fromhex(found[0]["challenge"])
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

@@ -1,19 +1,19 @@
 """Escalations: kept, changed, listed; and which of them a monitor may use."""
 
 from collections.abc import Collection, Sequence
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain.incidents.lifecycle import instant
-from app.errors import Invalid, NoSuch, Stale
+from app.errors import Invalid, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.incidents import EscalationRow
+from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
@@ -44,7 +44,7 @@ class EscalationQuery(Struct, frozen=True, kw_only=True):
 
 async def create(draft: EscalationDraft) -> Escalation:
     """Keep a new escalation. Raises Invalid for channels that do not exist."""
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await _require_channels(draft.steps)
         await EscalationRow.insert(EscalationRow(id=id_, created_ms=now, updated_ms=now, **_columns_of(draft)))
@@ -61,11 +61,11 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
     """Apply what the patch mentions; open incidents go on with the new steps. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(escalation_id, lock=True)
-        _check_version(row, version)
+        check_version("escalation", row["version"], version)
         draft = _apply_patch(row, patch)
         if patch.steps is not UNSET:
             await _require_channels(draft.steps)
-        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": _now_ms()}
+        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": clock.now_ms()}
         await EscalationRow.update(values).where(EscalationRow.id == escalation_id)
         return await get(escalation_id)
 
@@ -73,7 +73,7 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
 async def delete(escalation_id: str, *, version: int | None = None) -> None:
     """Delete an escalation: monitors fall back to none, and no incident waits for its steps. Raises NoSuch, Stale."""
     async with db.transaction():
-        _check_version(await _row(escalation_id, lock=True), version)
+        check_version("escalation", (await _row(escalation_id, lock=True))["version"], version)
         await db.rows("UPDATE incidents SET escalate_ms = NULL WHERE escalation_id = ?1", escalation_id)
         await db.rows("DELETE FROM escalations WHERE id = ?1", escalation_id)
 
@@ -97,13 +97,10 @@ async def require_policy(escalation_id: str | None) -> None:
         raise Invalid.for_field("escalation_id", "must be the id of an escalation that exists")
 
 
-def _now_ms() -> int:
-    return int(time() * 1000)
-
-
 def _select_with_usage(number: int) -> str:
     """Escalations with how many monitors use them, of those that are seen. ?number as in `sight`."""
-    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visibility.visible_monitors_sql('m.id', number)}"
+    visible = visibility.visible_monitors_sql("m.id", number)
+    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visible}"
     return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
 
 
@@ -172,8 +169,3 @@ def _apply_patch(row: Any, patch: EscalationPatch) -> EscalationDraft:
     old = EscalationDraft(name=row["name"], steps=steps, repeat=row["repeat"])
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return msgspec.structs.replace(old, **fields)
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The escalation is at version {row['version']} by now: read it again.", version=row["version"])

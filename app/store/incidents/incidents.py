@@ -4,23 +4,23 @@ What is told of a change is stored in its transaction; who calls puts `Told.deli
 tells `Told.events` to whoever is watching.
 """
 
-from time import time
 from typing import Any
 from uuid import uuid4
 
 from msgspec import UNSET, Struct
 from msgspec.structs import asdict
 
-from app import db
+from app import clock, db
 from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import NewTimelineEntry
-from app.errors import Conflict, Invalid, Stale
+from app.errors import Conflict, Invalid
 from app.store.alerting import outbox
 from app.store.incidents import incident_rows, timeline
 from app.store.incidents.incident_lifecycle import apply_events, close_for_monitor, open_missing
 from app.store.incidents.incident_queries import IncidentQuery, count_open, get_metrics, list_page
 from app.store.incidents.incident_rows import get
 from app.store.tables.incidents import IncidentRow
+from app.store.versions import check_version
 from schema.events import Event, EventKind
 from schema.incidents import (
     EntryKind,
@@ -32,21 +32,21 @@ from schema.incidents import (
 )
 
 __all__ = [
-    "IncidentQuery",
     "IncidentChange",
+    "IncidentQuery",
     "acknowledge",
-    "create",
     "add_note",
-    "list_page",
-    "update",
-    "close_for_monitor",
-    "get_metrics",
     "apply_events",
-    "open_missing",
+    "close_for_monitor",
     "count_open",
-    "get",
+    "create",
     "delete",
+    "get",
+    "get_metrics",
+    "list_page",
+    "open_missing",
     "resolve",
+    "update",
 ]
 
 
@@ -63,7 +63,7 @@ class IncidentChange(Struct, frozen=True, kw_only=True):
 
 async def create(draft: IncidentDraft, author: str) -> IncidentChange:
     """Write an incident down. Raises Invalid for a monitor that does not exist."""
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     started_ms = now if draft.started_at is None else lifecycle.epoch_ms(draft.started_at)
     _require_past(started_ms, now)
     async with db.transaction():
@@ -81,10 +81,10 @@ async def create(draft: IncidentDraft, author: str) -> IncidentChange:
 
 async def update(incident_id: str, patch: IncidentPatch, *, version: int | None = None) -> IncidentDetail:
     """Apply what the patch mentions. Raises NoSuch, Stale, Invalid."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
-        _check_version(row, version)
+        check_version("incident", row["version"], version)
         values: dict[Any, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
         if "started_at" in values:
             values["started_ms"] = lifecycle.epoch_ms(values.pop("started_at"))
@@ -99,7 +99,7 @@ async def delete(incident_id: str, *, version: int | None = None) -> None:
     """Delete an incident and its timeline. Raises NoSuch, Stale, Conflict for an outage that lasts."""
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
-        _check_version(row, version)
+        check_version("incident", row["version"], version)
         if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
             raise Conflict("The outage lasts: its incident can be deleted when the monitor is up again.")
         await db.rows("DELETE FROM incidents WHERE id = ?1", incident_id)
@@ -111,7 +111,7 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
     author  a user's name, or how else they said so
     raises  NoSuch, Conflict for one that is resolved
     """
-    now = _now_ms() if at_ms is None else at_ms
+    now = clock.now_ms() if at_ms is None else at_ms
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         if row["resolved_ms"] is not None:
@@ -131,7 +131,7 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
 
 async def resolve(incident_id: str, author: str) -> IncidentChange:
     """End an incident that people wrote down. Once; raises NoSuch, Conflict for an outage, which its monitor ends."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
@@ -149,15 +149,11 @@ async def resolve(incident_id: str, author: str) -> IncidentChange:
 
 async def add_note(incident_id: str, text: str, author: str) -> TimelineEntry:
     """Add to a timeline, also of one that is over. Raises NoSuch."""
-    line = NewTimelineEntry(incident_id, _now_ms(), EntryKind.NOTE, text, author)
+    line = NewTimelineEntry(incident_id, clock.now_ms(), EntryKind.NOTE, text, author)
     async with db.transaction():
         await incident_rows.get_row(incident_id, lock=True)
         await timeline.add_entries([line])
     return timeline.entry_of(line)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)
 
 
 async def _record_change(
@@ -182,8 +178,3 @@ def _require_past(started_ms: int, until_ms: int) -> None:
     """An incident begins before it ends, and before it is written down."""
     if started_ms > until_ms:
         raise Invalid.for_field("started_at", "must be in the past, and before the end")
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The incident is at version {row['version']} by now: read it again.", version=row["version"])

@@ -31,7 +31,8 @@ async def add_entries(entries: Iterable[NewTimelineEntry]) -> None:
 async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[TimelineEntry]:
     """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
     written = await db.rows(
-        f"SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1 ORDER BY id LIMIT {MAX_ENTRIES}",
+        "SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1"
+        f" ORDER BY id LIMIT {MAX_ENTRIES}",
         incident_id,
     )
     told = [_entry_from_delivery(row, visible_to) for row in await _deliveries(incident_id)]

@@ -4,25 +4,24 @@ A change makes a new version of every monitor that goes through the proxy, so th
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain import config_rules
 from app.domain.config_rules.http import proxy_error
 from app.domain.monitoring import secret_destinations
 from app.domain.parsing.hosts import with_wire_hosts
-from app.errors import Conflict, Invalid, NoSuch, Stale
+from app.errors import Conflict, Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store import visibility
 from app.store.monitoring import rows
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.proxies import ProxyRow
+from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.targets import Target
@@ -59,7 +58,7 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
 
 async def create(draft: ProxyDraft) -> Proxy:
     """Store a new proxy. Raises Invalid for a mask, which has nothing to stand for, and for what can't be used."""
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(_validated(sealing.merge_masked(draft, ProxyPatch())))
     await ProxyRow.insert(ProxyRow(id=id_, created_ms=now, updated_ms=now, **columns))
     return await get(id_)
@@ -77,8 +76,8 @@ async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
     """
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
-        _check_version(row, version)
-        now, merged = _now_ms(), _apply_patch(row, patch)
+        check_version("proxy", row["version"], version)
+        now, merged = clock.now_ms(), _apply_patch(row, patch)
         if moved := secret_destinations.changed_destinations(merged, _config_of(row)):
             await _check_secrets_stay(proxy_id, moved)
         if merged.protocol is ProxyProtocol.HTTPS and row["protocol"] != ProxyProtocol.HTTPS.value:
@@ -92,7 +91,7 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
     """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors go through it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
-        _check_version(row, version)
+        check_version("proxy", row["version"], version)
         if row["monitors"]:
             raise Conflict(f"{row['monitors']} monitors go through this proxy.", monitors=row["monitors"])
         await db.rows("DELETE FROM proxies WHERE id = ?1", proxy_id)
@@ -156,18 +155,15 @@ def proxy_of(row: Any) -> Proxy:
         **msgspec.structs.asdict(config),
         monitors=row["monitors"],
         version=row["version"],
-        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
-        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)
 
 
 def _select_with_usage(number: int) -> str:
     """Every proxy, with how many monitors that are seen go through it. ?number says who asks."""
-    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visibility.visible_monitors_sql('u.monitor_id', number)}"
+    visible = visibility.visible_monitors_sql("u.monitor_id", number)
+    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visible}"
     return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
 
 
@@ -246,11 +242,6 @@ async def _row(proxy_id: str, *, lock: bool = False, visible_to: TagScope = None
     if not found:
         raise NoSuch("proxy", proxy_id)
     return found[0]
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The proxy is at version {row['version']} by now: read it again.", version=row["version"])
 
 
 async def _bump_versions(proxy_id: str) -> list[str]:

@@ -1,7 +1,7 @@
 """How a monitor becomes a row, and a row a monitor, a snapshot or a plan. Pure: no statement is run here."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from time import time_ns
@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from msgspec import UNSET
 
+from app import clock
 from app.domain.parsing.hosts import with_wire_hosts
 from app.domain.schedule import cron
 from app.errors import Invalid
@@ -44,7 +45,7 @@ def type_of(target: Target) -> str:
 
 def instant_or_none(epoch_ms: int | None) -> datetime | None:
     """An aware instant; None stays None."""
-    return None if epoch_ms is None else datetime.fromtimestamp(epoch_ms / 1000, UTC)
+    return None if epoch_ms is None else clock.instant(epoch_ms)
 
 
 def push_token_hash(token: str) -> str:
@@ -171,8 +172,8 @@ def monitor_of(
         status=Status(row["status"]),
         status_since=instant_or_none(row["since_ms"]),
         version=row["version"],
-        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
-        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 

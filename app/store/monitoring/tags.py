@@ -1,18 +1,17 @@
 """Tags: kept, changed, listed. No two have one name, in whatever case."""
 
-from datetime import UTC, datetime
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
-from app.errors import Conflict, NoSuch, Stale
+from app import clock, db
+from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern
 from app.store.tables.tags import TagRow
+from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
@@ -22,7 +21,10 @@ LOCK = 5_201_417  # a number of ours; held until the transaction ends
 
 _COUNT = "SELECT count(*) AS n FROM tags t"
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
-_FILTERS = f" WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!') AND {visibility.visible_tags_sql('t.id', 2)}"
+_FILTERS = (
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!')"
+    f" AND {visibility.visible_tags_sql('t.id', 2)}"
+)
 
 
 class TagQuery(Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ async def lock() -> None:
 
 async def create(draft: TagDraft) -> Tag:
     """Keep a new tag. Raises Conflict."""
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await lock()
         await _check_name_unused(draft.name, id_)
@@ -72,10 +74,10 @@ async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) ->
     async with db.transaction():
         await lock()
         row = await _row(tag_id)
-        _check_version(row, version)
+        check_version("tag", row["version"], version)
         draft = _apply_patch(row, patch)
         await _check_name_unused(draft.name, tag_id)
-        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": _now_ms()}
+        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": clock.now_ms()}
         await TagRow.update(values).where(TagRow.id == tag_id)
         return await get(tag_id)
 
@@ -84,7 +86,7 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
     """Delete a tag, and take it off its monitors. Raises NoSuch, Stale, Conflict while viewers see by it."""
     async with db.transaction():
         await lock()
-        _check_version(await _row(tag_id), version)
+        check_version("tag", (await _row(tag_id))["version"], version)
         counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
         if viewers := int(counted[0]["n"]):
             raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
@@ -100,10 +102,6 @@ async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
         f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
     )
     return [_tag_of(row) for row in found], int(counted[0]["n"])
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)
 
 
 async def _row(tag_id: str, visible_to: TagScope = None) -> Any:
@@ -122,8 +120,8 @@ def _tag_of(row: Any) -> Tag:
         description=row["description"],
         monitors=row["monitors"],
         version=row["version"],
-        created_at=datetime.fromtimestamp(row["created_ms"] / 1000, UTC),
-        updated_at=datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 
@@ -141,8 +139,3 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 async def _check_name_unused(name: str, tag_id: str) -> None:
     if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", name_key(name), tag_id):
         raise Conflict(f"There is a tag {name!r} already.", field="name")
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The tag is at version {row['version']} by now: read it again.", version=row["version"])

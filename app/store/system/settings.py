@@ -4,18 +4,18 @@ What `read` says is at most `KEPT_S` old. While the database is away it says wha
 """
 
 from contextlib import suppress
-from datetime import UTC, datetime
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain import config_rules
 from app.domain.validation import structs
-from app.errors import Invalid, NoSuch, Stale
+from app.errors import Invalid, NoSuch
 from app.store.tables.settings import SettingRow
+from app.store.versions import check_version
 from schema.errors import FieldError
 from schema.settings import CATALOGUE, Setting, SettingDefinition, SettingPatch
 
@@ -70,12 +70,12 @@ async def update(key: str, patch: SettingPatch, *, version: int | None = None) -
     async with db.transaction():
         row = await _row(key, lock=True)
         before = _setting_of(key, row)
-        _check_version(before, version)
+        check_version("setting", before.version, version)
         text = msgspec.json.encode(_validated(entry, before.value, patch.value)).decode()
         if row is None:
-            await SettingRow.insert(SettingRow(key=key, value=text, version=1, updated_ms=_now_ms()))
+            await SettingRow.insert(SettingRow(key=key, value=text, version=1, updated_ms=clock.now_ms()))
         else:
-            values: dict[Any, Any] = {"value": text, "version": before.version + 1, "updated_ms": _now_ms()}
+            values: dict[Any, Any] = {"value": text, "version": before.version + 1, "updated_ms": clock.now_ms()}
             await SettingRow.update(values).where(SettingRow.key == key)
     clear_cache()
     return await get(key)
@@ -85,7 +85,7 @@ async def reset(key: str, *, version: int | None = None) -> None:
     """Back to the default. Raises NoSuch, Stale."""
     _definition_of(key)
     async with db.transaction():
-        _check_version(_setting_of(key, await _row(key, lock=True)), version)
+        check_version("setting", _setting_of(key, await _row(key, lock=True)).version, version)
         await db.rows("DELETE FROM settings WHERE key = ?1", key)
     clear_cache()
 
@@ -122,7 +122,7 @@ def _setting_of(key: str, row: Any) -> Setting:
         default=entry.default,
         description=entry.description,
         version=0 if row is None else row["version"],
-        updated_at=None if row is None else datetime.fromtimestamp(row["updated_ms"] / 1000, UTC),
+        updated_at=None if row is None else clock.instant(row["updated_ms"]),
     )
 
 
@@ -134,12 +134,3 @@ def _validated(entry: SettingDefinition, before: Any, sent: Any) -> Any:
     if wrong := config_rules.field_errors(value):
         raise Invalid([FieldError(f"value.{one.field}", one.message) for one in wrong])
     return value
-
-
-def _check_version(setting: Setting, version: int | None) -> None:
-    if version is not None and version != setting.version:
-        raise Stale(f"The setting is at version {setting.version} by now: read it again.", version=setting.version)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)

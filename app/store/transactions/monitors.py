@@ -4,17 +4,16 @@ Nothing here talks to Redis: who calls puts `Changed.plans` into the due set and
 """
 
 from collections.abc import Sequence
-from time import time
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
 
-from app import db
+from app import clock, db
 from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
-from app.errors import Conflict, NoSuch, Stale
+from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.alerting import events
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
@@ -34,6 +33,7 @@ from app.store.monitoring import (
 from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
 from app.store.sql import contains_pattern
 from app.store.tables.monitors import MonitorRow
+from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.events import Event, EventKind
 from schema.field_types import NAME_LIMIT
@@ -47,21 +47,21 @@ __all__ = [
     "SORTS",
     "MonitorChange",
     "MonitorQuery",
-    "create",
-    "list_page",
-    "update",
     "clone",
-    "list_schedules",
-    "get_push_token",
+    "create",
+    "delete",
     "find_by_push_token",
     "get",
-    "update_links",
-    "delete",
+    "get_push_token",
+    "list_page",
+    "list_schedules",
+    "list_snapshots",
     "reset_history",
     "rotate_push_token",
-    "set_manual_status",
     "set_active",
-    "list_snapshots",
+    "set_manual_status",
+    "update",
+    "update_links",
 ]
 
 SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
@@ -120,7 +120,7 @@ class MonitorChange(Struct, frozen=True, kw_only=True):
 
 async def create(draft: MonitorDraft) -> MonitorChange:
     """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
-    now, id_ = _now_ms(), str(uuid4())
+    now, id_ = clock.now_ms(), str(uuid4())
     optional_libraries.require_library(draft.config)
     target = rows.ensure_push_token(config_secrets.validate_new(draft.config))
     columns = rows.columns_of(msgspec.structs.replace(draft, config=target))
@@ -148,10 +148,10 @@ async def get(monitor_id: str, visible_to: TagScope = None) -> Monitor:
 
 async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> MonitorChange:
     """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid, Conflict."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _check_version(row, version)
+        check_version("monitor", row["version"], version)
         return await _apply_patch(row, patch, now)
 
 
@@ -170,9 +170,9 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
 
 async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChange:
     """Delete a monitor and its links; its history goes later, by housekeeping. Raises NoSuch, Stale."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
-        _check_version(await _row(monitor_id, lock=True), version)
+        check_version("monitor", (await _row(monitor_id, lock=True))["version"], version)
         gone = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
@@ -191,7 +191,7 @@ async def update_links(
     without_channels: Sequence[str] = (),
 ) -> MonitorChange:
     """Add and remove tags and channels by id, and keep the others. Raises NoSuch, Invalid."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
         (shown,) = await _monitors_of([row])
@@ -233,10 +233,10 @@ async def reset_history(monitor_id: str, *, version: int | None = None) -> Monit
 
     Its incidents stay; one that lasts ends. Raises NoSuch, Stale.
     """
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _check_version(row, version)
+        check_version("monitor", row["version"], version)
         ended = await incident_lifecycle.close_without_recovery(
             (await _monitors_of([row]))[0], EventKind.MONITOR_UPDATED, HISTORY_RESET, now
         )
@@ -275,17 +275,13 @@ async def get_push_token(monitor_id: str) -> str:
 
 async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> MonitorChange:
     """Give a push monitor another token, open in what is returned; the old one ends. Raises NoSuch, Stale, Conflict."""
-    now = _now_ms()
+    now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        _check_version(row, version)
+        check_version("monitor", row["version"], version)
         target = msgspec.structs.replace(_push_target_of(row), token=rows.new_push_token())
         changed = await _apply_patch(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
         return _with_plain_token(changed, target)
-
-
-def _now_ms() -> int:
-    return int(time() * 1000)
 
 
 async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> list[Monitor]:
@@ -301,7 +297,8 @@ async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> lis
 async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
     locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
-    chosen = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visibility.visible_monitors_sql('m.id', 2)}{locked}"
+    visible = visibility.visible_monitors_sql("m.id", 2)
+    chosen = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visible}{locked}"
     found = await db.rows(chosen, monitor_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("monitor", monitor_id)
@@ -310,11 +307,6 @@ async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = No
 
 def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> list[str]:
     return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
-
-
-def _check_version(row: Any, version: int | None) -> None:
-    if version is not None and version != row["version"]:
-        raise Stale(f"The monitor is at version {row['version']} by now: read it again.", version=row["version"])
 
 
 async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:

@@ -6,12 +6,11 @@ than the newest stored heartbeat of their series are weighed; the others are kep
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
 
-from app import db
+from app import clock, db
 from app.domain.monitoring import upside_down
 from app.domain.monitoring.judge import Evaluation, MonitorState, RetryPolicy, judge
 from app.store.alerting import expiry_notices, outbox
@@ -224,7 +223,7 @@ def to_heartbeats(stored: Sequence[StoredHeartbeat], snapshots: Mapping[int, Sna
             monitor_id=snapshots[one.outcome.series].monitor_id,
             status=one.status,
             raw_status=one.outcome.status,
-            time=datetime.fromtimestamp(one.outcome.at_ms / 1000, UTC),
+            time=clock.instant(one.outcome.at_ms),
             ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
             msg=upside_down.heartbeat_message(one.status, one.outcome.status, one.outcome.message, one.outcome.code),
             important=bool(one.evaluation and one.evaluation.important),

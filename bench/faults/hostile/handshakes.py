@@ -74,8 +74,9 @@ KINDS = [
     kind("postgres", agreeing(b"S"), sslmode="require"),
     kind("postgres", agreeing(_preferred), PREFERRED),
     kind("mysql", agreeing(first=mysql_packet(MYSQL_TLS)), **SIGN_IN),
-    kind("sqlserver", agreeing(tds_wire.encode_packet(tds_wire.REPLY, tds_wire.encode_prelogin(tds_wire.ENCRYPTED)),
-                               endless=flooding(b"", tds_wire.encode_packet(tds_wire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
+    kind("sqlserver", agreeing(
+        tds_wire.encode_packet(tds_wire.REPLY, tds_wire.encode_prelogin(tds_wire.ENCRYPTED)),
+        endless=flooding(b"", tds_wire.encode_packet(tds_wire.PRELOGIN, HELLO_AGAIN * 100))), **SIGN_IN),
     kind("dns", host="watch.example", resolver_server="127.0.0.1", transport="tls"),
     addressed("docker", "daemon", "tcp://127.0.0.1:{}", container="a", tls=True),
     addressed("website", "url", "https://127.0.0.1:{}/"),

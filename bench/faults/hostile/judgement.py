@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from app.domain.text.formatting import one_line
+from app.domain.parsing.plain_text import one_line
 from schema.heartbeat_texts import MISSED, NOT_CHECKED, heartbeat_text
 from schema.status import Status
 

@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from actors.probes import ProbeContext, TargetFailed
+from actors.probes.http.redirects import follow_redirects
 from actors.probes.http.request import initial_request
 from actors.probes.http.session import HttpSession
 from actors.probes.kit.bounded_body import read_bytes
-from actors.probes.types.http import follow_redirects
 from schema.status import Status
 from schema.targets import Http, Method
 from tests import oddities

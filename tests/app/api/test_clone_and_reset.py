@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app import due_set
+from app import clock, due_set
 from app.store.history import heartbeats as readings
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.incidents import incidents
@@ -39,7 +39,7 @@ async def stored(monitor_id: str, *seen: Status) -> None:
     """Results of a monitor's checks, a second apart, as the worker hands them on."""
     known = {one.series: one for one in await monitors.list_snapshots(range(1, 9)) if one.monitor_id == monitor_id}
     ((number, snapshot),) = known.items()
-    start = due_set.now_ms()
+    start = clock.now_ms()
     results = [
         make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, status=one)
         for n, one in enumerate(seen)
@@ -123,10 +123,10 @@ async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: 
     monitor = await added(api)
     (old,) = await monitors.list_snapshots([1])
     await api.post(f"{PATH}/{monitor['id']}/reset")
-    late = make.results(make.outcome(series=old.series, at_ms=due_set.now_ms(), status=Status.DOWN))
+    late = make.results(make.outcome(series=old.series, at_ms=clock.now_ms(), status=Status.DOWN))
     known = {one.series: one for one in await monitors.list_snapshots([old.series])}
     assert known == {}
-    await heartbeats.store_results(late, known, due_set.now_ms())
+    await heartbeats.store_results(late, known, clock.now_ms())
     assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == Status.UNKNOWN
 
 

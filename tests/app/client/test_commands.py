@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from app import due_set, live
+from app import clock, live
 from app.client import screen
 from app.processes import child
 from app.store.transactions import monitors, results
@@ -20,8 +20,8 @@ async def added(*, down: bool = False, **changes) -> str:
     changed = await monitors.create(make.monitor(**changes))
     series = changed.schedules[0].series
     known = {one.series: one for one in await monitors.list_snapshots([series])}
-    seen = (make.down if down else make.outcome)(series=series, at_ms=due_set.now_ms())
-    absorbed = await results.store_results(make.results(seen), known, due_set.now_ms())
+    seen = (make.down if down else make.outcome)(series=series, at_ms=clock.now_ms())
+    absorbed = await results.store_results(make.results(seen), known, clock.now_ms())
     await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
     return changed.monitor.id
 
@@ -109,8 +109,8 @@ async def test_tail_prints_heartbeats_as_they_come(environment, tmp_path, monito
     (one,), _ = await monitors.list_page(monitors.MonitorQuery())
     known = {1: (await monitors.list_snapshots([1]))[0]}
     while not line.done():
-        seen = make.down(series=1, at_ms=due_set.now_ms())
-        absorbed = await results.store_results(make.results(seen), known, due_set.now_ms())
+        seen = make.down(series=1, at_ms=clock.now_ms())
+        absorbed = await results.store_results(make.results(seen), known, clock.now_ms())
         await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
         await asyncio.wait([line], timeout=0.2)
     process.terminate()

@@ -128,7 +128,10 @@ def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tm
 
 
 def test_a_terminal_that_goes_away_ends_nobody() -> None:
-    script = "import sys; from app.processes import supervisor as it; sys.stdin.read(); it.print_line('a', 'b'); it.print_line('c', 'd')"
+    script = (
+        "import sys; from app.processes import supervisor as it; sys.stdin.read();"
+        "it.print_line('a', 'b'); it.print_line('c', 'd')"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
     )

@@ -30,7 +30,7 @@ from actors.probes.protocols.scram import ScramClient
 from actors.probes.types.mongodb import reply_value
 from app.domain.connections.mongodb import Cluster
 from app.domain.connections.uris import Encryption
-from app.domain.monitoring.values import ABSENT
+from app.domain.parsing.values import ABSENT
 from schema.assertions import Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app import due_set, queue
+from app import clock, queue
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting import channel_tests
 from app.store.alerting.delivery_results import AttemptResult
@@ -39,7 +39,7 @@ async def told(api, query: str = "") -> dict[str, Any]:
 
 async def ended(owed: Owing, monitor: int, state: str, error: str = "") -> str:
     """A delivery that came to this end a moment ago."""
-    now_ms = due_set.now_ms()
+    now_ms = clock.now_ms()
     id_ = await owed.down(monitor, at_ms=now_ms - MINUTE_MS + monitor, now_ms=now_ms - MINUTE_MS + monitor)
     await claimed([id_], now_ms)
     await settled(AttemptResult(id_, 1, state, error, at_ms=now_ms, took_ms=250), now_ms=now_ms)
@@ -86,14 +86,14 @@ async def test_what_is_done_is_sent_again_under_its_id(api, owed, state):
     reply = await api.post(f"{PATH}/{id_}/resend")
     assert (reply.status_code, reply.json()["id"], reply.json()["state"]) == (200, id_, "pending")
     assert await queue.depth("notify") == 1
-    (again,) = await taken([id_], due_set.now_ms() + 1)
+    (again,) = await taken([id_], clock.now_ms() + 1)
     assert (again.id, again.attempts) == (id_, 2)
 
 
 async def test_a_resend_makes_an_old_delivery_young(api, owed):
     id_ = await ended(owed, 0, "dead")
     await api.post(f"{PATH}/{id_}/resend")
-    assert await claimed([id_], due_set.now_ms() + 1, give_up_ms=MINUTE_MS // 2) == [id_]
+    assert await claimed([id_], clock.now_ms() + 1, give_up_ms=MINUTE_MS // 2) == [id_]
 
 
 async def test_what_is_on_its_way_is_not_sent_again(api, owed):
@@ -152,7 +152,7 @@ async def test_a_paused_channel_says_so_and_is_resumed(api, owed):
 
 
 async def paused(owed: Owing) -> None:
-    now_ms = due_set.now_ms()
+    now_ms = clock.now_ms()
     id_ = await owed.down(at_ms=now_ms)
     await claimed([id_], now_ms)
     await settled(AttemptResult(id_, 1, "dead", "answered 401", outcome=AttemptOutcome.CHANNEL_GONE), now_ms=now_ms)

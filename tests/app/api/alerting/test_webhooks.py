@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app import db, due_set, queue
+from app import clock, db, queue
 from app.store.alerting import events, webhooks
 from schema.events import EventKind
 from tests import make
@@ -35,7 +35,7 @@ async def added(api, **changes) -> dict[str, Any]:
 
 async def happens(kind: EventKind = EventKind.BACKEND_DOWN, after_ms: int = 0) -> None:
     """An event, told to whoever subscribed."""
-    told = await events.record_event(kind, {"backend": "app-1"}, due_set.now_ms() + after_ms)
+    told = await events.record_event(kind, {"backend": "app-1"}, clock.now_ms() + after_ms)
     await queue.put(*queue.notify_jobs(told.deliveries))
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import due_set
+from app import clock
 from app.store.transactions import monitors, results
 from schema.results import RESULT_STATUSES
 from schema.status import Status
@@ -21,7 +21,7 @@ async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
     known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
-    now = due_set.now_ms()
+    now = clock.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 2) else make.outcome)(series=no, at_ms=now - int(ago * HOUR_MS))
         for no, one in known.items()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import due_set
+from app import clock
 from app.store.transactions import monitors, results
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
@@ -17,7 +17,7 @@ async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
     known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
-    now = due_set.now_ms()
+    now = clock.now_ms()
     seen = [
         (make.down if (one.name, ago) == ("one", 3) else make.outcome)(series=no, at_ms=now - ago * make.MINUTE_MS)
         for no, one in known.items()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app import due_set, queue
+from app import clock, due_set, queue
 from app.domain.schedule import slots
 from app.main import create_app
 from app.store.transactions import monitors, results
@@ -46,7 +46,7 @@ async def work() -> None:
     slot = claim.slots[0]
     known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.store_results(make.results(seen), known, due_set.now_ms())
+    await results.store_results(make.results(seen), known, clock.now_ms())
     await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
 
 
@@ -128,18 +128,18 @@ async def test_a_copy_that_is_too_old_does_not_overwrite(api):
 
 async def test_a_new_monitor_is_due_at_once_and_a_paused_one_is_not_due(api):
     monitor = await added(api)
-    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= clock.now_ms()
     paused = await api.post(f"{PATH}/{monitor['id']}/pause")
     assert (paused.json()["active"], await due_set.oldest_due_ms(), await due_set.list_scheduled()) == (False, 0, {})
     resumed = await api.post(f"{PATH}/{monitor['id']}/resume")
     assert resumed.json()["active"]
-    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= clock.now_ms()
     await api.delete(f"{PATH}/{monitor['id']}")
     assert await due_set.list_scheduled() == {}
 
 
 async def test_a_push_monitor_is_looked_at_from_its_first_slot_on(api):
-    began_ms = due_set.now_ms()
+    began_ms = clock.now_ms()
     await added(api, type_="push", interval=60)
     first_ms = slots.next_slot(1, 60_000, began_ms)
     assert await due_set.oldest_due_ms() in {first_ms, first_ms + 60_000}  # the slot may have passed meanwhile
@@ -183,7 +183,7 @@ async def test_changes_are_stored_while_redis_is_away(database, tmp_path):
 async def test_a_cron_monitor_waits_for_its_minute(api):
     monitor = await added(api, cron="0 3 1 1 *", timezone="Europe/Berlin")
     assert (monitor["interval"], monitor["cron"], monitor["timezone"]) == (None, "0 3 1 1 *", "Europe/Berlin")
-    assert await due_set.oldest_due_ms() > due_set.now_ms() + 60_000
+    assert await due_set.oldest_due_ms() > clock.now_ms() + 60_000
     back = await api.put(f"{PATH}/{monitor['id']}", json={k: monitor[k] for k in ("interval", "cron", "timezone")})
     assert (back.status_code, back.json()["cron"]) == (200, "0 3 1 1 *")
 
@@ -198,7 +198,7 @@ async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
     (slot,) = jobs[0].slots
     known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
     seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.store_results(make.results(seen), known, due_set.now_ms())
+    await results.store_results(make.results(seen), known, clock.now_ms())
     await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
     assert (await running).json()["status"] == 1
 
@@ -224,7 +224,7 @@ async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_on
         200,
         {"type": "manual", "status": "down", "message": "burst pipe"},
     )
-    assert 0 < await due_set.oldest_due_ms() <= due_set.now_ms()
+    assert 0 < await due_set.oldest_due_ms() <= clock.now_ms()
     refused = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
     assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
 

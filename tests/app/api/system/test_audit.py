@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from app import db
 from app.api.http import audit_actions, audit_trail
 from app.api.http.request_context import QUIET
-from app.api.identity import second_factor
 from app.security.auth import policy
 from app.security.secrets import signed_tokens
 from app.store.audit import chain, log
@@ -148,7 +147,7 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
     user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
-    ticket = signed_tokens.issue_token(second_factor.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
+    ticket = signed_tokens.issue_token(signed_tokens.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
     for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
         reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})
         entry = await newest()

@@ -102,7 +102,9 @@ SAID = {
     EventKind.MONITOR_DOWN: ("Shop is down", Severity.CRITICAL, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s."),
     EventKind.MONITOR_UP: ("Shop is up", Severity.RESOLVED, "It was down for 3 min 12 s."),
     EventKind.MONITOR_DEGRADED: ("Shop is degraded", Severity.WARNING, "answered after 2.1 s"),
-    EventKind.MONITOR_UNKNOWN: ("Shop could not be checked", Severity.WARNING, "The fault is on our side, or on the way"),
+    EventKind.MONITOR_UNKNOWN: (
+        "Shop could not be checked", Severity.WARNING, "The fault is on our side, or on the way",
+    ),
     EventKind.MONITOR_CREATED: ("Shop was created", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_UPDATED: ("Shop was changed", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_DELETED: ("Shop was deleted", Severity.INFO, "2025-08-09 12:00:00 UTC"),
@@ -114,7 +116,9 @@ SAID = {
         "It ends on 2025-08-16 12:00:00 UTC.\nMonitor: Shop\n",
     ),
     EventKind.DOMAIN_EXPIRING: (
-        "The domain example.com expires in 30 days", Severity.WARNING, "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
+        "The domain example.com expires in 30 days",
+        Severity.WARNING,
+        "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
     ),
     EventKind.INCIDENT_OPENED: ("New incident: Shop is down", Severity.CRITICAL, "2025-08-09 12:00:00 UTC"),
     EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: Shop is down", Severity.INFO, "By ann."),
@@ -128,7 +132,9 @@ SAID = {
     EventKind.BACKEND_UP: ("Backend app-1 is up", Severity.RESOLVED, "2025-08-09 12:00:00 UTC"),
     EventKind.BACKEND_RESTARTED: ("Backend app-1 was restarted", Severity.WARNING, "Restarts so far: 1."),
     EventKind.RECOVERY_EXHAUSTED: (
-        "Backend app-1 stays down: restarts did not help", Severity.CRITICAL, "Restarts so far: 3.\nHealth check failed",
+        "Backend app-1 stays down: restarts did not help",
+        Severity.CRITICAL,
+        "Restarts so far: 3.\nHealth check failed",
     ),
     EventKind.DEPLOYMENT_STARTED: ("Deployment of shop began", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.DEPLOYMENT_SUCCEEDED: ("Deployment of shop succeeded", Severity.RESOLVED, "It took 42 s."),

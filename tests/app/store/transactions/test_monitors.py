@@ -2,7 +2,7 @@
 
 import pytest
 
-from app import db, due_set
+from app import clock, db
 from app.errors import Conflict, Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting import channels
@@ -245,7 +245,7 @@ async def test_a_cron_monitor_has_a_plan_and_an_era_of_its_own():
     assert (changed.monitor.interval, changed.monitor.cron) == (None, "0 3 * * *")
     assert await schedule() == (0, "0 3 * * *", "Europe/Berlin")
     assert await monitors.list_schedules() == changed.schedules
-    assert [one.schedule for one in await schedule_coverage.list_active(due_set.now_ms())] == changed.schedules
+    assert [one.schedule for one in await schedule_coverage.list_active(clock.now_ms())] == changed.schedules
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_another_time_zone_begins_an_era():
 async def test_a_monitor_on_demand_is_active_and_not_due():
     changed = await monitors.create(make.monitor(interval=None))
     assert (changed.monitor.active, changed.monitor.interval, changed.schedules) == (True, None, [])
-    assert (await monitors.list_schedules(), await schedule_coverage.list_active(due_set.now_ms())) == ([], [])
+    assert (await monitors.list_schedules(), await schedule_coverage.list_active(clock.now_ms())) == ([], [])
     assert await schedule() == (0, "", "UTC")
 
 

@@ -9,9 +9,9 @@ from app.store.alerting import channels, delivery_claims
 from app.store.history import completeness, retention
 from app.store.incidents import escalation_policies
 from app.store.monitoring import schedule_coverage, series
-from app.store.system import checkpoints, future_instants
+from app.store.system import checkpoints
 from app.store.tables.rollups import DAY_MS
-from app.store.transactions import monitors, results
+from app.store.transactions import future_instants, monitors, results
 from schema.escalations import EscalationDraft, EscalationStep
 from schema.events import EventKind
 from schema.heartbeats import heartbeat_key

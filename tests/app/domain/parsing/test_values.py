@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from hypothesis import example, given, strategies as st
 
-from app.domain.monitoring.values import ABSENT, Untyped, compare_values, exact_number, parse_decimal, value_text
+from app.domain.parsing.values import ABSENT, Untyped, compare_values, exact_number, parse_decimal, value_text
 from app.domain.validation import json_query
 from app.domain.validation.assertions import PATTERN_OPERATORS, failure_reason, is_costly, is_satisfied
 from schema.assertions import Comparison, Operator

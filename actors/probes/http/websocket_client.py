@@ -1,0 +1,107 @@
+"""A WebSocket as a check opens it: no redirects, no library pings, closed without waiting for the other side."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiohttp
+from aiohttp import (
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientWebSocketResponse,
+    WSCloseCode,
+    WSMsgType,
+)
+from yarl import URL
+
+from actors.probes.http.errors import classify_http_error
+from actors.probes.http.request import REDIRECT_STATUSES
+from actors.probes.http.session import HttpSession
+from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from app.domain.parsing.web_url import parse_url
+
+SWITCHING_PROTOCOLS = 101
+MAX_MESSAGE_BYTES = 1_048_576  # of one message; longer ones end the connection
+GOODBYE = WSCloseCode.OK.to_bytes(2)
+
+
+@contextmanager
+def translating_errors() -> Iterator[None]:
+    """What the library raises becomes what it says of the target. Raises Failed, Unsure."""
+    try:
+        yield
+    except aiohttp.WSServerHandshakeError as error:
+        code = error.status if error.status > SWITCHING_PROTOCOLS else 0
+        raise TargetFailed(f"no WebSocket: {_handshake_error(error)}", code=code) from error
+    except aiohttp.ClientError as error:
+        raise classify_http_error(error) from error
+
+
+async def reject_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
+    """A redirect is the answer: aiohttp would take a monitor's own headers to any host."""
+    answer = await ask(request)
+    if answer.status in REDIRECT_STATUSES:
+        answer.close()
+        raise TargetFailed(f"no WebSocket: the server answered {answer.status}", code=answer.status)
+    return answer
+
+
+async def connect(
+    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int = MAX_MESSAGE_BYTES
+) -> ClientWebSocketResponse:
+    """A WebSocket that speaks this subprotocol, whose messages are no longer than that. Raises Failed, Unsure."""
+    socket = await _handshake(way, url, headers, subprotocol, most_bytes)
+    if subprotocol and socket.protocol != subprotocol:
+        await close(socket)
+        raise TargetFailed(f"the server did not choose the subprotocol {subprotocol}")
+    return socket
+
+
+async def _handshake(
+    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int
+) -> ClientWebSocketResponse:
+    try:
+        return await way.client.ws_connect(
+            _parse_url(url),
+            headers=headers,
+            protocols=[subprotocol] if subprotocol else (),
+            max_msg_size=most_bytes,
+            autoping=False,  # ours, so that pings count
+            ssl=way.ssl,
+            proxy=way.proxy,
+        )
+    except aiohttp.ClientError:  # some of them are ValueErrors too
+        raise
+    except ValueError as error:
+        raise CheckInconclusive(f"the request can't be written: {error}") from error
+    except AssertionError as error:  # the library's, of a connection that ended with the handshake
+        raise TargetFailed("the connection was closed with the handshake") from error
+
+
+def _parse_url(url: str) -> URL:
+    try:
+        return parse_url(url)
+    except ValueError as error:
+        raise CheckInconclusive(f"the address can't be asked: {error}") from error
+
+
+async def close(socket: ClientWebSocketResponse) -> None:
+    """Say that this is the end; the session hangs up. aiohttp's own `close` reads until the other side says so too:
+    with pings without end that holds the loop, and does not end.
+    """
+    if not socket.closed:
+        await close_gracefully(socket.send_frame(GOODBYE, WSMsgType.CLOSE), aiohttp.ClientError)
+
+
+async def answer_ping(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> None:
+    """Say to a ping that we are there."""
+    if message.type is WSMsgType.PING:
+        await socket.pong(message.data)
+
+
+def _handshake_error(error: aiohttp.WSServerHandshakeError) -> str:
+    """What was wrong with the answer to our handshake."""
+    if error.status != SWITCHING_PROTOCOLS:
+        return f"the server answered {error.status}"
+    return "the handshake's answer does not fit"
