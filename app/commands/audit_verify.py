@@ -1,4 +1,4 @@
-"""`watchkeeper audit-verify`: walks along the audit log's chain and says whether it is whole."""
+"""`watchkeeper audit-verify`: verifies the hash chain of the audit log."""
 
 from app import db
 from app.security.secrets import sealing
@@ -8,9 +8,9 @@ from app.store.audit.chain import ChainReport
 
 
 async def verify(settings: Settings) -> ChainReport:
-    """Look at every entry.
+    """Verify every entry.
 
-    settings  with the secret key, which opens the chain's own
+    settings  with the secret key, which decrypts the chain's key
     """
     sealing.prepare(settings)
     await db.start(settings, connections=2)
@@ -21,7 +21,7 @@ async def verify(settings: Settings) -> ChainReport:
 
 
 def describe_report(report: ChainReport) -> str:
-    """What was found, for people; the head's hash is worth keeping elsewhere."""
+    """The report as text. Operators may store the head's hash elsewhere, to compare it later."""
     if report.error:
         return f"BROKEN at entry {report.broken_at}: {report.error}; {report.count} entries before it are whole"
     return f"{report.count} entries, whole; the newest is {report.head.seq} {report.head.hash or '-'}"

@@ -1,6 +1,7 @@
-"""python -m app.commands.build_explorer FOLDER: makes the files of the API explorers for this version, and ends.
+"""python -m app.commands.build_explorer FOLDER: builds the files of the API explorers for this version.
 
-They appear all at once, under their version's name; the oldest versions go. `app.pages.explorer_files` runs this.
+They appear all at once, in a folder named after the version; old versions are deleted. `app.pages.explorer_files` runs
+this.
 """
 
 import gzip
@@ -16,38 +17,37 @@ from app.pages import explorer_bundle, explorer_files
 
 
 def main() -> int:
-    """Make the files; returns an exit code."""
-    place = Path(sys.argv[1])
-    place.mkdir(parents=True, exist_ok=True)
-    folder = place / explorer_files.build_digest()
-    with tempfile.TemporaryDirectory(dir=place, prefix="making-") as made_in:
-        fresh = Path(made_in) / "files"
-        fresh.mkdir(mode=0o755)
-        for name, content in {
-            **explorer_bundle.read_assets(),
-            explorer_bundle.SPEC_FILE: build_spec(Path(made_in)),
-        }.items():
-            (fresh / name).write_bytes(content)
+    """Build the files; returns an exit code."""
+    root = Path(sys.argv[1])
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / explorer_files.build_digest()
+    with tempfile.TemporaryDirectory(dir=root, prefix="making-") as temporary:
+        draft = Path(temporary) / "files"
+        draft.mkdir(mode=0o755)
+        files = {**explorer_bundle.read_assets(), explorer_bundle.SPEC_FILE: build_spec(Path(temporary))}
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
             if name not in explorer_bundle.UNCOMPRESSED:
-                (fresh / f"{name}{explorer_files.GZIP_SUFFIX}").write_bytes(gzip.compress(content, mtime=0))
+                (draft / f"{name}{explorer_files.GZIP_SUFFIX}").write_bytes(gzip.compress(content, mtime=0))
         try:
-            fresh.rename(folder)
+            draft.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another process was faster
+            if not folder.is_dir():  # otherwise another process was faster
                 raise
-    _delete_old(place)
+    _delete_old(root)
     return 0
 
 
 def build_spec(root: Path) -> bytes:
-    """The document. It depends on no setting: these are the defaults."""
+    """The OpenAPI document. It depends on no setting, so the defaults will do."""
     return document.build_document(create_app(settings.read_settings({"DATA_DIR": str(root / "data")}, root)))
 
 
 def _delete_old(root: Path) -> None:
-    found = [one for one in root.iterdir() if one.is_dir() and not one.name.startswith("making-")]
-    for one in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)[explorer_files.KEPT_VERSIONS :]:
-        shutil.rmtree(one, ignore_errors=True)
+    folders = [path for path in root.iterdir() if path.is_dir() and not path.name.startswith("making-")]
+    newest_first = sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in newest_first[explorer_files.KEPT_VERSIONS :]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

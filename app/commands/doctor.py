@@ -1,4 +1,4 @@
-"""`watchkeeper doctor`: does this installation work, is that process alive, is the history whole."""
+"""`watchkeeper doctor`: checks the database, the clock, the processes and the history of an installation."""
 
 import socket
 
@@ -14,20 +14,20 @@ HOW_TO_START = "`watchkeeper up` starts everything"
 
 
 async def find_problems(settings: Settings, role: str | None) -> list[str]:
-    """What is wrong, a line each; empty when all is well.
+    """Problems of this installation, a line each.
 
-    role  also look for a living process of that role on this machine
+    role  also look for a running process of that role on this machine
     """
-    found = await database_problems(settings)
-    if migrate.is_missing(settings):  # nothing was ever started here
-        return found
-    if not found:
-        found = await _clock_problems(settings)
-    return [*found, *await _process_problems(settings, role)]
+    problems = await database_problems(settings)
+    if migrate.is_missing(settings):  # nothing was started here yet
+        return problems
+    if not problems:
+        problems = await _clock_problems(settings)
+    return [*problems, *await _process_problems(settings, role)]
 
 
 async def database_problems(settings: Settings) -> list[str]:
-    """Why its database can't be used, in one line; empty when it can."""
+    """Why the database can't be used; empty when it can."""
     try:
         await migrate.require_current(settings)
     except migrate.DatabaseUnavailable as error:
@@ -38,9 +38,9 @@ async def database_problems(settings: Settings) -> list[str]:
 
 
 async def history_report(settings: Settings, settle_s: int) -> completeness.HistoryReport:
-    """Missing and doubled slots.
+    """Count missing and doubled slots in the whole history.
 
-    settle_s  slots younger than this may still be on their way
+    settle_s  younger slots may still have results on their way
     """
     await db.start(settings, connections=2)
     try:
@@ -50,25 +50,26 @@ async def history_report(settings: Settings, settle_s: int) -> completeness.Hist
 
 
 def as_json(report: completeness.HistoryReport) -> str:
-    """The report for programs."""
+    """The report as JSON."""
     return msgspec.json.encode(report).decode()
 
 
 async def _clock_problems(settings: Settings) -> list[str]:
-    """What lies in the future: a clock is wrong, or was."""
-    now_ms, found = clock.now_ms(), list[str]()
+    """Heartbeats and checkpoints in the future: a clock is wrong, or was."""
+    now_ms, problems = clock.now_ms(), list[str]()
     await db.start(settings, connections=2)
     try:
-        beats, names = await future_instants.find_heartbeats(now_ms), await future_instants.find_checkpoints(now_ms)
+        beats = await future_instants.find_heartbeats(now_ms)
+        checkpoints = await future_instants.find_checkpoints(now_ms)
     finally:
         await db.stop()
     if beats.series:
         until = clock.instant(beats.until_ms)
-        words = f"{beats.series} monitors have heartbeats in the future, up to {until:%Y-%m-%d %H:%M:%S} UTC"
-        found.append(f"clock: {words}")
-    if names:
-        found.append(f"clock: checkpoints in the future: {', '.join(names)}")
-    return found
+        text = f"{beats.series} monitors have heartbeats in the future, up to {until:%Y-%m-%d %H:%M:%S} UTC"
+        problems.append(f"clock: {text}")
+    if checkpoints:
+        problems.append(f"clock: checkpoints in the future: {', '.join(checkpoints)}")
+    return problems
 
 
 async def _process_problems(settings: Settings, role: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands for who has the machine but not the door: a lost admin, and keys that somebody may have seen."""
+"""Recovery by an operator with access to the machine: of a locked-out admin, and of leaked signing keys."""
 
 import secrets
 
@@ -15,13 +15,12 @@ PASSWORD_BYTES = 15  # 120 bits in 20 characters
 
 
 async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
-    """Let a user in again, as an admin with a new password and no second factor.
+    """Make a user an active admin with a new password and without second factors.
 
-    Their sessions end, and their API keys are switched off: somebody else may have made them.
-
-    returns  user name, password, and how many keys there were
+    The user's sessions end, and the API keys are deactivated, since an attacker may have created them.
 
     login    e-mail address or user name
+    returns  user name, password, and how many API keys were deactivated
     raises   NoSuch
     """
     password = secrets.token_urlsafe(PASSWORD_BYTES)
@@ -31,8 +30,8 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
         if account is None:
             raise NoSuch("user", login)
         await user_admin.update(account.id, UserPatch(role=Role.ADMIN, active=True))
-        hashed = await passwords.hash_password(password)
-        revoked = await user_admin.set_password(account.id, hashed, key_action=ApiKeyAction.REVOKE)
+        password_hash = await passwords.hash_password(password)
+        revoked = await user_admin.set_password(account.id, password_hash, key_action=ApiKeyAction.REVOKE)
         await mfa.disable(account.id)
     finally:
         await db.stop()
@@ -40,7 +39,7 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
 
 
 async def rotate_signing_key(settings: Settings) -> str:
-    """Make a new signing key; returns its id. Running processes sign with it within seconds, nobody is signed out."""
+    """Create a signing key; returns its id. Running processes use it within seconds; no session ends."""
     sealing.prepare(configuration.with_secret_key(settings))
     await db.start(settings, connections=2)
     try:

@@ -1,6 +1,6 @@
-"""`watchkeeper rotate-key`: a new key for everything that is sealed. Interrupted anywhere, it goes on where it was.
+"""`watchkeeper rotate-key`: encrypts all stored secrets with a new key. An interrupted rotation can be resumed.
 
-The old key stays known, as the second line of `secret.key` or as API_SECRET_KEY_PREVIOUS, until it is forgotten.
+The old key stays available, as the second line of `secret.key` or as API_SECRET_KEY_PREVIOUS, until `--forget`.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ NO_NEW_KEY = (
 )
 
 
-class RotationIncomplete(Exception):  # noqa: N818  # says what was found
-    """Some values are sealed with neither key."""
+class RotationIncomplete(Exception):  # noqa: N818  # a finding, not a bug
+    """Some values are encrypted with neither key."""
 
 
 def run(settings: Settings, *, forget: bool) -> str:
-    """Rotate, or forget the old key; returns what was done.
+    """Rotate the key, or forget the old one; returns a sentence for the operator.
 
-    raises    BadSettings when something must be set or stopped first, Unfinished
+    raises    BadSettings when something must be set or stopped first, RotationIncomplete
     """
     if settings.api_secret_key:
         return asyncio.run(_rotate_environment_key(settings, forget=forget))
@@ -41,41 +41,36 @@ def run(settings: Settings, *, forget: bool) -> str:
 
 
 async def _rotate_environment_key(settings: Settings, *, forget: bool) -> str:
-    """The keys are the operator's to set: every running process knows both, so nothing need be stopped."""
+    """The operator sets both keys: every running process has them, so none must stop."""
     if not settings.api_secret_key_previous:
         raise BadSettings([NO_NEW_KEY])
     n = await _reencrypt(settings)
-    then = "unset" if forget else "sign-ins of before hold until you unset"
-    return f"{n} rows sealed anew; {then} API_SECRET_KEY_PREVIOUS"
+    next_step = "unset" if forget else "sign-ins of before hold until you unset"
+    return f"{n} rows sealed anew; {next_step} API_SECRET_KEY_PREVIOUS"
 
 
 async def _rotate_key_file(settings: Settings, *, forget: bool) -> str:
-    """The keys are ours; processes read them when they start, so none may run."""
+    """Watchkeeper keeps the keys in a file that processes read when they start, so none may run."""
     await _require_stopped(settings)
-    path, known = settings.data_dir / KEY_FILE, configuration.with_secret_key(settings)
+    path, settings = settings.data_dir / KEY_FILE, configuration.with_secret_key(settings)
     if forget:
-        n = await _reencrypt(known)
-        write_key_file(path, known.api_secret_key)
+        n = await _reencrypt(settings)
+        write_key_file(path, settings.api_secret_key)
         return f"{n} rows sealed anew; the old key is forgotten"
-    if not known.api_secret_key_previous or not await _count_stale(known):
-        known = _with_new_key(known)
-        write_key_file(path, known.api_secret_key, known.api_secret_key_previous)
-    n = await _reencrypt(known)
+    if not settings.api_secret_key_previous or not await _count_stale(settings):
+        new_key, old_key = configuration.new_secret_key(), settings.api_secret_key
+        settings = replace(settings, api_secret_key=new_key, api_secret_key_previous=old_key)
+        write_key_file(path, settings.api_secret_key, settings.api_secret_key_previous)
+    n = await _reencrypt(settings)
     return f"{n} rows sealed anew; the old key is still known: --forget drops it"
 
 
-def _with_new_key(settings: Settings) -> Settings:
-    return replace(
-        settings, api_secret_key=configuration.new_secret_key(), api_secret_key_previous=settings.api_secret_key
-    )
-
-
 async def _require_stopped(settings: Settings) -> None:
-    """Processes that run by themselves say so in Redis. Raises BadSettings."""
+    """Raise BadSettings while a process runs; each one reports to Redis."""
     await queue.start(settings)
     try:
         running = [node.id for node in await nodes.list_alive()]
-    except (RedisError, OSError):  # no Redis, no work
+    except (RedisError, OSError):  # without Redis no process can work
         running = []
     finally:
         await queue.stop()
@@ -84,7 +79,7 @@ async def _require_stopped(settings: Settings) -> None:
 
 
 async def _count_stale(settings: Settings) -> int:
-    """Rows that an interrupted rotation left."""
+    """How many rows an interrupted rotation left."""
     sealing.prepare(settings)
     await db.start(settings)
     try:
@@ -97,16 +92,16 @@ async def _reencrypt(settings: Settings) -> int:
     sealing.prepare(settings)
     await db.start(settings)
     try:
-        done = await secret_rotation.reencrypt_all()
+        n_changed = await secret_rotation.reencrypt_all()
         if stale := await secret_rotation.count_stale():
             raise RotationIncomplete(f"{stale} rows can't be opened with either key; the old key must stay known")
     finally:
         await db.stop()
-    return done
+    return n_changed
 
 
 def write_key_file(path: Path, *keys: str) -> None:
-    """Replace the key file as a whole: whoever reads it finds the old lines or the new ones."""
+    """Replace the key file atomically."""
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="ascii") as file:

@@ -1,4 +1,4 @@
-"""Commands for who looks after an installation. Each imports only what it needs, and returns its exit code."""
+"""The maintenance commands of the CLI. Each imports only what it needs, and returns its exit code."""
 
 import argparse
 import sqlite3
@@ -11,27 +11,27 @@ from app import settings as configuration
 from app.settings import BadSettings, Settings
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
-RETRY_S = 2.0  # between two tries to reach a database that is away
+RETRY_S = 2.0  # between attempts to reach an unavailable database
 Command = Callable[[Settings, argparse.Namespace], int]
 
 
 def needs_database(command: Command) -> Command:
-    """A command that needs the database, of this version: whatever is wrong with it is one line. Raises BadSettings."""
+    """Decorate a command that needs a migrated database: prints a problem as one line, or raises BadSettings."""
 
     @wraps(command)
-    def checked(settings: Settings, chosen: argparse.Namespace) -> int:
+    def checked(settings: Settings, options: argparse.Namespace) -> int:
         import asyncio
 
         from app import db, migrate
 
         try:
             asyncio.run(migrate.require_current(settings))
-            return command(settings, chosen)
+            return command(settings, options)
         except (migrate.DatabaseUnavailable, *db.TRANSIENT_ERRORS) as error:
             print(f"watchkeeper: the database does not answer: {migrate.error_line(error)}", file=sys.stderr)
             return TRY_AGAIN_EXIT
         except sqlite3.DatabaseError as error:
-            if type(error) is not sqlite3.DatabaseError:  # its subclasses are bugs of ours
+            if type(error) is not sqlite3.DatabaseError:  # a subclass is a bug of ours
                 raise
             raise BadSettings([f"DB_NAME: {settings.db_path} can't be used: {error}"]) from error
 
@@ -39,22 +39,22 @@ def needs_database(command: Command) -> Command:
 
 
 def migrate(settings: Settings, options: argparse.Namespace) -> int:
-    """Bring the database up to this version. With `--wait`, a database that is away is waited for, and said once."""
+    """Migrate the database. With `--wait`, report an unavailable database once, and wait for it."""
     import asyncio
 
     from app import migrate
 
-    said = False
+    reported = False
     while True:
         try:
             applied = asyncio.run(migrate.run(settings))
             break
         except migrate.DatabaseUnavailable as error:
-            if not said:
+            if not reported:
                 print(f"watchkeeper: the database does not answer: {error}", file=sys.stderr, flush=True)
             if not options.wait:
                 return TRY_AGAIN_EXIT
-            said = True
+            reported = True
             time.sleep(RETRY_S)
     print(f"{'migrate':<10} {', '.join(applied) or 'nothing to do'}", flush=True)
     return 0
@@ -62,19 +62,19 @@ def migrate(settings: Settings, options: argparse.Namespace) -> int:
 
 @needs_database
 def rotate_key(settings: Settings, options: argparse.Namespace) -> int:
-    """Seal everything that is stored with a new key."""
+    """Encrypt all stored secrets with a new key."""
     from app.commands import rotate_key
 
     try:
         print(f"rotate-key {rotate_key.run(settings, forget=options.forget)}", flush=True)
-    except rotate_key.RotationIncomplete as found:
-        print(f"watchkeeper: {found}", file=sys.stderr)
+    except rotate_key.RotationIncomplete as error:
+        print(f"watchkeeper: {error}", file=sys.stderr)
         return 1
     return 0
 
 
 def doctor(settings: Settings, options: argparse.Namespace) -> int:
-    """Say what is wrong; 1 if anything is."""
+    """Print the problems of this installation; 1 when there are any."""
     import asyncio
 
     from app import file_permissions
@@ -82,12 +82,11 @@ def doctor(settings: Settings, options: argparse.Namespace) -> int:
 
     if options.history:
         return _report_history(settings, options)
-    found = asyncio.run(doctor.find_problems(settings, options.role))
-    noted = [
-        f"note: {line}" for line in file_permissions.exposure_warnings(settings)
-    ]  # no reason to have a container restarted
-    print("\n".join([*found, *noted]) or "all well")
-    return 1 if found else 0
+    problems = asyncio.run(doctor.find_problems(settings, options.role))
+    # notes don't change the exit code: they are no reason to restart a container
+    notes = [f"note: {line}" for line in file_permissions.exposure_warnings(settings)]
+    print("\n".join([*problems, *notes]) or "all well")
+    return 1 if problems else 0
 
 
 @needs_database
@@ -97,15 +96,15 @@ def _report_history(settings: Settings, options: argparse.Namespace) -> int:
     from app.commands import doctor
 
     report = asyncio.run(doctor.history_report(settings, options.settle))
-    flaws = f"missing {report.missing}, doubled {report.doubled}"
-    text = f"{flaws} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
+    errors = f"missing {report.missing}, doubled {report.doubled}"
+    text = f"{errors} of {report.slots} slots in {report.series} series; {report.gaps} recorded gaps"
     print(doctor.as_json(report) if options.json else "\n".join([text, *map(str, report.worst)]))
     return 1 if report.missing or report.doubled else 0
 
 
 @needs_database
 def recover_admin(settings: Settings, options: argparse.Namespace) -> int:
-    """Let a lost admin in again."""
+    """Recover a locked-out admin."""
     import asyncio
 
     from app import errors
@@ -124,7 +123,7 @@ def recover_admin(settings: Settings, options: argparse.Namespace) -> int:
 
 @needs_database
 def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
-    """Have a new key sign tokens."""
+    """Sign tokens with a new key."""
     import asyncio
 
     from app.commands import recover_admin
@@ -135,18 +134,18 @@ def rotate_signing_key(settings: Settings, _: argparse.Namespace) -> int:
 
 @needs_database
 def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
-    """Walk the audit log; 1 when somebody changed it."""
+    """Verify the audit log; 1 when it was changed."""
     import asyncio
 
     from app.commands import audit_verify
 
-    found = asyncio.run(audit_verify.verify(configuration.with_secret_key(settings)))
-    print(audit_verify.describe_report(found), flush=True)
-    return 1 if found.error else 0
+    report = asyncio.run(audit_verify.verify(configuration.with_secret_key(settings)))
+    print(audit_verify.describe_report(report), flush=True)
+    return 1 if report.error else 0
 
 
 def webpush_key(_: Settings, __: argparse.Namespace) -> int:
-    """Make a pair of keys for web push; nothing is kept."""
+    """Print a key pair for web push; nothing is stored."""
     from app.domain.alerting import vapid
 
     private = vapid.generate_private_key()

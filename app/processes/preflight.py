@@ -1,4 +1,4 @@
-"""What must be true before anything is started: a directory we can write to, for us alone, and a free port."""
+"""Checks before anything starts: a writable data directory, locked by us, and a free port."""
 
 import fcntl
 import os
@@ -9,21 +9,21 @@ from app.settings import BadSettings, Settings
 
 
 def check(settings: Settings) -> int:
-    """Look at everything, then take the data directory.
+    """Check everything, then lock the data directory.
 
-    returns  a descriptor; the directory is ours until it is closed
-    raises   BadSettings with a line for each thing that is wrong
+    returns  a descriptor that holds the lock until it is closed
+    raises   BadSettings with a line for each problem
     """
-    bad = [*_directory_errors(settings.data_dir), *_port_errors(settings)]
-    if bad:
-        raise BadSettings(bad)
+    errors = [*_directory_errors(settings.data_dir), *_port_errors(settings)]
+    if errors:
+        raise BadSettings(errors)
     return lock_data_dir(settings.data_dir)
 
 
 def _directory_errors(directory: Path) -> list[str]:
     probe = directory / f".writable-{os.getpid()}"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # password hashes lie in it
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds password hashes
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
@@ -34,9 +34,8 @@ def _directory_errors(directory: Path) -> list[str]:
 def _port_errors(settings: Settings) -> list[str]:
     host, port = settings.server_host, settings.server_port
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, _, _, address = found[0]
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -46,7 +45,7 @@ def _port_errors(settings: Settings) -> list[str]:
 
 
 def lock_data_dir(directory: Path) -> int:
-    """Take the data directory; returns a descriptor that holds it until closed. Raises BadSettings."""
+    """Lock the data directory; returns a descriptor that holds the lock until closed. Raises BadSettings."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(directory / "watchkeeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""The api process: Granian in this very process, no parent of its own, on uvloop."""
+"""The api process: Granian embedded in this process, on uvloop."""
 
 import asyncio
 import signal
@@ -14,14 +14,14 @@ from app import gc_tuning, tasks
 from app.main import create_app
 from app.settings import Settings
 
-BACKPRESSURE = 16_384  # connections at once: it counts live WebSockets and idle keep-alives, not requests
+BACKPRESSURE = 16_384  # concurrent connections, including WebSockets and idle keep-alives
 BACKLOG = 1_024
-STOP_S = 28.0  # after which the process ends, whatever keeps it; before the parent kills it
-# Until a request's headers are complete, from the connection on and again after each reply: so it is how long an idle
-# connection is kept, too, and longer than proxies keep theirs to us (nginx: 60 s). Bodies are `app.api.http.timeouts`'.
+STOP_S = 28.0  # after it the process exits in any case, before the parent kills it
+# From the connection, and again from each reply, until a request's headers are complete. So it also limits idle
+# connections, and is longer than that of proxies (nginx: 60 s). `app.api.http.timeouts` limits bodies.
 HEADERS_S = 65
-HEADERS_BYTES = 65_536  # of a connection that nobody has looked at yet
-# Granian configures loggers of its own; these hand their lines on to ours.
+HEADERS_BYTES = 65_536  # buffered before a request is parsed
+# Granian configures loggers of its own; these pass their lines to ours.
 LOGGERS: dict[str, Any] = {
     "formatters": {},
     "handlers": {},
@@ -45,7 +45,7 @@ async def _serve(settings: Settings) -> int:
         address=settings.server_host,
         port=settings.server_port,
         interface=Interfaces.ASGI,
-        http=HTTPModes.http1,  # while it waits to see which version is spoken, nothing limits a silent connection
+        http=HTTPModes.http1,  # while Granian detects the version, nothing limits a silent connection
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_S * 1_000, max_buffer_size=HEADERS_BYTES),
         websockets=True,
         backlog=BACKLOG,
@@ -57,7 +57,7 @@ async def _serve(settings: Settings) -> int:
     failed = asyncio.Event()
 
     def stop() -> None:
-        app.state.draining = True  # "/ready" says no while the last requests are answered
+        app.state.draining = True  # "/ready" fails while the last requests finish
         tasks.exit_after(STOP_S)
         server.stop()
 

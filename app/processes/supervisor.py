@@ -1,6 +1,6 @@
-"""`watchkeeper up`: one parent for Valkey, api, scheduler and worker. Starts them, heals them, stops them in order.
+"""`watchkeeper up`: the parent of Valkey, api, scheduler and worker. Starts, restarts and stops them in order.
 
-It imports next to nothing, and only waits: its memory is a Python interpreter's.
+It imports almost nothing and only waits, so it needs little more memory than a Python interpreter.
 """
 
 import os
@@ -17,16 +17,16 @@ from app.processes import child, preflight
 from app.processes.child import ChildProcess
 from app.settings import BadSettings, Settings, socket_path
 
-TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h: the database was away
-POLL_S = 1.0  # at the latest; a signal, such as of a child's end, wakes it at once
-STARTUP_POLL_S = 0.05  # between looks at whether the API is ready
-SECOND_SIGNAL_S = 1.0  # between two Ctrl-C of an impatient person
-GRACE_S = 30.0  # longer than a worker drains
-PROCESSES = (("api", "api"), ("scheduler", "schedule"), ("worker", "work"))  # what each is called, and its command
+TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h: the database was unavailable
+POLL_S = 1.0  # at most; a signal, such as SIGCHLD, wakes the supervisor at once
+STARTUP_POLL_S = 0.05  # until the API is ready
+SECOND_SIGNAL_S = 1.0  # a second Ctrl-C kills the processes if it comes later than this
+GRACE_S = 30.0  # longer than a worker needs to drain
+PROCESSES = (("api", "api"), ("scheduler", "schedule"), ("worker", "work"))  # name and command
 
 
 def run(settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> int:
-    """Be the parent until SIGINT or SIGTERM.
+    """Supervise until SIGINT or SIGTERM.
 
     verbose  children write to the terminal, not to the log file
     returns  an exit code
@@ -40,17 +40,17 @@ def run(settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> int
 
 
 def print_line(name: str, text: str) -> None:
-    """One line on the terminal."""
+    """Print one line to the terminal."""
     try:
         print(f"{name:<10} {text}", flush=True)
-    except BrokenPipeError:  # nobody reads it any more, which must not end the watch
+    except BrokenPipeError:  # a closed terminal must not end the supervision
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError:  # its disk is full, or its terminal is gone
+    except OSError:  # the disk is full, or the terminal is gone
         pass
 
 
 class Supervisor:
-    """Who runs, and whether it is time to stop."""
+    """The processes, and whether to stop them."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str], *, verbose: bool) -> None:
         self._settings = settings
@@ -62,11 +62,11 @@ class Supervisor:
         self._output = None if verbose else self._open_log()
         self._environ = child.environment(environ if verbose else {**environ, "LOG_FILE": str(self._log)})
         self._valkey = self._valkey_child() if settings.redis_embedded else None
-        self._processes = [self._child(*one) for one in PROCESSES]
+        self._processes = [self._child(name, command) for name, command in PROCESSES]
         self._wake = self._listen_to_signals()
 
     def run(self) -> int:
-        """Start everything, look after it, stop everything."""
+        """Start everything, watch it, stop everything."""
         try:
             code = self._migrate()
             if code == 0:
@@ -99,44 +99,44 @@ class Supervisor:
             raise BadSettings([f"LOG_FILE: {self._log} can't be written to: {error.strerror}"]) from error
 
     def _reopen_log(self) -> None:
-        """Give children the file that is there now: theirs may have been rotated away, or removed."""
+        """Reopen the log file for children when it was rotated or deleted."""
         if self._output is None or log_file.is_same_file(self._output, self._log):
             return
         try:
-            fresh = log_file.open_log(self._log)
+            reopened = log_file.open_log(self._log)
         except OSError as error:
             print_line("logs", f"{self._log} can't be written to: {error.strerror}")
             return
-        os.dup2(fresh, self._output, inheritable=False)
-        os.close(fresh)
+        os.dup2(reopened, self._output, inheritable=False)
+        os.close(reopened)
 
     def _listen_to_signals(self) -> socket.socket:
-        """Signals become bytes on a socket: nothing is missed between two looks."""
-        wake, into = socket.socketpair()
+        """Signals become bytes on a socket, so that none is missed between two polls."""
+        wake, writer = socket.socketpair()
         wake.setblocking(False)
-        into.setblocking(False)
-        self._wake_writer = into  # kept open as long as this object lives
-        signal.set_wakeup_fd(into.fileno())
+        writer.setblocking(False)
+        self._wake_writer = writer  # stays open as long as this object
+        signal.set_wakeup_fd(writer.fileno())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_stop_signal)
         return wake
 
     def _on_stop_signal(self, number: int, _: object) -> None:
-        """Note it. One signal often comes twice, from a shell's group and from a wrapper; a second Ctrl-C means now."""
-        again = self._stop_at and number == signal.SIGINT and time.monotonic() > self._stop_at + SECOND_SIGNAL_S
-        self._kill_now = self._kill_now or bool(again)
+        """Stop; kill at a second Ctrl-C, unless a shell and a wrapper sent the same one twice."""
+        is_second = self._stop_at and number == signal.SIGINT and time.monotonic() > self._stop_at + SECOND_SIGNAL_S
+        self._kill_now = self._kill_now or bool(is_second)
         self._stop_at = self._stop_at or time.monotonic()
 
     def _wait(self, timeout_s: float) -> None:
-        """Sleep until a signal comes, at most `timeout_s`."""
+        """Sleep until a signal arrives, at most `timeout_s`."""
         if select.select([self._wake], [], [], max(timeout_s, 0))[0]:
             self._wake.recv(4096)
 
     def _migrate(self) -> int:
-        """Bring the database up to date, beside Valkey loading its log; wait for a database that is away."""
+        """Migrate the database while Valkey loads its data; wait for an unavailable database."""
         self._start(filter(None, [self._valkey]))
-        output = None  # what it says the first time is for the terminal
+        output = None  # the first attempt prints to the terminal
         while not self._stop_at:
             migration = ChildProcess("migrate", child.own_command("migrate"), {**self._environ, "LOG_FILE": ""}, output)
             code = self._run_to_end(migration)
@@ -147,7 +147,7 @@ class Supervisor:
         return 0
 
     def _run_to_end(self, process: ChildProcess) -> int:
-        """Run a child to its end, or to ours; returns its exit code."""
+        """Run a child until it ends, or until we stop; returns its exit code."""
         try:
             process.start()
         except (OSError, subprocess.SubprocessError):
@@ -159,20 +159,20 @@ class Supervisor:
         return process.process.returncode if process.process else 0
 
     def _watch(self) -> None:
-        everyone = [*filter(None, [self._valkey]), *self._processes]
+        processes = [*filter(None, [self._valkey]), *self._processes]
         while not self._stop_at:
             if self._valkey and self._valkey.is_running():
                 self._valkey_recovery.check_running()
-            for one in everyone:
-                if how := one.poll_exit():
-                    print_line(one.name, f"{how}, as {self._log} may tell; starting it again")
-                    self._repair(one)
-            self._start(one for one in everyone if one.is_due())
+            for process in processes:
+                if outcome := process.poll_exit():
+                    print_line(process.name, f"{outcome}, as {self._log} may tell; starting it again")
+                    self._repair(process)
+            self._start(process for process in processes if process.is_due())
             self._report_when_ready()
-            self._wait(self._poll_timeout_s(everyone))
+            self._wait(self._poll_timeout_s(processes))
 
     def _repair(self, process: ChildProcess) -> None:
-        """Whatever would keep it from starting for ever."""
+        """Set aside data that keep Valkey from starting."""
         if process is not self._valkey:
             return
         try:
@@ -185,21 +185,21 @@ class Supervisor:
                 process.name, f"could not start with its data, which is now in {aside}; it is rebuilt from the database"
             )
 
-    def _start(self, children: Iterable[ChildProcess]) -> None:
-        for one in children:
+    def _start(self, processes: Iterable[ChildProcess]) -> None:
+        for process in processes:
             self._reopen_log()
             try:
-                if one is self._valkey:
+                if process is self._valkey:
                     self._valkey_recovery.on_start()
-                print_line(one.name, f"pid {one.start()}")
-            except (OSError, subprocess.SubprocessError) as error:  # no process, memory or file just now
-                one.delay_start()
-                print_line(one.name, f"can't be started, and is tried again: {error}")
+                print_line(process.name, f"pid {process.start()}")
+            except (OSError, subprocess.SubprocessError) as error:  # out of processes, memory or files
+                process.delay_start()
+                print_line(process.name, f"can't be started, and is tried again: {error}")
 
     def _poll_timeout_s(self, processes: list[ChildProcess]) -> float:
         if not self._ready:
             return STARTUP_POLL_S
-        return min([POLL_S, *(one.due_at - time.monotonic() for one in processes if one.process is None)])
+        return min([POLL_S, *(process.due_at - time.monotonic() for process in processes if process.process is None)])
 
     def _report_when_ready(self) -> None:
         if self._ready or not is_ready(self._settings):
@@ -210,26 +210,26 @@ class Supervisor:
         print_line("ready", f"{local_url(self._settings)} after {time.monotonic() - self._started_at:.1f} s")
 
     def _stop(self) -> None:
-        """API and scheduler first: nothing new comes in. Then the worker drains; Valkey goes last."""
+        """Stop the API and the scheduler first, then the worker, which drains, and Valkey last."""
         api, scheduler, worker = self._processes
         for group in ([api, scheduler], [worker], [self._valkey] if self._valkey else []):
-            for one in group:
-                one.send_signal(signal.SIGTERM)
+            for process in group:
+                process.send_signal(signal.SIGTERM)
             self._wait_for(group)
         print_line("stopped", "everything")
 
     def _wait_for(self, group: list[ChildProcess]) -> None:
-        """Wait until all have ended; kill whoever takes too long, or everybody at a second Ctrl-C."""
+        """Wait until all have ended; kill them after the grace time, or at a second Ctrl-C."""
         deadline = time.monotonic() + GRACE_S
-        while any(one.is_running() for one in group):
+        while any(process.is_running() for process in group):
             if time.monotonic() > deadline or self._kill_now:
-                for one in group:
-                    one.send_signal(signal.SIGKILL)
+                for process in group:
+                    process.send_signal(signal.SIGKILL)
             self._wait(0.2)
 
 
 def local_url(settings: Settings) -> str:
-    """Where a browser on this machine finds us."""
+    """The URL of this server for a browser on this machine."""
     host = settings.server_host
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104  # compared, not bound
         host = "127.0.0.1"
@@ -237,7 +237,7 @@ def local_url(settings: Settings) -> str:
 
 
 def is_ready(settings: Settings) -> bool:
-    """Whether the API says that it is. By hand: an HTTP client would cost the parent megabytes."""
+    """Whether the API is ready. By hand, since an HTTP client would cost the parent megabytes."""
     host = local_url(settings).removeprefix("http://").rpartition(":")[0].strip("[]")
     try:
         with socket.create_connection((host, settings.server_port), timeout=1) as connection:

@@ -1,8 +1,8 @@
-"""The audit log's chain: where it begins and ends, whether it is whole, and what of it is too old.
+"""The hash chain of the audit log: append, verify, and delete old entries.
 
-Three marks stand beside the entries. `key` holds the chain's key, sealed. `head` names the newest entry, so that a
-missing end is noticed; it is also what writers of all processes queue at. `anchor` names the newest entry that
-retention removed, which the oldest remaining one follows. Both carry a seal that needs the key.
+Three marks are stored beside the entries. `key` holds the chain's key, encrypted. `head` names the newest entry, which
+reveals a missing end; writers of all processes also lock it. `anchor` names the newest entry that retention deleted,
+which the oldest remaining one follows. Head and anchor carry a seal that needs the key.
 """
 
 from collections.abc import AsyncIterator
@@ -14,19 +14,19 @@ from app import db
 from app.security.secrets import audit_mac, sealing
 from app.store.tables.audit import AuditRow
 
-# and `key_id`, where there is one: older entries have none, and are whole all the same
+# and `key_id`, if there is one: older entries have none, and are valid without
 HASHED_COLUMNS = (
     "seq", "at_ms", "actor_id", "actor", "role", "via", "ip", "action", "resource", "resource_id", "change",
     "outcome", "code", "request_id",
 )  # fmt: skip
-BATCH = 1_000  # entries read, or removed, at once
+BATCH = 1_000  # entries read, or deleted, at once
 
 _UPSERT_MARK = """INSERT INTO audit_marks (name, seq, hash, seal) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, seal = excluded.seal"""
 
 
 class ChainMark(Struct, frozen=True):
-    """The entry something is said of."""
+    """A mark of the chain: an entry's number and hash, with a seal."""
 
     seq: int = 0
     hash: str = audit_mac.FIRST_HASH
@@ -34,9 +34,11 @@ class ChainMark(Struct, frozen=True):
 
 
 class ChainReport(Struct, frozen=True):
-    """What a walk along the chain found.
+    """The result of verifying the chain.
 
-    flaw  empty when all is well
+    count      valid entries
+    broken_at  the number of the first invalid or missing entry
+    error      empty when the chain is valid
     """
 
     count: int
@@ -46,25 +48,25 @@ class ChainReport(Struct, frozen=True):
 
 
 class Chain(Struct, frozen=True):
-    """The marks as they stand."""
+    """The stored marks, with the key decrypted."""
 
     key: bytes
     head: ChainMark
     anchor: ChainMark | None
 
     def mark_error(self) -> str:
-        """What is wrong with the marks themselves."""
-        told = {"anchor": self.anchor, "head": self.head}
-        wrong = [name for name, mark in told.items() if mark and mark.seal != self.seal_of(name, mark)]
-        return f"the mark {wrong[0]!r} was not set by Watchkeeper" if wrong else ""
+        """What is wrong with the marks themselves; empty when they are valid."""
+        marks = {"anchor": self.anchor, "head": self.head}
+        invalid = [name for name, mark in marks.items() if mark and mark.seal != self.seal_of(name, mark)]
+        return f"the mark {invalid[0]!r} was not set by Watchkeeper" if invalid else ""
 
     def seal_of(self, name: str, mark: ChainMark) -> str:
-        """The right seal of a mark."""
+        """The valid seal of a mark."""
         return audit_mac.checkpoint_mac(self.key, name, mark.seq, mark.hash)
 
 
 async def lock() -> Chain:
-    """The chain, for whoever changes it next; nobody else does until the transaction ends."""
+    """Lock the chain until the transaction ends, and return it; creates it when there is none."""
     rows = await _marks(lock=True)
     if {"head", "key"} <= {row["name"] for row in rows}:
         return _chain_of(rows)
@@ -73,7 +75,7 @@ async def lock() -> Chain:
 
 
 async def append(chain: Chain, fields: dict[str, Any]) -> None:
-    """Add an entry at the end. Inside of the transaction of `locked`."""
+    """Append an entry, in the transaction that called `lock`."""
     content = {"seq": chain.head.seq + 1, **fields}
     hash_ = audit_mac.entry_hash(chain.key, chain.head.hash, _hashed_values(content))
     await AuditRow.insert(AuditRow(**content, hash=hash_))
@@ -81,28 +83,28 @@ async def append(chain: Chain, fields: dict[str, Any]) -> None:
 
 
 async def verify() -> ChainReport:
-    """Walk along the whole chain. Entries that are added meanwhile are not looked at."""
+    """Verify the whole chain, without entries that are appended meanwhile."""
     rows = await _marks()
     try:
         chain = _chain_of(rows)
     except (KeyError, ValueError, sealing.DecryptionFailed):
-        left = await db.rows("SELECT count(*) AS n FROM audit")
-        lost = "the chain's key is missing, or is not ours" if rows or left[0]["n"] else ""
-        return ChainReport(0, ChainMark(), 0 if lost else None, lost)
-    found = await _walk(chain)
-    if found.error and _anchor_of(await _marks()) != chain.anchor:  # retention went on while we walked
+        counted = await db.rows("SELECT count(*) AS n FROM audit")
+        error = "the chain's key is missing, or is not ours" if rows or counted[0]["n"] else ""
+        return ChainReport(0, ChainMark(), 0 if error else None, error)
+    report = await _walk(chain)
+    if report.error and _anchor_of(await _marks()) != chain.anchor:  # retention deleted entries meanwhile
         return await verify()
-    return found
+    return report
 
 
 async def delete_before(before_ms: int) -> int:
-    """Remove the oldest entries, up to one that is as young as that; the anchor moves on first.
+    """Delete the oldest entries, up to the first one that is younger; the anchor moves first.
 
-    returns  how many are gone
+    returns  how many were deleted
     """
     count = 0
-    while gone := await _delete_batch(before_ms):
-        count += gone
+    while deleted := await _delete_batch(before_ms):
+        count += deleted
     return count
 
 
@@ -112,24 +114,24 @@ async def _delete_batch(before_ms: int) -> int:
     async with db.transaction():
         chain = await lock()
         oldest = await db.rows("SELECT seq, at_ms, hash FROM audit ORDER BY seq LIMIT ?1", BATCH)
-        young = next((no for no, row in enumerate(oldest) if row["at_ms"] >= before_ms), len(oldest))
-        if not young:
+        n_old = next((no for no, row in enumerate(oldest) if row["at_ms"] >= before_ms), len(oldest))
+        if not n_old:
             return 0
-        last = oldest[young - 1]
+        last = oldest[n_old - 1]
         await _set_mark(chain, "anchor", last["seq"], last["hash"])
         await db.rows("DELETE FROM audit WHERE seq <= ?1", last["seq"])
-        return young
+        return n_old
 
 
 async def _walk(chain: Chain) -> ChainReport:
     last, count = chain.anchor or ChainMark(), 0
-    if flaw := chain.mark_error():
-        return ChainReport(0, chain.head, last.seq, flaw)
+    if error := chain.mark_error():
+        return ChainReport(0, chain.head, last.seq, error)
     async for row in _entries(last.seq, chain.head.seq):
-        wanted = audit_mac.entry_hash(chain.key, last.hash, _hashed_values(row))
+        expected_hash = audit_mac.entry_hash(chain.key, last.hash, _hashed_values(row))
         if row["seq"] != last.seq + 1:
             return ChainReport(count, chain.head, last.seq + 1, "an entry is missing")
-        if row["hash"] != wanted:
+        if row["hash"] != expected_hash:
             return ChainReport(count, chain.head, row["seq"], "an entry was changed")
         last, count = ChainMark(row["seq"], row["hash"]), count + 1
     if (last.seq, last.hash) != (chain.head.seq, chain.head.hash):
@@ -138,7 +140,7 @@ async def _walk(chain: Chain) -> ChainReport:
 
 
 def _hashed_values(entry: Any) -> list[str | int]:
-    """What an entry's hash is of."""
+    """The values that an entry's hash covers."""
     key_id = entry["key_id"]
     return [*(entry[name] for name in HASHED_COLUMNS), *([key_id] if key_id else [])]
 
@@ -161,9 +163,9 @@ async def _marks(*, lock: bool = False) -> Any:
 
 
 def _chain_of(rows: Any) -> Chain:
-    """Raises KeyError, ValueError or Unopenable when the marks are not whole."""
-    found = {row["name"]: ChainMark(row["seq"], row["hash"], row["seal"]) for row in rows}
-    return Chain(audit_mac.decrypt_key(found["key"].seal), found["head"], found.get("anchor"))
+    """Raises KeyError, ValueError or DecryptionFailed when the marks are not valid."""
+    marks = {row["name"]: ChainMark(row["seq"], row["hash"], row["seal"]) for row in rows}
+    return Chain(audit_mac.decrypt_key(marks["key"].seal), marks["head"], marks.get("anchor"))
 
 
 def _anchor_of(rows: Any) -> ChainMark | None:
@@ -171,7 +173,7 @@ def _anchor_of(rows: Any) -> ChainMark | None:
 
 
 async def _create_marks() -> None:
-    """Set the first marks; who comes second waits, and finds them."""
+    """Create the first marks; a concurrent process waits, and finds them."""
     key = audit_mac.generate_key()
     await db.rows(
         "INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('key', 0, '', ?1) ON CONFLICT (name) DO NOTHING", key

@@ -1,4 +1,4 @@
-"""Writes down which proofs failed: a few entries of the audit log together, and a line of the log file for each."""
+"""Stores failed logins: grouped into entries of the audit log, each also a line of the log file."""
 
 import asyncio
 from collections import defaultdict
@@ -10,11 +10,11 @@ import structlog
 from app import db
 from app.security.limits import failed_logins
 from app.security.secrets.sealing import DecryptionFailed
-from app.store.audit import log as audit
+from app.store.audit.log import record_entries
 from schema.audit import AuditOutcome, NewAuditEntry
 from schema.login_attempts import FailedLoginKey
 
-FLUSH_INTERVAL_S = 2.0  # how soon the first of a kind is in the log
+FLUSH_INTERVAL_S = 2.0  # how soon the first failure of a kind is stored
 
 # SQL: a JSON array of names, each of which may be an address, a user name or an id
 _SELECT_ACCOUNTS = """
@@ -26,27 +26,27 @@ log = structlog.get_logger()
 
 
 async def save(*, everything: bool = False) -> None:
-    """Write down what is due: in one transaction, and after two statements at most for each entry."""
+    """Store what is due, in one transaction, with at most two statements before each entry."""
     now_s = monotonic()
-    if not (found := failed_logins.due_entries(now_s, is_final=everything)):
+    if not (due := failed_logins.due_entries(now_s, is_final=everything)):
         failed_logins.mark_written([], now_s, is_final=everything)
         return
-    deeds = _entries_of(found, await _account_ids({guess.account for guess, _ in found} - {""}))
-    await audit.record_entries(deeds)
-    for deed in deeds:
-        log.warning("guess.refused", ip=deed.ip, account_id=deed.resource_id, code=deed.code, **deed.change)
-    failed_logins.mark_written(found, now_s, is_final=everything)
+    entries = _entries_of(due, await _account_ids({failure.account for failure, _ in due} - {""}))
+    await record_entries(entries)
+    for entry in entries:
+        log.warning("guess.refused", ip=entry.ip, account_id=entry.resource_id, code=entry.code, **entry.change)
+    failed_logins.mark_written(due, now_s, is_final=everything)
 
 
 async def save_forever() -> None:
-    """Write them every two seconds, and once more when cancelled. A database that is away gets them later."""
+    """Save every two seconds, and once more when cancelled. While the database is unavailable, failures wait."""
     while True:
-        ends = True
+        is_final = True
         try:
             await asyncio.sleep(FLUSH_INTERVAL_S)
-            ends = False
+            is_final = False
         finally:
-            await _save_or_warn(everything=ends)
+            await _save_or_warn(everything=is_final)
 
 
 async def _save_or_warn(*, everything: bool) -> None:
@@ -57,28 +57,28 @@ async def _save_or_warn(*, everything: bool) -> None:
 
 
 async def _account_ids(names: set[str]) -> dict[str, str]:
-    """The ids of those who are users. What else was typed is shown nowhere: it may be a password in the wrong field."""
+    """The user ids of known names. Unknown names are stored nowhere: one may be a password in the wrong field."""
     if not names:
         return {}
     rows = await db.rows(_SELECT_ACCOUNTS, msgspec.json.encode([[name] for name in names]).decode())
     return {row["name"]: row["id"] for row in rows}
 
 
-def _entries_of(found: list[tuple[FailedLoginKey, int]], accounts: dict[str, str]) -> list[NewAuditEntry]:
-    """One entry for each way, address and account; names that are nobody's are one account."""
+def _entries_of(due: list[tuple[FailedLoginKey, int]], accounts: dict[str, str]) -> list[NewAuditEntry]:
+    """One entry for each method, address and account; all unknown names count as one account."""
     counts: defaultdict[FailedLoginKey, int] = defaultdict(int)
-    for guess, n in found:
-        counts[msgspec.structs.replace(guess, account=accounts.get(guess.account, ""))] += n
-    return [_entry_of(guess, n) for guess, n in counts.items()]
+    for failure, n in due:
+        counts[msgspec.structs.replace(failure, account=accounts.get(failure.account, ""))] += n
+    return [_entry_of(failure, n) for failure, n in counts.items()]
 
 
-def _entry_of(guess: FailedLoginKey, n: int) -> NewAuditEntry:
+def _entry_of(failure: FailedLoginKey, n: int) -> NewAuditEntry:
     return NewAuditEntry(
-        ip=guess.address,
+        ip=failure.address,
         action="session.started",
         resource="session",
-        resource_id=guess.account,
-        change={"way": guess.method.value, "count": n, "locked": guess.locked},
+        resource_id=failure.account,
+        change={"way": failure.method.value, "count": n, "locked": failure.locked},
         outcome=AuditOutcome.REFUSED,
-        code="RATE_LIMITED" if guess.locked else "UNAUTHORIZED",
+        code="RATE_LIMITED" if failure.locked else "UNAUTHORIZED",
     )

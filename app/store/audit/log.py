@@ -1,4 +1,4 @@
-"""The audit log: entries are added and read, never changed. `app.store.audit.chain` chains them."""
+"""The audit log: append and read entries, which never change. `chain` links them by their hashes."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from app.store.audit import chain
 from schema.audit import AuditEntry, AuditOutcome, NewAuditEntry
 
 COUNT_LIMIT = 100_000
-BATCH = 500  # entries of one read while exporting
+BATCH = 500  # entries read at once for an export
 
 _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR actor_id = CAST(?1 AS TEXT) OR actor = CAST(?1 AS TEXT))"
@@ -29,7 +29,7 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
     """Which entries; newest first.
 
     actor    id or user name
-    before   entries with lower numbers only: where the page before ended
+    before   only entries with lower numbers: where the previous page ended
     """
 
     actor: str | None = None
@@ -45,53 +45,53 @@ class AuditQuery(Struct, frozen=True, kw_only=True):
 
 
 async def record_entry(entry: NewAuditEntry, *, at_ms: int | None = None) -> None:
-    """Add an entry, in a transaction of its own: what was refused is recorded, too.
+    """Append an entry, in a transaction of its own, so that rejected requests are recorded, too.
 
-    at_ms  None for now
+    at_ms  epoch milliseconds; None: now
     """
     await record_entries([entry], at_ms=at_ms)
 
 
 async def record_entries(entries: Sequence[NewAuditEntry], *, at_ms: int | None = None) -> None:
-    """Add some entries in one transaction."""
+    """Append entries in one transaction."""
     async with db.transaction():
-        for deed in entries:
-            fields = msgspec.structs.asdict(deed)
-            fields["change"] = msgspec.json.encode(deed.change).decode()
-            fields["outcome"] = deed.outcome.value
+        for entry in entries:
+            fields = msgspec.structs.asdict(entry)
+            fields["change"] = msgspec.json.encode(entry.change).decode()
+            fields["outcome"] = entry.outcome.value
             fields["at_ms"] = clock.now_ms() if at_ms is None else at_ms
             await chain.append(await chain.lock(), fields)
 
 
 async def list_page(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
-    """The entries asked for, and where the next page begins."""
+    """One page of entries, and the `before` of the next page."""
     found = await _page(query, query.limit + 1)
-    more = found[query.limit - 1].seq if len(found) > query.limit else None
-    return found[: query.limit], more
+    next_before = found[query.limit - 1].seq if len(found) > query.limit else None
+    return found[: query.limit], next_before
 
 
 async def count(query: AuditQuery) -> int:
-    """How many there are, counted up to `MOST_COUNTED`."""
-    chosen = f"SELECT 1 AS one FROM audit{_FILTERS} LIMIT {COUNT_LIMIT}"
-    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
+    """How many entries match, counted up to `COUNT_LIMIT`."""
+    matching = f"SELECT 1 AS one FROM audit{_FILTERS} LIMIT {COUNT_LIMIT}"
+    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({matching}) AS found", *_arguments(query))
     return int(row["n"])
 
 
 async def stream_entries(query: AuditQuery, limit: int) -> AsyncIterator[AuditEntry]:
-    """The same entries one after another, however many, up to `most`."""
+    """Every matching entry, page after page, up to `limit`."""
     left, before = limit, query.before
     while left > 0:
-        part = await _page(msgspec.structs.replace(query, before=before, skip=0), min(BATCH, left))
-        for entry in part:
+        page = await _page(msgspec.structs.replace(query, before=before, skip=0), min(BATCH, left))
+        for entry in page:
             yield entry
-        if len(part) < min(BATCH, left):
+        if len(page) < min(BATCH, left):
             return
-        left, before = left - len(part), part[-1].seq
+        left, before = left - len(page), page[-1].seq
 
 
 async def _page(query: AuditQuery, limit: int) -> list[AuditEntry]:
-    skipping = f" OFFSET {query.skip:d}" if query.skip else ""
-    return [_entry_of(row) for row in await db.rows(_PAGE + skipping, *_arguments(query), query.before, limit)]
+    offset = f" OFFSET {query.skip:d}" if query.skip else ""
+    return [_entry_of(row) for row in await db.rows(_PAGE + offset, *_arguments(query), query.before, limit)]
 
 
 def _arguments(query: AuditQuery) -> tuple[Any, ...]:

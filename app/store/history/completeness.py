@@ -1,4 +1,4 @@
-"""Reads the whole history, page by page, and counts what is missing or doubled in it."""
+"""Counts missing and doubled slots in the whole history, page by page."""
 
 import json
 from collections import defaultdict
@@ -14,14 +14,14 @@ from app.store.tables.heartbeats import EARLY
 from app.store.visibility import TagScope
 from schema.heartbeats import EPOCH_MS, heartbeat_key, slot_of_key
 
-BATCH = 200  # series whose eras and gaps are read together
+BATCH = 200  # series whose schedule periods and gaps are read together
 PAGE = 20_000  # heartbeats in memory at a time
-SPAN_MS = 7 * 86_400_000  # and the longest stretch: at most 121,000 slots, should nothing have been checked in it
-MAX_SHOWN = 20  # flaws that a report shows
+SPAN_MS = 7 * 86_400_000  # the longest page: at most 121,000 slots, if nothing was checked
+MAX_SHOWN = 20  # slot errors in a report
 
 
 class HistoryReport(msgspec.Struct, frozen=True):
-    """What `watchkeeper doctor --history` says. Zero missing and zero doubled is the only good answer."""
+    """The report of `watchkeeper doctor --history`. Every missing or doubled slot is a bug."""
 
     series: int = 0
     slots: int = 0
@@ -31,8 +31,8 @@ class HistoryReport(msgspec.Struct, frozen=True):
     worst: list[SlotError] = []
 
     def with_review(self, stretch: Review) -> "HistoryReport":
-        """This report and a further stretch."""
-        missing = sum(flaw.kind == "missing" for flaw in stretch.errors)
+        """This report with another stretch of a series added."""
+        missing = sum(error.kind == "missing" for error in stretch.errors)
         return HistoryReport(
             self.series,
             self.slots + stretch.slots,
@@ -44,37 +44,34 @@ class HistoryReport(msgspec.Struct, frozen=True):
 
 
 async def build_report(now_ms: int, settle_ms: int) -> HistoryReport:
-    """Review all there is of every series that was not deleted.
+    """Review the whole history of every series that is not deleted.
 
-    settle_ms  slots younger than this may still be on their way
+    settle_ms  younger slots may still have results on their way
     """
     total = HistoryReport()
     async for numbers in series_batches():
         total = msgspec.structs.replace(total, series=total.series + len(numbers))
-        eras, gaps = await schedule_periods(numbers), await _gaps_of(numbers)
-        for series in filter(eras.__contains__, numbers):
-            since_ms = max(await _pruned_until_ms(now_ms), eras[series][0].from_ms - EDGE_MS)
-            async for window, beats in _pages(series, range(since_ms, now_ms - settle_ms)):
+        periods, gaps = await schedule_periods(numbers), await _gaps_of(numbers)
+        for no in filter(periods.__contains__, numbers):
+            from_ms = max(await _pruned_until_ms(now_ms), periods[no][0].from_ms - EDGE_MS)
+            async for window, beats in _pages(no, range(from_ms, now_ms - settle_ms)):
                 left = range(min(window.stop, max(window.start, await _pruned_until_ms(now_ms))), window.stop)
-                total = total.with_review(review_series(series, eras[series], gaps[series], _within(beats, left), left))
+                left_beats = [beat for beat in beats if left.start <= beat.at_ms < left.stop]
+                total = total.with_review(review_series(no, periods[no], gaps[no], left_beats, left))
     return total
 
 
 async def _pruned_until_ms(now_ms: int) -> int:
-    """Before this, heartbeats may be gone; housekeeping goes on while we read, so it is asked again and again."""
+    """Earlier heartbeats may be pruned. Housekeeping runs while we read, so read this before and after each page."""
     return max(EPOCH_MS, await checkpoints.progress_ms(checkpoints.PRUNED, now_ms, now_ms))
 
 
-def _within(beats: Sequence[Beat], window: range) -> list[Beat]:
-    return [one for one in beats if window.start <= one.at_ms < window.stop]
-
-
 async def series_batches(size: int = BATCH, visible_to: TagScope = None) -> AsyncIterator[list[int]]:
-    """The numbers of all series that were not deleted and are seen, in order, a batch at a time."""
-    last, seen = 0, f" AND {visibility.visible_monitors_sql('monitor_id', 3)}"
+    """The numbers of all visible series that are not deleted, in order, in batches."""
+    last, visible = 0, f" AND {visibility.visible_monitors_sql('monitor_id', 3)}"
     while True:
         found = await db.rows(
-            f"SELECT no FROM series WHERE no > ?1 AND deleted_ms IS NULL{seen} ORDER BY no LIMIT ?2",
+            f"SELECT no FROM series WHERE no > ?1 AND deleted_ms IS NULL{visible} ORDER BY no LIMIT ?2",
             last,
             size,
             visibility.tags_parameter(visible_to),
@@ -86,16 +83,16 @@ async def series_batches(size: int = BATCH, visible_to: TagScope = None) -> Asyn
 
 
 async def schedule_periods(numbers: Sequence[int]) -> defaultdict[int, list[SchedulePeriod]]:
-    """The schedule each series had, in order of time."""
+    """By series: the schedules it had, in order of time."""
     found = await db.rows(
         "SELECT series, from_ms, interval_ms, cron, timezone FROM eras WHERE series IN"
         " (SELECT CAST(each.value->>0 AS BIGINT) FROM {each:1}) ORDER BY series, from_ms",
         json.dumps([[number] for number in numbers]),
     )
-    eras: defaultdict[int, list[SchedulePeriod]] = defaultdict(list)
+    periods: defaultdict[int, list[SchedulePeriod]] = defaultdict(list)
     for row in found:
-        eras[row["series"]].append(SchedulePeriod(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]))
-    return eras
+        periods[row["series"]].append(SchedulePeriod(row["from_ms"], row["interval_ms"], row["cron"], row["timezone"]))
+    return periods
 
 
 async def _gaps_of(numbers: Sequence[int]) -> defaultdict[int, list[Gap]]:
@@ -110,7 +107,7 @@ async def _gaps_of(numbers: Sequence[int]) -> defaultdict[int, list[Gap]]:
 
 
 async def _pages(series: int, window: range) -> AsyncIterator[tuple[range, list[Beat]]]:
-    """The window in parts, each with its heartbeats."""
+    """The window in pages, each with its heartbeats."""
     first = window.start
     while first < window.stop:
         stop = min(window.stop, first + SPAN_MS)

@@ -1,4 +1,4 @@
-"""Gaps: due slots that nobody checked. A few are unknown heartbeats, one each; many are one row."""
+"""Gaps: due slots without a check. A short gap is stored as unknown heartbeats, a long one as one row."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,27 +12,27 @@ from schema.heartbeats import heartbeat_key
 from schema.jobs import ScheduleGap
 from schema.status import Status
 
-MAX_AS_HEARTBEATS = 20  # slots: a worker that was killed, not a service that was off
+MAX_AS_HEARTBEATS = 20  # slots: as after a killed worker, not after a stopped service
 
 _json = msgspec.json.Encoder()
 
 
 async def store(gaps: Sequence[ScheduleGap]) -> None:
-    """Store gaps, inside of the caller's transaction. Twice is the same as once."""
-    few = [gap for gap in gaps if gap.interval_ms and gap.to_ms - gap.from_ms < MAX_AS_HEARTBEATS * gap.interval_ms]
-    many = [gap for gap in gaps if gap not in few]
-    await _store_heartbeats([row for gap in few for row in _heartbeats_of(gap)])
-    if many:
+    """Store gaps, in the caller's transaction. Repeating it changes nothing."""
+    short = [gap for gap in gaps if gap.interval_ms and gap.to_ms - gap.from_ms < MAX_AS_HEARTBEATS * gap.interval_ms]
+    long = [gap for gap in gaps if gap not in short]
+    await _store_heartbeats([row for gap in short for row in _heartbeats_of(gap)])
+    if long:
         await db.rows(
             "INSERT INTO gaps (series, from_ms, to_ms, reason) SELECT CAST(value->>0 AS BIGINT),"
             " CAST(value->>1 AS BIGINT), CAST(value->>2 AS BIGINT), value->>3"
             " FROM {each:1} WHERE TRUE ON CONFLICT (series, from_ms) DO NOTHING",
-            _json.encode([(gap.series, gap.from_ms, gap.to_ms, gap.reason) for gap in many]).decode(),
+            _json.encode([(gap.series, gap.from_ms, gap.to_ms, gap.reason) for gap in long]).decode(),
         )
 
 
 def _heartbeats_of(gap: ScheduleGap) -> Iterable[tuple[int, int]]:
-    """(key, flags) of each slot: the first may be a retry or a run-now, the others are the grid's."""
+    """Key and flags of each slot: the first may be a retry or a run-now, the others are scheduled."""
     grid = slots.slots_between(gap.series, gap.interval_ms, gap.from_ms, gap.to_ms + 1)
     unknown = Status.UNKNOWN << RAW_STATUS_SHIFT
     if gap.from_ms not in grid:

@@ -1,11 +1,11 @@
-"""Heartbeats as they are read: newest first, by ranges of their keys, never by scanning the table.
+"""The read path of heartbeats: newest first, by ranges of their keys, never by scanning the table.
 
-A heartbeat's key sorts by series and then by time, so the newest of one monitor are one seek away, and the newest of
-all are not. A list over all monitors therefore walks back through time in bands: each band is one seek per series,
-the first is about as wide as the page needs, each further one four times as wide. Such a list looks back over an
-hour, or a day of important ones, which have an index: so a filter that nothing matches ends too. The list of one
-monitor reaches back to its beginning.
-A total counts to `COUNTED_MOST` and no further: beyond it, a cursor goes on where page numbers end.
+A heartbeat's key sorts by series, then by time: the newest of one monitor are one seek away, the newest of all monitors
+are not. A list of all monitors therefore walks back through time in bands. Each band is one seek per series; the first
+is about as wide as the page needs, each further one four times as wide. Such a list looks back an hour, or a day for
+important heartbeats, which have an index, so that a filter without matches ends, too. The list of one monitor reaches
+back to its first heartbeat.
+A total counts up to `COUNT_LIMIT`; beyond it, use the cursor instead of page numbers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,22 +26,22 @@ from schema.status import Status
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 COUNT_LIMIT = 100_000  # a few milliseconds of counting
-FIRST_BAND_MS = 60_000  # per wanted heartbeat and series: the usual interval
+FIRST_BAND_MS = 60_000  # per requested heartbeat and series: the default interval
 NARROWEST_MS = 10_000
 RANGE_TOO_LONG = (
     "must be at most one hour before `to`, or a day with `important=true`; with a `monitor_id` it may be any time."
 )
 BAND_GROWTH = 4
-TIME_MASK = (1 << SERIES_SHIFT) - 1  # the part of a key that is time
+TIME_MASK = (1 << SERIES_SHIFT) - 1  # the time part of a key
 END_KEY = (1 << 63) - 1
 
 _ROWS = "h.id, h.status, h.flags, h.took_us, h.code"
 _BAND = (
     " WHERE h.id BETWEEN CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?2"
     " AND CAST(each.value->>0 AS BIGINT) * 2199023255552 + ?3"
-    " AND (CAST(?4 AS INTEGER) IS NULL OR (CAST(?4 AS INTEGER) >> h.status) & 1 = 1)"  # the bits of the wanted ones
+    " AND (CAST(?4 AS INTEGER) IS NULL OR (CAST(?4 AS INTEGER) >> h.status) & 1 = 1)"  # bits of the requested statuses
 )
-_IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as the partial index says it
+_IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 = 0"}  # as in the partial index
 _BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
 _NEWEST_FIRST = " ORDER BY (h.id & 2199023255551) DESC, h.id DESC"
 _LIMIT = " LIMIT ?5"
@@ -52,12 +52,12 @@ _COUNT = "SELECT count(*) AS n FROM (…) AS counted"
 class HeartbeatQuery(Struct, frozen=True, kw_only=True):
     """Which heartbeats.
 
-    statuses          any of these; empty: of all
-    reach_ms          how far a list of all monitors may go back from its end, milliseconds; None: to the beginning
-    from_ms, to_ms    epoch milliseconds, both ends included
-    cursor            the id of the last heartbeat of the page before
-    skip              heartbeats to leave out first; for page numbers
-    seen_by           as in `app.store.visibility`
+    statuses          any of these; empty: all
+    lookback_ms       how far a list of all monitors goes back from its end, milliseconds; None: to the first heartbeat
+    from_ms, to_ms    epoch milliseconds, both inclusive
+    cursor            the id of the last heartbeat of the previous page
+    skip              heartbeats to skip, for page numbers
+    visible_to        as in `app.store.visibility`
     """
 
     monitor_id: str | None = None
@@ -73,45 +73,45 @@ class HeartbeatQuery(Struct, frozen=True, kw_only=True):
 
 
 class SeriesRange(Struct, frozen=True):
-    """What a query comes down to: these series, from here to there, both ends included, milliseconds since EPOCH_MS."""
+    """The series and the time that a query reads; milliseconds since EPOCH_MS, both inclusive."""
 
-    monitor_ids: dict[int, str]  # monitor ids by series
+    monitor_ids: dict[int, str]  # by series
     first: int
     last: int
 
 
 async def list_page(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]:
-    """Heartbeats, newest first, and the cursor of the next page if there is one. Raises Invalid."""
+    """One page of heartbeats, newest first, and the cursor of the next page. Raises Invalid."""
     span = await _range_of(query)
     found = await _walk(query, span, query.skip + query.limit + 1)
     page = found[query.skip : query.skip + query.limit]
-    more = len(found) > query.skip + query.limit
+    has_more = len(found) > query.skip + query.limit
     beats = await _with_details(page, span.monitor_ids)
-    return beats, beats[-1].id if more and beats else None
+    return beats, beats[-1].id if has_more and beats else None
 
 
 async def get(series: int, at_ms: int, visible_to: TagScope = None) -> Heartbeat | None:
-    """The heartbeat of one slot; None when there is none (yet), or none that is seen."""
+    """The heartbeat of one slot; None when there is none, or it is not visible."""
     found = await db.rows(_SELECT_ONE, heartbeat_key(series, at_ms))
-    shown = await _with_details(found, (await _visible_series(None, visible_to, series)) if found else {})
-    return shown[0] if shown else None
+    beats = await _with_details(found, (await _visible_series(None, visible_to, series)) if found else {})
+    return beats[0] if beats else None
 
 
 async def count(query: HeartbeatQuery) -> int:
-    """How many there are without regard to cursor and page, up to `COUNTED_MOST`. Raises Invalid."""
+    """How many heartbeats match, ignoring cursor and page, up to `COUNT_LIMIT`. Raises Invalid."""
     span = await _range_of(msgspec.structs.replace(query, cursor=None))
-    sought = _COUNT.replace("…", _select_by_series("h.id", _BAND + _IMPORTANCE[query.important]) + _LIMIT)
+    select = _COUNT.replace("…", _select_by_series("h.id", _BAND + _IMPORTANCE[query.important]) + _LIMIT)
     counted = await db.rows(
-        sought, list_parameter(span.monitor_ids), span.first, span.last, _status_bits(query.statuses), COUNT_LIMIT
+        select, list_parameter(span.monitor_ids), span.first, span.last, _status_bits(query.statuses), COUNT_LIMIT
     )
     return int(counted[0]["n"])
 
 
 def _select_by_series(columns: str, conditions: str) -> str:
-    """Each series' heartbeats that meet the conditions: one seek a series, which each engine has to be told its way.
+    """A SELECT of each series' matching heartbeats that seeks once per series on either engine.
 
-    PostgreSQL would rather read the whole table than believe that the ranges are narrow; a lateral query with an
-    order and a limit leaves it no choice. SQLite has none of those, and keeps the order of a CROSS JOIN.
+    PostgreSQL would otherwise scan the table, since it does not see that the ranges are narrow; a lateral query with an
+    order and a limit prevents that. SQLite has no lateral queries, and keeps the order of a CROSS JOIN.
     """
     if db.is_sqlite():
         return f"SELECT {columns} FROM {{each:1}} CROSS JOIN heartbeats h{conditions}"
@@ -120,20 +120,22 @@ def _select_by_series(columns: str, conditions: str) -> str:
 
 
 async def _range_of(query: HeartbeatQuery) -> SeriesRange:
-    """Where to look. Raises Invalid for a cursor that is none of ours, and for too long a time of all monitors."""
-    at, _ = _position_of(query.cursor)
+    """What to read. Raises Invalid for an unknown cursor, or too long a time of all monitors."""
+    position, _ = _position_of(query.cursor)
     now = _relative(clock.now_ms())
-    last = min(TIME_MASK, at, now + DAY_MS if query.to_ms is None else _relative(query.to_ms))  # clocks may differ
-    reach_ms = DAY_MS if query.important else query.lookback_ms
-    reach = 0 if query.monitor_id or reach_ms is None else max(0, min(last, now) - reach_ms)
-    first = reach if query.from_ms is None else max(0, _relative(query.from_ms))
-    if first < reach:
+    last = min(
+        TIME_MASK, position, now + DAY_MS if query.to_ms is None else _relative(query.to_ms)
+    )  # clocks may differ
+    lookback_ms = DAY_MS if query.important else query.lookback_ms
+    earliest = 0 if query.monitor_id or lookback_ms is None else max(0, min(last, now) - lookback_ms)
+    first = earliest if query.from_ms is None else max(0, _relative(query.from_ms))
+    if first < earliest:
         raise Invalid.for_field("from", RANGE_TOO_LONG)
     return SeriesRange(await _visible_series(query.monitor_id, query.visible_to), first, last)
 
 
 def _status_bits(statuses: Iterable[Status]) -> int | None:
-    """Statuses as the bits of a number; None stands for all of them."""
+    """Statuses as a bit mask; None: all."""
     return sum(1 << status for status in statuses) or None
 
 
@@ -142,7 +144,7 @@ def _relative(epoch_ms: int) -> int:
 
 
 def _position_of(cursor: str | None) -> tuple[int, int]:
-    """The time and the key of the heartbeat before the page; without a cursor one that is newer than any."""
+    """Time and key of the last heartbeat before the page; without a cursor, later than any."""
     if cursor is None:
         return TIME_MASK, END_KEY
     try:
@@ -155,7 +157,7 @@ def _position_of(cursor: str | None) -> tuple[int, int]:
 
 
 async def _visible_series(monitor_id: str | None, visible_to: TagScope, series: int | None = None) -> dict[int, str]:
-    """Series that still have a monitor, and one that is seen: one monitor's, a single one, or all."""
+    """Monitor ids by series, of visible monitors that are not deleted: of one monitor, one series, or all."""
     found = await db.rows(
         "SELECT no, monitor_id FROM series WHERE deleted_ms IS NULL"
         " AND (CAST(?1 AS TEXT) IS NULL OR monitor_id = CAST(?1 AS TEXT))"
@@ -168,20 +170,20 @@ async def _visible_series(monitor_id: str | None, visible_to: TagScope, series: 
     return {row["no"]: row["monitor_id"] for row in found}
 
 
-async def _walk(query: HeartbeatQuery, span: SeriesRange, wanted: int) -> list[Any]:
-    """Rows of the newest `wanted` heartbeats, band after band back in time."""
-    sought = _select_by_series(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _LIMIT
-    series, place = list_parameter(span.monitor_ids), _position_of(query.cursor)
+async def _walk(query: HeartbeatQuery, span: SeriesRange, limit: int) -> list[Any]:
+    """Rows of the newest `limit` heartbeats, band after band back in time."""
+    select = _select_by_series(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _LIMIT
+    series, position = list_parameter(span.monitor_ids), _position_of(query.cursor)
     found: list[Any] = []
-    for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * wanted // max(1, len(span.monitor_ids)))):
-        found += await db.rows(sought, series, first, last, _status_bits(query.statuses), wanted - len(found), *place)
-        if len(found) >= wanted:
+    for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * limit // max(1, len(span.monitor_ids)))):
+        found += await db.rows(select, series, first, last, _status_bits(query.statuses), limit - len(found), *position)
+        if len(found) >= limit:
             break
     return found
 
 
 def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
-    """Neighbouring stretches of time, the newest first, each four times as wide as the one before."""
+    """Adjacent bands of time, newest first, each four times as wide as the previous one."""
     last = min(span.last, _relative(clock.now_ms()))
     if last < span.last:
         yield last + 1, span.last  # slots of a clock that is ahead of ours
@@ -192,12 +194,12 @@ def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
 
 
 async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> list[Heartbeat]:
-    """Heartbeats as people see them, with the words and facts that were kept of some."""
-    kept = await db.rows(
+    """Heartbeats of visible series, with their messages and details."""
+    found = await db.rows(
         "SELECT id, message, detail FROM details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
         list_parameter(row["id"] for row in rows),
     )
-    details = {row["id"]: row for row in kept}
+    details = {row["id"]: row for row in found}
     return [
         _heartbeat_of(row, monitor_ids, details.get(row["id"]))
         for row in rows
@@ -207,15 +209,15 @@ async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> lis
 
 def _heartbeat_of(row: Any, monitor_ids: dict[int, str], detail_row: Any | None) -> Heartbeat:
     series, at_ms = slot_of_key(row["id"])
-    status, seen = Status(row["status"]), Status(row["flags"] >> RAW_STATUS_SHIFT)
+    status, raw_status = Status(row["status"]), Status(row["flags"] >> RAW_STATUS_SHIFT)
     return Heartbeat(
         id=f"{row['id']:x}",
         monitor_id=monitor_ids[series],
         status=status,
-        raw_status=seen,
+        raw_status=raw_status,
         time=clock.instant(at_ms),
         ping=row["took_us"] / 1000 if row["took_us"] else None,
-        msg=upside_down.heartbeat_message(status, seen, detail_row["message"] if detail_row else "", row["code"]),
+        msg=upside_down.heartbeat_message(status, raw_status, detail_row["message"] if detail_row else "", row["code"]),
         important=bool(row["flags"] & IMPORTANT),
         detail=msgspec.json.decode(detail_row["detail"]) if detail_row and detail_row["detail"] else None,
     )

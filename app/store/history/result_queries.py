@@ -1,4 +1,4 @@
-"""Heartbeats as results of checks are asked for: one by its id, the newest of each check, counts over a long time."""
+"""Heartbeats in the shape of document 002: one by its id, the newest run of each monitor, counts by status."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from app.store.visibility import TagScope
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
 from schema.status import Status
 
-BATCH = 50  # series whose rollups are opened before others get their turn
+BATCH = 50  # series whose rollups are decoded before other tasks run
 KEY_LIMIT = 1 << 63
 
 _NEWEST = (
@@ -31,13 +31,13 @@ _COUNT = (
 
 
 async def get(result_id: str, visible_to: TagScope = None) -> Heartbeat:
-    """One heartbeat by its opaque id. Raises NoSuch, also for one that is not seen."""
+    """One heartbeat by its opaque id. Raises NoSuch, also for one that is not visible."""
     try:
         key = int(result_id, 16)
     except ValueError:
         key = -1
-    is_one = 0 <= key < KEY_LIMIT and f"{key:x}" == result_id
-    found = await heartbeats.get(*slot_of_key(key), visible_to) if is_one else None
+    is_valid = 0 <= key < KEY_LIMIT and f"{key:x}" == result_id
+    found = await heartbeats.get(*slot_of_key(key), visible_to) if is_valid else None
     if found is None:
         raise NoSuch("result", result_id)
     return found
@@ -55,9 +55,9 @@ async def last_runs(monitor_ids: Iterable[str]) -> dict[str, datetime]:
 
 
 async def count_by_status(window: range, visible_to: TagScope = None) -> Counter[Status]:
-    """How many heartbeats of all monitors that are seen had which status, from_ms <= t < to_ms.
+    """The heartbeats of all visible monitors in the window, counted by status.
 
-    Whole days and hours come from their rollups, which stay when heartbeats go; the rest is counted.
+    Whole days and hours come from their rollups, which outlive heartbeats; the rest is counted.
     """
     rolled_ms = await checkpoints.progress_ms(checkpoints.ROLLED, clock.now_ms(), 0)
     total: Counter[Status] = Counter()
@@ -69,16 +69,16 @@ async def count_by_status(window: range, visible_to: TagScope = None) -> Counter
 
 
 def _split_window(window: range, rolled_ms: int) -> list[tuple[int | None, range]]:
-    """The window in days, hours and what is neither, each with the span of its rollups."""
+    """The window split into days, hours and the rest, each with the span of its rollups."""
     hours = range(-(-window.start // HOUR_MS) * HOUR_MS, min(window.stop, rolled_ms) // HOUR_MS * HOUR_MS)
     if not hours:
         return [(None, window)]
     days = range(-(-hours.start // DAY_MS) * DAY_MS, hours.stop // DAY_MS * DAY_MS)
-    rims = [(None, range(window.start, hours.start)), (None, range(hours.stop, window.stop))]
+    rest = [(None, range(window.start, hours.start)), (None, range(hours.stop, window.stop))]
     if not days:
-        return [*rims, (HOURLY, hours)]
+        return [*rest, (HOURLY, hours)]
     return [
-        *rims,
+        *rest,
         (HOURLY, range(hours.start, days.start)),
         (DAILY, days),
         (HOURLY, range(days.stop, hours.stop)),
@@ -88,12 +88,12 @@ def _split_window(window: range, rolled_ms: int) -> list[tuple[int | None, range
 async def _count_rolled(numbers: Sequence[int], span: int, window: range) -> Counter[Status]:
     found = await rollups.load(numbers, span, window)
     total: Counter[Status] = Counter()
-    for one in (tally for tallies in found.values() for tally in tallies.values()):
-        total.update({Status(status): count for status, count in enumerate(one.counts)})
+    for tally in (tally for tallies in found.values() for tally in tallies.values()):
+        total.update({Status(status): count for status, count in enumerate(tally.counts)})
     return total
 
 
 async def _count_heartbeats(numbers: Sequence[int], window: range) -> Counter[Status]:
     first, end = max(EPOCH_MS, window.start), max(EPOCH_MS, window.stop)
-    found = await db.rows(_COUNT, json.dumps([(heartbeat_key(one, first), heartbeat_key(one, end)) for one in numbers]))
+    found = await db.rows(_COUNT, json.dumps([(heartbeat_key(no, first), heartbeat_key(no, end)) for no in numbers]))
     return Counter({Status(row["status"]): row["n"] for row in found})

@@ -1,6 +1,7 @@
-"""Grants: whom an API key lets in, and when each was last used.
+"""Authentication with API keys: what a key grants, and when it was last used.
 
-A key and its owner are remembered for a second: a warm path does no SQL, and what is revoked is refused within one.
+A key and its owner are cached for a second: a request with a warm cache runs no SQL, and a revoked key is rejected
+within a second.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from app.store.identity import api_key_pepper, viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
-FLUSH_INTERVAL_S = 60.0  # how often the last uses are written: right to the minute, at no request's expense
+FLUSH_INTERVAL_S = 60.0  # how often last uses are written: accurate to the minute, outside of requests
 
 _SELECT_GRANT = """
 SELECT k.id, k.role, k.scopes, k.networks, k.expires_ms, k.active,
@@ -43,35 +44,35 @@ async def _load_by_id(key_id: str) -> Grant | None:
 
 
 _cache_by_digest, _cache_by_id = TtlCache(_load_by_digest), TtlCache(_load_by_id)
-get_by_id = _cache_by_id.get  # None: there is no such key
+get_by_id = _cache_by_id.get  # None: no such key
 
 
 async def get_by_key(key: str) -> Grant | None:
-    """What a key lets its holder be, or None: there is no such key. The key itself is kept nowhere."""
+    """What a key grants, or None for an unknown key. The key itself is not cached."""
     return await _cache_by_digest.get(api_keys.key_digest(key, await api_key_pepper.get()))
 
 
 def clear_cache() -> None:
-    """Ask the store about every key again; for a change of keys or of users, and for tests."""
+    """Read keys from the store again; after a change of keys or users, and for tests."""
     _cache_by_digest.clear()
     _cache_by_id.clear()
 
 
 async def save_uses() -> None:
-    """Write down when keys were last used: all of them in one statement."""
-    if not (taken := api_keys.take_usage()):
+    """Store when keys were last used, in one statement."""
+    if not (usage := api_keys.take_usage()):
         return
     try:
         await db.rows(
-            _UPDATE_LAST_USED, msgspec.json.encode([[key, use.at_ms, use.ip] for key, use in taken.items()]).decode()
+            _UPDATE_LAST_USED, msgspec.json.encode([[key, use.at_ms, use.ip] for key, use in usage.items()]).decode()
         )
     except db.TRANSIENT_ERRORS:
-        api_keys.restore_usage(taken)
+        api_keys.restore_usage(usage)
         raise
 
 
 async def save_uses_forever() -> None:
-    """Write them every minute, and once more when cancelled. A database that is away gets them later."""
+    """Save uses every minute, and once more when cancelled. While the database is unavailable they wait."""
     while True:
         try:
             await asyncio.sleep(FLUSH_INTERVAL_S)

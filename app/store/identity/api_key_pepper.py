@@ -1,6 +1,6 @@
-"""The pepper: what keyed hashes of API keys hang on. Made once, kept sealed; changing API_SECRET_KEY leaves it alone.
+"""The pepper of API key hashes: created once, stored encrypted; a new API_SECRET_KEY does not change it.
 
-Hashes can't be made anew from what is stored, so their key must not be one that is ever rotated.
+Hashes can't be recomputed from what is stored, so their key must never rotate.
 """
 
 import secrets
@@ -16,7 +16,7 @@ PEPPER_NAME = "api-keys"
 
 
 class _PepperCache(Struct):
-    """What was read, and from which database."""
+    """The pepper that was read, and from which database."""
 
     engine: Any = None
     pepper: bytes = b""
@@ -26,7 +26,7 @@ _cache = _PepperCache()
 
 
 async def get() -> bytes:
-    """The pepper of API keys; one query per process."""
+    """The pepper, with one query per process."""
     if _cache.engine is not db.engine():
         _cache.pepper = await _get_or_create()
         _cache.engine = db.engine()
@@ -34,7 +34,7 @@ async def get() -> bytes:
 
 
 async def _get_or_create() -> bytes:
-    """What is stored; whoever comes first makes it."""
+    """The stored pepper; the first process creates it."""
     async with db.transaction():
         await db.rows(
             "INSERT INTO peppers (name, secret) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",

@@ -1,4 +1,4 @@
-"""API keys: made, changed, listed, removed. Nobody gives out a key that goes further than they do themselves."""
+"""API keys: create, list, update, revoke. Nobody can create a key with more rights than their own."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -29,8 +29,8 @@ SORTS = {
     "updated_at": "k.updated_ms",
     "last_used_at": "COALESCE(k.last_used_ms, 0)",
 }
-MAX_PAGE_SIZE = 1_000  # keys in one answer
-MAX_PER_USER = 200  # keys of one person
+MAX_PAGE_SIZE = 1_000  # keys
+MAX_PER_USER = 200  # keys
 NO_OWNER = "Keys belong to people, and this token is nobody's: sign in as a user."
 
 _FROM = " FROM api_keys k JOIN users u ON u.id = k.user_id"
@@ -39,7 +39,6 @@ _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(k.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
 )
-
 
 _OWNER_STATE = """
 SELECT (SELECT count(*) FROM api_keys WHERE user_id = ?1) AS n, CASE WHEN CAST(?2 AS TEXT) IS NULL OR EXISTS (
@@ -51,8 +50,8 @@ FROM users WHERE id = ?1
 class ApiKeyQuery(Struct, frozen=True, kw_only=True):
     """Which keys, in which order.
 
-    q        part of the name, without regard to case
-    user_id  whose; None: everybody's
+    q        part of the name, ignoring case
+    user_id  the owner; None: everybody's
     sort     one of `SORTS`
     """
 
@@ -65,9 +64,9 @@ class ApiKeyQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: ApiKeyDraft, caller: Principal, scopes: Collection[str]) -> tuple[ApiKey, str]:
-    """Make a key of the caller's: the key as it is kept, and the secret itself. Raises Invalid, Forbidden, Conflict.
+    """Create a key of the caller's; returns it and its secret. Raises Invalid, Forbidden, Conflict, Unauthorized.
 
-    scopes    those that the running application knows
+    scopes    every scope that the running application knows
     """
     columns = _columns_of(draft, list(draft.__struct_fields__), await _caller_limits(caller, caller.role), scopes)
     await _check_owner(caller)
@@ -86,31 +85,30 @@ async def create(draft: ApiKeyDraft, caller: Principal, scopes: Collection[str])
 
 
 async def get(key_id: str, caller: Principal) -> ApiKey:
-    """One key: one's own, or anybody's for an admin. Raises NoSuch."""
+    """One key: the caller's own, or anybody's for an admin. Raises NoSuch."""
     return _api_key_of(await _row(key_id, caller))
 
 
 async def update(
     key_id: str, patch: ApiKeyPatch, caller: Principal, scopes: Collection[str], *, version: int | None = None
 ) -> ApiKey:
-    """Apply what the patch mentions. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(key_id, caller, lock=True)
         check_version("API key", row["version"], version)
-        given = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-        merged = msgspec.structs.replace(_draft_of(row), **given)
-        most = await _caller_limits(caller, caller.role.at_most(Role(row["owner_role"])))
-        judged = _fields_to_check(caller, given, merged)
-        values: dict[Any, Any] = _columns_of(merged, judged, most, scopes)
+        changes = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+        draft = msgspec.structs.replace(_draft_of(row), **changes)
+        limits = await _caller_limits(caller, caller.role.at_most(Role(row["owner_role"])))
+        values: dict[Any, Any] = _columns_of(draft, _fields_to_check(caller, changes, draft), limits, scopes)
         values |= {"version": row["version"] + 1, "updated_ms": clock.now_ms()}
         await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id)
-        changed = await get(key_id, caller)
+        updated = await get(key_id, caller)
     api_key_auth.clear_cache()
-    return changed
+    return updated
 
 
 async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
-    """Revoke a key: at once here, within a second elsewhere. Raises NoSuch, Stale."""
+    """Delete a key: here at once, in other processes within a second. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("API key", (await _row(key_id, caller, lock=True))["version"], version)
         await db.rows("DELETE FROM api_keys WHERE id = ?1", key_id)
@@ -118,75 +116,79 @@ async def delete(key_id: str, caller: Principal, *, version: int | None = None) 
 
 
 async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey], int]:
-    """The keys asked for, and how many there are in all. Who is no admin has only their own."""
-    whose = query.user_id if caller.role is Role.ADMIN else caller.user_id
-    if query.user_id not in (None, whose):
+    """One page of keys, and their total. Only admins see the keys of others."""
+    user_id = query.user_id if caller.role is Role.ADMIN else caller.user_id
+    if query.user_id not in (None, user_id):
         return [], 0
-    wanted = (contains_pattern(query.q), whose)
+    filters = (contains_pattern(query.q), user_id)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, k.id"
-    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *filters)
     found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
     )
     return [_api_key_of(row) for row in found], int(counted[0]["n"])
 
 
 def _fields_to_check(caller: Principal, changes: Mapping[str, Any], merged: ApiKeyDraft) -> Collection[str]:
-    """Which fields of a changed key must hold: those that are sent; all of them when a key asks.
+    """Which fields of an updated key to check: the changed ones, or all of them when the caller is an API key.
 
-    Else a key could wake one that goes further than itself, or widen it where it is narrow. It may switch any off.
+    Otherwise a key could activate or widen a key with more rights than its own. It may deactivate any.
     """
-    is_end = set(changes) <= {"active"} and not merged.active
-    return list(changes) if caller.key_id is None or is_end else merged.__struct_fields__
+    only_deactivates = set(changes) <= {"active"} and not merged.active
+    return list(changes) if caller.key_id is None or only_deactivates else merged.__struct_fields__
 
 
 async def _caller_limits(caller: Principal, role: Role) -> KeyLimits:
-    """How far the caller may let a key go: by role, and where a key asks, by that key's own terms."""
+    """The most that a key of the caller's may grant: the role, and for an API key its own limits."""
     if caller.key_id is None:
         return KeyLimits(role=role)
-    own = await db.rows(f"{_SELECT} WHERE k.id = ?1", caller.key_id)
-    if not own:
+    found = await db.rows(f"{_SELECT} WHERE k.id = ?1", caller.key_id)
+    if not found:
         raise Forbidden("The API key that asks is gone.")
-    return msgspec.structs.replace(_limits_of(_draft_of(own[0])), role=role)
+    return msgspec.structs.replace(_limits_of(_draft_of(found[0])), role=role)
 
 
 async def _check_owner(caller: Principal) -> None:
+    """Raise Forbidden (not a user), Unauthorized (the session ended) or Conflict (too many keys)."""
     found = await db.rows(_OWNER_STATE, caller.user_id, caller.session_id)
     if not found:
         raise Forbidden(NO_OWNER)
-    if not found[0]["lives"]:  # it was remembered for a second; a key would outlive it for ever
+    if not found[0]["lives"]:  # its cached principal is valid for a second; a key would outlive it
         raise Unauthorized(SESSION_ENDED)
     if found[0]["n"] >= MAX_PER_USER:
         raise Conflict(f"Nobody may have more than {MAX_PER_USER} keys: remove some.")
 
 
 async def revoke_for_user(user_id: str) -> int:
-    """Switch off every key of a user. Inside of `writing`, with what made it necessary; returns how many there were."""
-    off = await db.rows(
+    """Deactivate every key of a user, in the transaction that makes it necessary; returns how many."""
+    revoked = await db.rows(
         "UPDATE api_keys SET active = (1 = 0), version = version + 1, updated_ms = ?2"
         " WHERE user_id = ?1 AND active RETURNING id",
         user_id,
         clock.now_ms(),
     )
-    return len(off)
+    return len(revoked)
 
 
 def _columns_of(
     draft: ApiKeyDraft, checked: Collection[str], limits: KeyLimits, scopes: Collection[str]
 ) -> dict[str, Any]:
-    """The columns of a key, once what was given of it holds. Raises Invalid."""
-    terms = _limits_of(draft)
-    wrong = [*api_key_limits.parse_networks(draft.networks)[1], *_unknown_scopes(draft, scopes), *_expiry_errors(draft)]
-    wrong = [
-        one for one in (*wrong, *api_key_limits.violations(terms, limits)) if one.field.partition(".")[0] in checked
+    """The columns of a key. Raises Invalid for errors in the fields to check."""
+    granted = _limits_of(draft)
+    errors = [
+        *api_key_limits.parse_networks(draft.networks)[1],
+        *_unknown_scopes(draft, scopes),
+        *_expiry_errors(draft),
+        *api_key_limits.violations(granted, limits),
     ]
-    if wrong:
-        raise Invalid(wrong)
+    errors = [error for error in errors if error.field.partition(".")[0] in checked]
+    if errors:
+        raise Invalid(errors)
     return {
         "name": draft.name,
         "role": draft.role.value,
-        "scopes": None if terms.scopes is None else msgspec.json.encode(sorted(terms.scopes)).decode(),
-        "networks": msgspec.json.encode([str(one) for one in terms.networks]).decode(),
+        "scopes": None if granted.scopes is None else msgspec.json.encode(sorted(granted.scopes)).decode(),
+        "networks": msgspec.json.encode([str(network) for network in granted.networks]).decode(),
         "expires_ms": _ms_of(draft.expires_at),
         "active": draft.active,
     }
@@ -194,22 +196,24 @@ def _columns_of(
 
 def _unknown_scopes(draft: ApiKeyDraft, scopes: Collection[str]) -> list[FieldError]:
     known = ", ".join(scopes)
-    strange = [(number, one) for number, one in enumerate(draft.scopes or ()) if one not in scopes]
-    return [FieldError(f"scopes.{number}", f"there is no scope {one!r}; there are {known}") for number, one in strange]
+    return [
+        FieldError(f"scopes.{number}", f"there is no scope {scope!r}; there are {known}")
+        for number, scope in enumerate(draft.scopes or ())
+        if scope not in scopes
+    ]
 
 
 def _expiry_errors(draft: ApiKeyDraft) -> list[FieldError]:
-    is_past = draft.expires_at is not None and draft.expires_at <= datetime.now(UTC)
-    return (
-        [FieldError("expires_at", "must be in the future; to end a key now, set `active` to false")] if is_past else []
-    )
+    if draft.expires_at is None or draft.expires_at > datetime.now(UTC):
+        return []
+    return [FieldError("expires_at", "must be in the future; to end a key now, set `active` to false")]
 
 
 def _limits_of(draft: ApiKeyDraft) -> KeyLimits:
     return KeyLimits(
         role=draft.role,
         scopes=None if draft.scopes is None else frozenset(draft.scopes),
-        expires_at=_instant(_ms_of(draft.expires_at)),  # as it is stored: a copy must compare as equal
+        expires_at=_instant(_ms_of(draft.expires_at)),  # rounded as stored: a copy must compare as equal
         networks=api_key_limits.parse_networks(draft.networks)[0],
     )
 

@@ -1,4 +1,4 @@
-"""Accounts of users who sign in by password with every request: remembered for a second, as sessions and keys are."""
+"""Users who sign in with Basic authentication, cached for a second, like sessions and API keys."""
 
 from app.security.auth.basic import BasicAuthUser
 from app.security.auth.ttl_cache import TtlCache
@@ -11,7 +11,7 @@ NO_USER_ID = ""
 async def _load_user(login: str) -> BasicAuthUser | None:
     account = await users.find_by_login(login)
     if account is None:
-        await mfa.get_status(NO_USER_ID)  # somebody and nobody take equally long, also where no password is hashed
+        await mfa.get_status(NO_USER_ID)  # known and unknown logins take equally long, even without a password hash
         await viewer_tags.scope_of(NO_USER_ID, Role.VIEWER)
         return None
     return BasicAuthUser(
@@ -26,9 +26,9 @@ async def _load_user(login: str) -> BasicAuthUser | None:
 
 
 _cache = TtlCache(_load_user)
-find_user = _cache.get  # by e-mail address or user name; None: there is nobody of that name
+find_user = _cache.get  # by e-mail address or user name; None: no such user
 
 
 def clear_cache() -> None:
-    """Ask the store about everybody again; for a change of users, and for tests."""
+    """Read users from the store again; after a change of users, and for tests."""
     _cache.clear()

@@ -1,4 +1,4 @@
-"""Invitations: made, listed, revoked, and accepted once. The token is stored as its hash only."""
+"""Invitations: create, list, revoke, accept once. Only the hash of the token is stored."""
 
 import secrets
 from typing import Any
@@ -16,7 +16,7 @@ from schema.status import Role
 from schema.users import User
 
 TTL_MS = 7 * 86_400_000  # long enough for a holiday
-MAX_PAGE_SIZE = 1_000  # invitations in one answer
+MAX_PAGE_SIZE = 1_000  # invitations
 SORTS = {"created_at": "created_ms", "expires_at": "expires_ms", "email": "email"}
 ALREADY_A_USER = "Somebody with this e-mail address is a user already."
 NOT_OPEN = "The invitation was used, revoked, or has expired: ask for another one."
@@ -35,7 +35,7 @@ _IS_OPEN = "accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ?2"
 class InvitationQuery(Struct, frozen=True, kw_only=True):
     """Which invitations, in which order.
 
-    q       part of the address, without regard to case
+    q       part of the e-mail address, ignoring case
     sort    one of `SORTS`
     """
 
@@ -48,9 +48,9 @@ class InvitationQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, str]:
-    """Invite somebody: the invitation, and the token to hand over. An earlier one of theirs is revoked.
+    """Create an invitation; returns it and its token. An earlier open one for this address is revoked.
 
-    raises  Conflict (is a user already)
+    raises  Conflict (a user has this address)
     """
     id_, token, email, now_ms = str(uuid4()), secrets.token_urlsafe(32), draft.email.lower(), clock.now_ms()
     async with db.transaction():
@@ -82,13 +82,13 @@ async def get(invitation_id: str) -> Invitation:
 
 
 async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
-    """The invitations asked for, and how many there are in all."""
-    wanted = (clock.now_ms(), contains_pattern(query.q), query.status and query.status.value)
+    """One page of invitations, and their total."""
+    filters = (clock.now_ms(), contains_pattern(query.q), query.status and query.status.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_FILTERS}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_FILTERS}", *filters)
     found = await db.rows(
         f"SELECT i.*, {_STATUS} AS status FROM invitations i{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
-        *wanted,
+        *filters,
         query.limit,
         query.offset,
     )
@@ -96,7 +96,7 @@ async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
 
 
 async def revoke(invitation_id: str) -> None:
-    """Take an invitation back. Raises NoSuch, Conflict (accepted already)."""
+    """Revoke an invitation. Raises NoSuch, Conflict (accepted already)."""
     if (await get(invitation_id)).status is InvitationStatus.REVOKED:
         return
     revoked = await db.rows(
@@ -109,14 +109,14 @@ async def revoke(invitation_id: str) -> None:
 
 
 async def revoke_for_inviter(user_id: str) -> None:
-    """Take back what somebody invited who may not invite any more. Inside of `writing`, with what they lost."""
+    """Revoke the open invitations of a user who may no longer invite, in the transaction that changes that."""
     await db.rows(
         f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_IS_OPEN}", user_id, clock.now_ms()
     )
 
 
 async def email_of(token: str) -> str:
-    """The e-mail address an open invitation is for. Raises Forbidden."""
+    """The e-mail address of an open invitation. Raises Forbidden."""
     found = await db.rows(
         f"SELECT email FROM invitations WHERE token_hash = ?1 AND {_IS_OPEN}", *_token_parameters(token)
     )
@@ -126,15 +126,15 @@ async def email_of(token: str) -> str:
 
 
 async def accept(token: str, username: str, password_hash: str) -> User:
-    """Make the guest a user; of many who come with the same token one gets in. Raises Forbidden, Conflict (taken)."""
+    """Create the invited user; a token works once, also for concurrent requests. Raises Forbidden, Conflict (taken)."""
     async with db.transaction():
-        won = await db.rows(
+        accepted = await db.rows(
             f"UPDATE invitations SET accepted_ms = ?2 WHERE token_hash = ?1 AND {_IS_OPEN} RETURNING email, role",
             *_token_parameters(token),
         )
-        if not won:
+        if not accepted:
             raise Forbidden(NOT_OPEN)
-        user = users.build_user(username, won[0]["email"], Role(won[0]["role"]))
+        user = users.build_user(username, accepted[0]["email"], Role(accepted[0]["role"]))
         await users.insert(user, password_hash)
     return user
 

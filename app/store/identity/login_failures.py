@@ -1,14 +1,14 @@
-"""Attempts that failed, a row each, and the addresses an account proved itself from. The rules are in `app.security`.
+"""Failed login attempts, one row each, and the known addresses of accounts. `brute_force` has the rules.
 
-A failure is committed before it is counted: of any number at once, on any number of machines, the one that is
-committed n-th counts at least n.
+A failure is committed before it is counted: of concurrent ones, on any number of nodes, the n-th to commit counts at
+least n.
 """
 
 from app import db
 from schema.login_attempts import FailureCount, FailureHistory, LoginAttempt
 
 DAY_MS = 86_400_000
-KNOWN_ADDRESS_TTL_MS = 90 * DAY_MS  # a season: people come back from their holidays
+KNOWN_ADDRESS_TTL_MS = 90 * DAY_MS  # a season: users come back from a holiday
 
 _SCOPES = {
     "pair": "proof = ?1 AND account = ?2 AND address = ?3",
@@ -25,7 +25,7 @@ _KNOWN_ADDRESS = (
     f" WHERE {_SCOPES['pair']}"
 )
 _HISTORY = " UNION ALL ".join(
-    [*(_COUNT_FAILURES.format(name=name, scope=one) for name, one in _SCOPES.items()), _KNOWN_ADDRESS]
+    [*(_COUNT_FAILURES.format(name=name, scope=scope) for name, scope in _SCOPES.items()), _KNOWN_ADDRESS]
 )
 _UPSERT_ADDRESS = (
     "INSERT INTO familiar (proof, account, address, at_ms) VALUES (?1, ?2, ?3, ?4)"
@@ -34,17 +34,17 @@ _UPSERT_ADDRESS = (
 
 
 async def count_failures(attempt: LoginAttempt, window_ms: int, until_ms: int) -> FailureHistory:
-    """What is known of an attempt, in one query.
+    """The failures that count against an attempt, in one query.
 
-    until_ms    later failures are none: the clock was put back
+    until_ms    later failures do not count: the clock was set back
     """
     found = await db.rows(_HISTORY, attempt.credential_kind, attempt.account, attempt.address, window_ms, until_ms)
-    told = {row["scope"]: FailureCount(row["n"], row["newest_ms"]) for row in found}
-    return FailureHistory(told["pair"], told["account"], told["address"], told["familiar"].newest_ms)
+    counts = {row["scope"]: FailureCount(row["n"], row["newest_ms"]) for row in found}
+    return FailureHistory(counts["pair"], counts["account"], counts["address"], counts["familiar"].newest_ms)
 
 
 async def add_failure(attempt: LoginAttempt, now_ms: int, until_ms: int) -> None:
-    """Keep a failure; from `until_ms` on it may be forgotten."""
+    """Store a failure; it may be deleted from `until_ms` on."""
     async with db.transaction():
         await db.rows(
             "INSERT INTO attempts (proof, account, address, at_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -57,7 +57,7 @@ async def add_failure(attempt: LoginAttempt, now_ms: int, until_ms: int) -> None
 
 
 async def clear_failures(attempt: LoginAttempt) -> None:
-    """Forget the failures of an account from an address: it was its owner."""
+    """Delete the failures of an account from an address, because its owner signed in from there."""
     async with db.transaction():
         await db.rows(
             f"DELETE FROM attempts WHERE {_SCOPES['pair']}", attempt.credential_kind, attempt.account, attempt.address
@@ -65,17 +65,19 @@ async def clear_failures(attempt: LoginAttempt) -> None:
 
 
 async def remember_address(attempt: LoginAttempt, now_ms: int) -> None:
-    """Remember that this account proved itself from this address."""
+    """Remember that this account signed in from this address."""
     async with db.transaction():
         await db.rows(_UPSERT_ADDRESS, attempt.credential_kind, attempt.account, attempt.address, now_ms)
 
 
 async def delete_expired(now_ms: int) -> int:
-    """Remove what counts for nothing any more.
+    """Delete failures and known addresses that no longer count.
 
     returns  how many rows
     """
     async with db.transaction():
-        gone = await db.rows("DELETE FROM attempts WHERE until_ms < ?1 RETURNING id", now_ms)
-        left = await db.rows("DELETE FROM familiar WHERE at_ms < ?1 RETURNING at_ms", now_ms - KNOWN_ADDRESS_TTL_MS)
-    return len(gone) + len(left)
+        failures = await db.rows("DELETE FROM attempts WHERE until_ms < ?1 RETURNING id", now_ms)
+        addresses = await db.rows(
+            "DELETE FROM familiar WHERE at_ms < ?1 RETURNING at_ms", now_ms - KNOWN_ADDRESS_TTL_MS
+        )
+    return len(failures) + len(addresses)

@@ -1,6 +1,6 @@
-"""Second factors: the app's secret, recovery codes, and what of it all a user has. Passkeys are in `passkeys`.
+"""Second factors: TOTP secrets, recovery codes, and which factors a user has. Passkeys are in `passkeys`.
 
-A code is taken at most once, whoever asks at the same time: the database says who won.
+Each code is accepted once: of concurrent requests the database picks one.
 """
 
 from time import time
@@ -14,7 +14,7 @@ from app.security.secrets import sealing
 from app.store.sql import list_parameter
 from schema.mfa import TwoFactor
 
-SETUP_MS = 900_000  # how long a secret waits for its first code: it was shown on a screen
+SETUP_MS = 900_000  # how long a secret waits for its first code: it was visible on a screen
 ALREADY_ENABLED = "One-time codes are set up already: switch them off first."
 _SELECT_STATUS = """
 SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) AS totp,
@@ -37,14 +37,14 @@ UPDATE recovery_codes SET used_ms = ?3 WHERE user_id = ?1 AND code_hash = ?2 AND
 
 
 class CodeMatch(Struct, frozen=True):
-    """A code that fits the app which is being set up: the secret as it is stored, and the code's time step."""
+    """A valid code of the authenticator app in set-up: its encrypted secret and the code's time step."""
 
     secret: str
     step: int
 
 
 async def get_status(user_id: str) -> TwoFactor:
-    """What this user is asked for beside the password."""
+    """Which second factors a user has."""
     row = (await db.rows(_SELECT_STATUS, user_id))[0]
     return TwoFactor(
         enabled=bool(row["totp"] or row["passkeys"]),
@@ -55,15 +55,15 @@ async def get_status(user_id: str) -> TwoFactor:
 
 
 async def begin_setup(user_id: str) -> str:
-    """A new secret for an app, not asked for yet. Raises Conflict while another one is."""
-    made = totp.generate_secret()
-    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(made), clock.now_ms()):
+    """Create a TOTP secret, inactive until it is confirmed. Raises Conflict while another one is active."""
+    secret = totp.generate_secret()
+    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(secret), clock.now_ms()):
         raise Conflict(ALREADY_ENABLED)
-    return made
+    return secret
 
 
 async def match_code(user_id: str, code: str) -> CodeMatch | None:
-    """Whether this is a code of the app that is being set up; None: it is not. Raises Conflict."""
+    """Check a code of the app in set-up; None when it is wrong. Raises Conflict."""
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
         raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
@@ -74,7 +74,7 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
 
 
 async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
-    """Ask for codes of this app from now on: the recovery codes. Raises Conflict."""
+    """Require codes of this app from now on; returns the recovery codes. Raises Conflict."""
     async with db.transaction():
         if not await db.rows(_CONFIRM, user_id, match.secret, clock.now_ms(), match.step):
             raise Conflict("The set-up was begun anew: use a code of the newest secret.")
@@ -82,7 +82,7 @@ async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
 
 
 async def verify_code(user_id: str, code: str) -> bool:
-    """Whether this is a code of the user's app, or a recovery code, that nobody used before."""
+    """Whether this is an unused code of the user's app, or an unused recovery code."""
     found = await db.rows("SELECT secret, last_step FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL", user_id)
     for row in found:
         step = totp.step_of(sealing.decrypt(row["secret"]), code, time(), after=row["last_step"])
@@ -92,25 +92,25 @@ async def verify_code(user_id: str, code: str) -> bool:
 
 
 async def replace_recovery_codes(user_id: str) -> list[str]:
-    """New recovery codes; the old ones are good for nothing. Inside of `writing` only."""
-    made = totp.generate_recovery_codes()
+    """Replace a user's recovery codes; returns the new ones. Only inside `db.transaction`."""
+    codes = totp.generate_recovery_codes()
     await db.rows("DELETE FROM recovery_codes WHERE user_id = ?1", user_id)
     await db.rows(
         "INSERT INTO recovery_codes (user_id, code_hash) SELECT CAST(?1 AS TEXT), value->>0 FROM {each:2}",
         user_id,
-        list_parameter(totp.recovery_code_hash(user_id, code) for code in made),
+        list_parameter(totp.recovery_code_hash(user_id, code) for code in codes),
     )
-    return made
+    return codes
 
 
 async def renew_recovery_codes(user_id: str) -> list[str]:
-    """The same, by itself."""
+    """`replace_recovery_codes` in a transaction of its own."""
     async with db.transaction():
         return await replace_recovery_codes(user_id)
 
 
 async def disable(user_id: str) -> None:
-    """Go back to the password alone."""
+    """Delete every second factor of a user."""
     async with db.transaction():
         for table in ("totp", "passkeys", "recovery_codes", "challenges"):
             await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)

@@ -1,4 +1,4 @@
-"""Who users are at an OpenID provider: found, linked or added, with the role that the provider gives them."""
+"""OpenID Connect identities: find, link or create the user of a provider's subject, with the provider's role."""
 
 import secrets
 from typing import Any
@@ -7,17 +7,10 @@ from uuid import uuid4
 from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
-from app.store.identity import (
-    api_key_auth,
-    api_keys,
-    basic_auth,
-    invitations,
-    mfa,
-    sessions,
-)
+from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, mfa, sessions
 from schema.status import Role
 
-_LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the one of registrations: nobody is added twice
+_LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
 NO_EMAIL = "The sign-in provider tells no e-mail address, which an account here needs."
 NO_ACCOUNT = "There is no account for you here: ask an admin for one."
 FIRST_MUST_BE_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
@@ -36,7 +29,13 @@ _SELECT_BY_EMAIL = """
 SELECT u.id, u.active, EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
 """
-_CREDENTIAL_TABLES = ("api_keys", "totp", "passkeys", "recovery_codes", "challenges")  # end when an account is linked
+_CREDENTIAL_TABLES = (
+    "api_keys",
+    "totp",
+    "passkeys",
+    "recovery_codes",
+    "challenges",
+)  # deleted when an account is linked
 _INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, {true}, ?6) RETURNING id
@@ -48,11 +47,11 @@ UPDATE users SET role = ?2 WHERE id = ?1 AND role <> ?2 AND (role <> 'admin' OR 
 
 
 async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: str) -> str:
-    """The user that this person is: known, linked by a verified address, or new. Their role is the provider's.
+    """The user of a provider's subject: known, linked by a verified address, or new. The provider decides the role.
 
-    spare_hash    of a password that nobody knows; for an account that is linked or added
-    raises        Forbidden (no account for them, or a switched-off one), Conflict (somebody has the address, or has
-                  it with a second factor)
+    spare_hash    the hash of a password that nobody knows; for an account that is linked or created
+    raises        Forbidden (no account, or an inactive one), Conflict (another account has the address, or has it with
+                  a second factor)
     """
     async with db.transaction():
         if not db.is_sqlite():
@@ -68,7 +67,7 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
             await invitations.revoke_for_inviter(user_id)
         if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
             await api_keys.revoke_for_user(user_id)
-    if is_linked or has_new_role:  # once more: what was read meanwhile was from before the commit
+    if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
         _clear_caches()
     return user_id
 
@@ -79,11 +78,11 @@ async def _find_linked(person: OidcUser) -> tuple[str, bool] | None:
 
 
 async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] | None:
-    """The account with the person's verified address, if it is nobody's at the provider yet.
+    """Link the account with the person's verified address, unless it is linked already.
 
-    Its password and every other way in end, for nobody ever proved here that the address was theirs: whoever registered
-    with somebody else's would otherwise wait inside for the owner to come, and share what they may do. An account with
-    a second factor is not linked: the provider's word would stand for both.
+    The account's password and all other credentials are deleted, because its address was never verified here: an
+    attacker could have registered with a foreign address and would share the account once its owner signs in. An
+    account with a second factor is not linked, since the provider would replace both factors.
     """
     found = await db.rows(_SELECT_BY_EMAIL, person.email) if person.email else []
     if not found:
@@ -124,7 +123,7 @@ def _require_active(row: Any) -> str:
 
 
 def _clear_caches() -> None:
-    """Ask the store again whom sessions, keys and passwords let in."""
+    """Read sessions, API keys and passwords from the store again."""
     sessions.clear_cache()
     api_key_auth.clear_cache()
     basic_auth.clear_cache()

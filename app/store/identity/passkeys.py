@@ -1,4 +1,4 @@
-"""Passkeys: kept, named, used, removed. The last second factor goes by `factors.remove_all`, which wants proof."""
+"""Passkeys of users. Only `mfa.disable`, which needs the password, removes the last second factor."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,7 @@ from app.security.auth.relying_party import PASSKEY_NOT_VERIFIED, StoredPasskey
 from app.store.identity import mfa
 from schema.passkeys import Passkey
 
-MAX_PER_USER = 20  # of a user
+MAX_PER_USER = 20
 LAST_FACTOR = "This is the last second factor: /auth/2fa/disable switches it off."
 _INSERT = """
 INSERT INTO passkeys (id, user_id, name, rp_id, credential_id, public_key, sign_count, transports, created_ms)
@@ -26,18 +26,18 @@ DELETE FROM passkeys WHERE user_id = ?1 AND id = ?2 AND (
 
 
 async def create(user_id: str, name: str, rp_id: str, key: StoredPasskey) -> tuple[Passkey, list[str] | None]:
-    """Keep a new passkey; with the user's first second factor, recovery codes. Raises Conflict."""
+    """Store a new passkey; also returns recovery codes when it is the first second factor. Raises Conflict."""
     id_ = str(uuid4())
     transports = msgspec.json.encode(key.transports).decode()
-    told = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, clock.now_ms())
+    columns = (name, rp_id, key.credential_id, key.public_key, key.sign_count, transports, clock.now_ms())
     async with db.transaction():
         await _lock(user_id)
-        has = await mfa.get_status(user_id)
-        if has.passkeys >= MAX_PER_USER:
+        status = await mfa.get_status(user_id)
+        if status.passkeys >= MAX_PER_USER:
             raise Conflict(f"There are {MAX_PER_USER} passkeys already: remove one first.")
-        if not await db.rows(_INSERT, id_, user_id, *told):
+        if not await db.rows(_INSERT, id_, user_id, *columns):
             raise Conflict("This passkey is known already.")
-        codes = None if has.enabled else await mfa.replace_recovery_codes(user_id)
+        codes = None if status.enabled else await mfa.replace_recovery_codes(user_id)
     return await get(user_id, id_), codes
 
 
@@ -48,14 +48,14 @@ async def list_for_user(user_id: str) -> list[Passkey]:
 
 async def get(user_id: str, passkey_id: str) -> Passkey:
     """One of a user's passkeys. Raises NoSuch."""
-    found = next((one for one in await list_for_user(user_id) if one.id == passkey_id), None)
+    found = next((passkey for passkey in await list_for_user(user_id) if passkey.id == passkey_id), None)
     if found is None:
         raise NoSuch("passkey", passkey_id)
     return found
 
 
 async def list_keys(user_id: str, rp_id: str | None = None) -> list[StoredPasskey]:
-    """What to judge by: a user's passkeys, for one site or all."""
+    """The keys to verify a sign-in with: a user's passkeys, of one site or of all."""
     rows = [row for row in await _rows(user_id) if rp_id in {None, row["rp_id"]}]
     return [
         StoredPasskey(
@@ -66,13 +66,13 @@ async def list_keys(user_id: str, rp_id: str | None = None) -> list[StoredPasske
 
 
 async def rename(user_id: str, passkey_id: str, name: str) -> Passkey:
-    """Give a passkey another name. Raises NoSuch."""
+    """Rename a passkey. Raises NoSuch."""
     await db.rows("UPDATE passkeys SET name = ?3 WHERE user_id = ?1 AND id = ?2", user_id, passkey_id, name)
     return await get(user_id, passkey_id)
 
 
 async def delete(user_id: str, passkey_id: str) -> None:
-    """Forget a passkey. Raises NoSuch, Conflict for the last second factor."""
+    """Delete a passkey. Raises NoSuch, Conflict (the last second factor)."""
     async with db.transaction():
         await _lock(user_id)
         await get(user_id, passkey_id)
@@ -81,8 +81,8 @@ async def delete(user_id: str, passkey_id: str) -> None:
 
 
 async def record_use(key: StoredPasskey, sign_count: int) -> None:
-    """Note a passkey's new sign count. Raises Unauthorized when somebody else was quicker with the old one."""
-    won = await db.rows(
+    """Store a passkey's new sign count. Raises Unauthorized when another request used the old one first."""
+    updated = await db.rows(
         "UPDATE passkeys SET sign_count = ?3, last_used_ms = ?4 WHERE credential_id = ?1 AND sign_count = ?2"
         " RETURNING id",
         key.credential_id,
@@ -90,12 +90,12 @@ async def record_use(key: StoredPasskey, sign_count: int) -> None:
         sign_count,
         clock.now_ms(),
     )
-    if not won:
+    if not updated:
         raise Unauthorized(PASSKEY_NOT_VERIFIED)
 
 
 async def _lock(user_id: str) -> None:
-    """One change at a time of what a user signs in with. Inside of `writing` only."""
+    """Serialize changes of a user's credentials. Only inside `db.transaction`."""
     if not db.is_sqlite():
         await db.rows("SELECT id FROM users WHERE id = ?1 FOR UPDATE", user_id)
 

@@ -1,4 +1,4 @@
-"""Sessions as people see them: whose, from where, with what, since when."""
+"""The read API of sessions: owner, address, device and times."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.store.identity import sessions
 from schema.sessions import Session, SessionData
 
 SORTS = {"created": "s.created_ms", "last_accessed": "s.last_accessed_ms", "expires": "s.expires_ms"}
-MAX_PAGE_SIZE = 1_000  # sessions in one answer
+MAX_PAGE_SIZE = 1_000  # sessions
 
 _FROM = " FROM sessions s JOIN users u ON u.id = s.user_id"
 _IS_ACTIVE = "s.ended_ms IS NULL AND s.expires_ms > CAST(?2 AS BIGINT) AND u.active"
@@ -25,8 +25,8 @@ _FILTERS = (
 class SessionQuery(Struct, frozen=True, kw_only=True):
     """Which sessions, in which order.
 
-    user_id    None for everybody's
-    active     whether they go on; None for those that ended, too
+    user_id    the owner; None: everybody's
+    active     true: active ones, false: ended ones; None: both
     sort       one of `SORTS`
     """
 
@@ -39,16 +39,16 @@ class SessionQuery(Struct, frozen=True, kw_only=True):
 
 
 async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Session], int]:
-    """The sessions asked for, and how many there are in all.
+    """One page of sessions, and their total.
 
-    current    the one that asks
+    current    the session of the caller
     """
-    wanted = (query.user_id, clock.now_ms(), None if query.active is None else int(query.active))
+    filters = (query.user_id, clock.now_ms(), None if query.active is None else int(query.active))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, s.id"
-    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *filters)
     found = await db.rows(
         f"SELECT s.*, u.username, u.active{_FROM}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
-        *wanted,
+        *filters,
         query.limit,
         query.offset,
     )
@@ -56,9 +56,9 @@ async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Sess
 
 
 async def get(session_id: str, owner: str | None, current: str | None) -> Session:
-    """One session; somebody else's is no session at all. Raises NoSuch.
+    """One session. Raises NoSuch, also for another owner's.
 
-    owner    whose it has to be; None for anybody's
+    owner    the user it must belong to; None: anybody
     """
     found = await db.rows(
         f"SELECT s.*, u.username, u.active{_FROM}"
@@ -72,7 +72,7 @@ async def get(session_id: str, owner: str | None, current: str | None) -> Sessio
 
 
 async def end_others(owner: str | None, except_id: str | None) -> None:
-    """End every session, of one user or of everybody, except `keeping`."""
+    """End every session, of one user or of everybody, except one."""
     await db.rows(
         "UPDATE sessions SET ended_ms = ?1 WHERE ended_ms IS NULL AND id <> ?2"
         " AND (CAST(?3 AS TEXT) IS NULL OR user_id = CAST(?3 AS TEXT))",

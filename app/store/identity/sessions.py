@@ -1,6 +1,7 @@
-"""Sessions: one row per sign-in; access token, refresh token and cookie are its faces and end with it.
+"""Sessions: one row per sign-in. The access token, the refresh token and the cookie end with it.
 
-Whose a session is, is remembered for a second: so a warm path does no SQL, and an end takes effect within one.
+Principals are cached for a second: a request with a warm cache runs no SQL, and the end of a session takes effect
+within a second.
 """
 
 from contextlib import suppress
@@ -14,9 +15,9 @@ from app.store.identity import viewer_tags
 from schema.status import Role
 from schema.users import Principal
 
-CACHE_S = 1.0  # how long an ended session may still be believed by another process
-MAX_CACHED = 10_000  # holders; beyond it all are forgotten, which costs one query each
-TOUCH_MS = 60_000  # `last_accessed` is right to the minute: a write per request would be the dearest part of it
+CACHE_S = 1.0  # how long another process may still accept an ended session
+MAX_CACHED = 10_000  # principals; beyond it the cache is cleared, which costs one query each
+TOUCH_MS = 60_000  # `last_accessed` is accurate to the minute: a write would be the most expensive part of a request
 
 _SELECT_PRINCIPAL = """
 SELECT s.id, s.last_accessed_ms, u.id AS user_id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
@@ -39,18 +40,18 @@ _cache: dict[str, tuple[float, Principal | None]] = {}
 
 
 async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None = None) -> tuple[str, str]:
-    """Sign in: (session id, refresh token).
+    """Sign in; returns session id and refresh token.
 
-    A reset password or a demotion ends sessions; one that begins meanwhile waits for it (PostgreSQL: FOR SHARE; SQLite
-    has one writer), and then finds that the account has changed.
+    A password reset or a demotion ends sessions. A session that starts meanwhile waits for it (PostgreSQL: FOR SHARE;
+    SQLite has one writer) and then finds the changed account.
 
-    password_hash   of the password that was shown: it must be the user's still
-    raises          Unauthorized (switched off, gone, or another password by now)
+    password_hash   of the password that the user entered: it must still be the user's
+    raises          Unauthorized (account inactive or deleted, or its password changed)
     """
     sid, now_ms = str(uuid4()), clock.now_ms()
     token = tokens.refresh_token(sid)
     await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
-    begun = await db.rows(
+    started = await db.rows(
         f"{_INSERT} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
         sid,
         user_id,
@@ -61,40 +62,40 @@ async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None 
         agent[:200],
         password_hash,
     )
-    if not begun:
+    if not started:
         raise Unauthorized(ACCOUNT_CHANGED)
     return sid, token
 
 
 async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
-    """Trade a refresh token for the next: (session id, user id, new token).
+    """Exchange a refresh token for a new one; returns session id, user id and the new token.
 
-    raises  Unauthorized; and a token that was already traded ends the session, since one of two holders stole it
+    raises  Unauthorized; a token that was used before also ends the session, since one of its two holders stole it
     """
     sid, now_ms = tokens.sid_of_refresh(token), clock.now_ms()
-    fresh = tokens.refresh_token(sid)
-    won = await db.rows(
+    new_token = tokens.refresh_token(sid)
+    rotated = await db.rows(
         _ROTATE,
         sid,
         tokens.token_hash(token),
-        tokens.token_hash(fresh),
+        tokens.token_hash(new_token),
         now_ms,
         now_ms + tokens.REFRESH_LIFETIME_S * 1000,
     )
-    if won:
-        return sid, won[0]["user_id"], fresh
+    if rotated:
+        return sid, rotated[0]["user_id"], new_token
     await end(sid)
     raise Unauthorized("The refresh token was used before or its session has ended: sign in again.")
 
 
 async def end(sid: str) -> None:
-    """Sign out: both faces end at once, here now and in other processes within a second."""
+    """Sign out: here at once, in other processes within a second."""
     await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, clock.now_ms())
     _cache.pop(sid, None)
 
 
 async def end_others(user_id: str, *, except_id: str | None = None) -> None:
-    """End every session of a user but one; what they may do, or sign in with, has changed."""
+    """End every session of a user but one, because the user's rights or credentials changed."""
     await db.rows(
         "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
         user_id,
@@ -105,20 +106,20 @@ async def end_others(user_id: str, *, except_id: str | None = None) -> None:
 
 
 async def principal_of(sid: str) -> Principal | None:
-    """Whose session this is, or None when it is over; at most a second old."""
-    seen_at, holder = _cache.get(sid, (-CACHE_S, None))
-    if monotonic() - seen_at < CACHE_S:
-        return holder
-    asked_at = monotonic()
-    holder = await _load_principal(sid)
+    """The principal of a session, or None when the session ended; at most a second old."""
+    cached_at, principal = _cache.get(sid, (-CACHE_S, None))
+    if monotonic() - cached_at < CACHE_S:
+        return principal
+    loaded_at = monotonic()
+    principal = await _load_principal(sid)
     if len(_cache) >= MAX_CACHED:
         _cache.clear()
-    _cache[sid] = (asked_at, holder)
-    return holder
+    _cache[sid] = (loaded_at, principal)
+    return principal
 
 
 def clear_cache() -> None:
-    """Ask the store about every session again; for a change of users, and for tests."""
+    """Read sessions from the store again; after a change of users, and for tests."""
     _cache.clear()
 
 
@@ -129,9 +130,7 @@ async def _load_principal(sid: str) -> Principal | None:
         return None
     row = found[0]
     if now_ms - row["last_accessed_ms"] > TOUCH_MS:
-        with suppress(
-            *db.TRANSIENT_ERRORS
-        ):  # a busy database must not turn a read into a refusal; the next minute writes it
+        with suppress(*db.TRANSIENT_ERRORS):  # a busy database must not fail a read; the next minute writes it
             await db.rows("UPDATE sessions SET last_accessed_ms = ?2 WHERE id = ?1", sid, now_ms)
     role = Role(row["role"])
     return Principal(

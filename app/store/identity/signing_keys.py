@@ -1,4 +1,4 @@
-"""Signing keys: kept sealed, made here, read by every process that signs or verifies."""
+"""Signing keys of tokens: created here, stored encrypted, read by every process that signs or verifies."""
 
 import asyncio
 import secrets
@@ -13,38 +13,38 @@ from app.security.secrets import sealing
 POLL_S = 3.0  # how often a process looks for a new key
 HEAD_START_S = 15  # a new key signs only when every process has had time to read it
 SECRET_BYTES = 32  # as many as SHA-256 gives back
-LOCK = "pg_advisory_xact_lock(7746338)"  # any number: who makes a key waits for whoever does; a no-op on CockroachDB
+LOCK = "pg_advisory_xact_lock(7746338)"  # any number: only one process creates a key; a no-op on CockroachDB
 
 log = structlog.get_logger()
 
 
 async def rotate() -> str:
-    """Make a new key and forget those that nothing is signed with any more; returns the new one's id."""
+    """Create a key and delete those that no valid token is signed with; returns the new key's id."""
     now_ms = clock.now_ms()
     async with db.transaction():
-        made = await _create(now_ms)
+        key_id = await _create(now_ms)
         await db.rows(
             "DELETE FROM signing_keys WHERE signs_from_ms <"
             " (SELECT max(signs_from_ms) FROM signing_keys WHERE signs_from_ms < ?1)",
             now_ms - tokens.REFRESH_LIFETIME_S * 1000,
         )
-    return made
+    return key_id
 
 
 async def load() -> None:
-    """Read the keys into this process's ring; the first process ever makes the first one."""
-    found = await _list_all()
-    if not found:
+    """Load the keys into this process's keyring; the very first process creates the first one."""
+    keys = await _list_all()
+    if not keys:
         async with db.transaction():
             await _lock()
             if not await _list_all():
                 await _create(clock.now_ms())
-        found = await _list_all()
-    keyring.set_keys(found)
+        keys = await _list_all()
+    keyring.set_keys(keys)
 
 
 async def reload_forever() -> None:
-    """Look for new keys, until cancelled. A database that is away changes nothing, nor do keys that don't open."""
+    """Load new keys, until cancelled. When that fails, the keys in use stay."""
     while True:
         try:
             await load()
@@ -72,10 +72,10 @@ async def _lock() -> None:
 async def _list_all() -> list[SigningKey]:
     found = await db.rows("SELECT id, secret, signs_from_ms FROM signing_keys")
     return [
-        SigningKey(id=row["id"], secret=_decrypt(row["secret"]), signs_from_s=row["signs_from_ms"] / 1000)
+        SigningKey(
+            id=row["id"],
+            secret=bytes.fromhex(sealing.decrypt(row["secret"])),
+            signs_from_s=row["signs_from_ms"] / 1000,
+        )
         for row in found
     ]
-
-
-def _decrypt(sealed: str) -> bytes:
-    return bytes.fromhex(sealing.decrypt(sealed))

@@ -1,8 +1,8 @@
-"""The roster: what admins do to users. There is always an admin who may sign in, whoever changes whom at once.
+"""User management by admins. One active admin always remains, also with concurrent changes.
 
-A change of role, of whether they may sign in, or of the password ends the user's sessions in the same transaction;
-what they invited somebody to while they were an admin ends when they are none, or get a password from somebody else.
-Their API keys are switched off unless the change says to keep them.
+A change of role, of `active` or of the password ends the user's sessions in the same transaction. Open invitations of
+an admin are revoked when the admin loses the role, or gets a password from another admin. The user's API keys are
+deactivated unless the change keeps them.
 """
 
 from typing import Any
@@ -24,9 +24,9 @@ SORTS = {
     "created_at": "u.created_ms",
     "last_seen_at": "last_seen_ms",
 }
-MAX_PAGE_SIZE = 1_000  # users in one answer
+MAX_PAGE_SIZE = 1_000  # users
 LAST_ADMIN = "This is the last admin who may sign in: make somebody else admin first."
-LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: whoever counts admins waits for the others
+LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: changes of admins wait for each other
 
 _SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
@@ -45,7 +45,7 @@ _UPDATE = (
 class UserQuery(Struct, frozen=True, kw_only=True):
     """Which users, in which order.
 
-    q       part of the user name or the address, without regard to case
+    q       part of the user name or the e-mail address, ignoring case
     sort    one of `SORTS`
     """
 
@@ -59,7 +59,7 @@ class UserQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(username: str, email: str, role: Role, password_hash: str) -> UserDetail:
-    """Add a user. Raises Conflict (taken)."""
+    """Create a user. Raises Conflict (taken)."""
     user = users.build_user(username, email, role)
     await users.insert(user, password_hash)
     return await get(user.id)
@@ -71,19 +71,19 @@ async def get(user_id: str) -> UserDetail:
 
 
 async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
-    """The users asked for, and how many there are in all."""
+    """One page of users, and their total."""
     active = None if query.active is None else int(query.active)
-    wanted = (contains_pattern(query.q), query.role and query.role.value, active)
+    filters = (contains_pattern(query.q), query.role and query.role.value, active)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, u.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM users u{_FILTERS}", *wanted)
+    counted = await db.rows(f"SELECT count(*) AS n FROM users u{_FILTERS}", *filters)
     found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5", *wanted, query.limit, query.offset
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5", *filters, query.limit, query.offset
     )
     return [_user_detail_of(row) for row in found], int(counted[0]["n"])
 
 
 async def update(user_id: str, patch: UserPatch, *, version: int | None = None) -> UpdatedUser:
-    """Change what is mentioned. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
+    """Apply a patch. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
     async with db.transaction():
         await _lock()
@@ -99,23 +99,23 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
                 await invitations.revoke_for_inviter(user_id)
         if patch.keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
             revoked = await api_keys.revoke_for_user(user_id)
-        changed = await get(user_id)
-    _clear_caches()  # once more: what was read meanwhile was from before the commit
-    return UpdatedUser(**structs.asdict(changed), keys_revoked=revoked)
+        updated = await get(user_id)
+    _clear_caches()  # again: entries cached meanwhile are from before the commit
+    return UpdatedUser(**structs.asdict(updated), keys_revoked=revoked)
 
 
 def _loses_rights(new: UserDetail, old: UserDetail) -> bool:
-    """Whether somebody may do less than before."""
+    """Whether the user may do less than before."""
     return (old.active and not new.active) or not new.role.covers(old.role)
 
 
 async def set_password(
     user_id: str, password_hash: str, *, key_action: ApiKeyAction, keep_session: str | None = None
 ) -> int:
-    """Give a user another password; their sessions end, except `keeping`. Raises NoSuch.
+    """Set a user's password and end the user's sessions, except `keep_session`. Raises NoSuch.
 
-    keeping  the session of who changes their own; without one, what they invited others to ends as well
-    returns  how many of their API keys were switched off
+    keep_session  the session of a user who changes the own password; without one, open invitations are revoked, too
+    returns       how many of the user's API keys were deactivated
     """
     async with db.transaction():
         found = await db.rows(
@@ -134,7 +134,7 @@ async def set_password(
 
 
 async def delete(user_id: str, *, version: int | None = None) -> None:
-    """Delete a user, their sessions with them. Raises NoSuch, Stale, Conflict (the last admin)."""
+    """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
         await _lock()
         old = _user_detail_of(await _row(user_id))
@@ -146,13 +146,13 @@ async def delete(user_id: str, *, version: int | None = None) -> None:
 
 
 async def _lock() -> None:
-    """Wait for whoever counts admins. SQLite has one writer anyway, and CockroachDB no need: it is serializable."""
+    """Serialize changes of admins. SQLite has one writer, and CockroachDB is serializable anyway."""
     if not db.is_sqlite():
         await db.rows(f"SELECT {LOCK}")
 
 
 async def _require_admin_left(old: UserDetail) -> None:
-    """Raise Conflict, which undoes the change, when it took the last admin who may sign in."""
+    """Raise Conflict, which rolls the change back, when no active admin remains."""
     if not (old.active and old.role is Role.ADMIN):
         return
     if not await db.rows("SELECT 1 AS one FROM users WHERE role = 'admin' AND active LIMIT 1"):
@@ -183,7 +183,7 @@ def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:
 
 
 def _user_detail_of(row: Any) -> UserDetail:
-    role, seen_ms = Role(row["role"]), row["last_seen_ms"]
+    role, last_seen_ms = Role(row["role"]), row["last_seen_ms"]
     return UserDetail(
         id=row["id"],
         username=row["username"],
@@ -192,7 +192,7 @@ def _user_detail_of(row: Any) -> UserDetail:
         is_admin=role is Role.ADMIN,
         active=bool(row["active"]),
         created_at=clock.instant(row["created_ms"]),
-        last_seen_at=None if seen_ms is None else clock.instant(seen_ms),
+        last_seen_at=None if last_seen_ms is None else clock.instant(last_seen_ms),
         version=row["version"],
     )
 
@@ -205,7 +205,7 @@ async def _row(user_id: str) -> Any:
 
 
 def _clear_caches() -> None:
-    """Ask the store again whom sessions, keys and passwords let in."""
+    """Read sessions, API keys and passwords from the store again."""
     sessions.clear_cache()
     api_key_auth.clear_cache()
     basic_auth.clear_cache()

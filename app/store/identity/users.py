@@ -1,4 +1,4 @@
-"""Users: who there is. The first one becomes admin, whoever else tries in the same instant."""
+"""Users. The first one becomes admin, also when several register at the same time."""
 
 from uuid import uuid4
 
@@ -7,9 +7,8 @@ from app.errors import Conflict, Forbidden, NoSuch
 from schema.status import Role
 from schema.users import User
 
-_REGISTRATION_LOCK = (
-    "pg_advisory_xact_lock(7746337)"  # any number: registrations wait for each other; a no-op on CockroachDB
-)
+# any number: registrations wait for each other; a no-op on CockroachDB
+_REGISTRATION_LOCK = "pg_advisory_xact_lock(7746337)"
 REGISTRATION_CLOSED = "Registration is closed: ask an admin for an account."
 NAME_OR_EMAIL_TAKEN = "This user name or e-mail address is taken."
 _COLUMNS = "id, username, email, role"
@@ -22,23 +21,23 @@ ON CONFLICT DO NOTHING RETURNING id, username, email, role
 
 
 class Account(User, frozen=True, kw_only=True):
-    """A user with what signing in needs; stays on this side of the API."""
+    """A user with what a sign-in needs; the API never returns it."""
 
     password_hash: str
     active: bool
 
 
 async def register(username: str, email: str, password_hash: str, *, is_open: bool) -> User:
-    """Add a user: the first is admin, later ones are viewers, and only while registration is open.
+    """Create a user: the first is admin, later ones are viewers and need open registration.
 
-    raises  Forbidden (registration is closed), Conflict (name or address taken)
+    raises  Forbidden (registration is closed), Conflict (name or e-mail address taken)
     """
-    words = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
+    literals = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
     async with db.transaction():
         if not db.is_sqlite():
             await db.rows(f"SELECT {_REGISTRATION_LOCK}")
-        added = await db.rows(
-            _INSERT.format(**words),
+        created = await db.rows(
+            _INSERT.format(**literals),
             str(uuid4()),
             username.lower(),
             email.lower(),
@@ -46,21 +45,21 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
             "viewer",
             clock.now_ms(),
         )
-    if added:
-        return _user_of(added[0])
+    if created:
+        return _user_of(created[0])
     if not is_open and await any_exist():
         raise Forbidden(REGISTRATION_CLOSED)
     raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
 def build_user(username: str, email: str, role: Role) -> User:
-    """Somebody who is not in the store yet."""
+    """A user with a new id, not stored yet."""
     return User(id=str(uuid4()), username=username.lower(), email=email.lower(), is_admin=role is Role.ADMIN, role=role)
 
 
 async def insert(user: User, password_hash: str) -> None:
-    """Keep a new user. Raises Conflict (name or address taken)."""
-    kept = await db.rows(
+    """Store a new user. Raises Conflict (name or e-mail address taken)."""
+    inserted = await db.rows(
         "INSERT INTO users (id, username, email, password_hash, role, active, created_ms)"
         " VALUES (?1, ?2, ?3, ?4, ?5, (1 = 1), ?6) ON CONFLICT DO NOTHING RETURNING id",
         user.id,
@@ -70,23 +69,23 @@ async def insert(user: User, password_hash: str) -> None:
         user.role.value,
         clock.now_ms(),
     )
-    if not kept:
+    if not inserted:
         raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
 async def require_first_user() -> None:
-    """Raise Forbidden when there is a user already: registration is closed. Saves hashing a password for nobody."""
+    """Raise Forbidden when a user exists: registration is closed. Call it before hashing the password."""
     if await any_exist():
         raise Forbidden(REGISTRATION_CLOSED)
 
 
 async def any_exist() -> bool:
-    """Whether there is any user yet."""
+    """Whether any user exists."""
     return bool(await db.rows("SELECT 1 AS one FROM users LIMIT 1"))
 
 
 async def find_by_login(login: str) -> Account | None:
-    """The user with this e-mail address or user name, in whatever case."""
+    """The user with this e-mail address or user name, ignoring case."""
     found = await db.rows(
         f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",
         login.lower(),
@@ -107,7 +106,7 @@ async def find_by_login(login: str) -> Account | None:
 
 
 async def get(user_id: str) -> User:
-    """One user; raises NoSuch."""
+    """One user. Raises NoSuch."""
     found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)
     if not found:
         raise NoSuch("user", user_id)
@@ -115,29 +114,29 @@ async def get(user_id: str) -> User:
 
 
 async def update_password_hash(user_id: str, password_hash: str, *, old_hash: str) -> bool:
-    """Store a password's new hash; False when it was changed meanwhile."""
-    kept = await db.rows(
+    """Replace the hash of a password; False when the password was changed meanwhile."""
+    updated = await db.rows(
         "UPDATE users SET password_hash = ?2 WHERE id = ?1 AND password_hash = ?3 RETURNING id",
         user_id,
         password_hash,
         old_hash,
     )
-    return bool(kept)
+    return bool(updated)
 
 
 async def rename(user_id: str, *, username: str | None, email: str | None) -> User:
-    """Change what is given; raises NoSuch, Conflict (taken)."""
-    wanted = (username and username.lower(), email and email.lower())
+    """Set the name, the e-mail address or both. Raises NoSuch, Conflict (taken)."""
+    new = (username and username.lower(), email and email.lower())
     async with db.transaction():
         taken = await db.rows(
-            "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *wanted
+            "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *new
         )
         if taken:
             raise Conflict(NAME_OR_EMAIL_TAKEN)
         await db.rows(
             "UPDATE users SET username = COALESCE(?2, username), email = COALESCE(?3, email) WHERE id = ?1",
             user_id,
-            *wanted,
+            *new,
         )
     return await get(user_id)
 

@@ -1,4 +1,4 @@
-"""What viewers see by: monitors that bear one of their tags. Who has none sees everything."""
+"""Tags of viewers: a viewer sees monitors with one of their tags; a viewer without tags sees everything."""
 
 from collections.abc import Sequence
 
@@ -16,33 +16,33 @@ NOT_A_VIEWER = "Only what a viewer sees can be narrowed; this user's role is {ro
 
 
 async def scope_of(user_id: str, role: Role) -> TagScope:
-    """What a user of this role sees by; None: everything, as all others than viewers do."""
+    """The tags that limit what a user of this role sees; None: everything. Only viewers have limits."""
     if role is not Role.VIEWER:
         return None
     return frozenset(await _tag_ids(user_id)) or None
 
 
 async def get(user_id: str) -> VisibleTags:
-    """What a user would see by as a viewer. Raises NoSuch."""
+    """The tags that limit a user as a viewer. Raises NoSuch."""
     await _role_of(user_id)
     return VisibleTags(visible_tags=await _tag_ids(user_id))
 
 
 async def set_for_user(user_id: str, tag_ids: Sequence[str]) -> VisibleTags:
-    """Have a viewer see by exactly these. Raises NoSuch, Conflict (no viewer), Invalid (no such tags)."""
+    """Limit a viewer to exactly these tags. Raises NoSuch, Conflict (not a viewer), Invalid (unknown tags)."""
     async with db.transaction():
         role = await _role_of(user_id)
         if tag_ids and role is not Role.VIEWER:
             raise Conflict(NOT_A_VIEWER.format(role=role), role=str(role))
         await tags.lock()
         await db.rows("DELETE FROM viewer_tags WHERE user_id = ?1", user_id)
-        made = await db.rows(
+        inserted = await db.rows(
             "INSERT INTO viewer_tags (user_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
             " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
             user_id,
             list_parameter(tag_ids),
         )
-        known = {row["tag_id"] for row in made}
+        known = {row["tag_id"] for row in inserted}
         if unknown := [number for number, id_ in enumerate(tag_ids) if id_ not in known]:
             raise Invalid([FieldError(f"visible_tags.{number}", UNKNOWN_TAG) for number in unknown])
         return VisibleTags(visible_tags=sorted(known))

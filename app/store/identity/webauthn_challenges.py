@@ -1,4 +1,4 @@
-"""Challenges for authenticators: the newest one per user and purpose, good for five minutes and one try."""
+"""WebAuthn challenges: the newest one per user and purpose, valid for five minutes and one attempt."""
 
 import secrets
 from typing import Literal
@@ -17,14 +17,14 @@ ON CONFLICT (user_id, purpose) DO UPDATE SET challenge = excluded.challenge, exp
 
 
 async def issue(user_id: str, purpose: Purpose) -> bytes:
-    """A new challenge; an earlier one for the same is forgotten."""
+    """Create a challenge; it replaces the earlier one of this user and purpose."""
     challenge = secrets.token_bytes(32)
     await db.rows(_UPSERT, user_id, purpose, challenge.hex(), clock.now_ms() + TTL_MS)
     return challenge
 
 
 async def consume(user_id: str, purpose: Purpose) -> bytes:
-    """The challenge that is out, which is no more afterwards, whatever the answer is. Raises Unauthorized."""
+    """Return the open challenge and delete it, whether or not the response is right. Raises Unauthorized."""
     found = await db.rows(
         "DELETE FROM challenges WHERE user_id = ?1 AND purpose = ?2 RETURNING challenge, expires_ms", user_id, purpose
     )

@@ -1,4 +1,4 @@
-"""Links: which monitor tells which channels."""
+"""Which channels a monitor notifies."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ UNKNOWN_CHANNEL = "must be the id of a channel that exists"
 
 
 async def ids_by_monitor(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
-    """Channel ids by monitor; monitors without any are absent."""
+    """Channel ids by monitor; monitors without channels are absent."""
     found = await db.rows(
         "SELECT monitor_id, channel_id FROM links WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
         " ORDER BY monitor_id, channel_id",
@@ -24,7 +24,7 @@ async def ids_by_monitor(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
 
 
 async def link_defaults(monitor_id: str) -> None:
-    """Link a new monitor to the channels that are meant for new ones."""
+    """Link a new monitor to the default channels."""
     await db.rows(
         "INSERT INTO links (monitor_id, channel_id)"
         " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0 AND kind = 'channel'",
@@ -33,15 +33,15 @@ async def link_defaults(monitor_id: str) -> None:
 
 
 async def set_for_monitor(monitor_id: str, channel_ids: Sequence[str]) -> None:
-    """Link a monitor to exactly these. Raises Invalid for channels that do not exist."""
+    """Link a monitor to exactly these channels. Raises Invalid for unknown ones."""
     await db.rows("DELETE FROM links WHERE monitor_id = ?1", monitor_id)
-    made = await db.rows(
+    inserted = await db.rows(
         "INSERT INTO links (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
         " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
         list_parameter(channel_ids),
     )
-    known = {row["channel_id"] for row in made}
+    known = {row["channel_id"] for row in inserted}
     unknown = [number for number, id_ in enumerate(channel_ids) if id_ not in known]
     if unknown:
         raise Invalid([FieldError(f"notification_channel_ids.{number}", UNKNOWN_CHANNEL) for number in unknown])

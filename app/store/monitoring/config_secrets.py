@@ -1,4 +1,4 @@
-"""Configs of monitors and channels on their way in: strict, and with the mask standing for what is stored."""
+"""Validates new configs of monitors and channels, and replaces masks by the stored secrets."""
 
 from typing import Any, TypeVar
 
@@ -14,28 +14,28 @@ Config = TypeVar("Config", bound=Struct)
 
 
 class NoSecrets(Struct, frozen=True):
-    """A config without secrets: what a new one's mask would have to stand for."""
+    """A config without secrets: the old config of a new one."""
 
 
 _NO_SECRETS = NoSecrets()
 
 
 def validate_new(config: Config) -> Config:
-    """A new config. Raises Invalid for a mask, which has nothing to stand for."""
+    """A valid new config. Raises Invalid for a mask, since there is no old secret."""
     return _merge_and_validate(config, _NO_SECRETS)
 
 
 def validate_replacement(old: Config, new: dict[str, Any]) -> Config:
-    """What takes the old config's place, whole; where it says the mask, the old secret stays. Raises Invalid."""
+    """The whole config that replaces the old one; a mask keeps the old secret. Raises Invalid."""
     config: Config = structs.validate(new, type(old), "config")
     return _merge_and_validate(config, old)
 
 
 def _merge_and_validate(config: Config, old: Struct) -> Config:
     try:
-        kept = sealing.merge_masked(config, old)
-        if wrong := config_rules.field_errors(kept):
-            raise Invalid(wrong)
-    except Invalid as refused:
-        raise Invalid([FieldError(f"config.{one.field}", one.message) for one in refused.fields]) from refused
-    return kept
+        merged = sealing.merge_masked(config, old)
+        if errors := config_rules.field_errors(merged):
+            raise Invalid(errors)
+    except Invalid as invalid:
+        raise Invalid([FieldError(f"config.{error.field}", error.message) for error in invalid.fields]) from invalid
+    return merged

@@ -1,4 +1,4 @@
-"""Members of groups: where they stand, and that no group holds itself."""
+"""Members of groups: their statuses, who alerts for whom, and that no group contains itself."""
 
 from collections.abc import Collection, Sequence
 
@@ -14,7 +14,7 @@ from schema.targets import Group, Target
 from schema.targets.composed import GroupAlerts
 
 UNKNOWN_MONITOR = "must be the id of a monitor that exists"
-GROUPS_LOCK = 5_201_401  # a number of ours; held until the transaction ends
+GROUPS_LOCK = 5_201_401  # any number of our own; held until the transaction ends
 CYCLE = "would make the group a member of itself"
 
 _ALERTING_GROUPS = (
@@ -24,7 +24,7 @@ _ALERTING_GROUPS = (
 
 
 async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
-    """Where these monitors stand; those that are deleted or paused are left out."""
+    """The statuses of these monitors, except deleted and paused ones."""
     found = await db.rows(
         "SELECT s.status FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
         " WHERE m.active AND m.id IN (SELECT value->>0 FROM {each:1})",
@@ -34,32 +34,32 @@ async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
 
 
 async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, str]:
-    """Whose outages their group tells, or their members do: monitor id -> who, in words."""
+    """Monitors that another one alerts for, their group or their members: monitor id → the reason as text."""
     found = await db.rows(_ALERTING_GROUPS)
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for row in found:
         config = config_of(row)
         if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
-            told |= dict.fromkeys(
+            reasons |= dict.fromkeys(
                 set(config.members) & set(monitor_ids), f"{suppression.GROUP_ALERTS}{row['name']!r} tells of it"
             )
         elif row["id"] in monitor_ids:
-            told[row["id"]] = suppression.MEMBERS_ALERT
-    return told
+            reasons[row["id"]] = suppression.MEMBERS_ALERT
+    return reasons
 
 
 async def validate_members(monitor_id: str, config: Target, old: Target | None = None) -> None:
-    """Raise Invalid for members that do not exist, unless they were there before, and for a group within itself."""
+    """Raise Invalid for new members that do not exist, and for a group that contains itself."""
     if not isinstance(config, Group):
         return
     before = old.members if isinstance(old, Group) else []
-    strangers = await _unknown_ids(set(config.members) - set(before) - {monitor_id})
-    wrong = [_member_error(number, UNKNOWN_MONITOR) for number, one in enumerate(config.members) if one in strangers]
-    looping = groups.cyclic_member(monitor_id, config.members, await _members_by_group())
-    if looping is not None:
-        wrong.append(_member_error(config.members.index(looping), CYCLE))
-    if wrong:
-        raise Invalid(wrong)
+    unknown = await _unknown_ids(set(config.members) - set(before) - {monitor_id})
+    errors = [_member_error(number, UNKNOWN_MONITOR) for number, id_ in enumerate(config.members) if id_ in unknown]
+    cyclic = groups.cyclic_member(monitor_id, config.members, await _members_by_group())
+    if cyclic is not None:
+        errors.append(_member_error(config.members.index(cyclic), CYCLE))
+    if errors:
+        raise Invalid(errors)
 
 
 def _member_error(number: int, message: str) -> FieldError:
@@ -72,7 +72,7 @@ async def _unknown_ids(ids: Collection[str]) -> set[str]:
 
 
 async def _members_by_group() -> dict[str, list[str]]:
-    """The members of every group; one change at a time, so that two can't close a circle together."""
+    """The members of every group. Changes wait for each other, so that two can't create a cycle together."""
     if not db.is_sqlite():
         await db.rows("SELECT pg_advisory_xact_lock(?1)", GROUPS_LOCK)
     found = await db.rows("SELECT id, type, config FROM monitors WHERE type = 'group'")

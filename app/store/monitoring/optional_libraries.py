@@ -1,4 +1,4 @@
-"""Whether this installation has what a monitor's type needs: some client libraries come as extras."""
+"""Optional client libraries: whether the one that a monitor type needs is installed."""
 
 from app.errors import Invalid
 from schema.targets import Target
@@ -6,6 +6,6 @@ from schema.targets.extras import missing_extra
 
 
 def require_library(target: Target) -> None:
-    """Raises Invalid, naming the extra, when the type's client library is not installed."""
+    """Raise Invalid, naming the extra, when the type's client library is not installed."""
     if extra := missing_extra(str(target.__struct_config__.tag)):
         raise Invalid.for_field("type", f"needs watchkeeper[{extra}]: pip install 'watchkeeper[{extra}]'")

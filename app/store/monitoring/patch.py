@@ -1,4 +1,4 @@
-"""What a patch makes of a stored monitor: its whole definition, and what was done to it. No statement is run here."""
+"""PATCH of a monitor: its whole definition afterwards, and the events that it causes. Pure: runs no statement."""
 
 from typing import Any
 
@@ -30,22 +30,22 @@ def apply_patch(row: Any, patch: MonitorPatch) -> MonitorDraft:
 
 
 def custom_timeout(row: Any) -> float | None:
-    """The timeout that somebody chose, seconds; None for the usual one, which follows the interval."""
-    is_usual = row["timeout_ms"] == rows.default_timeout_ms(row["interval_s"])
-    return None if is_usual else row["timeout_ms"] / 1000
+    """The timeout that a user set, seconds; None: the default, which depends on the interval."""
+    is_default = row["timeout_ms"] == rows.default_timeout_ms(row["interval_s"])
+    return None if is_default else row["timeout_ms"] / 1000
 
 
 def event_kinds(row: Any, patch: MonitorPatch) -> list[EventKind]:
-    """What a patch does to a monitor: none, when it only repeats whether it is active."""
-    mentioned = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    kinds = [EventKind.MONITOR_UPDATED] if mentioned - {"active", "type"} else []
-    if "active" in mentioned and bool(row["active"]) is not patch.active:
+    """The events of a patch; none when it only repeats `active`."""
+    fields = {name for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
+    kinds = [EventKind.MONITOR_UPDATED] if fields - {"active", "type"} else []
+    if "active" in fields and bool(row["active"]) is not patch.active:
         kinds.append(EventKind.MONITOR_RESUMED if patch.active else EventKind.MONITOR_PAUSED)
     return kinds
 
 
 def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, Any]:
-    """An interval takes the place of a cron expression, and the other way round. Raises Invalid."""
+    """An interval replaces a cron expression, and vice versa. Raises Invalid."""
     if fields.get("interval") and "cron" not in fields:
         return {"cron": None}
     if fields.get("cron") and "interval" not in fields:
@@ -56,7 +56,7 @@ def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, A
 
 
 def _with_old_token(config: Target, old: Target) -> Target:
-    """A push monitor keeps its address unless a new one is given."""
+    """A push monitor keeps its token unless the patch has a new one."""
     if isinstance(config, Push) and isinstance(old, Push) and not config.token:
         return msgspec.structs.replace(config, token=old.token)
     return config

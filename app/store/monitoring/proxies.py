@@ -1,6 +1,6 @@
-"""Proxies: kept, changed, listed; which monitors go through them, and how they look to a worker.
+"""Proxies: create, list, update, delete; which monitors use them, and their configs for workers.
 
-A change makes a new version of every monitor that goes through the proxy, so that workers read it anew.
+A change increments the version of every monitor that uses the proxy, so that workers reload it.
 """
 
 from collections.abc import Collection
@@ -27,9 +27,9 @@ from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProt
 from schema.targets import Target
 
 SORTS = {"name": "lower(p.name)", "created_at": "p.created_ms", "updated_at": "p.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # proxies in one answer
-MAX_NAMED = 20  # monitors in one refusal
-LOCAL_FIELDS = ("tls_cert", "tls_key", "tls_ca")
+MAX_PAGE_SIZE = 1_000  # proxies
+MAX_NAMED = 20  # monitors in one error sentence
+LOCAL_FIELDS = ("tls_cert", "tls_key", "tls_ca")  # never sent
 UNKNOWN_PROXY = "must be the id of a proxy that exists"
 
 _COUNT = "SELECT count(*) AS n FROM proxies p"
@@ -42,9 +42,9 @@ _FILTERS = (
 class ProxyQuery(Struct, frozen=True, kw_only=True):
     """Which proxies, in which order.
 
-    q        part of the name, without regard to case
-    sort     one of `SORTS`
-    seen_by  as in `app.store.visibility`: whose monitors are counted
+    q           part of the name, ignoring case
+    sort        one of `SORTS`
+    visible_to  as in `app.store.visibility`: which monitors are counted
     """
 
     q: str | None = None
@@ -57,7 +57,7 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: ProxyDraft) -> Proxy:
-    """Store a new proxy. Raises Invalid for a mask, which has nothing to stand for, and for what can't be used."""
+    """Create a proxy. Raises Invalid for a masked password, since there is no old one, and for an unusable config."""
     now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(_validated(sealing.merge_masked(draft, ProxyPatch())))
     await ProxyRow.insert(ProxyRow(id=id_, created_ms=now, updated_ms=now, **columns))
@@ -70,25 +70,25 @@ async def get(proxy_id: str, visible_to: TagScope = None) -> Proxy:
 
 
 async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
-    """Apply what the patch mentions; returns the monitors that go through it.
+    """Apply a patch; returns the proxy and the ids of the monitors that use it.
 
-    raises  NoSuch, Stale, Invalid; Conflict when it moves, and would be handed secrets of monitors at its new place
+    raises  NoSuch, Stale, Invalid; Conflict when the proxy moves, and its new address would receive monitors' secrets
     """
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
-        now, merged = clock.now_ms(), _apply_patch(row, patch)
-        if moved := secret_destinations.changed_destinations(merged, _config_of(row)):
+        now, draft = clock.now_ms(), _apply_patch(row, patch)
+        if moved := secret_destinations.changed_destinations(draft, _config_of(row)):
             await _check_secrets_stay(proxy_id, moved)
-        if merged.protocol is ProxyProtocol.HTTPS and row["protocol"] != ProxyProtocol.HTTPS.value:
-            await _check_protocol_change(proxy_id, merged.protocol)
-        values: dict[Any, Any] = {**_columns_of(merged), "version": row["version"] + 1, "updated_ms": now}
+        if draft.protocol is ProxyProtocol.HTTPS and row["protocol"] != ProxyProtocol.HTTPS.value:
+            await _check_protocol_change(proxy_id, draft.protocol)
+        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": now}
         await ProxyRow.update(values).where(ProxyRow.id == proxy_id)
         return await get(proxy_id), await _bump_versions(proxy_id)
 
 
 async def delete(proxy_id: str, *, version: int | None = None) -> None:
-    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors go through it."""
+    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors use it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
@@ -98,56 +98,56 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
 
 
 async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
-    """The proxies asked for, and how many there are in all."""
-    wanted = (contains_pattern(query.q), query.protocol and query.protocol.value)
+    """One page of proxies, and their total."""
+    filters = (contains_pattern(query.q), query.protocol and query.protocol.value)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, p.id"
-    counted = await db.rows(_COUNT + _FILTERS, *wanted)
-    chosen = f"{_select_with_usage(5)}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4"
-    found = await db.rows(chosen, *wanted, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
+    counted = await db.rows(_COUNT + _FILTERS, *filters)
+    select = f"{_select_with_usage(5)}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4"
+    found = await db.rows(select, *filters, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
     return [proxy_of(row) for row in found], int(counted[0]["n"])
 
 
 async def set_for_monitor(monitor_id: str, target: Target) -> None:
-    """Note which proxy a monitor goes through. Raises Invalid for one that does not exist. Inside of `writing` only."""
+    """Store which proxy a monitor uses. Raises Invalid for an unknown one. Only inside `db.transaction`."""
     proxy_id = getattr(target, "proxy_id", None)
     if proxy_id is None:
         return
     await db.rows("DELETE FROM proxy_uses WHERE monitor_id = ?1", monitor_id)
     if not proxy_id:
         return
-    made = await db.rows(
+    inserted = await db.rows(
         "INSERT INTO proxy_uses (monitor_id, proxy_id) SELECT CAST(?1 AS TEXT), id FROM proxies WHERE id = ?2"
         " RETURNING proxy_id, (SELECT protocol FROM proxies WHERE id = ?2) AS protocol",
         monitor_id,
         proxy_id,
     )
-    if not made:
+    if not inserted:
         raise Invalid.for_field("config.proxy_id", UNKNOWN_PROXY)
-    _check_protocol(target, ProxyProtocol(made[0]["protocol"]))
+    _check_protocol(target, ProxyProtocol(inserted[0]["protocol"]))
 
 
 async def get_for_target(target: Target) -> ProxyConfig | None:
-    """The proxy that checks of this target go through, its password open; None: the direct way. Raises Invalid."""
+    """The proxy of a target, its password decrypted; None: a direct connection. Raises Invalid."""
     proxy_id = str(getattr(target, "proxy_id", ""))
-    known = await get_configs({proxy_id} if proxy_id else ())
-    if proxy_id and proxy_id not in known:
+    configs = await get_configs({proxy_id} if proxy_id else ())
+    if proxy_id and proxy_id not in configs:
         raise Invalid.for_field("config.proxy_id", UNKNOWN_PROXY)
     if proxy_id:
-        _check_protocol(target, known[proxy_id].protocol)
-    return known.get(proxy_id)
+        _check_protocol(target, configs[proxy_id].protocol)
+    return configs.get(proxy_id)
 
 
 async def get_configs(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
-    """Proxies by id, passwords opened: for whoever connects, never for a reply. Nothing is asked for nothing."""
+    """Proxies by id, passwords decrypted: for connections, never for a reply. No ids, no query."""
     if not proxy_ids:
         return {}
-    chosen = "SELECT id, config FROM proxies WHERE id IN (SELECT value->>0 FROM {each:1})"
-    found = await db.rows(chosen, list_parameter(proxy_ids))
+    select = "SELECT id, config FROM proxies WHERE id IN (SELECT value->>0 FROM {each:1})"
+    found = await db.rows(select, list_parameter(proxy_ids))
     return {row["id"]: with_wire_hosts(sealing.decrypt_secrets(row["config"], ProxyConfig)) for row in found}
 
 
 def proxy_of(row: Any) -> Proxy:
-    """A proxy as it is returned: the password masked."""
+    """A proxy for the API: its password masked."""
     config = sealing.mask_secrets(_config_of(row))
     return Proxy(
         id=row["id"],
@@ -161,7 +161,7 @@ def proxy_of(row: Any) -> Proxy:
 
 
 def _select_with_usage(number: int) -> str:
-    """Every proxy, with how many monitors that are seen go through it. ?number says who asks."""
+    """A SELECT of proxies with the number of visible monitors that use each. ?number is `visibility.tags_parameter`."""
     visible = visibility.visible_monitors_sql("u.monitor_id", number)
     uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visible}"
     return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
@@ -179,57 +179,57 @@ def _columns_of(draft: ProxyDraft) -> dict[str, Any]:
 
 
 def _apply_patch(row: Any, patch: ProxyPatch) -> ProxyDraft:
-    """The whole definition after the patch; where it says the mask, the old password stays. Raises Invalid."""
+    """The whole definition after the patch; a mask keeps the old password. Raises Invalid."""
     old = ProxyDraft(name=row["name"], **msgspec.structs.asdict(_config_of(row)))
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return _validated(sealing.merge_masked(msgspec.structs.replace(sealing.mask_secrets(old), **fields), old))
 
 
 def _validated(draft: ProxyDraft) -> ProxyDraft:
-    """The same. Raises Invalid for one that nothing can be asked through."""
-    if wrong := config_rules.field_errors(draft):
-        raise Invalid(wrong)
+    """The draft. Raises Invalid for an unusable config."""
+    if errors := config_rules.field_errors(draft):
+        raise Invalid(errors)
     return draft
 
 
 def _check_protocol(target: Target, protocol: ProxyProtocol) -> None:
-    """Raise Invalid for a proxy that does not carry what the monitor asks."""
-    if words := proxy_error(target, protocol):
-        raise Invalid.for_field("config.proxy_id", words)
+    """Raise Invalid when a proxy of this protocol does not support the target."""
+    if reason := proxy_error(target, protocol):
+        raise Invalid.for_field("config.proxy_id", reason)
 
 
 async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None:
-    """Raise Invalid while a monitor goes through the proxy that one of this protocol does not carry."""
-    lost = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
-    if lost:
+    """Raise Invalid while the new protocol does not support a monitor that uses the proxy."""
+    unsupported = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
+    if unsupported:
         raise Invalid.for_field(
-            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(lost[:MAX_NAMED])}"
+            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(unsupported[:MAX_NAMED])}"
         )
 
 
 async def _monitors_using(proxy_id: str) -> list[Any]:
-    """The monitors that go through it, by name."""
-    chosen = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
-    found: list[Any] = await db.rows(f"{chosen} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
+    """The monitors that use a proxy, sorted by name."""
+    select = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
+    found: list[Any] = await db.rows(f"{select} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
     return found
 
 
 async def _check_secrets_stay(proxy_id: str, moved: list[str]) -> None:
-    """Raise Conflict while monitors send secrets that whoever is at the proxy's new place could read."""
-    trusting = [row for row in await _monitors_using(proxy_id) if _exposes_secrets(rows.config_of(row))]
-    if not trusting:
+    """Raise Conflict while monitors send secrets that the proxy could read at its new address."""
+    exposed = [row for row in await _monitors_using(proxy_id) if _exposes_secrets(rows.config_of(row))]
+    if not exposed:
         return
-    names = ", ".join(row["name"] for row in trusting[:MAX_NAMED]) + (", …" if len(trusting) > MAX_NAMED else "")
+    names = ", ".join(row["name"] for row in exposed[:MAX_NAMED]) + (", …" if len(exposed) > MAX_NAMED else "")
     raise Conflict(
         f"{', '.join(moved)} can't change while monitors send secrets through this proxy that it can read: {names}."
         " Add another proxy, and give each of them its `proxy_id` with their secrets.",
-        monitors=len(trusting),
-        monitor_ids=[row["id"] for row in trusting[:MAX_NAMED]],
+        monitors=len(exposed),
+        monitor_ids=[row["id"] for row in exposed[:MAX_NAMED]],
     )
 
 
 def _exposes_secrets(target: Target) -> bool:
-    """Whether a proxy on the way to this target can read a secret of it. Keys of certificates are never sent."""
+    """Whether a proxy could read a secret of this target. `LOCAL_FIELDS` are never sent."""
     sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(LOCAL_FIELDS))
     return any(sent) and secret_destinations.is_readable_by_proxy(target)
 
@@ -245,7 +245,7 @@ async def _row(proxy_id: str, *, lock: bool = False, visible_to: TagScope = None
 
 
 async def _bump_versions(proxy_id: str) -> list[str]:
-    """The monitors that go through it become another version; returns their ids."""
+    """Increment the version of the monitors that use a proxy; returns their ids."""
     found = await db.rows(
         "UPDATE monitors SET version = version + 1"
         " WHERE id IN (SELECT monitor_id FROM proxy_uses WHERE proxy_id = ?1) RETURNING id",

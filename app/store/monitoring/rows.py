@@ -1,10 +1,9 @@
-"""How a monitor becomes a row, and a row a monitor, a snapshot or a plan. Pure: no statement is run here."""
+"""Maps monitors to rows, and rows to monitors, snapshots and schedules. Pure: runs no statement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
-from time import time_ns
 from typing import Any
 
 import msgspec
@@ -28,18 +27,18 @@ log = structlog.get_logger()
 DEFAULT_TIMEOUT_S = 16.0  # long enough for a slow page, short enough that a retry still fits into the minute
 DEFAULT_INTERVAL_S = 60
 CRON_RETRY_S = 60  # between retries of a monitor that has no interval
-TIMEOUT_SHARE = 0.8  # of a shorter interval: what is left is for the result to be stored
-TOKEN_BYTES = 24  # 192 bits nobody guesses
+TIMEOUT_SHARE = 0.8  # of a shorter interval: the rest is for storing the result
+TOKEN_BYTES = 24  # 192 bits can't be guessed
 
 
 def config_of(row: Mapping[str, Any]) -> Target:
-    """The row's target with its secrets opened."""
+    """The row's target, its secrets decrypted."""
     target: Target = sealing.decrypt_secrets(row["config"], TARGETS[row["type"]])
     return target
 
 
 def type_of(target: Target) -> str:
-    """What a target's type is called on the wire."""
+    """The name of a target's type, as in JSON."""
     return str(target.__struct_config__.tag)
 
 
@@ -49,31 +48,31 @@ def instant_or_none(epoch_ms: int | None) -> datetime | None:
 
 
 def push_token_hash(token: str) -> str:
-    """What is kept of a push token for finding it: SHA-256, hex."""
+    """The hash that a push token is found by: SHA-256, hex."""
     return sha256(token.encode()).hexdigest()
 
 
 def new_push_token() -> str:
-    """A push token nobody guesses. A command would take one that begins with `-` for an option."""
+    """A random push token. It never starts with `-`, since a command would take it for an option."""
     while (token := token_urlsafe(TOKEN_BYTES)).startswith("-"):
         pass
     return token
 
 
 def ensure_push_token(target: Target) -> Target:
-    """A push target without a token gets one; everything else stays."""
+    """The target, with a new token if it is a push target without one."""
     if isinstance(target, Push) and not target.token:
         return msgspec.structs.replace(target, token=new_push_token())
     return target
 
 
 def push_key_of(target: Target) -> str | None:
-    """How a push monitor is found by its token; None for the others."""
+    """The hash of a push target's token; None for other types."""
     return push_token_hash(target.token) if isinstance(target, Push) else None
 
 
 def default_timeout_ms(interval_s: int) -> int:
-    """What a check may take when nobody says otherwise, milliseconds."""
+    """The timeout of a check when the user sets none, milliseconds."""
     share_s = TIMEOUT_SHARE * interval_s if interval_s else DEFAULT_TIMEOUT_S
     return round(min(DEFAULT_TIMEOUT_S, share_s) * 1000)
 
@@ -86,25 +85,25 @@ def interval_s_of(draft: MonitorDraft) -> int:
 
 
 def timeout_ms_of(draft: MonitorDraft) -> int:
-    """The draft's timeout in milliseconds, or the usual one."""
+    """The draft's timeout, or the default one, milliseconds."""
     return default_timeout_ms(interval_s_of(draft)) if draft.timeout is None else round(draft.timeout * 1000)
 
 
 def _schedule_errors(draft: MonitorDraft) -> list[FieldError]:
-    """What is wrong with a definition's schedule."""
-    interval_s, found = interval_s_of(draft), []
+    """The errors in a definition's schedule."""
+    interval_s, errors = interval_s_of(draft), []
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
-        found.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
+        errors.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
-        found.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
-    wrong = cron.cron_error(draft.cron or "* * * * *", draft.timezone, time_ns() // 1_000_000)
-    return found if wrong is None else [*found, FieldError(*wrong)]
+        errors.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
+    cron_error = cron.cron_error(draft.cron or "* * * * *", draft.timezone, clock.now_ms())
+    return errors if cron_error is None else [*errors, FieldError(*cron_error)]
 
 
 def columns_of(draft: MonitorDraft) -> dict[str, Any]:
-    """A whole definition as columns, secrets sealed. Raises Invalid."""
-    if wrong := _schedule_errors(draft):
-        raise Invalid(wrong)
+    """A whole definition as columns, secrets encrypted. Raises Invalid."""
+    if errors := _schedule_errors(draft):
+        raise Invalid(errors)
     return {
         "name": draft.name,
         "type": type_of(draft.config),
@@ -125,7 +124,7 @@ def columns_of(draft: MonitorDraft) -> dict[str, Any]:
 
 
 def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
-    """The definition a row holds, its secrets opened: what a change starts from."""
+    """A row's definition, its secrets decrypted: what a patch is applied to."""
     return MonitorDraft(
         name=row["name"],
         config=config_of(row),
@@ -146,7 +145,7 @@ def draft_of(row: Mapping[str, Any]) -> MonitorDraft:
 def monitor_of(
     row: Mapping[str, Any], channel_ids: Sequence[str], labels: Sequence[TagLabel], parent_ids: Sequence[str]
 ) -> Monitor:
-    """A monitor as it is returned: secrets masked.
+    """A monitor for the API: secrets masked.
 
     row    a monitor's columns joined with `status` and `since_ms` of its series
     """
@@ -178,7 +177,7 @@ def monitor_of(
 
 
 def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
-    """The row's target; one that can't be read concerns its own monitor only, and not those that are read with it."""
+    """The row's target. An unreadable one must not fail the other monitors of the same query."""
     try:
         return with_wire_hosts(config_of(row))
     except (sealing.DecryptionFailed, msgspec.MsgspecError, KeyError, ValueError) as error:
@@ -187,7 +186,7 @@ def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
 
 
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
-    """All a worker needs, secrets open. `row` is a monitor's joined with its series' `no`."""
+    """All that a worker needs, secrets decrypted. `row` is a monitor's joined with its series' `no`."""
     return Snapshot(
         series=row["no"],
         version=row["version"],
@@ -207,6 +206,6 @@ def snapshot_of(row: Mapping[str, Any]) -> Snapshot:
 
 
 def schedule_of(row: Mapping[str, Any]) -> MonitorSchedule:
-    """How often the row's series is due."""
+    """The schedule of the row's series."""
     interval_ms = row["interval_s"] * 1000
     return MonitorSchedule(row["no"], interval_ms, row["timeout_ms"], row["version"], row["cron"], row["timezone"])

@@ -1,4 +1,4 @@
-"""Coverage: up to when each active series has been looked at. What the due set is rebuilt from."""
+"""Coverage: up to when each active series was checked. The due set is rebuilt from it."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ from schema.jobs import MonitorSchedule
 
 
 class SeriesCoverage(Struct, frozen=True):
-    """A series' plan, and the newest slot that has its heartbeat or lies in a gap; at the earliest when its era began.
+    """A series' schedule, and its newest slot with a heartbeat or in a gap, or the start of the schedule period.
 
-    reports  it is reported to: when it is to be looked at depends on what came in, too
+    is_push  when it is due also depends on the newest push
     """
 
     schedule: MonitorSchedule
@@ -26,9 +26,9 @@ class SeriesCoverage(Struct, frozen=True):
 
 
 async def list_active(now_ms: int) -> list[SeriesCoverage]:
-    """Every active series that is due by itself; three index look-ups each. Pushes and retries cover no slot.
+    """Every active scheduled series, with three index look-ups each. Pushes and retries cover no slot.
 
-    now_ms  what lies later covers nothing: it was stored by a clock that was ahead
+    now_ms  later heartbeats cover nothing: a clock that ran ahead stored them
     """
     found = await db.rows(
         f"SELECT {SCHEDULE_COLUMNS}, m.type,"
@@ -48,7 +48,7 @@ async def list_active(now_ms: int) -> list[SeriesCoverage]:
 
 
 def _covered_until_ms(row: Any, now_ms: int) -> int:
-    """A heartbeat of the schedule before covers no slot of this one."""
+    """A heartbeat of an earlier schedule covers no slot of the current one."""
     newest_ms = slot_of_key(row["newest"])[1] if row["newest"] else 0
     if newest_ms and not slots.is_due(row["no"], schedule_of(row), newest_ms):
         newest_ms = 0

@@ -1,4 +1,4 @@
-"""Series: a monitor as the engine room sees it, by number. What to check, how often, and since when."""
+"""Series: the numbers under which monitors are checked. What to check, how often, and since when."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,33 +14,39 @@ from schema.jobs import MonitorSchedule
 from schema.monitors import Snapshot
 
 SELECT_MONITORS = "SELECT m.*, s.no, s.status, s.since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
-SCHEDULE_COLUMNS = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # what a plan is made of
+SCHEDULE_COLUMNS = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # of `rows.schedule_of`
 WHERE_SCHEDULED = " WHERE m.active AND (m.interval_s > 0 OR m.cron <> '')"
 _WHERE_SERIES = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
 
 
 async def list_snapshots(series: Collection[int]) -> list[Snapshot]:
-    """What workers need of these series, secrets opened. Deleted ones are absent, paused ones are not."""
+    """Snapshots for workers, secrets decrypted. Deleted series are absent, paused ones are not."""
     found = await db.rows(SELECT_MONITORS + _WHERE_SERIES, list_parameter(series))
     return await _with_proxies([rows.snapshot_of(row) for row in found])
 
 
 async def _with_proxies(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """The same, each with the proxy its checks go through."""
-    wanted = {one.series: str(getattr(one.target, "proxy_id", "")) for one in snapshots}
-    known = await proxies.get_configs({proxy_id for proxy_id in wanted.values() if proxy_id})
-    return [replace(one, proxy=known[wanted[one.series]]) if wanted[one.series] in known else one for one in snapshots]
+    """The snapshots, each with the proxy of its target."""
+    proxy_ids = [str(getattr(snapshot.target, "proxy_id", "")) for snapshot in snapshots]
+    configs = await proxies.get_configs({proxy_id for proxy_id in proxy_ids if proxy_id})
+    return [
+        replace(snapshot, proxy=configs[proxy_id]) if proxy_id in configs else snapshot
+        for snapshot, proxy_id in zip(snapshots, proxy_ids, strict=True)
+    ]
 
 
 async def schedules_of(monitor_ids: Collection[str]) -> list[MonitorSchedule]:
-    """The plans of these monitors, as far as they are due by themselves."""
-    chosen = " AND m.id IN (SELECT value->>0 FROM {each:1})"
-    joined = f"SELECT {SCHEDULE_COLUMNS} FROM monitors m JOIN series s ON s.monitor_id = m.id{WHERE_SCHEDULED}"
-    return [rows.schedule_of(row) for row in await db.rows(joined + chosen, list_parameter(monitor_ids))]
+    """The schedules of these monitors, except paused and on-demand ones."""
+    found = await db.rows(
+        f"SELECT {SCHEDULE_COLUMNS} FROM monitors m JOIN series s ON s.monitor_id = m.id{WHERE_SCHEDULED}"
+        " AND m.id IN (SELECT value->>0 FROM {each:1})",
+        list_parameter(monitor_ids),
+    )
+    return [rows.schedule_of(row) for row in found]
 
 
 async def list_schedules() -> list[MonitorSchedule]:
-    """Every active series that is due by itself: what the due set must hold."""
+    """The schedule of every active series: what the due set must hold."""
     found = await db.rows(
         f"SELECT {SCHEDULE_COLUMNS} FROM monitors m JOIN series s ON s.monitor_id = m.id{WHERE_SCHEDULED}"
     )
@@ -48,7 +54,7 @@ async def list_schedules() -> list[MonitorSchedule]:
 
 
 async def find_by_push_token(token: str) -> Snapshot | None:
-    """Whose push address this token is part of; None for nobody's. Raises Conflict while the monitor is paused."""
+    """The push monitor with this token; None for an unknown one. Raises Conflict while the monitor is paused."""
     found = await db.rows(SELECT_MONITORS + " WHERE s.location = '' AND m.push_key = ?1", rows.push_token_hash(token))
     if not found:
         return None
@@ -58,7 +64,7 @@ async def find_by_push_token(token: str) -> Snapshot | None:
 
 
 async def schedule_of(monitor_id: str) -> MonitorSchedule:
-    """How often a monitor's first series is due, or would be while it is paused. Raises NoSuch."""
+    """The schedule of a monitor's first series, even while it is paused. Raises NoSuch."""
     found = await db.rows(SELECT_MONITORS + " WHERE s.location = '' AND m.id = ?1", monitor_id)
     if not found:
         raise NoSuch("monitor", monitor_id)
@@ -66,9 +72,9 @@ async def schedule_of(monitor_id: str) -> MonitorSchedule:
 
 
 async def create(monitor_id: str) -> int:
-    """A new monitor's first series; returns its number."""
-    made = await db.rows("INSERT INTO series (monitor_id, location) VALUES (?1, '') RETURNING no", monitor_id)
-    return int(made[0]["no"])
+    """Create a new monitor's first series; returns its number."""
+    inserted = await db.rows("INSERT INTO series (monitor_id, location) VALUES (?1, '') RETURNING no", monitor_id)
+    return int(inserted[0]["no"])
 
 
 async def list_numbers(monitor_id: str) -> list[int]:
@@ -78,9 +84,9 @@ async def list_numbers(monitor_id: str) -> list[int]:
 
 
 async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
-    """Note that these series are due like this from the era's beginning on.
+    """Start a schedule period of these series.
 
-    A later one was begun by a clock that was ahead: from its time on they are due like this, too.
+    A later period was started by a clock that ran ahead: it gets the same schedule.
     """
     await db.rows(
         "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) SELECT CAST(value->>0 AS BIGINT),"
@@ -99,14 +105,14 @@ async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
 
 
 async def mark_deleted(monitor_id: str, at_ms: int) -> None:
-    """The monitor is gone; housekeeping may remove the history."""
+    """Mark a monitor's series as deleted; housekeeping deletes the history."""
     await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
 
 
 async def restart_history(monitor_id: str, at_ms: int) -> int:
-    """Begin a monitor's history anew: another series takes the place of those it had, which are nobody's then.
+    """Restart a monitor's history: a new series replaces the old ones, which no longer belong to a monitor.
 
-    returns  the number of the new one
+    returns  the number of the new series
     """
     await db.rows(
         "UPDATE series SET deleted_ms = ?2, monitor_id = '', location = CAST(no AS TEXT) WHERE monitor_id = ?1",
@@ -117,7 +123,7 @@ async def restart_history(monitor_id: str, at_ms: int) -> int:
 
 
 def period_of(row: Any, from_ms: int) -> SchedulePeriod:
-    """What a monitor's row stands for in the history from then on; nothing is due while it is paused."""
+    """The schedule period that a monitor's row starts; nothing is due while it is paused."""
     if not row["active"]:
         return SchedulePeriod(from_ms, 0)
     if row["cron"]:

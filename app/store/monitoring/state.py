@@ -1,8 +1,8 @@
-"""Standings: where each series stands, read and moved a batch at a time.
+"""The state of each series, loaded and saved in batches.
 
-The order of a series is that of its slots: what is not newer than the newest heartbeat moves nothing. Heartbeats that
-lie in the future were stored while the clock was ahead, and put nothing off: while there are any, the series keeps the
-slot that was judged last (`order_ms`).
+Results change the state in the order of their slots: one that is not newer than the newest heartbeat changes nothing.
+Heartbeats in the future were stored while the clock ran ahead, and must not delay alerts: while there are any, the
+series stores the slot that was evaluated last (`order_ms`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ _json = msgspec.json.Encoder()
 class SeriesProgress(Struct):
     """How far a series has come, as keys of heartbeats; 0 for none.
 
-    judged      the newest outcome that was judged
-    stored      the newest heartbeat
-    disordered  the two may differ: heartbeats lie in the future, or did when the last one was judged
+    evaluated     the newest result that was evaluated
+    stored        the newest heartbeat
+    out_of_order  the two may differ: heartbeats lie in the future, or did at the last evaluation
     """
 
     evaluated: int
@@ -32,11 +32,11 @@ class SeriesProgress(Struct):
     out_of_order: bool = False
 
     def floor(self, at_ms: int, now_ms: int) -> int:
-        """What an outcome of this slot must be newer than; one of a clock that was ahead, than all there is."""
+        """The key that a result of this slot must exceed; in the future, that of the newest heartbeat."""
         return self.stored if clock_watch.is_in_future(at_ms, now_ms) else self.evaluated
 
     def advance(self, key: int, now_ms: int) -> None:
-        """An outcome was judged."""
+        """Record that a result was evaluated."""
         if not clock_watch.is_in_future(slot_of_key(key)[1], now_ms):
             self.evaluated = key
         self.stored = max(self.stored, key)
@@ -45,10 +45,10 @@ class SeriesProgress(Struct):
 
 
 async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorState], dict[int, SeriesProgress]]:
-    """Where each series stands, and how far it has come; locked until the transaction ends."""
+    """State and progress of each series, locked until the transaction ends."""
     numbers = _json.encode([[no] for no in series]).decode()
     if not db.is_sqlite():
-        # The newest key must be read after the lock is ours: a second statement sees what the first waited for.
+        # Read the newest key only after locking: a second statement sees what the first one waited for.
         await db.rows(
             "SELECT no FROM series WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1}) ORDER BY no FOR UPDATE",
             numbers,
@@ -64,19 +64,19 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
 
 
 async def _progress_of(found: Sequence[Any], now_ms: int) -> dict[int, SeriesProgress]:
-    newest = {row["no"]: SeriesProgress(row["newest"] or 0, row["newest"] or 0) for row in found}
+    progress = {row["no"]: SeriesProgress(row["newest"] or 0, row["newest"] or 0) for row in found}
     orders = {
         row["no"]: None if clock_watch.is_in_future(row["order_ms"] or 0, now_ms) else row["order_ms"] for row in found
     }
     ahead = [row["no"] for row in found if orders[row["no"]] is None and _is_ahead(row["newest"], now_ms)]
     for row in found:
         if orders[row["no"]] is not None:
-            newest[row["no"]] = SeriesProgress(
+            progress[row["no"]] = SeriesProgress(
                 heartbeat_key(row["no"], row["order_ms"]), row["newest"] or 0, out_of_order=True
             )
-    for no, judged in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
-        newest[no] = SeriesProgress(judged, newest[no].stored, out_of_order=True)
-    return newest
+    for no, evaluated in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
+        progress[no] = SeriesProgress(evaluated, progress[no].stored, out_of_order=True)
+    return progress
 
 
 def _is_ahead(key: int | None, now_ms: int) -> bool:
@@ -84,7 +84,7 @@ def _is_ahead(key: int | None, now_ms: int) -> bool:
 
 
 async def _newest_before(series: Sequence[int], until_ms: int) -> dict[int, int]:
-    """The key of the newest heartbeat until then; 0 for none."""
+    """By series: the key of the newest heartbeat until then; 0 for none."""
     if not series:
         return {}
     ranges = [(no, heartbeat_key(no, EPOCH_MS), heartbeat_key(no, max(EPOCH_MS, until_ms)) + 1) for no in series]
@@ -104,20 +104,20 @@ def _state_of(row: Any) -> MonitorState:
 
 
 async def save(states: Mapping[int, MonitorState]) -> None:
-    """Store where series stand now, for those that moved."""
+    """Store the states of series that changed."""
     if not states:
         return
     rows = [
         (
             no,
-            one.status,
-            one.status_since_ms,
-            one.failing_since_ms,
-            one.retries,
-            one.failures_since_alert,
-            one.alerted_ms,
+            state.status,
+            state.status_since_ms,
+            state.failing_since_ms,
+            state.retries,
+            state.failures_since_alert,
+            state.alerted_ms,
         )
-        for no, one in states.items()
+        for no, state in states.items()
     ]
     await db.rows(
         "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), since_ms = CAST(each.value->>2 AS BIGINT),"
@@ -129,11 +129,11 @@ async def save(states: Mapping[int, MonitorState]) -> None:
 
 
 async def save_order(progress: Mapping[int, SeriesProgress]) -> None:
-    """Store which slots were judged last where the newest heartbeat does not say so; the other series forget theirs."""
+    """Store the slot that was evaluated last where it is not the newest heartbeat, and clear it elsewhere."""
     rows = [
-        (no, slot_of_key(one.evaluated)[1] if 0 < one.evaluated < one.stored else None)
-        for no, one in progress.items()
-        if one.out_of_order
+        (no, slot_of_key(series.evaluated)[1] if 0 < series.evaluated < series.stored else None)
+        for no, series in progress.items()
+        if series.out_of_order
     ]
     if rows:
         await db.rows(

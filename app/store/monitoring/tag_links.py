@@ -1,4 +1,4 @@
-"""Which monitors bear which tags."""
+"""Which monitors have which tags."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ UNKNOWN_TAG = "must be the id of a tag that exists"
 
 
 async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = None) -> dict[str, list[TagLabel]]:
-    """Tags by monitor, in the order of their names; monitors without any are absent."""
+    """Tags by monitor, sorted by name; monitors without tags are absent."""
     found = await db.rows(
         "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
         f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {visibility.visible_tags_sql('t.id', 2)}"
@@ -29,15 +29,15 @@ async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = N
 
 
 async def set_for_monitor(monitor_id: str, tag_ids: Sequence[str]) -> None:
-    """Have a monitor bear exactly these. Raises Invalid for tags that do not exist."""
+    """Give a monitor exactly these tags. Raises Invalid for unknown ones."""
     await db.rows("DELETE FROM monitor_tags WHERE monitor_id = ?1", monitor_id)
-    made = await db.rows(
+    inserted = await db.rows(
         "INSERT INTO monitor_tags (monitor_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
         monitor_id,
         list_parameter(tag_ids),
     )
-    known = {row["tag_id"] for row in made}
+    known = {row["tag_id"] for row in inserted}
     unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
     if unknown:
         raise Invalid([FieldError(f"tag_ids.{number}", UNKNOWN_TAG) for number in unknown])

@@ -1,4 +1,4 @@
-"""Tags: kept, changed, listed. No two have one name, in whatever case."""
+"""Tags: create, list, update, delete. Names are unique, ignoring case."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,8 +16,8 @@ from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
 SORTS = {"name": "t.folded", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # tags in one answer
-LOCK = 5_201_417  # a number of ours; held until the transaction ends
+MAX_PAGE_SIZE = 1_000  # tags
+LOCK = 5_201_417  # any number of our own; held until the transaction ends
 
 _COUNT = "SELECT count(*) AS n FROM tags t"
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
@@ -30,9 +30,9 @@ _FILTERS = (
 class TagQuery(Struct, frozen=True, kw_only=True):
     """Which tags, in which order.
 
-    q        part of the name, without regard to case
-    sort     one of `SORTS`
-    seen_by  as in `app.store.visibility`
+    q           part of the name, ignoring case
+    sort        one of `SORTS`
+    visible_to  as in `app.store.visibility`
     """
 
     q: str | None = None
@@ -44,18 +44,18 @@ class TagQuery(Struct, frozen=True, kw_only=True):
 
 
 def name_key(name: str) -> str:
-    """A name without regard to case."""
+    """The key that a name is compared by, ignoring case."""
     return name.casefold()
 
 
 async def lock() -> None:
-    """Have other changes of tags wait until this transaction ends: so no two can have one name, or go while in use."""
+    """Serialize changes of tags until the transaction ends: names stay unique, and tags in use are not deleted."""
     if not db.is_sqlite():
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
 
 
 async def create(draft: TagDraft) -> Tag:
-    """Keep a new tag. Raises Conflict."""
+    """Create a tag. Raises Conflict (the name is taken)."""
     now, id_ = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await lock()
@@ -70,7 +70,7 @@ async def get(tag_id: str, visible_to: TagScope = None) -> Tag:
 
 
 async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
-    """Apply what the patch mentions. Raises NoSuch, Stale, Conflict."""
+    """Apply a patch. Raises NoSuch, Stale, Conflict (the name is taken)."""
     async with db.transaction():
         await lock()
         row = await _row(tag_id)
@@ -83,7 +83,7 @@ async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) ->
 
 
 async def delete(tag_id: str, *, version: int | None = None) -> None:
-    """Delete a tag, and take it off its monitors. Raises NoSuch, Stale, Conflict while viewers see by it."""
+    """Delete a tag, also from its monitors. Raises NoSuch, Stale, Conflict while it limits viewers."""
     async with db.transaction():
         await lock()
         check_version("tag", (await _row(tag_id))["version"], version)
@@ -94,19 +94,19 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
 
 
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
-    """The tags asked for, and how many there are in all."""
-    wanted = (contains_pattern(query.q and name_key(query.q)), visibility.tags_parameter(query.visible_to))
+    """One page of tags, and their total."""
+    filters = (contains_pattern(query.q and name_key(query.q)), visibility.tags_parameter(query.visible_to))
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, t.id"
-    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    counted = await db.rows(_COUNT + _FILTERS, *filters)
     found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
     )
     return [_tag_of(row) for row in found], int(counted[0]["n"])
 
 
 async def _row(tag_id: str, visible_to: TagScope = None) -> Any:
-    chosen = f"{_SELECT} WHERE t.id = ?1 AND {visibility.visible_tags_sql('t.id', 2)}"
-    found = await db.rows(chosen, tag_id, visibility.tags_parameter(visible_to))
+    select = f"{_SELECT} WHERE t.id = ?1 AND {visibility.visible_tags_sql('t.id', 2)}"
+    found = await db.rows(select, tag_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("tag", tag_id)
     return found[0]

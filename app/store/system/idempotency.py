@@ -1,4 +1,4 @@
-"""Requests that carry an `Idempotency-Key`: who was first, and what was answered. Kept for a day, replies sealed."""
+"""Requests with an `Idempotency-Key`: which was first, and its reply. Kept for a day, replies encrypted."""
 
 from enum import Enum
 
@@ -10,9 +10,9 @@ from app.security.secrets import sealing
 
 TTL_MS = 86_400_000
 LEASE_MS = 900_000  # longer than any request runs, a batch 600 s; after a crash the key is free again
-MAX_REPLY_BYTES = 64_000  # of a reply; of a larger one only its status is kept
-CHUNK = 2_000  # rows removed in one transaction
-RUNNING = 0  # a status no reply has
+MAX_REPLY_BYTES = 64_000  # of a larger reply only the status is stored
+CHUNK = 2_000  # rows deleted in one transaction
+RUNNING = 0  # a status that no reply has
 
 _CLAIM = """INSERT INTO idempotency (id, body_hash, status, reply, lease_ms, expires_ms)
 VALUES (?1, ?2, 0, '', ?3, ?4)
@@ -25,10 +25,10 @@ _SELECT = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id =
 
 
 class RequestClaim(Struct, frozen=True, kw_only=True):
-    """The right to carry a request out.
+    """The right to execute a request.
 
-    id        who, where and with which key, as a hash
-    lease_ms  until when; also tells this claim from a later one
+    id        a hash of caller, route and key
+    lease_ms  when it ends, epoch milliseconds; also distinguishes it from a later claim
     """
 
     id: str
@@ -36,7 +36,7 @@ class RequestClaim(Struct, frozen=True, kw_only=True):
 
 
 class StoredReply(Struct, frozen=True, kw_only=True):
-    """A reply as it was given."""
+    """A reply as it was sent."""
 
     status: int
     headers: dict[str, str]
@@ -44,7 +44,7 @@ class StoredReply(Struct, frozen=True, kw_only=True):
 
 
 class ClaimRejection(Enum):
-    """Why a request is neither carried out nor answered with a stored reply."""
+    """Why a request is neither executed nor answered with a stored reply."""
 
     DIFFERENT_BODY = "another body"
     RUNNING = "still running"
@@ -52,12 +52,12 @@ class ClaimRejection(Enum):
 
 
 async def claim_request(id_: str, body_hash: str, now_ms: int) -> RequestClaim | StoredReply | ClaimRejection:
-    """Whether this request is the first with its key; else what was answered to that one, or why not."""
+    """Claim a request; when it is not the first with its key, the reply to the first one, or why there is none."""
     lease_ms = now_ms + LEASE_MS
     if await db.rows(_CLAIM, id_, body_hash, lease_ms, now_ms + TTL_MS, now_ms):
         return RequestClaim(id=id_, lease_ms=lease_ms)
     found = await db.rows(_SELECT, id_)
-    if not found:  # given up between the two
+    if not found:  # released between the two statements
         return ClaimRejection.RUNNING
     row = found[0]
     if row["body_hash"] != body_hash:
@@ -68,7 +68,7 @@ async def claim_request(id_: str, body_hash: str, now_ms: int) -> RequestClaim |
 
 
 async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
-    """Store the reply, sealed: it may hold what is shown only once. One that is too large leaves its status."""
+    """Store the reply encrypted, since it may hold a secret. Of one that is too large, store only the status."""
     text = sealing.encrypt(msgspec.json.encode(reply).decode()) if len(reply.body) <= MAX_REPLY_BYTES else ""
     await db.rows(
         "UPDATE idempotency SET status = ?3, reply = ?4 WHERE id = ?1 AND lease_ms = ?2",
@@ -80,20 +80,20 @@ async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
 
 
 async def release(claim: RequestClaim) -> None:
-    """Nothing came of it: the key is free for another try."""
+    """Release the key for another attempt, because the request failed."""
     await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_ms = ?2", claim.id, claim.lease_ms)
 
 
 async def delete_expired(now_ms: int) -> None:
-    """Remove what is older than a day."""
+    """Delete what is older than a day."""
     while True:
-        gone = await db.rows(
+        deleted = await db.rows(
             "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_ms <= ?1 LIMIT ?2)"
             " RETURNING id",
             now_ms,
             CHUNK,
         )
-        if len(gone) < CHUNK:
+        if len(deleted) < CHUNK:
             return
 
 

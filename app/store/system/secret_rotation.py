@@ -1,6 +1,6 @@
-"""Seals stored secrets anew, with the current key: in small steps, each of which may be the last one for now.
+"""Key rotation: encrypts stored secrets with the current key, in small steps that may be interrupted.
 
-A row that somebody changes meanwhile is left to him: his own write is sealed with the current key.
+A row that changes meanwhile is skipped: its new value is encrypted with the current key anyway.
 """
 
 from app import db
@@ -8,16 +8,16 @@ from app.security.secrets import sealing
 from app.store.tables.encrypted_columns import ENCRYPTED_COLUMNS, EncryptedColumn
 from schema.targets import Push
 
-BATCH = 200  # rows in one transaction
+BATCH = 200  # rows per transaction
 
 
 async def reencrypt_all() -> int:
-    """Seal anew whatever is not sealed with the current key; returns how many rows were."""
-    return sum([await _reencrypt_column(place) for place in ENCRYPTED_COLUMNS])
+    """Encrypt everything with the current key; returns how many rows changed."""
+    return sum([await _reencrypt_column(column) for column in ENCRYPTED_COLUMNS])
 
 
 async def encrypt_push_tokens() -> int:
-    """Seal push tokens that were stored before they were secrets; returns how many monitors had one."""
+    """Encrypt push tokens that an earlier version stored as plain text; returns how many."""
     found = await db.rows("SELECT id, config FROM monitors WHERE type = 'push' AND config NOT LIKE '%sealed:v%'")
     for row in found:
         target = sealing.decrypt_secrets(row["config"], Push)
@@ -29,26 +29,26 @@ async def encrypt_push_tokens() -> int:
 
 
 async def count_stale() -> int:
-    """How many rows hold something that the current key did not seal."""
+    """How many rows hold something that is encrypted with another key."""
     stale = 0
-    for place in ENCRYPTED_COLUMNS:
+    for column in ENCRYPTED_COLUMNS:
         after = ""
-        while rows := await _next_rows(place, after):
+        while rows := await _next_rows(column, after):
             after = rows[-1][0]
             stale += sum(not sealing.is_current_key(text) for _, text in rows)
     return stale
 
 
 async def _reencrypt_column(column: EncryptedColumn) -> int:
-    done, after = 0, ""
+    n_changed, after = 0, ""
     while rows := await _next_rows(column, after):
         after = rows[-1][0]
-        anew = [(key, old, new) for key, old in rows if (new := sealing.reencrypt(old)) != old]
+        changes = [(key, old, new) for key, old in rows if (new := sealing.reencrypt(old)) != old]
         async with db.transaction():
-            for row in anew:
-                await db.rows(_UPDATE.format(**column._asdict()), *row)
-        done += len(anew)
-    return done
+            for change in changes:
+                await db.rows(_UPDATE.format(**column._asdict()), *change)
+        n_changed += len(changes)
+    return n_changed
 
 
 _MONITOR_CONFIGS = EncryptedColumn("monitors", "id", "config")
@@ -60,6 +60,6 @@ _UPDATE = "UPDATE {table} SET {column} = ?3 WHERE {key} = ?1 AND {column} = ?2"
 
 
 async def _next_rows(column: EncryptedColumn, after: str) -> list[tuple[str, str]]:
-    """The next rows in the order of their keys: (key, text)."""
+    """Key and text of the next rows, in the order of their keys."""
     found = await db.rows(_SELECT.format(**column._asdict()), after, BATCH)
     return [(row["key"], row["text"]) for row in found]

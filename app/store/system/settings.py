@@ -1,6 +1,6 @@
-"""Settings that admins change: kept, listed, and read by every process without a query each time.
+"""Settings that admins change: list, update, reset, and read cached values in every process.
 
-What `read` says is at most `KEPT_S` old. While the database is away it says what was read last.
+`get_value` is at most `CACHE_S` old; while the database is unavailable, it returns the values that were read last.
 """
 
 from contextlib import suppress
@@ -19,13 +19,13 @@ from app.store.versions import check_version
 from schema.errors import FieldError
 from schema.settings import CATALOGUE, Setting, SettingDefinition, SettingPatch
 
-CACHE_S = 1.0  # how long a change made by another process may go unseen
+CACHE_S = 1.0  # how long this process may miss a change by another one
 
 _SELECT = "SELECT key, value, version, updated_ms FROM settings"
 
 
 class _SettingsCache(Struct):
-    """What was read last, and from which database."""
+    """The values that were read last, and from which database."""
 
     engine: Any
     values: dict[str, Any]
@@ -36,24 +36,24 @@ _cache = _SettingsCache(None, {}, 0.0)
 
 
 async def get_value(key: str) -> Any:
-    """A setting's value, as the catalogue's type. Raises the database's errors only before the first answer."""
+    """A setting's value, as the catalogue's type. Raises database errors only before the first successful read."""
     default = CATALOGUE[key].default
     if _cache.engine is not db.engine():
         await _refresh()
     elif monotonic() >= _cache.until:
-        _cache.until = monotonic() + CACHE_S  # whoever asks meanwhile takes the old answer
+        _cache.until = monotonic() + CACHE_S  # concurrent callers take the old value
         with suppress(*db.TRANSIENT_ERRORS):
             await _refresh()
     return _cache.values.get(key, default)
 
 
 def clear_cache() -> None:
-    """Ask the database with the next `read`."""
+    """Have the next `get_value` read the database."""
     _cache.until = 0.0
 
 
 async def list_all() -> list[Setting]:
-    """Every setting there is, by key."""
+    """Every setting, by key."""
     rows = {row["key"]: row for row in await db.rows(_SELECT)}
     return [_setting_of(key, rows.get(key)) for key in sorted(CATALOGUE)]
 
@@ -65,13 +65,13 @@ async def get(key: str) -> Setting:
 
 
 async def update(key: str, patch: SettingPatch, *, version: int | None = None) -> Setting:
-    """Change a setting; fields of an object that are absent stay. Raises NoSuch, Stale, Invalid."""
-    entry = _definition_of(key)
+    """Update a setting; absent fields of an object stay. Raises NoSuch, Stale, Invalid."""
+    definition = _definition_of(key)
     async with db.transaction():
         row = await _row(key, lock=True)
         before = _setting_of(key, row)
         check_version("setting", before.version, version)
-        text = msgspec.json.encode(_validated(entry, before.value, patch.value)).decode()
+        text = msgspec.json.encode(_validated(definition, before.value, patch.value)).decode()
         if row is None:
             await SettingRow.insert(SettingRow(key=key, value=text, version=1, updated_ms=clock.now_ms()))
         else:
@@ -82,7 +82,7 @@ async def update(key: str, patch: SettingPatch, *, version: int | None = None) -
 
 
 async def reset(key: str, *, version: int | None = None) -> None:
-    """Back to the default. Raises NoSuch, Stale."""
+    """Reset a setting to its default. Raises NoSuch, Stale."""
     _definition_of(key)
     async with db.transaction():
         check_version("setting", _setting_of(key, await _row(key, lock=True)).version, version)
@@ -91,7 +91,7 @@ async def reset(key: str, *, version: int | None = None) -> None:
 
 
 async def _refresh() -> None:
-    """Read all of them: there are few, and one query serves every key. A key of another version is left alone."""
+    """Read all settings with one query. Keys of another version of Watchkeeper are ignored."""
     engine = db.engine()
     rows = [row for row in await db.rows(_SELECT) if row["key"] in CATALOGUE]
     _cache.values = {row["key"]: _value_of(row) for row in rows}
@@ -115,22 +115,22 @@ def _value_of(row: Any) -> Any:
 
 
 def _setting_of(key: str, row: Any) -> Setting:
-    entry = CATALOGUE[key]
+    definition = CATALOGUE[key]
     return Setting(
         key=key,
-        value=entry.default if row is None else _value_of(row),
-        default=entry.default,
-        description=entry.description,
+        value=definition.default if row is None else _value_of(row),
+        default=definition.default,
+        description=definition.description,
         version=0 if row is None else row["version"],
         updated_at=None if row is None else clock.instant(row["updated_ms"]),
     )
 
 
-def _validated(entry: SettingDefinition, before: Any, sent: Any) -> Any:
-    """What is sent, over what there was; as the key's type. Raises Invalid."""
-    if isinstance(before, Struct) and isinstance(sent, dict):
-        sent = msgspec.to_builtins(before) | sent
-    value = structs.validate(sent, entry.type, "value")
-    if wrong := config_rules.field_errors(value):
-        raise Invalid([FieldError(f"value.{one.field}", one.message) for one in wrong])
+def _validated(definition: SettingDefinition, before: Any, new: Any) -> Any:
+    """The new value as the setting's type; an object is merged over the old one. Raises Invalid."""
+    if isinstance(before, Struct) and isinstance(new, dict):
+        new = msgspec.to_builtins(before) | new
+    value = structs.validate(new, definition.type, "value")
+    if errors := config_rules.field_errors(value):
+        raise Invalid([FieldError(f"value.{error.field}", error.message) for error in errors])
     return value

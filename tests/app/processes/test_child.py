@@ -15,8 +15,8 @@ from app.processes.child import ChildProcess
 
 ORPHANING = """
 import os, sys, time
-from app.processes.child import Child
-print(Child("nap", ["sleep", "600"], dict(os.environ), None).start(), flush=True)
+from app.processes.child import ChildProcess
+print(ChildProcess("nap", ["sleep", "600"], dict(os.environ), None).start(), flush=True)
 time.sleep(600)
 """
 
