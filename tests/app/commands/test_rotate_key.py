@@ -179,7 +179,7 @@ def sealing_modules() -> Iterator[str]:
             for one in calls
             if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
         }
-        if named & {"sealing.seal", "sealing.shut", "links.new_key"}:
+        if named & {"sealing.encrypt_secrets", "sealing.encrypt", "audit_mac.generate_key"}:
             yield path.relative_to(store).as_posix()
 
 

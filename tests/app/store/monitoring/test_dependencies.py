@@ -41,7 +41,7 @@ async def states(monitor_id: str) -> list[tuple[str, int]]:
 async def times_of_looks(looks) -> dict[str, int]:
     found = await db.rows("SELECT m.name, s.no FROM monitors m JOIN series s ON s.monitor_id = m.id")
     names = {row["no"]: row["name"] for row in found}
-    return {names[look.plan.series]: look.at_ms for look in looks}
+    return {names[look.schedule.series]: look.at_ms for look in looks}
 
 
 async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_else():
