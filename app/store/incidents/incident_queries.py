@@ -35,7 +35,7 @@ _FILTERS = (
 # the median: the middle row, or the mean of the two in the middle, since SQLite has no percentiles
 _MEDIAN = "WHERE place * 2 IN (n, n + 1, n + 2)"
 _METRICS = (
-    "WITH chosen AS (SELECT i.* FROM incidents i {wanted}),"
+    "WITH chosen AS (SELECT i.* FROM incidents i {filters}),"
     " answered AS (SELECT {answered} AS ms, row_number() OVER (ORDER BY {answered}) AS place, count(*) OVER () AS n"
     " FROM chosen WHERE acknowledged_ms IS NOT NULL),"
     " ended AS (SELECT {ended} AS ms, row_number() OVER (ORDER BY {ended}) AS place, count(*) OVER () AS n"
@@ -46,7 +46,7 @@ _METRICS = (
     " (SELECT avg(ms) FROM ended {middle}) AS mttr_median,"
     " (SELECT max(COALESCE(resolved_ms, CAST(?7 AS BIGINT)) - started_ms) FROM chosen) AS longest"
 ).format(
-    wanted=_FILTERS,
+    filters=_FILTERS,
     answered="(acknowledged_ms - detected_ms)",
     ended="(resolved_ms - started_ms)",
     middle=_MEDIAN,

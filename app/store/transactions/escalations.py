@@ -20,7 +20,7 @@ from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
 
-BATCH_LIMIT = 100  # steps of one run; the rest waits for the next, two seconds later
+BATCH_LIMIT = 100  # steps of one run; others wait for the next run, two seconds later
 
 _json = msgspec.json.Encoder()
 
