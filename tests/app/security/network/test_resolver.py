@@ -66,7 +66,7 @@ def test_what_is_no_name_is_unknown(host):
 
 async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_names):
     lookup = Counting()
-    names, forgetful = open_names(lookup), open_names(lookup, kept_s=0)
+    names, forgetful = open_names(lookup), open_names(lookup, cache_s=0)
     assert await names.addresses("a") == await names.addresses("a") == ("192.0.2.1",)
     assert lookup.asked == ["a"]
     await forgetful.addresses("a")
