@@ -112,86 +112,88 @@ NAME_LIMIT = 300  # of whose certificate or domain ends
 log = structlog.get_logger(__name__)
 
 
-async def run_probe(slot: Slot, snapshot: Snapshot, tools: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
+async def run_probe(slot: Slot, snapshot: Snapshot, context: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
     """Probe once and say what was seen. Never raises for what the target did.
 
     detailed    keep what a person wants to see of a passing check too; early slots always do
     """
     probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: its first import takes a while
-    met = expiring.start_collecting()
-    asked = RunningCheck(slot, snapshot, tools, detailed or slot.early)
+    expiring_items = expiring.start_collecting()
+    check = RunningCheck(slot, snapshot, context, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
     limit = TimeLimit(snapshot.timeout_ms / 1000)
-    seen = await _call_probe(probe, asked, limit)
+    result = await _call_probe(probe, check, limit)
     took_us = (perf_counter_ns() - began_ns) // 1000
-    if not _is_final(seen, snapshot):
-        seen = await _post_process(seen, snapshot, took_us)
-    seen = stalls.unknown_if_stalled(seen, slot.series, limit)
+    if not _is_final(result, snapshot):
+        result = await _post_process(result, snapshot, took_us)
+    result = stalls.unknown_if_stalled(result, slot.series, limit)
     return CheckOutcome(
         slot.series,
         snapshot.version,
         slot.at_ms,
-        seen.status,
+        result.status,
         began_ms,
         took_us,
-        seen.code,
-        truncate(seen.message, MESSAGE_LIMIT),
-        seen.detail,
+        result.code,
+        truncate(result.message, MESSAGE_LIMIT),
+        result.detail,
         slot.early,
-        seen.recheck_ms,
-        _sanitize_expiring(expiring.soonest(met)) if met else None,
+        result.recheck_ms,
+        _sanitize_expiring(expiring.soonest(expiring_items)) if expiring_items else None,
     )
 
 
-def _is_final(seen: ProbeResult, snapshot: Snapshot) -> bool:
+def _is_final(result: ProbeResult, snapshot: Snapshot) -> bool:
     """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
-    if seen.message or seen.detail or getattr(snapshot.target, "assertions", None):
+    if result.message or result.detail or getattr(snapshot.target, "assertions", None):
         return False
-    return sanitize.message_code(seen.code) == seen.code
+    return sanitize.message_code(result.code) == result.code
 
 
-async def _post_process(seen: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
+async def _post_process(result: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
     """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
     assertions = getattr(snapshot.target, "assertions", ())
     try:
-        if assertions and seen.status in PASSING:
-            seen = await _apply_assertions(seen, assertions, took_us / 1_000_000)
-        return await _sanitize(seen, snapshot)
+        if assertions and result.status in PASSING:
+            result = await _apply_assertions(result, assertions, took_us / 1_000_000)
+        return await _sanitize(result, snapshot)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
         return _result_from(_internal_error(error, snapshot))
 
 
-async def _sanitize(seen: ProbeResult, snapshot: Snapshot) -> ProbeResult:
+async def _sanitize(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
     """Words and facts as everything behind us can take them, without secrets."""
-    code, words, detail = (
-        sanitize.message_code(seen.code),
-        sanitize.single_line(seen.message, RAW_LIMIT),
-        sanitize.bounded_detail(seen.detail),
+    code, message, detail = (
+        sanitize.message_code(result.code),
+        sanitize.single_line(result.message, RAW_LIMIT),
+        sanitize.bounded_detail(result.detail),
     )
-    if code != seen.code and not words:
-        words = f"answered {seen.code}"
-    return await redact_result(replace(seen, code=code, message=words, detail=detail), snapshot)
+    if code != result.code and not message:
+        message = f"answered {result.code}"
+    return await redact_result(replace(result, code=code, message=message, detail=detail), snapshot)
 
 
-def _sanitize_expiring(one: ExpiringItem | None) -> ExpiringItem | None:
+def _sanitize_expiring(item: ExpiringItem | None) -> ExpiringItem | None:
     """What expires, with its names made plain."""
-    if one is None:
+    if item is None:
         return None
-    identity, name, issuer = (sanitize.single_line(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
-    return ExpiringItem(one.kind, identity, name, issuer, sanitize.clamp_epoch_ms(one.expires_ms))
+    identity, name, issuer = (
+        sanitize.single_line(text, NAME_LIMIT) for text in (item.identity, item.name, item.issuer)
+    )
+    return ExpiringItem(item.kind, identity, name, issuer, sanitize.clamp_epoch_ms(item.expires_ms))
 
 
-async def _apply_assertions(seen: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
+async def _apply_assertions(result: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
     """What a passing answer is once its assertions are weighed; the worse of the two counts."""
-    facts = CheckFacts(took_s, seen.value, seen.certificate_days)
+    facts = CheckFacts(took_s, result.value, result.certificate_days)
     compared = [(one.operator, one.expected) for one in assertions if isinstance(one, Value)]
-    if compared and is_costly(compared, seen.value):
-        status, words = await run_in_thread(evaluate_assertions, assertions, facts)
+    if compared and is_costly(compared, result.value):
+        status, message = await run_in_thread(evaluate_assertions, assertions, facts)
     else:
-        status, words = evaluate_assertions(assertions, facts)
-    if status is Status.UP or (status is seen.status):
-        return seen
-    return ProbeResult(status, 0, words, seen.detail)
+        status, message = evaluate_assertions(assertions, facts)
+    if status is Status.UP or (status is result.status):
+        return result
+    return ProbeResult(status, 0, message, result.detail)
 
 
 @cache
@@ -210,55 +212,55 @@ def _probe_or_fallback(target: type) -> Probe:
         return partial(_raise_load_error, error)
 
 
-async def _report_unreadable(_target: Any, _asked: RunningCheck) -> ProbeResult:
+async def _report_unreadable(_target: Any, _check: RunningCheck) -> ProbeResult:
     raise CheckInconclusive("this worker can't read the monitor's configuration: another key or version")
 
 
-async def _raise_load_error(error: Exception, _target: Any, _asked: RunningCheck) -> ProbeResult:
+async def _raise_load_error(error: Exception, _target: Any, _check: RunningCheck) -> ProbeResult:
     raise error
 
 
-async def _call_probe(probe: Probe, asked: RunningCheck, limit: TimeLimit) -> ProbeResult:
+async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> ProbeResult:
     """What the probe says, whichever way it says it."""
     try:
         async with limit:
-            return await probe(asked.snapshot.target, asked)
+            return await probe(check.snapshot.target, check)
     except InvalidField as error:
         return _result_from(_invalid_config(error))
     except (TargetFailed, CheckInconclusive) as error:
-        said = _explain_inconclusive(error, asked).with_traceback(
+        failure = _explain_inconclusive(error, check).with_traceback(
             None
         )  # which leads here again: nothing would free the check's own
-    except EgressDenied as refused:
-        return _result_from(CheckInconclusive(str(refused)))
-    except TimeoutError as late:
-        said = _classify_timeout(late, limit.seconds)
+    except EgressDenied as denied:
+        return _result_from(CheckInconclusive(str(denied)))
+    except TimeoutError as timeout:
+        failure = _classify_timeout(timeout, limit.seconds)
     except OSError as error:
-        said = classify_os_error(error)
+        failure = classify_os_error(error)
     except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _result_from(_internal_error(error, asked.snapshot))
-    return _result_from(said) if stalls.lost_s(limit) else await _checked_against_uplink(said, asked)
+        return _result_from(_internal_error(error, check.snapshot))
+    return _result_from(failure) if stalls.lost_s(limit) else await _checked_against_uplink(failure, check)
 
 
-async def _checked_against_uplink(said: TargetFailed | CheckInconclusive, asked: RunningCheck) -> ProbeResult:
+async def _checked_against_uplink(failure: TargetFailed | CheckInconclusive, check: RunningCheck) -> ProbeResult:
     """What was said, once our own way out is taken into account."""
-    uplink = asked.context.uplink
-    if isinstance(said, CheckInconclusive):
-        if said.network:
-            uplink.record_blocked(asked.slot.series)
-    elif await uplink.explains_failure(asked.snapshot):
-        uplink.record_blocked(asked.slot.series)
-        return _result_from(CheckInconclusive(f"{UPLINK_DOWN} ({said})"))
-    return _result_from(said)
+    uplink = check.context.uplink
+    if isinstance(failure, CheckInconclusive):
+        if failure.network:
+            uplink.record_blocked(check.slot.series)
+    elif await uplink.explains_failure(check.snapshot):
+        uplink.record_blocked(check.slot.series)
+        return _result_from(CheckInconclusive(f"{UPLINK_DOWN} ({failure})"))
+    return _result_from(failure)
 
 
 def _explain_inconclusive(
-    said: TargetFailed | CheckInconclusive, asked: RunningCheck
+    failure: TargetFailed | CheckInconclusive, check: RunningCheck
 ) -> TargetFailed | CheckInconclusive:
     """The same; where it is the config that keeps us from asking, which field of it."""
-    if isinstance(said, TargetFailed) or said.network:
-        return said
-    return _config_error(asked.snapshot) or said
+    if isinstance(failure, TargetFailed) or failure.network:
+        return failure
+    return _config_error(check.snapshot) or failure
 
 
 def _invalid_config(error: InvalidField) -> CheckInconclusive:
@@ -269,10 +271,10 @@ def _invalid_config(error: InvalidField) -> CheckInconclusive:
 def _config_error(snapshot: Snapshot) -> CheckInconclusive | None:
     """What of the config would be refused today, where we are the ones who can't ask."""
     try:
-        wrong = next(iter(config_rules.field_errors(snapshot.target)), None)
+        field_error = next(iter(config_rules.field_errors(snapshot.target)), None)
     except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
         return None
-    return _invalid_config(InvalidField(wrong.field, wrong.message)) if wrong else None
+    return _invalid_config(InvalidField(field_error.field, field_error.message)) if field_error else None
 
 
 def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
@@ -287,11 +289,11 @@ def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
     return CheckInconclusive(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 
 
-def _classify_timeout(late: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
+def _classify_timeout(timeout: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
     """Whose time it was that ran out."""
-    if late.errno:
-        return classify_os_error(late)
-    notes = getattr(late.__cause__, "__notes__", ())
+    if timeout.errno:
+        return classify_os_error(timeout)
+    notes = getattr(timeout.__cause__, "__notes__", ())
     if READING_BODY in notes:
         return TargetFailed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
     if WORKING_IN_THREAD in notes:
@@ -301,8 +303,8 @@ def _classify_timeout(late: TimeoutError, limit_s: float) -> TargetFailed | Chec
     return TargetFailed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 
-def _result_from(said: TargetFailed | CheckInconclusive) -> ProbeResult:
-    message = str(said)
-    if isinstance(said, TargetFailed):
-        return ProbeResult(Status.DOWN, said.code, message, said.detail)
+def _result_from(failure: TargetFailed | CheckInconclusive) -> ProbeResult:
+    message = str(failure)
+    if isinstance(failure, TargetFailed):
+        return ProbeResult(Status.DOWN, failure.code, message, failure.detail)
     return ProbeResult(Status.UNKNOWN, 0, message)

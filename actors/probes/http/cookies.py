@@ -33,28 +33,28 @@ class CookieJar:
     they go along, and with a `Domain` to the other hosts in it.
     """
 
-    def __init__(self, url: URL, own: str = "") -> None:
+    def __init__(self, url: URL, monitor_cookies: str = "") -> None:
         """Begin with those that the monitor sends of its own, as a `Cookie` header has them."""
         self._kept: dict[tuple[str, str, str], Cookie] = {}
-        for pair in own.split(";"):
-            name, mark, value = pair.strip().partition("=")
-            if mark:
+        for pair in monitor_cookies.split(";"):
+            name, equals, value = pair.strip().partition("=")
+            if equals:
                 self._store(Cookie(name, value, _origin(url), "", "/", secure=False))
 
     def update(self, url: URL, headers: Iterable[str]) -> None:
         """What an answer from this address sets, and what it takes back."""
         for header in headers:
             if len(header) <= MAX_COOKIE_CHARS and (found := _parse(header, url)):
-                cookie, is_over = found
-                if is_over:
+                cookie, is_expired = found
+                if is_expired:
                     self._kept.pop(_key(cookie), None)
                 else:
                     self._store(cookie)
 
     def header_for(self, url: URL) -> str:
         """What is sent to this address; empty when there is nothing."""
-        going = sorted((one for one in self._kept.values() if _is_sent_to(one, url)), key=lambda one: -len(one.path))
-        pairs = [f"{one.name}={one.value}" for one in going]
+        sent = sorted((one for one in self._kept.values() if _is_sent_to(one, url)), key=lambda one: -len(one.path))
+        pairs = [f"{one.name}={one.value}" for one in sent]
         while sum(len(pair) + 2 for pair in pairs) > MAX_HEADER_CHARS:
             pairs.pop()
         return "; ".join(pairs)
@@ -68,25 +68,25 @@ class CookieJar:
 def _parse(header: str, url: URL) -> tuple[Cookie, bool] | None:
     """A cookie, and whether it ends at once; None for one that this address may not set, or that is none."""
     pair, *rest = header.split(";")
-    name, mark, value = (part.strip() for part in pair.partition("="))
-    words = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
-    domain = words.get("domain", "").lstrip(".").lower()
+    name, equals, value = (part.strip() for part in pair.partition("="))
+    attributes = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
+    domain = attributes.get("domain", "").lstrip(".").lower()
     host = url.raw_host or ""
-    if not mark or not name or not pair.isprintable() or (domain and not _domain_matches(host, domain)):
+    if not equals or not name or not pair.isprintable() or (domain and not _domain_matches(host, domain)):
         return None
-    path = words.get("path", "")
+    path = attributes.get("path", "")
     if not path.startswith("/"):
         path = url.raw_path.rpartition("/")[0] or "/"
-    cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in words)
-    return cookie, _is_expired(words)
+    cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in attributes)
+    return cookie, _is_expired(attributes)
 
 
-def _is_expired(words: dict[str, str]) -> bool:
+def _is_expired(attributes: dict[str, str]) -> bool:
     """Whether a cookie is taken back: its time is up as it comes."""
-    if _MAX_AGE.fullmatch(words.get("max-age", "")):
-        return int(words["max-age"]) <= 0
+    if _MAX_AGE.fullmatch(attributes.get("max-age", "")):
+        return int(attributes["max-age"]) <= 0
     try:
-        ends_at = parsedate_to_datetime(words.get("expires", ""))
+        ends_at = parsedate_to_datetime(attributes.get("expires", ""))
     except (ValueError, IndexError):
         return False
     return ends_at.replace(tzinfo=ends_at.tzinfo or UTC) <= datetime.now(UTC)
@@ -107,10 +107,10 @@ def _domain_matches(host: str, domain: str) -> bool:
 
 def _is_sent_to(cookie: Cookie, url: URL) -> bool:
     scheme, host, port = cookie.origin
-    there = _domain_matches(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
-    same_door = (url.scheme, url.port) in {(scheme, port)} | (
+    host_matches = _domain_matches(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
+    origin_matches = (url.scheme, url.port) in {(scheme, port)} | (
         {("https", 443)} if (scheme, port) == ("http", 80) else set()
     )
     path = cookie.path.rstrip("/")
-    within = url.raw_path == path or url.raw_path.startswith(f"{path}/")
-    return there and same_door and within and (url.scheme == "https" or not cookie.secure)
+    path_matches = url.raw_path == path or url.raw_path.startswith(f"{path}/")
+    return host_matches and origin_matches and path_matches and (url.scheme == "https" or not cookie.secure)

@@ -22,18 +22,18 @@ class RedirectTrace(Struct, frozen=True):
     hops: list[str]
 
 
-def visible_headers(answer: HttpProbeResponse) -> dict[str, str]:
+def visible_headers(response: HttpProbeResponse) -> dict[str, str]:
     """The answer's headers, without what a session could be taken over with."""
     return {
         name: "********" if name.lower() in SECRET_HEADERS else value[:MAX_VALUE_CHARS]
-        for name, value in list(answer.headers.items())[:MAX_HEADERS]
+        for name, value in list(response.headers.items())[:MAX_HEADERS]
     }
 
 
-def response_detail(walk: RedirectTrace) -> dict[str, Any]:
+def response_detail(trace: RedirectTrace) -> dict[str, Any]:
     """Status, headers and certificate."""
-    detail: dict[str, Any] = {"status_code": walk.response.status, "headers": visible_headers(walk.response)}
-    return detail | ({"certificate": _certificate_facts(walk.leaf)} if walk.leaf else {})
+    detail: dict[str, Any] = {"status_code": trace.response.status, "headers": visible_headers(trace.response)}
+    return detail | ({"certificate": _certificate_facts(trace.leaf)} if trace.leaf else {})
 
 
 def certificate_days_left(leaf: bytes | None) -> int | None:
@@ -46,15 +46,15 @@ def certificate_days_left(leaf: bytes | None) -> int | None:
         return None
 
 
-def degrade_if_expiring(leaf: bytes, warning_days: int, otherwise: ProbeResult) -> ProbeResult:
+def degrade_if_expiring(leaf: bytes, warning_days: int, result: ProbeResult) -> ProbeResult:
     """DEGRADED when the certificate ends soon."""
     days = certificate_days_left(leaf)
     if days is None:
-        return ProbeResult(Status.DEGRADED, otherwise.code, "the certificate can't be read")
+        return ProbeResult(Status.DEGRADED, result.code, "the certificate can't be read")
     if days >= warning_days:
-        return otherwise
-    words = f"the certificate ends in {days} days" if days >= 0 else "the certificate has ended"
-    return ProbeResult(Status.DEGRADED, otherwise.code, words)
+        return result
+    message = f"the certificate ends in {days} days" if days >= 0 else "the certificate has ended"
+    return ProbeResult(Status.DEGRADED, result.code, message)
 
 
 def _certificate_facts(leaf: bytes) -> dict[str, Any]:

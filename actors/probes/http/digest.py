@@ -46,32 +46,34 @@ class DigestChallenge(Struct, frozen=True):
         return self.algorithm.upper().removesuffix(SESSION_SUFFIX) or "MD5"
 
 
-async def authenticate(request: HttpRequest, way: HttpSession, auth: HttpDigestAuth, ask: Send) -> HttpProbeResponse:
+async def authenticate(
+    request: HttpRequest, session: HttpSession, auth: HttpDigestAuth, send: Send
+) -> HttpProbeResponse:
     """The answer to whoever can prove who we are; a server that asks for no proof has answered with its first one."""
-    answer = await ask(request, way)
-    for tries in range(MAX_ATTEMPTS):
-        challenge = _supported_challenge(answer)
-        if challenge is None or (tries and not challenge.stale):
+    response = await send(request, session)
+    for attempt in range(MAX_ATTEMPTS):
+        challenge = _supported_challenge(response)
+        if challenge is None or (attempt and not challenge.stale):
             break
-        answer.close()
+        response.close()
         proof = authorization_header(challenge, auth, request, token_hex(16))
-        answer = await ask(with_header(request, "Authorization", proof), way)
-    return answer
+        response = await send(with_header(request, "Authorization", proof), session)
+    return response
 
 
-def _supported_challenge(answer: HttpProbeResponse) -> DigestChallenge | None:
+def _supported_challenge(response: HttpProbeResponse) -> DigestChallenge | None:
     """The first challenge that we can answer, as the server prefers. Raises Failed where there are only others."""
-    if answer.status != UNAUTHORIZED:
+    if response.status != UNAUTHORIZED:
         return None
-    found = parse_challenges(",".join(answer.headers.getall("WWW-Authenticate", ())))
-    known = [one for one in found if one.hash_name in HASHES]
-    if found and not known:
-        answer.close()
-        names = ", ".join(one.algorithm for one in found)
+    offered = parse_challenges(",".join(response.headers.getall("WWW-Authenticate", ())))
+    supported = [one for one in offered if one.hash_name in HASHES]
+    if offered and not supported:
+        response.close()
+        names = ", ".join(one.algorithm for one in offered)
         raise TargetFailed(
             f"the server asks for Digest by {names[:80]}, and checks have MD5 and SHA-256", code=UNAUTHORIZED
         )
-    return known[0] if known else None
+    return supported[0] if supported else None
 
 
 def parse_challenges(header: str) -> list[DigestChallenge]:
@@ -94,7 +96,7 @@ def parse_challenges(header: str) -> list[DigestChallenge]:
 def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Each scheme and its parameters: a word without a value begins the next one."""
     scheme, fields = "", dict[str, str]()
-    for name, value in (found.groups() for found in _TOKEN.finditer(header)):
+    for name, value in (match.groups() for match in _TOKEN.finditer(header)):
         if value is None:
             yield scheme, fields
             scheme, fields = name.lower(), {}
@@ -105,8 +107,8 @@ def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _choose_qop(offered: str) -> str:
     """What the proof covers, of what is offered: the least that does."""
-    words = [word.strip().lower() for word in offered.split(",")]
-    return next((one for one in ("auth", "auth-int") if one in words), "")
+    offers = [word.strip().lower() for word in offered.split(",")]
+    return next((one for one in ("auth", "auth-int") if one in offers), "")
 
 
 def authorization_header(challenge: DigestChallenge, auth: HttpDigestAuth, request: HttpRequest, cnonce: str) -> str:
@@ -120,8 +122,8 @@ def authorization_header(challenge: DigestChallenge, auth: HttpDigestAuth, reque
     if challenge.algorithm.upper().endswith(SESSION_SUFFIX):
         secret = hashed(secret, challenge.nonce, cnonce)
     body = HASHES[challenge.hash_name](request.body or b"").hexdigest()
-    asked = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
-    covered = (challenge.nonce, count, cnonce, qop, asked) if qop else (challenge.nonce, asked)
+    request_hash = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
+    covered = (challenge.nonce, count, cnonce, qop, request_hash) if qop else (challenge.nonce, request_hash)
     name = hashed(auth.username, challenge.realm) if challenge.userhash else auth.username
     quoted = {"username": name, "realm": challenge.realm, "nonce": challenge.nonce, "uri": uri}
     quoted["response"] = hashed(secret, *covered)

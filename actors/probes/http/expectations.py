@@ -25,15 +25,15 @@ class ExpectationResult(Struct, frozen=True):
     value: Scalar = ABSENT
 
 
-async def check_expectations(target: Http, answer: HttpProbeResponse) -> ExpectationResult:
+async def check_expectations(target: Http, response: HttpProbeResponse) -> ExpectationResult:
     """Hold the answer against the monitor, cheapest first. Raises Failed for a broken body, aiohttp's errors."""
-    if answer.status not in accepted_statuses(tuple(target.accepted_statuscodes)):
-        return ExpectationResult(f"{words_for(answer.status)}, expected {', '.join(target.accepted_statuscodes)}")
-    if target.header_assertions and (trouble := await _header_failure(target, answer)):
-        return ExpectationResult(trouble)
+    if response.status not in accepted_statuses(tuple(target.accepted_statuscodes)):
+        return ExpectationResult(f"{words_for(response.status)}, expected {', '.join(target.accepted_statuscodes)}")
+    if target.header_assertions and (failure := await _header_failure(target, response)):
+        return ExpectationResult(failure)
     if not (target.keyword or target.regex or target.json_query):
         return ExpectationResult()
-    body = BoundedBody(answer, target.max_body_bytes)
+    body = BoundedBody(response, target.max_body_bytes)
     return await _check_text(target, await _read_text(target, body), body)
 
 
@@ -42,25 +42,25 @@ def accepted_statuses(codes: tuple[str, ...]) -> frozenset[int]:
     """Every status that these codes (204), classes (2XX) and ranges (200-299) mean."""
     found: set[int] = set()
     for code in codes:
-        least, _, most = code.upper().replace("XX", "00").partition("-")
-        end = int(most or least) + (99 if "X" in code.upper() else 0)
-        found.update(range(int(least), end + 1))
+        first_code, _, last_code = code.upper().replace("XX", "00").partition("-")
+        end = int(last_code or first_code) + (99 if "X" in code.upper() else 0)
+        found.update(range(int(first_code), end + 1))
     return frozenset(found)
 
 
-async def _header_failure(target: Http, answer: HttpProbeResponse) -> str:
-    for one in target.header_assertions:
-        value = answer.headers.get(one.name)
+async def _header_failure(target: Http, response: HttpProbeResponse) -> str:
+    for assertion in target.header_assertions:
+        value = response.headers.get(assertion.name)
         if value is None:
-            return f"the header {one.name[:SHOWN_CHARS]} is not in the answer"
-        if words := await _assertion_failure(one, Untyped(value)):
-            return f"the header {one.name[:SHOWN_CHARS]}, {value[:SHOWN_CHARS]!r}, {words}"
+            return f"the header {assertion.name[:SHOWN_CHARS]} is not in the answer"
+        if failure := await _assertion_failure(assertion, Untyped(value)):
+            return f"the header {assertion.name[:SHOWN_CHARS]}, {value[:SHOWN_CHARS]!r}, {failure}"
     return ""
 
 
-async def _assertion_failure(one: HeaderAssertion, value: Untyped) -> str:
-    compared = (value, one.operator, one.expected, one.compare)
-    if is_costly([(one.operator, one.expected)], value):
+async def _assertion_failure(assertion: HeaderAssertion, value: Untyped) -> str:
+    compared = (value, assertion.operator, assertion.expected, assertion.compare)
+    if is_costly([(assertion.operator, assertion.expected)], value):
         return await run_in_thread(mismatch_reason, *compared)
     return mismatch_reason(*compared)
 
@@ -93,8 +93,8 @@ async def _check_text(target: Http, text: str, body: BoundedBody) -> Expectation
         is_there = "" if target.invert_keyword else "not "
         return ExpectationResult(f"the keyword {target.keyword[:SHOWN_CHARS]!r} is {is_there}in the body")
     if target.regex and await _matches(target.regex, text) is target.invert_regex:
-        fits = "something" if target.invert_regex else "nothing"
-        return ExpectationResult(f"{fits} in the body fits {target.regex[:SHOWN_CHARS]!r}")
+        what = "something" if target.invert_regex else "nothing"
+        return ExpectationResult(f"{what} in the body fits {target.regex[:SHOWN_CHARS]!r}")
     if not target.json_query:
         return ExpectationResult()
     return await _query_json(target, bytes(body.raw) if untrusted_json.declares_encoding(body.raw) else text)

@@ -32,54 +32,57 @@ class TokenGrant(Struct, frozen=True):
     lifetime_s: float | None = None
 
 
-async def get_token(auth: OAuth2, asked: RunningCheck, wishes: ConnectionOptions) -> str:
+async def get_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> str:
     """A token that still lives. Raises Failed when none is given, Unsure, aiohttp's errors."""
-    key = (asked.snapshot.monitor_id, auth)
-    if token := asked.context.tokens.get(key):
+    key = (check.snapshot.monitor_id, auth)
+    if token := check.context.tokens.get(key):
         return token
-    granted = await _fetch_token(auth, asked, wishes)
-    asked.context.tokens.put(key, granted.access_token, granted.lifetime_s)
-    return granted.access_token
+    grant = await _fetch_token(auth, check, connection)
+    check.context.tokens.put(key, grant.access_token, grant.lifetime_s)
+    return grant.access_token
 
 
-def forget_token(auth: OAuth2, asked: RunningCheck) -> None:
+def forget_token(auth: OAuth2, check: RunningCheck) -> None:
     """The token is no longer taken: the next check fetches another."""
-    asked.context.tokens.drop((asked.snapshot.monitor_id, auth))
+    check.context.tokens.drop((check.snapshot.monitor_id, auth))
 
 
-async def _fetch_token(auth: OAuth2, asked: RunningCheck, wishes: ConnectionOptions) -> TokenGrant:
+async def _fetch_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> TokenGrant:
     try:
-        async with open_session(wishes, asked, asked.context.oauth_egress) as way:
-            url, options = parse_url(auth.token_url), {**_request_options(auth), "ssl": way.ssl, "proxy": way.proxy}
-            async with way.client.post(url, allow_redirects=False, **options) as answer:
-                body = await read_bytes(answer, MAX_RESPONSE_BYTES)
-    except EgressDenied as refused:
-        raise CheckInconclusive(f"no token: {refused}") from refused
+        async with open_session(connection, check, check.context.oauth_egress) as session:
+            url, options = (
+                parse_url(auth.token_url),
+                {**_request_options(auth), "ssl": session.ssl, "proxy": session.proxy},
+            )
+            async with session.client.post(url, allow_redirects=False, **options) as response:
+                body = await read_bytes(response, MAX_RESPONSE_BYTES)
+    except EgressDenied as denied:
+        raise CheckInconclusive(f"no token: {denied}") from denied
     except aiohttp.ClientError as error:
-        trouble = classify_http_error(error)
-        raise type(trouble)(f"no token: {trouble}") from error
-    return parse_token_response(answer.status, body)
+        failure = classify_http_error(error)
+        raise type(failure)(f"no token: {failure}") from error
+    return parse_token_response(response.status, body)
 
 
 def parse_token_response(status: int, body: bytes | bytearray) -> TokenGrant:
     """What a token endpoint says (RFC 6749, 5.1), whatever types it has for it. Raises Failed when that is no token."""
-    told = _response_fields(body)
-    token = told.get("access_token")
+    fields = _response_fields(body)
+    token = fields.get("access_token")
     if status in range(200, 300) and isinstance(token, str) and _TOKEN_CHARS.fullmatch(token.strip()):
-        return TokenGrant(token.strip(), _lifetime_s(told.get("expires_in")))
-    words = _error_text(told)
-    if status != HTTPStatus.OK or words:
-        raise TargetFailed(f"no token: the endpoint answered {status}{words and f': {words}'}")
+        return TokenGrant(token.strip(), _lifetime_s(fields.get("expires_in")))
+    error_text = _error_text(fields)
+    if status != HTTPStatus.OK or error_text:
+        raise TargetFailed(f"no token: the endpoint answered {status}{error_text and f': {error_text}'}")
     raise TargetFailed("no token: the endpoint's answer has none")
 
 
 def _response_fields(body: bytes | bytearray) -> dict[str, Any]:
     """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
     try:
-        found = untrusted_json.decode(body)
+        decoded = untrusted_json.decode(body)
     except (ValueError, RecursionError):
         return _form_fields(body)
-    return found if isinstance(found, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _form_fields(body: bytes | bytearray) -> dict[str, Any]:
@@ -89,18 +92,18 @@ def _form_fields(body: bytes | bytearray) -> dict[str, Any]:
         return {}
 
 
-def _error_text(told: dict[str, Any]) -> str:
+def _error_text(fields: dict[str, Any]) -> str:
     """Why there is no token, in the endpoint's words (RFC 6749, 5.2): `error` and `error_description`."""
-    said = [one for name in ("error", "error_description") if isinstance(one := told.get(name), str) and one]
-    return ": ".join(said)
+    parts = [one for name in ("error", "error_description") if isinstance(one := fields.get(name), str) and one]
+    return ": ".join(parts)
 
 
-def _lifetime_s(said: object) -> float | None:
+def _lifetime_s(value: object) -> float | None:
     """A lifetime: a number, or a text of one."""
-    if isinstance(said, bool) or not isinstance(said, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        seconds = float(said)
+        seconds = float(value)
     except (ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) else None

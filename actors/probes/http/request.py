@@ -50,8 +50,8 @@ def with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
 def with_cookies(request: HttpRequest, cookies: CookieJar) -> HttpRequest:
     """The same request with these cookies, the monitor's own among them."""
     headers = {name: value for name, value in (request.headers or {}).items() if name.lower() != "cookie"}
-    sent = cookies.header_for(request.url)
-    return replace(request, headers=headers | ({"Cookie": sent} if sent else {}))
+    cookie_header = cookies.header_for(request.url)
+    return replace(request, headers=headers | ({"Cookie": cookie_header} if cookie_header else {}))
 
 
 def own_cookie_header(request: HttpRequest) -> str:

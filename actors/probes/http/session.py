@@ -69,43 +69,45 @@ class HttpSession(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_session(
-    wishes: ConnectionOptions, asked: RunningCheck, egress: Egress | None = None
+    connection: ConnectionOptions, check: RunningCheck, egress: Egress | None = None
 ) -> AsyncIterator[HttpSession]:
     """The way there, for as long as one check takes.
 
     egress    the door to the target; default: the one of checks, which a proxy on the way is reached by in any case
     """
-    proxy = required_proxy(wishes, asked)
-    tunnel = proxy if proxy and _is_tunnel(proxy, wishes) else None
-    phases = Timings()
-    doors = (egress or asked.context.egress, asked.context.egress)
-    door = _CheckConnector(doors, wishes, tunnel, phases, ssl=default_tls_context(asked.context))
-    session = new_client_session(door, KEEP_ALIVE_HEADERS if wishes.keep_alive else DEFAULT_HEADERS, wishes.middlewares)
+    proxy = required_proxy(connection, check)
+    tunnel = proxy if proxy and _is_tunnel(proxy, connection) else None
+    timings = Timings()
+    egresses = (egress or check.context.egress, check.context.egress)
+    connector = _CheckConnector(egresses, connection, tunnel, timings, ssl=default_tls_context(check.context))
+    session = new_client_session(
+        connector, KEEP_ALIVE_HEADERS if connection.keep_alive else DEFAULT_HEADERS, connection.middlewares
+    )
     try:
         yield HttpSession(
             session,
-            target_tls_context(wishes, asked.context),
+            target_tls_context(connection, check.context),
             _proxy_url(proxy) if proxy and not tunnel else None,
-            phases,
+            timings,
         )
     finally:
         await session.close()
 
 
-def _is_tunnel(proxy: ProxyConfig, wishes: ConnectionOptions) -> bool:
+def _is_tunnel(proxy: ProxyConfig, connection: ConnectionOptions) -> bool:
     """Whether a connection is led through the proxy first; else aiohttp speaks HTTP with it. Raises Unsure."""
-    if wishes.use_tunnel and proxy.protocol is ProxyProtocol.HTTPS:
+    if connection.use_tunnel and proxy.protocol is ProxyProtocol.HTTPS:
         raise CheckInconclusive("an https proxy does not carry ws: take wss, or another protocol to the proxy")
-    return proxy.protocol not in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} or wishes.use_tunnel
+    return proxy.protocol not in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} or connection.use_tunnel
 
 
-def required_proxy(wishes: ConnectionOptions, asked: RunningCheck) -> ProxyConfig | None:
+def required_proxy(connection: ConnectionOptions, check: RunningCheck) -> ProxyConfig | None:
     """The proxy to go through. Raises Unsure when it is gone."""
-    if not wishes.use_proxy:
+    if not connection.use_proxy:
         return None
-    if asked.snapshot.proxy is None:
+    if check.snapshot.proxy is None:
         raise CheckInconclusive("the proxy of this monitor is gone")
-    return asked.snapshot.proxy
+    return check.snapshot.proxy
 
 
 class _CheckConnector(EgressConnector):
@@ -113,29 +115,29 @@ class _CheckConnector(EgressConnector):
 
     def __init__(
         self,
-        doors: tuple[Egress, Egress],
-        wishes: ConnectionOptions,
+        egresses: tuple[Egress, Egress],
+        connection: ConnectionOptions,
         tunnel: ProxyConfig | None,
-        phases: Timings,
+        timings: Timings,
         **options: Any,
     ) -> None:
-        egress, self._to_proxy = doors
-        self._wishes, self._tunnel, self._phases = wishes, tunnel, phases
-        super().__init__(egress, **options, **(KEEP_ALIVE if wishes.keep_alive else SINGLE_USE))
+        egress, self._proxy_egress = egresses
+        self._connection_options, self._tunnel, self._timings = connection, tunnel, timings
+        super().__init__(egress, **options, **(KEEP_ALIVE if connection.keep_alive else SINGLE_USE))
 
     async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
-        host, context = req.url.raw_host or "", self._get_ssl_context(req)
-        opened = await self._socket_to(host, req.port or 0)
+        host, tls = req.url.raw_host or "", self._get_ssl_context(req)
+        sock = await self._socket_to(host, req.port or 0)
         try:
-            with self._phases.measure("tls" if context else "connect"):
+            with self._timings.measure("tls" if tls else "connect"):
                 return await self._loop.create_connection(
                     self._factory,
-                    sock=opened,
-                    ssl=context,
-                    server_hostname=(req.server_hostname or host).rstrip(".") if context else None,
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname=(req.server_hostname or host).rstrip(".") if tls else None,
                 )
         except BaseException:
-            opened.close()
+            sock.close()
             raise
 
     async def _create_proxy_connection(self, req: ClientRequest, *args: Any, **options: Any) -> Any:
@@ -144,40 +146,40 @@ class _CheckConnector(EgressConnector):
         return await super()._create_proxy_connection(req, *args, **options)
 
     async def _socket_to(self, host: str, port: int) -> socket:
-        with self._phases.measure("dns"):
-            found = await self._addresses(host)
-        with self._phases.measure("connect"):
+        with self._timings.measure("dns"):
+            addresses = await self._addresses(host)
+        with self._timings.measure("connect"):
             if self._tunnel:
                 from actors.probes.net import proxy  # noqa: PLC0415  # a library that most checks never need
 
-                return await proxy.connect_through(self._to_proxy, self._tunnel, found[0], port)
-            return await self._first().socket_among(found, port)
+                return await proxy.connect_through(self._proxy_egress, self._tunnel, addresses[0], port)
+            return await self._first_egress().socket_among(addresses, port)
 
-    def _first(self) -> Egress:
+    def _first_egress(self) -> Egress:
         """The door to whom is connected first: an HTTP proxy, or the target."""
-        return self._to_proxy if self._wishes.use_proxy else self._egress
+        return self._proxy_egress if self._connection_options.use_proxy else self._egress
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         """Where to connect; a name stays one where the proxy resolves it."""
         if self._tunnel and self._tunnel.protocol in {ProxyProtocol.SOCKS5H, ProxyProtocol.HTTP}:
             check_literal_address(self._egress, host)
             return (host,)
-        if self._wishes.use_proxy and not self._tunnel:  # the host is the HTTP proxy itself
-            return await self._to_proxy.addresses(host)
-        only_4 = self._tunnel and self._tunnel.protocol is ProxyProtocol.SOCKS4
-        family = IpFamily.IPV4 if only_4 else self._wishes.family
-        return await resolve_addresses(self._egress, host, family, self._wishes.resolver)
+        if self._connection_options.use_proxy and not self._tunnel:  # the host is the HTTP proxy itself
+            return await self._proxy_egress.addresses(host)
+        ipv4_only = self._tunnel and self._tunnel.protocol is ProxyProtocol.SOCKS4
+        family = IpFamily.IPV4 if ipv4_only else self._connection_options.family
+        return await resolve_addresses(self._egress, host, family, self._connection_options.resolver)
 
 
 def check_literal_address(egress: Egress, host: str) -> None:
     """Raise Refused for an address, however written, that checks may not reach. Names are the proxy's business."""
-    own = ip_literal(host)
-    if not own:
+    address = ip_literal(host)
+    if not address:
         try:
-            own = str(IPv4Address(inet_aton(host)))
+            address = str(IPv4Address(inet_aton(host)))
         except OSError:
             return
-    egress.check(own)
+    egress.check(address)
 
 
 def _proxy_url(proxy: ProxyConfig) -> URL:

@@ -38,20 +38,20 @@ def translating_errors() -> Iterator[None]:
         raise classify_http_error(error) from error
 
 
-async def reject_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
+async def reject_redirect(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """A redirect is the answer: aiohttp would take a monitor's own headers to any host."""
-    answer = await ask(request)
-    if answer.status in REDIRECT_STATUSES:
-        answer.close()
-        raise TargetFailed(f"no WebSocket: the server answered {answer.status}", code=answer.status)
-    return answer
+    response = await send(request)
+    if response.status in REDIRECT_STATUSES:
+        response.close()
+        raise TargetFailed(f"no WebSocket: the server answered {response.status}", code=response.status)
+    return response
 
 
 async def connect(
-    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int = MAX_MESSAGE_BYTES
+    session: HttpSession, url: str, headers: dict[str, str], subprotocol: str, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> ClientWebSocketResponse:
     """A WebSocket that speaks this subprotocol, whose messages are no longer than that. Raises Failed, Unsure."""
-    socket = await _handshake(way, url, headers, subprotocol, most_bytes)
+    socket = await _handshake(session, url, headers, subprotocol, max_bytes)
     if subprotocol and socket.protocol != subprotocol:
         await close(socket)
         raise TargetFailed(f"the server did not choose the subprotocol {subprotocol}")
@@ -59,17 +59,17 @@ async def connect(
 
 
 async def _handshake(
-    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int
+    session: HttpSession, url: str, headers: dict[str, str], subprotocol: str, max_bytes: int
 ) -> ClientWebSocketResponse:
     try:
-        return await way.client.ws_connect(
+        return await session.client.ws_connect(
             _parse_url(url),
             headers=headers,
             protocols=[subprotocol] if subprotocol else (),
-            max_msg_size=most_bytes,
+            max_msg_size=max_bytes,
             autoping=False,  # ours, so that pings count
-            ssl=way.ssl,
-            proxy=way.proxy,
+            ssl=session.ssl,
+            proxy=session.proxy,
         )
     except aiohttp.ClientError:  # some of them are ValueErrors too
         raise

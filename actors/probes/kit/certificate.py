@@ -37,10 +37,10 @@ class Certificate(Struct, frozen=True):
 @lru_cache(maxsize=4_096)
 def parse_certificate(der: bytes) -> Certificate:
     """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
-    read = x509.load_der_x509_certificate(der)
+    parsed = x509.load_der_x509_certificate(der)
     return Certificate(
-        subject=read.subject.rfc4514_string()[:300],
-        issuer=read.issuer.rfc4514_string()[:300],
-        not_after=read.not_valid_after_utc.astimezone(UTC),
-        fingerprint=read.fingerprint(SHA256()).hex(),
+        subject=parsed.subject.rfc4514_string()[:300],
+        issuer=parsed.issuer.rfc4514_string()[:300],
+        not_after=parsed.not_valid_after_utc.astimezone(UTC),
+        fingerprint=parsed.fingerprint(SHA256()).hex(),
     )

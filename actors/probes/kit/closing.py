@@ -10,11 +10,11 @@ from actors.probes.kit.result import TargetFailed
 CLOSE_TIMEOUT_S = 0.25  # that the other side has to answer it; nobody waits for more
 
 
-async def close_gracefully(words: Coroutine[Any, Any, object], *errors: type[Exception]) -> None:
+async def close_gracefully(farewell: Coroutine[Any, Any, object], *errors: type[Exception]) -> None:
     """Say it, and give the other side a moment to say it too.
 
     errors    what a library raises when the other side does not, besides broken connections and Failed
     """
     with suppress(TargetFailed, OSError, EOFError, TimeoutError, *errors):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await words
+            await farewell

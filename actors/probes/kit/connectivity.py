@@ -34,13 +34,13 @@ class Uplink:
 
     def __init__(self, egress: Egress, names: Resolver, anchors: Sequence[Anchor] = ()) -> None:
         self._egress, self._names, self._anchors = egress, names, tuple(anchors)
-        self._gone, self._until = False, 0.0
-        self._asking: asyncio.Task[bool] | None = None
-        self._missed: dict[int, float] = {}  # series → when our network kept us from asking
+        self._down, self._valid_until = False, 0.0
+        self._refresh: asyncio.Task[bool] | None = None
+        self._blocked: dict[int, float] = {}  # series → when our network kept us from asking
 
     def record_blocked(self, series: int) -> None:
         """Names or routes of ours kept us from asking this one."""
-        self._missed[series] = monotonic()
+        self._blocked[series] = monotonic()
 
     async def explains_failure(self, snapshot: Snapshot) -> bool:
         """Whether a failure says nothing about its target, because we have no way there."""
@@ -50,38 +50,38 @@ class Uplink:
         """Whether no anchor answers, as of the last seconds."""
         if not self._anchors:
             return False
-        if monotonic() >= self._until:
-            self._asking = self._asking or asyncio.create_task(self._ask())
-            return await asyncio.shield(self._asking)
-        return self._gone
+        if monotonic() >= self._valid_until:
+            self._refresh = self._refresh or asyncio.create_task(self._check_anchors())
+            return await asyncio.shield(self._refresh)
+        return self._down
 
     async def seems_down(self) -> bool:
         """The same, or several monitors that could not be asked within the last minute because of our network."""
         since = monotonic() - BLOCKED_WINDOW_S
-        self._missed = {series: at for series, at in self._missed.items() if at >= since}
-        return len(self._missed) >= MIN_BLOCKED_MONITORS or await self.is_down()
+        self._blocked = {series: at for series, at in self._blocked.items() if at >= since}
+        return len(self._blocked) >= MIN_BLOCKED_MONITORS or await self.is_down()
 
-    async def _ask(self) -> bool:
+    async def _check_anchors(self) -> bool:
         try:
-            self._gone = not await self._any_answers()
+            self._down = not await self._any_anchor_answers()
         finally:
-            self._until, self._asking = monotonic() + VERDICT_TTL_S, None
-        return self._gone
+            self._valid_until, self._refresh = monotonic() + VERDICT_TTL_S, None
+        return self._down
 
-    async def _any_answers(self) -> bool:
-        asking = [asyncio.create_task(self._answers(*anchor)) for anchor in self._anchors]
+    async def _any_anchor_answers(self) -> bool:
+        tasks = [asyncio.create_task(self._can_connect(*anchor)) for anchor in self._anchors]
         try:
-            for done in asyncio.as_completed(asking, timeout=ANCHORS_TIMEOUT_S):
+            for done in asyncio.as_completed(tasks, timeout=ANCHORS_TIMEOUT_S):
                 if await done:
                     return True
         except TimeoutError:
             return False
         finally:
-            for one in asking:
-                one.cancel()
+            for task in tasks:
+                task.cancel()
         return False
 
-    async def _answers(self, host: str, port: int) -> bool:
+    async def _can_connect(self, host: str, port: int) -> bool:
         try:
             (await self._egress.socket_to(host, port)).close()
         except (OSError, EgressDenied):
@@ -98,7 +98,7 @@ class Uplink:
             addresses = await self._names.addresses(host)
         except (NameUnknown, ResolverUnavailable):
             return True  # without a way out, names have no answers either
-        return all(is_public(one) for one in addresses)
+        return all(is_public(address) for address in addresses)
 
 
 def _hosts_on_path(snapshot: Snapshot) -> Iterator[str]:

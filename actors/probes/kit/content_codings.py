@@ -23,13 +23,15 @@ class UndecodableBody(Exception):  # noqa: N818  # a fact about the body
 class Decoder(Protocol):
     """One packing being undone."""
 
-    def decode(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, max_bytes: int) -> bytes:
         """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Broken for garbage."""
 
 
 def decoders_for(names: Sequence[str]) -> list[Decoder]:
     """What undoes these `Content-Encoding` headers, the outermost first."""
-    known = [_DECODERS[name] for one in names for part in one.split(",") if (name := part.strip().lower()) in _DECODERS]
+    known = [
+        _DECODERS[name] for header in names for part in header.split(",") if (name := part.strip().lower()) in _DECODERS
+    ]
     if len(known) > MAX_CODINGS:
         return [_TooManyCodings()]
     return [kind() for kind in reversed(known)]
@@ -44,53 +46,53 @@ class _StreamDecoder:
     """
 
     def __init__(
-        self, begin: Callable[[], Any], error: type[Exception], instead: Callable[[], Any] | None = None
+        self, new_stream: Callable[[], Any], error: type[Exception], fallback: Callable[[], Any] | None = None
     ) -> None:
-        self._begin, self._error, self._instead = begin, error, instead
-        self._stream, self._head, self._n_streams, self._is_over = begin(), b"", 1, False
+        self._new_stream, self._error, self._fallback = new_stream, error, fallback
+        self._stream, self._head, self._n_streams, self._ended = new_stream(), b"", 1, False
 
-    def decode(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, max_bytes: int) -> bytes:
         """As an Unpacker has it."""
         out = b""
-        while chunk and len(out) < most and not self._is_over:
+        while chunk and len(out) < max_bytes and not self._ended:
             if self._stream.eof:
-                self._next()
-            out += self._step(chunk, most - len(out))
+                self._start_stream()
+            out += self._step(chunk, max_bytes - len(out))
             chunk = self._stream.unused_data
         return out
 
-    def _next(self) -> None:
+    def _start_stream(self) -> None:
         """Begin the next stream. Raises Broken for one too many: each takes its time, even if it says nothing."""
         self._n_streams += 1
         if self._n_streams > MAX_STREAMS:
             raise UndecodableBody("the body is packed in too many pieces")
-        self._stream, self._head = self._begin(), b""
+        self._stream, self._head = self._new_stream(), b""
 
-    def _step(self, chunk: bytes, most: int) -> bytes:
+    def _step(self, chunk: bytes, max_bytes: int) -> bytes:
         try:
-            out: bytes = self._stream.decompress(chunk, most)
+            out: bytes = self._stream.decompress(chunk, max_bytes)
         except self._error as error:
-            return self._otherwise(chunk, most, error)
+            return self._handle_garbage(chunk, max_bytes, error)
         if len(self._head) < HEAD_BYTES:
             self._head += chunk if not out else bytes(HEAD_BYTES)  # what has said something has begun as it should
         return out
 
-    def _otherwise(self, chunk: bytes, most: int, error: Exception) -> bytes:
+    def _handle_garbage(self, chunk: bytes, max_bytes: int, error: Exception) -> bytes:
         """What garbage is: another packing, when all of the body is; when all of a stream is, none. Raises Broken."""
-        instead = self._instead if self._n_streams == 1 else None
-        if len(self._head) >= HEAD_BYTES or (self._n_streams == 1 and not instead):
+        fallback = self._fallback if self._n_streams == 1 else None
+        if len(self._head) >= HEAD_BYTES or (self._n_streams == 1 and not fallback):
             raise UndecodableBody("the body's packing is broken") from error
-        if not instead:  # bytes behind the end
-            self._is_over = True
+        if not fallback:  # bytes behind the end
+            self._ended = True
             return b""
-        self._stream, self._instead = instead(), None
-        return self._step(self._head + chunk, most)
+        self._stream, self._fallback = fallback(), None
+        return self._step(self._head + chunk, max_bytes)
 
 
 class _TooManyCodings:
-    def decode(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, max_bytes: int) -> bytes:
         """As an Unpacker has it."""
-        del chunk, most
+        del chunk, max_bytes
         raise UndecodableBody(f"the body is packed more than {MAX_CODINGS} times over")
 
 
@@ -100,15 +102,15 @@ class _BrotliDecoder:
 
         self._stream, self._error = brotli.Decompressor(), brotli.error
 
-    def decode(self, chunk: bytes, most: int) -> bytes:
+    def decode(self, chunk: bytes, max_bytes: int) -> bytes:
         """As an Unpacker has it."""
         if self._stream.is_finished():  # bytes behind the end
             return b""
         try:
-            out: bytes = self._stream.process(chunk, output_buffer_limit=most)
+            out: bytes = self._stream.process(chunk, output_buffer_limit=max_bytes)
         except self._error as error:
             raise UndecodableBody("the body's packing is broken") from error
-        return out[:most]
+        return out[:max_bytes]
 
 
 def _zlib_decoder() -> Decoder:

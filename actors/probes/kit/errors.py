@@ -39,10 +39,10 @@ def classify_os_error(error: OSError) -> TargetFailed | CheckInconclusive:
         return classify_tls_error(error)
     if isinstance(error, gaierror):  # of an address with a zone: names are resolved elsewhere
         return TargetFailed("this machine has no way to that address: is its zone an interface here?")
-    words = _os_error_text(error).lower()
+    message = _os_error_text(error).lower()
     if error.errno in LOCAL_ERRORS:
-        return CheckInconclusive(f"could not ask: {words}", network=error.errno in ROUTE_ERRORS)
-    return TargetFailed(words)
+        return CheckInconclusive(f"could not ask: {message}", network=error.errno in ROUTE_ERRORS)
+    return TargetFailed(message)
 
 
 def _os_error_text(error: OSError) -> str:

@@ -23,25 +23,25 @@ EXPIRED_CERTIFICATE = ExpiringItem(
 
 def start_collecting() -> list[ExpiringItem]:
     """A list for the check that begins in this task."""
-    found: list[ExpiringItem] = []
-    _collected.set(found)
-    return found
+    items: list[ExpiringItem] = []
+    _collected.set(items)
+    return items
 
 
-def record_certificate(seen: "Certificate") -> "Certificate":
+def record_certificate(certificate: "Certificate") -> "Certificate":
     """Note a certificate; returns it."""
-    ends_ms = clock.epoch_ms(seen.not_after)
-    record(ExpiringItem("certificate", seen.fingerprint, seen.subject, seen.issuer, ends_ms))
-    return seen
+    ends_ms = clock.epoch_ms(certificate.not_after)
+    record(ExpiringItem("certificate", certificate.fingerprint, certificate.subject, certificate.issuer, ends_ms))
+    return certificate
 
 
-def record(one: ExpiringItem) -> None:
+def record(item: ExpiringItem) -> None:
     """Note what expires; outside of a check nobody is interested."""
-    if (found := _collected.get()) is not None:
-        found.append(one)
+    if (items := _collected.get()) is not None:
+        items.append(item)
 
 
-def soonest(found: list[ExpiringItem]) -> ExpiringItem | None:
+def soonest(items: list[ExpiringItem]) -> ExpiringItem | None:
     """The one that ends first, when that is near enough for anybody to be told."""
-    one = min(found, key=lambda seen: seen.expires_ms, default=None)
-    return one if one and one.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None
+    item = min(items, key=lambda certificate: certificate.expires_ms, default=None)
+    return item if item and item.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None

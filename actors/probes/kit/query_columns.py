@@ -16,17 +16,17 @@ def column_value(row: Sequence[object] | None, names: Sequence[str], column: str
     query     what was asked: what `SHOW` answers is text whatever it is, and may be a number
     raises    Failed when there is no such column
     """
-    place = _column_index(names, column) if column and names else 0
-    value = row[place] if row else None
+    index = _column_index(names, column) if column and names else 0
+    value = row[index] if row else None
     return to_untyped(value) if query.lstrip()[:4].upper() == "SHOW" else to_scalar(value)
 
 
-def _column_index(names: Sequence[str], wanted: str) -> int:
+def _column_index(names: Sequence[str], column: str) -> int:
     """By the exact name, else by the same in other letters."""
-    if wanted in names:
-        return names.index(wanted)
+    if column in names:
+        return names.index(column)
     folded = [name.casefold() for name in names]
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
+    if column.casefold() in folded:
+        return folded.index(column.casefold())
     known = ", ".join(names[:SHOWN_COLUMNS])[:SHOWN_CHARS]
-    raise TargetFailed(f"the answer has no column {wanted!r}, it has: {known}")
+    raise TargetFailed(f"the answer has no column {column!r}, it has: {known}")

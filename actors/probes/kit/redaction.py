@@ -28,11 +28,11 @@ class SecretHolder(NamedTuple):
     secrets: frozenset[str]
 
 
-async def redact_result(seen: ProbeResult, snapshot: Snapshot) -> ProbeResult:
+async def redact_result(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
     """As `redacted`, without holding the event loop for a monitor that has thousands of lines to hide."""
     holders = secret_holders(snapshot)
     is_long = sum(len(secret) for one in holders for secret in one.secrets) > INLINE_CHARS
-    return await run_in_thread(redact, seen, holders) if is_long else redact(seen, holders)
+    return await run_in_thread(redact, result, holders) if is_long else redact(result, holders)
 
 
 def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
@@ -44,18 +44,18 @@ def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
     ]
 
 
-def redact(seen: ProbeResult, holders: Sequence[SecretHolder]) -> ProbeResult:
+def redact(result: ProbeResult, holders: Sequence[SecretHolder]) -> ProbeResult:
     """The same, with every secret masked in whatever form it came back."""
-    said = "\n".join(_texts_in([seen.message, seen.detail]))
-    there = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS and form in said}
-    there |= {
-        form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS and form in said
+    text = "\n".join(_texts_in([result.message, result.detail]))
+    present = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS and form in text}
+    present |= {
+        form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS and form in text
     }
-    if not there:
-        return seen
-    forms = sorted(there, key=len, reverse=True)
+    if not present:
+        return result
+    forms = sorted(present, key=len, reverse=True)
     return msgspec.structs.replace(
-        seen, message=_replace_forms(seen.message, forms), detail=_replace_forms(seen.detail, forms)
+        result, message=_replace_forms(result.message, forms), detail=_replace_forms(result.detail, forms)
     )
 
 

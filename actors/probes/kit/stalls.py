@@ -29,15 +29,15 @@ def lost_s(limit: TimeLimit) -> float:
     return lost if lost > max(TOLERATED_S, limit.seconds * TOLERATED_SHARE) else 0.0
 
 
-def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> ProbeResult:
+def unknown_if_stalled(result: ProbeResult, series: int, limit: TimeLimit) -> ProbeResult:
     """What a check saw; unknown, and looked at again at once, when it went wrong while we stood still."""
-    lost = lost_s(limit) if seen.status in DOUBTFUL else 0.0
+    lost = lost_s(limit) if result.status in DOUBTFUL else 0.0
     if not lost:
         _rechecks.pop(series, None)
-        return seen
-    message = f"not known: this worker stood still for {lost:.1f} s ({seen.message or seen.status.name.lower()})"
+        return result
+    message = f"not known: this worker stood still for {lost:.1f} s ({result.message or result.status.name.lower()})"
     return replace(
-        seen,
+        result,
         status=Status.UNKNOWN,
         code=0,
         message=message,
@@ -47,9 +47,9 @@ def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> Prob
 
 def _may_recheck(series: int) -> bool:
     """Whether another look at once is due; counts it."""
-    times = _rechecks.get(series, 0)
-    _rechecks[series] = times + 1
+    count = _rechecks.get(series, 0)
+    _rechecks[series] = count + 1
     _rechecks.move_to_end(series)
     if len(_rechecks) > MAX_SERIES:
         _rechecks.popitem(last=False)
-    return times < MAX_RECHECKS
+    return count < MAX_RECHECKS

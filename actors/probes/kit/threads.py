@@ -25,6 +25,6 @@ async def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     """What the work returns, or raises; a CancelledError carries the note WORKING."""
     try:
         return await asyncio.wrap_future(_pool.submit(work, *args, **kwargs))
-    except asyncio.CancelledError as cut:
-        cut.add_note(WORKING_IN_THREAD)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(WORKING_IN_THREAD)
         raise

@@ -13,25 +13,25 @@ class TokenCache:
     """One token per key, until it expires."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, tuple[float, str]] = {}
+        self._tokens: dict[Hashable, tuple[float, str]] = {}
 
     def get(self, key: Hashable) -> str:
         """The token; empty when there is none that still lives."""
-        until, token = self._kept.get(key, (0.0, ""))
-        return token if monotonic() < until else ""
+        expires_at, token = self._tokens.get(key, (0.0, ""))
+        return token if monotonic() < expires_at else ""
 
     def put(self, key: Hashable, token: str, lifetime_s: float | None) -> None:
         """Keep a token for as long as it lives."""
-        self._kept.pop(key, None)  # so that the newest is last
-        self._kept[key] = (
+        self._tokens.pop(key, None)  # so that the newest is last
+        self._tokens[key] = (
             monotonic()
             + min(DEFAULT_LIFETIME_S if lifetime_s is None else lifetime_s, MAX_LIFETIME_S)
             - EXPIRY_MARGIN_S,
             token,
         )
-        if len(self._kept) > MAX_TOKENS:
-            del self._kept[next(iter(self._kept))]
+        if len(self._tokens) > MAX_TOKENS:
+            del self._tokens[next(iter(self._tokens))]
 
     def drop(self, key: Hashable) -> None:
         """Forget a token that is no longer taken."""
-        self._kept.pop(key, None)
+        self._tokens.pop(key, None)

@@ -35,8 +35,8 @@ def _text(value: object) -> str:
 
 def to_untyped(value: object) -> Scalar:
     """The same of something that has no types: its text may be a number."""
-    found = to_scalar(value)
-    return Untyped(found) if isinstance(found, str) else found
+    converted = to_scalar(value)
+    return Untyped(converted) if isinstance(converted, str) else converted
 
 
 def to_detail(value: Scalar) -> Scalar:

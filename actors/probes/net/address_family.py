@@ -16,13 +16,13 @@ FAMILY_TEXTS = {IpFamily.IPV4: "IPv4 address", IpFamily.IPV6: "IPv6 address", Ip
 async def resolve_addresses(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
     """Every allowed address of the family: never empty. Raises Failed, Unsure, and as `Egress.addresses`."""
     if server[0] and not ip_literal(host):
-        found = await _query_server(egress, host, family, server)
+        addresses = await _query_server(egress, host, family, server)
     else:
-        found = await egress.addresses(host)
-    wanted = tuple(one for one in found if family is IpFamily.ANY or (":" in one) is (family is IpFamily.IPV6))
-    if not wanted:
+        addresses = await egress.addresses(host)
+    matching = tuple(one for one in addresses if family is IpFamily.ANY or (":" in one) is (family is IpFamily.IPV6))
+    if not matching:
         raise TargetFailed(f"{host} has no {FAMILY_TEXTS[family]}")
-    return wanted
+    return matching
 
 
 async def _query_server(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
@@ -36,16 +36,16 @@ async def _query_server(egress: Egress, host: str, family: IpFamily, server: tup
     resolver = Resolver(configure=False)
     resolver.nameservers = [PlainNameserver(*server)]
     resolver.timeout, resolver.lifetime = QUERY_TIMEOUT_S, NO_LIMIT_S
-    found: list[str] = []
-    for kind in RECORD_TYPES[family]:
+    addresses: list[str] = []
+    for record_type in RECORD_TYPES[family]:
         try:
-            answer = await resolver.resolve(host, kind, search=False, raise_on_no_answer=False)
+            answer = await resolver.resolve(host, record_type, search=False, raise_on_no_answer=False)
         except NXDOMAIN as error:
             raise TargetFailed(f"there is no name {host}") from error
         except (DNSException, UnicodeError) as error:
             raise CheckInconclusive(f"the name server {server[0]} does not answer for {host}") from error
-        except asyncio.CancelledError as cut:
-            cut.add_note(RESOLVING_NOTE)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(RESOLVING_NOTE)
             raise
-        found += [str(one) for one in answer.rrset or ()]
-    return tuple(found)
+        addresses += [str(one) for one in answer.rrset or ()]
+    return tuple(addresses)

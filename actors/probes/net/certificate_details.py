@@ -56,42 +56,42 @@ def _parse_cached(der: bytes) -> LeafCertificate:
 
 
 def _parse(der: bytes) -> LeafCertificate:
-    read, short = x509.load_der_x509_certificate(der), parse_certificate(der)
-    not_before, self_signed = read.not_valid_before_utc.astimezone(UTC), _is_self_signed(read)
-    names = _alternative_names(read)
-    unnamed = () if any(map(_is_host, names)) else _common_names(read)
+    parsed, certificate = x509.load_der_x509_certificate(der), parse_certificate(der)
+    not_before, self_signed = parsed.not_valid_before_utc.astimezone(UTC), _is_self_signed(parsed)
+    names = _alternative_names(parsed)
+    unnamed = () if any(map(_is_host, names)) else _common_names(parsed)
     facts = {
         "not_before": _iso_utc(not_before),
-        "not_after": _iso_utc(short.not_after),
-        "subject": _name_parts(read.subject),
-        "issuer": _name_parts(read.issuer),
-        "version": read.version.value + 1,
-        "serial_number": f"{read.serial_number:X}",
-        "signature_algorithm": read.signature_hash_algorithm.name if read.signature_hash_algorithm else None,
+        "not_after": _iso_utc(certificate.not_after),
+        "subject": _name_parts(parsed.subject),
+        "issuer": _name_parts(parsed.issuer),
+        "version": parsed.version.value + 1,
+        "serial_number": f"{parsed.serial_number:X}",
+        "signature_algorithm": parsed.signature_hash_algorithm.name if parsed.signature_hash_algorithm else None,
         "alternative_names": list(names[:MAX_NAMES]),
-        "fingerprint_sha256": short.fingerprint,
+        "fingerprint_sha256": certificate.fingerprint,
         "self_signed": self_signed,
     }
-    return LeafCertificate(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
+    return LeafCertificate(certificate, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
 
 
-def _alternative_names(read: x509.Certificate) -> tuple[str, ...]:
+def _alternative_names(parsed: x509.Certificate) -> tuple[str, ...]:
     """Subject alternative names, but for an address that is written as a name."""
     try:
-        told = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    hosts: Sequence[str] = told.get_values_for_type(x509.DNSName)
+    hosts: Sequence[str] = alternative.get_values_for_type(x509.DNSName)
     return (
         *(one.lower() for one in hosts if _is_host(one)),
-        *map(str, told.get_values_for_type(x509.IPAddress)),
+        *map(str, alternative.get_values_for_type(x509.IPAddress)),
     )
 
 
-def _common_names(read: x509.Certificate) -> tuple[str, ...]:
+def _common_names(parsed: x509.Certificate) -> tuple[str, ...]:
     """Those of the subject that may be hosts."""
-    found = [str(one.value).lower() for one in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return tuple(filter(_is_host, found))
+    names = [str(one.value).lower() for one in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return tuple(filter(_is_host, names))
 
 
 def _is_host(name: str) -> bool:
@@ -103,11 +103,11 @@ def _may_be_address(name: str) -> bool:
     return ":" in name or name.replace(".", "").isdigit()
 
 
-def _is_self_signed(read: x509.Certificate) -> bool:
-    if read.subject != read.issuer:
+def _is_self_signed(parsed: x509.Certificate) -> bool:
+    if parsed.subject != parsed.issuer:
         return False
     try:
-        read.verify_directly_issued_by(read)
+        parsed.verify_directly_issued_by(parsed)
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
     return True

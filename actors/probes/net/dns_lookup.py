@@ -53,10 +53,10 @@ async def query_dns(target: Dns, resolver: Resolver, *, is_system_resolver: bool
     except YXDOMAIN as error:
         raise TargetFailed("the name server answered YXDOMAIN") from error
     except NoNameservers as error:
-        raise _classify_failure(error, own=is_system_resolver) from error
-    except asyncio.CancelledError as cut:
+        raise _classify_failure(error, is_system_resolver=is_system_resolver) from error
+    except asyncio.CancelledError as cancelled:
         if is_system_resolver:
-            cut.add_note(RESOLVING_NOTE)
+            cancelled.add_note(RESOLVING_NOTE)
         raise
 
 
@@ -82,21 +82,23 @@ def _query_name(target: Dns) -> Name:
         raise TargetFailed(f"{target.host} is not a name") from error
 
 
-def _classify_failure(error: NoNameservers, *, own: bool) -> TargetFailed | CheckInconclusive | EgressDenied:
+def _classify_failure(
+    error: NoNameservers, *, is_system_resolver: bool
+) -> TargetFailed | CheckInconclusive | EgressDenied:
     """What the last server said: SERVFAIL is about the name, an error of the network or REFUSED about the server."""
-    said: Any = error.kwargs["errors"][-1][3] if error.kwargs.get("errors") else "nothing"
-    if isinstance(said, FinalDnsError):
-        return said.reason
-    if isinstance(said, OSError):
-        trouble = classify_os_error(said)
-    elif isinstance(said, ChainTooLong):
-        trouble = TargetFailed("its CNAMEs lead in a circle, or on and on")
-    elif isinstance(said, EOFError):
-        trouble = TargetFailed("the name server closed the connection without an answer")
-    elif isinstance(said, Exception):
-        trouble = TargetFailed("the name server's answer can't be read")
+    reply: Any = error.kwargs["errors"][-1][3] if error.kwargs.get("errors") else "nothing"
+    if isinstance(reply, FinalDnsError):
+        return reply.reason
+    if isinstance(reply, OSError):
+        failure = classify_os_error(reply)
+    elif isinstance(reply, ChainTooLong):
+        failure = TargetFailed("its CNAMEs lead in a circle, or on and on")
+    elif isinstance(reply, EOFError):
+        failure = TargetFailed("the name server closed the connection without an answer")
+    elif isinstance(reply, Exception):
+        failure = TargetFailed("the name server's answer can't be read")
     else:
-        trouble = TargetFailed(f"the name server answered {said}")
-    if own and (isinstance(said, OSError) or said == "REFUSED"):
-        return CheckInconclusive(f"this machine's name server: {trouble}")
-    return trouble
+        failure = TargetFailed(f"the name server answered {reply}")
+    if is_system_resolver and (isinstance(reply, OSError) or reply == "REFUSED"):
+        return CheckInconclusive(f"this machine's name server: {failure}")
+    return failure

@@ -28,9 +28,9 @@ COUNTS_OFFSET = 4  # in the head: questions, then records of three sections
 class FinalDnsError(OSError):  # an OSError is how dnspython knows not to ask this server again
     """An answer that is final; `why` is what the probe says."""
 
-    def __init__(self, why: TargetFailed | CheckInconclusive | EgressDenied) -> None:
-        super().__init__(str(why))
-        self.reason = why
+    def __init__(self, reason: TargetFailed | CheckInconclusive | EgressDenied) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 async def parse_message(wire: bytes, **options: Any) -> Message:
@@ -43,11 +43,11 @@ async def parse_message(wire: bytes, **options: Any) -> Message:
     return await run_in_thread(from_wire, wire, **options)
 
 
-def is_response_to(reply: Message, request: Message) -> bool:
+def is_response_to(response: Message, request: Message) -> bool:
     """Whether it is the answer to that: a server may leave the question out."""
-    if not reply.question and reply.flags & QR:
-        reply.question = request.question
-    return request.is_response(reply)
+    if not response.question and response.flags & QR:
+        response.question = request.question
+    return request.is_response(response)
 
 
 class PlainNameserver(AddressAndPortNameserver):
@@ -70,52 +70,54 @@ class PlainNameserver(AddressAndPortNameserver):
         """The library's call. Raises Truncated for what did not fit."""
         try:
             async with asyncio.timeout(timeout):
-                return await (self._by_stream(request) if max_size else self._by_datagram(request))
-        except TimeoutError as late:
-            if late.errno:
+                return await (self._query_tcp(request) if max_size else self._query_udp(request))
+        except TimeoutError as error:
+            if error.errno:
                 raise
-            raise Timeout from late
+            raise Timeout from error
 
-    async def _by_stream(self, request: Message) -> Message:
+    async def _query_tcp(self, request: Message) -> Message:
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
-            reply = await parse_message(await exchange(reader, writer, request.to_wire()))
+            response = await parse_message(await exchange(reader, writer, request.to_wire()))
         finally:
             writer.transport.abort()
-        if not is_response_to(reply, request):
+        if not is_response_to(response, request):
             raise FinalDnsError(TargetFailed("the name server answered something else"))
-        return reply
+        return response
 
-    async def _by_datagram(self, request: Message) -> Message:
+    async def _query_udp(self, request: Message) -> Message:
         """The first datagram that answers; others are nobody's."""
         loop = asyncio.get_running_loop()
-        transport, line = await loop.create_datagram_endpoint(UdpConnection, remote_addr=(self.address, self.port))
+        transport, connection = await loop.create_datagram_endpoint(
+            UdpConnection, remote_addr=(self.address, self.port)
+        )
         try:
-            line.send(request.to_wire())
+            connection.send(request.to_wire())
             while True:
-                if reply := await _receive_response(request, line):
-                    return reply
+                if response := await _receive_response(request, connection):
+                    return response
         finally:
             transport.close()
 
 
-async def _receive_response(request: Message, line: UdpConnection) -> Message | None:
+async def _receive_response(request: Message, connection: UdpConnection) -> Message | None:
     """The next datagram, when it answers. A port that is closed just now is asked again, as a lost packet is."""
     try:
-        wire = await line.receive()
+        wire = await connection.receive()
     except OSError:
         return None
     if wire[:2] != request.id.to_bytes(2, "big"):
         return None
     try:
-        reply = await parse_message(wire, raise_on_truncation=True)
-    except Truncated as cut:
-        if is_response_to(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
+        response = await parse_message(wire, raise_on_truncation=True)
+    except Truncated as truncated:
+        if is_response_to(truncated.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
             raise
         return None
     except DNSException:
         return None
-    return reply if is_response_to(reply, request) else None
+    return response if is_response_to(response, request) else None
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:

@@ -78,28 +78,28 @@ class Propagation(Struct, frozen=True):
         }
 
 
-async def check_propagation(target: Dns, first: DnsResponse, asked: RunningCheck) -> Propagation:
+async def check_propagation(target: Dns, reference: DnsResponse, check: RunningCheck) -> Propagation:
     """Ask all of them at once. Raises Unsure when we could ask none; Refused."""
-    told = await asyncio.gather(*(_query_resolver(target, first, server, asked) for server in target.resolvers))
-    if all(one.agrees is None for one in told):
-        raise CheckInconclusive(_first_error(told))
-    return Propagation(list(told), target.propagation_threshold)
+    results = await asyncio.gather(*(_query_resolver(target, reference, server, check) for server in target.resolvers))
+    if all(one.agrees is None for one in results):
+        raise CheckInconclusive(_first_error(results))
+    return Propagation(list(results), target.propagation_threshold)
 
 
-def _first_error(told: Sequence[ResolverResult]) -> str:
-    return next(one.error for one in told)
+def _first_error(results: Sequence[ResolverResult]) -> str:
+    return next(one.error for one in results)
 
 
-async def _query_resolver(target: Dns, first: DnsResponse, server: str, asked: RunningCheck) -> ResolverResult:
-    resolver = resolver_for(target, asked, server)
-    resolver.lifetime = asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE
+async def _query_resolver(target: Dns, reference: DnsResponse, server: str, check: RunningCheck) -> ResolverResult:
+    resolver = resolver_for(target, check, server)
+    resolver.lifetime = check.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE
     try:
-        said = await query_dns(target, resolver, is_system_resolver=False)
-    except TargetFailed as failed:
-        return ResolverResult(server, agrees=False, error=str(failed))
-    except CheckInconclusive as unsure:
-        return ResolverResult(server, agrees=None, error=str(unsure))
+        response = await query_dns(target, resolver, is_system_resolver=False)
+    except TargetFailed as error:
+        return ResolverResult(server, agrees=False, error=str(error))
+    except CheckInconclusive as error:
+        return ResolverResult(server, agrees=None, error=str(error))
     except Timeout:
         return ResolverResult(server, agrees=False, error="no answer")
-    agrees = not said.missing_records(target) if target.expected else said.normalized == first.normalized
-    return ResolverResult(server, agrees, said.records[:MAX_RECORDS])
+    agrees = not response.missing_records(target) if target.expected else response.normalized == reference.normalized
+    return ResolverResult(server, agrees, response.records[:MAX_RECORDS])

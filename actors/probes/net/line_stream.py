@@ -16,11 +16,11 @@ class LineStream:
     context, name    how to shake hands, and what the certificate must be for
     """
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, context: ssl.SSLContext, name: str) -> None:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, tls: ssl.SSLContext, name: str) -> None:
         self._reader, self._writer = reader, writer
-        self._context, self._name = context, name
-        self._beneath: StreamWriter | None = None
-        self._heard, self._lines = 0, 0
+        self._tls, self._name = tls, name
+        self._plain_writer: StreamWriter | None = None
+        self._received_bytes, self._received_lines = 0, 0
 
     async def read_line(self) -> str:
         """The next line, without its end. Raises Failed when there is none, or no end to it."""
@@ -30,9 +30,9 @@ class LineStream:
             raise TargetFailed("the server sent a line without end") from error
         except IncompleteReadError as error:
             raise TargetFailed("the connection was closed in the middle of the conversation") from error
-        self._heard += len(raw)
-        self._lines += 1
-        if self._heard > MAX_RECEIVED_BYTES or self._lines > MAX_RECEIVED_LINES:
+        self._received_bytes += len(raw)
+        self._received_lines += 1
+        if self._received_bytes > MAX_RECEIVED_BYTES or self._received_lines > MAX_RECEIVED_LINES:
             raise TargetFailed("the server doesn't stop talking")
         return raw.rstrip(b"\r\n").decode("utf-8", errors="replace")
 
@@ -47,8 +47,8 @@ class LineStream:
 
     async def start_tls(self) -> None:
         """Shake hands. What came before the handshake and was not read yet is forgotten: anybody could have said it."""
-        self._beneath = self._writer  # a writer that nobody holds closes its connection
-        self._reader, self._writer = await encrypted(self._writer, self._context, self._name)
+        self._plain_writer = self._writer  # a writer that nobody holds closes its connection
+        self._reader, self._writer = await encrypted(self._writer, self._tls, self._name)
 
     @property
     def own_address(self) -> str:

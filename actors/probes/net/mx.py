@@ -26,10 +26,10 @@ async def mail_exchanges(domain: str) -> list[str]:
         return []
     except DNSException as error:
         raise CheckInconclusive(f"nobody says where the mail of {domain} goes") from error
-    except asyncio.CancelledError as cut:
-        cut.add_note(RESOLVING_NOTE)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(RESOLVING_NOTE)
         raise
-    found = sorted((one.preference, str(one.exchange).rstrip(".")) for one in answer)
-    if found == [(0, "")]:
+    exchanges = sorted((one.preference, str(one.exchange).rstrip(".")) for one in answer)
+    if exchanges == [(0, "")]:
         raise TargetFailed(f"{domain} takes no mail (its MX is a dot)")
-    return [f"{preference} {exchange}" for preference, exchange in found]
+    return [f"{preference} {exchange}" for preference, exchange in exchanges]

@@ -58,8 +58,8 @@ async def connect_through(egress: Egress, proxy: ProxyConfig, host: str, port: i
         return await dialer.connect(host, port, timeout=NO_LIMIT_S)
     except ProxyError as error:
         raise _classify_error(error) from error
-    except EgressDenied as refused:
-        raise CheckInconclusive(f"the proxy: {refused}") from refused
+    except EgressDenied as denied:
+        raise CheckInconclusive(f"the proxy: {denied}") from denied
     except (OSError, UnicodeError, ValueError) as error:
         raise CheckInconclusive(f"the proxy broke off: {str(error)[:120]}") from error
 

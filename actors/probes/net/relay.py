@@ -42,17 +42,17 @@ async def open_relay(connect: Connect) -> AsyncIterator[str]:
         await tasks.cancel(*passing)
 
 
-async def _serve(ours: Streams, connect: Connect) -> None:
+async def _serve(library_side: Streams, connect: Connect) -> None:
     """Pass on between the library and the target until both have ended, or it was too much."""
-    theirs: Streams | None = None
+    target_side: Streams | None = None
     try:
-        if _is_own_process(ours[1].get_extra_info("socket")):
-            theirs = await connect()
-            await _run_both(_copy(ours[0], theirs[1]), _copy(theirs[0], ours[1], MOST_BYTES))
+        if _is_own_process(library_side[1].get_extra_info("socket")):
+            target_side = await connect()
+            await _run_both(_copy(library_side[0], target_side[1]), _copy(target_side[0], library_side[1], MOST_BYTES))
     except (OSError, EgressDenied):
         pass  # the library learns of it by the end of its connection
     finally:
-        for _, writer in filter(None, (ours, theirs)):
+        for _, writer in filter(None, (library_side, target_side)):
             writer.transport.abort()
 
 
@@ -61,22 +61,22 @@ def _is_own_process(peer: socket.socket) -> bool:
     return bool(pid == os.getpid())
 
 
-async def _run_both(*pours: Awaitable[None]) -> None:
+async def _run_both(*copies: Awaitable[None]) -> None:
     """Until both have ended. Raises what one of them did, and ends the other one then."""
-    running = [asyncio.ensure_future(one) for one in pours]
+    running = [asyncio.ensure_future(task) for task in copies]
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         await tasks.cancel(*running)
-    for one in done:
-        one.result()
+    for task in done:
+        task.result()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
-    left = most
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, max_bytes: int | None = None) -> None:
+    left = max_bytes
     while piece := await reader.read(CHUNK_BYTES):
         if left is not None and (left := left - len(piece)) < 0:
-            raise ConnectionAbortedError(f"more than {most} bytes")
+            raise ConnectionAbortedError(f"more than {max_bytes} bytes")
         writer.write(piece)
         await writer.drain()
     writer.write_eof()

@@ -21,27 +21,29 @@ Connection = BaseTransport | StreamWriter | ClientWebSocketResponse
 Context = TypeVar("Context", bound=ssl.SSLContext)
 
 
-def default_tls_context(tools: ProbeContext, *, ignoring: bool = False) -> ssl.SSLContext:
+def default_tls_context(context: ProbeContext, *, ignore_errors: bool = False) -> ssl.SSLContext:
     """The everyday context; whoever connects says which name it is for.
 
     ignoring    take any certificate, and what nobody should speak any more
     """
-    return tls_client.client_context(UNVERIFIED if ignoring else VERIFYING, None if ignoring else tools.trust)
+    return tls_client.client_context(
+        UNVERIFIED if ignore_errors else VERIFYING, None if ignore_errors else context.trust
+    )
 
 
-def target_tls_context(target: Struct, tools: ProbeContext, **changes: Any) -> ssl.SSLContext:
+def target_tls_context(target: Struct, context: ProbeContext, **changes: Any) -> ssl.SSLContext:
     """The context of a monitor, for whoever says which name it is for. Raises Unsure for PEM texts that can't be read.
 
     changes    what is otherwise than its fields say, as in `Terms`
     """
-    terms = tls_options(target, **changes)
-    return _build(lambda: tls_client.client_context(terms, tools.trust))
+    options = tls_options(target, **changes)
+    return _build(lambda: tls_client.client_context(options, context.trust))
 
 
 def named_tls_context(target: Struct, host: str, **changes: Any) -> HostContext:
     """The context of a monitor for one host, whatever address a library connects to. Raises as `context_of`."""
-    terms = tls_options(target, **changes)
-    return _build(lambda: tls_client.context_for_host(host, terms))
+    options = tls_options(target, **changes)
+    return _build(lambda: tls_client.context_for_host(host, options))
 
 
 def database_tls_context(target: Struct, host: str, encryption: Encryption) -> HostContext | None:
@@ -58,15 +60,15 @@ def tls_options(target: Struct, **changes: Any) -> TlsOptions:
 
     changes    what is otherwise, as in `Terms`
     """
-    ignoring = getattr(target, "ignore_tls_errors", False) or not getattr(target, "verify_ssl", True)
-    said: dict[str, Any] = {
-        "verify": not ignoring,
-        "allow_legacy": ignoring,
+    ignore_errors = getattr(target, "ignore_tls_errors", False) or not getattr(target, "verify_ssl", True)
+    fields: dict[str, Any] = {
+        "verify": not ignore_errors,
+        "allow_legacy": ignore_errors,
         "ca": _first_field(target, "tls_ca", "ca_cert"),
         "certificate": _first_field(target, "tls_cert", "client_cert"),
         "key": _first_field(target, "tls_key", "client_key"),
     }
-    return TlsOptions(**(said | changes))
+    return TlsOptions(**(fields | changes))
 
 
 def _first_field(target: Struct, *names: str) -> str:
@@ -80,7 +82,7 @@ def _build(make: Callable[[], Context]) -> Context:
         raise CheckInconclusive("the monitor's certificate, key or authorities can't be read") from error
 
 
-async def start_tls(beneath: StreamWriter, context: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
+async def start_tls(plain_writer: StreamWriter, tls: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
     """The same connection under TLS. What came before the handshake and was not read yet is forgotten: anybody could
     have said it.
 
@@ -92,7 +94,7 @@ async def start_tls(beneath: StreamWriter, context: ssl.SSLContext, name: str) -
     loop = asyncio.get_running_loop()
     reader = StreamReader(loop=loop)
     protocol = StreamReaderProtocol(reader, loop=loop)
-    transport = await loop.start_tls(beneath.transport, protocol, context, server_hostname=name.rstrip("."))
+    transport = await loop.start_tls(plain_writer.transport, protocol, tls, server_hostname=name.rstrip("."))
     if transport is None:
         raise TargetFailed("the connection was closed during the handshake")
     protocol.connection_made(transport)

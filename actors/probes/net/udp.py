@@ -16,7 +16,7 @@ class UdpConnection(asyncio.DatagramProtocol):
     """A connected UDP socket."""
 
     def __init__(self) -> None:
-        self._heard: asyncio.Queue[bytes | Exception] = asyncio.Queue(MAX_QUEUED)
+        self._received: asyncio.Queue[bytes | Exception] = asyncio.Queue(MAX_QUEUED)
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -26,12 +26,12 @@ class UdpConnection(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002  # the loop's call
         """The loop's call; the socket is connected, so it is the one we asked."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._heard.put_nowait(data)
+            self._received.put_nowait(data)
 
     def error_received(self, exc: Exception) -> None:
         """The loop's call: what ICMP said of what we sent."""
         with contextlib.suppress(asyncio.QueueFull):
-            self._heard.put_nowait(exc)
+            self._received.put_nowait(exc)
 
     def send(self, data: bytes) -> None:
         """Send one datagram."""
@@ -40,25 +40,25 @@ class UdpConnection(asyncio.DatagramProtocol):
 
     async def receive(self) -> bytes:
         """The next datagram. Raises OSError where the network says no."""
-        heard = await self._heard.get()
-        if isinstance(heard, Exception):
-            raise heard
-        return heard
+        received = await self._received.get()
+        if isinstance(received, Exception):
+            raise received
+        return received
 
 
 @contextlib.asynccontextmanager
-async def open_udp(asked: RunningCheck, host: str, port: int) -> AsyncIterator[UdpConnection]:
+async def open_udp(check: RunningCheck, host: str, port: int) -> AsyncIterator[UdpConnection]:
     """A line to the address that the system prefers; raises as `Egress.addresses`, and OSError."""
-    address = (await asked.context.egress.addresses(host))[0]
-    transport, line = await asyncio.get_running_loop().create_datagram_endpoint(
+    address = (await check.context.egress.addresses(host))[0]
+    transport, connection = await asyncio.get_running_loop().create_datagram_endpoint(
         UdpConnection, remote_addr=(address, port)
     )
     try:
-        yield line
+        yield connection
     finally:
         transport.close()
 
 
-def attempt_timeout_s(asked: RunningCheck) -> float:
+def attempt_timeout_s(check: RunningCheck) -> float:
     """Seconds that one of several tries may take."""
-    return asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / MAX_ATTEMPTS
+    return check.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / MAX_ATTEMPTS

@@ -28,35 +28,35 @@ class AmqpConnection:
     async def open(self, username: str, password: str, virtual_host: str) -> None:
         """Sign in and open. Raises Failed in the server's words."""
         self._writer.write(header.ProtocolHeader().marshal())
-        await self._next(commands.Connection.Start)
-        self._say(commands.Connection.StartOk(CLIENT_PROPERTIES, "PLAIN", f"\0{username}\0{password}"))
-        tune = await self._next(commands.Connection.Tune)
-        self._say(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
-        self._say(commands.Connection.Open(virtual_host))
-        await self._next(commands.Connection.OpenOk)
-        await close_gracefully(self._leave())
+        await self._read_method(commands.Connection.Start)
+        self._send(commands.Connection.StartOk(CLIENT_PROPERTIES, "PLAIN", f"\0{username}\0{password}"))
+        tune = await self._read_method(commands.Connection.Tune)
+        self._send(commands.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
+        self._send(commands.Connection.Open(virtual_host))
+        await self._read_method(commands.Connection.OpenOk)
+        await close_gracefully(self._close())
 
-    async def _leave(self) -> None:
-        self._say(commands.Connection.Close(200, "seen", 0, 0))
-        await self._next(commands.Connection.CloseOk)
+    async def _close(self) -> None:
+        self._send(commands.Connection.Close(200, "seen", 0, 0))
+        await self._read_method(commands.Connection.CloseOk)
 
-    def _say(self, method: Frame) -> None:
+    def _send(self, method: Frame) -> None:
         self._writer.write(frame.marshal(method, 0))
 
-    async def _next(self, wanted: type[Expected]) -> Expected:
+    async def _read_method(self, expected: type[Expected]) -> Expected:
         try:
-            found = await self._frame()
+            method = await self._read_frame()
         except asyncio.IncompleteReadError as error:
-            raise TargetFailed(_closed_before(wanted)) from error
+            raise TargetFailed(_closed_before(expected)) from error
         except (PAMQPException, ValueError, LookupError, TypeError, RecursionError) as error:  # tables in tables
             raise TargetFailed(NOT_AMQP) from error
-        if isinstance(found, commands.Connection.Close):
-            raise TargetFailed(f"the server answered: {found.reply_text}")
-        if not isinstance(found, wanted):
+        if isinstance(method, commands.Connection.Close):
+            raise TargetFailed(f"the server answered: {method.reply_text}")
+        if not isinstance(method, expected):
             raise TargetFailed(NOT_AMQP)
-        return found
+        return method
 
-    async def _frame(self) -> object:
+    async def _read_frame(self) -> object:
         head = await self._reader.readexactly(HEAD_BYTES)
         size = int.from_bytes(head[3:], "big")
         if head[0] != 1 or size > MAX_FRAME_BYTES:  # a method's frame; another protocol's first letters are none
@@ -64,8 +64,8 @@ class AmqpConnection:
         return frame.unmarshal(head + await self._reader.readexactly(size + END_BYTES))[2]
 
 
-def _closed_before(wanted: type[Frame]) -> str:
+def _closed_before(expected: type[Frame]) -> str:
     """Servers that can't say it close the connection instead."""
-    if wanted is commands.Connection.Tune:
+    if expected is commands.Connection.Tune:
         return "the server refused the sign-in"
     return "the connection was closed without an answer"

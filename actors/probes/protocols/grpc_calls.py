@@ -24,8 +24,8 @@ Channel = grpc.aio.Channel
 async def check_health(channel: Channel, service: str) -> str:
     """What the server says of a service: SERVING, NOT_SERVING, …; empty asks for the server as a whole."""
     call = channel.unary_unary(HEALTH, HealthCheckRequest.SerializeToString, _identity)
-    answer = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
-    status = int(answer.status)
+    response = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
+    status = int(response.status)
     names = HealthCheckResponse.ServingStatus
     return str(names.Name(status)) if status in names.values() else f"status {status}"
 
@@ -37,13 +37,13 @@ async def call_method(channel: Channel, method: str, body: str) -> str:
     try:
         for file in await _describing_files(channel, service):
             pool.Add(file)
-        described = pool.FindMethodByName(f"{service}.{name}")
+        descriptor = pool.FindMethodByName(f"{service}.{name}")
     except KeyError as error:
         raise TargetFailed(f"the server has no method {method}") from error
     except TypeError as error:
         raise TargetFailed("the server's own description can't be read") from error
     call = channel.unary_unary(f"/{method}", _serialize, _identity)
-    return _to_json(pool, described, await call(_build_request(pool, described, body)))
+    return _to_json(pool, descriptor, await call(_build_request(pool, descriptor, body)))
 
 
 def _build_request(pool: DescriptorPool, method: MethodDescriptor, body: str) -> Message:
@@ -72,14 +72,14 @@ async def _describing_files(channel: Channel, service: str) -> list[FileDescript
 
 async def _fetch_files(channel: Channel, path: str, service: str) -> list[FileDescriptorProto]:
     found = dict[str, FileDescriptorProto]()
-    wanted = [ServerReflectionRequest(file_containing_symbol=service)]
-    while wanted:
-        for file in await _query_reflection(channel, path, wanted.pop()):
+    pending = [ServerReflectionRequest(file_containing_symbol=service)]
+    while pending:
+        for file in await _query_reflection(channel, path, pending.pop()):
             found[file.name] = file
         if len(found) > MAX_FILES:
             raise TargetFailed(f"the server's own description has more than {MAX_FILES} files")
-        lacking = next((one for file in found.values() for one in file.dependency if one not in found), "")
-        wanted = [ServerReflectionRequest(file_by_filename=lacking)] if lacking else []
+        missing = next((one for file in found.values() for one in file.dependency if one not in found), "")
+        pending = [ServerReflectionRequest(file_by_filename=missing)] if missing else []
     return _in_dependency_order(found)
 
 
@@ -92,8 +92,8 @@ async def _query_reflection(channel: Channel, path: str, request: ServerReflecti
     """
     call: Any = channel.unary_stream(path, _serialize, _identity)(request)
     async for data in call:
-        answer = _parse(ServerReflectionResponse(), data)
-        files = [_parse(FileDescriptorProto(), one) for one in answer.file_descriptor_response.file_descriptor_proto]
+        response = _parse(ServerReflectionResponse(), data)
+        files = [_parse(FileDescriptorProto(), one) for one in response.file_descriptor_response.file_descriptor_proto]
         if files and (not request.file_by_filename or request.file_by_filename in {one.name for one in files}):
             return files
         break
@@ -102,14 +102,14 @@ async def _query_reflection(channel: Channel, path: str, request: ServerReflecti
 
 def _in_dependency_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
     ordered = list[FileDescriptorProto]()
-    left = dict(files)
-    while left:
-        ready = [file for file in left.values() if not any(one in left for one in file.dependency)]
+    remaining = dict(files)
+    while remaining:
+        ready = [file for file in remaining.values() if not any(one in remaining for one in file.dependency)]
         if not ready:
             raise TargetFailed("the server's own description goes in circles")
         ordered += ready
         for file in ready:
-            del left[file.name]
+            del remaining[file.name]
     return ordered
 
 

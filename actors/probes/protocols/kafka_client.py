@@ -63,58 +63,60 @@ class Topic(Struct, frozen=True):
 class Broker:
     """One broker that we are connected to."""
 
-    def __init__(self, talk: KafkaConnection) -> None:
-        self._talk = talk
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
 
     async def check_versions(self) -> None:
         """Raises Failed for a broker that does not speak as we do."""
-        error, spoken = await self._talk.request(KafkaRequest.VERSIONS, b"", _parse_versions)
+        error, versions = await self._connection.request(KafkaRequest.VERSIONS, b"", _parse_versions)
         raise_for_error(error)
         for key, version in (KafkaRequest.METADATA.value, KafkaRequest.PRODUCE.value):
-            low, high = spoken.get(key, (0, -1))
+            low, high = versions.get(key, (0, -1))
             if not low <= version <= high:
                 raise TargetFailed(ERROR_TEXTS[35])
 
     async def sign_in(self, mechanism: SaslMechanism, username: str, password: str) -> None:
         """Raises Failed in the broker's words."""
-        error, known = await self._talk.request(KafkaRequest.HANDSHAKE, encode_string(mechanism), _parse_handshake)
-        if error and known:
-            raise TargetFailed(f"{ERROR_TEXTS.get(error, f'error {error}')}; it knows {', '.join(known)[:80]}")
+        error, mechanisms = await self._connection.request(
+            KafkaRequest.HANDSHAKE, encode_string(mechanism), _parse_handshake
+        )
+        if error and mechanisms:
+            raise TargetFailed(f"{ERROR_TEXTS.get(error, f'error {error}')}; it knows {', '.join(mechanisms)[:80]}")
         raise_for_error(error)
         if mechanism is SaslMechanism.PLAIN:
             await self._prove(f"\0{username}\0{password}".encode())
             return
         scram = ScramClient(username, password, DIGESTS[mechanism])
-        said = await self._prove(scram.first_message())
-        scram.verify(await self._prove(scram.final_message(said)))
+        challenge = await self._prove(scram.first_message())
+        scram.verify(await self._prove(scram.final_message(challenge)))
 
     async def _prove(self, token: bytes) -> bytes:
-        error, words, said = await self._talk.request(
+        error, message, response = await self._connection.request(
             KafkaRequest.AUTHENTICATE, encode_bytes(token), _parse_authentication
         )
-        if error and words:
-            raise TargetFailed(f"the broker answered: {words}")
+        if error and message:
+            raise TargetFailed(f"the broker answered: {message}")
         raise_for_error(error)
-        return said
+        return response
 
     async def get_topic(self, name: str, *, create: bool) -> Topic:
         """Where it is.
 
         create    whether a broker may make it
         """
-        return await self._talk.request(
+        return await self._connection.request(
             KafkaRequest.METADATA, encode_array(encode_string(name)) + bytes([create]), _parse_metadata
         )
 
     async def produce(self, name: str, partition: int, message: bytes, limit_ms: int) -> int:
         """Have a message kept by every replica in sync; its offset. Raises Failed for a refusal."""
-        kept = struct.pack(">i", partition) + encode_bytes(encode_batch(message, time.time_ns() // 1_000_000))
+        data = struct.pack(">i", partition) + encode_bytes(encode_batch(message, time.time_ns() // 1_000_000))
         body = (
             encode_string(None)
             + struct.pack(">hi", ACKS_ALL, limit_ms)
-            + encode_array(encode_string(name) + encode_array(kept))
+            + encode_array(encode_string(name) + encode_array(data))
         )
-        error, offset = await self._talk.request(KafkaRequest.PRODUCE, body, _parse_produce)
+        error, offset = await self._connection.request(KafkaRequest.PRODUCE, body, _parse_produce)
         raise_for_error(error)
         return offset
 

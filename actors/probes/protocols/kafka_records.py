@@ -37,11 +37,11 @@ def crc32c(data: bytes) -> int:
 
 def _encode_varint(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the sign is the lowest bit."""
-    rest, found = number << 1 ^ number >> 63, bytearray()
+    rest, encoded = number << 1 ^ number >> 63, bytearray()
     while rest > 0x7F:  # noqa: PLR2004  # seven bits
-        found.append(rest & 0x7F | 0x80)
+        encoded.append(rest & 0x7F | 0x80)
         rest >>= 7
-    return bytes([*found, rest])
+    return bytes([*encoded, rest])
 
 
 def _table_entry(byte: int) -> int:

@@ -32,10 +32,10 @@ class KafkaRequest(Enum):
     AUTHENTICATE = (36, 0)
 
 
-def encode_string(words: str | None) -> bytes:
+def encode_string(value: str | None) -> bytes:
     """A string; None is one too."""
-    encoded = (words or "").encode()
-    return struct.pack(">h", -1 if words is None else len(encoded)) + encoded
+    encoded = (value or "").encode()
+    return struct.pack(">h", -1 if value is None else len(encoded)) + encoded
 
 
 def encode_bytes(data: bytes) -> bytes:
@@ -52,7 +52,7 @@ class KafkaReader:
     """A reply, read from its front. Every reader raises ValueError where it ends too soon."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
+        self._data, self._offset = data, 0
 
     @property
     def is_short(self) -> bool:
@@ -61,10 +61,10 @@ class KafkaReader:
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
-        if not 0 <= size <= len(self._data) - self._at:
+        if not 0 <= size <= len(self._data) - self._offset:
             raise ValueError("the reply ends too soon")
-        self._at += size
-        return self._data[self._at - size : self._at]
+        self._offset += size
+        return self._data[self._offset - size : self._offset]
 
     def integer(self, bits: int) -> int:
         """A signed integer."""
@@ -82,7 +82,7 @@ class KafkaReader:
     def array(self, read: Callable[[], Item]) -> list[Item]:
         """An array; it can't have more items than the rest has bytes."""
         count = self.integer(32)
-        if count > len(self._data) - self._at:
+        if count > len(self._data) - self._offset:
             raise ValueError("the reply ends too soon")
         return [read() for _ in range(count)]
 
@@ -91,14 +91,14 @@ class KafkaConnection:
     """One connection; requests are made one after the other."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer, self._number = reader, writer, 0
+        self._reader, self._writer, self._correlation_id = reader, writer, 0
 
     async def request(self, request: KafkaRequest, body: bytes, read: Callable[[KafkaReader], Item]) -> Item:
         """What `read` makes of the reply. Raises Failed for what is none."""
-        self._number += 1
+        self._correlation_id += 1
         key, version = request.value
-        said = struct.pack(">hhi", key, version, self._number) + encode_string(CLIENT_ID) + body
-        self._writer.write(encode_bytes(said))
+        message = struct.pack(">hhi", key, version, self._correlation_id) + encode_string(CLIENT_ID) + body
+        self._writer.write(encode_bytes(message))
         try:
             reply = await self._reply()
             return read(reply) if reply.is_short else await run_in_thread(read, reply)
@@ -112,6 +112,6 @@ class KafkaConnection:
         if not CORRELATION_ID_BYTES <= size <= MAX_REPLY_BYTES:
             raise TargetFailed(NOT_KAFKA)
         reply = KafkaReader(await self._reader.readexactly(size))
-        if reply.integer(32) != self._number:
+        if reply.integer(32) != self._correlation_id:
             raise TargetFailed(NOT_KAFKA)
         return reply

@@ -51,8 +51,8 @@ class LdapResult(Struct, frozen=True):
     @property
     def reason(self) -> str:
         """In our words, and the server's behind them."""
-        usual = RESULT_TEXTS.get(self.code, f"result {self.code}")
-        return f"{usual} ({self.diagnostic[:200]})" if self.diagnostic else usual
+        text = RESULT_TEXTS.get(self.code, f"result {self.code}")
+        return f"{text} ({self.diagnostic[:200]})" if self.diagnostic else text
 
 
 class LdapEntry(Struct, frozen=True):
@@ -77,7 +77,7 @@ def encode_start_tls() -> bytes:
     return element(EXTENDED, octets(START_TLS, EXTENDED_NAME))
 
 
-def encode_search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> bytes:
+def encode_search(base: str, scope: str, filter_: bytes, attribute: str, limit: int) -> bytes:
     """A search.
 
     wanted       the filter, encoded
@@ -91,7 +91,7 @@ def encode_search(base: str, scope: str, wanted: bytes, attribute: str, limit: i
         integer(limit),
         integer(0),  # our own deadline holds
         element(BOOLEAN, FALSE),
-        wanted,
+        filter_,
         element(SEQUENCE, octets(attribute or "1.1")),
     )
 
@@ -107,10 +107,10 @@ def parse_message(data: bytes) -> tuple[int, int, bytes]:
 
 def parse_result(body: bytes) -> LdapResult:
     """How an operation ended. Raises ValueError."""
-    (_, code), _, (tag, words), *_ = parse_elements(body)
+    (_, code), _, (tag, diagnostic), *_ = parse_elements(body)
     if tag != OCTETS:
         raise ValueError("no LDAP result")
-    return LdapResult(parse_integer(code), " ".join(words.decode("utf-8", errors="replace").split()))
+    return LdapResult(parse_integer(code), " ".join(diagnostic.decode("utf-8", errors="replace").split()))
 
 
 def parse_entry(body: bytes) -> LdapEntry:
@@ -118,8 +118,8 @@ def parse_entry(body: bytes) -> LdapEntry:
     (_, name), (_, attributes) = parse_elements(body)
     values = {}
     for _, attribute in parse_elements(attributes):
-        (_, type_), (_, found) = parse_elements(attribute)
-        values[_text(type_).lower()] = [_text(one) for _, one in parse_elements(found)]
+        (_, type_), (_, contents) = parse_elements(attribute)
+        values[_text(type_).lower()] = [_text(one) for _, one in parse_elements(contents)]
     return LdapEntry(_text(name), values)
 
 

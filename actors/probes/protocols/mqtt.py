@@ -88,22 +88,22 @@ async def read_packet(reader: ByteStream, *, only: int = 0) -> tuple[int, int, b
 async def _read_size(reader: ByteStream) -> int:
     size = 0
     for place in range(4):
-        one = (await reader.readexactly(1))[0]
-        size |= (one & 0x7F) << 7 * place
+        byte = (await reader.readexactly(1))[0]
+        size |= (byte & 0x7F) << 7 * place
         if size > MAX_PACKET_BYTES:
             raise TargetFailed("the message is longer than 1 MB")
-        if one < 0x80:  # noqa: PLR2004  # the bit that says another byte follows
+        if byte < 0x80:  # noqa: PLR2004  # the bit that says another byte follows
             return size
     raise TargetFailed(NOT_MQTT)
 
 
 def _encode_packet(head: int, body: bytes) -> bytes:
-    size, sized = len(body), bytearray()
+    size, encoded_size = len(body), bytearray()
     while True:
         size, low = divmod(size, 128)
-        sized.append(low | (0x80 if size else 0))
+        encoded_size.append(low | (0x80 if size else 0))
         if not size:
-            return bytes([head]) + bytes(sized) + body
+            return bytes([head]) + bytes(encoded_size) + body
 
 
 def _encode_text(text: str) -> bytes:

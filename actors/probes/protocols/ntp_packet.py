@@ -33,7 +33,7 @@ def encode_request(cookie: bytes) -> bytes:
     return PACKET.pack(CLIENT_FLAGS, 0, 0, 0, 0, 0, b"", b"", b"", b"", cookie)
 
 
-def parse_response(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> NtpResponse | None:
+def parse_response(cookie: bytes, data: bytes, sent_s: float, received_s: float) -> NtpResponse | None:
     """Read an answer; None for one that is not to our question, or no NTP.
 
     sent_s, came_s    our clock when the question left and the answer came
@@ -51,8 +51,8 @@ def parse_response(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> 
         synchronised=flags >> 6 != UNSYNCHRONISED,
         kiss_code=_text(reference) if stratum == 0 else "",
         reference=_text(reference) if stratum == 1 else ".".join(map(str, reference)),
-        offset_s=((theirs_in - sent_s) + (theirs_out - came_s)) / 2,
-        delay_s=(came_s - sent_s) - (theirs_out - theirs_in),
+        offset_s=((theirs_in - sent_s) + (theirs_out - received_s)) / 2,
+        delay_s=(received_s - sent_s) - (theirs_out - theirs_in),
         dispersion_s=dispersion / (1 << 16),
     )
 

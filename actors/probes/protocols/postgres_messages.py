@@ -23,39 +23,39 @@ class MessageValidator:
     """What comes on one connection. Called with each part of it."""
 
     def __init__(self) -> None:
-        self._waiting = bytearray()  # the begin of a message
+        self._pending = bytearray()  # the begin of a message
         self._needed = HEAD_BYTES  # bytes of it, before there is something to look at
         self._skipped = 0  # bytes to come of a message that is not looked at
         self._is_signed_in = False
-        self._refusal = ""
+        self._error = ""
 
     def __call__(self, data: bytes) -> str:
         """Why this is refused, and whatever comes after it; nothing when it isn't."""
-        passed = min(self._skipped, len(data))
-        self._skipped -= passed
-        self._waiting += data[passed:]
-        if not self._refusal and len(self._waiting) >= self._needed:
-            self._look(bytes(self._waiting))
-        return self._refusal
+        n_skipped = min(self._skipped, len(data))
+        self._skipped -= n_skipped
+        self._pending += data[n_skipped:]
+        if not self._error and len(self._pending) >= self._needed:
+            self._validate(bytes(self._pending))
+        return self._error
 
-    def _look(self, data: bytes) -> None:
+    def _validate(self, data: bytes) -> None:
         """Look at every message that begins in the data; what is left of the last one waits for the rest of it."""
         at, self._needed = 0, HEAD_BYTES
-        while not self._refusal and len(data) - at >= HEAD_BYTES:
+        while not self._error and len(data) - at >= HEAD_BYTES:
             kind, begin = data[at], at + HEAD_BYTES
             end = at + KIND_BYTES + int.from_bytes(data[at + KIND_BYTES : begin], "big", signed=True)
-            is_looked_at = kind == ROW or (kind == AUTHENTICATION and not self._is_signed_in)
+            is_validated = kind == ROW or (kind == AUTHENTICATION and not self._is_signed_in)
             if end < begin or kind not in KINDS:
-                self._refusal = NOT_POSTGRES
-            elif is_looked_at and end > len(data):
+                self._error = NOT_POSTGRES
+            elif is_validated and end > len(data):
                 self._needed = end - at
                 break
-            elif is_looked_at:
-                self._refusal = (_row_error if kind == ROW else _sign_in_error)(data[begin:end])
+            elif is_validated:
+                self._error = (_row_error if kind == ROW else _sign_in_error)(data[begin:end])
             self._is_signed_in = self._is_signed_in or kind == READY
             at = end
         self._skipped = max(0, at - len(data))
-        self._waiting = bytearray(data[at:])
+        self._pending = bytearray(data[at:])
 
 
 def _row_error(body: bytes) -> str:

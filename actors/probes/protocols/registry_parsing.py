@@ -51,19 +51,19 @@ class DomainRegistration(Struct, frozen=True):
     states: list[str] = []
 
 
-def parse_rdap(told: Any) -> DomainRegistration | None:
+def parse_rdap(response: Any) -> DomainRegistration | None:
     """Read an RDAP answer; None when it does not say when the domain ends."""
-    if not isinstance(told, dict):
+    if not isinstance(response, dict):
         return None
-    events = {str(one.get("eventAction")).lower(): str(one.get("eventDate")) for one in _dicts(told.get("events"))}
+    events = {str(one.get("eventAction")).lower(): str(one.get("eventDate")) for one in _dicts(response.get("events"))}
     ends = [at for name in EXPIRY_EVENTS if (at := parse_date(events.get(name, "")))]
-    states = [str(one)[:SHOWN_CHARS] for one in _as_list(told.get("status"))[:MAX_STATES]]
-    return DomainRegistration(ends[0], "rdap", _registrar(told), states) if ends else None
+    states = [str(one)[:SHOWN_CHARS] for one in _as_list(response.get("status"))[:MAX_STATES]]
+    return DomainRegistration(ends[0], "rdap", _registrar(response), states) if ends else None
 
 
-def _registrar(told: dict[str, Any]) -> str:
+def _registrar(response: dict[str, Any]) -> str:
     """The name on the registrar's card (RFC 7095); empty when there is none."""
-    for entity in _dicts(told.get("entities")):
+    for entity in _dicts(response.get("entities")):
         match entity:
             case {"roles": [*roles], "vcardArray": [_, [*card]]} if "registrar" in roles:
                 names = [name for one in card for name in _full_name(one)]
@@ -78,12 +78,12 @@ def _full_name(field: Any) -> list[str]:
     return []
 
 
-def _as_list(told: Any) -> list[Any]:
-    return told if isinstance(told, list) else []
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _dicts(told: Any) -> Iterator[dict[str, Any]]:
-    return (one for one in _as_list(told) if isinstance(one, dict))
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    return (one for one in _as_list(value) if isinstance(one, dict))
 
 
 def rdap_server(bootstrap: Any, domain: str) -> str:

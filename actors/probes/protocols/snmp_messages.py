@@ -92,10 +92,10 @@ def encode_message(version: str, community: str, pdu: bytes) -> bytes:
 def parse_message(version: str, data: bytes) -> SnmpReply:
     """Read a message of that version. Raises ValueError for anything else."""
     outer, inner = parse_first(data)
-    (tag, own), (community, _), (kind, body) = parse_elements(inner)
-    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or parse_integer(own) != VERSIONS[
-        version
-    ]:
+    (tag, version_bytes), (community, _), (kind, body) = parse_elements(inner)
+    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or parse_integer(
+        version_bytes
+    ) != VERSIONS[version]:
         raise ValueError("no answer of this version")
     return parse_reply(kind, body)
 
@@ -123,8 +123,15 @@ def _parse_opaque(body: bytes) -> Scalar:
 def _shortest_float(body: bytes) -> float:
     """A float of 32 bits as the shortest number that it is: 5.47, not 5.46999979."""
     (found,) = struct.unpack("!f", body)
-    near = (float(f"{found:.{digits}g}") for digits in FLOAT_DIGITS)
-    return next((one for one in near if abs(one) < LARGEST_FLOAT and struct.pack("!f", one) == body), found)
+    candidates = (float(f"{found:.{digits}g}") for digits in FLOAT_DIGITS)
+    return next(
+        (
+            candidate
+            for candidate in candidates
+            if abs(candidate) < LARGEST_FLOAT and struct.pack("!f", candidate) == body
+        ),
+        found,
+    )
 
 
 def _value_text(tag: int, data: bytes) -> str:

@@ -141,33 +141,33 @@ def _privacy_key(user: SnmpUser, engine: Engine) -> bytes:
     source    draft-blumenthal-aes-usm-04, 3.1.2.1; draft-reeder-snmpv3-usm-3desede-00, 2.1
     """
     algorithm, size = MACS[user.auth][0], KEY_BYTES[user.priv]
-    found = last = _localized_key(algorithm, user.priv_password.encode(), engine.id)
-    while len(found) < size:
+    derived = last = _localized_key(algorithm, user.priv_password.encode(), engine.id)
+    while len(derived) < size:
         if user.priv in BY_REEDER:
             last = _localized_key(algorithm, last, engine.id)
-            found += last
+            derived += last
         else:
-            found += digest(algorithm, found).digest()
-    return found[:size]
+            derived += digest(algorithm, derived).digest()
+    return derived[:size]
 
 
 def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
     """RFC 3414, 8.1.1: a cipher that devices still speak."""
     start = bytes(one ^ other for one, other in zip(key[8:16], salt, strict=True))
     cipher = Cipher(TripleDES(key[:8] * 3), CBC(start))
-    turned = cipher.decryptor() if decrypt else cipher.encryptor()
-    return turned.update(data + bytes(-len(data) % 8)) + turned.finalize()
+    output = cipher.decryptor() if decrypt else cipher.encryptor()
+    return output.update(data + bytes(-len(data) % 8)) + output.finalize()
 
 
 def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
     """RFC 3826: AES with 128 bits of feedback, by hand where the library has put its own away."""
-    block, turned, made = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
+    block, output, feedback = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
     for at in range(0, len(data), 16):
         piece = data[at : at + 16]
-        out = bytes(one ^ other for one, other in zip(piece, block.update(made), strict=False))
-        turned.append(out)
-        made = piece if decrypt else out
-    return b"".join(turned)
+        out = bytes(one ^ other for one, other in zip(piece, block.update(feedback), strict=False))
+        output.append(out)
+        feedback = piece if decrypt else out
+    return b"".join(output)
 
 
 @lru_cache(maxsize=1_024)

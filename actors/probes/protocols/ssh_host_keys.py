@@ -26,14 +26,14 @@ def ordered_algorithms(fingerprint: str) -> tuple[str, ...]:
     return tuple(algorithm for kind in kinds for algorithm in ALGORITHMS[kind])
 
 
-def other_kinds(shown: str, offered: list[str]) -> list[str]:
+def other_kinds(algorithm: str, offered: list[str]) -> list[str]:
     """The kinds of keys that a server has besides the one it has shown, in OpenSSH's order.
 
     shown      the key's own algorithm
     offered    what the server said that it can sign with
     """
-    had = {_KINDS[one] for one in offered if one in _KINDS} - {_KINDS.get(shown)}
-    return [kind for kind in ALGORITHMS if kind in had]
+    kinds = {_KINDS[one] for one in offered if one in _KINDS} - {_KINDS.get(algorithm)}
+    return [kind for kind in ALGORITHMS if kind in kinds]
 
 
 def remember_kind(fingerprint: str, algorithm: str) -> None:

@@ -36,30 +36,30 @@ class TdsReader(_TdsReader):  # type: ignore[misc]  # it carries no types
     """A whole reply, read from its front and never beyond."""
 
     def __init__(self, session: _TdsSession) -> None:
-        self._session, self._data, self._at = session, b"", 0
+        self._session, self._data, self._offset = session, b"", 0
 
     def feed(self, data: bytes) -> None:
         """What is read next."""
-        self._data, self._at = data, 0
+        self._data, self._offset = data, 0
 
     def recv(self, size: int) -> bytes:
         """The next bytes; fewer before the end. Not every loop of the library ends for a length that is a lie."""
         if size < 0 or (size and self.stream_finished()):
             raise tds_base.ClosedConnectionError
-        found = self._data[self._at : self._at + size]
-        self._at += len(found)
-        return found
+        chunk = self._data[self._offset : self._offset + size]
+        self._offset += len(chunk)
+        return chunk
 
     def read_fast(self, size: int) -> tuple[bytes, int]:
         """The same as a whole and a place in it."""
-        if size > len(self._data) - self._at:
+        if size > len(self._data) - self._offset:
             raise tds_base.ClosedConnectionError
-        self._at += size
-        return self._data, self._at - size
+        self._offset += size
+        return self._data, self._offset - size
 
     def stream_finished(self) -> bool:
         """Whether all was read."""
-        return self._at >= len(self._data)
+        return self._offset >= len(self._data)
 
     def begin_response(self) -> ResponseMetadata:
         """The reply has been fed."""
@@ -141,11 +141,11 @@ class SqlServerSession:
 
     async def prepare(self, limit_ms: int) -> None:
         """One row, no long values, no endless waiting for locks, and a transaction that nobody commits."""
-        words = (
+        statements = (
             f"SET ROWCOUNT 1; SET TEXTSIZE {MAX_VALUE_BYTES}; SET LOCK_TIMEOUT {limit_ms}; SET XACT_ABORT ON; "
             "BEGIN TRANSACTION"
         )
-        await self._ask(lambda: self._tokens.submit_plain_query(words), self._tokens.process_simple_request)
+        await self._ask(lambda: self._tokens.submit_plain_query(statements), self._tokens.process_simple_request)
 
     async def first_row(self, query: str) -> Row:
         """The first row, None without one, and the names of its columns."""
@@ -158,9 +158,9 @@ class SqlServerSession:
         names = [str(one.column_name) for one in self._tokens.res_info.columns]
         return self._tokens.fetchone(), names
 
-    async def _ask(self, say: Callable[[], None], read: Callable[[], Item]) -> Item:
+    async def _ask(self, send: Callable[[], None], read: Callable[[], Item]) -> Item:
         """What is read from the reply. Raises Failed for a refusal, and for what is no answer."""
-        say()
+        send()
         self._reply.feed(await self._wire.read_message(REPLY))
         try:
             return read()
@@ -172,11 +172,11 @@ class SqlServerSession:
 
 def _client_login(login: ConnectionParameters) -> tds_base._TdsLogin:
     """Who asks, as the library wants it."""
-    made = tds_base._TdsLogin()  # noqa: SLF001  # the library's own connect() makes one and connects
-    made.client_host_name = made.app_name = made.library = "watchkeeper"
-    made.server_name = login.host[:128]
-    made.user_name, made.password, made.database = login.username or "sa", login.password, login.database
-    made.client_lcid = ENGLISH_LCID
-    made.option_flag2 = tds_base.TDS_ODBC_ON
-    made.bytes_to_unicode = True
-    return made
+    packet = tds_base._TdsLogin()  # noqa: SLF001  # the library's own connect() makes one and connects
+    packet.client_host_name = packet.app_name = packet.library = "watchkeeper"
+    packet.server_name = login.host[:128]
+    packet.user_name, packet.password, packet.database = login.username or "sa", login.password, login.database
+    packet.client_lcid = ENGLISH_LCID
+    packet.option_flag2 = tds_base.TDS_ODBC_ON
+    packet.bytes_to_unicode = True
+    return packet

@@ -59,9 +59,9 @@ class ContainerInspection(msgspec.Struct, rename="pascal"):
     state: ContainerState
 
 
-async def probe(target: Docker, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Docker, check: RunningCheck) -> ProbeResult:
     """Inspect the container, and judge its state."""
-    connector, address = _connector_and_url(target, asked)
+    connector, address = _connector_and_url(target, check)
     try:
         async with aiohttp.ClientSession(
             connector=connector,
@@ -72,31 +72,31 @@ async def probe(target: Docker, asked: RunningCheck) -> ProbeResult:
             status, body = await _inspect(session, f"{address}/containers/{quote(target.container)}/json")
     except aiohttp.ClientError as error:
         raise _classify_error(error) from error
-    return evaluate_state(_parse_state(target, status, body), detailed=asked.detailed)
+    return evaluate_state(_parse_state(target, status, body), detailed=check.detailed)
 
 
-def _connector_and_url(target: Docker, asked: RunningCheck) -> tuple[aiohttp.BaseConnector, str]:
+def _connector_and_url(target: Docker, check: RunningCheck) -> tuple[aiohttp.BaseConnector, str]:
     """How to get to the daemon, and the address of its API."""
-    place = urlsplit(target.daemon)
-    if place.scheme == "unix":
-        asked.context.egress.check_socket(place.path)
-        return UnixSocketConnector(place.path, **SINGLE_USE), "http://docker"
+    url = urlsplit(target.daemon)
+    if url.scheme == "unix":
+        check.context.egress.check_socket(url.path)
+        return UnixSocketConnector(url.path, **SINGLE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
-    door = EgressConnector(asked.context.egress, ssl=_trust(target, asked), **SINGLE_USE)
-    return door, f"{scheme}://{place.netloc}"
+    connector = EgressConnector(check.context.egress, ssl=_trust(target, check), **SINGLE_USE)
+    return connector, f"{scheme}://{url.netloc}"
 
 
-def _trust(target: Docker, asked: RunningCheck) -> ssl.SSLContext:
-    return target_tls_context(target, asked.context)
+def _trust(target: Docker, check: RunningCheck) -> ssl.SSLContext:
+    return target_tls_context(target, check.context)
 
 
 async def _inspect(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
     """Status and body, as far as the limit."""
-    async with session.get(url, allow_redirects=False) as answer:
-        body = await read_bytes(answer, READ_LIMIT_BYTES + 1)
+    async with session.get(url, allow_redirects=False) as response:
+        body = await read_bytes(response, READ_LIMIT_BYTES + 1)
         if len(body) > READ_LIMIT_BYTES:
             raise TargetFailed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
-        return answer.status, bytes(body)
+        return response.status, bytes(body)
 
 
 def _parse_state(target: Docker, status: int, body: bytes) -> ContainerState:

@@ -30,38 +30,38 @@ STATUS_TEXTS = {
 }
 
 
-async def probe(target: Grpc, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Grpc, check: RunningCheck) -> ProbeResult:
     """Connect, over TLS where that is wanted, and have the library speak over this connection."""
-    streams = await _connect(target, asked)
+    streams = await _connect(target, check)
     try:
         days = peer_certificate_days(streams[1])
-        async with open_relay(_single_use(streams)) as place, _channel(target, place) as channel:
-            return await _check(target, channel, days, detailed=asked.detailed)
+        async with open_relay(_single_use(streams)) as address, _channel(target, address) as channel:
+            return await _check(target, channel, days, detailed=check.detailed)
     except grpc.aio.AioRpcError as error:
         raise TargetFailed(_error_text(error)) from error
     finally:
         streams[1].transport.abort()
 
 
-async def _connect(target: Grpc, asked: RunningCheck) -> Streams:
+async def _connect(target: Grpc, check: RunningCheck) -> Streams:
     """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
-    trust = target_tls_context(target, asked.context, alpn_protocols=("h2",)) if target.tls else None
-    return await asked.context.egress.open_connection(target.host, target.port, ssl=trust)
+    tls = target_tls_context(target, check.context, alpn_protocols=("h2",)) if target.tls else None
+    return await check.context.egress.open_connection(target.host, target.port, ssl=tls)
 
 
 def _single_use(streams: Streams) -> Connect:
     """Leads the library's first connection there; there is no second one."""
-    left = [streams]
+    remaining = [streams]
 
     async def connect() -> Streams:
-        if not left:
+        if not remaining:
             raise ConnectionResetError
-        return left.pop()
+        return remaining.pop()
 
     return connect
 
 
-def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
+def _channel(target: Grpc, address: str) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = [
         ("grpc.default_authority", f"{target.host}:{target.port}"),
         ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check
@@ -71,7 +71,7 @@ def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
     ]
-    return grpc.aio.insecure_channel(place, options)
+    return grpc.aio.insecure_channel(address, options)
 
 
 async def _check(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> ProbeResult:
@@ -85,8 +85,8 @@ async def _check(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, d
     reply = await call_method(channel, target.method, target.body)
     detail = {"reply": reply[:SHOWN_CHARS]}
     if target.keyword and (target.keyword in reply) is target.invert_keyword:
-        there = "" if target.invert_keyword else "not "
-        raise TargetFailed(f"the keyword {target.keyword[:80]!r} is {there}in the reply", detail=detail)
+        negation = "" if target.invert_keyword else "not "
+        raise TargetFailed(f"the keyword {target.keyword[:80]!r} is {negation}in the reply", detail=detail)
     return ProbeResult(code=ANSWERED, value=reply, certificate_days=days, detail=detail if detailed else None)
 
 

@@ -36,54 +36,54 @@ class BrokerConnection(Struct, frozen=True):
     days: int | None
 
 
-async def probe(target: KafkaProducer, asked: RunningCheck) -> ProbeResult:
+async def probe(target: KafkaProducer, check: RunningCheck) -> ProbeResult:
     """Ask where the topic is, and hand the message to one of its leaders."""
-    async with AsyncExitStack() as connections:
-        contact, topic = await _find_topic(target, asked, connections)
+    async with AsyncExitStack() as stack:
+        connection, topic = await _find_topic(target, check, stack)
         partition = choose_partition(topic)
-        if (partition.host, partition.port) != (contact.host, contact.port):
-            contact = await connections.enter_async_context(_connect(partition.host, partition.port, target, asked))
-        offset = await contact.broker.produce(
-            target.topic, partition.number, target.message.encode(), asked.snapshot.timeout_ms
+        if (partition.host, partition.port) != (connection.host, connection.port):
+            connection = await stack.enter_async_context(_connect(partition.host, partition.port, target, check))
+        offset = await connection.broker.produce(
+            target.topic, partition.number, target.message.encode(), check.snapshot.timeout_ms
         )
-    where = {"broker": f"{contact.host}:{contact.port}", "partition": partition.number, "offset": offset}
+    detail = {"broker": f"{connection.host}:{connection.port}", "partition": partition.number, "offset": offset}
     return ProbeResult(
-        code=ANSWERED, detail=where if asked.detailed else None, value=offset, certificate_days=contact.days
+        code=ANSWERED, detail=detail if check.detailed else None, value=offset, certificate_days=connection.days
     )
 
 
 async def _find_topic(
-    target: KafkaProducer, asked: RunningCheck, connections: AsyncExitStack
+    target: KafkaProducer, check: RunningCheck, stack: AsyncExitStack
 ) -> tuple[BrokerConnection, Topic]:
     """The first broker that tells where the topic is; where none does, what each of them said."""
     if len(target.brokers) == 1:
-        return await _query_broker(target.brokers[0], target, asked, connections)
-    said: list[str] = []
+        return await _query_broker(target.brokers[0], target, check, stack)
+    failures: list[str] = []
     for name in target.brokers:
         try:
-            async with asyncio.timeout(asked.snapshot.timeout_ms / 1000 / (len(target.brokers) + 1)):
-                return await _query_broker(name, target, asked, connections)
-        except (OSError, TargetFailed) as failed:
-            said.append(f"{name}: {_failure_reason(failed)}")
-    raise TargetFailed("; ".join(said))
+            async with asyncio.timeout(check.snapshot.timeout_ms / 1000 / (len(target.brokers) + 1)):
+                return await _query_broker(name, target, check, stack)
+        except (OSError, TargetFailed) as error:
+            failures.append(f"{name}: {_failure_reason(error)}")
+    raise TargetFailed("; ".join(failures))
 
 
-def _failure_reason(failed: OSError | TargetFailed) -> str:
+def _failure_reason(error: OSError | TargetFailed) -> str:
     """Why a broker does not count. Raises Unsure when that is our fault."""
-    if isinstance(failed, TimeoutError) and not failed.errno:
+    if isinstance(error, TimeoutError) and not error.errno:
         return "no answer"
-    reason = classify_os_error(failed) if isinstance(failed, OSError) else failed
+    reason = classify_os_error(error) if isinstance(error, OSError) else error
     if isinstance(reason, CheckInconclusive):
         raise reason
     return str(reason)
 
 
 async def _query_broker(
-    name: str, target: KafkaProducer, asked: RunningCheck, connections: AsyncExitStack
+    name: str, target: KafkaProducer, check: RunningCheck, stack: AsyncExitStack
 ) -> tuple[BrokerConnection, Topic]:
     host, _, port = name.rpartition(":")
-    contact = await connections.enter_async_context(_connect(host.strip("[]"), int(port), target, asked))
-    return contact, await _await_topic(contact.broker, target)
+    connection = await stack.enter_async_context(_connect(host.strip("[]"), int(port), target, check))
+    return connection, await _await_topic(connection.broker, target)
 
 
 async def _await_topic(broker: Broker, target: KafkaProducer) -> Topic:
@@ -100,16 +100,16 @@ async def _await_topic(broker: Broker, target: KafkaProducer) -> Topic:
 def choose_partition(topic: Topic) -> Partition:
     """One of the partitions that have a leader, whichever. Raises Failed when there is none."""
     raise_for_error(topic.error)
-    leading = [one for one in topic.partitions if HOST.fullmatch(one.host) and one.port in PORTS]
-    if not leading:
+    with_leader = [one for one in topic.partitions if HOST.fullmatch(one.host) and one.port in PORTS]
+    if not with_leader:
         raise TargetFailed("no partition of the topic has a leader")
-    return random.choice(leading)  # noqa: S311  # so that each has its turn
+    return random.choice(with_leader)  # noqa: S311  # so that each has its turn
 
 
 @asynccontextmanager
-async def _connect(host: str, port: int, target: KafkaProducer, asked: RunningCheck) -> AsyncIterator[BrokerConnection]:
+async def _connect(host: str, port: int, target: KafkaProducer, check: RunningCheck) -> AsyncIterator[BrokerConnection]:
     """A broker that let us in, until the block ends."""
-    reader, writer = await asked.context.egress.open_connection(host, port, ssl=_encryption(target, host))
+    reader, writer = await check.context.egress.open_connection(host, port, ssl=_encryption(target, host))
     try:
         broker = Broker(KafkaConnection(reader, writer))
         await broker.check_versions()

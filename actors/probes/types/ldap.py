@@ -27,8 +27,8 @@ class LdapConnection:
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self.beneath: StreamWriter | None = None  # what TLS goes over, once it does
-        self._id, self._left, self._messages = 0, READ_LIMIT_BYTES, MAX_MESSAGES
+        self.plain_writer: StreamWriter | None = None  # what TLS goes over, once it does
+        self._id, self._bytes_left, self._messages_left = 0, READ_LIMIT_BYTES, MAX_MESSAGES
 
     def send(self, operation: bytes) -> None:
         """Send a request."""
@@ -47,10 +47,10 @@ class LdapConnection:
             if id_ == 0:
                 raise TargetFailed("the server ends the connection")
 
-    async def read_result(self, wanted: int) -> LdapResult:
+    async def read_result(self, search_filter: int) -> LdapResult:
         """How a request ended that has one answer."""
         kind, body = await self.receive()
-        if kind != wanted:
+        if kind != search_filter:
             raise TargetFailed("the server doesn't speak LDAP: an answer to something else")
         return ldap_messages.parse_result(body)
 
@@ -58,21 +58,21 @@ class LdapConnection:
         data = await self.reader.readexactly(2)
         while (bounds := element_bounds(data)) is None:
             data += await self.reader.readexactly(1)
-        self._left -= bounds[1]
-        self._messages -= 1
-        if self._left < 0:
+        self._bytes_left -= bounds[1]
+        self._messages_left -= 1
+        if self._bytes_left < 0:
             raise TargetFailed(f"the answers are longer than {READ_LIMIT_BYTES // 1_000_000} MB")
-        if self._messages < 0:
+        if self._messages_left < 0:
             raise TargetFailed("the server doesn't stop talking")
         return data + await self.reader.readexactly(bounds[1] - len(data))
 
 
-async def probe(target: Ldap, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Ldap, check: RunningCheck) -> ProbeResult:
     """Connect, bind, and search where something is looked for."""
-    wanted = _encode_filter(target)
-    talk = await _connect(target, asked)
+    search_filter = _encode_filter(target)
+    connection = await _connect(target, check)
     try:
-        return await _check(target, asked, talk, wanted)
+        return await _check(target, check, connection, search_filter)
     except IncompleteReadError as error:
         raise TargetFailed("the connection was closed in the middle") from error
     except OSError:  # a certificate's fault is a ValueError too
@@ -80,16 +80,16 @@ async def probe(target: Ldap, asked: RunningCheck) -> ProbeResult:
     except ValueError as error:
         raise TargetFailed(f"the server doesn't speak LDAP: {error}") from error
     finally:
-        talk.writer.transport.abort()
+        connection.writer.transport.abort()
 
 
-async def _check(target: Ldap, asked: RunningCheck, talk: LdapConnection, wanted: bytes) -> ProbeResult:
+async def _check(target: Ldap, check: RunningCheck, connection: LdapConnection, search_filter: bytes) -> ProbeResult:
     if target.security is LdapSecurity.STARTTLS:
-        await _start_tls(target, asked, talk)
-    await _bind(target, talk)
-    entries = await _search(target, talk, wanted) if wanted else None
-    talk.send(bytes((ldap_messages.UNBIND, 0)))
-    return _evaluate(target, entries, peer_certificate_days(talk.writer), detailed=asked.detailed)
+        await _start_tls(target, check, connection)
+    await _bind(target, connection)
+    entries = await _search(target, connection, search_filter) if search_filter else None
+    connection.send(bytes((ldap_messages.UNBIND, 0)))
+    return _evaluate(target, entries, peer_certificate_days(connection.writer), detailed=check.detailed)
 
 
 def _encode_filter(target: Ldap) -> bytes:
@@ -100,43 +100,47 @@ def _encode_filter(target: Ldap) -> bytes:
         raise InvalidField("filter", str(error)) from error
 
 
-async def _connect(target: Ldap, asked: RunningCheck) -> LdapConnection:
-    tls = target_tls_context(target, asked.context) if target.security is LdapSecurity.TLS else None
-    return LdapConnection(*await asked.context.egress.open_connection(target.host, target.port, ssl=tls))
+async def _connect(target: Ldap, check: RunningCheck) -> LdapConnection:
+    tls = target_tls_context(target, check.context) if target.security is LdapSecurity.TLS else None
+    return LdapConnection(*await check.context.egress.open_connection(target.host, target.port, ssl=tls))
 
 
-async def _start_tls(target: Ldap, asked: RunningCheck, talk: LdapConnection) -> None:
+async def _start_tls(target: Ldap, check: RunningCheck, connection: LdapConnection) -> None:
     """Go on under TLS."""
-    talk.send(ldap_messages.encode_start_tls())
-    answer = await talk.read_result(ldap_messages.EXTENDED_RESPONSE)
-    if answer.code != ldap_messages.OK:
-        raise TargetFailed(f"the server refuses STARTTLS: {answer.reason}")
-    if talk.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
+    connection.send(ldap_messages.encode_start_tls())
+    result = await connection.read_result(ldap_messages.EXTENDED_RESPONSE)
+    if result.code != ldap_messages.OK:
+        raise TargetFailed(f"the server refuses STARTTLS: {result.reason}")
+    if connection.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
         raise TargetFailed("the server goes on without TLS after STARTTLS")
-    talk.beneath = talk.writer
-    talk.reader, talk.writer = await start_tls(talk.writer, target_tls_context(target, asked.context), target.host)
+    connection.plain_writer = connection.writer
+    connection.reader, connection.writer = await start_tls(
+        connection.writer, target_tls_context(target, check.context), target.host
+    )
 
 
-async def _bind(target: Ldap, talk: LdapConnection) -> None:
-    talk.send(ldap_messages.encode_bind(target.bind_dn, target.password))
-    answer = await talk.read_result(ldap_messages.BIND_RESPONSE)
-    if answer.code != ldap_messages.OK:
-        raise TargetFailed(f"the bind was refused: {answer.reason}")
+async def _bind(target: Ldap, connection: LdapConnection) -> None:
+    connection.send(ldap_messages.encode_bind(target.bind_dn, target.password))
+    result = await connection.read_result(ldap_messages.BIND_RESPONSE)
+    if result.code != ldap_messages.OK:
+        raise TargetFailed(f"the bind was refused: {result.reason}")
 
 
-async def _search(target: Ldap, talk: LdapConnection, wanted: bytes) -> list[LdapEntry]:
+async def _search(target: Ldap, connection: LdapConnection, search_filter: bytes) -> list[LdapEntry]:
     """Every entry that comes, as far as the limit."""
-    talk.send(ldap_messages.encode_search(target.base, target.scope, wanted, target.attribute, MAX_ENTRIES))
+    connection.send(
+        ldap_messages.encode_search(target.base, target.scope, search_filter, target.attribute, MAX_ENTRIES)
+    )
     entries = list[LdapEntry]()
     while True:
-        kind, body = await talk.receive()
+        kind, body = await connection.receive()
         if kind == ldap_messages.SEARCH_ENTRY:
             entries.append(ldap_messages.parse_entry(body))
         elif kind == ldap_messages.SEARCH_DONE:
             break
-    answer = ldap_messages.parse_result(body)
-    if answer.code not in {ldap_messages.OK, ldap_messages.SIZE_LIMIT}:
-        raise TargetFailed(f"the search failed: {answer.reason}")
+    result = ldap_messages.parse_result(body)
+    if result.code not in {ldap_messages.OK, ldap_messages.SIZE_LIMIT}:
+        raise TargetFailed(f"the search failed: {result.reason}")
     return entries
 
 
@@ -154,5 +158,5 @@ def entry_value(entries: list[LdapEntry], attribute: str) -> Scalar:
     """The attribute's first value; how many entries there are when none is named."""
     if not attribute:
         return len(entries)
-    found = (value for one in entries for value in one.values.get(attribute.lower(), ()))
-    return next((to_untyped(one) for one in found), ABSENT)
+    values = (value for one in entries for value in one.values.get(attribute.lower(), ()))
+    return next((to_untyped(one) for one in values), ABSENT)

@@ -21,10 +21,10 @@ PROTOCOLS: dict[MailProtocol, tuple[RunSession, int, int]] = {  # the conversati
 }
 
 
-async def probe(target: Mail, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Mail, check: RunningCheck) -> ProbeResult:
     """Have the conversation, as far as the monitor says."""
-    converse, plain, encrypted = PROTOCOLS[target.protocol]
-    port = target.port or (encrypted if target.security is MailSecurity.TLS else plain)
+    run_session, plain_port, tls_port = PROTOCOLS[target.protocol]
+    port = target.port or (tls_port if target.security is MailSecurity.TLS else plain_port)
     facts: dict[str, Any] = {
         "hostname": target.host,
         "port": port,
@@ -33,26 +33,26 @@ async def probe(target: Mail, asked: RunningCheck) -> ProbeResult:
         "hostname_used": target.host,
     }
     try:
-        lines = await _connect(target, port, asked, facts)
+        stream = await _connect(target, port, check, facts)
         try:
-            value = await converse(lines, target, facts)
-            days = lines.certificate_days
+            value = await run_session(stream, target, facts)
+            days = stream.certificate_days
         finally:
-            lines.abort()
-    except TargetFailed as failed:
-        failed.detail = facts
+            stream.abort()
+    except TargetFailed as failure:
+        failure.detail = facts
         raise
     return ProbeResult(
-        code=ANSWERED, detail=facts if asked.detailed else None, value=to_untyped(value), certificate_days=days
+        code=ANSWERED, detail=facts if check.detailed else None, value=to_untyped(value), certificate_days=days
     )
 
 
-async def _connect(target: Mail, port: int, asked: RunningCheck, facts: dict[str, Any]) -> LineStream:
+async def _connect(target: Mail, port: int, check: RunningCheck, facts: dict[str, Any]) -> LineStream:
     if target.resolve_mx:
         facts["mx_records"] = await mail_exchanges(target.host)
         if facts["mx_records"]:
             facts["hostname_used"] = facts["mx_records"][0].partition(" ")[2]
     host = facts["hostname_used"]
-    context = target_tls_context(target, asked.context)
-    at_once = context if target.security is MailSecurity.TLS else None
-    return LineStream(*await asked.context.egress.open_connection(host, port, ssl=at_once), context, host)
+    tls = target_tls_context(target, check.context)
+    implicit_tls = tls if target.security is MailSecurity.TLS else None
+    return LineStream(*await check.context.egress.open_connection(host, port, ssl=implicit_tls), tls, host)

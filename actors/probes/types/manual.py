@@ -7,9 +7,9 @@ from schema.targets import Manual
 from schema.targets.composed import ManualStatus
 
 
-async def probe(target: Manual, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Manual, check: RunningCheck) -> ProbeResult:
     """What was said last."""
-    del asked
+    del check
     if target.status is ManualStatus.DOWN:
         raise TargetFailed(target.message or "set to down")
     status = Status.UP if target.status is ManualStatus.UP else Status.DEGRADED

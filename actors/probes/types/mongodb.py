@@ -28,56 +28,65 @@ DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary that is asked directly answers too
 
 
-async def probe(target: Mongodb, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Mongodb, check: RunningCheck) -> ProbeResult:
     """Connect, sign in, ask, take the value out of the reply."""
     cluster = await resolve_cluster(target)
-    reader, writer = await _connect(target, cluster, asked)
+    reader, writer = await _connect(target, cluster, check)
     try:
-        days, talk = peer_certificate_days(writer), MongoConnection(reader, writer)
+        days, connection = peer_certificate_days(writer), MongoConnection(reader, writer)
         if cluster.username:
-            await _sign_in(talk, cluster)
-        reply = await talk.command(_build_command(target, cluster, asked.snapshot.timeout_ms))
+            await _sign_in(connection, cluster)
+        reply = await connection.command(_build_command(target, cluster, check.snapshot.timeout_ms))
     finally:
         writer.transport.abort()
     value = reply_value(reply, target.path)
-    detail = {"value": to_detail(value), "host": writer.get_extra_info("peername")[0]} if asked.detailed else None
+    detail = {"value": to_detail(value), "host": writer.get_extra_info("peername")[0]} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
 async def _connect(
-    target: Mongodb, cluster: Cluster, asked: RunningCheck
+    target: Mongodb, cluster: Cluster, check: RunningCheck
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The first host that lets us in, in the order given."""
     *others, last = cluster.hosts
     for host, port in others:
         try:
-            return await asked.context.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
+            return await check.context.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
         except OSError:
             continue
-    return await asked.context.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
+    return await check.context.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
 
 
 def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext | None:
     return database_tls_context(target, host, cluster.encryption)
 
 
-async def _sign_in(talk: MongoConnection, cluster: Cluster) -> None:
+async def _sign_in(connection: MongoConnection, cluster: Cluster) -> None:
     """SCRAM, by the better mechanism that the user has."""
-    own = {"$db": cluster.auth_database}
-    hello = await talk.command({"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **own})
+    database = {"$db": cluster.auth_database}
+    hello = await connection.command(
+        {"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **database}
+    )
     offered = hello.get("saslSupportedMechs") or ["SCRAM-SHA-256"]
     mechanism = next((one for one in DIGESTS if one in offered), "")
     if not mechanism:
         raise TargetFailed(f"the server offers no sign-in that checks know: {', '.join(map(str, offered))[:80]}")
     scram = ScramClient(cluster.username, _scram_password(cluster, mechanism), DIGESTS[mechanism])
-    said = await talk.command({"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **own})
-    number = said.get("conversationId")
-    said = await talk.command(
-        {"saslContinue": 1, "conversationId": number, "payload": scram.final_message(_payload(said)), **own}
+    response = await connection.command(
+        {"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **database}
     )
-    scram.verify(_payload(said))
-    if not said.get("done"):
-        await talk.command({"saslContinue": 1, "conversationId": number, "payload": b"", **own})
+    conversation_id = response.get("conversationId")
+    response = await connection.command(
+        {
+            "saslContinue": 1,
+            "conversationId": conversation_id,
+            "payload": scram.final_message(_payload(response)),
+            **database,
+        }
+    )
+    scram.verify(_payload(response))
+    if not response.get("done"):
+        await connection.command({"saslContinue": 1, "conversationId": conversation_id, "payload": b"", **database})
 
 
 def _scram_password(cluster: Cluster, mechanism: str) -> str:
@@ -90,16 +99,16 @@ def _scram_password(cluster: Cluster, mechanism: str) -> str:
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def _payload(said: dict[str, Any]) -> bytes:
-    payload = said.get("payload")
+def _payload(response: dict[str, Any]) -> bytes:
+    payload = response.get("payload")
     return bytes(payload) if isinstance(payload, bytes) else b""
 
 
 def _build_command(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any]:
     """The command, with limits on time and size, and its database."""
     try:
-        bare = "{" not in target.command
-        command: dict[str, Any] = {target.command: 1} if bare else json_util.loads(target.command)
+        is_bare = "{" not in target.command
+        command: dict[str, Any] = {target.command: 1} if is_bare else json_util.loads(target.command)
     except (BSONError, ValueError, TypeError) as error:
         raise CheckInconclusive(f"the command can't be written: {error}") from error
     name = next(iter(command))

@@ -41,25 +41,25 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # it carries 
 
     _ssl_context: ssl.SSLContext | None
 
-    def __init__(self, meter: ReadLimit, *, insists: bool, **options: Any) -> None:
-        self._meter, self._insists = meter, insists
+    def __init__(self, limit: ReadLimit, *, require_tls: bool, **options: Any) -> None:
+        self._limit, self._require_tls = limit, require_tls
         super().__init__(**options)
 
     async def _read_bytes(self, num_bytes: int) -> Any:
-        if not self._meter.consume(num_bytes):
+        if not self._limit.consume(num_bytes):
             raise TargetFailed(TOO_LONG)
         return await super()._read_bytes(num_bytes)
 
     async def _request_authentication(self) -> None:
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
-            if self._insists:
+            if self._require_tls:
                 raise TargetFailed("the server speaks no TLS")
             self._ssl_context = None
-        self._refuse_open(str(self._server_auth_plugin))
+        self._refuse_clear_password(str(self._server_auth_plugin))
         await super()._request_authentication()
 
     async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
-        self._refuse_open(plugin_name.decode("latin-1"))
+        self._refuse_clear_password(plugin_name.decode("latin-1"))
         return await super()._process_auth(plugin_name, auth_packet)
 
     def close(self) -> None:
@@ -68,20 +68,20 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # it carries 
             self._writer.transport.abort()
         super().close()
 
-    def _refuse_open(self, plugin: str) -> None:
+    def _refuse_clear_password(self, plugin: str) -> None:
         if plugin == CLEAR_PASSWORD_PLUGIN and not self._ssl_context:
             raise TargetFailed("the server wants the password unencrypted")
 
 
-async def probe(target: Mysql, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Mysql, check: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
     login = mysql_parameters(target)
     encryption = mysql_encryption(target, login)
     tls = database_tls_context(target, login.host, encryption)
-    addresses = await asked.context.egress.addresses(login.host)
+    addresses = await check.context.egress.addresses(login.host)
     try:
-        connection = await _connect(addresses, login, tls, insists=encryption.required)
-        row, columns, version = await _query(connection, target.query, asked.snapshot.timeout_ms)
+        connection = await _connect(addresses, login, tls, require_tls=encryption.required)
+        row, columns, version = await _query(connection, target.query, check.snapshot.timeout_ms)
     except MySQLError as error:
         raise _classify_error(error) from error
     except OSError:  # among them a certificate's fault, which is a ValueError too
@@ -89,7 +89,7 @@ async def probe(target: Mysql, asked: RunningCheck) -> ProbeResult:
     except NOT_MYSQL as error:
         raise TargetFailed("the answer is not MySQL's protocol") from error
     value = column_value(_with_bit_numbers(row, columns), [one[0] for one in columns], target.column, target.query)
-    detail = {"value": to_detail(value), "server_version": version} if asked.detailed else None
+    detail = {"value": to_detail(value), "server_version": version} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value)
 
 
@@ -126,22 +126,22 @@ async def _close(connection: MysqlConnection, cursor: aiomysql.SSCursor) -> None
 
 
 async def _connect(
-    addresses: Sequence[str], login: ConnectionParameters, tls: ssl.SSLContext | None, *, insists: bool
+    addresses: Sequence[str], login: ConnectionParameters, tls: ssl.SSLContext | None, *, require_tls: bool
 ) -> MysqlConnection:
     """A connection to the first address that takes one."""
     *others, last = addresses
     for address in others:
         with contextlib.suppress(MySQLError):
-            return await _sign_in(address, login, tls, insists=insists)
-    return await _sign_in(last, login, tls, insists=insists)
+            return await _sign_in(address, login, tls, require_tls=require_tls)
+    return await _sign_in(last, login, tls, require_tls=require_tls)
 
 
 async def _sign_in(
-    address: str, login: ConnectionParameters, tls: ssl.SSLContext | None, *, insists: bool
+    address: str, login: ConnectionParameters, tls: ssl.SSLContext | None, *, require_tls: bool
 ) -> MysqlConnection:
     connection = MysqlConnection(
         ReadLimit(),
-        insists=insists,
+        require_tls=require_tls,
         host=address,
         port=login.port,
         user=login.username or "root",
@@ -161,11 +161,11 @@ async def _sign_in(
 
 def query_statements(query: str, version: str, timeout_ms: int) -> tuple[str, ...]:
     """What is said to the server, the query last. The two families have different names for a limit on time."""
-    limit = (
+    time_limit = (
         f"max_statement_time = {timeout_ms / 1000}" if "MariaDB" in version else f"max_execution_time = {timeout_ms}"
     )
     return (
-        f"SET SESSION {limit}, sql_select_limit = 1",
+        f"SET SESSION {time_limit}, sql_select_limit = 1",
         f"SET @watchkeeper = CONVERT(0x{query.encode().hex()} USING utf8mb4)",
         "PREPARE watchkeeper FROM @watchkeeper",
         "START TRANSACTION READ ONLY",
@@ -177,7 +177,7 @@ def _classify_error(error: MySQLError) -> Exception:
     """The server's word, or what happened on the way to it."""
     if isinstance(error.__cause__, OSError):
         return classify_os_error(error.__cause__)
-    number, *words = error.args or (0,)
-    if number in CLIENT_ERRORS or not words:
+    number, *message = error.args or (0,)
+    if number in CLIENT_ERRORS or not message:
         return TargetFailed("the connection was closed without an answer")
-    return TargetFailed(f"the server answered: {words[0]}")
+    return TargetFailed(f"the server answered: {message[0]}")

@@ -37,42 +37,42 @@ NOT_PERMITTED = (
 )
 
 
-async def probe(target: Ping, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Ping, check: RunningCheck) -> ProbeResult:
     """Send echo requests, one after the other; without a count the first answer will do."""
-    address = (await asked.context.egress.addresses(target.host))[0]
+    address = (await check.context.egress.addresses(target.host))[0]
     try:
         with AsyncSocket(_socket_for(address)) as sock:
-            echoes = await _send_echoes(sock, address, target, asked)
+            statistics = await _send_echoes(sock, address, target, check)
     except ICMPLibError as error:
         raise _classify_error(error) from error
-    return _evaluate(target, echoes, {"address": address, **echoes.facts()}, detailed=asked.detailed)
+    return _evaluate(target, statistics, {"address": address, **statistics.facts()}, detailed=check.detailed)
 
 
-async def _send_echoes(sock: AsyncSocket, address: str, target: Ping, asked: RunningCheck) -> PingStatistics:
+async def _send_echoes(sock: AsyncSocket, address: str, target: Ping, check: RunningCheck) -> PingStatistics:
     """What became of each request. One answer ends it when no count is asked for."""
-    tries = MAX_ATTEMPTS if target.count == 1 else target.count
-    share_s = asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / tries
+    attempts = MAX_ATTEMPTS if target.count == 1 else target.count
+    share_s = check.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE / attempts
     pause_s = min(PAUSE_S, share_s / 4)
     name, rtts_ms = unique_identifier(), list[float | None]()
-    for sequence in range(tries):
+    for sequence in range(attempts):
         request = ICMPRequest(address, name, sequence, payload_size=target.packet_size)
         sock.send(request)
         reply = await _await_reply(request, sock, share_s - pause_s)
         rtts_ms.append(round((reply.time - request.time) * 1000, 3) if reply else None)
         if reply and target.count == 1:
             break
-        await asyncio.sleep(pause_s if sequence + 1 < tries else 0)
+        await asyncio.sleep(pause_s if sequence + 1 < attempts else 0)
     return PingStatistics(tuple(rtts_ms))
 
 
-def _evaluate(target: Ping, echoes: PingStatistics, facts: dict[str, Any], *, detailed: bool) -> ProbeResult:
-    if not echoes.answered_ms:
-        raise TargetFailed(f"no answer to {len(echoes.rtts_ms)} echo requests", code=NO_ANSWER)
-    if trouble := echoes.exceeded_limit(target.max_loss, target.max_jitter):
+def _evaluate(target: Ping, statistics: PingStatistics, facts: dict[str, Any], *, detailed: bool) -> ProbeResult:
+    if not statistics.answered_ms:
+        raise TargetFailed(f"no answer to {len(statistics.rtts_ms)} echo requests", code=NO_ANSWER)
+    if failure := statistics.exceeded_limit(target.max_loss, target.max_jitter):
         if target.otherwise is FailureStatus.DOWN:
-            raise TargetFailed(trouble, detail=facts)
-        return ProbeResult(Status.DEGRADED, 0, trouble, facts, value=exact_number(echoes.average_ms))
-    return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(echoes.average_ms))
+            raise TargetFailed(failure, detail=facts)
+        return ProbeResult(Status.DEGRADED, 0, failure, facts, value=exact_number(statistics.average_ms))
+    return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(statistics.average_ms))
 
 
 async def _await_reply(request: ICMPRequest, sock: AsyncSocket, wait_s: float) -> ICMPReply | None:

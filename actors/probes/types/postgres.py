@@ -44,14 +44,14 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the library has 
             raise
 
 
-async def probe(target: Postgres, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Postgres, check: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
     login = postgres_parameters(target)
     tls = _tls_option(target, login, postgres_ssl_mode(target, login))
-    addresses = list(await asked.context.egress.addresses(login.host))
+    addresses = list(await check.context.egress.addresses(login.host))
     try:
-        with ReadLimit() as meter:
-            row, version = await _query(target, login, addresses, meter, timeout_ms=asked.snapshot.timeout_ms, tls=tls)
+        with ReadLimit() as limit:
+            row, version = await _query(target, login, addresses, limit, timeout_ms=check.snapshot.timeout_ms, tls=tls)
     except asyncpg.PostgresConnectionError as error:
         raise TargetFailed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
@@ -63,12 +63,12 @@ async def probe(target: Postgres, asked: RunningCheck) -> ProbeResult:
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, BrokenBuffer, *PARSE_ERRORS) as error:
         raise TargetFailed(NOT_POSTGRES) from error
     value = column_value(tuple(row) if row else None, list(row.keys()) if row else [], target.column, target.query)
-    detail = {"value": to_detail(value), "server_version": version} if asked.detailed else None
+    detail = {"value": to_detail(value), "server_version": version} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value)
 
 
 async def _query(
-    target: Postgres, login: ConnectionParameters, addresses: list[str], meter: ReadLimit, *, timeout_ms: int, tls: Tls
+    target: Postgres, login: ConnectionParameters, addresses: list[str], limit: ReadLimit, *, timeout_ms: int, tls: Tls
 ) -> tuple[asyncpg.Record | None, str]:
     """The first row, and the server's version."""
     connection = await asyncpg.connect(
@@ -79,7 +79,7 @@ async def _query(
         database=login.database or login.username or "postgres",
         ssl=tls,
         timeout=None,  # the check has its own
-        loop=ReadLimitedLoop(meter, MessageValidator),
+        loop=ReadLimitedLoop(limit, MessageValidator),
         connection_class=_Connection,
         statement_cache_size=0,
         server_settings={"application_name": "watchkeeper", **postgres_settings(login)},

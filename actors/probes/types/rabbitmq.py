@@ -30,42 +30,42 @@ class NodeError(msgspec.Struct):
     error: str = ""
 
 
-async def probe(target: Rabbitmq, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Rabbitmq, check: RunningCheck) -> ProbeResult:
     """First the nodes, then the sign-in; each where it is asked for."""
-    node = await _healthy_node(target, asked) if target.nodes else ""
+    node = await _healthy_node(target, check) if target.nodes else ""
     if target.host:
-        await _sign_in(target, asked)
-    detail = {"node": node} if asked.detailed and node else None
+        await _sign_in(target, check)
+    detail = {"node": node} if check.detailed and node else None
     return ProbeResult(code=ANSWERED, detail=detail)
 
 
-async def _healthy_node(target: Rabbitmq, asked: RunningCheck) -> str:
+async def _healthy_node(target: Rabbitmq, check: RunningCheck) -> str:
     """The first that says it is well; where none does, what each of them said."""
-    said: list[str] = []
+    failures: list[str] = []
     for node in target.nodes:
         try:
-            await _check_node(node, target, asked)
-        except TargetFailed as failed:
-            said.append(f"{node}: {failed}")
+            await _check_node(node, target, check)
+        except TargetFailed as failure:
+            failures.append(f"{node}: {failure}")
         else:
             return node
-    raise TargetFailed("; ".join(said))
+    raise TargetFailed("; ".join(failures))
 
 
-async def _check_node(node: str, target: Rabbitmq, asked: RunningCheck) -> None:
+async def _check_node(node: str, target: Rabbitmq, check: RunningCheck) -> None:
     """Raises Failed for a node that is not well."""
     try:
-        answer = await asked.context.http.get(
+        response = await check.context.http.get(
             parse_url(node.rstrip("/") + ALARMS),
             headers=basic_auth_header(target.username, target.password),
             allow_redirects=False,  # a password is for the node alone
             ssl=_encryption(target, urlsplit(node).hostname or ""),
         )
         try:
-            if answer.status != HTTPStatus.OK:
-                raise TargetFailed(failure_reason(answer.status, await read_bytes(answer, REASON_BYTES)))
+            if response.status != HTTPStatus.OK:
+                raise TargetFailed(failure_reason(response.status, await read_bytes(response, REASON_BYTES)))
         finally:
-            answer.close()
+            response.close()
     except aiohttp.ClientError as error:
         raise _classify_error(error) from error
     except ValueError as error:
@@ -75,10 +75,10 @@ async def _check_node(node: str, target: Rabbitmq, asked: RunningCheck) -> None:
 def failure_reason(status: int, body: bytes | bytearray) -> str:
     """What a node says is not well, in its words; its status where it has none."""
     try:
-        word = untrusted_json.decode_as(body, NodeError)
+        node_error = untrusted_json.decode_as(body, NodeError)
     except (ValueError, RecursionError):  # of msgspec's errors, too
-        word = NodeError()
-    return word.reason or word.error or words_for(status)
+        node_error = NodeError()
+    return node_error.reason or node_error.error or words_for(status)
 
 
 def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:
@@ -91,9 +91,9 @@ def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclus
     )
 
 
-async def _sign_in(target: Rabbitmq, asked: RunningCheck) -> None:
+async def _sign_in(target: Rabbitmq, check: RunningCheck) -> None:
     tls = named_tls_context(target, target.host) if target.tls else None
-    reader, writer = await asked.context.egress.open_connection(target.host, target.port, ssl=tls)
+    reader, writer = await check.context.egress.open_connection(target.host, target.port, ssl=tls)
     try:
         await AmqpConnection(reader, writer).open(target.username, target.password, target.virtual_host)
     finally:

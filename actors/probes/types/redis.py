@@ -14,17 +14,17 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Redis
 
 
-async def probe(target: Redis, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Redis, check: RunningCheck) -> ProbeResult:
     """Connect, sign in, choose the database, ask."""
     login = redis_parameters(target)
     tls = database_tls_context(target, login.host, redis_encryption(target, login))
-    reader, writer = await asked.context.egress.open_connection(login.host, login.port, ssl=tls)
+    reader, writer = await check.context.egress.open_connection(login.host, login.port, ssl=tls)
     try:
         reply, days = await _run_command(target, login, reader, writer), peer_certificate_days(writer)
     finally:
         writer.transport.abort()
     value = reply_value(reply)
-    detail = {"command": target.command, "value": to_detail(value)} if asked.detailed else None
+    detail = {"command": target.command, "value": to_detail(value)} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
@@ -33,12 +33,12 @@ async def _run_command(
 ) -> Reply:
     """The command's reply; the first step that is refused is the reason."""
     replies = ReplyReader(reader)
-    for what, words in _steps(target, login):
+    for failure, words in _steps(target, login):
         writer.write(encode_command(*words))
         try:
             reply = await replies.read()
-        except RedisErrorReply as said:
-            raise TargetFailed(f"{what}: {said}") from said
+        except RedisErrorReply as error:
+            raise TargetFailed(f"{failure}: {error}") from error
     return reply
 
 

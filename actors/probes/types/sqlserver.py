@@ -36,45 +36,45 @@ class SqlServerResult(Struct, frozen=True):
     certificate: bytes | None
 
 
-async def probe(target: Sqlserver, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Sqlserver, check: RunningCheck) -> ProbeResult:
     """Connect, ask, take the first row's field that counts."""
     login = sqlserver_parameters(target)
     try:
-        answer = await _query(target, login, asked)
+        result = await _query(target, login, check)
     except EOFError as error:
         raise TargetFailed("the connection was closed without an answer") from error
-    detail = {"value": to_detail(answer.value), "server_version": answer.version} if asked.detailed else None
-    days = certificate_days_left(answer.certificate) if answer.certificate else None
-    return ProbeResult(code=ANSWERED, detail=detail, value=answer.value, certificate_days=days)
+    detail = {"value": to_detail(result.value), "server_version": result.version} if check.detailed else None
+    days = certificate_days_left(result.certificate) if result.certificate else None
+    return ProbeResult(code=ANSWERED, detail=detail, value=result.value, certificate_days=days)
 
 
 async def _query(
-    target: Sqlserver, login: ConnectionParameters, asked: RunningCheck, *, sent_on: bool = False
+    target: Sqlserver, login: ConnectionParameters, check: RunningCheck, *, redirected: bool = False
 ) -> SqlServerResult:
     """The answer of the server, or of the one that it sends us to."""
     tls = _tls_context(target, login)
-    reader, writer = await asked.context.egress.open_connection(login.host, login.port)
+    reader, writer = await check.context.egress.open_connection(login.host, login.port)
     try:
         wire = TdsWire(reader, writer)
         await wire.negotiate(tls)
         session = SqlServerSession(wire, login)
-        elsewhere = await session.sign_in()
-        if elsewhere is None:
-            await session.prepare(asked.snapshot.timeout_ms)
+        redirect = await session.sign_in()
+        if redirect is None:
+            await session.prepare(check.snapshot.timeout_ms)
             row, names = await session.first_row(target.query)
             value = column_value(row, names, target.column, target.query)
             return SqlServerResult(value, session.version, wire.certificate())
     finally:
         writer.transport.abort()
-    host, port = elsewhere
-    if sent_on or not HOST.fullmatch(host) or not port:
+    host, port = redirect
+    if redirected or not HOST.fullmatch(host) or not port:
         raise TargetFailed("the server sends us on to no place that can be asked")
-    return await _query(target, msgspec.structs.replace(login, host=host, port=port), asked, sent_on=True)
+    return await _query(target, msgspec.structs.replace(login, host=host, port=port), check, redirected=True)
 
 
 def _tls_context(target: Sqlserver, login: ConnectionParameters) -> HostContext | None:
     """TLS that starts inside packets ends with version 1.2."""
-    wanted = sqlserver_encryption(target, login)
-    if not wanted.tls:
+    encryption = sqlserver_encryption(target, login)
+    if not encryption.tls:
         return None
-    return named_tls_context(target, login.host, verify=wanted.verify_certificate, max_version=TLSVersion.TLSv1_2)
+    return named_tls_context(target, login.host, verify=encryption.verify_certificate, max_version=TLSVersion.TLSv1_2)

@@ -24,30 +24,30 @@ MAX_PACKET_BYTES = 8_192  # a reply has at most 1,400; the library reads names b
 Info: TypeAlias = SourceInfo[str] | GoldSrcInfo[str]
 
 
-async def probe(target: Steam, asked: RunningCheck) -> ProbeResult:
+async def probe(target: Steam, check: RunningCheck) -> ProbeResult:
     """Ask up to three times; the first answer that can be read will do."""
-    async with open_udp(asked, target.host, target.port) as line:
+    async with open_udp(check, target.host, target.port) as connection:
         for _ in range(MAX_ATTEMPTS):
             try:
-                async with asyncio.timeout(attempt_timeout_s(asked)):
-                    info = await _query_info(line)
-            except TimeoutError as late:
-                if late.errno:  # the network's own
+                async with asyncio.timeout(attempt_timeout_s(check)):
+                    info = await _query_info(connection)
+            except TimeoutError as error:
+                if error.errno:  # the network's own
                     raise
                 continue
-            return _evaluate(target, info, detailed=asked.detailed)
+            return _evaluate(target, info, detailed=check.detailed)
     raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
 
-async def _query_info(line: UdpConnection) -> Info:
+async def _query_info(connection: UdpConnection) -> Info:
     """One question, and the challenge that a server may put before its answer. What is neither is passed over."""
-    line.send(encode_request(0))
+    connection.send(encode_request(0))
     challenges = 0
     while True:
-        kind, reader = _parse_head(await line.receive())
+        kind, reader = _parse_head(await connection.receive())
         if kind == CHALLENGE and challenges < MAX_CHALLENGES:
             challenges += 1
-            line.send(encode_request(_parse_challenge(reader)))
+            connection.send(encode_request(_parse_challenge(reader)))
         elif kind is not None and InfoProtocol.validate_response_type(kind):
             return _parse_info(kind, reader)
 

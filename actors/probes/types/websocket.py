@@ -28,11 +28,11 @@ DATA_TYPES = {WSMsgType.TEXT, WSMsgType.BINARY}
 CONTROL_TYPES = {WSMsgType.PING, WSMsgType.PONG}
 
 
-async def probe(target: WebSocket, asked: RunningCheck) -> ProbeResult:
+async def probe(target: WebSocket, check: RunningCheck) -> ProbeResult:
     """Open, say what is to be said, wait for what is expected."""
     with websocket_client.translating_errors():
-        async with open_session(_connection_options(target), asked) as way:
-            return await _exchange(target, asked, way)
+        async with open_session(_connection_options(target), check) as session:
+            return await _exchange(target, check, session)
 
 
 def _connection_options(target: WebSocket) -> ConnectionOptions:
@@ -47,20 +47,20 @@ def _connection_options(target: WebSocket) -> ConnectionOptions:
     )
 
 
-async def _exchange(target: WebSocket, asked: RunningCheck, way: HttpSession) -> ProbeResult:
-    socket = await websocket_client.connect(way, target.url, target.headers, target.subprotocol)
+async def _exchange(target: WebSocket, check: RunningCheck, session: HttpSession) -> ProbeResult:
+    socket = await websocket_client.connect(session, target.url, target.headers, target.subprotocol)
     try:
         if target.send:
             await socket.send_str(target.send)
-        said = await _receive_expected(target, socket) if expects_response(target) else None
+        received = await _receive_expected(target, socket) if expects_response(target) else None
     finally:
         await websocket_client.close(socket)
-    facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:DETAIL_CHARS]}
+    facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": received and received[:DETAIL_CHARS]}
     detail = {name: fact for name, fact in facts.items() if fact is not None}
     return ProbeResult(
-        code=CONNECTED if said is None else ANSWERED,
-        detail=detail if asked.detailed else None,
-        value=ABSENT if said is None else Untyped(said),
+        code=CONNECTED if received is None else ANSWERED,
+        detail=detail if check.detailed else None,
+        value=ABSENT if received is None else Untyped(received),
     )
 
 
@@ -71,7 +71,7 @@ def expects_response(target: WebSocket) -> bool:
 
 async def _receive_expected(target: WebSocket, socket: ClientWebSocketResponse) -> str:
     """The first message with the expected words in it. Raises Failed when the other side ends first, or babbles."""
-    left = MAX_RECEIVED_BYTES
+    bytes_left = MAX_RECEIVED_BYTES
     for number in range(MAX_MESSAGES):
         if number % YIELD_EVERY == YIELD_EVERY - 1:
             await asyncio.sleep(0)
@@ -86,8 +86,8 @@ async def _receive_expected(target: WebSocket, socket: ClientWebSocketResponse) 
         text = _text(message.data)
         if target.expect in text:
             return text
-        left -= len(text)
-        if left < 0:
+        bytes_left -= len(text)
+        if bytes_left < 0:
             break
     raise TargetFailed(f"{_expected_text(target)} is not among the first messages")
 
@@ -104,5 +104,5 @@ def _close_reason(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -
     """The close code and what was said with it, as far as there is any."""
     if message.type is WSMsgType.ERROR:
         return ": what came is no WebSocket"
-    words = f" {str(message.extra)[:SHOWN_CHARS]}" if message.extra else ""
-    return f" ({socket.close_code}{words})" if socket.close_code else ""
+    text = f" {str(message.extra)[:SHOWN_CHARS]}" if message.extra else ""
+    return f" ({socket.close_code}{text})" if socket.close_code else ""
