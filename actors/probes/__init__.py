@@ -1,4 +1,4 @@
-"""Eyes: one file per monitor type. This file is the only place that waits, times and catches."""
+"""Runs one probe: the registry of monitor types, the timeout, and what becomes of every error."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
@@ -74,7 +74,7 @@ __all__ = [
 
 Probe = Callable[[Any, RunningCheck], Awaitable[ProbeResult]]
 
-# Modules by name, imported when first needed: their libraries are half of a small worker's memory.
+# Modules by name, imported on first use: their libraries take half of a small worker's memory.
 PROBES: dict[type, str] = {
     Http: "http",
     Tcp: "tcp",
@@ -105,19 +105,19 @@ PROBES: dict[type, str] = {
     Sqlserver: "sqlserver",
 }
 PASSING = (Status.UP, Status.DEGRADED)
-MESSAGE_LIMIT = 500  # characters; targets choose some of the words
-RAW_LIMIT = 4_000  # of a message in which secrets are still to be masked: cutting one in half would show the half
-NAME_LIMIT = 300  # of whose certificate or domain ends
+MESSAGE_LIMIT = 500  # characters; part of the text comes from targets
+RAW_LIMIT = 4_000  # of a message whose secrets are not masked yet: truncating inside a secret would show its first half
+NAME_LIMIT = 300  # of the name on a certificate or domain that expires
 
 log = structlog.get_logger(__name__)
 
 
 async def run_probe(slot: Slot, snapshot: Snapshot, context: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
-    """Probe once and say what was seen. Never raises for what the target did.
+    """Run one check and return its outcome. Never raises for what the target did.
 
-    detailed    keep what a person wants to see of a passing check too; early slots always do
+    detailed    keep the detail of a passing check too; early slots always do
     """
-    probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: its first import takes a while
+    probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: the first import takes a while
     expiring_items = expiring.start_collecting()
     check = RunningCheck(slot, snapshot, context, detailed or slot.early)
     began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
@@ -144,25 +144,25 @@ async def run_probe(slot: Slot, snapshot: Snapshot, context: ProbeContext, *, de
 
 
 def _is_final(result: ProbeResult, snapshot: Snapshot) -> bool:
-    """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
+    """Whether a result needs no assertions, masking or sanitizing, as an ordinary success does."""
     if result.message or result.detail or getattr(snapshot.target, "assertions", None):
         return False
     return sanitize.message_code(result.code) == result.code
 
 
 async def _post_process(result: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
-    """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
+    """Apply assertions, mask secrets and sanitize the texts; an error on the way becomes an UNKNOWN result."""
     assertions = getattr(snapshot.target, "assertions", ())
     try:
         if assertions and result.status in PASSING:
             result = await _apply_assertions(result, assertions, took_us / 1_000_000)
         return await _sanitize(result, snapshot)
-    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
+    except Exception as error:  # noqa: BLE001  # our own bug, reported as UNKNOWN
         return _result_from(_internal_error(error, snapshot))
 
 
 async def _sanitize(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
-    """Words and facts as everything behind us can take them, without secrets."""
+    """Texts and detail that everything downstream accepts, with secrets masked."""
     code, message, detail = (
         sanitize.message_code(result.code),
         sanitize.single_line(result.message, RAW_LIMIT),
@@ -174,7 +174,7 @@ async def _sanitize(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
 
 
 def _sanitize_expiring(item: ExpiringItem | None) -> ExpiringItem | None:
-    """What expires, with its names made plain."""
+    """The expiring item with its names sanitized."""
     if item is None:
         return None
     identity, name, issuer = (
@@ -184,7 +184,7 @@ def _sanitize_expiring(item: ExpiringItem | None) -> ExpiringItem | None:
 
 
 async def _apply_assertions(result: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
-    """What a passing answer is once its assertions are weighed; the worse of the two counts."""
+    """The result after its assertions are evaluated; the worse of the two statuses counts."""
     facts = CheckFacts(took_s, result.value, result.certificate_days)
     compared = [(one.operator, one.expected) for one in assertions if isinstance(one, Value)]
     if compared and is_costly(compared, result.value):
@@ -203,7 +203,7 @@ def load_probe(target: type) -> Probe:
 
 
 def _probe_or_fallback(target: type) -> Probe:
-    """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
+    """The probe, or a function that reports why there is none, so that `_call_probe` handles every error."""
     if target is UnreadableTarget:
         return _report_unreadable
     try:
@@ -221,7 +221,7 @@ async def _raise_load_error(error: Exception, _target: Any, _check: RunningCheck
 
 
 async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> ProbeResult:
-    """What the probe says, whichever way it says it."""
+    """Run the probe within the limit, and turn whatever it raises into a result."""
     try:
         async with limit:
             return await probe(check.snapshot.target, check)
@@ -230,20 +230,20 @@ async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> Pr
     except (TargetFailed, CheckInconclusive) as error:
         failure = _explain_inconclusive(error, check).with_traceback(
             None
-        )  # which leads here again: nothing would free the check's own
+        )  # the traceback refers to this frame, a cycle that would keep the check's objects alive
     except EgressDenied as denied:
         return _result_from(CheckInconclusive(str(denied)))
     except TimeoutError as timeout:
         failure = _classify_timeout(timeout, limit.seconds)
     except OSError as error:
         failure = classify_os_error(error)
-    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
+    except Exception as error:  # noqa: BLE001  # our own bug, reported as UNKNOWN
         return _result_from(_internal_error(error, check.snapshot))
     return _result_from(failure) if stalls.lost_s(limit) else await _checked_against_uplink(failure, check)
 
 
 async def _checked_against_uplink(failure: TargetFailed | CheckInconclusive, check: RunningCheck) -> ProbeResult:
-    """What was said, once our own way out is taken into account."""
+    """The result of a failure, or UNKNOWN when our own uplink explains it."""
     uplink = check.context.uplink
     if isinstance(failure, CheckInconclusive):
         if failure.network:
@@ -257,28 +257,28 @@ async def _checked_against_uplink(failure: TargetFailed | CheckInconclusive, che
 def _explain_inconclusive(
     failure: TargetFailed | CheckInconclusive, check: RunningCheck
 ) -> TargetFailed | CheckInconclusive:
-    """The same; where it is the config that keeps us from asking, which field of it."""
+    """The same failure; when an invalid config kept us from checking, the error that names the field."""
     if isinstance(failure, TargetFailed) or failure.network:
         return failure
     return _config_error(check.snapshot) or failure
 
 
 def _invalid_config(error: InvalidField) -> CheckInconclusive:
-    """What is said of a config that was stored before it was looked at as closely as today."""
+    """For a config that was stored before its rules were as strict as today."""
     return CheckInconclusive(f"the configuration can't be used: {error}")
 
 
 def _config_error(snapshot: Snapshot) -> CheckInconclusive | None:
-    """What of the config would be refused today, where we are the ones who can't ask."""
+    """The first error that today's rules find in the config."""
     try:
         field_error = next(iter(config_rules.field_errors(snapshot.target)), None)
-    except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
+    except (ImportError, OSError):  # out of descriptors at a library's first import: the error at hand is enough
         return None
     return _invalid_config(InvalidField(field_error.field, field_error.message)) if field_error else None
 
 
 def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
-    """What keeps us from checking: a library that this installation lacks, or a bug."""
+    """Why we could not check: a library that this installation lacks, or a bug."""
     type_ = str(snapshot.target.__struct_config__.tag)
     if isinstance(error, ImportError) and (extra := extra_for_import(type_, error.name or "")):
         log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
@@ -290,7 +290,7 @@ def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
 
 
 def _classify_timeout(timeout: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
-    """Whose time it was that ran out."""
+    """What ran out of time: the target, name resolution, or our own work."""
     if timeout.errno:
         return classify_os_error(timeout)
     notes = getattr(timeout.__cause__, "__notes__", ())

@@ -1,4 +1,4 @@
-"""What people want to see of an HTTP answer: status, headers, certificate; bounded, without what opens a session."""
+"""The detail of an HTTP result: status, headers, certificate; bounded, without session secrets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,12 @@ from actors.probes.kit.http_response import HttpProbeResponse
 from actors.probes.kit.result import ProbeResult
 from schema.status import Status
 
-MAX_HEADERS, MAX_VALUE_CHARS = 40, 300  # of an answer's headers, in a detail
+MAX_HEADERS, MAX_VALUE_CHARS = 40, 300  # of a response's headers, in a detail
 SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2", "authentication-info"})
 
 
 class RedirectTrace(Struct, frozen=True):
-    """Where redirects led: the last answer, the certificate of the first address that has one, the places between."""
+    """A chain of redirects: the last response, the certificate of the first address that has one, the URLs between."""
 
     response: HttpProbeResponse
     leaf: bytes | None
@@ -23,7 +23,7 @@ class RedirectTrace(Struct, frozen=True):
 
 
 def visible_headers(response: HttpProbeResponse) -> dict[str, str]:
-    """The answer's headers, without what a session could be taken over with."""
+    """The response's headers, with those masked that would allow a session to be taken over."""
     return {
         name: "********" if name.lower() in SECRET_HEADERS else value[:MAX_VALUE_CHARS]
         for name, value in list(response.headers.items())[:MAX_HEADERS]
@@ -37,8 +37,8 @@ def response_detail(trace: RedirectTrace) -> dict[str, Any]:
 
 
 def certificate_days_left(leaf: bytes | None) -> int | None:
-    """Days until the certificate ends; None without one, or when it can't be read."""
-    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
+    """Days until the certificate expires; None without one, or when it can't be read."""
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # most checks never need it
 
     try:
         return expiring.record_certificate(parse_certificate(leaf)).days_left(datetime.now(UTC)) if leaf else None
@@ -47,7 +47,7 @@ def certificate_days_left(leaf: bytes | None) -> int | None:
 
 
 def degrade_if_expiring(leaf: bytes, warning_days: int, result: ProbeResult) -> ProbeResult:
-    """DEGRADED when the certificate ends soon."""
+    """DEGRADED when the certificate expires soon, else the result as it is."""
     days = certificate_days_left(leaf)
     if days is None:
         return ProbeResult(Status.DEGRADED, result.code, "the certificate can't be read")
@@ -58,7 +58,7 @@ def degrade_if_expiring(leaf: bytes, warning_days: int, result: ProbeResult) -> 
 
 
 def _certificate_facts(leaf: bytes) -> dict[str, Any]:
-    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # most checks never need it
 
     try:
         return parse_certificate(leaf).facts(datetime.now(UTC))

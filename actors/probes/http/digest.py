@@ -1,4 +1,4 @@
-"""HTTP Digest (RFC 7616; RFC 2617 for old devices): a challenge, and a proof in which there is no password."""
+"""HTTP Digest authentication (RFC 7616; RFC 2617 for old devices): a challenge, and a proof without the password."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,8 +15,8 @@ from actors.probes.kit.result import TargetFailed
 from schema.targets.http import HttpDigestAuth
 
 UNAUTHORIZED = 401
-MAX_ATTEMPTS = 2  # the second one where a nonce has ended meanwhile
-MAX_CHALLENGE_CHARS = 16_384  # of challenges
+MAX_ATTEMPTS = 2  # the second for a nonce that has expired meanwhile
+MAX_CHALLENGE_CHARS = 16_384  # of all challenges together
 HASHES: dict[str, Callable[[bytes], Any]] = {"MD5": lambda text: md5(text, usedforsecurity=False), "SHA-256": sha256}
 SESSION_SUFFIX = "-SESS"
 _TOKEN = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?""")
@@ -25,9 +25,9 @@ Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
 class DigestChallenge(Struct, frozen=True):
-    """What a server wants to be proven.
+    """A server's challenge.
 
-    algorithm    as the server writes it; empty: MD5, and not named in the answer
+    algorithm    as the server writes it; empty: MD5, and left out of the reply
     qop          what the proof covers: `auth`, `auth-int` (the body too), or nothing, as in RFC 2069
     stale        the proof was right, and its nonce too old
     """
@@ -42,14 +42,14 @@ class DigestChallenge(Struct, frozen=True):
 
     @property
     def hash_name(self) -> str:
-        """The algorithm's hash."""
+        """The name of the algorithm's hash."""
         return self.algorithm.upper().removesuffix(SESSION_SUFFIX) or "MD5"
 
 
 async def authenticate(
     request: HttpRequest, session: HttpSession, auth: HttpDigestAuth, send: Send
 ) -> HttpProbeResponse:
-    """The answer to whoever can prove who we are; a server that asks for no proof has answered with its first one."""
+    """The response to the authenticated request; the first response when the server asks for no proof."""
     response = await send(request, session)
     for attempt in range(MAX_ATTEMPTS):
         challenge = _supported_challenge(response)
@@ -62,7 +62,7 @@ async def authenticate(
 
 
 def _supported_challenge(response: HttpProbeResponse) -> DigestChallenge | None:
-    """The first challenge that we can answer, as the server prefers. Raises Failed where there are only others."""
+    """The first challenge that we support, in the server's order. Raises TargetFailed when there are only others."""
     if response.status != UNAUTHORIZED:
         return None
     offered = parse_challenges(",".join(response.headers.getall("WWW-Authenticate", ())))
@@ -106,7 +106,7 @@ def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _choose_qop(offered: str) -> str:
-    """What the proof covers, of what is offered: the least that does."""
+    """The weakest quality of protection on offer that we support."""
     offers = [word.strip().lower() for word in offered.split(",")]
     return next((one for one in ("auth", "auth-int") if one in offers), "")
 

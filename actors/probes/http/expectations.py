@@ -1,4 +1,4 @@
-"""What an HTTP answer must be: its status, its headers, its words. The body is read once, where words are asked for."""
+"""Checks an HTTP response against its monitor: status, headers, body. The body is read once, and only if needed."""
 
 from functools import lru_cache, partial
 
@@ -15,18 +15,18 @@ from schema.heartbeat_texts import heartbeat_text as words_for
 from schema.targets import Http
 from schema.targets.http import HeaderAssertion
 
-SHOWN_CHARS = 80  # characters of what a monitor looks for, in a sentence
+SHOWN_CHARS = 80  # of a monitor's pattern or header, in a message
 
 
 class ExpectationResult(Struct, frozen=True):
-    """What was found: the trouble, empty when there is none, and the JSON query's hit."""
+    """Why an expectation failed, empty when none did, and the value of the JSON query."""
 
     failure: str = ""
     value: Scalar = ABSENT
 
 
 async def check_expectations(target: Http, response: HttpProbeResponse) -> ExpectationResult:
-    """Hold the answer against the monitor, cheapest first. Raises Failed for a broken body, aiohttp's errors."""
+    """Check the response, cheapest rule first. Raises TargetFailed for an undecodable body, and aiohttp's errors."""
     if response.status not in accepted_statuses(tuple(target.accepted_statuscodes)):
         return ExpectationResult(f"{words_for(response.status)}, expected {', '.join(target.accepted_statuscodes)}")
     if target.header_assertions and (failure := await _header_failure(target, response)):
@@ -39,7 +39,7 @@ async def check_expectations(target: Http, response: HttpProbeResponse) -> Expec
 
 @lru_cache(maxsize=1_024)
 def accepted_statuses(codes: tuple[str, ...]) -> frozenset[int]:
-    """Every status that these codes (204), classes (2XX) and ranges (200-299) mean."""
+    """Every status that these codes (204), classes (2XX) and ranges (200-299) include."""
     found: set[int] = set()
     for code in codes:
         first_code, _, last_code = code.upper().replace("XX", "00").partition("-")
@@ -66,7 +66,7 @@ async def _assertion_failure(assertion: HeaderAssertion, value: Untyped) -> str:
 
 
 async def _read_text(target: Http, body: BoundedBody) -> str:
-    """As much of the body as decides: all of it, unless it only has to hold something."""
+    """As much of the body as decides: all of it, unless it only has to contain something."""
     is_all_needed = target.json_query or (target.keyword and target.invert_keyword)
     if is_all_needed or (target.regex and target.invert_regex):
         await body.read()
@@ -75,7 +75,7 @@ async def _read_text(target: Http, body: BoundedBody) -> str:
 
 
 async def _is_decided(target: Http, text: str) -> bool:
-    """Whether what has come holds all that is wanted, whatever follows."""
+    """Whether the body so far contains all that is expected, whatever follows."""
     if target.keyword and target.keyword not in text:
         return False
     if not target.regex:
@@ -83,7 +83,7 @@ async def _is_decided(target: Http, text: str) -> bool:
     try:
         return await _matches(
             f"(?:{target.regex})(?s:.)", text
-        )  # and one more character: a pause is not the end, to a `$`
+        )  # one more character: a pause is not the end that `$` means
     except CheckInconclusive:
         return False
 
@@ -101,7 +101,7 @@ async def _check_text(target: Http, text: str, body: BoundedBody) -> Expectation
 
 
 async def _matches(pattern: str, text: str) -> bool:
-    from app.domain.validation import regex as patterns  # noqa: PLC0415  # a library that most checks never need
+    from app.domain.validation import regex as patterns  # noqa: PLC0415  # most checks never need it
 
     raw = patterns.encode_text(text)
     try:
@@ -113,7 +113,7 @@ async def _matches(pattern: str, text: str) -> bool:
 
 
 async def _query_json(target: Http, text: str | bytes) -> ExpectationResult:
-    from app.domain.validation import json_query  # noqa: PLC0415  # a library that most checks never need
+    from app.domain.validation import json_query  # noqa: PLC0415  # most checks never need it
 
     try:
         return ExpectationResult(value=await _json_value(target, text))
@@ -124,8 +124,8 @@ async def _query_json(target: Http, text: str | bytes) -> ExpectationResult:
 
 
 async def _json_value(target: Http, text: str | bytes) -> Scalar:
-    """The query's hit: at once when that is soon found, else in a thread, from the beginning."""
-    from app.domain.validation import json_query  # noqa: PLC0415  # a library that most checks never need
+    """The query's value: at once when that is quick, else in a thread, from the beginning."""
+    from app.domain.validation import json_query  # noqa: PLC0415  # most checks never need it
 
     language, query = target.json_query_language, target.json_query
     if len(text) <= json_query.EVENT_LOOP_CHARS:

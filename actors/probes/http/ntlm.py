@@ -1,4 +1,4 @@
-"""NTLM over HTTP: three messages on one connection, by pyspnego."""
+"""NTLM authentication over HTTP: three messages on one connection, with pyspnego."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
@@ -20,13 +20,13 @@ Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
 async def authenticate(request: HttpRequest, session: HttpSession, auth: Ntlm, send: Send) -> HttpProbeResponse:
-    """The answer to whoever we say we are; a server that wants no NTLM has answered with its first one."""
+    """The response to the authenticated request; the first response when the server does not ask for NTLM."""
     client = _client(auth, request.url.host or "")
     first_response = await send(_with_token(request, client.step()), session)
     challenge = _parse_challenge(first_response)
     if first_response.status != UNAUTHORIZED or not challenge:
         return first_response
-    await drain(first_response)  # so that the next request goes on the same connection
+    await drain(first_response)  # so that the next request uses the same connection
     try:
         proof = client.step(challenge)
     except (SpnegoError, ValueError) as error:

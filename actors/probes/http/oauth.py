@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (RFC 6749, 4.4): a token fetched the way the check itself goes, and kept until it ends."""
+"""OAuth2 client credentials (RFC 6749, 4.4): fetches a token with the check's own connection options and caches it."""
 
 import math
 import re
@@ -20,20 +20,20 @@ from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 from schema.targets.http import ClientAuth, OAuth2
 
-MAX_RESPONSE_BYTES = 65_536  # of a token endpoint
-_TOKEN_CHARS = re.compile(r"[!-~]+")  # RFC 6749, A.12, without the space, which no header's token has
+MAX_RESPONSE_BYTES = 65_536  # of a token endpoint's response
+_TOKEN_CHARS = re.compile(r"[!-~]+")  # RFC 6749, A.12, without the space, which no header may contain
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 class TokenGrant(Struct, frozen=True):
-    """A token, and for how many seconds it lives; None where that is not said, or not in a way that can be read."""
+    """A token and its lifetime; None when the endpoint gives none that can be read."""
 
     access_token: str
     lifetime_s: float | None = None
 
 
 async def get_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> str:
-    """A token that still lives. Raises Failed when none is given, Unsure, aiohttp's errors."""
+    """A valid token, cached or new. Raises TargetFailed when none is granted, CheckInconclusive, aiohttp's errors."""
     key = (check.snapshot.monitor_id, auth)
     if token := check.context.tokens.get(key):
         return token
@@ -43,7 +43,7 @@ async def get_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOpt
 
 
 def forget_token(auth: OAuth2, check: RunningCheck) -> None:
-    """The token is no longer taken: the next check fetches another."""
+    """Drop a token that the target rejected: the next check fetches another."""
     check.context.tokens.drop((check.snapshot.monitor_id, auth))
 
 
@@ -65,7 +65,7 @@ async def _fetch_token(auth: OAuth2, check: RunningCheck, connection: Connection
 
 
 def parse_token_response(status: int, body: bytes | bytearray) -> TokenGrant:
-    """What a token endpoint says (RFC 6749, 5.1), whatever types it has for it. Raises Failed when that is no token."""
+    """Parse a token endpoint's response (RFC 6749, 5.1), leniently about types. Raises TargetFailed without a token."""
     fields = _response_fields(body)
     token = fields.get("access_token")
     if status in range(200, 300) and isinstance(token, str) and _TOKEN_CHARS.fullmatch(token.strip()):
@@ -77,7 +77,7 @@ def parse_token_response(status: int, body: bytes | bytearray) -> TokenGrant:
 
 
 def _response_fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
+    """The response's fields: JSON, or a form from some older endpoints; none of anything else."""
     try:
         decoded = untrusted_json.decode(body)
     except (ValueError, RecursionError):
@@ -88,18 +88,18 @@ def _response_fields(body: bytes | bytearray) -> dict[str, Any]:
 def _form_fields(body: bytes | bytearray) -> dict[str, Any]:
     try:
         return dict(parse_qsl(body.decode(), max_num_fields=20))
-    except ValueError:  # no text, or too many of them
+    except ValueError:  # not text, or too many fields
         return {}
 
 
 def _error_text(fields: dict[str, Any]) -> str:
-    """Why there is no token, in the endpoint's words (RFC 6749, 5.2): `error` and `error_description`."""
+    """The endpoint's reason (RFC 6749, 5.2): `error` and `error_description`."""
     parts = [one for name in ("error", "error_description") if isinstance(one := fields.get(name), str) and one]
     return ": ".join(parts)
 
 
 def _lifetime_s(value: object) -> float | None:
-    """A lifetime: a number, or a text of one."""
+    """A lifetime in seconds: a number, or a number as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -114,7 +114,7 @@ def _request_options(auth: OAuth2) -> dict[str, Any]:
     headers = dict(FORM_HEADERS)
     if auth.client_auth is ClientAuth.POST:
         fields |= {"client_id": auth.client_id, "client_secret": auth.client_secret}
-    else:  # RFC 6749, 2.3.1: each half is encoded by itself before they are joined
+    else:  # RFC 6749, 2.3.1: encode each half before joining them
         pair = f"{quote_plus(auth.client_id)}:{quote_plus(auth.client_secret)}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode('ascii')}"
     return {"data": urlencode(fields).encode(), "headers": headers}

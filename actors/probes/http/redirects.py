@@ -27,7 +27,10 @@ from schema.targets.http import HttpDigestAuth, Ntlm
 async def follow_redirects(
     request: HttpRequest, max_redirects: int, session: HttpSession, auth: object = None
 ) -> RedirectTrace:
-    """Ask, and follow up to so many redirects; 0 takes a redirect as the answer. Raises Failed, Unsure, Refused."""
+    """Send a request and follow redirects; with 0 a redirect is the response.
+
+    raises    TargetFailed, CheckInconclusive, EgressDenied
+    """
     leaf: bytes | None = None
     hops: list[str] = []
     cookies: CookieJar | None = None
@@ -67,26 +70,26 @@ async def _send_authenticated(request: HttpRequest, session: HttpSession, hop: i
 
 
 async def send_request(request: HttpRequest, session: HttpSession) -> HttpProbeResponse:
-    """One request. Raises Unsure for one that can't be written, aiohttp's errors."""
+    """Send one request. Raises CheckInconclusive for one that can't be built, and aiohttp's errors."""
     try:
         return await session.client.request(  # type: ignore[return-value]  # the session's response_class
             request.method,
             request.url,
             headers=request.headers,
             data=request.body,
-            allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
+            allow_redirects=False,  # we do: aiohttp would send the monitor's headers to any host
             skip_auto_headers=CONTENT_TYPE if request.method in BODY_METHODS and not request.body else None,
             ssl=session.ssl,
             proxy=session.proxy,
         )
-    except aiohttp.ClientError:  # some of them are ValueErrors too
+    except aiohttp.ClientError:  # some are ValueErrors too
         raise
     except ValueError as error:
         raise CheckInconclusive(f"the request can't be written: {error}") from error
 
 
 async def _send_ntlm(request: HttpRequest, session: HttpSession, auth: Ntlm) -> HttpProbeResponse:
-    from actors.probes.http import ntlm  # noqa: PLC0415  # an extra
+    from actors.probes.http import ntlm  # noqa: PLC0415  # an optional library
 
     return await ntlm.authenticate(request, session, auth, send_request)
 

@@ -1,6 +1,5 @@
-"""The way to a target that is not the everyday one: another family or name server, a client certificate, a proxy,
-one connection for several requests, or a stopwatch beside it. A session for one check; the everyday way costs nothing
-of this.
+"""HTTP sessions for checks that can't use the shared one: an address family or name server of their own, a client
+certificate, a proxy, one connection for several requests, or timings. Each lasts for one check.
 """
 
 import asyncio
@@ -29,17 +28,17 @@ from app.security.network.resolver import ip_literal
 from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.targets.http import IpFamily
 
-KEEP_ALIVE: dict[str, Any] = {"force_close": False, "limit": 1}  # one connection, request after request
+KEEP_ALIVE: dict[str, Any] = {"force_close": False, "limit": 1}  # one connection for all requests
 KEEP_ALIVE_HEADERS = {name: value for name, value in DEFAULT_HEADERS.items() if name != "Connection"}
 
 
 class ConnectionOptions(Struct, frozen=True, kw_only=True):
-    """What a monitor wants of the way.
+    """How a monitor wants to connect.
 
-    resolver    IP address and port of a name server; no address: the system's
-    kept        all requests on one connection
-    tunnelled   through an HTTP proxy by CONNECT, even without TLS
-    between     what looks at each answer before aiohttp does
+    resolver       IP address and port of a name server; no address: the system's
+    keep_alive     all requests on one connection
+    use_tunnel     CONNECT through an HTTP proxy, even without TLS
+    middlewares    see each response before aiohttp does
     """
 
     ignore_tls_errors: bool = False
@@ -55,10 +54,10 @@ class ConnectionOptions(Struct, frozen=True, kw_only=True):
 
 
 class HttpSession(Struct, frozen=True):
-    """A session, and what its requests need.
+    """An aiohttp session and the arguments of its requests.
 
-    ssl      as aiohttp takes it; of a bool, True is the everyday context
-    proxy    an HTTP proxy's address, credentials in it
+    ssl      as aiohttp takes it; True is the default context
+    proxy    an HTTP proxy's URL, with credentials
     """
 
     client: aiohttp.ClientSession
@@ -71,9 +70,9 @@ class HttpSession(Struct, frozen=True):
 async def open_session(
     connection: ConnectionOptions, check: RunningCheck, egress: Egress | None = None
 ) -> AsyncIterator[HttpSession]:
-    """The way there, for as long as one check takes.
+    """A session for one check.
 
-    egress    the door to the target; default: the one of checks, which a proxy on the way is reached by in any case
+    egress    for the target; default: that of checks, which always applies to the proxy
     """
     proxy = required_proxy(connection, check)
     tunnel = proxy if proxy and _is_tunnel(proxy, connection) else None
@@ -95,14 +94,14 @@ async def open_session(
 
 
 def _is_tunnel(proxy: ProxyConfig, connection: ConnectionOptions) -> bool:
-    """Whether a connection is led through the proxy first; else aiohttp speaks HTTP with it. Raises Unsure."""
+    """Whether to tunnel through the proxy; else aiohttp speaks HTTP with it. Raises CheckInconclusive."""
     if connection.use_tunnel and proxy.protocol is ProxyProtocol.HTTPS:
         raise CheckInconclusive("an https proxy does not carry ws: take wss, or another protocol to the proxy")
     return proxy.protocol not in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} or connection.use_tunnel
 
 
 def required_proxy(connection: ConnectionOptions, check: RunningCheck) -> ProxyConfig | None:
-    """The proxy to go through. Raises Unsure when it is gone."""
+    """The proxy to use, if any. Raises CheckInconclusive when it has been deleted."""
     if not connection.use_proxy:
         return None
     if check.snapshot.proxy is None:
@@ -111,7 +110,7 @@ def required_proxy(connection: ConnectionOptions, check: RunningCheck) -> ProxyC
 
 
 class _CheckConnector(EgressConnector):
-    """Connects the way the monitor wishes, and takes the time of each step."""
+    """Connects with the monitor's options and measures each step."""
 
     def __init__(
         self,
@@ -141,7 +140,7 @@ class _CheckConnector(EgressConnector):
             raise
 
     async def _create_proxy_connection(self, req: ClientRequest, *args: Any, **options: Any) -> Any:
-        """To an HTTP proxy, which resolves names itself; what is no name we can judge."""
+        """To an HTTP proxy, which resolves names itself: we can only check literal addresses."""
         check_literal_address(self._egress, req.url.raw_host or "")
         return await super()._create_proxy_connection(req, *args, **options)
 
@@ -150,13 +149,13 @@ class _CheckConnector(EgressConnector):
             addresses = await self._addresses(host)
         with self._timings.measure("connect"):
             if self._tunnel:
-                from actors.probes.net import proxy  # noqa: PLC0415  # a library that most checks never need
+                from actors.probes.net import proxy  # noqa: PLC0415  # most checks never need it
 
                 return await proxy.connect_through(self._proxy_egress, self._tunnel, addresses[0], port)
             return await self._first_egress().socket_among(addresses, port)
 
     def _first_egress(self) -> Egress:
-        """The door to whom is connected first: an HTTP proxy, or the target."""
+        """The egress of the first hop: an HTTP proxy, or the target."""
         return self._proxy_egress if self._connection_options.use_proxy else self._egress
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
@@ -172,7 +171,7 @@ class _CheckConnector(EgressConnector):
 
 
 def check_literal_address(egress: Egress, host: str) -> None:
-    """Raise Refused for an address, however written, that checks may not reach. Names are the proxy's business."""
+    """Raise EgressDenied for a literal address, in any notation, that checks may not reach. Names pass."""
     address = ip_literal(host)
     if not address:
         try:

@@ -1,4 +1,4 @@
-"""The words of an answer, as far as we read: bounded in bytes whatever the target sends, packed or not."""
+"""Reads a response body within a limit in bytes, compressed or not, whatever the target sends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,32 +10,32 @@ from actors.probes.kit import content_codings
 from actors.probes.kit.result import TargetFailed
 from app.domain.parsing import charsets, page_charset
 
-READ_LIMIT_BYTES = 1_048_576  # more than any page a person would search
-SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire, and between two packings: a packer can send for ever
-DECODE_CHUNK_BYTES = 8_192  # that the event loop unpacks at once: a packer can begin a new stream every twenty bytes
-READING_BODY = "while reading an answer"  # note on a cancellation that struck here: the answer had begun
-EVALUATE_EVERY_S = 0.2  # until the words of an answer that goes on are looked through, and again
-EVALUATE_PAUSE_FACTOR = 20  # times as long as a look took, until the next one
+READ_LIMIT_BYTES = 1_048_576  # larger than any page that people search
+SENT_LIMIT_BYTES = 2 * READ_LIMIT_BYTES  # on the wire and between two codings: a compressor can send for ever
+DECODE_CHUNK_BYTES = 8_192  # decoded by the event loop at once: a sender can begin a new stream every twenty bytes
+READING_BODY = "while reading an answer"  # note on a CancelledError raised here: the response had begun
+EVALUATE_EVERY_S = 0.2  # between two evaluations of a body that is still coming
+EVALUATE_PAUSE_FACTOR = 20  # the pause before the next evaluation, as a multiple of how long the last one took
 
 IsEnough = Callable[[str], Awaitable[bool]]
 
 
 async def read_text(response: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> str:
-    """The first `most` bytes of the body as text. Raises Failed when it can't be unpacked, aiohttp's errors."""
+    """The first `max_bytes` of the body as text. Raises TargetFailed when it can't be decoded, and aiohttp's errors."""
     body = BoundedBody(response, max_bytes)
     await body.read()
     return await body.text()
 
 
 async def read_bytes(response: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> bytearray:
-    """The first `most` bytes of the body, unpacked. Raises as `text_of`."""
+    """The first `max_bytes` of the decoded body. Raises as `read_text`."""
     body = BoundedBody(response, max_bytes)
     await body.read()
     return body.raw
 
 
 async def drain(response: aiohttp.ClientResponse) -> None:
-    """Read a body to its end and forget it, so that its connection can serve again; one too long is left alone."""
+    """Read a body to its end and discard it, so that its connection can be reused; too long a one is left alone."""
     sent = 0
     while sent < SENT_LIMIT_BYTES and (chunk := await response.content.readany()):
         sent += len(chunk)
@@ -43,7 +43,7 @@ async def drain(response: aiohttp.ClientResponse) -> None:
 
 
 class BoundedBody:
-    """A body that is being read: `raw` is what has come of it, unpacked, up to `most` bytes."""
+    """A body that is being read: `raw` is what has been decoded so far, up to `max_bytes`."""
 
     def __init__(self, response: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> None:
         self.raw = bytearray()
@@ -52,16 +52,16 @@ class BoundedBody:
         self._decoders = content_codings.decoders_for(encodings) if encodings else []
         self._bytes_left = [SENT_LIMIT_BYTES] * (
             len(self._decoders) - 1
-        )  # bytes that may still come out of all but one
+        )  # that each decoder but the last may still produce
 
     async def read(self) -> None:
-        """Read to the end, or as far as we read. Raises as `text_of`; a CancelledError carries the note UNENDED."""
+        """Read to the end or to the limit. Raises as `read_text`; a CancelledError carries the note READING_BODY."""
         with _noting_cancellation():
             while await self._read_more():
                 pass
 
     async def read_until(self, is_enough: IsEnough) -> str:
-        """The text, as soon as there is enough of it: an answer need not end. Raises as `read`."""
+        """The text, as soon as `is_enough` accepts it: a response need not end. Raises as `read`."""
         now = asyncio.get_running_loop().time
         evaluated_bytes, due_at = 0, now() + EVALUATE_EVERY_S
         with _noting_cancellation():
@@ -76,7 +76,7 @@ class BoundedBody:
         return await self.text()
 
     async def read_for(self, seconds: float) -> None:
-        """Read what comes within this time, as far as it can be read: for what is shown and not judged."""
+        """Read what comes within this time and ignore errors: for a body that is shown, not evaluated."""
         now = asyncio.get_running_loop().time
         until = now() + seconds
         with suppress(TargetFailed, aiohttp.ClientError):
@@ -84,7 +84,7 @@ class BoundedBody:
                 pass
 
     async def text(self) -> str:
-        """What has come as text, in the charset that it is written in."""
+        """What has come so far as text, in the body's own charset."""
         charset, mark = page_charset.detect_charset(self.raw, self._response.headers.get("Content-Type", ""))
         parts: list[str] = []
         for part in charsets.decode_pieces(self.raw[mark:] if mark else self.raw, charset, whole=self._is_whole):
@@ -94,7 +94,7 @@ class BoundedBody:
         return "".join(parts)
 
     async def _read_more(self, until: float | None = None) -> bool:
-        """Take what comes next, or nothing when the loop's time comes to `until`. False when there is no more."""
+        """Take the next chunk, or nothing when the loop's time reaches `until`. False at the end."""
         content = self._response.content
         chunk = await (content.readany() if until is None or content.at_eof() else self._read_chunk(until))
         if chunk is None:
@@ -111,7 +111,7 @@ class BoundedBody:
         )
 
     async def _read_chunk(self, until: float) -> bytes | None:
-        """What comes next; None when the loop's time comes to `until` before."""
+        """The next chunk; None when the loop's time reaches `until` first."""
         try:
             async with asyncio.timeout_at(until) as timer:
                 return await self._response.content.readany()
@@ -121,7 +121,7 @@ class BoundedBody:
             raise
 
     async def _decode(self, chunk: bytes) -> None:
-        """Add what the chunk holds, up to `most` bytes."""
+        """Decode the chunk into `raw`, up to `max_bytes`."""
         if not self._decoders:
             self.raw += chunk[: self._max_bytes - len(self.raw)]
             return
@@ -137,7 +137,7 @@ class BoundedBody:
 
 
 async def _decode_into(decoder: content_codings.Decoder, chunk: bytes, decoded: bytearray, max_bytes: int) -> None:
-    """Add what the chunk holds to what was found, up to so many bytes."""
+    """Append what the chunk decodes to, up to `max_bytes` in total."""
     for start in range(0, len(chunk), DECODE_CHUNK_BYTES):
         if len(decoded) < max_bytes:
             decoded += decoder.decode(chunk[start : start + DECODE_CHUNK_BYTES], max_bytes - len(decoded))
@@ -146,7 +146,7 @@ async def _decode_into(decoder: content_codings.Decoder, chunk: bytes, decoded: 
 
 @contextmanager
 def _noting_cancellation() -> Iterator[None]:
-    """A cancellation in here gets the note UNENDED."""
+    """Add the note READING_BODY to a cancellation in this block."""
     try:
         yield
     except asyncio.CancelledError as cancelled:

@@ -1,8 +1,8 @@
-"""Our own way out: is it there? Decides doubtful failures, so that a dead router does not page people for the world.
+"""Checks our own uplink, so that a dead router does not raise an alert for every monitor.
 
-A check that failed at a public address says little while *anchors* (addresses that are known to be always there) can't
-be reached either: then it was our network, the slot is *unknown* and nobody is called. What stands in our own network
-is judged as ever: it is reached without the way out.
+A check that failed at a public address proves little while no *anchor* (an address that is known to be always up) can
+be reached: then our network is down, the result is *unknown* and nobody is alerted. Targets in our own networks are
+evaluated as usual: they are reached without the uplink.
 """
 
 import asyncio
@@ -18,32 +18,30 @@ from schema.monitors import Snapshot
 Anchor = tuple[str, int]
 
 ANCHORS_TIMEOUT_S = 3.0  # for all anchors together
-VERDICT_TTL_S = 2.0  # how long a verdict holds: of one moment's failures the first asks for all
-MIN_BLOCKED_MONITORS = (
-    3  # monitors that could not be asked because of our network: one may be misconfigured, three are not
-)
+VERDICT_TTL_S = 2.0  # how long a verdict holds: of several failures at one moment the first checks for all
+MIN_BLOCKED_MONITORS = 3  # monitors that our network kept us from checking: one may be misconfigured, three are not
 BLOCKED_WINDOW_S = 60.0
 UPLINK_DOWN = "our own network is gone: no anchor can be reached"
 
 
 class Uplink:
-    """What this worker knows of the way out.
+    """What this worker knows of its uplink.
 
-    anchors    hosts and ports of which one at least answers while there is a way out; without any nothing is doubted
+    anchors    hosts and ports of which at least one answers while the uplink works; without any, no failure is doubted
     """
 
     def __init__(self, egress: Egress, names: Resolver, anchors: Sequence[Anchor] = ()) -> None:
         self._egress, self._names, self._anchors = egress, names, tuple(anchors)
         self._down, self._valid_until = False, 0.0
         self._refresh: asyncio.Task[bool] | None = None
-        self._blocked: dict[int, float] = {}  # series → when our network kept us from asking
+        self._blocked: dict[int, float] = {}  # series → when our network kept us from checking it
 
     def record_blocked(self, series: int) -> None:
-        """Names or routes of ours kept us from asking this one."""
+        """Note that our DNS or routes kept us from checking this series."""
         self._blocked[series] = monotonic()
 
     async def explains_failure(self, snapshot: Snapshot) -> bool:
-        """Whether a failure says nothing about its target, because we have no way there."""
+        """Whether the failure proves nothing about its target, because our uplink is down."""
         return bool(self._anchors) and await self._leads_outside(snapshot) and await self.is_down()
 
     async def is_down(self) -> bool:
@@ -56,7 +54,7 @@ class Uplink:
         return self._down
 
     async def seems_down(self) -> bool:
-        """The same, or several monitors that could not be asked within the last minute because of our network."""
+        """As `is_down`, or our network kept us from checking several monitors within the last minute."""
         since = monotonic() - BLOCKED_WINDOW_S
         self._blocked = {series: at for series, at in self._blocked.items() if at >= since}
         return len(self._blocked) >= MIN_BLOCKED_MONITORS or await self.is_down()
@@ -89,7 +87,7 @@ class Uplink:
         return True
 
     async def _leads_outside(self, snapshot: Snapshot) -> bool:
-        """Whether every host on the way lies outside of our own networks."""
+        """Whether every host on the path is outside of our own networks."""
         hosts = list(_hosts_on_path(snapshot))
         return bool(hosts) and all([await self._is_outside(host) for host in hosts])
 
@@ -97,12 +95,12 @@ class Uplink:
         try:
             addresses = await self._names.addresses(host)
         except (NameUnknown, ResolverUnavailable):
-            return True  # without a way out, names have no answers either
+            return True  # without an uplink, DNS does not answer either
         return all(is_public(address) for address in addresses)
 
 
 def _hosts_on_path(snapshot: Snapshot) -> Iterator[str]:
-    """Where the check connects to: its proxy, or without one its target."""
+    """The hosts that the check connects to: its proxy, or else its target."""
     if snapshot.proxy is not None:
         yield snapshot.proxy.host
     else:

@@ -1,7 +1,7 @@
-"""Content codings (RFC 9110, 8.4.1): what a body was packed by, undone piece by piece and bounded in what comes out.
+"""Decodes content codings (RFC 9110, 8.4.1) piece by piece, with a limit on the output.
 
-What is no coding's name means "as it is", as to browsers: servers write `none`, `utf-8` or `aws-chunked` there.
-Packings are undone whether they were asked for or not: caches send what they have.
+An unknown coding means "as it is", as in browsers: servers write `none`, `utf-8` or `aws-chunked` there.
+Bodies are decoded whether we accept the coding or not: caches send what they have.
 """
 
 import sys
@@ -9,26 +9,26 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-MAX_STREAMS = 1_000  # of one body: pages that are packed in pieces have a few
-MAX_CODINGS = 5  # of one body, one over the other; curl undoes as many
-HEAD_BYTES = 18  # from which on a stream that can be read is one: gzip's head and end have as many
+MAX_STREAMS = 1_000  # in one body: pages that are compressed in pieces have a few
+MAX_CODINGS = 5  # of one body, one over the other; curl decodes as many
+HEAD_BYTES = 18  # after so many bytes a stream has begun: gzip's header and trailer have as many
 ZLIB_OR_GZIP, BARE_DEFLATE = 47, -15  # window bits of zlib
 WINDOW_LOG_ZSTD = 23  # 8 MB, what a body may ask for (RFC 9659)
 
 
-class UndecodableBody(Exception):  # noqa: N818  # a fact about the body
-    """The body can't be unpacked; the sentence says why."""
+class UndecodableBody(Exception):  # noqa: N818  # about the body
+    """The body can't be decoded; the message says why."""
 
 
 class Decoder(Protocol):
-    """One packing being undone."""
+    """Decodes one content coding."""
 
     def decode(self, chunk: bytes, max_bytes: int) -> bytes:
-        """At most `most` bytes out of this chunk; what is beyond them is lost. Raises Broken for garbage."""
+        """At most `max_bytes` out of this chunk; the rest is lost. Raises UndecodableBody for garbage."""
 
 
 def decoders_for(names: Sequence[str]) -> list[Decoder]:
-    """What undoes these `Content-Encoding` headers, the outermost first."""
+    """Decoders for these `Content-Encoding` headers, the outermost first."""
     known = [
         _DECODERS[name] for header in names for part in header.split(",") if (name := part.strip().lower()) in _DECODERS
     ]
@@ -38,11 +38,11 @@ def decoders_for(names: Sequence[str]) -> list[Decoder]:
 
 
 class _StreamDecoder:
-    """A packing whose streams may stand in a row. What follows the last of them, and is none, means nothing.
+    """A coding whose streams may follow one another. Bytes after the last stream are ignored.
 
-    begin    makes what reads one stream, such as zlib's
-    error    what that raises for garbage
-    instead  the same for a body that does not begin as it should
+    new_stream    makes a decompressor for one stream, such as zlib's
+    error         what that raises for garbage
+    fallback      the same for a body that does not begin as it should
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class _StreamDecoder:
         self._stream, self._head, self._n_streams, self._ended = new_stream(), b"", 1, False
 
     def decode(self, chunk: bytes, max_bytes: int) -> bytes:
-        """As an Unpacker has it."""
+        """As in `Decoder`."""
         out = b""
         while chunk and len(out) < max_bytes and not self._ended:
             if self._stream.eof:
@@ -62,7 +62,7 @@ class _StreamDecoder:
         return out
 
     def _start_stream(self) -> None:
-        """Begin the next stream. Raises Broken for one too many: each takes its time, even if it says nothing."""
+        """Begin the next stream. Raises UndecodableBody for one too many: each takes time, even an empty one."""
         self._n_streams += 1
         if self._n_streams > MAX_STREAMS:
             raise UndecodableBody("the body is packed in too many pieces")
@@ -74,15 +74,20 @@ class _StreamDecoder:
         except self._error as error:
             return self._handle_garbage(chunk, max_bytes, error)
         if len(self._head) < HEAD_BYTES:
-            self._head += chunk if not out else bytes(HEAD_BYTES)  # what has said something has begun as it should
+            self._head += (
+                chunk if not out else bytes(HEAD_BYTES)
+            )  # a stream that has produced output has begun as it should
         return out
 
     def _handle_garbage(self, chunk: bytes, max_bytes: int, error: Exception) -> bytes:
-        """What garbage is: another packing, when all of the body is; when all of a stream is, none. Raises Broken."""
+        """At the start of the body garbage is another coding, at the start of a later stream it is ignored.
+
+        raises    UndecodableBody
+        """
         fallback = self._fallback if self._n_streams == 1 else None
         if len(self._head) >= HEAD_BYTES or (self._n_streams == 1 and not fallback):
             raise UndecodableBody("the body's packing is broken") from error
-        if not fallback:  # bytes behind the end
+        if not fallback:  # bytes after the end
             self._ended = True
             return b""
         self._stream, self._fallback = fallback(), None
@@ -91,20 +96,20 @@ class _StreamDecoder:
 
 class _TooManyCodings:
     def decode(self, chunk: bytes, max_bytes: int) -> bytes:
-        """As an Unpacker has it."""
+        """As in `Decoder`."""
         del chunk, max_bytes
         raise UndecodableBody(f"the body is packed more than {MAX_CODINGS} times over")
 
 
 class _BrotliDecoder:
     def __init__(self) -> None:
-        import brotli  # noqa: PLC0415  # a library that most checks never need
+        import brotli  # noqa: PLC0415  # most checks never need it
 
         self._stream, self._error = brotli.Decompressor(), brotli.error
 
     def decode(self, chunk: bytes, max_bytes: int) -> bytes:
-        """As an Unpacker has it."""
-        if self._stream.is_finished():  # bytes behind the end
+        """As in `Decoder`."""
+        if self._stream.is_finished():  # bytes after the end
             return b""
         try:
             out: bytes = self._stream.process(chunk, output_buffer_limit=max_bytes)
@@ -114,7 +119,7 @@ class _BrotliDecoder:
 
 
 def _zlib_decoder() -> Decoder:
-    """gzip, zlib, or bare deflate as some servers mean by `deflate`."""
+    """gzip, zlib, or raw deflate, which some servers mean by `deflate`."""
     return _StreamDecoder(
         lambda: zlib.decompressobj(ZLIB_OR_GZIP), zlib.error, lambda: zlib.decompressobj(BARE_DEFLATE)
     )
@@ -122,7 +127,7 @@ def _zlib_decoder() -> Decoder:
 
 def _zstd_decoder() -> Decoder:
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415  # a library that most checks never need
+        from compression import zstd  # noqa: PLC0415  # most checks never need it
     else:
         from backports import zstd  # noqa: PLC0415  # the same
 

@@ -1,4 +1,4 @@
-"""Which field of a query's row counts, and whether its text has a type. Pure."""
+"""Picks a column of a query's row and decides whether its text has a type. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ from actors.probes.kit.result import TargetFailed
 from actors.probes.kit.values import to_scalar, to_untyped
 from app.domain.parsing.values import Scalar
 
-SHOWN_COLUMNS, SHOWN_CHARS = 10, 200  # columns that a sentence names, and their characters
+SHOWN_COLUMNS, SHOWN_CHARS = 10, 200  # columns that a message names, and their characters
 
 
 def column_value(row: Sequence[object] | None, names: Sequence[str], column: str, query: str) -> Scalar:
-    """The value of the column that is wanted, else of the first; null without a row.
+    """The value of this column, else of the first; null without a row.
 
-    names     of the columns, as far as the server says them
-    query     what was asked: what `SHOW` answers is text whatever it is, and may be a number
-    raises    Failed when there is no such column
+    names     of the columns, as far as the server names them
+    query     decides the type: the result of `SHOW` is always text, and may be a number
+    raises    TargetFailed when there is no such column
     """
     index = _column_index(names, column) if column and names else 0
     value = row[index] if row else None
@@ -22,7 +22,7 @@ def column_value(row: Sequence[object] | None, names: Sequence[str], column: str
 
 
 def _column_index(names: Sequence[str], column: str) -> int:
-    """By the exact name, else by the same in other letters."""
+    """By the exact name, else ignoring case."""
     if column in names:
         return names.index(column)
     folded = [name.casefold() for name in names]

@@ -1,6 +1,6 @@
-"""Counts what a library reads that connects by itself, and hangs up on a target that sends too much.
+"""Limits what a library reads on connections that it opens itself, and closes them when a target sends too much.
 
-One field of one row can be larger than a worker's memory, and so can what some stranger on the port calls a message.
+One field of one row can be larger than a worker's memory, and so can a message of some other service on the port.
 """
 
 import asyncio
@@ -11,14 +11,16 @@ from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
 from actors.probes.kit.result import TargetFailed
 from app.security.network.tls_limits import apply_limits
 
-CHUNK_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
-MIN_READ_COST_BYTES = 64  # what any read counts for: a packet takes its time, however small
+CHUNK_BYTES = (
+    16_384  # passed to a library in one turn: parsing as many of the smallest messages takes some milliseconds
+)
+MIN_READ_COST_BYTES = 64  # what any read costs at least: a packet takes time, however small
 TOO_LONG = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
 MessageCheck = Callable[[bytes], str]
 
 
 class ReadLimit:
-    """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
+    """Bytes read on all connections of one check. As a context manager it raises its reason over a library's error."""
 
     def __init__(self) -> None:
         self._left, self._reason = READ_LIMIT_BYTES, TOO_LONG
@@ -31,23 +33,23 @@ class ReadLimit:
             raise TargetFailed(self._reason) from error
 
     def consume(self, n_bytes: int) -> bool:
-        """Whether so much more is within the limit."""
+        """Count the bytes; whether they are still within the limit."""
         self._left -= max(n_bytes, MIN_READ_COST_BYTES)
         return self._left >= 0
 
     def reject(self, reason: str) -> None:
-        """Take nothing more, for this reason."""
+        """Accept nothing more, for this reason."""
         self._left, self._reason = -1, reason
 
 
 class ReadLimitedLoop:
-    """The running loop, for a library that takes a loop and connects by it: every connection is counted.
+    """The running loop, for a library that takes a loop and connects with it: every connection is counted.
 
-    It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
-    plain one's socket, and each of its protocols passes through the one place where they can be counted.
+    It has no `start_tls`: such a library then makes the encrypted connection with `create_connection` too, from the
+    plain one's socket, so that each of its protocols passes through here and is counted.
 
-    judge    makes, for each connection, what looks at all that comes before the library does: it says why that is
-             refused, or nothing
+    make_check    makes a validator for each connection, which gets all data before the library and returns why it is
+                  rejected, or nothing
     """
 
     def __init__(self, limit: ReadLimit, make_check: Callable[[], MessageCheck]) -> None:
@@ -72,7 +74,7 @@ class ReadLimitedLoop:
 
 
 class _LimitedProtocol(asyncio.Protocol):
-    """Passes everything on, until it was too much; what came at once in pieces, with turns for others between them."""
+    """Forwards data until the limit; large reads in chunks, with turns for other tasks between them."""
 
     def __init__(self, inner: asyncio.Protocol, limit: ReadLimit, check: MessageCheck) -> None:
         self.inner, self._limit, self._check = inner, limit, check
@@ -92,11 +94,11 @@ class _LimitedProtocol(asyncio.Protocol):
             self._forward(data)
 
     def eof_received(self) -> bool | None:
-        """Nothing to keep open: the library hears of the end when the connection is lost."""
+        """Close the transport: the library learns of the end in `connection_lost`."""
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The loop's call; what came before the end is read before it."""
+        """Called by the loop; pending data is forwarded first."""
         if self._pending:
             self._lost.append(exc)
         else:
@@ -114,20 +116,20 @@ class _LimitedProtocol(asyncio.Protocol):
         self._transport.abort()
 
     def _enqueue(self, data: bytes) -> None:
-        """Read nothing more before this is read."""
+        """Stop reading until this data is forwarded."""
         if not self._pending:
             self._transport.pause_reading()
             self._loop.call_soon(self._forward_next)
         self._pending += data
 
     def _forward_next(self) -> None:
-        """Pass on one piece; the rest is for the next turn."""
+        """Forward one chunk; the rest waits for the next turn."""
         chunk = bytes(self._pending[:CHUNK_BYTES])
         del self._pending[:CHUNK_BYTES]
         try:
-            if chunk:  # else it was refused meanwhile
+            if chunk:  # else it was rejected meanwhile
                 self._forward(chunk)
-        except Exception:  # as a transport has it when its protocol raises
+        except Exception:  # as a transport does when its protocol raises
             self._abort()
             raise
         finally:

@@ -1,4 +1,4 @@
-"""All that a server's own certificate says. Pure; what the handshake thinks of it is told elsewhere."""
+"""All fields of a server's certificate. Pure; the handshake decides whether it is valid."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from msgspec import Struct
 from actors.probes.kit.certificate import Certificate, parse_certificate
 
 MAX_NAMES, MAX_VALUE_CHARS = 100, 300  # in a detail; a certificate can have thousands
-MAX_CACHED_BYTES = 16_384  # of a certificate; one of 200 names has half of that
+MAX_CACHED_BYTES = 16_384  # of a certificate; one with 200 names has half of that
 NAME_ATTRIBUTES = {
     NameOID.COMMON_NAME: "commonName",
     NameOID.ORGANIZATION_NAME: "organizationName",
@@ -27,10 +27,10 @@ NAME_ATTRIBUTES = {
 
 
 class LeafCertificate(Struct, frozen=True):
-    """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses.
+    """A server's certificate. `names` are those it is valid for: host names, wildcards and IP addresses.
 
-    is_unnamed    whether it has no alternative names, and is for its subject's common name therefore: as OpenSSL's
-                  clients have it, and browsers no more (RFC 9525)
+    is_unnamed    whether it has no alternative names, and so is valid for its subject's common name: OpenSSL's clients
+                  accept that, browsers no longer do (RFC 9525)
     """
 
     certificate: Certificate
@@ -41,12 +41,12 @@ class LeafCertificate(Struct, frozen=True):
     facts: dict[str, Any]
 
     def covers(self, host: str) -> bool:
-        """Whether it is for this name or address (RFC 6125: a wildcard is the whole first label, and one label)."""
+        """Whether it is valid for this name or address (RFC 6125: a wildcard is the whole first label, one label)."""
         return any(_name_matches(one, host.rstrip(".").lower()) for one in self.names)
 
 
 def parse_leaf(der: bytes) -> LeafCertificate:
-    """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
+    """Parse a certificate; raises ValueError for anything else. Cached: every check gets the same one."""
     return _parse_cached(der) if len(der) <= MAX_CACHED_BYTES else _parse(der)
 
 
@@ -76,7 +76,7 @@ def _parse(der: bytes) -> LeafCertificate:
 
 
 def _alternative_names(parsed: x509.Certificate) -> tuple[str, ...]:
-    """Subject alternative names, but for an address that is written as a name."""
+    """Subject alternative names, except addresses written as DNS names."""
     try:
         alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -89,7 +89,7 @@ def _alternative_names(parsed: x509.Certificate) -> tuple[str, ...]:
 
 
 def _common_names(parsed: x509.Certificate) -> tuple[str, ...]:
-    """Those of the subject that may be hosts."""
+    """The subject's common names that may be hosts."""
     names = [str(one.value).lower() for one in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return tuple(filter(_is_host, names))
 
@@ -99,7 +99,7 @@ def _is_host(name: str) -> bool:
 
 
 def _may_be_address(name: str) -> bool:
-    """Cheaper than an error for each of ten thousand names."""
+    """Cheaper than an exception for each of ten thousand names."""
     return ":" in name or name.replace(".", "").isdigit()
 
 

@@ -1,4 +1,4 @@
-"""One question about a name to one resolver, and what it means when there is no answer."""
+"""Sends one DNS query to one resolver, and classifies the failure when there is no answer."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ from schema.targets import Dns, RecordType
 
 
 class DnsResponse(Struct, frozen=True):
-    """What a resolver said: the records in an order that lasts. `meaning` is each of them in one spelling."""
+    """A resolver's response: the records in a stable order. `normalized` has each of them in one spelling."""
 
     records: list[str]
     normalized: frozenset[str]
@@ -32,15 +32,15 @@ class DnsResponse(Struct, frozen=True):
     is_authenticated: bool
 
     def missing_records(self, target: Dns) -> list[str]:
-        """What the target expects, and is not there."""
+        """The expected records that are not in the response."""
         return [one for one in target.expected if normalize(one, target.resolve_type) not in self.normalized]
 
 
 async def query_dns(target: Dns, resolver: Resolver, *, is_system_resolver: bool) -> DnsResponse:
-    """Ask once, the way dnspython asks. A deadline that strikes while our own server thinks is marked as ours.
+    """Query once, as dnspython does. A timeout of the system's resolver is marked as ours.
 
-    own       whether it is the system's resolver: its silence says nothing about the name
-    raises    Failed, Unsure, Refused; dnspython's LifetimeTimeout
+    is_system_resolver    its silence says nothing about the name
+    raises    TargetFailed, CheckInconclusive, EgressDenied; dnspython's LifetimeTimeout
     """
     try:
         return _parse_answer(
@@ -73,7 +73,7 @@ def _parse_answer(target: Dns, answer: Answer) -> DnsResponse:
 
 
 def _query_name(target: Dns) -> Name:
-    """The name to ask for; PTR of an address asks for its reverse name."""
+    """The name to query; for PTR of an address its reverse name."""
     try:
         if target.resolve_type is RecordType.PTR and canonical_address(target.host):
             return from_address(target.host)
@@ -85,7 +85,7 @@ def _query_name(target: Dns) -> Name:
 def _classify_failure(
     error: NoNameservers, *, is_system_resolver: bool
 ) -> TargetFailed | CheckInconclusive | EgressDenied:
-    """What the last server said: SERVFAIL is about the name, an error of the network or REFUSED about the server."""
+    """Classify the last server's failure: SERVFAIL is about the name, a network error or REFUSED about the server."""
     reply: Any = error.kwargs["errors"][-1][3] if error.kwargs.get("errors") else "nothing"
     if isinstance(reply, FinalDnsError):
         return reply.reason

@@ -1,4 +1,4 @@
-"""Whom to ask for names, and how: the system's servers, or one that the monitor names, plain or encrypted."""
+"""Chooses the name server for a check: the system's, or one that the monitor names, plain or encrypted."""
 
 import asyncio
 import ssl
@@ -29,7 +29,7 @@ from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 from schema.targets import Dns, DnsTransport
 
-QUERY_TIMEOUT_S = 2.0  # of one question to one server; a lost packet is asked again
+QUERY_TIMEOUT_S = 2.0  # of one query to one server; a lost packet is sent again
 PLAIN_PORT, TLS_PORT = 53, 853
 PAYLOAD_BYTES = 1_232  # fits one packet everywhere (DNS flag day 2020)
 MAX_MESSAGE_BYTES = 65_535
@@ -37,9 +37,9 @@ DNS_MESSAGE = "application/dns-message"
 
 
 class StreamNameserver(AddressAndPortNameserver):
-    """DNS over TCP (RFC 7766) or TLS (RFC 7858), through the door and trusting whom other checks trust.
+    """DNS over TCP (RFC 7766) or TLS (RFC 7858), with the egress policy and the trust of other checks.
 
-    name    what the certificate must be for; empty: the address
+    name    what the certificate must be valid for; empty: the address
     """
 
     def __init__(self, address: str, port: int, context: ProbeContext, tls: ssl.SSLContext | None, name: str) -> None:
@@ -47,15 +47,15 @@ class StreamNameserver(AddressAndPortNameserver):
         self._context, self._tls, self._name = context, tls, name
 
     def kind(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return "DoT" if self._tls else "TCP"
 
     def is_always_max_size(self) -> bool:
-        """The library's call: there are no packets to fit into."""
+        """Called by the library: a stream has no packets to fit into."""
         return True
 
-    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109  # the library's call
-        """The library's call."""
+    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109  # the library's signature
+        """Called by the library."""
         try:
             async with asyncio.timeout(timeout):
                 response = await parse_message(await self._exchange(request.to_wire()))
@@ -78,7 +78,7 @@ class StreamNameserver(AddressAndPortNameserver):
 
 
 class HttpsNameserver(Nameserver):
-    """DNS over HTTPS (RFC 8484), through the door like any request."""
+    """DNS over HTTPS (RFC 8484), under the egress policy like any request."""
 
     def __init__(self, url: str, context: ProbeContext, tls: ssl.SSLContext) -> None:
         self._url, self._context, self._tls = url, context, tls
@@ -87,23 +87,23 @@ class HttpsNameserver(Nameserver):
         return self._url
 
     def kind(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return "DoH"
 
     def is_always_max_size(self) -> bool:
-        """The library's call: there are no packets to fit into."""
+        """Called by the library: there are no packets to fit into."""
         return True
 
     def answer_nameserver(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return self._url
 
     def answer_port(self) -> int:
-        """The library's call; the address has it."""
+        """Called by the library; the URL has the port."""
         return 443
 
     async def async_query(self, request: Message, *_: Any, **__: Any) -> Message:
-        """The library's call. Raises Stopped."""
+        """Called by the library. Raises FinalDnsError."""
         try:
             response = await parse_message(await self._post(request.to_wire()))
         except aiohttp.ClientError as error:
@@ -129,9 +129,9 @@ class HttpsNameserver(Nameserver):
 
 
 def resolver_for(target: Dns, check: RunningCheck, address: str = "") -> Resolver:
-    """Asks the server at this address; without one, whom the target names, or the system's, which no policy forbids.
+    """A resolver for this address, else for the target's server, else the system's, which no policy restricts.
 
-    raises    Unsure when there is nobody to ask; Refused
+    raises    CheckInconclusive without a name server; EgressDenied
     """
     address = address or target.resolver_server
     try:

@@ -1,4 +1,4 @@
-"""Calls of a gRPC server: its health, its reflection, and one method that reflection describes."""
+"""Calls to a gRPC server: health, reflection, and one method that reflection describes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ Channel = grpc.aio.Channel
 
 
 async def check_health(channel: Channel, service: str) -> str:
-    """What the server says of a service: SERVING, NOT_SERVING, …; empty asks for the server as a whole."""
+    """The server's status of a service: SERVING, NOT_SERVING, …; an empty name means the server as a whole."""
     call = channel.unary_unary(HEALTH, HealthCheckRequest.SerializeToString, _identity)
     response = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
     status = int(response.status)
@@ -61,7 +61,7 @@ def _to_json(pool: DescriptorPool, method: MethodDescriptor, data: bytes) -> str
 
 
 async def _describing_files(channel: Channel, service: str) -> list[FileDescriptorProto]:
-    """The files that describe a service, each after those it needs."""
+    """The files that describe a service, each after its dependencies."""
     try:
         return await _fetch_files(channel, REFLECTION[0], service)
     except grpc.aio.AioRpcError as error:
@@ -84,11 +84,11 @@ async def _fetch_files(channel: Channel, path: str, service: str) -> list[FileDe
 
 
 async def _query_reflection(channel: Channel, path: str, request: ServerReflectionRequest) -> list[FileDescriptorProto]:
-    """One question to the reflection service; some file must come, or the loop above would not end.
+    """One reflection query; it must return a file, or the caller's loop would not end.
 
-    The method takes a stream of questions. One that ends with the first looks the same on the wire as a call with a
-    single request, and that one leaves in one piece: a server that answers at once that it has no such method meets a
-    stream that is still being written, of which the library then only says INTERNAL.
+    The method takes a stream of requests. A stream that ends after the first looks the same on the wire as a call with
+    a single request, and that one leaves in one piece: a server that answers at once that it has no such method would
+    find a stream still being written, for which the library only reports INTERNAL.
     """
     call: Any = channel.unary_stream(path, _serialize, _identity)(request)
     async for data in call:
@@ -122,7 +122,7 @@ def _identity(data: bytes) -> bytes:
 
 
 def _parse(message: Any, data: bytes | None) -> Any:
-    """Our own reading, where what can't be read is a failure of the target. None: the call ended without a reply."""
+    """Parse here, so that an unreadable message is the target's failure. None: the call ended without a reply."""
     if data is None:
         raise TargetFailed("the server ended the call without a reply")
     try:

@@ -1,4 +1,4 @@
-"""How one talks to an IMAP server (RFC 3501), without changing a thing in it."""
+"""A read-only session with an IMAP server (RFC 3501)."""
 
 import re
 from typing import Any
@@ -8,15 +8,15 @@ from actors.probes.kit.result import TargetFailed
 from actors.probes.net.line_stream import LineStream
 from schema.targets import Mail, MailSecurity
 
-SHOWN_CHARS = 200  # characters of a server's sentence
+SHOWN_CHARS = 200  # of a server's reply in a message
 CAPABILITY, EXISTS = "* CAPABILITY ", re.compile(r"\* ([0-9]{1,10}) EXISTS", re.IGNORECASE)
 TAG = "w"
 
 
 async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
-    """Greet, encrypt, log in and count the inbox, as far as the target says so; what is learnt goes to `facts`.
+    """Greet, encrypt, log in and count the inbox, as far as the target asks; findings go to `facts`.
 
-    returns    the greeting; once logged in, how many messages there are
+    returns    the greeting; after a login, the number of messages
     """
     facts["welcome_message"] = greeting = await _read_greeting(stream)
     if target.security is MailSecurity.STARTTLS:
@@ -49,7 +49,7 @@ async def _get_capabilities(stream: LineStream) -> list[str]:
 
 
 async def _log_in(stream: LineStream, target: Mail) -> None:
-    """Each word as a literal, announced by its length: no sign in it has a meaning."""
+    """Send each word as a literal with its length, so that no character has a meaning."""
     failure = "the login was refused"
     literals = target.username.encode(), target.password.encode()
     await stream.write_line(f"{TAG} LOGIN {{{len(literals[0])}}}")
@@ -61,7 +61,7 @@ async def _log_in(stream: LineStream, target: Mail) -> None:
 
 
 async def _count_messages(stream: LineStream) -> int:
-    """Messages in the inbox, opened for reading only."""
+    """Messages in the inbox, which is opened read-only."""
     responses = await _command(stream, "EXAMINE INBOX", "the inbox can't be opened")
     counts = [int(match[1]) for line in responses if (match := EXISTS.fullmatch(line.strip()))]
     if not counts:
@@ -75,7 +75,7 @@ async def _command(stream: LineStream, command: str, failure: str) -> list[str]:
 
 
 async def _read_response(stream: LineStream, failure: str) -> list[str]:
-    """The lines before the one with our tag. Raises Failed unless that one says OK."""
+    """The lines before the tagged one. Raises TargetFailed unless that one is OK."""
     responses: list[str] = []
     while not (line := await stream.read_line()).startswith(f"{TAG} "):
         responses.append(line)
@@ -85,7 +85,7 @@ async def _read_response(stream: LineStream, failure: str) -> list[str]:
 
 
 async def _await_continuation(stream: LineStream, failure: str) -> None:
-    """Wait until the server wants to hear more."""
+    """Wait until the server asks for more."""
     while not (line := await stream.read_line()).startswith("+"):
         if line.startswith(f"{TAG} "):
             raise TargetFailed(f"{failure}: {line[len(TAG) + 1 :][:SHOWN_CHARS]}")

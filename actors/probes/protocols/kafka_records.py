@@ -1,4 +1,4 @@
-"""A message as Kafka keeps it: a batch of one record (format 2, Kafka 0.11 and later). Pure."""
+"""A message in Kafka's storage format: a batch of one record (format 2, Kafka 0.11 and later). Pure."""
 
 import struct
 
@@ -9,7 +9,7 @@ BODY = struct.Struct(
 )  # attributes, last offset, first and last time, producer, its epoch, sequence, records
 NONE_SET = -1
 FORMAT = 2
-UNCOUNTED_BYTES = 12  # bytes of the head that its length leaves out
+UNCOUNTED_BYTES = 12  # of the head, not counted in its length
 
 
 def encode_batch(value: bytes, at_ms: int) -> bytes:
@@ -36,7 +36,7 @@ def crc32c(data: bytes) -> int:
 
 
 def _encode_varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the sign is the lowest bit."""
+    """Seven bits a byte, the lowest first; the lowest bit is the sign."""
     rest, encoded = number << 1 ^ number >> 63, bytearray()
     while rest > 0x7F:  # noqa: PLR2004  # seven bits
         encoded.append(rest & 0x7F | 0x80)

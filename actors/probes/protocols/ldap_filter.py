@@ -20,7 +20,7 @@ _TRUE = b"\xff"
 
 
 def encode_filter(text: str) -> bytes:
-    """The filter as it goes over the wire. Raises ValueError where it can't be read."""
+    """The filter in BER. Raises ValueError for an invalid one."""
     return _encode(ldap_filter.parse_filter(text))
 
 

@@ -1,4 +1,4 @@
-"""The few LDAP messages that a check needs (RFC 4511), as bytes and back. Pure."""
+"""Encodes and parses the few LDAP messages that a check needs (RFC 4511). Pure."""
 
 from msgspec import Struct
 
@@ -50,38 +50,38 @@ class LdapResult(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """In our words, and the server's behind them."""
+        """Our text, with the server's in parentheses."""
         text = RESULT_TEXTS.get(self.code, f"result {self.code}")
         return f"{text} ({self.diagnostic[:200]})" if self.diagnostic else text
 
 
 class LdapEntry(Struct, frozen=True):
-    """What a search found: a name, and values by attribute in lower case."""
+    """A search result: a name, and values by attribute in lower case."""
 
     name: str
     values: dict[str, list[str]]
 
 
 def encode_message(id_: int, operation: bytes) -> bytes:
-    """An envelope."""
+    """The envelope of an operation."""
     return element(SEQUENCE, integer(id_), operation)
 
 
 def encode_bind(name: str, password: str) -> bytes:
-    """A simple bind; two empty strings are nobody."""
+    """A simple bind; two empty strings are anonymous."""
     return element(BIND, integer(3), octets(name), octets(password, SIMPLE))
 
 
 def encode_start_tls() -> bytes:
-    """The wish to go on under TLS."""
+    """The extended request for TLS."""
     return element(EXTENDED, octets(START_TLS, EXTENDED_NAME))
 
 
 def encode_search(base: str, scope: str, filter_: bytes, attribute: str, limit: int) -> bytes:
-    """A search.
+    """A search request.
 
-    wanted       the filter, encoded
-    attribute    the one to return; empty: none (`1.1`)
+    filter_      encoded
+    attribute    to return; empty: none (`1.1`)
     """
     return element(
         SEARCH,
@@ -89,7 +89,7 @@ def encode_search(base: str, scope: str, filter_: bytes, attribute: str, limit: 
         integer(SCOPES[scope], ENUMERATED),
         integer(0, ENUMERATED),  # aliases are not followed
         integer(limit),
-        integer(0),  # our own deadline holds
+        integer(0),  # no time limit: our own deadline applies
         element(BOOLEAN, FALSE),
         filter_,
         element(SEQUENCE, octets(attribute or "1.1")),

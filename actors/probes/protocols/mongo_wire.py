@@ -10,20 +10,20 @@ from bson.errors import BSONError
 from actors.probes.kit.result import TargetFailed
 
 MAX_REPLY_BYTES = 1_000_000
-HEAD = struct.Struct("<iiii")  # length, request, in answer to, operation
+HEAD = struct.Struct("<iiii")  # length, request id, response to, operation
 OP_MSG = 2013
-SECTION_HEAD_BYTES = 4 + 1  # flags and the kind of the one section
+SECTION_HEAD_BYTES = 4 + 1  # flags and the kind of the only section
 NOT_MONGO = "the answer is not MongoDB's protocol"
 
 
 class MongoConnection:
-    """One connection; questions are asked one after the other."""
+    """One connection; one command at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer, self._request_id = reader, writer, 0
 
     async def command(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What the server says to a command. Raises Failed for a refusal, and for what is no answer."""
+        """The server's reply. Raises TargetFailed for a refusal or an invalid reply."""
         self._request_id += 1
         body = bson.encode(document)
         size = HEAD.size + SECTION_HEAD_BYTES + len(body)

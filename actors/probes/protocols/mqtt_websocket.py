@@ -1,4 +1,4 @@
-"""MQTT inside of a WebSocket (MQTT 3.1.1, 6): where its bytes are cut into messages means nothing."""
+"""MQTT inside of a WebSocket (MQTT 3.1.1, 6): message boundaries have no meaning."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,19 +16,19 @@ from schema.targets import Mqtt
 
 SUBPROTOCOL = "mqtt"
 MAX_MESSAGE_BYTES = MAX_PACKET_BYTES + 16_384  # of one message: the longest packet, and what else came with it
-MAX_MESSAGES = 100_000  # of one conversation; each brings a byte at least, or is a ping
-YIELD_EVERY = 100  # messages that are looked at before others have their turn
+MAX_MESSAGES = 100_000  # of one session; each brings at least a byte, or is a ping
+YIELD_EVERY = 100  # messages before other tasks get a turn
 
 
 class WebSocketByteStream:
-    """What comes in binary messages, as one stream; and what is sent, each in one."""
+    """The payloads of binary messages as one stream; each packet is sent in one message."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self.socket = socket
         self._buffer, self._n_messages = bytearray(), 0
 
     async def readexactly(self, size: int) -> bytes:
-        """The next bytes. Raises IncompleteReadError at the end, Failed for what is no MQTT."""
+        """The next bytes. Raises IncompleteReadError at the end, TargetFailed for anything but MQTT."""
         while len(self._buffer) < size:
             self._buffer += await self._read_message()
         packet_bytes = bytes(self._buffer[:size])
@@ -36,7 +36,7 @@ class WebSocketByteStream:
         return packet_bytes
 
     async def send(self, packet: bytes) -> None:
-        """One packet."""
+        """Send one packet."""
         await self.socket.send_bytes(packet)
 
     async def _read_message(self) -> bytes:
@@ -59,7 +59,7 @@ class WebSocketByteStream:
 
 @asynccontextmanager
 async def open_stream(target: Mqtt, check: RunningCheck) -> AsyncIterator[WebSocketByteStream]:
-    """A WebSocket whose server speaks MQTT, until the block ends. Raises Failed, Unsure."""
+    """An open WebSocket to an MQTT broker. Raises TargetFailed, CheckInconclusive."""
     options = ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.client_cert,

@@ -1,4 +1,4 @@
-"""How one talks to a POP3 server (RFC 1939, 2449, 2595), without taking a thing out of it."""
+"""A read-only session with a POP3 server (RFC 1939, 2449, 2595)."""
 
 import re
 from typing import Any
@@ -8,14 +8,14 @@ from actors.probes.kit.result import TargetFailed
 from actors.probes.net.line_stream import LineStream
 from schema.targets import Mail, MailSecurity
 
-SHOWN_CHARS = 200  # characters of a server's sentence
+SHOWN_CHARS = 200  # of a server's reply in a message
 COUNT = re.compile(r"([0-9]{1,10}) [0-9]+.*")
 
 
 async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
-    """Greet, encrypt, log in and count, as far as the target says so; what is learnt goes to `facts`.
+    """Greet, encrypt, log in and count messages, as far as the target asks; findings go to `facts`.
 
-    returns    the greeting; once logged in, how many messages there are
+    returns    the greeting; after a login, the number of messages
     """
     facts["welcome_message"] = greeting = await _read_response(stream, "the server does not greet")
     if target.security is MailSecurity.STARTTLS:
@@ -31,7 +31,7 @@ async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -
 
 
 async def _get_capabilities(stream: LineStream) -> list[str]:
-    """What the server says it can; nothing where it does not know the question."""
+    """The server's capabilities; none when it does not know the command."""
     await stream.write_line("CAPA")
     if (await stream.read_line()).upper().startswith("-ERR"):
         return []
@@ -54,7 +54,7 @@ async def _command(stream: LineStream, command: str, failure: str) -> str:
 
 
 async def _read_response(stream: LineStream, failure: str) -> str:
-    """The words after +OK. Raises Failed for -ERR, and for what is neither."""
+    """The text after +OK. Raises TargetFailed for -ERR, and for anything else."""
     line = await stream.read_line()
     kind, _, text = line.partition(" ")
     if kind.upper() == "-ERR":

@@ -1,7 +1,7 @@
-"""PostgreSQL's messages, looked at before the library reads them: it trusts every length, and hashes without a limit.
+"""Validates PostgreSQL's messages before the library parses them: it trusts every length, and hashes without a limit.
 
-A length below four, or NUL as a message's kind, has it read the same bytes for ever, and the whole worker with it; a
-negative length of a field has it read what is before the row.
+A length below four, or NUL as a message's kind, makes it parse the same bytes for ever and blocks the whole worker; a
+negative length of a field makes it read what is before the row.
 """
 
 import re
@@ -9,28 +9,28 @@ import re
 from actors.probes.protocols.scram import MAX_ROUNDS, TOO_MANY_ROUNDS
 
 NOT_POSTGRES = "the answer is not PostgreSQL's protocol"
-KIND_BYTES, LENGTH_BYTES = 1, 4  # of a message: what it is, and its length, which counts itself
+KIND_BYTES, LENGTH_BYTES = 1, 4  # of a message: its kind, and its length, which includes itself
 HEAD_BYTES = KIND_BYTES + LENGTH_BYTES
 KINDS = frozenset(b"123ACDEGHIKNRSTVWZcdnstv")  # that servers send in version 3 of the protocol
 AUTHENTICATION, READY, ROW = b"RZD"
-COUNT_BYTES = 2  # at a row's begin: how many fields it has
-NULL = -1  # in the place of a field's length
-ROUNDS = re.compile(rb",i=(\d+)")  # as the library finds it
+COUNT_BYTES = 2  # at the start of a row: the number of fields
+NULL = -1  # instead of a field's length
+ROUNDS = re.compile(rb",i=(\d+)")  # the library's own pattern
 MAX_DIGITS = len(str(MAX_ROUNDS))
 
 
 class MessageValidator:
-    """What comes on one connection. Called with each part of it."""
+    """Validates the messages of one connection. Called with each chunk."""
 
     def __init__(self) -> None:
-        self._pending = bytearray()  # the begin of a message
-        self._needed = HEAD_BYTES  # bytes of it, before there is something to look at
-        self._skipped = 0  # bytes to come of a message that is not looked at
+        self._pending = bytearray()  # the start of an incomplete message
+        self._needed = HEAD_BYTES  # bytes of it before it can be validated
+        self._skipped = 0  # bytes to come of a message that needs no validation
         self._is_signed_in = False
         self._error = ""
 
     def __call__(self, data: bytes) -> str:
-        """Why this is refused, and whatever comes after it; nothing when it isn't."""
+        """Why this and everything after it is rejected; empty when it is valid."""
         n_skipped = min(self._skipped, len(data))
         self._skipped -= n_skipped
         self._pending += data[n_skipped:]
@@ -39,7 +39,7 @@ class MessageValidator:
         return self._error
 
     def _validate(self, data: bytes) -> None:
-        """Look at every message that begins in the data; what is left of the last one waits for the rest of it."""
+        """Validate every message in the data; an incomplete one waits for its rest."""
         at, self._needed = 0, HEAD_BYTES
         while not self._error and len(data) - at >= HEAD_BYTES:
             kind, begin = data[at], at + HEAD_BYTES
@@ -59,7 +59,7 @@ class MessageValidator:
 
 
 def _row_error(body: bytes) -> str:
-    """Nothing when its fields are as many as it says, and fill it."""
+    """Empty when the fields are as many as the row says, and fill it."""
     at = COUNT_BYTES
     for _ in range(int.from_bytes(body[:COUNT_BYTES], "big", signed=True)):
         size = int.from_bytes(body[at : at + LENGTH_BYTES], "big", signed=True)

@@ -1,4 +1,4 @@
-"""Asks registries about a domain: RDAP (RFC 9082) over HTTP, WHOIS (RFC 3912) over TCP."""
+"""Queries registries for a domain: RDAP (RFC 9082) over HTTP, WHOIS (RFC 3912) over TCP."""
 
 from contextlib import closing
 from time import monotonic
@@ -26,10 +26,10 @@ from app.domain.parsing import charsets, untrusted_json
 from app.domain.parsing.web_url import parse_url
 from schema.targets import Domain
 
-BOOTSTRAP_TTL_S = 86_400.0  # of the list of servers: IANA asks not to fetch it more often
+BOOTSTRAP_TTL_S = 86_400.0  # of the server list: IANA asks not to fetch it more often
 MAX_BOOTSTRAPS = 16  # lists
 MAX_RESPONSE_BYTES = 1_000_000
-MAX_REFERRALS = 3  # WHOIS servers that refer to another
+MAX_REFERRALS = 3  # from one WHOIS server to the next
 MAX_REDIRECTS = 5
 HEADERS = {"Accept": "application/rdap+json, application/json"}
 OK, NOT_FOUND = 200, 404
@@ -37,12 +37,12 @@ OK, NOT_FOUND = 200, 404
 _bootstraps: dict[str, tuple[float, Any]] = {}
 
 
-class ExpiryUnknown(Exception):  # noqa: N818  # what it says is about the registry
-    """A registry does not say when the domain ends."""
+class ExpiryUnknown(Exception):  # noqa: N818  # about the registry
+    """The registry gives no expiry date."""
 
 
 async def query_rdap(target: Domain, check: RunningCheck) -> DomainRegistration:
-    """Raises Silent; Failed when there is no such domain; Refused."""
+    """Raises ExpiryUnknown; TargetFailed when there is no such domain; EgressDenied."""
     base = target.rdap_url
     if base.endswith(".json"):
         base = rdap_server(await _get_bootstrap(base, check), target.domain)
@@ -58,7 +58,7 @@ async def query_rdap(target: Domain, check: RunningCheck) -> DomainRegistration:
 
 
 async def _get_bootstrap(url: str, check: RunningCheck) -> Any:
-    """IANA's list, kept for a day."""
+    """IANA's server list, cached for a day."""
     until, bootstrap = _bootstraps.get(url, (0.0, None))
     if monotonic() < until:
         return bootstrap
@@ -72,7 +72,7 @@ async def _get_bootstrap(url: str, check: RunningCheck) -> Any:
 
 
 async def _get_json(url: str, check: RunningCheck) -> Any:
-    """What is at the address; None when there is nothing. Raises Silent, Refused."""
+    """The decoded JSON; None for 404. Raises ExpiryUnknown, EgressDenied."""
     try:
         trace = await follow_redirects(
             HttpRequest("GET", parse_url(url), HEADERS), MAX_REDIRECTS, HttpSession(check.context.http, ssl=True)
@@ -92,7 +92,7 @@ async def _get_json(url: str, check: RunningCheck) -> Any:
 
 
 async def query_whois(target: Domain, check: RunningCheck) -> DomainRegistration:
-    """Raises Silent; Failed when there is no such domain; Refused."""
+    """Raises ExpiryUnknown; TargetFailed when there is no such domain; EgressDenied."""
     server, queried = target.whois_server or "", set[str]()
     text = ""
     while server and server not in queried and len(queried) < MAX_REFERRALS:

@@ -1,4 +1,4 @@
-"""How one talks to a server that takes mail (RFC 5321, 3207, 4954)."""
+"""A session with a mail server (RFC 5321, 3207, 4954)."""
 
 import re
 from base64 import b64encode
@@ -16,27 +16,30 @@ from schema.targets import Mail, MailSecurity
 
 REPLY = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)")
 SUCCESS = range(200, 300)  # RFC 5321, 4.3.2: a client goes by the first digit
-AUTH_CONTINUE, START_MAIL = range(334, 335), range(354, 355)  # for more of a login, for the message
+AUTH_CONTINUE, START_MAIL = (
+    range(334, 335),
+    range(354, 355),
+)  # replies that ask for more of a login, and for the message
 UNKNOWN_COMMAND = range(500, 505)
 NUL = b"\0"
-SHOWN_CHARS = 200  # characters of a server's sentence
-ON_THE_WIRE = SMTP.clone(cte_type="7bit")  # 8BITMIME is not everywhere
+SHOWN_CHARS = 200  # of a server's reply in a message
+ON_THE_WIRE = SMTP.clone(cte_type="7bit")  # not every server has 8BITMIME
 
 
 class SmtpReply(Struct, frozen=True):
-    """A code and the lines that came with it."""
+    """A code and its lines."""
 
     code: int
     lines: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """All of it in one sentence."""
+        """Code and lines as one sentence."""
         return f"{self.code} {' '.join(self.lines)}"[:SHOWN_CHARS]
 
 
 async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str:
-    """Greet, encrypt, log in, send, as far as the target says so; what is learnt goes to `facts`.
+    """Greet, encrypt, log in and send, as far as the target asks; findings go to `facts`.
 
     returns    the greeting
     """
@@ -59,7 +62,7 @@ async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -
 
 
 async def _send_ehlo(stream: LineStream, facts: dict[str, Any]) -> dict[str, str]:
-    """What the server can do beyond the first SMTP: name → parameters."""
+    """The server's extensions: name → parameters."""
     await stream.write_line(f"EHLO {stream.own_address}")
     reply = await _read_reply(stream)
     if reply.code in UNKNOWN_COMMAND:
@@ -105,7 +108,7 @@ async def _send(stream: LineStream, target: Mail) -> None:
 
 
 def build_message(target: Mail) -> bytes:
-    """The message as it is sent, but for its dots."""
+    """The test message, before dot-stuffing."""
     message = EmailMessage(policy=ON_THE_WIRE)
     message["From"], message["To"], message["Subject"] = target.from_email, target.to_email, target.subject
     message["Date"] = formatdate()
@@ -116,12 +119,12 @@ def build_message(target: Mail) -> bytes:
 
 
 def stuff_dots(text: bytes) -> bytes:
-    """No line of it is the dot that ends a message (RFC 5321, 4.5.2)."""
+    """Double leading dots, so that no line ends the message (RFC 5321, 4.5.2)."""
     return re.sub(rb"(?m)^\.", b"..", text)
 
 
 async def _command(stream: LineStream, command: str, expected: range, failure: str) -> SmtpReply:
-    """Say a command and take the answer that is wanted. Raises Failed for another."""
+    """Send a command and return the expected reply. Raises TargetFailed for another."""
     await stream.write_line(command)
     return await _expect_reply(stream, expected, failure)
 
@@ -134,7 +137,7 @@ async def _expect_reply(stream: LineStream, expected: range, failure: str) -> Sm
 
 
 async def _read_reply(stream: LineStream) -> SmtpReply:
-    """One reply, of one line or several. Raises Failed for what is none."""
+    """One reply, of one line or several. Raises TargetFailed for an invalid one."""
     texts: list[str] = []
     while True:
         line = await stream.read_line()

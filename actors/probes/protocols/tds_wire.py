@@ -1,4 +1,4 @@
-"""TDS, SQL Server's protocol, below its words: packets, how a connection begins, and TLS that starts inside packets."""
+"""TDS, SQL Server's protocol, below its messages: packets, the pre-login, and TLS that starts inside packets."""
 
 import asyncio
 import ssl
@@ -14,13 +14,13 @@ HEAD = struct.Struct(">BBHHBB")  # kind, whether it is the last, size with this 
 REPLY, PRELOGIN = 4, 18
 LAST = 1
 VERSION, ENCRYPTION, INSTANCE, THREAD, END = 0, 1, 2, 3, 255
-PLAIN_LOGIN, ENCRYPTED, UNENCRYPTED, REQUIRED = 0, 1, 2, 3  # what a side says of encryption
+PLAIN_LOGIN, ENCRYPTED, UNENCRYPTED, REQUIRED = 0, 1, 2, 3  # values of the encryption option
 NOT_TDS = "the answer is not SQL Server's protocol"
 READ_BYTES = 65_536
 
 
 class TdsWire:
-    """One connection: messages out, bounded messages in. EOFError when the other side hangs up."""
+    """One connection: messages out, bounded messages in. EOFError when the server closes it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -28,7 +28,7 @@ class TdsWire:
         self._incoming, self._outgoing, self._decrypted = ssl.MemoryBIO(), ssl.MemoryBIO(), bytearray()
 
     async def negotiate(self, tls: HostContext | None) -> None:
-        """Agree on encryption. Raises Failed when the server wants it otherwise."""
+        """Agree on encryption. Raises TargetFailed when the server requires something else."""
         self.send(encode_packet(PRELOGIN, encode_prelogin(UNENCRYPTED if tls is None else ENCRYPTED)))
         offered = parse_encryption(await self.read_message(REPLY))
         if tls is None and offered in (ENCRYPTED, REQUIRED):
@@ -39,11 +39,11 @@ class TdsWire:
             await self._encrypt(tls)
 
     def certificate(self) -> bytes | None:
-        """The server's, in DER; None without TLS."""
+        """The server's certificate in DER; None without TLS."""
         return self._tls.getpeercert(binary_form=True) if self._tls else None
 
     def send(self, data: bytes) -> None:
-        """Send a packet: one that is encrypted fills one record."""
+        """Send a packet, as one TLS record when encrypted."""
         if self._tls is None:
             self._writer.write(data)
         else:
@@ -51,7 +51,7 @@ class TdsWire:
             self._writer.write(self._outgoing.read())
 
     async def read_message(self, kind: int) -> bytes:
-        """What is in the packets up to the last. Raises Failed for what is no message of this kind."""
+        """The contents of all packets of a message. Raises TargetFailed for anything but a message of this kind."""
         body = bytearray()
         for _ in range(MAX_PACKETS):
             packet_kind, status, size, *_ = HEAD.unpack(await self._read_exactly(HEAD.size))
@@ -74,7 +74,7 @@ class TdsWire:
         return chunk
 
     async def _decrypt_more(self, tls: ssl.SSLObject) -> None:
-        """Decrypt what is there, or wait for more."""
+        """Decrypt what is here, or wait for more."""
         try:
             part = tls.read(READ_BYTES)
         except ssl.SSLWantReadError:
@@ -85,7 +85,7 @@ class TdsWire:
         self._decrypted += part
 
     async def _encrypt(self, host_context: HostContext) -> None:
-        """Shake hands, each flight in packets of its own; what follows has none around it."""
+        """Do the handshake, each flight in packets of its own; later records have no packets around them."""
         tls = host_context.wrap_bio(self._incoming, self._outgoing)
         while True:
             try:
@@ -113,7 +113,7 @@ def encode_packet(kind: int, data: bytes) -> bytes:
 
 
 def encode_prelogin(encryption: int) -> bytes:
-    """What a client says first: where each option is, then the options."""
+    """The client's pre-login: where each option is, then the options."""
     options = {VERSION: bytes(6), ENCRYPTION: bytes([encryption]), INSTANCE: b"\0", THREAD: bytes(4)}
     table, rest = b"", b""
     for kind, value in options.items():
@@ -123,7 +123,7 @@ def encode_prelogin(encryption: int) -> bytes:
 
 
 def parse_encryption(response: bytes) -> int:
-    """What a server's greeting says of encryption. Raises Failed when that is no greeting."""
+    """The encryption option in a server's pre-login. Raises TargetFailed for anything else."""
     at = 0
     try:
         while response[at] != END:

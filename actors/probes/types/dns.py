@@ -1,4 +1,4 @@
-"""Looks up a name: does it resolve, to what, and do others say the same."""
+"""Checks that a name resolves, to the expected records, and that other servers agree."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ MAX_RECORDS = 50  # in a detail
 
 
 async def probe(target: Dns, check: RunningCheck) -> ProbeResult:
-    """Ask, compare with what is expected, then ask the others."""
+    """Query, compare with the expected records, then query the other servers."""
     is_system_resolver = not (target.resolver_server or target.resolver_url)
     response = await query_dns(target, resolver_for(target, check), is_system_resolver=is_system_resolver)
     facts = _facts(target, response)

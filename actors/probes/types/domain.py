@@ -1,4 +1,4 @@
-"""Looks how long a domain is registered for."""
+"""Checks how long a domain is registered for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,13 +16,13 @@ from schema.status import Status
 from schema.targets import Domain
 
 DAY_S = 86_400
-TIMEOUT_SHARE = 0.45  # of the timeout, for each of the two: a registry's silence is not the domain's
+TIMEOUT_SHARE = 0.45  # of the timeout, for each of the two: one silent registry must not use it all
 
 Query = Callable[[Domain, RunningCheck], Awaitable[DomainRegistration]]
 
 
 async def probe(target: Domain, check: RunningCheck) -> ProbeResult:
-    """Ask RDAP, then WHOIS; a domain of which neither knows is unknown, not down."""
+    """Ask RDAP, then WHOIS; a domain without an expiry date in either is unknown, not down."""
     queries: list[Query] = [
         query
         for query, is_configured in ((query_rdap, target.rdap_url), (query_whois, target.whois_server))

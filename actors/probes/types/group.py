@@ -1,4 +1,4 @@
-"""Looks where the members of a group stand. Asks nobody outside: what they are was found by their own checks."""
+"""Evaluates the states of a group's members, without a connection: their own checks set them."""
 
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
@@ -11,7 +11,7 @@ from schema.targets import Group
 
 
 async def probe(target: Group, check: RunningCheck) -> ProbeResult:
-    """Weigh the members as they stand at this moment."""
+    """Evaluate the members' current states."""
     del check
     try:
         statuses = await groups.member_statuses(target.members)

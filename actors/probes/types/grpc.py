@@ -1,10 +1,10 @@
-"""Looks whether a gRPC server says that it serves, or what a method of it replies."""
+"""Checks that a gRPC server is serving, or what one of its methods replies."""
 
 import logging
 import os
 from typing import Any
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each connection that fails
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it logs every failed connection
 
 import grpc
 
@@ -16,11 +16,11 @@ from actors.probes.protocols.grpc_calls import call_method, check_health
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Grpc
 
-# It logs a traceback for each word of a target that is not UTF-8.
+# The library logs a traceback for each text of a target that is not UTF-8.
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 READ_LIMIT_BYTES = 1_000_000
-SHOWN_CHARS = 300  # characters of a reply, in a detail
+SHOWN_CHARS = 300  # of a reply, in a detail
 SERVING = "SERVING"
 STATUS_TEXTS = {
     grpc.StatusCode.UNIMPLEMENTED: "the server has no such service or method",
@@ -31,7 +31,7 @@ STATUS_TEXTS = {
 
 
 async def probe(target: Grpc, check: RunningCheck) -> ProbeResult:
-    """Connect, over TLS where that is wanted, and have the library speak over this connection."""
+    """Connect, over TLS where configured, and let the library speak over this connection."""
     streams = await _connect(target, check)
     try:
         days = peer_certificate_days(streams[1])
@@ -44,13 +44,13 @@ async def probe(target: Grpc, check: RunningCheck) -> ProbeResult:
 
 
 async def _connect(target: Grpc, check: RunningCheck) -> Streams:
-    """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
+    """We do the TLS, as for all types: the library has its own ciphers and authorities, and can't ignore errors."""
     tls = target_tls_context(target, check.context, alpn_protocols=("h2",)) if target.tls else None
     return await check.context.egress.open_connection(target.host, target.port, ssl=tls)
 
 
 def _single_use(streams: Streams) -> Connect:
-    """Leads the library's first connection there; there is no second one."""
+    """Returns the connection once; there is no second one."""
     remaining = [streams]
 
     async def connect() -> Streams:
@@ -64,7 +64,7 @@ def _single_use(streams: Streams) -> Connect:
 def _channel(target: Grpc, address: str) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = [
         ("grpc.default_authority", f"{target.host}:{target.port}"),
-        ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check
+        ("grpc.enable_http_proxy", 0),  # the worker's environment must not affect a check
         ("grpc.enable_retries", 0),
         ("grpc.http2_scheme", "https" if target.tls else "http"),  # some servers compare it with their own
         ("grpc.max_receive_message_length", READ_LIMIT_BYTES),

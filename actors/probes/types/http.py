@@ -1,4 +1,4 @@
-"""Looks at an HTTP address: its answer, its words, its speed and its certificate."""
+"""Checks an HTTP URL: its response, its content, its speed and its certificate."""
 
 from time import perf_counter
 from typing import Any
@@ -27,7 +27,7 @@ from schema.targets.http import IpFamily, Ntlm, OAuth2
 
 
 async def probe(target: Http, check: RunningCheck) -> ProbeResult:
-    """Ask, follow redirects, judge the last answer."""
+    """Send the request, follow redirects, evaluate the last response."""
     try:
         if not check.detailed and uses_shared_session(target):
             return await _check(target, check, HttpSession(check.context.http, not target.ignore_tls_errors))
@@ -38,7 +38,7 @@ async def probe(target: Http, check: RunningCheck) -> ProbeResult:
 
 
 def uses_shared_session(target: Http) -> bool:
-    """Whether nothing was asked for that needs a session of its own."""
+    """Whether the target needs no session of its own."""
     return not (
         target.proxy_id
         or target.tls_cert
@@ -50,7 +50,7 @@ def uses_shared_session(target: Http) -> bool:
 
 
 def connection_options(target: Http) -> ConnectionOptions:
-    """What the monitor wants of the way there."""
+    """How the monitor wants to connect."""
     return ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.tls_cert,
@@ -72,7 +72,7 @@ async def _check(target: Http, check: RunningCheck, session: HttpSession) -> Pro
         trace.response.close()
     took_s = perf_counter() - began
     if target.check_cert_expiry:
-        certificate_days_left(trace.leaf)  # whatever the answer is worth, its certificate was seen
+        certificate_days_left(trace.leaf)  # for the expiry notice, whatever the response is
     result = _evaluate(target, trace, expectation, took_s)
     if target.assertions:
         result = replace(result, value=expectation.value, certificate_days=_certificate_days(target, trace.leaf))
@@ -109,14 +109,14 @@ def _evaluate(target: Http, trace: RedirectTrace, expectation: ExpectationResult
 
 
 def _certificate_days(target: Http, leaf: bytes | None) -> int | None:
-    """Days until the certificate ends, when an assertion is about them."""
+    """Days until the certificate expires, when an assertion needs them."""
     return certificate_days_left(leaf) if any(isinstance(one, CertificateDays) for one in target.assertions) else None
 
 
 def _detail(
     trace: RedirectTrace, expectation: ExpectationResult, session: HttpSession, took_s: float
 ) -> dict[str, Any]:
-    """What people see: the answer, the query's hit, and where the time went, as far as it was measured."""
+    """The response, the query's value, and the timings as far as they were measured."""
     timings = session.timings.facts(took_s) if session.timings else {"total_ms": round(took_s * 1000, 3)}
     hit = {} if expectation.value is ABSENT else {"value": to_detail(expectation.value)}
     return {**response_detail(trace), **hit, "timings": timings}

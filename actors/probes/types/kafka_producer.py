@@ -1,6 +1,6 @@
-"""Writes a message to a Kafka topic, and waits until every replica in sync has it.
+"""Produces a message to a Kafka topic, acknowledged by every replica in sync.
 
-Every broker is reached through the door: those that the target names, and the leader that they name.
+Every broker is reached under the egress policy: those of the target, and the leader that they name.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from actors.probes.protocols.kafka_wire import KafkaConnection
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import KafkaProducer
 
-HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}|::1?")  # what a broker may call another one
+HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}|::1?")  # the host that a broker may name
 PORTS = range(1, 65_536)
-MAX_TOPIC_POLLS = 20  # for a topic that is being made
+MAX_TOPIC_POLLS = 20  # for a topic that is being created
 TOPIC_POLL_S = 0.25
 
 
 class BrokerConnection(Struct, frozen=True):
-    """A broker that let us in. `days` are those of its certificate."""
+    """A broker that accepted us. `days` until its certificate expires."""
 
     broker: Broker
     host: str
@@ -37,7 +37,7 @@ class BrokerConnection(Struct, frozen=True):
 
 
 async def probe(target: KafkaProducer, check: RunningCheck) -> ProbeResult:
-    """Ask where the topic is, and hand the message to one of its leaders."""
+    """Find the topic's leaders, and send the message to one of them."""
     async with AsyncExitStack() as stack:
         connection, topic = await _find_topic(target, check, stack)
         partition = choose_partition(topic)
@@ -55,7 +55,7 @@ async def probe(target: KafkaProducer, check: RunningCheck) -> ProbeResult:
 async def _find_topic(
     target: KafkaProducer, check: RunningCheck, stack: AsyncExitStack
 ) -> tuple[BrokerConnection, Topic]:
-    """The first broker that tells where the topic is; where none does, what each of them said."""
+    """The first broker that knows the topic; when none does, TargetFailed with each one's reason."""
     if len(target.brokers) == 1:
         return await _query_broker(target.brokers[0], target, check, stack)
     failures: list[str] = []
@@ -69,7 +69,7 @@ async def _find_topic(
 
 
 def _failure_reason(error: OSError | TargetFailed) -> str:
-    """Why a broker does not count. Raises Unsure when that is our fault."""
+    """Why a broker failed. Raises CheckInconclusive when the failure is on our side."""
     if isinstance(error, TimeoutError) and not error.errno:
         return "no answer"
     reason = classify_os_error(error) if isinstance(error, OSError) else error
@@ -87,7 +87,7 @@ async def _query_broker(
 
 
 async def _await_topic(broker: Broker, target: KafkaProducer) -> Topic:
-    """What the broker knows of it; one that is being made gets some time."""
+    """The broker's metadata of the topic; polls a while for one that is being created."""
     topic = await broker.get_topic(target.topic, create=target.allow_auto_topic_creation)
     for _ in range(MAX_TOPIC_POLLS if target.allow_auto_topic_creation else 0):
         if not topic.error and any(one.host for one in topic.partitions):
@@ -98,17 +98,17 @@ async def _await_topic(broker: Broker, target: KafkaProducer) -> Topic:
 
 
 def choose_partition(topic: Topic) -> Partition:
-    """One of the partitions that have a leader, whichever. Raises Failed when there is none."""
+    """Any partition that has a leader. Raises TargetFailed when there is none."""
     raise_for_error(topic.error)
     with_leader = [one for one in topic.partitions if HOST.fullmatch(one.host) and one.port in PORTS]
     if not with_leader:
         raise TargetFailed("no partition of the topic has a leader")
-    return random.choice(with_leader)  # noqa: S311  # so that each has its turn
+    return random.choice(with_leader)  # noqa: S311  # so that each gets its turn
 
 
 @asynccontextmanager
 async def _connect(host: str, port: int, target: KafkaProducer, check: RunningCheck) -> AsyncIterator[BrokerConnection]:
-    """A broker that let us in, until the block ends."""
+    """A connected broker, for the block."""
     reader, writer = await check.context.egress.open_connection(host, port, ssl=_encryption(target, host))
     try:
         broker = Broker(KafkaConnection(reader, writer))

@@ -1,4 +1,4 @@
-"""Looks whether a directory answers, lets a user bind, and finds what it should."""
+"""Checks that a directory responds, lets a user bind, and finds what it should."""
 
 from asyncio import IncompleteReadError, StreamReader, StreamWriter
 
@@ -16,18 +16,18 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Ldap
 from schema.targets.services import LdapSecurity
 
-READ_LIMIT_BYTES = 1_000_000  # of everything a server says
-MAX_ENTRIES = 100  # asked for
-MAX_MESSAGES = 1_000  # of a conversation: entries, references and notices
-SHOWN_NAMES = 10  # names in a detail
+READ_LIMIT_BYTES = 1_000_000  # of all that a server sends
+MAX_ENTRIES = 100  # requested
+MAX_MESSAGES = 1_000  # of a session: entries, references and notices
+SHOWN_NAMES = 10  # in a detail
 
 
 class LdapConnection:
-    """One connection: a question at a time, and a bound for all answers together."""
+    """One connection: one request at a time, and one limit for all responses together."""
 
     def __init__(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self.plain_writer: StreamWriter | None = None  # what TLS goes over, once it does
+        self.plain_writer: StreamWriter | None = None  # the connection under TLS
         self._id, self._bytes_left, self._messages_left = 0, READ_LIMIT_BYTES, MAX_MESSAGES
 
     def send(self, operation: bytes) -> None:
@@ -36,7 +36,7 @@ class LdapConnection:
         self.writer.write(ldap_messages.encode_message(self._id, operation))
 
     async def receive(self) -> tuple[int, bytes]:
-        """The next answer to it: its kind and its body."""
+        """The next response to the request: its kind and its body."""
         while True:
             try:
                 id_, kind, body = ldap_messages.parse_message(await self._message())
@@ -48,7 +48,7 @@ class LdapConnection:
                 raise TargetFailed("the server ends the connection")
 
     async def read_result(self, search_filter: int) -> LdapResult:
-        """How a request ended that has one answer."""
+        """The result of a request with a single response."""
         kind, body = await self.receive()
         if kind != search_filter:
             raise TargetFailed("the server doesn't speak LDAP: an answer to something else")
@@ -68,14 +68,14 @@ class LdapConnection:
 
 
 async def probe(target: Ldap, check: RunningCheck) -> ProbeResult:
-    """Connect, bind, and search where something is looked for."""
+    """Connect, bind, and search where a filter is set."""
     search_filter = _encode_filter(target)
     connection = await _connect(target, check)
     try:
         return await _check(target, check, connection, search_filter)
     except IncompleteReadError as error:
         raise TargetFailed("the connection was closed in the middle") from error
-    except OSError:  # a certificate's fault is a ValueError too
+    except OSError:  # a certificate error is a ValueError too
         raise
     except ValueError as error:
         raise TargetFailed(f"the server doesn't speak LDAP: {error}") from error
@@ -93,7 +93,7 @@ async def _check(target: Ldap, check: RunningCheck, connection: LdapConnection, 
 
 
 def _encode_filter(target: Ldap) -> bytes:
-    """What is looked for; nothing when there is no filter."""
+    """The encoded filter; empty without one."""
     try:
         return encode_filter(target.filter) if target.filter else b""
     except ValueError as error:
@@ -106,12 +106,12 @@ async def _connect(target: Ldap, check: RunningCheck) -> LdapConnection:
 
 
 async def _start_tls(target: Ldap, check: RunningCheck, connection: LdapConnection) -> None:
-    """Go on under TLS."""
+    """Continue under TLS."""
     connection.send(ldap_messages.encode_start_tls())
     result = await connection.read_result(ldap_messages.EXTENDED_RESPONSE)
     if result.code != ldap_messages.OK:
         raise TargetFailed(f"the server refuses STARTTLS: {result.reason}")
-    if connection.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # what is here already was not said under TLS
+    if connection.reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001  # data that is here already was not sent under TLS
         raise TargetFailed("the server goes on without TLS after STARTTLS")
     connection.plain_writer = connection.writer
     connection.reader, connection.writer = await start_tls(
@@ -127,7 +127,7 @@ async def _bind(target: Ldap, connection: LdapConnection) -> None:
 
 
 async def _search(target: Ldap, connection: LdapConnection, search_filter: bytes) -> list[LdapEntry]:
-    """Every entry that comes, as far as the limit."""
+    """Every entry, up to the limit."""
     connection.send(
         ldap_messages.encode_search(target.base, target.scope, search_filter, target.attribute, MAX_ENTRIES)
     )
@@ -155,7 +155,7 @@ def _evaluate(target: Ldap, entries: list[LdapEntry] | None, days: int | None, *
 
 
 def entry_value(entries: list[LdapEntry], attribute: str) -> Scalar:
-    """The attribute's first value; how many entries there are when none is named."""
+    """The attribute's first value; the number of entries without an attribute."""
     if not attribute:
         return len(entries)
     values = (value for one in entries for value in one.values.get(attribute.lower(), ()))

@@ -1,4 +1,4 @@
-"""Looks whether a mail server greets, encrypts, lets a user in, and takes a message."""
+"""Checks that a mail server greets, encrypts, lets a user in, and accepts a message."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,7 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mail, MailProtocol, MailSecurity
 
 RunSession = Callable[[LineStream, Mail, dict[str, Any]], Awaitable[str | int]]
-PROTOCOLS: dict[MailProtocol, tuple[RunSession, int, int]] = {  # the conversation, its port, its port with TLS
+PROTOCOLS: dict[MailProtocol, tuple[RunSession, int, int]] = {  # the session, its port, its port with TLS
     MailProtocol.SMTP: (smtp.run_session, 25, 465),
     MailProtocol.IMAP: (imap.run_session, 143, 993),
     MailProtocol.POP3: (pop3.run_session, 110, 995),
@@ -22,7 +22,7 @@ PROTOCOLS: dict[MailProtocol, tuple[RunSession, int, int]] = {  # the conversati
 
 
 async def probe(target: Mail, check: RunningCheck) -> ProbeResult:
-    """Have the conversation, as far as the monitor says."""
+    """Run the session, as far as the monitor asks."""
     run_session, plain_port, tls_port = PROTOCOLS[target.protocol]
     port = target.port or (tls_port if target.security is MailSecurity.TLS else plain_port)
     facts: dict[str, Any] = {

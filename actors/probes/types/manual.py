@@ -1,4 +1,4 @@
-"""Repeats what a person said."""
+"""Repeats the status that a person has set."""
 
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import ProbeResult, TargetFailed
@@ -8,7 +8,7 @@ from schema.targets.composed import ManualStatus
 
 
 async def probe(target: Manual, check: RunningCheck) -> ProbeResult:
-    """What was said last."""
+    """The last status."""
     del check
     if target.status is ManualStatus.DOWN:
         raise TargetFailed(target.message or "set to down")

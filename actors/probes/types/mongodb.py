@@ -1,7 +1,7 @@
-"""Asks a MongoDB one command that only reads.
+"""Sends one read-only command to a MongoDB.
 
-Read-only by construction: the commands a target may have are few, and stages that write are refused with them. Each
-host is asked directly, whatever it says of others: the first that can be connected to counts.
+Read-only by construction: few commands are allowed, and stages that write are rejected. Each host is connected to
+directly, whatever it says about others: the first one that connects counts.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mongodb
 
 DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
-READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary that is asked directly answers too
+READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary answers too when it is asked directly
 
 
 async def probe(target: Mongodb, check: RunningCheck) -> ProbeResult:
-    """Connect, sign in, ask, take the value out of the reply."""
+    """Connect, sign in, send the command, take the value out of the reply."""
     cluster = await resolve_cluster(target)
     reader, writer = await _connect(target, cluster, check)
     try:
@@ -47,7 +47,7 @@ async def probe(target: Mongodb, check: RunningCheck) -> ProbeResult:
 async def _connect(
     target: Mongodb, cluster: Cluster, check: RunningCheck
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """The first host that lets us in, in the order given."""
+    """The first host that connects, in the given order."""
     *others, last = cluster.hosts
     for host, port in others:
         try:
@@ -62,7 +62,7 @@ def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext 
 
 
 async def _sign_in(connection: MongoConnection, cluster: Cluster) -> None:
-    """SCRAM, by the better mechanism that the user has."""
+    """SCRAM, with the strongest mechanism that the user has."""
     database = {"$db": cluster.auth_database}
     hello = await connection.command(
         {"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **database}
@@ -90,10 +90,10 @@ async def _sign_in(connection: MongoConnection, cluster: Cluster) -> None:
 
 
 def _scram_password(cluster: Cluster, mechanism: str) -> str:
-    """The password as the mechanism wants it; the older one wants MongoDB's own digest of it."""
+    """The password for the mechanism; the older one uses MongoDB's own digest of it."""
     if mechanism == "SCRAM-SHA-256":
         return prepare_password(cluster.password)
-    import hashlib  # noqa: PLC0415  # for servers of long ago
+    import hashlib  # noqa: PLC0415  # for very old servers
 
     text = f"{cluster.username}:mongo:{cluster.password}".encode()
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
@@ -120,7 +120,7 @@ def _build_command(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[s
 
 
 def reply_value(reply: dict[str, Any], path: str) -> Scalar:
-    """What assertions compare: where the path leads, or else the count, or the first field that the first hit has."""
+    """The value for assertions: the one at the path, else the count, else the first document's first field."""
     if path:
         return _scalar(value_at(reply, path))
     cursor = reply.get("cursor")
@@ -132,10 +132,10 @@ def reply_value(reply: dict[str, Any], path: str) -> Scalar:
 
 
 def _scalar(value: Any) -> Scalar:
-    """BSON has decimal numbers of its own."""
+    """BSON has its own decimal type."""
     return to_scalar(value.to_decimal() if isinstance(value, Decimal128) else value)
 
 
 def _first_field(document: dict[str, Any]) -> Any:
-    """Its first field that is not its key, if it has one."""
+    """The first field except `_id`, if there is one."""
     return next((value for name, value in document.items() if name != "_id"), document.get("_id"))

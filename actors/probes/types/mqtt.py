@@ -1,4 +1,4 @@
-"""Subscribes to an MQTT topic, and looks at the first message."""
+"""Subscribes to an MQTT topic, and evaluates the first message."""
 
 from codecs import BOM_UTF8
 from collections.abc import Callable, Coroutine
@@ -19,12 +19,12 @@ from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Mqtt
 
 Message: TypeAlias = tuple[str, bytes]  # topic and payload
-MqttResult: TypeAlias = tuple[int | None, Message | None]  # days until the certificate ends, and what came
+MqttResult: TypeAlias = tuple[int | None, Message | None]  # days until the certificate expires, and the message
 Send: TypeAlias = Callable[[bytes], Coroutine[Any, Any, None]]
 
 
 async def probe(target: Mqtt, check: RunningCheck) -> ProbeResult:
-    """Connect, subscribe, wait for a message where one is wanted."""
+    """Connect, subscribe, wait for a message where one is expected."""
     days, message = await (_check_websocket if target.websocket_path else _check_tcp)(target, check)
     if message is None:
         return ProbeResult(code=CONNECTED, certificate_days=days)
@@ -48,7 +48,7 @@ async def _check_tcp(target: Mqtt, check: RunningCheck) -> MqttResult:
 
 
 async def _check_websocket(target: Mqtt, check: RunningCheck) -> MqttResult:
-    from actors.probes.protocols.mqtt_websocket import open_stream  # noqa: PLC0415  # most brokers are asked without
+    from actors.probes.protocols.mqtt_websocket import open_stream  # noqa: PLC0415  # most brokers don't need it
 
     async with open_stream(target, check) as stream:
         return peer_certificate_days(stream.socket), await _first_message(target, stream, stream.send)
@@ -64,7 +64,7 @@ async def _first_message(target: Mqtt, reader: mqtt.ByteStream, send: Send) -> M
 
 
 def payload_value(payload: bytes, path: str) -> Scalar:
-    """The payload as text, or what its JSON has at the path. Raises Failed for a payload that is no JSON then."""
+    """The payload as text, or its JSON value at the path. Raises TargetFailed for a payload that is not JSON."""
     if not path:
         return to_untyped(payload.removeprefix(BOM_UTF8))
     try:

@@ -1,4 +1,4 @@
-"""Looks whether a time server answers, knows the time itself, and agrees with this machine."""
+"""Checks that a time server responds, is synchronised, and agrees with this machine."""
 
 import asyncio
 from secrets import token_bytes
@@ -19,7 +19,7 @@ STRATA = range(1, 16)  # 16 is "not synchronised"
 
 
 async def probe(target: Ntp, check: RunningCheck) -> ProbeResult:
-    """Ask up to three times; the first answer to our own question will do."""
+    """Up to three requests; the first valid response counts."""
     async with open_udp(check, target.host, target.port) as connection:
         for _ in range(MAX_ATTEMPTS):
             if response := await _query_once(connection, attempt_timeout_s(check)):
@@ -28,7 +28,7 @@ async def probe(target: Ntp, check: RunningCheck) -> ProbeResult:
 
 
 async def _query_once(connection: UdpConnection, wait_s: float) -> NtpResponse | None:
-    """One question; whatever is no answer to it is passed over."""
+    """One request; other datagrams are ignored."""
     cookie = token_bytes(COOKIE_BYTES)
     sent_s, began = time(), perf_counter()
     connection.send(encode_request(cookie))
@@ -39,7 +39,7 @@ async def _query_once(connection: UdpConnection, wait_s: float) -> NtpResponse |
                 if response := parse_response(cookie, data, sent_s, sent_s + perf_counter() - began):
                     return response
     except TimeoutError as error:
-        if error.errno:  # the network's own
+        if error.errno:  # a network error
             raise
         return None
 
@@ -60,7 +60,7 @@ def _evaluate(target: Ntp, response: NtpResponse, *, detailed: bool) -> ProbeRes
 
 
 def response_facts(response: NtpResponse) -> dict[str, Any]:
-    """For people and programs."""
+    """For a result's detail."""
     return {
         "offset_ms": round(response.offset_s * 1000, 3),
         "delay_ms": round(response.delay_s * 1000, 3),

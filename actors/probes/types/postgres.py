@@ -1,8 +1,8 @@
-"""Asks a PostgreSQL one query that only reads.
+"""Runs one read-only query on a PostgreSQL.
 
-PostgreSQL's extended protocol takes one statement; the transaction around it is read-only, has a limit on its time, and
-is rolled back. `COPY … TO PROGRAM` and the like do not begin with a word the target allows. That is no guard against
-functions: some act outside of transactions, and do what the user may.
+PostgreSQL's extended protocol takes one statement; the transaction around it is read-only, has a time limit, and is
+rolled back. `COPY … TO PROGRAM` and the like don't begin with a word that targets allow. This does not guard against
+functions: some act outside of transactions, and may do what the user may.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from app.domain.connections.uris import ConnectionParameters
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Postgres, SslMode
 
-NO_TLS = "rejected SSL upgrade"  # how the library puts it
+NO_TLS = "rejected SSL upgrade"  # the library's message
 CLOSE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 VERIFYING = (SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
-Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library takes it
+Tls: TypeAlias = ssl.SSLContext | str | bool  # as the library accepts it
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the library has no types
-    """Leaves nothing open when it can't be made, for want of a version that can be read; the library's own does."""
+    """Closes the transport when the constructor fails on an unreadable version; the library's own class does not."""
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *more: Any) -> None:
         try:
@@ -45,7 +45,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # the library has 
 
 
 async def probe(target: Postgres, check: RunningCheck) -> ProbeResult:
-    """Connect, ask, take the first row's field that counts."""
+    """Connect, query, take the chosen field of the first row."""
     login = postgres_parameters(target)
     tls = _tls_option(target, login, postgres_ssl_mode(target, login))
     addresses = list(await check.context.egress.addresses(login.host))
@@ -56,7 +56,7 @@ async def probe(target: Postgres, check: RunningCheck) -> ProbeResult:
         raise TargetFailed("the connection was closed without an answer") from error
     except asyncpg.PostgresError as error:
         raise TargetFailed(f"the server answered: {error}") from error
-    except OSError as error:  # among them a certificate's fault, which is a ValueError too
+    except OSError as error:  # a certificate error is a ValueError too
         if NO_TLS in str(error):
             raise TargetFailed("the server speaks no TLS") from error
         raise
@@ -75,7 +75,7 @@ async def _query(
         host=addresses,
         port=login.port,
         user=login.username or "postgres",
-        password=login.password,  # empty counts as given: nobody's ~/.pgpass is asked
+        password=login.password,  # an empty one counts as set: ~/.pgpass is not read
         database=login.database or login.username or "postgres",
         ssl=tls,
         timeout=None,  # the check has its own
@@ -97,15 +97,16 @@ async def _query(
 
 
 async def _close(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
-    """A read-only transaction keeps what some functions write, large objects and notices; an end without word ends it
-    too.
+    """Roll back and close: a read-only transaction would keep what some functions write, large objects and notices.
+
+    Closing without a goodbye rolls back too.
     """
     await transaction.rollback()
     await connection.close()
 
 
 def _tls_option(target: Postgres, login: ConnectionParameters, mode: SslMode) -> Tls:
-    """A context insists on TLS; `prefer` is the library's own word."""
+    """A context requires TLS; `prefer` is the library's own option."""
     if mode is SslMode.DISABLE:
         return False
     if mode is SslMode.PREFER:

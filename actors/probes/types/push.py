@@ -1,4 +1,4 @@
-"""Looks whether the reports of a push monitor came in time. Asks nobody outside: reports come to the API."""
+"""Checks that the reports of a push monitor came in time, without a connection: the API receives them."""
 
 from redis.exceptions import RedisError
 
@@ -18,7 +18,7 @@ from schema.targets import Push
 
 
 async def probe(target: Push, check: RunningCheck) -> ProbeResult:
-    """Weigh what has come in up to the slot."""
+    """Evaluate the reports received up to the slot."""
     snapshot, at_ms = check.snapshot, check.slot.at_ms
     schedule = push_schedule(target, snapshot)
     reports = await load_reports(snapshot, push_deadlines.oldest_relevant_ms(schedule, at_ms))
@@ -42,11 +42,11 @@ def push_schedule(target: Push, snapshot: Snapshot) -> PushSchedule:
 
 
 async def load_reports(snapshot: Snapshot, relevant_since_ms: int) -> ReceivedReports:
-    """What has come in.
+    """The reports received.
 
-    wanted_ms    a report this new is believed from Redis; in every other case the record is read too, for Redis may
-                 have been emptied, and an outage needs a better witness
-    raises       Unsure when the record can't be read
+    relevant_since_ms    a report this new is taken from Redis; otherwise the database is read too, since Redis may have
+                         been emptied, and an outage needs better evidence
+    raises               CheckInconclusive when the database can't be read
     """
     report_ms, started_ms, blind_periods = await _newest_in_redis(snapshot.series)
     if not report_ms or abs(report_ms) < relevant_since_ms:
@@ -65,9 +65,9 @@ async def _newest_stored(series: int, since_ms: int, code: int) -> int:
 
 
 async def _newest_in_redis(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none.
+    """The newest report in Redis (negative when it reported down) and the newest start; 0 for none.
 
-    With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
+    Also the periods in which one of our processes stalled, this one included: a report may have been lost.
     """
     own_periods = tuple(
         (one.from_ms, one.to_ms) for one in clock_watch.watch.interruptions if one.lost_s >= clock_watch.JUMP_S
@@ -89,6 +89,6 @@ async def _newest_in_redis(series: int) -> tuple[int, int, tuple[tuple[int, int]
 
 
 def _clamp_to_now(raw: bytes | None) -> int:
-    """What a clock that was ahead has noted came in by now."""
+    """An instant that a fast clock has stored, limited to now."""
     at_ms, now_ms = int(raw or 0), clock.now_ms()
     return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_in_future(abs(at_ms), now_ms) else at_ms

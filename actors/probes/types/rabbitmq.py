@@ -1,4 +1,4 @@
-"""Looks at a RabbitMQ: whether one of its nodes is without an alarm, and whether it takes a sign-in."""
+"""Checks a RabbitMQ: whether one of its nodes has no alarms, and whether it accepts a sign-in."""
 
 import ssl
 from http import HTTPStatus
@@ -24,14 +24,14 @@ REASON_BYTES = 65_536
 
 
 class NodeError(msgspec.Struct):
-    """What a node says that is not well."""
+    """A node's reason for being unhealthy."""
 
     reason: str = ""
     error: str = ""
 
 
 async def probe(target: Rabbitmq, check: RunningCheck) -> ProbeResult:
-    """First the nodes, then the sign-in; each where it is asked for."""
+    """Check the nodes, then the sign-in, where configured."""
     node = await _healthy_node(target, check) if target.nodes else ""
     if target.host:
         await _sign_in(target, check)
@@ -40,7 +40,7 @@ async def probe(target: Rabbitmq, check: RunningCheck) -> ProbeResult:
 
 
 async def _healthy_node(target: Rabbitmq, check: RunningCheck) -> str:
-    """The first that says it is well; where none does, what each of them said."""
+    """The first healthy node; when there is none, TargetFailed with each one's reason."""
     failures: list[str] = []
     for node in target.nodes:
         try:
@@ -53,12 +53,12 @@ async def _healthy_node(target: Rabbitmq, check: RunningCheck) -> str:
 
 
 async def _check_node(node: str, target: Rabbitmq, check: RunningCheck) -> None:
-    """Raises Failed for a node that is not well."""
+    """Raises TargetFailed for an unhealthy node."""
     try:
         response = await check.context.http.get(
             parse_url(node.rstrip("/") + ALARMS),
             headers=basic_auth_header(target.username, target.password),
-            allow_redirects=False,  # a password is for the node alone
+            allow_redirects=False,  # the password is only for this node
             ssl=_encryption(target, urlsplit(node).hostname or ""),
         )
         try:
@@ -73,16 +73,16 @@ async def _check_node(node: str, target: Rabbitmq, check: RunningCheck) -> None:
 
 
 def failure_reason(status: int, body: bytes | bytearray) -> str:
-    """What a node says is not well, in its words; its status where it has none."""
+    """The node's own reason; its HTTP status without one."""
     try:
         node_error = untrusted_json.decode_as(body, NodeError)
-    except (ValueError, RecursionError):  # of msgspec's errors, too
+    except (ValueError, RecursionError):  # includes msgspec's errors
         node_error = NodeError()
     return node_error.reason or node_error.error or words_for(status)
 
 
 def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:
-    """In our words: the library's own may hold the address."""
+    """Our own message: the library's may contain the address."""
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     return (
         classify_os_error(cause)
@@ -101,7 +101,7 @@ async def _sign_in(target: Rabbitmq, check: RunningCheck) -> None:
 
 
 def _encryption(target: Rabbitmq, host: str) -> ssl.SSLContext | bool:
-    """True where the usual trust is meant."""
+    """True for the default trust."""
     if not target.ca_cert and not target.client_cert and not target.ignore_tls_errors:
         return True
     return named_tls_context(target, host)

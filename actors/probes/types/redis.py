@@ -1,4 +1,4 @@
-"""Asks a Redis, Valkey or KeyDB one read-only command."""
+"""Sends one read-only command to a Redis, Valkey or KeyDB."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from schema.targets import Redis
 
 
 async def probe(target: Redis, check: RunningCheck) -> ProbeResult:
-    """Connect, sign in, choose the database, ask."""
+    """Connect, sign in, select the database, send the command."""
     login = redis_parameters(target)
     tls = database_tls_context(target, login.host, redis_encryption(target, login))
     reader, writer = await check.context.egress.open_connection(login.host, login.port, ssl=tls)
@@ -31,7 +31,7 @@ async def probe(target: Redis, check: RunningCheck) -> ProbeResult:
 async def _run_command(
     target: Redis, login: ConnectionParameters, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Reply:
-    """The command's reply; the first step that is refused is the reason."""
+    """The command's reply. Raises TargetFailed for the first step that is refused."""
     replies = ReplyReader(reader)
     for failure, words in _steps(target, login):
         writer.write(encode_command(*words))
@@ -53,7 +53,7 @@ def _steps(target: Redis, login: ConnectionParameters) -> list[tuple[str, list[s
 
 
 def reply_value(reply: Reply) -> Scalar:
-    """What an assertion compares: the reply, or of a list its first element; an empty list has none."""
+    """The value for assertions: the reply, or the first element of a list; ABSENT for an empty one."""
     while isinstance(reply, list):
         if not reply:
             return ABSENT

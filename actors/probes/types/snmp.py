@@ -1,4 +1,4 @@
-"""Looks whether a device answers SNMP, and what it says of one object."""
+"""Checks that a device answers SNMP, and the value of one object."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ ID_RANGE = 1 << 31
 
 
 async def probe(target: Snmp, check: RunningCheck) -> ProbeResult:
-    """Get one object, and judge what came."""
+    """Get one object, and evaluate the reply."""
     try:
         request_id = randbelow(ID_RANGE)
         pdu = snmp_messages.encode_get(request_id, target.oid)
@@ -42,25 +42,25 @@ async def probe(target: Snmp, check: RunningCheck) -> ProbeResult:
 
 
 class SnmpClient:
-    """Asks, and asks again when nothing comes that `reading` takes for an answer."""
+    """Sends requests, and repeats them until `parse` accepts a reply."""
 
     def __init__(self, connection: UdpConnection, wait_s: float) -> None:
         self._connection, self._wait_s = connection, wait_s
 
     async def request(self, data: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Raises Failed when there is none."""
+        """The parsed reply. Raises TargetFailed when there is none."""
         for _ in range(MAX_ATTEMPTS):
             self._connection.send(data)
             try:
                 async with asyncio.timeout(self._wait_s):
                     return await self._receive_valid(parse)
             except TimeoutError as error:
-                if error.errno:  # the network's own
+                if error.errno:  # a network error
                     raise
         raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
     async def _receive_valid(self, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """Whatever is no answer to us is passed over: anybody can send datagrams."""
+        """Ignores datagrams that are no reply to us: anybody can send them."""
         while True:
             data = await self._connection.receive()
             try:
@@ -82,7 +82,7 @@ async def _get_by_community(target: Snmp, client: SnmpClient, request_id: int, p
 
 
 async def _get_by_user(target: Snmp, client: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
-    """Ask the device who it is, then ask as the user; once more when its clock is not what it said."""
+    """Discover the device's engine, then send the request as the user; once more when its clock has moved."""
     user = snmp_user(target)
     engine = (await _exchange(client, snmp_messages.encode_get(request_id, target.oid), SnmpUser(), Engine())).engine
     message = await _exchange(client, pdu, user, engine)
@@ -106,7 +106,7 @@ async def _exchange(client: SnmpClient, pdu: bytes, user: SnmpUser, engine: Engi
 
 
 def snmp_user(target: Snmp) -> SnmpUser:
-    """The user as the wire has it; a protocol that is none is empty."""
+    """The user for the wire; a protocol that is off is empty."""
     return SnmpUser(
         target.username,
         "" if target.auth_protocol.value == NO_PROTOCOL else target.auth_protocol.value,

@@ -1,8 +1,7 @@
-"""Asks a Microsoft SQL Server one query that only reads.
+"""Runs one read-only query on a Microsoft SQL Server.
 
-SQL Server has no read-only transactions. So the target takes one statement of words that don't write, it runs in a
-transaction that nobody commits, and the connection is dropped, which ends both. The real guard is a login that may only
-read.
+SQL Server has no read-only transactions. So targets allow one statement without words that write, it runs in a
+transaction that is never committed, and closing the connection ends both. The real guard is a login that may only read.
 """
 
 import re
@@ -25,11 +24,11 @@ from app.security.network.tls_client import HostContext
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Sqlserver
 
-HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")  # where a server may send us
+HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:%-]{0,252}")  # where a server may redirect us
 
 
 class SqlServerResult(Struct, frozen=True):
-    """What the server said. `certificate` is its own, in DER."""
+    """The query's result. `certificate` is the server's, in DER."""
 
     value: Scalar
     version: str
@@ -37,7 +36,7 @@ class SqlServerResult(Struct, frozen=True):
 
 
 async def probe(target: Sqlserver, check: RunningCheck) -> ProbeResult:
-    """Connect, ask, take the first row's field that counts."""
+    """Connect, query, take the chosen field of the first row."""
     login = sqlserver_parameters(target)
     try:
         result = await _query(target, login, check)
@@ -51,7 +50,7 @@ async def probe(target: Sqlserver, check: RunningCheck) -> ProbeResult:
 async def _query(
     target: Sqlserver, login: ConnectionParameters, check: RunningCheck, *, redirected: bool = False
 ) -> SqlServerResult:
-    """The answer of the server, or of the one that it sends us to."""
+    """The result from this server, or from the one that it redirects us to."""
     tls = _tls_context(target, login)
     reader, writer = await check.context.egress.open_connection(login.host, login.port)
     try:
@@ -73,7 +72,7 @@ async def _query(
 
 
 def _tls_context(target: Sqlserver, login: ConnectionParameters) -> HostContext | None:
-    """TLS that starts inside packets ends with version 1.2."""
+    """TLS inside packets only works up to version 1.2."""
     encryption = sqlserver_encryption(target, login)
     if not encryption.tls:
         return None

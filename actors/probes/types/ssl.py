@@ -1,4 +1,4 @@
-"""Looks at the certificate of a TLS server: its days, its names, and who stands for it."""
+"""Checks the certificate of a TLS server: its days, its names, and its chain."""
 
 import ssl
 from asyncio import StreamWriter
@@ -16,7 +16,7 @@ from schema.targets import Ssl
 
 
 async def probe(target: Ssl, check: RunningCheck) -> ProbeResult:
-    """Shake hands whatever is shown, then judge what was shown; the chain has a handshake of its own."""
+    """Do a handshake that accepts anything, evaluate the certificate, and verify the chain with a second handshake."""
     leaf, facts = await _fetch_leaf(target, check)
     chain_error = await _chain_error(target, check) if target.check_chain else ""
     if target.check_chain:
@@ -51,7 +51,7 @@ async def _fetch_leaf(target: Ssl, check: RunningCheck) -> tuple[LeafCertificate
 
 
 async def _chain_error(target: Ssl, check: RunningCheck) -> str:
-    """Why nobody we trust stands for the certificate; empty when somebody does."""
+    """Why the chain is not trusted; empty when it is."""
     try:
         writer = await _handshake(target, check, target_tls_context(target, check.context, check_hostname=False))
     except ssl.SSLCertVerificationError as error:
@@ -68,7 +68,7 @@ async def _handshake(target: Ssl, check: RunningCheck, tls: ssl.SSLContext) -> S
 
 
 def _certificate_error(leaf: LeafCertificate, target: Ssl, days: int) -> str:
-    """What makes a certificate a failure; empty when nothing does."""
+    """Why the certificate fails the check; empty when it passes."""
     now, name = datetime.now(UTC), target.server_name or target.host
     if now < leaf.not_before:
         return f"the certificate is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC"
@@ -82,7 +82,7 @@ def _certificate_error(leaf: LeafCertificate, target: Ssl, days: int) -> str:
 
 
 def _passing_status(leaf: LeafCertificate, target: Ssl, days: int) -> tuple[Status, str]:
-    """What a certificate that holds is, and the words where the usual ones don't do."""
+    """The status of a valid certificate, and a message where the default does not fit."""
     if days <= target.warning_days:
         return Status.DEGRADED, f"the certificate ends in {days} days"
     if leaf.is_unnamed and target.verify_hostname:

@@ -1,4 +1,4 @@
-"""Looks whether a TCP port accepts a connection, and whether it says what it should."""
+"""Checks that a TCP port accepts a connection, and what it sends."""
 
 import asyncio
 from asyncio import Protocol, StreamReader, StreamWriter
@@ -15,13 +15,13 @@ from schema.targets import Tcp
 
 READ_LIMIT_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
-MAX_EVALUATED_BYTES = 8_000_000  # looked at while more may come; whoever sends single bytes is judged at the end
-RESPONSE_SHARE = 0.9  # of the timeout: what came until then is worth more than "no answer"
-SHOWN_CHARS = 300  # characters of an answer, in a detail
+MAX_EVALUATED_BYTES = 8_000_000  # in total, while more may come; data in single bytes is evaluated at the end
+RESPONSE_SHARE = 0.9  # of the timeout: a partial response is worth more than "no answer"
+SHOWN_CHARS = 300  # of a response, in a detail
 
 
 async def probe(target: Tcp, check: RunningCheck) -> ProbeResult:
-    """Connect and hang up; not a byte is sent unless the monitor says which."""
+    """Connect and close; nothing is sent unless the monitor says what."""
     if target.tls or target.send or expects_response(target):
         return await _exchange(target, check)
     transport, _ = await check.context.egress.connect(Protocol, target.host, target.port)
@@ -31,7 +31,7 @@ async def probe(target: Tcp, check: RunningCheck) -> ProbeResult:
 
 
 def expects_response(target: Tcp) -> bool:
-    """Whether there is anything to be read for: words, or a value to compare."""
+    """Whether a response is needed: expected text, or a value to compare."""
     return bool(target.expect) or any(isinstance(one, Value) for one in target.assertions)
 
 
@@ -47,7 +47,7 @@ async def _exchange(target: Tcp, check: RunningCheck) -> ProbeResult:
 
 
 async def _read_response(target: Tcp, reader: StreamReader, wait_s: float) -> str | None:
-    """What the other side said as far as it matters; None when nobody asks for it."""
+    """The response as far as it is needed; None when it is not."""
     if not expects_response(target):
         return None
     received = bytearray()
@@ -63,7 +63,7 @@ async def _read_response(target: Tcp, reader: StreamReader, wait_s: float) -> st
 
 
 async def _read_until_matched(target: Tcp, reader: StreamReader, received: bytearray) -> None:
-    """Read into `heard` until it has the expected words and its value holds, the end, or as far as the limit."""
+    """Read until the expected text is there and the values match, to the end, or to the limit."""
     values = [one for one in target.assertions if isinstance(one, Value)]
     expected, is_found, budget = target.expect.encode(), not target.expect, MAX_EVALUATED_BYTES
     while len(received) < READ_LIMIT_BYTES and (chunk := await reader.read(CHUNK_BYTES)):
@@ -76,7 +76,7 @@ async def _read_until_matched(target: Tcp, reader: StreamReader, received: bytea
 
 
 def _values_match(values: list[Value], received: bytearray) -> bool:
-    """Whether what came so far is enough. A pattern that takes long is held against all of it once, at the end."""
+    """Whether the response so far is enough. Costly patterns are only matched once, at the end."""
     text = Untyped(received.decode("utf-8", errors="replace"))
     if is_costly([(one.operator, one.expected) for one in values], text):
         return False

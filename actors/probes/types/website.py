@@ -1,4 +1,4 @@
-"""Looks at a website as document 002 does: one right status, and words that should be there or should not."""
+"""Checks a website as document 002 does: one expected status, and text that must or must not be there."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ from schema.status import Status
 from schema.targets import Website
 
 MAX_REDIRECTS = 10
-SHOWN_CHARS = 80  # characters of what is looked for, in a sentence
-SIZE_S = 2.0  # that a page which decides nothing is read for, so that its size can be shown
+SHOWN_CHARS = 80  # of the expected text, in a message
+SIZE_S = 2.0  # spent reading a page only to show its size
 
 
 class Page(Struct, frozen=True):
-    """What came, read as far as anybody wants it; at most a megabyte."""
+    """The response, read as far as needed; at most a megabyte."""
 
     trace: RedirectTrace
     size: int
@@ -33,7 +33,7 @@ class Page(Struct, frozen=True):
 
 
 async def probe(target: Website, check: RunningCheck) -> ProbeResult:
-    """Ask, read the page, judge it."""
+    """Send the request, read the page, evaluate it."""
     try:
         if not (check.detailed or target.proxy_id or target.tls_cert or target.tls_ca):
             return await _check(target, check, HttpSession(check.context.http, target.verify_ssl))
@@ -82,9 +82,9 @@ async def _fetch_page(target: Website, session: HttpSession, *, detailed: bool) 
 
 
 async def _read_issues(target: Website, body: BoundedBody, *, decided: bool, detailed: bool) -> list[str]:
-    """What is wrong with the page's words, which are read as far as they decide, or somebody wants to see them.
+    """The content issues; the page is read as far as they are decided, or a person wants its size.
 
-    decided    by the status, whatever they are
+    decided    the status has already failed
     """
     looked_for = target.expected_content or target.unexpected_content
     if decided or (detailed and not looked_for):
@@ -114,7 +114,7 @@ def _build_request(target: Website) -> HttpRequest:
 
 
 def content_issues(target: Website, text: str) -> list[str]:
-    """What the page's words lack, or have too much of. Pure."""
+    """Expected text that is missing, and unexpected text that is there. Pure."""
     issues = []
     if target.expected_content and target.expected_content not in text:
         issues.append(f"the expected content {target.expected_content[:SHOWN_CHARS]!r} is not in the page")
@@ -133,7 +133,7 @@ def _evaluate(target: Website, page: Page) -> ProbeResult:
 
 
 def _certificate_days(target: Website, page: Page) -> int | None:
-    """Days until the certificate ends, when an assertion is about them."""
+    """Days until the certificate expires, when an assertion needs them."""
     is_asserted = any(isinstance(one, CertificateDays) for one in target.assertions)
     return certificate_days_left(page.trace.leaf) if is_asserted else None
 
@@ -155,7 +155,7 @@ def _detail(target: Website, page: Page) -> dict[str, Any]:
 
 
 def _with_detail(failure: TargetFailed | CheckInconclusive, error: Exception) -> TargetFailed | CheckInconclusive:
-    """Document 002's raw data of a failure."""
+    """The failure with document 002's raw data."""
     if isinstance(failure, CheckInconclusive):
         return failure
     detail = {"error": str(failure), "error_type": type(error).__name__}

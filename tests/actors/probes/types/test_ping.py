@@ -37,15 +37,15 @@ asyncio.run(main())
 async def test_a_host_that_answers_is_up_where_we_may_ask(check, host, size):
     outcome = await check(Ping(host=host, packet_size=size), detailed=True)
     if outcome.message == NOT_PERMITTED:
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
     else:
-        assert (outcome.seen, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
+        assert (outcome.status, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
 
 
 async def test_nobody_pings_metadata_or_everybody(check):
     for host in ("169.254.169.254", "224.0.0.1", "255.255.255.255"):
         outcome = await check(Ping(host=host))
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
         assert outcome.message.endswith("refused")
 
 
@@ -60,16 +60,16 @@ async def test_a_count_is_asked_for_and_averaged(check):
     target = Ping(host="127.0.0.1", count=3, max_loss=0, assertions=[Value(operator=Operator.LESS, expected="1000")])
     outcome = await check(target, detailed=True)
     if outcome.message == NOT_PERMITTED:
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
     else:
-        assert (outcome.seen, outcome.detail["lost"]) == (Status.UP, 0)
+        assert (outcome.status, outcome.detail["lost"]) == (Status.UP, 0)
         assert outcome.detail["rtt_min_ms"] <= outcome.detail["rtt_ms"] <= outcome.detail["rtt_max_ms"]
 
 
 async def test_answers_that_vary_are_told(check):
     outcome = await check(Ping(host="127.0.0.1", count=5, max_jitter=0.000001))
     if outcome.message != NOT_PERMITTED:
-        assert outcome.seen is Status.DEGRADED
+        assert outcome.status is Status.DEGRADED
         assert outcome.message.startswith("the answers vary by")
 
 
@@ -98,13 +98,13 @@ async def main():
         await asyncio.sleep(0)
         target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=Consequence(otherwise))
         outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
-        print(outcome.seen.name, outcome.detail["lost"] > 0, outcome.message)
+        print(outcome.status.name, outcome.detail["lost"] > 0, outcome.message)
         await some
     ignoring.write_text("1")
     for count in (1, 2):
         target = Ping(host="127.0.0.1", count=count)
         outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=400), tools)
-        print(outcome.seen.name, outcome.code, outcome.message)
+        print(outcome.status.name, outcome.code, outcome.message)
     await tools.close()
 
 asyncio.run(main())
