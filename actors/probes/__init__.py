@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from typing import Any, cast
 
 import structlog
@@ -17,6 +17,7 @@ from actors.probes.kit.errors import classify_os_error
 from actors.probes.kit.redaction import redact_result
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.kit.threads import WORKING_IN_THREAD, run_in_thread
+from app import clock
 from app.clock_watch import TimeLimit
 from app.domain import config_rules
 from app.domain.parsing import sanitize
@@ -120,7 +121,7 @@ async def run_probe(slot: Slot, snapshot: Snapshot, context: ProbeContext, *, de
     probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: the first import takes a while
     expiring_items = expiring.start_collecting()
     check = RunningCheck(slot, snapshot, context, detailed or slot.early)
-    began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
+    began_ms, began_ns = clock.now_ms(), perf_counter_ns()
     limit = TimeLimit(snapshot.timeout_ms / 1000)
     result = await _call_probe(probe, check, limit)
     took_us = (perf_counter_ns() - began_ns) // 1000
@@ -230,7 +231,7 @@ async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> Pr
     except (TargetFailed, CheckInconclusive) as error:
         failure = _explain_inconclusive(error, check).with_traceback(
             None
-        )  # the traceback refers to this frame, a cycle that would keep the check's objects alive
+        )  # else a cycle keeps the check's objects alive
     except EgressDenied as denied:
         return _result_from(CheckInconclusive(str(denied)))
     except TimeoutError as timeout:

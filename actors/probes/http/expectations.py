@@ -11,7 +11,7 @@ from actors.probes.kit.threads import run_in_thread
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.values import ABSENT, Scalar, Untyped
 from app.domain.validation.assertions import is_costly, mismatch_reason
-from schema.heartbeat_texts import heartbeat_text as words_for
+from schema.heartbeat_texts import heartbeat_text
 from schema.targets import Http
 from schema.targets.http import HeaderAssertion
 
@@ -28,7 +28,9 @@ class ExpectationResult(Struct, frozen=True):
 async def check_expectations(target: Http, response: HttpProbeResponse) -> ExpectationResult:
     """Check the response, cheapest rule first. Raises TargetFailed for an undecodable body, and aiohttp's errors."""
     if response.status not in accepted_statuses(tuple(target.accepted_statuscodes)):
-        return ExpectationResult(f"{words_for(response.status)}, expected {', '.join(target.accepted_statuscodes)}")
+        return ExpectationResult(
+            f"{heartbeat_text(response.status)}, expected {', '.join(target.accepted_statuscodes)}"
+        )
     if target.header_assertions and (failure := await _header_failure(target, response)):
         return ExpectationResult(failure)
     if not (target.keyword or target.regex or target.json_query):

@@ -58,7 +58,9 @@ async def _send_authenticated(request: HttpRequest, session: HttpSession, hop: i
         if isinstance(auth, HttpDigestAuth):
             return await digest.authenticate(request, session, auth, send_request)
         if not hop and isinstance(auth, Ntlm):
-            return await _send_ntlm(request, session, auth)
+            from actors.probes.http import ntlm  # noqa: PLC0415  # an optional library
+
+            return await ntlm.authenticate(request, session, auth, send_request)
         return await send_request(request, session)
     except EgressDenied as denied:
         if not hop:
@@ -86,12 +88,6 @@ async def send_request(request: HttpRequest, session: HttpSession) -> HttpProbeR
         raise
     except ValueError as error:
         raise CheckInconclusive(f"the request can't be written: {error}") from error
-
-
-async def _send_ntlm(request: HttpRequest, session: HttpSession, auth: Ntlm) -> HttpProbeResponse:
-    from actors.probes.http import ntlm  # noqa: PLC0415  # an optional library
-
-    return await ntlm.authenticate(request, session, auth, send_request)
 
 
 def _next_request(request: HttpRequest, status: int, location: str) -> HttpRequest:

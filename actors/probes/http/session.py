@@ -124,7 +124,7 @@ class _CheckConnector(EgressConnector):
         self._connection_options, self._tunnel, self._timings = connection, tunnel, timings
         super().__init__(egress, **options, **(KEEP_ALIVE if connection.keep_alive else SINGLE_USE))
 
-    async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+    async def _connect_by_egress(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
         host, tls = req.url.raw_host or "", self._get_ssl_context(req)
         sock = await self._socket_to(host, req.port or 0)
         try:

@@ -15,10 +15,8 @@ from schema.jobs import ExpiringItem
 if TYPE_CHECKING:  # it imports a library that most checks never need
     from actors.probes.kit.certificate import Certificate
 
-_collected: ContextVar[list[ExpiringItem] | None] = ContextVar("sightings", default=None)
-EXPIRED_CERTIFICATE = ExpiringItem(
-    "certificate", "", "", "", 0
-)  # an expired one, which the failed handshake kept us from reading
+_collected: ContextVar[list[ExpiringItem] | None] = ContextVar("expiring_items", default=None)
+EXPIRED_CERTIFICATE = ExpiringItem("certificate", "", "", "", 0)  # the failed handshake kept us from reading it
 
 
 def start_collecting() -> list[ExpiringItem]:
@@ -43,5 +41,5 @@ def record(item: ExpiringItem) -> None:
 
 def soonest(items: list[ExpiringItem]) -> ExpiringItem | None:
     """The item that expires first, if it does so within the notice horizon."""
-    item = min(items, key=lambda certificate: certificate.expires_ms, default=None)
+    item = min(items, key=lambda one: one.expires_ms, default=None)
     return item if item and item.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None

@@ -11,9 +11,7 @@ from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
 from actors.probes.kit.result import TargetFailed
 from app.security.network.tls_limits import apply_limits
 
-CHUNK_BYTES = (
-    16_384  # passed to a library in one turn: parsing as many of the smallest messages takes some milliseconds
-)
+CHUNK_BYTES = 16_384  # for a library to parse in one turn: with the smallest messages that takes some milliseconds
 MIN_READ_COST_BYTES = 64  # what any read costs at least: a packet takes time, however small
 TOO_LONG = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
 MessageCheck = Callable[[bytes], str]
@@ -53,7 +51,7 @@ class ReadLimitedLoop:
     """
 
     def __init__(self, limit: ReadLimit, make_check: Callable[[], MessageCheck]) -> None:
-        self._loop, self._limit, self._check = asyncio.get_running_loop(), limit, make_check
+        self._loop, self._limit, self._make_check = asyncio.get_running_loop(), limit, make_check
 
     def __getattr__(self, name: str) -> Any:
         if name == "start_tls":
@@ -67,7 +65,7 @@ class ReadLimitedLoop:
         if context := options.get("ssl"):
             apply_limits(context)
         connection = await self._loop.create_connection(
-            lambda: _LimitedProtocol(factory(), self._limit, self._check()), *args, **options
+            lambda: _LimitedProtocol(factory(), self._limit, self._make_check()), *args, **options
         )
         transport, limited = cast("tuple[asyncio.BaseTransport, _LimitedProtocol]", connection)
         return transport, limited.inner

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-WORKING_IN_THREAD = (
-    "while working on an answer"  # note on a CancelledError raised here: our own work took the time, not the target
-)
+WORKING_IN_THREAD = "while working on an answer"  # note on a CancelledError: our own work took the time
 THREADS = max(1, min(4, (os.cpu_count() or 1) - 1))
 
 P = ParamSpec("P")

@@ -1,7 +1,6 @@
 """Checks whether several name servers agree on a name."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from dns.exception import Timeout
@@ -82,12 +81,8 @@ async def check_propagation(target: Dns, reference: DnsResponse, check: RunningC
     """Query all resolvers at once. Raises CheckInconclusive when we could query none; EgressDenied."""
     results = await asyncio.gather(*(_query_resolver(target, reference, server, check) for server in target.resolvers))
     if all(one.agrees is None for one in results):
-        raise CheckInconclusive(_first_error(results))
+        raise CheckInconclusive(results[0].error)
     return Propagation(list(results), target.propagation_threshold)
-
-
-def _first_error(results: Sequence[ResolverResult]) -> str:
-    return next(one.error for one in results)
 
 
 async def _query_resolver(target: Dns, reference: DnsResponse, server: str, check: RunningCheck) -> ResolverResult:

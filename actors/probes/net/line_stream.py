@@ -4,7 +4,7 @@ import ssl
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
 
 from actors.probes.kit.result import TargetFailed
-from actors.probes.net.tls import peer_certificate_days, start_tls as encrypted
+from actors.probes.net.tls import peer_certificate_days, start_tls
 
 MAX_RECEIVED_BYTES = 1_000_000  # of one session; a greeting and its capabilities take some hundred
 MAX_RECEIVED_LINES = 10_000
@@ -48,7 +48,7 @@ class LineStream:
     async def start_tls(self) -> None:
         """Do the TLS handshake. Unread data from before is discarded: anybody could have injected it."""
         self._plain_writer = self._writer  # a writer without references closes its connection
-        self._reader, self._writer = await encrypted(self._writer, self._tls, self._name)
+        self._reader, self._writer = await start_tls(self._writer, self._tls, self._name)
 
     @property
     def own_address(self) -> str:

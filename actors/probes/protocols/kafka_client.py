@@ -1,7 +1,6 @@
 """The requests of a check to a Kafka broker: versions, sign-in, metadata, produce."""
 
 import struct
-import time
 
 from msgspec import Struct
 
@@ -16,6 +15,7 @@ from actors.probes.protocols.kafka_wire import (
     encode_string,
 )
 from actors.probes.protocols.scram import ScramClient
+from app.clock import now_ms
 from schema.targets import SaslMechanism
 
 ACKS_ALL = -1
@@ -110,7 +110,7 @@ class Broker:
 
     async def produce(self, name: str, partition: int, message: bytes, limit_ms: int) -> int:
         """Produce a message, acknowledged by every replica in sync; its offset. Raises TargetFailed for a refusal."""
-        data = struct.pack(">i", partition) + encode_bytes(encode_batch(message, time.time_ns() // 1_000_000))
+        data = struct.pack(">i", partition) + encode_bytes(encode_batch(message, now_ms()))
         body = (
             encode_string(None)
             + struct.pack(">hi", ACKS_ALL, limit_ms)

@@ -82,12 +82,8 @@ def _connector_and_url(target: Docker, check: RunningCheck) -> tuple[aiohttp.Bas
         check.context.egress.check_socket(url.path)
         return UnixSocketConnector(url.path, **SINGLE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
-    connector = EgressConnector(check.context.egress, ssl=_trust(target, check), **SINGLE_USE)
+    connector = EgressConnector(check.context.egress, ssl=target_tls_context(target, check.context), **SINGLE_USE)
     return connector, f"{scheme}://{url.netloc}"
-
-
-def _trust(target: Docker, check: RunningCheck) -> ssl.SSLContext:
-    return target_tls_context(target, check.context)
 
 
 async def _inspect(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:

@@ -42,7 +42,9 @@ async def probe(target: Domain, check: RunningCheck) -> ProbeResult:
 
 def _evaluate(target: Domain, registration: DomainRegistration, *, detailed: bool) -> ProbeResult:
     days = int((registration.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
-    expiring.record(_expiring_item(target.domain.lower(), registration))
+    name, ends_ms = target.domain.lower(), clock.epoch_ms(registration.ends_at)
+    identity = f"{name} {registration.ends_at:%Y-%m-%d}"
+    expiring.record(ExpiringItem("domain", identity, name, registration.registrar, ends_ms))
     message = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {registration.ends_at:%Y-%m-%d}"
     facts = {
         "domain": target.domain,
@@ -57,8 +59,3 @@ def _evaluate(target: Domain, registration: DomainRegistration, *, detailed: boo
     if days <= target.warning_days:
         return ProbeResult(Status.DEGRADED, 0, message, facts, days)
     return ProbeResult(Status.UP, ANSWERED, "", facts if detailed else None, days)
-
-
-def _expiring_item(domain: str, registration: DomainRegistration) -> ExpiringItem:
-    identity, ends_ms = f"{domain} {registration.ends_at:%Y-%m-%d}", clock.epoch_ms(registration.ends_at)
-    return ExpiringItem("domain", identity, domain, registration.registrar, ends_ms)

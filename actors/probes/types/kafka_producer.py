@@ -6,7 +6,6 @@ Every broker is reached under the egress policy: those of the target, and the le
 import asyncio
 import random
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -109,7 +108,8 @@ def choose_partition(topic: Topic) -> Partition:
 @asynccontextmanager
 async def _connect(host: str, port: int, target: KafkaProducer, check: RunningCheck) -> AsyncIterator[BrokerConnection]:
     """A connected broker, for the block."""
-    reader, writer = await check.context.egress.open_connection(host, port, ssl=_encryption(target, host))
+    tls = named_tls_context(target, host) if target.tls else None
+    reader, writer = await check.context.egress.open_connection(host, port, ssl=tls)
     try:
         broker = Broker(KafkaConnection(reader, writer))
         await broker.check_versions()
@@ -118,7 +118,3 @@ async def _connect(host: str, port: int, target: KafkaProducer, check: RunningCh
         yield BrokerConnection(broker, host, port, peer_certificate_days(writer))
     finally:
         writer.transport.abort()
-
-
-def _encryption(target: KafkaProducer, host: str) -> ssl.SSLContext | None:
-    return named_tls_context(target, host) if target.tls else None

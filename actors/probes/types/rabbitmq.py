@@ -16,7 +16,7 @@ from actors.probes.net.tls import named_tls_context
 from actors.probes.protocols.amqp import AmqpConnection
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import parse_url
-from schema.heartbeat_texts import ANSWERED, heartbeat_text as words_for
+from schema.heartbeat_texts import ANSWERED, heartbeat_text
 from schema.targets import Rabbitmq
 
 ALARMS = "/api/health/checks/alarms"
@@ -78,7 +78,7 @@ def failure_reason(status: int, body: bytes | bytearray) -> str:
         node_error = untrusted_json.decode_as(body, NodeError)
     except (ValueError, RecursionError):  # includes msgspec's errors
         node_error = NodeError()
-    return node_error.reason or node_error.error or words_for(status)
+    return node_error.reason or node_error.error or heartbeat_text(status)
 
 
 def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:

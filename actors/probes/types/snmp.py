@@ -72,13 +72,13 @@ class SnmpClient:
 async def _get_by_community(target: Snmp, client: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
     version = target.version.value
 
-    def reading(data: bytes) -> SnmpReply:
+    def parse(data: bytes) -> SnmpReply:
         reply = snmp_messages.parse_message(version, data)
         if reply.request_id != request_id:
             raise ValueError("an answer to something else")
         return reply
 
-    return await client.request(snmp_messages.encode_message(version, target.community, pdu), reading)
+    return await client.request(snmp_messages.encode_message(version, target.community, pdu), parse)
 
 
 async def _get_by_user(target: Snmp, client: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:

@@ -15,7 +15,7 @@ from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from app.domain.parsing.web_url import parse_url
 from schema.assertions import CertificateDays
-from schema.heartbeat_texts import heartbeat_text as words_for
+from schema.heartbeat_texts import heartbeat_text
 from schema.status import Status
 from schema.targets import Website
 
@@ -126,7 +126,7 @@ def content_issues(target: Website, text: str) -> list[str]:
 def _evaluate(target: Website, page: Page) -> ProbeResult:
     status = page.trace.response.status
     if status != target.expected_status:
-        return ProbeResult(Status.DOWN, status, f"{words_for(status)}, expected {target.expected_status}")
+        return ProbeResult(Status.DOWN, status, f"{heartbeat_text(status)}, expected {target.expected_status}")
     if page.issues:
         return ProbeResult(Status.DEGRADED, status, "; ".join(page.issues))
     return ProbeResult(code=status)

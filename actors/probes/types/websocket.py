@@ -81,17 +81,13 @@ async def _receive_expected(target: WebSocket, socket: ClientWebSocketResponse) 
             raise TargetFailed(
                 f"the connection was closed before {_expected_text(target)} came{_close_reason(message, socket)}"
             )
-        text = _text(message.data)
+        text = message.data if isinstance(message.data, str) else message.data.decode(errors="replace")
         if target.expect in text:
             return text
         bytes_left -= len(text)
         if bytes_left < 0:
             break
     raise TargetFailed(f"{_expected_text(target)} is not among the first messages")
-
-
-def _text(data: str | bytes) -> str:
-    return data if isinstance(data, str) else data.decode(errors="replace")
 
 
 def _expected_text(target: WebSocket) -> str:
