@@ -229,9 +229,8 @@ async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> Pr
     except InvalidField as error:
         return _result_from(_invalid_config(error))
     except (TargetFailed, CheckInconclusive) as error:
-        failure = _explain_inconclusive(error, check).with_traceback(
-            None
-        )  # else a cycle keeps the check's objects alive
+        failure = _explain_inconclusive(error, check)
+        failure.with_traceback(None)  # it leads to this frame: a cycle would keep the check's objects alive
     except EgressDenied as denied:
         return _result_from(CheckInconclusive(str(denied)))
     except TimeoutError as timeout:

@@ -83,9 +83,8 @@ async def _is_decided(target: Http, text: str) -> bool:
     if not target.regex:
         return True
     try:
-        return await _matches(
-            f"(?:{target.regex})(?s:.)", text
-        )  # one more character: a pause is not the end that `$` means
+        and_more = f"(?:{target.regex})(?s:.)"  # one more character: a pause is not the end that `$` means
+        return await _matches(and_more, text)
     except CheckInconclusive:
         return False
 

@@ -50,10 +50,8 @@ def forget_token(auth: OAuth2, check: RunningCheck) -> None:
 async def _fetch_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> TokenGrant:
     try:
         async with open_session(connection, check, check.context.oauth_egress) as session:
-            url, options = (
-                parse_url(auth.token_url),
-                {**_request_options(auth), "ssl": session.ssl, "proxy": session.proxy},
-            )
+            options = {**_request_options(auth), "ssl": session.ssl, "proxy": session.proxy}
+            url = parse_url(auth.token_url)
             async with session.client.post(url, allow_redirects=False, **options) as response:
                 body = await read_bytes(response, MAX_RESPONSE_BYTES)
     except EgressDenied as denied:

@@ -50,9 +50,7 @@ class BoundedBody:
         self._response, self._max_bytes, self._is_whole, self._received_bytes = response, max_bytes, False, 0
         encodings = response.headers.getall("Content-Encoding", None)
         self._decoders = content_codings.decoders_for(encodings) if encodings else []
-        self._bytes_left = [SENT_LIMIT_BYTES] * (
-            len(self._decoders) - 1
-        )  # that each decoder but the last may still produce
+        self._bytes_left = [SENT_LIMIT_BYTES] * (len(self._decoders) - 1)  # output of each decoder but the last
 
     async def read(self) -> None:
         """Read to the end or to the limit. Raises as `read_text`; a CancelledError carries the note READING_BODY."""

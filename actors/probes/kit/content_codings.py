@@ -74,9 +74,7 @@ class _StreamDecoder:
         except self._error as error:
             return self._handle_garbage(chunk, max_bytes, error)
         if len(self._head) < HEAD_BYTES:
-            self._head += (
-                chunk if not out else bytes(HEAD_BYTES)
-            )  # a stream that has produced output has begun as it should
+            self._head += chunk if not out else bytes(HEAD_BYTES)  # a stream with output has begun as it should
         return out
 
     def _handle_garbage(self, chunk: bytes, max_bytes: int, error: Exception) -> bytes:

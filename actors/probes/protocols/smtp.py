@@ -16,10 +16,7 @@ from schema.targets import Mail, MailSecurity
 
 REPLY = re.compile(r"([2-5][0-9]{2})([ -]|$)(.*)")
 SUCCESS = range(200, 300)  # RFC 5321, 4.3.2: a client goes by the first digit
-AUTH_CONTINUE, START_MAIL = (
-    range(334, 335),
-    range(354, 355),
-)  # replies that ask for more of a login, and for the message
+AUTH_CONTINUE, START_MAIL = range(334, 335), range(354, 355)  # replies that ask for more of a login, for the message
 UNKNOWN_COMMAND = range(500, 505)
 NUL = b"\0"
 SHOWN_CHARS = 200  # of a server's reply in a message

@@ -29,9 +29,7 @@ ROW_TOKENS = (tds_base.TDS_ROW_TOKEN, tds_base.TDS_NBC_ROW_TOKEN)
 Item = TypeVar("Item")
 Row = tuple[Sequence[object] | None, list[str]]  # the first row, and the names of its columns
 
-logging.getLogger("pytds").setLevel(
-    logging.CRITICAL
-)  # it logs queries and warnings that a server could repeat without end
+logging.getLogger("pytds").setLevel(logging.CRITICAL)  # it logs queries, and warnings that a server could repeat
 
 
 class TdsReader(_TdsReader):  # type: ignore[misc]  # the library has no types

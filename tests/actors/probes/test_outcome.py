@@ -128,8 +128,9 @@ def without(monkeypatch):
         for library in libraries:
             monkeypatch.setitem(sys.modules, library, None)
         for name in ours:
-            monkeypatch.delitem(sys.modules, f"{probes.__name__}.{name}", raising=False)
-            monkeypatch.delattr(probes, name, raising=False)
+            room, _, module = f"{probes.__name__}.{name}".rpartition(".")
+            monkeypatch.delitem(sys.modules, f"{room}.{module}", raising=False)
+            monkeypatch.delattr(f"{room}.{module}", raising=False)
         load_probe.cache_clear()
 
     yield take
@@ -139,11 +140,11 @@ def without(monkeypatch):
 @pytest.mark.parametrize(
     ("target", "libraries", "modules", "extra"),
     [
-        (Mysql(host="127.0.0.1"), ["aiomysql"], ["mysql"], "mysql"),
-        (Mongodb(host="127.0.0.1"), ["bson"], ["mongodb"], "mongo"),
-        (Rabbitmq(host="127.0.0.1", username="ann"), ["pamqp"], ["rabbitmq", "amqp"], "rabbitmq"),
-        (Grpc(host="127.0.0.1", port=9), ["grpc", "grpc_reflection"], ["grpc", "grpc_calls"], "grpc"),
-        (Http(url="http://127.0.0.1/", auth=Ntlm(username="ann", password="x")), ["spnego"], ["ntlm"], "ntlm"),
+        (Mysql(host="127.0.0.1"), ["aiomysql"], ["types.mysql"], "mysql"),
+        (Mongodb(host="127.0.0.1"), ["bson"], ["types.mongodb"], "mongo"),
+        (Rabbitmq(host="127.0.0.1", username="ann"), ["pamqp"], ["types.rabbitmq", "protocols.amqp"], "rabbitmq"),
+        (Grpc(host="127.0.0.1", port=9), ["grpc", "grpc_reflection"], ["types.grpc", "protocols.grpc_calls"], "grpc"),
+        (Http(url="http://127.0.0.1/", auth=Ntlm(username="ann", password="x")), ["spnego"], ["http.ntlm"], "ntlm"),
     ],
 )
 async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
@@ -163,7 +164,7 @@ async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
 
 
 async def test_a_module_that_no_extra_brings_is_a_fault_of_ours(check, without):
-    without(["asyncssh"], "ssh")
+    without(["asyncssh"], "types.ssh")
     outcome = await check(Ssh(host="127.0.0.1"))
     assert (outcome.status, outcome.message) == (
         UNKNOWN,

@@ -15,18 +15,18 @@ from schema.targets import Ping
 WITHOUT_RIGHTS = """
 import asyncio, os
 from types import SimpleNamespace
-from actors.probes import open_tools, outcome_of
+from actors.probes import open_probe_context, run_probe
 from actors.probes.types import ping
 from schema.targets import Ping
 from tests import make
 
 async def main():
-    tools = await open_tools(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
-    print((await outcome_of(make.slot(), make.snapshot(Ping(host="127.0.0.1")), tools)).message)
+    print((await run_probe(make.slot(), make.snapshot(Ping(host="127.0.0.1")), tools)).message)
     await tools.close()
 
 asyncio.run(main())
@@ -77,8 +77,8 @@ SILENCE = """
 import asyncio, fcntl, socket, struct, sys
 from pathlib import Path
 from types import SimpleNamespace
-from actors.probes import open_tools, outcome_of
-from schema.assertions import Consequence
+from actors.probes import open_probe_context, run_probe
+from schema.assertions import FailureStatus
 from schema.targets import Ping
 from tests import make
 
@@ -92,18 +92,18 @@ async def deaf_for_a_while():
     ignoring.write_text("0")
 
 async def main():
-    tools = await open_tools(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
     for otherwise in ("degraded", "down"):
         some = asyncio.create_task(deaf_for_a_while())
         await asyncio.sleep(0)
-        target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=Consequence(otherwise))
-        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
+        target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=FailureStatus(otherwise))
+        outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
         print(outcome.status.name, outcome.detail["lost"] > 0, outcome.message)
         await some
     ignoring.write_text("1")
     for count in (1, 2):
         target = Ping(host="127.0.0.1", count=count)
-        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=400), tools)
+        outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=400), tools)
         print(outcome.status.name, outcome.code, outcome.message)
     await tools.close()
 
