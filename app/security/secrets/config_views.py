@@ -1,6 +1,6 @@
 """Masks the restricted fields of a config for viewers; `sealing` masks secrets, for everybody.
 
-A field is restricted if its type has `Meta(extra={"restricted": …})`: whoever knows its value could act on it, but
+A field is restricted if its type has `Meta(extra={"restricted": …})`: anyone who knows its value could act on it, but
 operators must be able to read it. Viewers see nothing of a field restricted as `all`, scheme and host of `path`, and
 the part before the query of `query`. Nested structs, lists and unions are included.
 """

@@ -179,7 +179,7 @@ async def test_a_daemon_that_speaks_something_else_or_nothing_is_down(check):
 
 
 async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_port):
-    tools.egress.follow(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
+    tools.egress.use_policy(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
     socket = await check(at(f"unix://{tmp_path}/none.sock"))
     port = await check(at(f"tcp://127.0.0.1:{free_port}"))
     assert (socket.seen, socket.message) == (DOWN, "no such file or directory")
@@ -189,7 +189,7 @@ async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_p
 @pytest.mark.parametrize("policy", [EgressPolicy(), EgressPolicy(sockets=[])])
 async def test_a_socket_that_is_not_listed_tells_nothing_of_the_machine(check, tools, tmp_path, policy):
     """Whether it is there, answers, is a file, a folder, or may not be opened: one answer, and no connection."""
-    tools.egress.follow(policy)
+    tools.egress.use_policy(policy)
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "closed").touch(0o000)
