@@ -93,7 +93,7 @@ async def test_a_failure_is_told_to_all_and_not_kept(open_names):
 
 async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_first(open_names):
     lookup = Counting()
-    names = open_names(lookup, most=2)
+    names = open_names(lookup, max_cached=2)
     for host in ("a", "b", "c", "b", "a"):
         await names.addresses(host)
     assert lookup.asked == ["a", "b", "c", "a"]
