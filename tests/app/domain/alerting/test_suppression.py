@@ -101,16 +101,16 @@ def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
     ],
 )
 def test_an_outage_waits_for_checks_of_what_it_hangs_on_but_not_for_long(now_s, held_s, expected):
-    assert gate(now_ms=NOW + round(now_s * SECOND), held_ms=NOW + held_s * SECOND) == expected
+    assert gate(now_ms=NOW + round(now_s * SECOND), parents_awaited_until_ms=NOW + held_s * SECOND) == expected
 
 
 def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
-    assert gate(reminder=True, held_ms=NOW + SECOND) == SEND
-    assert gate(EventKind.INCIDENT_ESCALATED, held_ms=NOW + SECOND) == SEND
+    assert gate(reminder=True, parents_awaited_until_ms=NOW + SECOND) == SEND
+    assert gate(EventKind.INCIDENT_ESCALATED, parents_awaited_until_ms=NOW + SECOND) == SEND
 
 
 def test_of_several_waits_the_longest_counts():
-    assert gate(delay=60, held_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
+    assert gate(delay=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
     assert gate(delay=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
 
@@ -157,7 +157,7 @@ def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
 
 
 def test_what_may_have_been_read_is_not_taken_back():
-    against: dict[str, Any] = {"behind": "Router", "group": "its group", "held_ms": NOW + SECOND, "delay": 60}
+    against: dict[str, Any] = {"behind": "Router", "group": "its group", "parents_awaited_until_ms": NOW + SECOND, "delay": 60}
     assert gate(is_final=True, **against) == SEND
     assert gate(UP, is_final=True, outage=EarlierAlerts(all_suppressed=True)) == SEND
     assert gate(is_final=True, quiet_hours=ALWAYS).action == "wait"
