@@ -57,7 +57,7 @@ async def get_status(user_id: str) -> TwoFactor:
 async def begin_setup(user_id: str) -> str:
     """Create a TOTP secret, inactive until it is confirmed. Raises Conflict while another one is active."""
     secret = totp.generate_secret()
-    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(secret), clock.now_ms()):
+    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(secret), int(time() * 1000)):
         raise Conflict(ALREADY_ENABLED)
     return secret
 
@@ -67,9 +67,10 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
         raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
-    if found[0]["created_ms"] < clock.now_ms() - SETUP_MS:
+    now_s = time()
+    if found[0]["created_ms"] < now_s * 1000 - SETUP_MS:
         raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
-    step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, time())
+    step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, now_s)
     return None if step is None else CodeMatch(found[0]["secret"], step)
 
 
