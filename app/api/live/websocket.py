@@ -44,7 +44,7 @@ async def live_lifespan(app: Litestar) -> AsyncIterator[None]:
     """Part of the application's lifespan, after `queue.start`: one hub and one watch per process."""
     app.state.hub, app.state.watch, app.state.inflows = Hub(queue.client()), SessionWatch(), InboundLimits()
     app.state.hub.start()
-    await app.state.hub.settled(SYNC_TIMEOUT_S)
+    await app.state.hub.wait_synced(SYNC_TIMEOUT_S)
     watching = tasks.start_permanent(app.state.watch.run(), "live.watch")
     pinging = tasks.start_permanent(app.state.watch.keep_alive(), "live.pings")
     measuring = tasks.start_permanent(app.state.inflows.run(), "live.inflows")

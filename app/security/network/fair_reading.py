@@ -90,7 +90,7 @@ class FairResponseHandler(ResponseHandler):
             return
         if exc is None and isinstance(reader := self._parser, ResponseReader):
             try:
-                found = reader.cut_head()
+                found = reader.truncated_head()
             except BadHttpMessage as error:
                 self.set_exception(error)
             else:

@@ -75,13 +75,13 @@ async def test_what_stands_in_our_own_network_is_judged_as_ever(tools_with, free
 @pytest.mark.parametrize(("host", "outside"), [("1.1.1.1", True), ("nas.example", False), ("both.example", False)])
 async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
     tools = await tools_with(("127.0.0.1", free_port))
-    assert await tools.uplink.is_to_blame(make.snapshot(Ping(host=host))) is outside
+    assert await tools.uplink.explains_failure(make.snapshot(Ping(host=host))) is outside
 
 
 async def test_through_a_proxy_the_proxys_place_counts(tools_with, free_port) -> None:
     tools = await tools_with(("127.0.0.1", free_port))
     near = make.snapshot(OUTSIDE, proxy=ProxyConfig(protocol=ProxyProtocol.HTTP, host="nas.example", port=8080))
-    assert not await tools.uplink.is_to_blame(near)
+    assert not await tools.uplink.explains_failure(near)
 
 
 async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
@@ -118,9 +118,9 @@ async def test_many_who_ask_at_once_ask_the_anchors_once() -> None:
 async def test_several_monitors_that_names_of_ours_kept_us_from_asking_look_like_no_network(tools_with) -> None:
     tools = await tools_with()
     for series in range(1, MIN_BLOCKED_MONITORS + 1):
-        assert not await tools.uplink.looks_gone()
+        assert not await tools.uplink.seems_down()
         assert (await seen(Http(url="http://lost.example/"), tools, series=series))[0] is Status.UNKNOWN
-    assert await tools.uplink.looks_gone()
+    assert await tools.uplink.seems_down()
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_within_its_grace_a_report_is_late(store, queue, tools, age_s, see
     await report(SLOT_MS - age_s * 1000)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
     assert outcome.seen is seen
-    assert (outcome.look_ms > SLOT_MS) == (seen is not DOWN)
+    assert (outcome.recheck_ms > SLOT_MS) == (seen is not DOWN)
 
 
 async def test_a_run_that_does_not_end_is_noticed_after_its_grace(store, queue, tools):

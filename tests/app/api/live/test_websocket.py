@@ -168,7 +168,7 @@ async def test_the_server_pings_so_that_proxies_keep_the_connection(
     assert (message.type, message.data) == (WSMsgType.PING, b"")
     await socket.pong()
     assert (await asked(socket, type="ping"))["type"] == "pong"
-    assert caller.line.inflow._socket.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_USER_TIMEOUT) == 60_000
+    assert caller.connection.inbound._socket.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_USER_TIMEOUT) == 60_000
 
 
 async def test_pings_stand_between_messages_however_many_there_are(site: Site, application: Litestar) -> None:
