@@ -1,1 +1,1 @@
-"""Verbs on rows: structs in, structs out. The only room that knows SQL."""
+"""Storage: takes and returns structs. The only package that knows SQL."""

@@ -1,4 +1,4 @@
-"""Values on their way into a statement: lists as one argument, and a text that a column has to contain."""
+"""Parameters of SQL statements: a list as one JSON parameter, and LIKE patterns."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ _json = msgspec.json.Encoder()
 
 
 def list_parameter(values: Iterable[str | int]) -> str:
-    """Values as the JSON array of one-field rows that `{each:n}` unfolds."""
+    """Values as a JSON array of one-field rows, which `{each:n}` expands."""
     return _json.encode([[value] for value in values]).decode()
 
 
 def contains_pattern(text: str | None) -> str | None:
-    """A pattern for `LIKE … ESCAPE '!'`, with the pattern's own signs made harmless; None stays None."""
+    """A pattern for `LIKE … ESCAPE '!'` with special characters escaped; None stays None."""
     return None if text is None else "%" + text.replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"

@@ -1,7 +1,7 @@
-"""Sight: which monitors and tags somebody sees. The one place that says it in SQL; every read of theirs asks it.
+"""Which monitors and tags a caller may see, as SQL conditions that every read of them includes.
 
-`seen_by` is a principal's `tags`: None sees everything, a set sees the monitors that bear one of them, and of all tags
-those. It is part of the statement, so pages and totals are right.
+`visible_to` is a principal's `tags`: with None everything is visible; with a set, the monitors that have one of these
+tags, and these tags. The condition is part of the statement, so pages and totals are right.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,36 +17,36 @@ TagScope = frozenset[str] | None
 
 
 def tags_parameter(visible_to: TagScope) -> str | None:
-    """What goes into the parameter of the conditions below."""
+    """The parameter of the conditions below."""
     return None if visible_to is None else list_parameter(sorted(visible_to))
 
 
 def visible_tags_sql(column: str, number: int) -> str:
-    """A condition: the column is the id of a tag that is seen. ?number is `argument(seen_by)`."""
-    chosen = f"SELECT value->>0 FROM {{each:{number}}}"
-    return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({chosen}))"
+    """SQL condition: the column is the id of a visible tag. ?number is `tags_parameter(visible_to)`."""
+    tags = f"SELECT value->>0 FROM {{each:{number}}}"
+    return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({tags}))"
 
 
 def visible_monitors_sql(column: str, number: int) -> str:
-    """A condition: the column is the id of a monitor that is seen. ?number is `argument(seen_by)`."""
-    chosen = f"SELECT value->>0 FROM {{each:{number}}}"
-    bearing = f"SELECT sighted.monitor_id FROM monitor_tags sighted WHERE sighted.tag_id IN ({chosen})"
-    return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({bearing}))"
+    """SQL condition: the column is the id of a visible monitor. ?number is `tags_parameter(visible_to)`."""
+    tags = f"SELECT value->>0 FROM {{each:{number}}}"
+    tagged = f"SELECT sighted.monitor_id FROM monitor_tags sighted WHERE sighted.tag_id IN ({tags})"
+    return f"(CAST(?{number} AS TEXT) IS NULL OR {column} IN ({tagged}))"
 
 
 async def visible_monitor_ids(tags: frozenset[str]) -> frozenset[str]:
-    """The ids of all monitors that are seen by these tags."""
+    """Ids of all monitors that are visible by these tags."""
     found = await db.rows(f"SELECT m.id FROM monitors m WHERE {visible_monitors_sql('m.id', 1)}", tags_parameter(tags))
     return frozenset(row["id"] for row in found)
 
 
 async def with_visible_members(monitors: Sequence[Monitor], visible_to: TagScope) -> list[Monitor]:
-    """The same monitors; of a group's members those that are seen."""
+    """The same monitors, with only visible members in groups."""
     groups = [one.config for one in monitors if isinstance(one.config, Group)]
     if visible_to is None or not groups:
         return list(monitors)
-    seen = await _visible_among({member for group in groups for member in group.members}, visible_to)
-    return [_with_members(one, seen) for one in monitors]
+    visible = await _visible_among({member for group in groups for member in group.members}, visible_to)
+    return [_with_members(one, visible) for one in monitors]
 
 
 async def _visible_among(monitor_ids: Collection[str], visible_to: TagScope) -> set[str]:
@@ -59,9 +59,9 @@ async def _visible_among(monitor_ids: Collection[str], visible_to: TagScope) -> 
     return {row["id"] for row in found}
 
 
-def _with_members(monitor: Monitor, seen: Collection[str]) -> Monitor:
+def _with_members(monitor: Monitor, visible: Collection[str]) -> Monitor:
     if not isinstance(monitor.config, Group):
         return monitor
     return replace(
-        monitor, config=replace(monitor.config, members=[one for one in monitor.config.members if one in seen])
+        monitor, config=replace(monitor.config, members=[one for one in monitor.config.members if one in visible])
     )

@@ -1,4 +1,4 @@
-"""How channels do: counted, and made well by hand."""
+"""Health of channels: the state to show, counts of unhealthy ones, and reset by hand."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from app import clock, db
 from app.errors import NoSuch
 from schema.channels.health import ChannelHealth
 
-# The columns of a channel that nothing is known against.
+# The columns of a channel without recorded failures.
 HEALTHY_COLUMNS: dict[str, Any] = {
     "failures": 0,
     "rests_until_ms": 0,
@@ -21,17 +21,17 @@ HEALTHY_COLUMNS: dict[str, Any] = {
 
 
 class UnhealthyChannels(Struct, frozen=True):
-    """Channels in trouble."""
+    """How many channels have an open circuit, and how many are disabled."""
 
     circuit_open: int
     disabled: int
 
 
 def health_of(row: Any, now_ms: int) -> ChannelHealth:
-    """How the channel of a row does."""
-    resting = row["rests_until_ms"] > now_ms
+    """The health of a channel's row."""
+    is_open = row["rests_until_ms"] > now_ms
     state: Literal["ok", "resting", "paused"] = (
-        "paused" if row["paused_ms"] is not None else "resting" if resting else "ok"
+        "paused" if row["paused_ms"] is not None else "resting" if is_open else "ok"
     )
     return ChannelHealth(
         state=state,
@@ -42,7 +42,7 @@ def health_of(row: Any, now_ms: int) -> ChannelHealth:
 
 
 async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
-    """How many channels rest, and how many are paused."""
+    """Count channels with an open circuit, and disabled ones."""
     (row,) = await db.rows(
         "SELECT COALESCE(sum(CASE WHEN paused_ms IS NULL AND rests_until_ms > ?1 THEN 1 ELSE 0 END), 0) AS resting,"
         " COALESCE(sum(CASE WHEN paused_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
@@ -53,7 +53,7 @@ async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
 
 
 async def resume(channel_id: str) -> None:
-    """Tell a channel again, at once: neither its rest nor its pause holds any longer. Raises NoSuch."""
+    """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
     done = await db.rows(
         "UPDATE channels SET failures = 0, rests_until_ms = 0, refusals = 0, paused_ms = NULL, paused_reason = '',"
         " trouble = '', trouble_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",

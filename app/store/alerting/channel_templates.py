@@ -1,4 +1,4 @@
-"""The templates that a channel may keep."""
+"""Validation of a channel's message templates."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from schema.channels.terms import Templates
 
 
 async def validate_templates(new_templates: Templates | UnsetType) -> None:
-    """Raise Invalid for templates that can't be used. In a thread: the first one loads what reads them."""
+    """Raise Invalid for templates with errors. Runs in a thread: the first call loads the template library."""
     if new_templates is UNSET or new_templates == Templates():
         return
-    if wrong := await asyncio.to_thread(templates.errors_in, new_templates):
-        raise Invalid(wrong)
+    if errors := await asyncio.to_thread(templates.errors_in, new_templates):
+        raise Invalid(errors)

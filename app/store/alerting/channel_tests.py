@@ -1,4 +1,4 @@
-"""Tests of channels: an event with one delivery, stored like any other, so that it takes the ordinary way."""
+"""Channel tests: an event with one delivery, stored like any other, so that it passes the same stages."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -12,14 +12,14 @@ from schema.events import Event, EventKind
 
 
 class ChannelTestStatus(Struct, frozen=True):
-    """How far a test's delivery got. `state` is pending, sending, sent or dead."""
+    """The state of a test's delivery: pending, sending, sent or dead."""
 
     state: str
     error: str
 
 
 def sample_event(kind: EventKind = EventKind.TEST) -> Event:
-    """An event that did not happen, and says so."""
+    """An event with sample data that is marked as a test."""
     sample = sample_events.sample_event(kind)
     return structs.replace(
         sample, id=str(uuid4()), at=datetime.now(UTC), monitor_id=None, data=sample.data | {"test": True}
@@ -27,7 +27,7 @@ def sample_event(kind: EventKind = EventKind.TEST) -> Event:
 
 
 async def create(channel_id: str, event: Event) -> str:
-    """Store an event that only this channel hears of, and its delivery; returns the delivery's id."""
+    """Store an event with a delivery to this channel only; returns the delivery's id."""
     now, delivery_id = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await db.rows(
@@ -49,17 +49,15 @@ async def create(channel_id: str, event: Event) -> str:
 
 
 async def get_status(delivery_id: str) -> ChannelTestStatus:
-    """How far the delivery got."""
+    """The state of the delivery."""
     found = await db.rows("SELECT state, error FROM deliveries WHERE id = ?1", delivery_id)
-    return (
-        ChannelTestStatus(found[0]["state"], found[0]["error"])
-        if found
-        else ChannelTestStatus("dead", "the channel was deleted")
-    )
+    if not found:
+        return ChannelTestStatus("dead", "the channel was deleted")
+    return ChannelTestStatus(found[0]["state"], found[0]["error"])
 
 
 async def cancel(delivery_id: str) -> None:
-    """Nobody waits for this test any more: it must not arrive later."""
+    """Give up a test that is not being sent yet, so that it does not arrive later."""
     await db.rows(
         "UPDATE deliveries SET state = 'dead', error = 'nobody took it in time' WHERE id = ?1 AND state = 'pending'",
         delivery_id,

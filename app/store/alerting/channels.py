@@ -1,7 +1,7 @@
-"""Notification channels: kept, changed, listed, opened for the notify stage.
+"""Notification channels: create, read, update, delete, and decrypt for the notify stage.
 
-A *trial* is a channel nobody added: the one a config is tested through before it is kept. Its version is 0, so no
-list, no link and no reader knows it; it is removed after the test, and after a crash by the next test.
+A *test channel* holds a config that is tested before it is saved. Its version is 0, so lists, links and reads ignore
+it; the test deletes it at its end, and the next test deletes those that a crash left.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,9 +27,9 @@ from schema.channels.terms import ChannelRules
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
-MAX_PAGE_SIZE = 1_000  # channels in one answer
-TEST_VERSION, FIRST_VERSION = 0, 1  # versions: of a channel that is only tried, of one that is kept
-TEST_CHANNEL_TTL_MS = 600_000  # longer than any test waits
+MAX_PAGE_SIZE = 1_000  # channels in one response
+TEST_VERSION, FIRST_VERSION = 0, 1  # of a test channel, and of a new one
+TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
 
 _TAGS = (
     "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) AND "
@@ -45,11 +45,11 @@ _FILTERS = (
 
 
 class ChannelQuery(Struct, frozen=True, kw_only=True):
-    """Which channels, in which order.
+    """Which channels to list, in which order.
 
-    q        part of the name, without regard to case
-    sort     one of `SORTS`
-    seen_by  as in `app.store.visibility`: whose tags are named
+    q           part of the name, ignoring case
+    sort        one of `SORTS`
+    visible_to  as in `app.store.visibility`: which of the channels' tags are shown
     """
 
     q: str | None = None
@@ -63,7 +63,7 @@ class ChannelQuery(Struct, frozen=True, kw_only=True):
 
 
 class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
-    """A channel with its secrets opened: for whoever sends, never for a reply."""
+    """A channel with its secrets decrypted, for the sender; never for an API response."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: ChannelDraft) -> Channel:
-    """Keep a new channel. Raises Invalid."""
+    """Store a new channel. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
     return await get(await _insert(draft, FIRST_VERSION))
 
@@ -87,7 +87,7 @@ async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
 
 
 async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
-    """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid."""
+    """Apply a patch; a new config resets the channel's health. Raises NoSuch, Stale, Invalid."""
     await channel_templates.validate_templates(patch.templates)
     async with db.transaction():
         row = await _row(channel_id, lock=True)
@@ -101,25 +101,25 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
 
 
 async def delete(channel_id: str, *, version: int | None = None) -> None:
-    """Delete a channel, its links and its deliveries. Raises NoSuch, Stale."""
+    """Delete a channel with its links and deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("channel", (await _row(channel_id, lock=True))["version"], version)
         await db.rows("DELETE FROM channels WHERE id = ?1", channel_id)
 
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
-    """The channels asked for, and how many there are in all."""
-    wanted = (contains_pattern(query.q), query.type, query.active)
+    """One page of channels, and the total count."""
+    filters = (contains_pattern(query.q), query.type, query.active)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(_COUNT + _FILTERS, *wanted)
-    sought = f"{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5"
-    found = await db.rows(_SELECT + sought, *wanted, query.limit, query.offset)
+    counted = await db.rows(_COUNT + _FILTERS, *filters)
+    page = f"{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5"
+    found = await db.rows(_SELECT + page, *filters, query.limit, query.offset)
     tags = await _tag_ids_by_channel([row["id"] for row in found], query.visible_to)
     return [channel_of(row, tags.get(row["id"], [])) for row in found], int(counted[0]["n"])
 
 
 async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWithSecrets]:
-    """Channels by id, secrets opened, trials and inactive ones too. Deleted ones are absent."""
+    """Channels by id with decrypted secrets, including test channels and inactive ones. Deleted ones are absent."""
     found = await db.rows(
         "SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", list_parameter(channel_ids)
     )
@@ -127,21 +127,21 @@ async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWit
 
 
 async def create_test_channel(draft: ChannelDraft) -> str:
-    """Keep a config and its words for as long as their test takes; returns the trial's id. Raises Invalid."""
+    """Store a config and its templates for a test; returns the channel's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
     await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", clock.now_ms() - TEST_CHANNEL_TTL_MS)
-    trial = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
-    return await _insert(trial, TEST_VERSION)
+    test_channel = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
+    return await _insert(test_channel, TEST_VERSION)
 
 
 async def delete_test_channel(channel_id: str) -> None:
-    """Forget a trial with all that was sent through it."""
+    """Delete a test channel with its deliveries."""
     await db.rows("DELETE FROM channels WHERE id = ?1 AND version = 0", channel_id)
 
 
 def channel_of(row: Any, tag_ids: list[str]) -> Channel:
-    """A channel as it is returned: secrets masked."""
-    terms = rules_of(row)
+    """A channel as the API returns it, with secrets masked."""
+    rules = rules_of(row)
     return Channel(
         id=row["id"],
         name=row["name"],
@@ -151,11 +151,11 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
         tag_ids=tag_ids,
-        events=terms.events,
-        quiet_hours=terms.quiet_hours,
-        delay=terms.delay,
-        grouping=terms.grouping,
-        templates=terms.templates,
+        events=rules.events,
+        quiet_hours=rules.quiet_hours,
+        delay=rules.delay,
+        grouping=rules.grouping,
+        templates=rules.templates,
         health=channel_health.health_of(row, clock.now_ms()),
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
@@ -164,7 +164,7 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
 
 
 def with_secrets(row: Any) -> ChannelWithSecrets:
-    """A row with its secrets opened."""
+    """A row with its secrets decrypted."""
     return ChannelWithSecrets(
         id=row["id"],
         name=row["name"],
@@ -177,7 +177,7 @@ def with_secrets(row: Any) -> ChannelWithSecrets:
 
 
 def rules_of(row: Any) -> ChannelRules:
-    """A row's terms, those of an older version with today's defaults."""
+    """A row's rules; fields that an older version did not store get today's defaults."""
     return msgspec.json.decode(row["terms"], type=ChannelRules)
 
 
@@ -187,8 +187,8 @@ def _config_of(row: Any) -> ChannelConfig:
 
 
 def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
-    if wrong := rule_errors(draft.events, draft.quiet_hours):
-        raise Invalid(wrong)
+    if errors := rule_errors(draft.events, draft.quiet_hours):
+        raise Invalid(errors)
     return {
         "name": draft.name,
         "type": str(draft.config.__struct_config__.tag),
@@ -221,15 +221,15 @@ async def _tag_ids_by_channel(channel_ids: Collection[str], visible_to: TagScope
 
 
 async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
-    """Have a channel follow exactly these tags. Raises Invalid for tags that do not exist."""
+    """Replace a channel's tags. Raises Invalid for tags that do not exist."""
     await db.rows("DELETE FROM channel_tags WHERE channel_id = ?1", channel_id)
-    made = await db.rows(
+    inserted = await db.rows(
         "INSERT INTO channel_tags (channel_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
         channel_id,
         list_parameter(tag_ids),
     )
-    known = {row["tag_id"] for row in made}
+    known = {row["tag_id"] for row in inserted}
     unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
     if unknown:
         raise Invalid([FieldError(f"tag_ids.{number}", tag_links.UNKNOWN_TAG) for number in unknown])
@@ -244,18 +244,18 @@ async def _row(channel_id: str, *, lock: bool = False) -> Any:
 
 
 def _apply_patch(row: Any, patch: ChannelPatch) -> ChannelDraft:
-    """The whole definition after the patch."""
+    """The whole definition after the patch. Raises Invalid."""
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     if fields.pop("type", row["type"]) != row["type"]:
         raise Invalid.for_field("type", f"must be {row['type']!r}: a channel's type can't change")
-    terms = rules_of(row)
+    rules = rules_of(row)
     old = ChannelDraft(
         name=row["name"],
         config=_config_of(row),
         active=bool(row["active"]),
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
-        **{name: getattr(terms, name) for name in ChannelRules.__struct_fields__},
+        **{name: getattr(rules, name) for name in ChannelRules.__struct_fields__},
     )
     if "config" in fields:
         fields["config"] = config_secrets.validate_replacement(old.config, fields["config"])

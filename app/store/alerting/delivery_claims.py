@@ -1,7 +1,8 @@
-"""Claims: the right to send deliveries, taken in one transaction, after asking what may go now.
+"""Claims: leases deliveries for sending, in one transaction with the decision about which may go now.
 
-A channel's row is locked meanwhile, so two workers decide about one channel one after the other. A claim looks at the
-whole family of what it is asked for (same channel, same monitor): a recovery makes an untold outage needless.
+The channel's row is locked meanwhile, so two workers decide about one channel one after the other. A claim also reads
+the other open deliveries of the same (channel, monitor), since a recovery replaces an outage that was not sent.
+Written as SQL: batch updates over JSON arrays.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from app.store.alerting.dispatch_plan import LEASE_MS, DecideSuppression, Dispat
 from app.store.alerting.open_deliveries import ClaimChannel
 from schema.events import Event
 
-MAX_AGE_MS = 24 * 3_600_000  # unless the setting says otherwise
+MAX_AGE_MS = 24 * 3_600_000  # default of the setting
 MAX_DIGEST_SIZE = 2_000  # deliveries in one message
 
 _json = msgspec.json.Encoder()
@@ -28,9 +29,9 @@ _IS_CLAIMABLE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending'
 class DeliveryClaim(Struct, frozen=True, kw_only=True):
     """The right to send one message, until the lease ends.
 
-    since_ms    from when its age counts
-    again       it may have arrived before
-    others      what the same message tells as well, oldest first
+    age_from_ms    start of its age
+    maybe_sent     an earlier attempt may have arrived
+    merged         the digest's other deliveries, oldest first
     """
 
     id: str
@@ -49,32 +50,27 @@ async def claim(
     decide_suppression: DecideSuppression = suppression.decisions_for,
     max_age_ms: int = MAX_AGE_MS,
 ) -> list[DeliveryClaim]:
-    """Take the right to send these and their families, but for what is somebody else's, done, too early or needless."""
+    """Lease these deliveries and related ones; leaves those that are leased, finished, early or suppressed."""
     async with db.transaction():
         locked = await open_deliveries.lock_channels(delivery_ids)
         found = await open_deliveries.related_deliveries(delivery_ids, now_ms)
-        won: list[DeliveryClaim] = []
+        claimed: list[DeliveryClaim] = []
         for channel in locked:
-            ours = [one for one in found if one.channel_id == channel.id]
-            if any(one.is_ready and one.hold == GROUPED for one in ours):
-                delivery_ids = [
-                    *delivery_ids,
-                    *await open_deliveries.waiting_for_digest(channel.id, now_ms, MAX_DIGEST_SIZE),
-                ]
-                ours = [
-                    one
-                    for one in await open_deliveries.related_deliveries(delivery_ids, now_ms)
-                    if one.channel_id == channel.id
-                ]
-            decided = await plan_dispatch(channel, ours, now_ms, decide_suppression, max_age_ms)
-            await _store_plan(decided)
-            won += await _lease(channel, ours, decided, now_ms)
-    return won
+            deliveries = [one for one in found if one.channel_id == channel.id]
+            if any(one.is_ready and one.hold == GROUPED for one in deliveries):
+                waiting = await open_deliveries.waiting_for_digest(channel.id, now_ms, MAX_DIGEST_SIZE)
+                delivery_ids = [*delivery_ids, *waiting]
+                related = await open_deliveries.related_deliveries(delivery_ids, now_ms)
+                deliveries = [one for one in related if one.channel_id == channel.id]
+            plan = await plan_dispatch(channel, deliveries, now_ms, decide_suppression, max_age_ms)
+            await _store_plan(plan)
+            claimed += await _lease(channel, deliveries, plan, now_ms)
+    return claimed
 
 
-async def _store_plan(decided: DispatchPlan) -> None:
-    """Write down who waits and who does not go."""
-    waits = [[id_, *wait] for id_, wait in decided.wait.items()]
+async def _store_plan(plan: DispatchPlan) -> None:
+    """Store which deliveries wait and which are dropped."""
+    waits = [[id_, *wait] for id_, wait in plan.wait.items()]
     if waits:
         await db.rows(
             "UPDATE deliveries SET state = 'pending', lease_ms = 0, next_at_ms = CAST(each.value->>1 AS BIGINT),"
@@ -82,7 +78,7 @@ async def _store_plan(decided: DispatchPlan) -> None:
             " THEN CAST(each.value->>1 AS BIGINT) ELSE since_ms END FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(waits).decode(),
         )
-    drops = [[id_, *drop] for id_, drop in decided.drop.items()]
+    drops = [[id_, *drop] for id_, drop in plan.drop.items()]
     if drops:
         await db.rows(
             "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_ms = 0, carrier_id = NULL"
@@ -92,13 +88,13 @@ async def _store_plan(decided: DispatchPlan) -> None:
 
 
 async def _lease(
-    channel: ClaimChannel, found: Sequence[OpenDelivery], decided: DispatchPlan, now_ms: int
+    channel: ClaimChannel, deliveries: Sequence[OpenDelivery], plan: DispatchPlan, now_ms: int
 ) -> list[DeliveryClaim]:
-    """Claim what goes; whoever rides along stands with its carrier."""
-    if not decided.send:
+    """Lease what the plan sends; one claim for each message, with its digest's members."""
+    if not plan.send:
         return []
-    rows = [[id_, carrier if carrier != id_ else None] for id_, carrier in decided.send.items()]
-    won: Any = await db.rows(
+    rows = [[id_, digest_id if digest_id != id_ else None] for id_, digest_id in plan.send.items()]
+    leased: Any = await db.rows(
         "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2, carrier_id = each.value->>1,"
         " course = CASE WHEN course = 'resent' THEN course ELSE '' END FROM {each:3}"
         f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts",
@@ -106,33 +102,33 @@ async def _lease(
         now_ms + LEASE_MS,
         _json.encode(rows).decode(),
     )
-    attempts = {row["id"]: row["attempts"] for row in won}
+    attempts = {row["id"]: row["attempts"] for row in leased}
     if not attempts:
         return []
-    opened = channels.with_secrets(channel.row)
-    taken = [
-        _claim_of(one, opened, attempts[one.id])
-        for one in sorted(found, key=lambda one: one.at_ms)
+    with_secrets = channels.with_secrets(channel.row)
+    claims = [
+        _claim_of(one, with_secrets, attempts[one.id])
+        for one in sorted(deliveries, key=lambda delivery: delivery.at_ms)
         if one.id in attempts
     ]
-    riders: dict[str, list[DeliveryClaim]] = {}
-    for one in taken:
-        if (carrier := decided.send[one.id]) != one.id:
-            riders.setdefault(carrier, []).append(one)
+    members: dict[str, list[DeliveryClaim]] = {}
+    for one in claims:
+        if (digest_id := plan.send[one.id]) != one.id:
+            members.setdefault(digest_id, []).append(one)
     return [
-        msgspec.structs.replace(one, merged=tuple(riders.get(one.id, ())))
-        for one in taken
-        if decided.send[one.id] == one.id
+        msgspec.structs.replace(one, merged=tuple(members.get(one.id, ())))
+        for one in claims
+        if plan.send[one.id] == one.id
     ]
 
 
-def _claim_of(one: OpenDelivery, channel: ChannelWithSecrets, attempts: int) -> DeliveryClaim:
+def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, attempts: int) -> DeliveryClaim:
     return DeliveryClaim(
-        id=one.id,
+        id=delivery.id,
         channel=channel,
-        event=one.event,
+        event=delivery.event,
         attempts=attempts,
-        created_ms=one.created_ms,
-        age_from_ms=one.age_from_ms,
-        maybe_sent=one.in_sent_digest or one.maybe_sent,
+        created_ms=delivery.created_ms,
+        age_from_ms=delivery.age_from_ms,
+        maybe_sent=delivery.in_sent_digest or delivery.maybe_sent,
     )

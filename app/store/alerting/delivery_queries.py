@@ -1,4 +1,4 @@
-"""Deliveries as they are read: newest first unless asked otherwise, by who sees their monitors."""
+"""Queries of deliveries, limited to monitors that the caller may see."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -48,9 +48,9 @@ _ATTEMPTS = (
 
 
 class DeliveryQuery(Struct, frozen=True, kw_only=True):
-    """Which deliveries, in which order.
+    """Which deliveries to list, in which order.
 
-    from_ms, to_ms    when they were made: the first included, the second not
+    from_ms, to_ms    range of creation times; `to_ms` is excluded
     sort              one of `SORTS`
     """
 
@@ -69,40 +69,40 @@ class DeliveryQuery(Struct, frozen=True, kw_only=True):
 
 
 async def list_page(query: DeliveryQuery) -> list[Delivery]:
-    """The deliveries asked for."""
-    way = "DESC" if query.descending else "ASC"
-    order = f" ORDER BY {SORTS[query.sort]} {way}, d.id {way} LIMIT ?9 OFFSET {query.offset:d}"
+    """One page of deliveries."""
+    direction = "DESC" if query.descending else "ASC"
+    order = f" ORDER BY {SORTS[query.sort]} {direction}, d.id {direction} LIMIT ?9 OFFSET {query.offset:d}"
     found = await db.rows(_COLUMNS + _FROM + order, *_arguments(query), query.limit)
     return [_delivery_of(row, query.visible_to) for row in found]
 
 
 async def count(query: DeliveryQuery) -> int:
-    """How many there are, counted up to `MOST_COUNTED`."""
-    chosen = f"SELECT 1 AS one{_FROM} LIMIT {COUNT_LIMIT}"
-    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({chosen}) AS found", *_arguments(query))
+    """How many deliveries match, counted up to `COUNT_LIMIT`."""
+    matching = f"SELECT 1 AS one{_FROM} LIMIT {COUNT_LIMIT}"
+    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({matching}) AS found", *_arguments(query))
     return int(row["n"])
 
 
 async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
-    """One delivery with its event and its tries. Raises NoSuch."""
+    """One delivery with its event and attempts. Raises NoSuch, also when it is not visible."""
     found = await db.rows(_SELECT_ONE, delivery_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("delivery", delivery_id)
-    tries = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
+    attempts = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
     return DeliveryDetail(
-        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=tries
+        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=attempts
     )
 
 
 async def dead_ids(query: DeliveryQuery, delivery_ids: Sequence[str], limit: int) -> list[str]:
-    """Ids of dead deliveries, the oldest first.
+    """Ids of dead deliveries, oldest first.
 
-    among    empty: all but tests, whose answer nobody waits for any more
+    delivery_ids    only these; empty for all except tests, whose result is no longer awaited
     """
     dead = msgspec.structs.replace(query, state="dead")
-    chosen = " AND d.id IN (SELECT value->>0 FROM {each:9})" if delivery_ids else _EXCLUDE_TESTS
+    condition = " AND d.id IN (SELECT value->>0 FROM {each:9})" if delivery_ids else _EXCLUDE_TESTS
     order = f" ORDER BY d.created_ms, d.id LIMIT {limit:d}"
-    found = await db.rows("SELECT d.id" + _FROM + chosen + order, *_arguments(dead), list_parameter(delivery_ids))
+    found = await db.rows("SELECT d.id" + _FROM + condition + order, *_arguments(dead), list_parameter(delivery_ids))
     return [row["id"] for row in found]
 
 

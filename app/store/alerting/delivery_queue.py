@@ -1,8 +1,9 @@
-"""Deliveries: who must still be told what. Claimed by lease, settled once, in order per monitor and channel.
+"""The delivery queue: which deliveries are open, due and overdue.
 
-The lease makes a crash harmless (another worker takes over when it ends, under the same delivery id), the attempt
-number fences a worker that was only slow: what it settles after losing its claim changes nothing. Claims are in
-`app.store.alerting.delivery_claims`, settlements in `app.store.alerting.delivery_results`; here is what is still open.
+`app.store.alerting.delivery_claims` leases deliveries for sending, `app.store.alerting.delivery_results` records each
+attempt once; deliveries of one monitor to one channel go out in order. When a worker crashes, its lease ends and
+another one sends under the same delivery id. When a worker was only slow, the attempt number fences it: a result that
+it records after losing its lease changes nothing. Written as SQL: joins and `NOT EXISTS`.
 """
 
 from collections.abc import Sequence
@@ -12,14 +13,14 @@ from msgspec import Struct
 
 from app import db
 
-SWEEP_GRACE_MS = 4_000  # a new delivery is on its way by itself; the sweeper waits this long before it doubts that
-SWEEP_LIMIT = 2_000  # deliveries one sweep may put
+SWEEP_GRACE_MS = 4_000  # a new delivery has its own job; the sweep picks it up after this long
+SWEEP_LIMIT = 2_000  # deliveries queued by one sweep
 
 _IS_DUE = (
     " FROM deliveries d JOIN channels c ON c.id = d.channel_id"
     " WHERE d.state IN ('pending', 'sending') AND d.next_at_ms <= ?1 AND (d.state = 'pending' OR d.lease_ms <= ?1)"
     " AND (d.attempts > 0 OR d.course <> '' OR d.next_at_ms <= ?2) AND (c.rests_until_ms <= ?1 OR d.monitor_id IS NULL)"
-    # behind an elder that nobody holds back: it is freed when that one is settled
+    # not while an older delivery is open and not held: recording that one's result releases this one
     " AND (d.course = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
     " AND elder.monitor_id = d.monitor_id AND elder.at_ms < d.at_ms AND elder.state IN ('pending', 'sending')"
     " AND elder.course IN ('', 'grouped')))"
@@ -30,9 +31,9 @@ _OLDEST_DUE = f"SELECT d.next_at_ms{_IS_DUE}1"
 
 
 class Backlog(Struct, frozen=True):
-    """What is open.
+    """Open deliveries.
 
-    oldest_ms    when the oldest of them was made, of those that nothing holds back; 0 for none
+    oldest_ms    creation time of the oldest one that is not held; 0 when there is none
     """
 
     count: int
@@ -40,18 +41,18 @@ class Backlog(Struct, frozen=True):
 
 
 async def due_deliveries(now_ms: int) -> dict[str, list[str]]:
-    """What nobody sends though it is time: retries, what was held back, what a crash left. Channel id -> ids."""
+    """Due deliveries without a sender: retries, released ones, ones that a crash left. Channel id -> delivery ids."""
     return ids_by_channel(await db.rows(_DUE, now_ms, now_ms - SWEEP_GRACE_MS))
 
 
 async def overdue_ms(now_ms: int) -> int:
-    """How long ago the delivery was due that has waited longest with nobody sending it; 0 when there is none."""
+    """How long the longest-waiting due delivery has been due without a sender; 0 when there is none."""
     found = await db.rows(_OLDEST_DUE, now_ms, now_ms - SWEEP_GRACE_MS)
     return max(0, now_ms - found[0]["next_at_ms"]) if found else 0
 
 
 async def backlog() -> Backlog:
-    """What is neither sent nor given up."""
+    """Count the open deliveries."""
     (row,) = await db.rows(
         "SELECT count(*) AS n, min(CASE WHEN course <> 'gated' THEN COALESCE(since_ms, created_ms) END) AS oldest"
         " FROM deliveries WHERE state IN ('pending', 'sending')"
@@ -60,8 +61,8 @@ async def backlog() -> Backlog:
 
 
 def ids_by_channel(rows: Sequence[Any]) -> dict[str, list[str]]:
-    """Channel id -> delivery ids: a job holds deliveries of one channel only."""
-    grouped: dict[str, list[str]] = {}
+    """Channel id -> delivery ids, since a job holds deliveries of one channel only."""
+    ids: dict[str, list[str]] = {}
     for row in rows:
-        grouped.setdefault(row["channel_id"], []).append(row["id"])
-    return grouped
+        ids.setdefault(row["channel_id"], []).append(row["id"])
+    return ids

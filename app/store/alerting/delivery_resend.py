@@ -1,4 +1,4 @@
-"""Deliveries that somebody wants sent again: the same ones, under the same ids."""
+"""Sends deliveries again, under the same ids."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from app.store.sql import list_parameter
 from app.store.visibility import TagScope
 from schema.deliveries import Delivery
 
-RESEND_LIMIT = 1_000  # deliveries sent again at once
+RESEND_LIMIT = 1_000  # deliveries resent by one request
 
 _REQUEUE = (
     "UPDATE deliveries SET state = 'pending', course = 'resent', error = '', next_at_ms = ?2, since_ms = ?2,"
@@ -21,7 +21,7 @@ _REQUEUE = (
 
 
 async def resend(delivery_id: str, visible_to: TagScope = None) -> Delivery:
-    """Have one delivery that is done sent again. Raises NoSuch, Conflict."""
+    """Send one finished delivery again. Raises NoSuch, Conflict while it is open."""
     before = (await delivery_queries.get(delivery_id, visible_to)).delivery
     if not await _requeue([delivery_id]):
         raise Conflict("The delivery is still on its way.", state=before.state)
@@ -29,9 +29,10 @@ async def resend(delivery_id: str, visible_to: TagScope = None) -> Delivery:
 
 
 async def resend_dead(query: DeliveryQuery, delivery_ids: Sequence[str] = ()) -> dict[str, list[str]]:
-    """Have dead deliveries sent again, the oldest first, up to `MOST`: channel id -> their ids.
+    """Send dead deliveries again, oldest first, up to `RESEND_LIMIT`.
 
-    among    empty: all that the query means
+    delivery_ids    only these; empty for all that match the query
+    returns         channel id -> delivery ids
     """
     return await _requeue(await delivery_queries.dead_ids(query, delivery_ids, RESEND_LIMIT))
 

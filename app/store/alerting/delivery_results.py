@@ -1,4 +1,7 @@
-"""Settlements: how tries went, written down with the attempt and what it says of the channel, in one transaction."""
+"""Records the results of delivery attempts and updates the channel's circuit breaker, in one transaction.
+
+Written as SQL: batch updates over JSON arrays and row locks.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,20 +19,20 @@ from app.store.alerting.dispatch_plan import disabled_reason
 from app.store.alerting.open_deliveries import circuit_state_of
 from schema.events import Event, EventKind
 
-CLAIM_LOOKAHEAD_MS = 1_000  # what was stored while this waited for its turn is free as well; a claim looks at the clock
+CLAIM_LOOKAHEAD_MS = 1_000  # includes what was stored while this waited for its lock; a claim checks the time again
 
 _json = msgspec.json.Encoder()
 
 
 class AttemptResult(Struct, frozen=True):
-    """How a try went.
+    """The result of one attempt.
 
-    state       sent, pending (again at next_at_ms) or dead
-    at_ms       when it began
-    answer      what it says of the channel; None: nothing, as the try of a rider, whose carrier says it, or a test's
-    asked_s     the rest that the channel asked for; 0 when it asked for none
-    answered    somebody said no to every try, or yes; else nobody knows whether it arrived
-    grouped     it was told together with others; when it was refused, it waits to be told so again
+    state          sent, pending (again at `next_at_ms`) or dead
+    at_ms          when it began
+    outcome        what it means for the channel; None for tests and for digest members, whose digest counts
+    retry_after_s  the pause that the channel asked for; 0 for none
+    got_response   every attempt was accepted or rejected; False when one may have arrived without a response
+    in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
     """
 
     id: str
@@ -46,25 +49,25 @@ class AttemptResult(Struct, frozen=True):
 
 
 async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
-    """Record how tries went; what a worker settles after losing its claim changes nothing.
+    """Record the results of attempts; a result from a worker that lost its lease changes nothing.
 
-    returns  what may go now, because its elder is done or its channel works again, or because a channel failed for
-             good and others are told of it: channel id -> delivery ids
+    returns  what may go now, because an older delivery is finished, its channel works again, or other channels are
+             alerted about a failing channel: channel id -> delivery ids
     """
     async with db.transaction():
         await _lock_channels(results)
-        done = await _update_deliveries(results, now_ms)
-        await _insert_attempts(results, done)
-        freed = await _next_deliveries(list(done.values()), now_ms)
-        for channel_id in sorted({row["channel_id"] for row in done.values()}):
-            answers = [one for one in results if one.outcome and one.id in done]
-            ours = [one for one in answers if done[one.id]["channel_id"] == channel_id]
-            freed |= await _update_channel(channel_id, ours, now_ms)
-    return freed
+        updated = await _update_deliveries(results, now_ms)
+        await _insert_attempts(results, updated)
+        released = await _next_deliveries(list(updated.values()), now_ms)
+        counted = [one for one in results if one.outcome and one.id in updated]
+        for channel_id in sorted({row["channel_id"] for row in updated.values()}):
+            of_channel = [one for one in counted if updated[one.id]["channel_id"] == channel_id]
+            released |= await _update_channel(channel_id, of_channel, now_ms)
+    return released
 
 
 async def _lock_channels(results: Sequence[AttemptResult]) -> None:
-    """On PostgreSQL: claims and settlements of a channel come one after the other."""
+    """Lock the channels (PostgreSQL), so that claims and results of a channel do not interleave."""
     if not db.is_sqlite():
         await db.rows(
             "SELECT id FROM channels WHERE id IN (SELECT d.channel_id FROM {each:1} JOIN deliveries d"
@@ -74,7 +77,7 @@ async def _lock_channels(results: Sequence[AttemptResult]) -> None:
 
 
 async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> dict[str, Any]:
-    """The deliveries that were still ours, by id. A message that was refused is taken apart; its parts go anew."""
+    """Update the deliveries whose lease still holds; returns them by id. A rejected digest is split."""
     rows = [
         [
             one.id,
@@ -82,8 +85,8 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.state,
             one.error[:500],
             one.next_at_ms,
-            one.in_digest and _can_be_split(one),
-            _may_have_arrived(one),
+            one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
+            not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
         ]
         for one in results
     ]
@@ -103,19 +106,11 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
     return {row["id"]: row for row in done}
 
 
-def _can_be_split(one: AttemptResult) -> bool:
-    """Whether a message need not go again as it was: nobody has it."""
-    return one.state == "pending" and one.got_response
-
-
-def _may_have_arrived(one: AttemptResult) -> bool:
-    """Whether a message of its own may have arrived: it carries itself until somebody answers."""
-    return one.state == "pending" and not one.got_response and not one.in_digest
-
-
-async def _insert_attempts(results: Sequence[AttemptResult], done: dict[str, Any]) -> None:
+async def _insert_attempts(results: Sequence[AttemptResult], updated: dict[str, Any]) -> None:
     rows = [
-        [one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]] for one in results if one.id in done
+        [one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]]
+        for one in results
+        if one.id in updated
     ]
     if rows:
         await db.rows(
@@ -126,16 +121,16 @@ async def _insert_attempts(results: Sequence[AttemptResult], done: dict[str, Any
         )
 
 
-async def _next_deliveries(done: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
-    """The oldest waiting delivery of each (channel, monitor) that just had one settled."""
-    pairs = sorted({(row["channel_id"], row["monitor_id"]) for row in done if row["monitor_id"]})
+async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, list[str]]:
+    """A waiting delivery of each (channel, monitor) that was just updated."""
+    pairs = sorted({(row["channel_id"], row["monitor_id"]) for row in updated if row["monitor_id"]})
     if not pairs:
         return {}
     found = await db.rows(
         "SELECT min(d.id) AS id, d.channel_id FROM {each:2} JOIN deliveries d"
         " ON d.channel_id = each.value->>0 AND d.monitor_id = each.value->>1"
         " WHERE d.state IN ('pending', 'sending') AND d.state = 'pending' AND d.next_at_ms <= ?1"
-        " GROUP BY d.channel_id, d.monitor_id",  # any of them: a claim looks at all
+        " GROUP BY d.channel_id, d.monitor_id",  # any of them: a claim reads all
         now_ms + CLAIM_LOOKAHEAD_MS,
         _json.encode(pairs).decode(),
     )
@@ -143,32 +138,27 @@ async def _next_deliveries(done: Sequence[Any], now_ms: int) -> dict[str, list[s
 
 
 async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
-    """What the answers mean for their channel. Returns what may go because of it."""
+    """Update a channel's circuit breaker. Returns what may go because of it."""
     found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND version > 0", channel_id)
     if not results or not found:
         return {}
     before = circuit_state_of(found[0])
-    after = circuit_breaker.next_state(
-        before, [one.outcome for one in results if one.outcome], _longest_retry_after_s(results), now_ms
-    )
+    outcomes = [one.outcome for one in results if one.outcome]
+    retry_after_s = max(one.retry_after_s for one in results)
+    after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms)
     if after == before:
         return {}
     reason = next((one.error for one in reversed(results) if one.error), "")
-    await _save_circuit(channel_id, after, (reason, now_ms))
+    await _save_circuit(channel_id, after, reason, now_ms)
     if after.disabled and not before.disabled:
         await _fail_pending(channel_id, reason)
     if circuit_breaker.should_alert(before, after):
-        return await _announce_failing_channel(found[0], reason, now_ms, paused=after.disabled)
+        return await _announce_failing_channel(found[0], reason, now_ms, disabled=after.disabled)
     return await _release_backlog(channel_id, now_ms) if before.open_until_ms and not after.open_until_ms else {}
 
 
-def _longest_retry_after_s(results: Sequence[AttemptResult]) -> float:
-    return max((one.retry_after_s for one in results), default=0.0)
-
-
-async def _save_circuit(channel_id: str, after: CircuitState, why: tuple[str, int]) -> None:
-    reason, now_ms = why
-    is_well = after == CircuitState()
+async def _save_circuit(channel_id: str, after: CircuitState, reason: str, now_ms: int) -> None:
+    is_healthy = after == CircuitState()
     await db.rows(
         "UPDATE channels SET failures = ?2, rests_until_ms = ?3, refusals = ?4, trouble = ?5,"
         " trouble_ms = CASE WHEN ?6 = 1 THEN NULL ELSE COALESCE(trouble_ms, CAST(?7 AS BIGINT)) END,"
@@ -178,15 +168,15 @@ async def _save_circuit(channel_id: str, after: CircuitState, why: tuple[str, in
         after.failures,
         after.open_until_ms,
         after.rejections,
-        "" if is_well else reason,
-        int(is_well),
+        "" if is_healthy else reason,
+        int(is_healthy),
         now_ms,
         int(after.disabled),
     )
 
 
 async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]:
-    """The channel works again: nothing that was tried waits any longer."""
+    """The channel works again: make everything due that waits for a retry."""
     await db.rows(
         "UPDATE deliveries SET next_at_ms = ?2 WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
         " AND state = 'pending' AND attempts > 0 AND course <> 'gated' AND next_at_ms > ?2",
@@ -203,7 +193,7 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 
 
 async def _fail_pending(channel_id: str, reason: str) -> None:
-    """What waits for a paused channel is dead."""
+    """Mark the pending deliveries of a disabled channel as dead."""
     await db.rows(
         "UPDATE deliveries SET state = 'dead', error = ?2, carrier_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
@@ -212,9 +202,9 @@ async def _fail_pending(channel_id: str, reason: str) -> None:
     )
 
 
-async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, paused: bool) -> dict[str, list[str]]:
-    """Others hear that a channel fails. Returns the deliveries that do it."""
-    msg = f"The channel {channel['name']} {'is paused' if paused else 'fails again and again'}: {reason}"
+async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, disabled: bool) -> dict[str, list[str]]:
+    """Store the event that a channel is failing. Returns its deliveries."""
+    msg = f"The channel {channel['name']} {'is paused' if disabled else 'fails again and again'}: {reason}"
     about = {"id": channel["id"], "name": channel["name"], "type": channel["type"]}
     event = Event(
         id=str(uuid4()),

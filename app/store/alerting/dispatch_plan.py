@@ -1,7 +1,8 @@
-"""What becomes of a channel's open deliveries: which go now and with whom, which wait, which need not go at all.
+"""Decides about a channel's open deliveries: send now, alone or in a digest; wait; or drop.
 
-The order of the questions: is the channel paused or switched off, is the delivery too old, does the channel rest, may
-it go by its gates, is it needless beside a newer one, is it behind an elder, is there room for a message of its own.
+Checked in this order: test deliveries go at once; drop when the channel is disabled or inactive, or when the delivery
+is too old; wait while the circuit is open; suppress or hold; collapse an outage into its recovery; send in order per
+monitor; group when the burst limit is reached.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from app.store.alerting import open_deliveries
 from app.store.alerting.open_deliveries import ClaimChannel
 from app.store.alerting.suppression import Candidate, Decision
 
-LEASE_MS = 45_000  # longer than any send (20 s) and the settling after it; how long a killed worker's delivery rests
+LEASE_MS = 45_000  # longer than any send (20 s) and recording its result; a killed worker's delivery waits this long
 CHANNEL_INACTIVE = "the channel is switched off"
 WAITING_FOR_DIGEST = "waits for others, to be told together"
 
@@ -24,10 +25,10 @@ DecideSuppression = Callable[[Sequence[Candidate], int], Awaitable[Mapping[str, 
 
 
 class DispatchPlan(Struct):
-    """What becomes of deliveries: id -> what.
+    """What to do with deliveries, by id.
 
-    send    id -> its carrier's id, itself for one that goes alone
-    wait    id -> (until, course, reason)
+    send    id -> id of the delivery whose message carries it: a digest's, or its own
+    wait    id -> (until, hold, reason)
     drop    id -> (state, reason)
     """
 
@@ -37,7 +38,7 @@ class DispatchPlan(Struct):
 
     @property
     def not_sent(self) -> set[str]:
-        """Those that hold nobody any more."""
+        """Ids of those that wait or are dropped: later deliveries of their monitors need not wait for them."""
         return {*self.wait, *self.drop}
 
 
@@ -48,128 +49,124 @@ async def plan_dispatch(
     decide_suppression: DecideSuppression,
     max_age_ms: int,
 ) -> DispatchPlan:
-    """What becomes of a channel's deliveries."""
-    decided, free = DispatchPlan(), [one for one in deliveries if one.is_ready]
-    decided.send = {one.id: one.id for one in free if one.event.is_test}  # somebody waits for the answer
-    free = [one for one in free if one.id not in decided.send]
-    _drop_undeliverable(channel, free, decided, (now_ms, max_age_ms))
-    passage = circuit_breaker.circuit_at(channel.circuit, now_ms)
-    if passage is Circuit.OPEN:
-        return decided
-    free = [one for one in free if one.id not in decided.drop]
-    await _apply_suppression([one for one in free if one.hold != RESENT], decided, now_ms, decide_suppression)
-    _hold_digests_together([one for one in free if one.in_sent_digest], decided)
-    if channel.kind == "channel":  # a program keeps its own account, and wants every fact
-        left = [one for one in deliveries if one.id not in decided.drop]
-        needless = collapsing.collapse_outages(left, decided.not_sent)
-        decided.drop |= {id_: ("suppressed", reason) for id_, reason in needless.items()}
-        decided.wait = {id_: wait for id_, wait in decided.wait.items() if id_ not in needless}
-    await _select(
-        channel, [one for one in free if one.id not in decided.not_sent], deliveries, decided, (passage, now_ms)
-    )
-    for id_ in collapsing.superseded_recoveries(deliveries, decided.send):
-        decided.wait.pop(id_, None)
-        decided.drop[id_] = ("suppressed", collapsing.SUPERSEDED)
-    return decided
+    """What to do with a channel's open deliveries."""
+    plan, ready = DispatchPlan(), [one for one in deliveries if one.is_ready]
+    plan.send = {one.id: one.id for one in ready if one.event.is_test}  # a test's result is awaited
+    ready = [one for one in ready if one.id not in plan.send]
+    _drop_undeliverable(channel, ready, plan, now_ms, max_age_ms)
+    circuit = circuit_breaker.circuit_at(channel.circuit, now_ms)
+    if circuit is Circuit.OPEN:
+        return plan
+    ready = [one for one in ready if one.id not in plan.drop]
+    await _apply_suppression([one for one in ready if one.hold != RESENT], plan, now_ms, decide_suppression)
+    _hold_digests_together([one for one in ready if one.in_sent_digest], plan)
+    if channel.kind == "channel":  # webhooks receive every event
+        remaining = [one for one in deliveries if one.id not in plan.drop]
+        collapsed = collapsing.collapse_outages(remaining, plan.not_sent)
+        plan.drop |= {id_: ("suppressed", reason) for id_, reason in collapsed.items()}
+        plan.wait = {id_: wait for id_, wait in plan.wait.items() if id_ not in collapsed}
+    ready = [one for one in ready if one.id not in plan.not_sent]
+    await _select(channel, ready, deliveries, plan, (circuit, now_ms))
+    for id_ in collapsing.superseded_recoveries(deliveries, plan.send):
+        plan.wait.pop(id_, None)
+        plan.drop[id_] = ("suppressed", collapsing.SUPERSEDED)
+    return plan
 
 
 def _drop_undeliverable(
-    channel: ClaimChannel, free: Sequence[OpenDelivery], decided: DispatchPlan, age: tuple[int, int]
+    channel: ClaimChannel, ready: Sequence[OpenDelivery], plan: DispatchPlan, now_ms: int, max_age_ms: int
 ) -> None:
-    """Those that will not go, whatever else."""
-    now_ms, give_up_ms = age
-    for one in free:
+    for one in ready:
         if channel.circuit.disabled:
-            decided.drop[one.id] = ("dead", disabled_reason(channel.paused_reason))
+            plan.drop[one.id] = ("dead", disabled_reason(channel.paused_reason))
         elif not channel.active:
-            decided.drop[one.id] = ("suppressed", CHANNEL_INACTIVE)
-        elif one.age_from_ms < now_ms - give_up_ms:
-            decided.drop[one.id] = ("dead", backoff.exhausted_reason(give_up_ms / 1000, one.error))
+            plan.drop[one.id] = ("suppressed", CHANNEL_INACTIVE)
+        elif one.age_from_ms < now_ms - max_age_ms:
+            plan.drop[one.id] = ("dead", backoff.exhausted_reason(max_age_ms / 1000, one.error))
 
 
 def disabled_reason(reason: str) -> str:
-    """Why a delivery to a paused channel is dead."""
+    """Why a delivery to a disabled channel is dead."""
     return f"the channel is paused: {reason}"
 
 
 async def _apply_suppression(
-    free: Sequence[OpenDelivery], decided: DispatchPlan, now_ms: int, gates: DecideSuppression
+    ready: Sequence[OpenDelivery], plan: DispatchPlan, now_ms: int, decide_suppression: DecideSuppression
 ) -> None:
-    told = await gates([_candidate_of(one) for one in free], now_ms) if free else {}
-    for id_, gate in told.items():
-        if gate.action == "wait":
-            decided.wait[id_] = (gate.until_ms, HELD, gate.reason)
-        elif gate.action == "suppress":
-            decided.drop[id_] = ("suppressed", gate.reason)
+    candidates = [
+        Candidate(
+            id=one.id,
+            event_id=one.event.id,
+            channel_id=one.channel_id,
+            monitor_id=one.monitor_id,
+            kind=one.kind,
+            at_ms=one.at_ms,
+            created_ms=one.created_ms,
+            attempts=one.attempts,
+        )
+        for one in ready
+    ]
+    decisions = await decide_suppression(candidates, now_ms) if candidates else {}
+    for id_, decision in decisions.items():
+        if decision.action == "wait":
+            plan.wait[id_] = (decision.until_ms, HELD, decision.reason)
+        elif decision.action == "suppress":
+            plan.drop[id_] = ("suppressed", decision.reason)
 
 
-def _hold_digests_together(bound: Sequence[OpenDelivery], decided: DispatchPlan) -> None:
-    """What one message tells waits together: until the last of it may go."""
-    crews: dict[str, list[str]] = {}
-    for one in bound:
-        crews.setdefault(one.digest_id or one.id, []).append(one.id)
-    for ids in crews.values():
-        if waits := [decided.wait[id_] for id_ in ids if id_ in decided.wait]:
-            decided.wait |= dict.fromkeys(ids, max(waits))
-
-
-def _candidate_of(one: OpenDelivery) -> Candidate:
-    return Candidate(
-        id=one.id,
-        event_id=one.event.id,
-        channel_id=one.channel_id,
-        monitor_id=one.monitor_id,
-        kind=one.kind,
-        at_ms=one.at_ms,
-        created_ms=one.created_ms,
-        attempts=one.attempts,
-    )
+def _hold_digests_together(digest_members: Sequence[OpenDelivery], plan: DispatchPlan) -> None:
+    """Members of a digest wait together, until the last of them may go."""
+    digests: dict[str, list[str]] = {}
+    for one in digest_members:
+        digests.setdefault(one.digest_id or one.id, []).append(one.id)
+    for ids in digests.values():
+        if waits := [plan.wait[id_] for id_ in ids if id_ in plan.wait]:
+            plan.wait |= dict.fromkeys(ids, max(waits))
 
 
 async def _select(
     channel: ClaimChannel,
-    free: Sequence[OpenDelivery],
-    found: Sequence[OpenDelivery],
-    decided: DispatchPlan,
+    ready: Sequence[OpenDelivery],
+    deliveries: Sequence[OpenDelivery],
+    plan: DispatchPlan,
     when: tuple[Circuit, int],
 ) -> None:
-    """Of those that may go: which go, and with whom."""
-    passage, now_ms = when
-    is_digest = any(one.hold == GROUPED for one in free) and passage is Circuit.CLOSED
-    usual = [one for one in free if not one.in_sent_digest]
-    ready = collapsing.select_in_order(usual, found, decided.not_sent, is_digest=is_digest)
-    bound = {one.id: one.digest_id or one.id for one in free if one.in_sent_digest}
-    if passage is Circuit.HALF_OPEN:
-        if probe := _trial_message(ready, bound):
-            decided.send |= probe
-            await open_deliveries.open_circuit(
-                channel.id, now_ms + LEASE_MS
-            )  # until its answer is here, nothing else goes
+    """Choose the deliveries that go now, and the messages that carry them."""
+    circuit, now_ms = when
+    is_digest = any(one.hold == GROUPED for one in ready) and circuit is Circuit.CLOSED
+    in_order = collapsing.select_in_order(
+        [one for one in ready if not one.in_sent_digest], deliveries, plan.not_sent, is_digest=is_digest
+    )
+    sent_before = {one.id: one.digest_id or one.id for one in ready if one.in_sent_digest}
+    if circuit is Circuit.HALF_OPEN:
+        if trial := _trial_message(in_order, sent_before):
+            plan.send |= trial
+            # nothing else goes before its result
+            await open_deliveries.open_circuit(channel.id, now_ms + LEASE_MS)
         return
-    alone = [one for one in ready if one.hold == RESENT]
-    decided.send |= bound | {one.id: one.id for one in alone}
-    await _apply_grouping(channel, [one for one in ready if one.hold != RESENT], decided, now_ms, is_digest=is_digest)
+    plan.send |= sent_before | {one.id: one.id for one in in_order if one.hold == RESENT}
+    await _apply_grouping(channel, [one for one in in_order if one.hold != RESENT], plan, now_ms, is_digest=is_digest)
 
 
-def _trial_message(ready: Sequence[OpenDelivery], bound: Mapping[str, str]) -> dict[str, str]:
-    """One message tries whether the channel works again."""
-    if ready:
-        return {ready[0].id: ready[0].id}
-    first = next(iter(bound.values()), None)
-    return {id_: carrier for id_, carrier in bound.items() if carrier == first}
+def _trial_message(in_order: Sequence[OpenDelivery], sent_before: Mapping[str, str]) -> dict[str, str]:
+    """The one message that tests whether the channel works again."""
+    if in_order:
+        return {in_order[0].id: in_order[0].id}
+    first = next(iter(sent_before.values()), None)
+    return {id_: digest_id for id_, digest_id in sent_before.items() if digest_id == first}
 
 
 async def _apply_grouping(
-    channel: ClaimChannel, ready: Sequence[OpenDelivery], decided: DispatchPlan, now_ms: int, *, is_digest: bool
+    channel: ClaimChannel, in_order: Sequence[OpenDelivery], plan: DispatchPlan, now_ms: int, *, is_digest: bool
 ) -> None:
-    decided.send |= {one.id: one.id for one in ready if one.maybe_sent}
-    ready = [one for one in ready if not one.maybe_sent]
-    if channel.grouping is None or not ready:
-        decided.send |= {one.id: one.id for one in ready}
+    plan.send |= {one.id: one.id for one in in_order if one.maybe_sent}
+    fresh = [one for one in in_order if not one.maybe_sent]
+    if channel.grouping is None or not fresh:
+        plan.send |= {one.id: one.id for one in fresh}
     elif is_digest:
-        decided.send |= {one.id: ready[-1].id for one in ready}
+        plan.send |= {one.id: fresh[-1].id for one in fresh}
     else:
-        room = await open_deliveries.burst_capacity(channel.id, channel.grouping, now_ms)
-        decided.send |= {one.id: one.id for one in ready[: room.free]}
-        waits = (room.until_ms, GROUPED, WAITING_FOR_DIGEST)
-        decided.wait |= {one.id: waits for one in ready[room.free :]}
+        capacity = await open_deliveries.burst_capacity(channel.id, channel.grouping, now_ms)
+        plan.send |= {one.id: one.id for one in fresh[: capacity.free]}
+        waits = (capacity.until_ms, GROUPED, WAITING_FOR_DIGEST)
+        plan.wait |= {one.id: waits for one in fresh[capacity.free :]}

@@ -1,4 +1,7 @@
-"""Open deliveries as a claim finds them, with their channels, which it locks; inside of its transaction."""
+"""Open deliveries and their channels as a claim reads and locks them, inside its transaction.
+
+Written as SQL: CTEs, unions over the outbox and row locks.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +17,7 @@ from app.store.sql import list_parameter
 from schema.channels.terms import ChannelRules, Grouping
 from schema.events import Event, EventKind
 
-# What is asked for, all that is open of the same (channel, monitor), and what is told in one message with any of them.
+# The requested deliveries, all open ones of the same (channel, monitor), and the digests that any of them belong to.
 _RELATED = (
     "WITH chosen AS (SELECT d.id, d.channel_id, d.monitor_id, d.carrier_id FROM deliveries d"
     " WHERE d.id IN (SELECT value->>0 FROM {each:1}) AND d.state IN ('pending', 'sending')),"
@@ -43,9 +46,9 @@ _WAITING_FOR_DIGEST = (
 
 
 class ClaimChannel(Struct, frozen=True, kw_only=True):
-    """What a claim has to know of a channel.
+    """The part of a channel that decides what may be sent.
 
-    row    all of it, for whoever sends
+    row    the whole row, for the sender
     """
 
     id: str
@@ -59,41 +62,41 @@ class ClaimChannel(Struct, frozen=True, kw_only=True):
 
 async def lock_channels(delivery_ids: Sequence[str]) -> list[ClaimChannel]:
     """The channels of these deliveries, locked until the transaction ends."""
-    lock = "" if db.is_sqlite() else " FOR NO KEY UPDATE"  # whoever stores a delivery must not wait for us
+    lock = "" if db.is_sqlite() else " FOR NO KEY UPDATE"  # does not block inserts of deliveries
     return [_claim_channel_of(row) for row in await db.rows(_CHANNELS + lock, list_parameter(delivery_ids))]
 
 
 def _claim_channel_of(row: Any) -> ClaimChannel:
-    terms = msgspec.json.decode(row["terms"], type=ChannelRules)
+    rules = msgspec.json.decode(row["terms"], type=ChannelRules)
     return ClaimChannel(
         id=row["id"],
         row=row,
         kind=row["kind"],
         active=bool(row["active"]),
-        grouping=grouping.grouping_of(row["type"], terms) if row["kind"] == "channel" else None,
+        grouping=grouping.grouping_of(row["type"], rules) if row["kind"] == "channel" else None,
         circuit=circuit_state_of(row),
         paused_reason=row["paused_reason"],
     )
 
 
 def circuit_state_of(row: Any) -> circuit_breaker.CircuitState:
-    """How a row of `channels` says that its channel stands."""
+    """The circuit breaker's state in a row of `channels`."""
     return circuit_breaker.CircuitState(
         row["failures"], row["rests_until_ms"], row["refusals"], row["paused_ms"] is not None
     )
 
 
 async def related_deliveries(delivery_ids: Sequence[str], now_ms: int) -> list[OpenDelivery]:
-    """What is open of these deliveries and of what belongs to them."""
+    """These deliveries and all open ones of their monitors and digests."""
     found = await db.rows(_RELATED, list_parameter(delivery_ids))
     present = {row["id"] for row in found}
-    carriers = {row["carrier_id"] for row in found if row["carrier_id"] != row["id"]} & present
-    return [_open_delivery_of(row, carriers, now_ms) for row in found]
+    digest_ids = {row["carrier_id"] for row in found if row["carrier_id"] != row["id"]} & present
+    return [_open_delivery_of(row, digest_ids, now_ms) for row in found]
 
 
 def _open_delivery_of(row: Any, digest_ids: set[str], now_ms: int) -> OpenDelivery:
     leased = row["state"] == "sending" and row["lease_ms"] > now_ms
-    carrier_id = row["carrier_id"] if row["carrier_id"] in digest_ids else None
+    digest_id = row["carrier_id"] if row["carrier_id"] in digest_ids else None
     return OpenDelivery(
         id=row["id"],
         channel_id=row["channel_id"],
@@ -103,17 +106,17 @@ def _open_delivery_of(row: Any, digest_ids: set[str], now_ms: int) -> OpenDelive
         created_ms=row["created_ms"],
         age_from_ms=row["since_ms"],
         error=row["error"],
-        digest_id=carrier_id,
+        digest_id=digest_id,
         hold=row["course"],
         is_ready=not leased and (row["state"] == "sending" or row["next_at_ms"] <= now_ms),
         leased=leased,
-        in_sent_digest=carrier_id is not None or row["id"] in digest_ids,
+        in_sent_digest=digest_id is not None or row["id"] in digest_ids,
         maybe_sent=row["carrier_id"] == row["id"] or (row["state"] == "sending" and not leased),
     )
 
 
 def event_from_row(row: Any) -> Event:
-    """The event of a delivery that was read with it."""
+    """The event in a row that joins a delivery with its event."""
     return Event(
         id=row["event_id"],
         event=EventKind(row["kind"]),
@@ -124,17 +127,17 @@ def event_from_row(row: Any) -> Event:
 
 
 async def waiting_for_digest(channel_id: str, now_ms: int, limit: int) -> list[str]:
-    """Ids of a channel's deliveries that wait for each other, and of those whose time has come."""
+    """Ids of a channel's deliveries that wait for a digest or are due, oldest event first."""
     return [row["id"] for row in await db.rows(_WAITING_FOR_DIGEST, channel_id, now_ms, limit)]
 
 
 async def burst_capacity(channel_id: str, limits: Grouping, now_ms: int) -> BurstCapacity:
-    """How many messages a channel may be sent one by one now; what is being sent counts."""
+    """How many single messages the channel may receive now; those being sent count."""
     found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.within * 1000, now_ms)
-    told = sorted((min(row["at_ms"], now_ms) for row in found), reverse=True)
-    return grouping.capacity(limits, told, now_ms)
+    sent_ms = sorted((min(row["at_ms"], now_ms) for row in found), reverse=True)
+    return grouping.capacity(limits, sent_ms, now_ms)
 
 
 async def open_circuit(channel_id: str, until_ms: int) -> None:
-    """Have nothing sent to a channel until then."""
+    """Send nothing to this channel before `until_ms`."""
     await db.rows("UPDATE channels SET rests_until_ms = ?2 WHERE id = ?1", channel_id, until_ms)

@@ -1,7 +1,7 @@
-"""The outbox: events, and one delivery for each channel that must be told. A batch is a fixed number of statements.
+"""The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
-Who is told is decided here, when the event is stored; whether it may go now is asked before it is sent
-(`app.store.alerting.suppression`).
+The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
+(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ _INSERT_DELIVERIES = (
 
 
 def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, snapshot: Snapshot) -> Event | None:
-    """The event a verdict calls for. Its data is what a message needs, and nothing secret."""
+    """The event that an evaluation leads to, if any. Its data is what a message needs, without secrets."""
     kind = None if evaluation is None else evaluation.alert or evaluation.event
     if evaluation is None or kind is None:
         return None
@@ -68,15 +68,17 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
 
 
 async def record_events(events: Sequence[Event], now_ms: int) -> dict[str, list[str]]:
-    """Store events and the deliveries they call for, inside of the caller's transaction.
+    """Store events and a delivery for each recipient, inside the caller's transaction.
 
-    returns  channel id -> delivery ids
+    returns  channel id -> delivery ids, to be queued after the commit
     """
     if not events:
         return {}
     await _insert_events(events, now_ms)
-    owed = await _recipients(events)
-    rows = [(str(uuid4()), event.id, one.id, event.monitor_id, clock.epoch_ms(event.at)) for event, one in owed]
+    rows = [
+        (str(uuid4()), event.id, channel.id, event.monitor_id, clock.epoch_ms(event.at))
+        for event, channel in await _recipients(events)
+    ]
     if rows:
         await db.rows(_INSERT_DELIVERIES, _json.encode(rows).decode(), now_ms)
     return ids_by_channel([{"id": row[0], "channel_id": row[2]} for row in rows])
@@ -98,43 +100,45 @@ async def _insert_events(events: Sequence[Event], now_ms: int) -> None:
 
 
 async def _recipients(events: Sequence[Event]) -> list[tuple[Event, ChannelSubscription]]:
-    """Every event with each channel that is told of it."""
-    listeners = [_subscriber_of(row) for row in await db.rows(_ACTIVE_CHANNELS)]
-    if not listeners:
+    """Each event with each channel that receives it."""
+    subscriptions = [_subscription_of(row) for row in await db.rows(_ACTIVE_CHANNELS)]
+    if not subscriptions:
         return []
-    audience = EventRouter(listeners)
-    tied = await _channels_by(_LINKED_CHANNELS, "monitor_id", {one.monitor_id for one in events if one.monitor_id})
-    known = {id_ for one in events if _may_have_been_alerted(one) and (id_ := routing.incident_id_of(one.data))}
-    heard = await _channels_by(_ALERTED_CHANNELS, "incident_id", known)
-    return [(event, one) for event in events for one in _recipients_of(event, audience, tied, heard)]
+    router = EventRouter(subscriptions)
+    linked = await _channels_by(_LINKED_CHANNELS, "monitor_id", {one.monitor_id for one in events if one.monitor_id})
+    incidents = {id_ for one in events if _may_have_been_alerted(one) and (id_ := routing.incident_id_of(one.data))}
+    alerted = await _channels_by(_ALERTED_CHANNELS, "incident_id", incidents)
+    return [(event, channel) for event in events for channel in _recipients_of(event, router, linked, alerted)]
 
 
 def _recipients_of(
-    event: Event, audience: EventRouter, tied: Mapping[str, set[str]], heard: Mapping[str, set[str]]
+    event: Event, router: EventRouter, linked: Mapping[str, set[str]], alerted: Mapping[str, set[str]]
 ) -> list[ChannelSubscription]:
+    """The recipients of one event; people alerted of an incident also learn that it was closed without a recovery."""
+    subject_id = routing.subject_channel_id(event.data)
     if event.monitor_id is None:
-        return audience.recipients(event.event, subject_id=routing.subject_channel_id(event.data))
-    before = heard.get(routing.incident_id_of(event.data) or "", set())
-    near = tied.get(event.monitor_id, set()) | before
-    told = audience.recipients(event.event, linked_ids=near, subject_id=routing.subject_channel_id(event.data))
+        return router.recipients(event.event, subject_id=subject_id)
+    alerted_ids = alerted.get(routing.incident_id_of(event.data) or "", set())
+    linked_ids = linked.get(event.monitor_id, set()) | alerted_ids
+    recipients = router.recipients(event.event, linked_ids=linked_ids, subject_id=subject_id)
     if not routing.closed_without_recovery(event.event, event.data):
-        return told
-    ends = [
+        return recipients
+    awaiting_recovery = [
         one
-        for one in audience.recipients(EventKind.MONITOR_UP, linked_ids=before)
-        if one.id in before and not one.is_webhook
+        for one in router.recipients(EventKind.MONITOR_UP, linked_ids=alerted_ids)
+        if one.id in alerted_ids and not one.is_webhook
     ]
-    return list({one.id: one for one in [*told, *ends]}.values())
+    return list({one.id: one for one in [*recipients, *awaiting_recovery]}.values())
 
 
 def _may_have_been_alerted(event: Event) -> bool:
-    """Whether somebody may have been told of its incident before: not of one that begins."""
-    begins = event.event is EventKind.INCIDENT_OPENED or event.event is EventKind.MONITOR_DOWN
-    return not begins or bool(event.data.get("reminder"))
+    """Whether a channel may have been alerted of the event's incident; never true at its start."""
+    is_start = event.event is EventKind.INCIDENT_OPENED or event.event is EventKind.MONITOR_DOWN
+    return not is_start or bool(event.data.get("reminder"))
 
 
 async def _channels_by(sql: str, key: str, ids: Collection[str]) -> dict[str, set[str]]:
-    """Channel ids by monitor or by incident."""
+    """Channel ids by monitor or incident."""
     found: dict[str, set[str]] = {}
     if ids:
         for row in await db.rows(sql, list_parameter(ids)):
@@ -142,11 +146,11 @@ async def _channels_by(sql: str, key: str, ids: Collection[str]) -> dict[str, se
     return found
 
 
-def _subscriber_of(row: Any) -> ChannelSubscription:
-    terms = msgspec.json.decode(row["terms"], type=ChannelRules)
+def _subscription_of(row: Any) -> ChannelSubscription:
+    rules = msgspec.json.decode(row["terms"], type=ChannelRules)
     return ChannelSubscription(
         id=row["id"],
-        events=tuple(terms.events),
+        events=tuple(rules.events),
         is_webhook=row["kind"] == "webhook",
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),

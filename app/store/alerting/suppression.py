@@ -1,7 +1,8 @@
-"""Gates: what is known of deliveries that are about to be sent, and whether they may go now.
+"""Collects the facts that decide whether deliveries go now, wait or are suppressed.
 
-Asked inside of the transaction that claims them, a fixed number of statements for any number of candidates; an outage
-whose monitor hangs on nothing costs four. The rules are in `app.domain.alerting.suppression`.
+Runs inside the transaction that claims the deliveries, with a fixed number of statements for any number of candidates;
+an outage of a monitor without parents costs four. The rules are in `app.domain.alerting.suppression`.
+Written as SQL: joins over JSON arrays.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -61,9 +62,9 @@ _PARENT_ALERTS = (
 class Candidate(Struct, frozen=True):
     """A delivery that is about to be sent.
 
-    at_ms       of the event
+    at_ms       when the event happened
     created_ms  when the event was stored
-    attempts    tries before this one
+    attempts    number of earlier attempts
     """
 
     id: str
@@ -77,7 +78,7 @@ class Candidate(Struct, frozen=True):
 
 
 class _StoredEvent(Struct, frozen=True):
-    """What is stored of a candidate."""
+    """What is stored about a candidate's event and delivery."""
 
     reminder: bool
     released_ms: int | None
@@ -86,9 +87,15 @@ class _StoredEvent(Struct, frozen=True):
 
 
 class _BatchFacts(Struct, frozen=True):
-    """What a batch of candidates has to be judged by; keys are candidates' ids, or monitors'.
+    """The facts of a batch.
 
-    heard    (channel, monitor that is down): the channel is told of that outage, or is kept from it on purpose
+    stored            by candidate id
+    recovered_ms      by candidate id
+    earlier_alerts    by candidate id: rows of the same outage's earlier deliveries
+    parents           by monitor id
+    parent_states     by monitor id
+    alerted_parents   (channel, parent that is down) with a delivery of that outage, sent or suppressed
+    alerted_by_group  by monitor id: why its group, or the group's members, alert instead
     """
 
     stored: dict[str, _StoredEvent]
@@ -101,157 +108,169 @@ class _BatchFacts(Struct, frozen=True):
 
 
 async def decisions_for(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Decision]:
-    """Whether these may go now, by id; inside of the caller's transaction."""
-    terms, webhooks = await _rules_by_channel({one.channel_id for one in candidates})
-    known = [one for one in candidates if one.channel_id in terms]
-    facts = await _collect_facts([one for one in known if _needs_facts(one, webhooks)], terms)
-    found: dict[str, Decision] = {}
-    for one in sorted(known, key=lambda candidate: candidate.at_ms):  # a recovery asks what became of its outage
-        case = _delivery_facts_of(one, terms[one.channel_id], facts, (found, now_ms))
-        found[one.id] = suppression.decide(case, now_ms)
-    return {one.id: found.get(one.id, Decision()) for one in candidates}
+    """The decision for each candidate, by delivery id; inside the caller's transaction."""
+    rules, webhooks = await _rules_by_channel({one.channel_id for one in candidates})
+    known = [one for one in candidates if one.channel_id in rules]
+    facts = await _collect_facts([one for one in known if _needs_facts(one, webhooks)], rules)
+    decided: dict[str, Decision] = {}
+    for one in sorted(known, key=lambda candidate: candidate.at_ms):  # a recovery depends on its outage's decision
+        delivery_facts = _delivery_facts_of(one, rules[one.channel_id], facts, (decided, now_ms))
+        decided[one.id] = suppression.decide(delivery_facts, now_ms)
+    return {one.id: decided.get(one.id, Decision()) for one in candidates}
 
 
-def _needs_facts(one: Candidate, webhooks: Collection[str]) -> bool:
-    return (
-        bool(one.monitor_id) and one.kind in SUPPRESSIBLE_EVENTS and not one.attempts and one.channel_id not in webhooks
-    )
+def _needs_facts(candidate: Candidate, webhooks: Collection[str]) -> bool:
+    is_first_attempt = bool(candidate.monitor_id) and not candidate.attempts
+    return is_first_attempt and candidate.kind in SUPPRESSIBLE_EVENTS and candidate.channel_id not in webhooks
 
 
 async def _rules_by_channel(channel_ids: Collection[str]) -> tuple[dict[str, ChannelRules], set[str]]:
-    """Terms by channel, and which of the channels are webhooks."""
+    """Rules by channel, and the ids of the channels that are webhooks."""
     found = await db.rows(_RULES, list_parameter(channel_ids))
-    terms = {row["id"]: msgspec.json.decode(row["terms"], type=ChannelRules) for row in found}
-    return terms, {row["id"] for row in found if row["kind"] == "webhook"}
+    rules = {row["id"]: msgspec.json.decode(row["terms"], type=ChannelRules) for row in found}
+    return rules, {row["id"] for row in found if row["kind"] == "webhook"}
 
 
-async def _collect_facts(weighed: Sequence[Candidate], terms: Mapping[str, ChannelRules]) -> _BatchFacts:
-    if not weighed:
+async def _collect_facts(candidates: Sequence[Candidate], rules: Mapping[str, ChannelRules]) -> _BatchFacts:
+    if not candidates:
         return _BatchFacts({}, {}, {}, {}, {}, set(), {})
-    known = {
-        row["id"]: _stored_event_of(row) for row in await db.rows(_STORED, list_parameter(one.id for one in weighed))
-    }
-    alarming = {str(one.monitor_id) for one in weighed if one.kind in ALERT_EVENTS}
-    parents = await dependencies.ancestors(alarming) if alarming else {}
-    nodes = await dependencies.parent_states({one for many in parents.values() for one in many}) if parents else {}
+    found = await db.rows(_STORED, list_parameter(one.id for one in candidates))
+    stored = {row["id"]: _stored_event_of(row) for row in found}
+    down_ids = {str(one.monitor_id) for one in candidates if one.kind in ALERT_EVENTS}
+    parents = await dependencies.ancestors(down_ids) if down_ids else {}
+    parent_ids = {id_ for ids in parents.values() for id_ in ids}
+    parent_states = await dependencies.parent_states(parent_ids) if parents else {}
     return _BatchFacts(
-        stored=known,
-        recovered_ms=await _recovered_ms([one for one in weighed if _needs_recovery(one, known, terms)], known),
-        earlier_alerts=await _earlier_alerts([one for one in weighed if _needs_earlier_alerts(one, known)], known),
+        stored=stored,
+        recovered_ms=await _recovered_ms([one for one in candidates if _needs_recovery(one, stored, rules)], stored),
+        earlier_alerts=await _earlier_alerts([one for one in candidates if _needs_earlier_alerts(one, stored)], stored),
         parents=parents,
-        parent_states=nodes,
-        alerted_parents=await _alerted_parents({one.channel_id for one in weighed}, nodes),
-        alerted_by_group=await groups.alerted_elsewhere(alarming) if alarming else {},
+        parent_states=parent_states,
+        alerted_parents=await _alerted_parents({one.channel_id for one in candidates}, parent_states),
+        alerted_by_group=await groups.alerted_elsewhere(down_ids) if down_ids else {},
     )
 
 
-def _needs_recovery(one: Candidate, known: Mapping[str, _StoredEvent], terms: Mapping[str, ChannelRules]) -> bool:
-    if one.kind not in ALERT_EVENTS or one.id not in known:
+def _needs_recovery(
+    candidate: Candidate, stored: Mapping[str, _StoredEvent], rules: Mapping[str, ChannelRules]
+) -> bool:
+    event = stored.get(candidate.id)
+    if candidate.kind not in ALERT_EVENTS or event is None:
         return False
-    if known[one.id].released_ms is not None:
+    if event.released_ms is not None:
         return True
-    return one.kind is EventKind.MONITOR_DOWN and (bool(terms[one.channel_id].delay) or known[one.id].reminder)
+    return candidate.kind is EventKind.MONITOR_DOWN and (bool(rules[candidate.channel_id].delay) or event.reminder)
 
 
-def _needs_earlier_alerts(one: Candidate, known: Mapping[str, _StoredEvent]) -> bool:
-    return one.id in known and known[one.id].started_ms > 0 and (one.kind in RECOVERY_EVENTS or known[one.id].reminder)
+def _needs_earlier_alerts(candidate: Candidate, stored: Mapping[str, _StoredEvent]) -> bool:
+    event = stored.get(candidate.id)
+    return event is not None and event.started_ms > 0 and (candidate.kind in RECOVERY_EVENTS or event.reminder)
 
 
-async def _recovered_ms(downs: Sequence[Candidate], known: Mapping[str, _StoredEvent]) -> dict[str, int]:
-    """When the outages of these were over; those that last are absent."""
-    if not downs:
+async def _recovered_ms(alerts: Sequence[Candidate], stored: Mapping[str, _StoredEvent]) -> dict[str, int]:
+    """When the outages of these alerts ended; ongoing ones are absent."""
+    if not alerts:
         return {}
-    asked = _json.encode([(one.id, one.monitor_id, one.at_ms, known[one.id].incident_id) for one in downs]).decode()
-    return {row["id"]: row["ended_ms"] for row in await db.rows(_RECOVERIES, asked)}
+    rows = [(one.id, one.monitor_id, one.at_ms, stored[one.id].incident_id) for one in alerts]
+    return {row["id"]: row["ended_ms"] for row in await db.rows(_RECOVERIES, _json.encode(rows).decode())}
 
 
-async def _earlier_alerts(later: Sequence[Candidate], known: Mapping[str, _StoredEvent]) -> dict[str, list[Any]]:
-    """The earlier alarms of the same outages on the same channels; that an incident is open is told by its end only."""
+async def _earlier_alerts(later: Sequence[Candidate], stored: Mapping[str, _StoredEvent]) -> dict[str, list[Any]]:
+    """Earlier alerts of the same outages on the same channels; an opened incident counts only for its resolution."""
     if not later:
         return {}
-    asked = [(one.id, one.channel_id, one.monitor_id, known[one.id].started_ms, one.at_ms) for one in later]
-    incidents = {one.id for one in later if one.kind is EventKind.INCIDENT_RESOLVED}
+    rows = [(one.id, one.channel_id, one.monitor_id, stored[one.id].started_ms, one.at_ms) for one in later]
+    resolutions = {one.id for one in later if one.kind is EventKind.INCIDENT_RESOLVED}
     found: dict[str, list[Any]] = {}
-    for row in await db.rows(_EARLIER_ALERTS, _json.encode(asked).decode()):
-        if row["kind"] != EventKind.INCIDENT_OPENED or row["candidate_id"] in incidents:
+    for row in await db.rows(_EARLIER_ALERTS, _json.encode(rows).decode()):
+        if row["kind"] != EventKind.INCIDENT_OPENED or row["candidate_id"] in resolutions:
             found.setdefault(row["candidate_id"], []).append(row)
     return found
 
 
-async def _alerted_parents(channels: Collection[str], nodes: Mapping[str, ParentState]) -> set[tuple[str, str]]:
-    """Of which outages of these channels hear: whoever hears nothing of the cause must hear of what it does."""
-    asked = [(one, id_, node.alerted_ms) for id_, node in nodes.items() if node.is_down for one in channels]
-    found = await db.rows(_PARENT_ALERTS, _json.encode(asked).decode()) if asked else []
+async def _alerted_parents(
+    channel_ids: Collection[str], parent_states: Mapping[str, ParentState]
+) -> set[tuple[str, str]]:
+    """(channel, parent that is down) where the channel gets the parent's alert; elsewhere the child alerts itself."""
+    rows = [
+        (channel_id, id_, parent.alerted_ms)
+        for id_, parent in parent_states.items()
+        if parent.is_down
+        for channel_id in channel_ids
+    ]
+    found = await db.rows(_PARENT_ALERTS, _json.encode(rows).decode()) if rows else []
     return {(row["channel_id"], row["monitor_id"]) for row in found}
 
 
 def _delivery_facts_of(
-    one: Candidate, terms: ChannelRules, facts: _BatchFacts, so_far: tuple[Mapping[str, Decision], int]
+    candidate: Candidate, rules: ChannelRules, facts: _BatchFacts, so_far: tuple[Mapping[str, Decision], int]
 ) -> DeliveryFacts:
-    """All that matters for one candidate; for one that is not weighed that is little.
+    """The facts of one candidate; few when nothing was collected for it.
 
-    so_far  what was decided of its elders, and now, epoch milliseconds
+    so_far  decisions about older candidates, and the time in epoch milliseconds
     """
     decided, now_ms = so_far
-    known, monitor_id = facts.stored.get(one.id), one.monitor_id or ""
-    if known is None:
-        return DeliveryFacts(kind=one.kind, at_ms=one.at_ms, rules=terms, is_exempt=True)
-    ended_ms = one.at_ms if one.kind in RECOVERY_EVENTS else facts.recovered_ms.get(one.id)
+    stored = facts.stored.get(candidate.id)
+    if stored is None:
+        return DeliveryFacts(kind=candidate.kind, at_ms=candidate.at_ms, rules=rules, is_exempt=True)
+    is_recovery = candidate.kind in RECOVERY_EVENTS
+    recovered_ms = candidate.at_ms if is_recovery else facts.recovered_ms.get(candidate.id)
     return DeliveryFacts(
-        kind=one.kind,
-        at_ms=one.at_ms,
-        rules=terms,
-        is_reminder=known.reminder,
-        released_ms=known.released_ms,
-        recovered_ms=ended_ms,
-        down_parent=_down_parent(one, facts),
-        parents_awaited_until_ms=_hold_until_ms(one, facts, now_ms),
-        group_reason=facts.alerted_by_group.get(monitor_id, ""),
-        earlier=_summarize(facts.earlier_alerts.get(one.id, []), ended_ms, terms.delay, decided),
+        kind=candidate.kind,
+        at_ms=candidate.at_ms,
+        rules=rules,
+        is_reminder=stored.reminder,
+        released_ms=stored.released_ms,
+        recovered_ms=recovered_ms,
+        down_parent=_down_parent(candidate, facts),
+        parents_awaited_until_ms=_hold_until_ms(candidate, facts, now_ms),
+        group_reason=facts.alerted_by_group.get(candidate.monitor_id or "", ""),
+        earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.delay, decided),
     )
 
 
-def _down_parent(one: Candidate, facts: _BatchFacts) -> str | None:
-    """The name of the nearest monitor this one hangs on that is down, as the channel hears."""
-    above = graph.ancestors(one.monitor_id or "", facts.parents)
-    return next(
-        (facts.parent_states[id_].name for id_ in above if (one.channel_id, id_) in facts.alerted_parents), None
-    )
+def _down_parent(candidate: Candidate, facts: _BatchFacts) -> str | None:
+    """The name of the nearest parent that is down and alerted on the candidate's channel."""
+    ancestors = graph.ancestors(candidate.monitor_id or "", facts.parents)
+    alerted = (id_ for id_ in ancestors if (candidate.channel_id, id_) in facts.alerted_parents)
+    return next((facts.parent_states[id_].name for id_ in alerted), None)
 
 
-def _hold_until_ms(one: Candidate, facts: _BatchFacts, now_ms: int) -> int:
-    """Until when checks of what the monitor hangs on are awaited; 0: it is known to be up."""
-    above = graph.ancestors(one.monitor_id or "", facts.parents)
-    if any(id_ not in facts.parent_states for id_ in above):
-        return now_ms + suppression.RECHECK_MS  # a check of it is being stored
-    near = [facts.parent_states[id_] for id_, distance in above.items() if distance == 1]
-    holds_ms = [node.hold_ms for node in near if node.is_uncertain(one.created_ms)]
-    return one.created_ms + max(holds_ms) if holds_ms else 0
+def _hold_until_ms(candidate: Candidate, facts: _BatchFacts, now_ms: int) -> int:
+    """Until when to wait for checks of the parents; 0 when they are known to be up."""
+    ancestors = graph.ancestors(candidate.monitor_id or "", facts.parents)
+    if any(id_ not in facts.parent_states for id_ in ancestors):
+        return now_ms + suppression.RECHECK_MS  # a parent's check is being stored
+    parents = [facts.parent_states[id_] for id_, distance in ancestors.items() if distance == 1]
+    holds_ms = [parent.hold_ms for parent in parents if parent.is_uncertain(candidate.created_ms)]
+    return candidate.created_ms + max(holds_ms) if holds_ms else 0
 
 
 def _summarize(
-    downs: Sequence[Any], ended_ms: int | None, delay_s: int, decided: Mapping[str, Decision]
+    alerts: Sequence[Any], recovered_ms: int | None, delay_s: int, decided: Mapping[str, Decision]
 ) -> EarlierAlerts:
-    """How the earlier downs of an outage fare that is over at `ended_ms`; None: it lasts."""
-    if not downs:
+    """What becomes of an outage's earlier alerts; `recovered_ms` is None while it is ongoing."""
+    if not alerts:
         return EarlierAlerts()
-    told = [row["sent_ms"] for row in downs if row["sent_ms"] is not None]
-    first_ms = min((row["at_ms"] for row in downs if row["kind"] == EventKind.MONITOR_DOWN), default=0)
+    first_ms = min((row["at_ms"] for row in alerts if row["kind"] == EventKind.MONITOR_DOWN), default=0)
     delayed_ms = first_ms + delay_s * 1000 if first_ms else 0
-    silent = all(_never_alerts(row, decided, ended_ms, delayed_ms) for row in downs)
-    return EarlierAlerts(all_suppressed=silent, sent_ms=min(told, default=None), delayed_until_ms=delayed_ms)
+    return EarlierAlerts(
+        all_suppressed=all(_never_alerts(row, decided, recovered_ms, delayed_ms) for row in alerts),
+        sent_ms=min((row["sent_ms"] for row in alerts if row["sent_ms"] is not None), default=None),
+        delayed_until_ms=delayed_ms,
+    )
 
 
-def _never_alerts(row: Any, decided: Mapping[str, Decision], ended_ms: int | None, delayed_ms: int) -> bool:
-    """Whether nobody read this alarm, and nobody will."""
-    gate = decided.get(row["id"])
-    if gate is not None and gate.action != "wait":
-        return gate.action == "suppress"
+def _never_alerts(row: Any, decided: Mapping[str, Decision], recovered_ms: int | None, delayed_ms: int) -> bool:
+    """Whether this earlier alert was not sent and will not be."""
+    decision = decided.get(row["id"])
+    if decision is not None and decision.action != "wait":
+        return decision.action == "suppress"
     if row["state"] == "suppressed":
         return suppression.was_never_alerted(row["error"])
     waits = row["state"] == "pending" and not row["attempts"]
-    is_short = row["kind"] == EventKind.MONITOR_DOWN and ended_ms is not None and ended_ms < delayed_ms
-    return waits and (is_short or suppression.has_recovered_with_parent(row["reopened_ms"], ended_ms))
+    is_short = row["kind"] == EventKind.MONITOR_DOWN and recovered_ms is not None and recovered_ms < delayed_ms
+    return waits and (is_short or suppression.has_recovered_with_parent(row["reopened_ms"], recovered_ms))
 
 
 def _stored_event_of(row: Any) -> _StoredEvent:

@@ -1,4 +1,4 @@
-"""Deliveries of one webhook: looked at, and sent again under the same id, which is how a receiver tells doubles."""
+"""Deliveries of one webhook: list them and send them again. The id stays, so receivers can drop duplicates."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from schema.webhooks import WebhookDelivery
 
-MAX_PAGE_SIZE = 1_000  # deliveries in one answer
+MAX_PAGE_SIZE = 1_000  # deliveries in one response
 
 _FROM = " FROM deliveries d JOIN events e ON e.id = d.event_id"
 _SELECT = f"SELECT d.*, e.kind AS event, e.at_ms AS event_ms{_FROM}"
@@ -16,7 +16,7 @@ _FILTERS = " WHERE d.channel_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR d.state = 
 
 
 class WebhookDeliveryQuery(Struct, frozen=True, kw_only=True):
-    """Which deliveries of a webhook; newest first, unless `descending` is false."""
+    """Which deliveries of a webhook to list; newest first unless `descending` is false."""
 
     state: str | None = None
     descending: bool = True
@@ -25,12 +25,12 @@ class WebhookDeliveryQuery(Struct, frozen=True, kw_only=True):
 
 
 async def list_page(webhook_id: str, query: WebhookDeliveryQuery) -> tuple[list[WebhookDelivery], int]:
-    """The deliveries asked for, and how many there are in all."""
-    wanted, way = (webhook_id, query.state), "DESC" if query.descending else "ASC"
-    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_FILTERS}", *wanted)
+    """One page of deliveries, and the total count."""
+    filters, direction = (webhook_id, query.state), "DESC" if query.descending else "ASC"
+    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_FILTERS}", *filters)
     found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY d.created_ms {way}, d.id {way} LIMIT ?3 OFFSET ?4",
-        *wanted,
+        f"{_SELECT}{_FILTERS} ORDER BY d.created_ms {direction}, d.id {direction} LIMIT ?3 OFFSET ?4",
+        *filters,
         query.limit,
         query.offset,
     )
@@ -38,10 +38,10 @@ async def list_page(webhook_id: str, query: WebhookDeliveryQuery) -> tuple[list[
 
 
 async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
-    """Have a delivery sent again, whatever came of it. Raises NoSuch, Conflict while it is on its way."""
+    """Send a finished delivery again, whatever its result. Raises NoSuch, Conflict while it is open."""
     now = clock.now_ms()
     async with db.transaction():
-        moved = await db.rows(
+        requeued = await db.rows(
             "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, since_ms = ?3, sent_ms = NULL,"
             " course = 'resent', carrier_id = NULL"
             " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
@@ -52,7 +52,7 @@ async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
         found = await db.rows(f"{_SELECT} WHERE d.id = ?1 AND d.channel_id = ?2", delivery_id, webhook_id)
     if not found:
         raise NoSuch("delivery", delivery_id)
-    if not moved:
+    if not requeued:
         raise Conflict("The delivery is on its way already.", state=found[0]["state"])
     return _delivery_of(found[0])
 

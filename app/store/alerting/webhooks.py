@@ -1,6 +1,6 @@
-"""Webhooks: programs that subscribe to events. Each is a row of `channels`, so that one engine delivers to both.
+"""Webhooks: programs that subscribe to events. Each is a row of `channels`, so both share the delivery pipeline.
 
-A secret that was rotated goes on signing beside the new one for a day, so that no receiver misses an event meanwhile.
+After a rotation, the previous secret signs beside the new one for a day, so that receivers have time to change it.
 """
 
 import secrets
@@ -27,9 +27,9 @@ from schema.field_types import MASK
 from schema.webhooks import WebhookDraft, WebhookEndpoint, WebhookHealth, WebhookPatch, WebhookSecret, WebhookState
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
-MAX_PAGE_SIZE = 1_000  # webhooks in one answer
-PREVIOUS_SECRET_TTL_MS = 86_400_000  # how long a secret that was rotated goes on signing
-SECRET_BYTES = 32  # as long as what HMAC-SHA256 makes of it
+MAX_PAGE_SIZE = 1_000  # webhooks in one response
+PREVIOUS_SECRET_TTL_MS = 86_400_000  # how long the previous secret signs after a rotation
+SECRET_BYTES = 32  # the length of an HMAC-SHA256 signature
 NAME_LIMIT = 150
 
 _SELECT, _COUNT = "SELECT * FROM channels", "SELECT count(*) AS n FROM channels"
@@ -41,9 +41,9 @@ _FILTERS = (
 
 
 class WebhookQuery(Struct, frozen=True, kw_only=True):
-    """Which webhooks, in which order.
+    """Which webhooks to list, in which order.
 
-    q       part of the name, without regard to case
+    q       part of the name, ignoring case
     sort    one of `SORTS`
     """
 
@@ -56,7 +56,7 @@ class WebhookQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: WebhookDraft) -> WebhookEndpoint:
-    """Register a webhook. A secret that is made here is in the answer, and in no other. Raises Invalid."""
+    """Store a webhook. A generated secret is returned here only. Raises Invalid."""
     now, id_, secret = clock.now_ms(), str(uuid4()), draft.secret or _new_secret()
     config = Webhook(url=draft.url, secret=secret, headers=draft.headers)
     columns = _columns_of(_validated(config, Webhook(url=draft.url)), draft.events)
@@ -66,8 +66,8 @@ async def create(draft: WebhookDraft) -> WebhookEndpoint:
         version=1, created_ms=now, updated_ms=now, **columns,
     )  # fmt: skip
     await ChannelRow.insert(row)
-    made = await get(id_)
-    return made if draft.secret else msgspec.structs.replace(made, secret=secret)
+    created = await get(id_)
+    return created if draft.secret else msgspec.structs.replace(created, secret=secret)
 
 
 async def get(webhook_id: str) -> WebhookEndpoint:
@@ -76,7 +76,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
 
 
 async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
-    """Apply what the patch mentions; one that was paused is tried again. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch and close the circuit; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
         check_version("webhook", row["version"], version)
@@ -90,31 +90,31 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
 
 
 async def delete(webhook_id: str, *, version: int | None = None) -> None:
-    """Delete a webhook and its deliveries. Raises NoSuch, Stale."""
+    """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("webhook", (await _row(webhook_id, lock=True))["version"], version)
         await db.rows("DELETE FROM channels WHERE id = ?1", webhook_id)
 
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
-    """The webhooks asked for, and how many there are in all."""
-    wanted = (contains_pattern(query.q), query.active)
+    """One page of webhooks, and the total count."""
+    filters = (contains_pattern(query.q), query.active)
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    counted = await db.rows(_COUNT + _FILTERS, *filters)
     found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *wanted, query.limit, query.offset
+        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
     )
     return [_webhook_of(row) for row in found], int(counted[0]["n"])
 
 
 async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
-    """Give it a new secret; the one it had signs beside it for a day. Raises NoSuch, Stale."""
+    """Generate a new secret; the previous one signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
         check_version("webhook", row["version"], version)
-        old = _config_of(row)
-        config = msgspec.structs.replace(old, secret=secret, previous_secret=old.secret)
+        current = _config_of(row)
+        config = msgspec.structs.replace(current, secret=secret, previous_secret=current.secret)
         await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": now})
     return WebhookSecret(
         id=webhook_id, secret=secret, previous_secret_until=clock.instant(now + PREVIOUS_SECRET_TTL_MS)
@@ -122,7 +122,7 @@ async def rotate_secret(webhook_id: str, *, version: int | None = None) -> Webho
 
 
 async def drop_previous_secrets(now_ms: int) -> int:
-    """Drop secrets that were rotated a day ago; returns how many."""
+    """Drop previous secrets a day after their rotation; returns how many."""
     async with db.transaction():
         locked = "" if db.is_sqlite() else " FOR UPDATE"
         found = await db.rows(f"{_SELECT} WHERE rotated_ms <= ?1{locked}", now_ms - PREVIOUS_SECRET_TTL_MS)
@@ -136,26 +136,26 @@ _CIRCUIT_CLOSED = {"failures": 0, "refusals": 0, "rests_until_ms": 0, "paused_ms
 
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:
-    """The config after a patch. What is not sent stays with the place it was given for. Raises Invalid."""
-    sent: dict[str, Any] = {name: fields[name] for name in ("url", "secret", "headers") if name in fields}
-    if sent.get("secret", MASK) != MASK:
-        sent["previous_secret"] = ""
-    return _validated(msgspec.structs.replace(sealing.mask_secrets(old), **sent), old)
+    """The config after a patch; omitted secrets stay with the URL they were given for. Raises Invalid."""
+    changes: dict[str, Any] = {name: fields[name] for name in ("url", "secret", "headers") if name in fields}
+    if changes.get("secret", MASK) != MASK:
+        changes["previous_secret"] = ""
+    return _validated(msgspec.structs.replace(sealing.mask_secrets(old), **changes), old)
 
 
 def _validated(config: Webhook, old: Webhook) -> Webhook:
     try:
-        kept = sealing.merge_masked(config, old)
-    except Invalid as refused:  # nobody sends the secret before, and a new one takes the place of both
-        raise Invalid([one for one in refused.fields if one.field != "previous_secret"]) from refused
-    if wrong := config_rules.field_errors(kept):
-        raise Invalid(wrong)
-    return kept
+        merged = sealing.merge_masked(config, old)
+    except Invalid as error:  # clients do not send the previous secret, and a new secret replaces both
+        raise Invalid([one for one in error.fields if one.field != "previous_secret"]) from error
+    if errors := config_rules.field_errors(merged):
+        raise Invalid(errors)
+    return merged
 
 
 def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
-    if wrong := channel_rules.rule_errors(events, None):
-        raise Invalid(wrong)
+    if errors := channel_rules.rule_errors(events, None):
+        raise Invalid(errors)
     return {
         "config": sealing.encrypt_secrets(config),
         "terms": msgspec.json.encode(ChannelRules(events=events)).decode(),
@@ -194,12 +194,12 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
 
 
 def _health_of(row: Any) -> WebhookHealth:
-    is_resting = row["rests_until_ms"] > clock.now_ms()
-    state: WebhookState = "resting" if is_resting else "failing" if row["failures"] else "ok"
+    is_open = row["rests_until_ms"] > clock.now_ms()
+    state: WebhookState = "resting" if is_open else "failing" if row["failures"] else "ok"
     return WebhookHealth(
         state="paused" if row["paused_ms"] else state,
         failures=row["failures"],
-        resting_until=clock.instant(row["rests_until_ms"]) if is_resting else None,
+        resting_until=clock.instant(row["rests_until_ms"]) if is_open else None,
         paused_at=_instant(row["paused_ms"]),
         reason=row["paused_reason"],
     )

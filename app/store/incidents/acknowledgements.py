@@ -1,4 +1,4 @@
-"""Answers by link: what somebody who was told by a channel may know of its incident, and how they acknowledge it."""
+"""Acknowledgements by link: what the link in an alert shows, and acknowledging its incident."""
 
 from msgspec import Struct
 
@@ -10,14 +10,14 @@ from schema.incidents import Incident
 
 
 class AckContext(Struct, frozen=True):
-    """An incident, and the name of the channel that told of it."""
+    """An incident, and the name of the channel that alerted."""
 
     incident: Incident
     channel: str
 
 
 async def get_context(incident_id: str, channel_id: str) -> AckContext:
-    """What a link is about. Raises NoSuch: who is told by nobody's channel any more has nothing to answer."""
+    """The incident and channel of a link. Raises NoSuch when either was deleted."""
     incident = incident_rows.incident_of(await incident_rows.get_row(incident_id))
     channels = await db.rows("SELECT name FROM channels WHERE id = ?1 AND version > 0", channel_id)
     if not channels:
@@ -26,5 +26,5 @@ async def get_context(incident_id: str, channel_id: str) -> AckContext:
 
 
 async def acknowledge(context: AckContext) -> IncidentChange:
-    """Acknowledge it for whoever holds the link. Raises NoSuch, Conflict for one that is resolved."""
+    """Acknowledge the incident for the holder of the link. Raises NoSuch, Conflict for a resolved one."""
     return await incidents.acknowledge(context.incident.id, f"a link sent to {context.channel}")

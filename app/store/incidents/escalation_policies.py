@@ -1,4 +1,4 @@
-"""Escalations: kept, changed, listed; and which of them a monitor may use."""
+"""Escalation policies: create, read, update, delete, and validation of a monitor's policy."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -8,7 +8,6 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from app import clock, db
-from app.domain.incidents.lifecycle import instant
 from app.errors import Invalid, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern, list_parameter
@@ -19,7 +18,7 @@ from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 
 SORTS = {"name": "lower(x.name)", "created_at": "x.created_ms", "updated_at": "x.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # escalations in one answer
+MAX_PAGE_SIZE = 1_000  # escalations in one response
 UNKNOWN_CHANNEL = "must be the id of a notification channel that exists"
 
 _COUNT = "SELECT count(*) AS n FROM escalations x"
@@ -27,11 +26,11 @@ _FILTERS = " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(x.name) LIKE lower(CAST(?1
 
 
 class EscalationQuery(Struct, frozen=True, kw_only=True):
-    """Which escalations, in which order.
+    """Which escalations to list, in which order.
 
-    q        part of the name, without regard to case
-    sort     one of `SORTS`
-    seen_by  as in `app.store.visibility`: whose monitors are counted
+    q           part of the name, ignoring case
+    sort        one of `SORTS`
+    visible_to  as in `app.store.visibility`: which monitors are counted
     """
 
     q: str | None = None
@@ -43,7 +42,7 @@ class EscalationQuery(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: EscalationDraft) -> Escalation:
-    """Keep a new escalation. Raises Invalid for channels that do not exist."""
+    """Store a new escalation. Raises Invalid for channels that do not exist."""
     now, id_ = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await _require_channels(draft.steps)
@@ -53,12 +52,12 @@ async def create(draft: EscalationDraft) -> Escalation:
 
 async def get(escalation_id: str, visible_to: TagScope = None) -> Escalation:
     """One escalation. Raises NoSuch."""
-    (found,) = await _policies_of([await _row(escalation_id, visible_to=visible_to)])
-    return found
+    (policy,) = await _policies_of([await _row(escalation_id, visible_to=visible_to)])
+    return policy
 
 
 async def update(escalation_id: str, patch: EscalationPatch, *, version: int | None = None) -> Escalation:
-    """Apply what the patch mentions; open incidents go on with the new steps. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch; open incidents continue with the new steps. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(escalation_id, lock=True)
         check_version("escalation", row["version"], version)
@@ -71,7 +70,7 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
 
 
 async def delete(escalation_id: str, *, version: int | None = None) -> None:
-    """Delete an escalation: monitors fall back to none, and no incident waits for its steps. Raises NoSuch, Stale."""
+    """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("escalation", (await _row(escalation_id, lock=True))["version"], version)
         await db.rows("UPDATE incidents SET escalate_ms = NULL WHERE escalation_id = ?1", escalation_id)
@@ -79,26 +78,23 @@ async def delete(escalation_id: str, *, version: int | None = None) -> None:
 
 
 async def list_page(query: EscalationQuery) -> tuple[list[Escalation], int]:
-    """The escalations asked for, and how many there are in all."""
+    """One page of escalations, and the total count."""
     q, order = contains_pattern(query.q), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, x.id"
     counted = await db.rows(_COUNT + _FILTERS, q)
-    chosen, seen = (
-        f"{_select_with_usage(4)}{_FILTERS} ORDER BY {order} LIMIT ?2 OFFSET ?3",
-        visibility.tags_parameter(query.visible_to),
-    )
-    found = await db.rows(chosen, q, query.limit, query.offset, seen)
+    page = f"{_select_with_usage(4)}{_FILTERS} ORDER BY {order} LIMIT ?2 OFFSET ?3"
+    found = await db.rows(page, q, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
     return await _policies_of(found), int(counted[0]["n"])
 
 
 async def require_policy(escalation_id: str | None) -> None:
-    """Raise Invalid for one that does not exist; it stays until the caller's transaction ends."""
+    """Raise Invalid when it does not exist; locks it until the caller's transaction ends."""
     locked = "" if db.is_sqlite() else " FOR SHARE"
     if escalation_id and not await db.rows(f"SELECT id FROM escalations WHERE id = ?1{locked}", escalation_id):
         raise Invalid.for_field("escalation_id", "must be the id of an escalation that exists")
 
 
 def _select_with_usage(number: int) -> str:
-    """Escalations with how many monitors use them, of those that are seen. ?number as in `sight`."""
+    """Select escalations with the number of visible monitors that use them. ?number as in `visibility`."""
     visible = visibility.visible_monitors_sql("m.id", number)
     uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visible}"
     return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
@@ -115,18 +111,29 @@ async def _row(escalation_id: str, *, lock: bool = False, visible_to: TagScope =
 
 
 async def _policies_of(found: Sequence[Any]) -> list[Escalation]:
-    """Rows as they are returned; of the channels in their steps, those that exist."""
+    """Escalations as the API returns them; deleted channels are left out of their steps."""
     steps = {row["id"]: msgspec.json.decode(row["steps"], type=list[EscalationStep]) for row in found}
     known = await _existing_channels({id_ for some in steps.values() for step in some for id_ in step.channel_ids})
-    return [_policy_of(row, [_with_existing_channels(step, known) for step in steps[row["id"]]]) for row in found]
-
-
-def _with_existing_channels(step: EscalationStep, known: Collection[str]) -> EscalationStep:
-    return msgspec.structs.replace(step, channel_ids=[one for one in step.channel_ids if one in known])
+    return [
+        Escalation(
+            id=row["id"],
+            name=row["name"],
+            steps=[
+                msgspec.structs.replace(step, channel_ids=[id_ for id_ in step.channel_ids if id_ in known])
+                for step in steps[row["id"]]
+            ],
+            repeat=row["repeat"],
+            monitors=row["monitors"],
+            version=row["version"],
+            created_at=clock.instant(row["created_ms"]),
+            updated_at=clock.instant(row["updated_ms"]),
+        )
+        for row in found
+    ]
 
 
 async def _existing_channels(channel_ids: Collection[str]) -> set[str]:
-    """Of these ids, those of channels that people are told by."""
+    """Those of these ids that belong to notification channels."""
     found = await db.rows(
         "SELECT id FROM channels WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:1})",
         list_parameter(sorted(channel_ids)),
@@ -137,26 +144,13 @@ async def _existing_channels(channel_ids: Collection[str]) -> set[str]:
 async def _require_channels(steps: Sequence[EscalationStep]) -> None:
     known = await _existing_channels({id_ for step in steps for id_ in step.channel_ids})
     unknown = [
-        FieldError(f"steps.{number}.channel_ids.{place}", UNKNOWN_CHANNEL)
+        FieldError(f"steps.{number}.channel_ids.{index}", UNKNOWN_CHANNEL)
         for number, step in enumerate(steps)
-        for place, id_ in enumerate(step.channel_ids)
+        for index, id_ in enumerate(step.channel_ids)
         if id_ not in known
     ]
     if unknown:
         raise Invalid(unknown)
-
-
-def _policy_of(row: Any, steps: list[EscalationStep]) -> Escalation:
-    return Escalation(
-        id=row["id"],
-        name=row["name"],
-        steps=steps,
-        repeat=row["repeat"],
-        monitors=row["monitors"],
-        version=row["version"],
-        created_at=instant(row["created_ms"]),
-        updated_at=instant(row["updated_ms"]),
-    )
 
 
 def _columns_of(draft: EscalationDraft) -> dict[str, Any]:

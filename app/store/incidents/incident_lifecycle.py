@@ -1,4 +1,7 @@
-"""Outages: incidents that monitors open and resolve, in the transactions that store what happened to the monitors."""
+"""Incidents of outages: opened and resolved in the transactions that store results and changes of monitors.
+
+Written as SQL: unions, and batches over JSON arrays.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -6,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 
-from app import db
+from app import clock, db
 from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import OUTAGE_EVENTS, NewTimelineEntry, OutageState
 from app.store.alerting import outbox
@@ -18,13 +21,13 @@ from schema.incidents import EntryKind
 from schema.monitors import Monitor
 from schema.status import Status
 
-# what ends an outage that nobody watches any more, and the timeline's word for it
+# events that end the watch on a monitor, and the timeline's sentence for each
 CLOSING_EVENTS = {
     EventKind.MONITOR_PAUSED: "The monitor was paused.",
     EventKind.MONITOR_DELETED: "The monitor was deleted.",
 }
 STILL_DOWN = "It is down, and goes on to be."
-# a failing check since the monitor was changed, so that a pause that has just ended proves nothing
+# requires a failing check since the last change, so that a pause that has just ended proves nothing
 _DOWN_WITHOUT_INCIDENT = (
     "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
     " AND i.started_ms = s.failing_since_ms) THEN m.updated_ms ELSE s.failing_since_ms END AS started_ms,"
@@ -49,55 +52,55 @@ _json = msgspec.json.Encoder()
 
 
 async def apply_events(events: Sequence[Event], now_ms: int) -> list[Event]:
-    """Open and resolve what these events of monitors say; inside of the caller's transaction, which holds their series.
+    """Open and resolve incidents by monitor events, inside the caller's transaction, which has locked their series.
 
-    returns  the events that go on, each with its incident, and those of the incidents
+    returns  the given events, each with its incident, and the incidents' own events
     """
-    asked = [(e.monitor_id, lifecycle.started_ms_of(e)) for e in events if e.event in OUTAGE_EVENTS and e.monitor_id]
-    if not asked:
+    outages = [(e.monitor_id, lifecycle.started_ms_of(e)) for e in events if e.event in OUTAGE_EVENTS and e.monitor_id]
+    if not outages:
         return list(events)
-    done = lifecycle.changes_from(events, await _find_outages(asked))
-    await _insert(list(done.opened.values()), now_ms)
-    await _mark_resolved(list(done.resolved.values()), now_ms)
-    await timeline.add_entries(done.entries)
-    return done.events
+    changes = lifecycle.changes_from(events, await _find_outages(outages))
+    await _insert(list(changes.opened.values()), now_ms)
+    await _mark_resolved(list(changes.resolved.values()), now_ms)
+    await timeline.add_entries(changes.entries)
+    return changes.events
 
 
 async def close_for_monitor(monitor: Monitor, kinds: Sequence[EventKind], now_ms: int) -> list[Event]:
-    """Resolve the open incident of a monitor that is watched no more; inside of the caller's transaction.
+    """Resolve the open incident of a monitor that was paused or deleted, inside the caller's transaction.
 
-    kinds    what was done to the monitor; nothing happens unless it was paused or deleted
-    returns  what the caller has to store and to tell
+    kinds    events of the change; without a pause or a deletion nothing happens
+    returns  events that the caller stores and publishes
     """
     kind = next((kind for kind in kinds if kind in CLOSING_EVENTS), None)
     return [] if kind is None else await close_without_recovery(monitor, kind, CLOSING_EVENTS[kind], now_ms)
 
 
 async def close_without_recovery(monitor: Monitor, kind: EventKind, why: str, now_ms: int) -> list[Event]:
-    """Resolve the open incident of a monitor whose outage nobody will see the end of; the same otherwise.
+    """Resolve the open incident of a monitor whose recovery will not be seen; like `close_for_monitor` otherwise.
 
     kind  the event that ended it
     why   the timeline's sentence for it
     """
     await _lock_series([monitor.id])
-    known = [one for one in await _find_outages([(monitor.id, 0)]) if one.resolved_ms is None]
-    over = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in known]
-    await _mark_resolved(over, now_ms)
-    await timeline.add_entries(NewTimelineEntry(one.id, now_ms, EntryKind.RESOLVED, why) for one in over)
-    watched = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    return [lifecycle.closed_event(one, now_ms, kind, monitor=watched, msg=why) for one in over]
+    still_open = [one for one in await _find_outages([(monitor.id, 0)]) if one.resolved_ms is None]
+    resolved = [msgspec.structs.replace(one, resolved_ms=now_ms) for one in still_open]
+    await _mark_resolved(resolved, now_ms)
+    await timeline.add_entries(NewTimelineEntry(one.id, now_ms, EntryKind.RESOLVED, why) for one in resolved)
+    about = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
+    return [lifecycle.closed_event(one, now_ms, kind, monitor=about, msg=why) for one in resolved]
 
 
 async def open_missing(now_ms: int) -> list[Event]:
-    """Open what is down without an incident: since before there were any, or after a pause that it outlasted."""
-    likely = await db.rows(_DOWN_WITHOUT_INCIDENT)
-    if not likely:
+    """Open incidents of monitors that are down without one: from an older version, or down again after a pause."""
+    candidates = await db.rows(_DOWN_WITHOUT_INCIDENT)
+    if not candidates:
         return []
     async with db.transaction():
-        held = {row["id"] for row in likely}
-        await _lock_series(held)
-        # a second statement: it sees what the lock was waited for
-        found = [row for row in await db.rows(_DOWN_WITHOUT_INCIDENT) if row["id"] in held]
+        locked = {row["id"] for row in candidates}
+        await _lock_series(locked)
+        # again: this one sees what was committed while the lock was waited for
+        found = [row for row in await db.rows(_DOWN_WITHOUT_INCIDENT) if row["id"] in locked]
         opened = [
             OutageState(
                 id=str(uuid4()),
@@ -119,19 +122,19 @@ async def open_missing(now_ms: int) -> list[Event]:
 
 
 def _still_down_events(outage: OutageState, row: Any, now_ms: int) -> list[Event]:
-    """Whoever was told that the pause ended it hears that it goes on; what nobody heard an end of is not told again."""
+    """The incident's event; also the outage's, when its end was alerted because of the pause."""
     facts = {
         "monitor": {"id": row["id"], "name": row["name"], "type": row["type"]},
         "msg": STILL_DOWN,
         "status": int(Status.DOWN),
-        "started_at": lifecycle.instant(outage.started_ms),
+        "started_at": clock.instant(outage.started_ms),
     }
     kinds = [EventKind.MONITOR_DOWN] * bool(row["again"]) + [EventKind.INCIDENT_OPENED]
     return [lifecycle.incident_event(kind, outage, now_ms, **facts) for kind in kinds]
 
 
 async def _set_alerted(series: Sequence[int], now_ms: int) -> None:
-    """People are told of these outages now: what is held back of that is found by this time."""
+    """Store that these outages are alerted now; suppressed deliveries are found by this time."""
     if series:
         await db.rows(
             "UPDATE series SET told_ms = ?2 WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
@@ -141,15 +144,15 @@ async def _set_alerted(series: Sequence[int], now_ms: int) -> None:
 
 
 async def _lock_series(monitor_ids: Collection[str]) -> None:
-    """Have nobody else open or resolve for these monitors: series before incidents, as who absorbs outcomes has it."""
+    """Lock the monitors' incidents (PostgreSQL) by their series, in the order in which storing results locks them."""
     if not db.is_sqlite():
-        chosen = "SELECT no FROM series WHERE monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY no FOR UPDATE"
-        await db.rows(chosen, list_parameter(monitor_ids))
+        locked = "SELECT no FROM series WHERE monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY no FOR UPDATE"
+        await db.rows(locked, list_parameter(monitor_ids))
 
 
-async def _find_outages(asked: Collection[tuple[str, int]]) -> list[OutageState]:
-    """(monitor, beginning of an outage) → the monitors' open incidents, and those of these outages."""
-    found = await db.rows(_OPEN_OR_SAME_START, _json.encode(sorted(asked)).decode())
+async def _find_outages(outages: Collection[tuple[str, int]]) -> list[OutageState]:
+    """(monitor, start of an outage) → the monitors' open incidents, and those that began then."""
+    found = await db.rows(_OPEN_OR_SAME_START, _json.encode(sorted(outages)).decode())
     return [
         OutageState(
             id=row["id"],
@@ -165,13 +168,13 @@ async def _find_outages(asked: Collection[tuple[str, int]]) -> list[OutageState]
 
 
 async def _insert(opened: Sequence[OutageState], now_ms: int) -> None:
-    """Store new incidents; those of monitors with an escalation begin to wait for its first step."""
+    """Store new incidents; those of monitors with an escalation wait for its first step."""
     if not opened:
         return
-    waiting = await _escalations_by_monitor({str(one.monitor_id) for one in opened if one.resolved_ms is None})
+    escalations = await _escalations_by_monitor({str(one.monitor_id) for one in opened if one.resolved_ms is None})
     rows = []
     for one in opened:
-        escalation_id, after_s = waiting.get(str(one.monitor_id), (None, 0))
+        escalation_id, after_s = escalations.get(str(one.monitor_id), (None, 0))
         escalate_ms = None if escalation_id is None or one.resolved_ms is not None else now_ms + after_s * 1000
         times = (one.started_ms, one.detected_ms, one.resolved_ms)
         rows.append((one.id, one.monitor_id, one.title, *times, escalation_id, escalate_ms))
@@ -186,7 +189,7 @@ async def _insert(opened: Sequence[OutageState], now_ms: int) -> None:
 
 
 async def _escalations_by_monitor(monitor_ids: Collection[str]) -> dict[str, tuple[str, int]]:
-    """Monitor → its escalation, and the seconds before the first step."""
+    """Monitor → its escalation, and the seconds until the first step."""
     found = await db.rows(
         "SELECT m.id AS monitor_id, x.id, x.steps FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
         " JOIN escalations x ON x.id = m.escalation_id",
@@ -195,11 +198,11 @@ async def _escalations_by_monitor(monitor_ids: Collection[str]) -> dict[str, tup
     return {row["monitor_id"]: (row["id"], msgspec.json.decode(row["steps"])[0]["after"]) for row in found}
 
 
-async def _mark_resolved(over: Sequence[OutageState], now_ms: int) -> None:
-    if over:
+async def _mark_resolved(resolved: Sequence[OutageState], now_ms: int) -> None:
+    if resolved:
         await db.rows(
             "UPDATE incidents SET resolved_ms = CAST(each.value->>1 AS BIGINT), escalate_ms = NULL,"
             " version = version + 1, updated_ms = ?2 FROM {each:1} WHERE incidents.id = each.value->>0",
-            _json.encode([(one.id, one.resolved_ms) for one in over]).decode(),
+            _json.encode([(one.id, one.resolved_ms) for one in resolved]).decode(),
             now_ms,
         )

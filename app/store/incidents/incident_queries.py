@@ -1,4 +1,7 @@
-"""Incidents asked for: lists of them, and how they went, each a statement or two however many there are."""
+"""Queries of incidents: pages, and metrics such as MTTA and MTTR. Each costs one or two statements.
+
+Written as SQL: CTEs and window functions.
+"""
 
 from typing import Any
 
@@ -13,10 +16,10 @@ from schema.incidents import Incident, IncidentKind, IncidentMetrics, IncidentSt
 SORTS = {
     "started_at": "i.started_ms",
     "detected_at": "i.detected_ms",
-    "resolved_at": "COALESCE(i.resolved_ms, 9007199254740991)",  # what lasts ends after everything else
+    "resolved_at": "COALESCE(i.resolved_ms, 9007199254740991)",  # open incidents sort last
     "title": "lower(i.title)",
 }
-MAX_PAGE_SIZE = 1_000  # incidents in one answer
+MAX_PAGE_SIZE = 1_000  # incidents in one response
 END_MS = 2**62
 
 _STATUS = (
@@ -29,10 +32,10 @@ _FILTERS = (
     " AND (CAST(?3 AS TEXT) IS NULL OR i.kind = CAST(?3 AS TEXT))"
     f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {visible_incidents_sql(6)}"
 )
-# the middle one, or the mean of the two in the middle: SQLite has no percentiles
+# the median: the middle row, or the mean of the two in the middle, since SQLite has no percentiles
 _MEDIAN = "WHERE place * 2 IN (n, n + 1, n + 2)"
 _METRICS = (
-    "WITH chosen AS (SELECT i.* FROM incidents i {wanted}),"
+    "WITH chosen AS (SELECT i.* FROM incidents i {filters}),"
     " answered AS (SELECT {answered} AS ms, row_number() OVER (ORDER BY {answered}) AS place, count(*) OVER () AS n"
     " FROM chosen WHERE acknowledged_ms IS NOT NULL),"
     " ended AS (SELECT {ended} AS ms, row_number() OVER (ORDER BY {ended}) AS place, count(*) OVER () AS n"
@@ -43,7 +46,7 @@ _METRICS = (
     " (SELECT avg(ms) FROM ended {middle}) AS mttr_median,"
     " (SELECT max(COALESCE(resolved_ms, CAST(?7 AS BIGINT)) - started_ms) FROM chosen) AS longest"
 ).format(
-    wanted=_FILTERS,
+    filters=_FILTERS,
     answered="(acknowledged_ms - detected_ms)",
     ended="(resolved_ms - started_ms)",
     middle=_MEDIAN,
@@ -51,11 +54,11 @@ _METRICS = (
 
 
 class IncidentQuery(Struct, frozen=True, kw_only=True):
-    """Which incidents, in which order.
+    """Which incidents to list, in which order.
 
-    from_ms, to_ms  those that began in between, the end left out
+    from_ms, to_ms  range of start times; `to_ms` is excluded
     sort            one of `SORTS`
-    seen_by         as in `app.store.visibility`
+    visible_to      as in `app.store.visibility`
     """
 
     status: IncidentStatus | None = None
@@ -71,17 +74,17 @@ class IncidentQuery(Struct, frozen=True, kw_only=True):
 
 
 async def list_page(query: IncidentQuery) -> tuple[list[Incident], int]:
-    """The incidents asked for, and how many there are in all."""
-    wanted, order = _arguments(query), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, i.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_FILTERS}", *wanted)
+    """One page of incidents, and the total count."""
+    filters, order = _arguments(query), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, i.id"
+    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_FILTERS}", *filters)
     found = await db.rows(
-        f"{SELECT_INCIDENTS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset
+        f"{SELECT_INCIDENTS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *filters, query.limit, query.offset
     )
     return [incident_of(row) for row in found], int(counted[0]["n"])
 
 
 async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
-    """How the incidents asked for went."""
+    """Metrics of the matching incidents."""
     (row,) = await db.rows(_METRICS, *_arguments(query), now_ms)
     return IncidentMetrics(
         count=row["found"],
@@ -97,7 +100,7 @@ async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
 
 
 async def count_open() -> int:
-    """Incidents that are not resolved."""
+    """How many incidents are not resolved."""
     return int((await db.rows("SELECT count(*) AS n FROM incidents WHERE resolved_ms IS NULL"))[0]["n"])
 
 
@@ -107,5 +110,5 @@ def _arguments(query: IncidentQuery) -> tuple[Any, ...]:
 
 
 def _seconds(ms: Any) -> float | None:
-    """PostgreSQL's averages are decimals."""
+    """Milliseconds as seconds; PostgreSQL's averages are decimals."""
     return None if ms is None else max(0.0, round(float(ms) / 1000, 3))

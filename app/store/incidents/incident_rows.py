@@ -1,11 +1,11 @@
-"""Rows of incidents, one by one, and what they are to people."""
+"""Incident rows: reading one, and converting it for the API, the rules and events."""
 
 from typing import Any
 
 from msgspec.structs import asdict
 
-from app import db
-from app.domain.incidents.lifecycle import OutageState, instant
+from app import clock, db
+from app.domain.incidents.lifecycle import OutageState
 from app.errors import NoSuch
 from app.store import visibility
 from app.store.incidents import timeline
@@ -20,7 +20,7 @@ SELECT_INCIDENTS = (
 
 
 def visible_incidents_sql(number: int) -> str:
-    """A condition: the incident is seen by who sees its monitor; without one by everybody. ?number as in `sight`."""
+    """SQL condition: the incident's monitor is visible, or it has none. ?number as in `visibility`."""
     return f"(i.monitor_id IS NULL OR {visibility.visible_monitors_sql('i.monitor_id', number)})"
 
 
@@ -38,13 +38,13 @@ async def get_row(incident_id: str, *, lock: bool = False, visible_to: TagScope 
 
 
 async def get(incident_id: str, visible_to: TagScope = None) -> IncidentDetail:
-    """One incident with its timeline. Raises NoSuch, also for one that is not seen."""
+    """One incident with its timeline. Raises NoSuch, also when it is not visible."""
     incident = incident_of(await get_row(incident_id, visible_to=visible_to))
     return IncidentDetail(**asdict(incident), timeline=await timeline.list_entries(incident_id, visible_to))
 
 
 def incident_of(row: Any) -> Incident:
-    """An incident as lists have it."""
+    """An incident as the API lists it."""
     started_ms, resolved_ms = row["started_ms"], row["resolved_ms"]
     return Incident(
         id=row["id"],
@@ -53,8 +53,8 @@ def incident_of(row: Any) -> Incident:
         title=row["title"],
         monitor=row["monitor_id"] and AffectedMonitor(id=row["monitor_id"], name=row["monitor_name"] or ""),
         is_public=bool(row["is_public"]),
-        started_at=instant(started_ms),
-        detected_at=instant(row["detected_ms"]),
+        started_at=clock.instant(started_ms),
+        detected_at=clock.instant(row["detected_ms"]),
         acknowledged_at=instant_or_none(row["acknowledged_ms"]),
         acknowledged_by=row["acknowledged_by"],
         resolved_at=instant_or_none(resolved_ms),
@@ -63,13 +63,13 @@ def incident_of(row: Any) -> Incident:
         escalates_at=instant_or_none(row["escalate_ms"]),
         post_mortem=row["post_mortem"],
         version=row["version"],
-        created_at=instant(row["created_ms"]),
-        updated_at=instant(row["updated_ms"]),
+        created_at=clock.instant(row["created_ms"]),
+        updated_at=clock.instant(row["updated_ms"]),
     )
 
 
 def outage_state_of(row: Any) -> OutageState:
-    """The same for the rules."""
+    """An incident as `app.domain.incidents.lifecycle` needs it."""
     return OutageState(
         id=row["id"],
         monitor_id=row["monitor_id"],
@@ -82,10 +82,10 @@ def outage_state_of(row: Any) -> OutageState:
 
 
 def event_data_of(row: Any) -> dict[str, Any]:
-    """What an event says of it: the monitor, if it has one, and when it began."""
-    told = {"id": row["monitor_id"], "name": row["monitor_name"], "type": row["monitor_type"]}
-    watched = {"monitor": told} if row["monitor_name"] else {}
-    return {**watched, "started_at": instant(row["started_ms"])}
+    """The data of an incident's event: its monitor, if any, and its start."""
+    monitor = {"id": row["monitor_id"], "name": row["monitor_name"], "type": row["monitor_type"]}
+    about = {"monitor": monitor} if row["monitor_name"] else {}
+    return {**about, "started_at": clock.instant(row["started_ms"])}
 
 
 def _status_of(row: Any) -> IncidentStatus:

@@ -1,7 +1,7 @@
-"""Incidents as people have them: written down, read, changed, acknowledged, resolved. `outages` has what monitors do.
+"""Incidents as users handle them: create, read, update, delete, acknowledge, resolve.
 
-What is told of a change is stored in its transaction; who calls puts `Told.deliveries` on the queue afterwards, and
-tells `Told.events` to whoever is watching.
+`incident_lifecycle` opens and resolves incidents by results of checks. A change stores its events and deliveries in its
+own transaction; afterwards the caller queues `IncidentChange.deliveries` and publishes `IncidentChange.events`.
 """
 
 from typing import Any
@@ -51,9 +51,9 @@ __all__ = [
 
 
 class IncidentChange(Struct, frozen=True, kw_only=True):
-    """What a change led to. Nothing is told of one that repeats what is so already.
+    """The result of a change; without events when nothing changed.
 
-    deliveries  channel id -> ids of deliveries to be sent
+    deliveries  channel id -> ids of deliveries to send
     """
 
     incident: IncidentDetail
@@ -62,9 +62,9 @@ class IncidentChange(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: IncidentDraft, author: str) -> IncidentChange:
-    """Write an incident down. Raises Invalid for a monitor that does not exist."""
+    """Store an incident. Raises Invalid for a monitor that does not exist."""
     now, id_ = clock.now_ms(), str(uuid4())
-    started_ms = now if draft.started_at is None else lifecycle.epoch_ms(draft.started_at)
+    started_ms = now if draft.started_at is None else clock.epoch_ms(draft.started_at)
     _require_past(started_ms, now)
     async with db.transaction():
         await _require_monitor(draft.monitor_id)
@@ -73,21 +73,21 @@ async def create(draft: IncidentDraft, author: str) -> IncidentChange:
             started_ms=started_ms, detected_ms=now, created_ms=now, updated_ms=now,
         )  # fmt: skip
         await IncidentRow.insert(row)
-        noted = [NewTimelineEntry(id_, now, EntryKind.NOTE, draft.text, author)] if draft.text else []
-        return await _record_change(
-            id_, now, EventKind.INCIDENT_OPENED, [NewTimelineEntry(id_, now, EntryKind.DETECTED, "", author), *noted]
-        )
+        entries = [NewTimelineEntry(id_, now, EntryKind.DETECTED, "", author)]
+        if draft.text:
+            entries.append(NewTimelineEntry(id_, now, EntryKind.NOTE, draft.text, author))
+        return await _record_change(id_, now, EventKind.INCIDENT_OPENED, entries)
 
 
 async def update(incident_id: str, patch: IncidentPatch, *, version: int | None = None) -> IncidentDetail:
-    """Apply what the patch mentions. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch. Raises NoSuch, Stale, Invalid."""
     now = clock.now_ms()
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         check_version("incident", row["version"], version)
         values: dict[Any, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
         if "started_at" in values:
-            values["started_ms"] = lifecycle.epoch_ms(values.pop("started_at"))
+            values["started_ms"] = clock.epoch_ms(values.pop("started_at"))
             _require_past(values["started_ms"], row["resolved_ms"] or now)
         await IncidentRow.update({**values, "version": row["version"] + 1, "updated_ms": now}).where(
             IncidentRow.id == incident_id
@@ -96,7 +96,7 @@ async def update(incident_id: str, patch: IncidentPatch, *, version: int | None 
 
 
 async def delete(incident_id: str, *, version: int | None = None) -> None:
-    """Delete an incident and its timeline. Raises NoSuch, Stale, Conflict for an outage that lasts."""
+    """Delete an incident and its timeline. Raises NoSuch, Stale, Conflict for an ongoing outage."""
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         check_version("incident", row["version"], version)
@@ -106,10 +106,10 @@ async def delete(incident_id: str, *, version: int | None = None) -> None:
 
 
 async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -> IncidentChange:
-    """Note that somebody looks after it: reminders and escalation end. Once; after that nothing happens.
+    """Acknowledge an incident, which ends reminders and escalation. Repeating it changes nothing.
 
-    author  a user's name, or how else they said so
-    raises  NoSuch, Conflict for one that is resolved
+    author  a user's name, or how else it was acknowledged
+    raises  NoSuch, Conflict for a resolved incident
     """
     now = clock.now_ms() if at_ms is None else at_ms
     async with db.transaction():
@@ -125,12 +125,12 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
             now,
             author,
         )
-        line = NewTimelineEntry(incident_id, now, EntryKind.ACKNOWLEDGED, "", author)
-        return await _record_change(incident_id, now, EventKind.INCIDENT_ACKNOWLEDGED, [line], by=author)
+        entry = NewTimelineEntry(incident_id, now, EntryKind.ACKNOWLEDGED, "", author)
+        return await _record_change(incident_id, now, EventKind.INCIDENT_ACKNOWLEDGED, [entry], by=author)
 
 
 async def resolve(incident_id: str, author: str) -> IncidentChange:
-    """End an incident that people wrote down. Once; raises NoSuch, Conflict for an outage, which its monitor ends."""
+    """Resolve a manual incident. Raises NoSuch, Conflict for an ongoing outage, which its monitor resolves."""
     now = clock.now_ms()
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
@@ -143,27 +143,27 @@ async def resolve(incident_id: str, author: str) -> IncidentChange:
             incident_id,
             now,
         )
-        line = NewTimelineEntry(incident_id, now, EntryKind.RESOLVED, "", author)
-        return await _record_change(incident_id, now, EventKind.INCIDENT_RESOLVED, [line], by=author)
+        entry = NewTimelineEntry(incident_id, now, EntryKind.RESOLVED, "", author)
+        return await _record_change(incident_id, now, EventKind.INCIDENT_RESOLVED, [entry], by=author)
 
 
 async def add_note(incident_id: str, text: str, author: str) -> TimelineEntry:
-    """Add to a timeline, also of one that is over. Raises NoSuch."""
-    line = NewTimelineEntry(incident_id, clock.now_ms(), EntryKind.NOTE, text, author)
+    """Add a note to the timeline of an open or resolved incident. Raises NoSuch."""
+    note = NewTimelineEntry(incident_id, clock.now_ms(), EntryKind.NOTE, text, author)
     async with db.transaction():
         await incident_rows.get_row(incident_id, lock=True)
-        await timeline.add_entries([line])
-    return timeline.entry_of(line)
+        await timeline.add_entries([note])
+    return timeline.entry_of(note)
 
 
 async def _record_change(
-    incident_id: str, now_ms: int, kind: EventKind, lines: list[NewTimelineEntry], **facts: Any
+    incident_id: str, now_ms: int, kind: EventKind, entries: list[NewTimelineEntry], **data: Any
 ) -> IncidentChange:
-    """Write what happened into the timeline, and owe the event of it."""
-    await timeline.add_entries(lines)
+    """Store timeline entries, the event and its deliveries."""
+    await timeline.add_entries(entries)
     row = await incident_rows.get_row(incident_id)
     event = lifecycle.incident_event(
-        kind, incident_rows.outage_state_of(row), now_ms, **incident_rows.event_data_of(row), **facts
+        kind, incident_rows.outage_state_of(row), now_ms, **incident_rows.event_data_of(row), **data
     )
     deliveries = await outbox.record_events([event], now_ms)
     return IncidentChange(incident=await get(incident_id), events=[event], deliveries=deliveries)
@@ -175,6 +175,6 @@ async def _require_monitor(monitor_id: str | None) -> None:
 
 
 def _require_past(started_ms: int, until_ms: int) -> None:
-    """An incident begins before it ends, and before it is written down."""
+    """Raise Invalid for a start in the future, or after the end."""
     if started_ms > until_ms:
         raise Invalid.for_field("started_at", "must be in the past, and before the end")

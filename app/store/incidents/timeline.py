@@ -1,24 +1,24 @@
-"""Timelines: what happened in an incident. Who was told when is read from the deliveries, and written nowhere else."""
+"""Timelines of incidents: stored entries, and notifications as their deliveries show them."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from app import db
+from app import clock, db
 from app.domain.alerting import suppression
-from app.domain.incidents.lifecycle import NewTimelineEntry, instant
+from app.domain.incidents.lifecycle import NewTimelineEntry
 from app.store.visibility import TagScope
 from schema.incidents import EntryKind, TimelineEntry
 
-MAX_ENTRIES = 2_000  # entries of one incident; its beginning is what people look for
+MAX_ENTRIES = 2_000  # of one incident, from its start
 
 _json = msgspec.json.Encoder()
 _KIND_BY_STATE = {"sent": EntryKind.NOTIFIED, "dead": EntryKind.UNDELIVERED, "suppressed": EntryKind.SUPPRESSED}
 
 
 async def add_entries(entries: Iterable[NewTimelineEntry]) -> None:
-    """Add entries; inside of the caller's transaction."""
+    """Store entries, inside the caller's transaction."""
     rows = list(entries)
     if rows:
         await db.rows(
@@ -29,19 +29,19 @@ async def add_entries(entries: Iterable[NewTimelineEntry]) -> None:
 
 
 async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[TimelineEntry]:
-    """All that is known of an incident, oldest first; who sees some monitors only is told no names of others."""
-    written = await db.rows(
+    """The timeline of an incident, oldest first; names of monitors that are not visible are redacted."""
+    stored = await db.rows(
         "SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1"
         f" ORDER BY id LIMIT {MAX_ENTRIES}",
         incident_id,
     )
-    told = [_entry_from_delivery(row, visible_to) for row in await _deliveries(incident_id)]
-    entries = [*map(_entry_from_row, written), *told]
+    notifications = [_entry_from_delivery(row, visible_to) for row in await _deliveries(incident_id)]
+    entries = [*map(_entry_from_row, stored), *notifications]
     return sorted(entries, key=lambda entry: entry.at)[:MAX_ENTRIES]
 
 
 async def _deliveries(incident_id: str) -> Any:
-    """What people were told, or were not; a program's subscription is nobody."""
+    """Finished deliveries to notification channels; webhooks are left out."""
     return await db.rows(
         "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_at_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
@@ -51,19 +51,21 @@ async def _deliveries(incident_id: str) -> Any:
     )
 
 
-def entry_of(line: NewTimelineEntry) -> TimelineEntry:
-    """An entry that was just written."""
-    return TimelineEntry(at=instant(line.at_ms), kind=line.kind, text=line.text, author=line.author)
+def entry_of(entry: NewTimelineEntry) -> TimelineEntry:
+    """A new entry as the API returns it."""
+    return TimelineEntry(at=clock.instant(entry.at_ms), kind=entry.kind, text=entry.text, author=entry.author)
 
 
 def _entry_from_row(row: Any) -> TimelineEntry:
-    return TimelineEntry(at=instant(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"])
+    return TimelineEntry(
+        at=clock.instant(row["at_ms"]), kind=EntryKind(row["kind"]), text=row["text"], author=row["author"]
+    )
 
 
 def _entry_from_delivery(row: Any, visible_to: TagScope) -> TimelineEntry:
     reason = row["error"] if visible_to is None else suppression.redact_names(row["error"])
     return TimelineEntry(
-        at=instant(row["at_ms"]),
+        at=clock.instant(row["at_ms"]),
         kind=_KIND_BY_STATE[row["state"]],
         text=reason if row["state"] != "sent" else "",
         channel_id=row["channel_id"],

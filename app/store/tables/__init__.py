@@ -1,1 +1,1 @@
-"""Rows: one file per noun. They never leave `app.store`."""
+"""Piccolo tables, one file per subject. Their rows never leave `app.store`."""

@@ -1,11 +1,11 @@
-"""Rows of API keys."""
+"""The table of API keys."""
 
 from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
 
 
 class ApiKeyRow(Table, tablename="api_keys"):
-    """A key of somebody. Of the key itself there is only a keyed hash; `scopes` and `networks` are JSON."""
+    """A user's API key, stored as a keyed hash. `scopes` and `networks` are JSON."""
 
     id = Text(primary_key=True)
     user_id = Text(index=True)

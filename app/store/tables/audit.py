@@ -1,11 +1,11 @@
-"""Rows of the audit log."""
+"""The table of the audit log."""
 
 from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 
 class AuditRow(Table, tablename="audit"):
-    """One entry: never changed. `hash` chains it to the one before; `change` is JSON."""
+    """One entry, never changed. `hash` chains it to the previous entry; `change` is JSON."""
 
     seq = BigInt(primary_key=True)
     at_ms = BigInt()

@@ -1,10 +1,10 @@
-"""Where sealed values are stored: every (table, key, column), for whoever seals them anew."""
+"""All columns with encrypted values, for the rotation of the encryption key."""
 
 from typing import NamedTuple
 
 
 class EncryptedColumn(NamedTuple):
-    """A column that holds sealed values, alone or inside of JSON."""
+    """A column with encrypted values, alone or inside JSON."""
 
     table: str
     key: str

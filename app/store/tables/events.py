@@ -1,11 +1,11 @@
-"""Rows of events and of their deliveries: the outbox."""
+"""Tables of the outbox: events, their deliveries, and attempts."""
 
 from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
 class EventRow(Table, tablename="events"):
-    """A fact, stored in the transaction that made it true."""
+    """An event, stored in the transaction that it describes. `data` is JSON."""
 
     id = Text(primary_key=True)
     kind = Text()
@@ -17,12 +17,12 @@ class EventRow(Table, tablename="events"):
 
 
 class DeliveryRow(Table, tablename="deliveries"):
-    """One event to one channel; (event_id, channel_id) is unique, so doubling can't be stored.
+    """One event to one channel; (event_id, channel_id) is unique, so duplicates can't be stored.
 
-    state    pending → sending → sent | dead | suppressed; back to pending when a try failed
-             suppressed: not told on purpose, `error` says why
-    at_ms    the event's: deliveries of one monitor to one channel go out in this order
-    course   empty: as it comes; gated: a gate holds it; grouped: it waits for others; resent: somebody asked for it
+    state    pending → sending → sent | dead | suppressed; back to pending after a failed attempt
+             suppressed: not sent on purpose, with the reason in `error`
+    at_ms    the event's time: deliveries of one monitor to one channel go out in this order
+    course   why it waits. Empty: no reason; gated: held; grouped: waits for a digest; resent: sent again on request
     """
 
     id = Text(primary_key=True)
@@ -33,22 +33,22 @@ class DeliveryRow(Table, tablename="deliveries"):
     attempts = Integer(default=0)
     at_ms = BigInt()
     next_at_ms = BigInt()
-    lease_ms = BigInt(default=0)  # while sending: until when the claim holds
+    lease_ms = BigInt(default=0)  # while sending: end of the claim's lease
     error = Text(default="")
-    carrier_id = Text(null=True, default=None)  # the delivery whose message tells this one, too
-    reopened_ms = BigInt(null=True, default=None)  # suppressed until then: what the monitor hangs on was up again
+    carrier_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
+    reopened_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
     course = Text(default="")
-    since_ms = BigInt(null=True, default=None)  # from when its age counts; None: since it was made
+    since_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
 
 
 class DeliveryAttemptRow(Table, tablename="delivery_attempts"):
-    """One try of a delivery, and how it went."""
+    """One attempt of a delivery, and its result."""
 
     delivery_id = Text()
     attempt = Integer()
     at_ms = BigInt()
     took_ms = Integer()
-    state = Text()  # as the delivery's after it; a try that failed for now is "pending"
+    state = Text()  # the delivery's state after it; "pending" when it will be retried
     error = Text(default="")

@@ -1,11 +1,11 @@
-"""Rows of what was said about things that expire."""
+"""The table of expiry notices."""
 
 from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
 class ExpiryNoticeRow(Table, tablename="expiries"):
-    """A notice that was given: once for each certificate (or domain and its date) and number of days."""
+    """A recorded notice, unique per monitor, certificate (or domain and its date) and number of days."""
 
     monitor_id = Text()
     kind = Text()  # certificate or domain

@@ -1,14 +1,14 @@
-"""Rows of heartbeats (24 bytes each) and the details of those that matter."""
+"""Tables of heartbeats (24 bytes each), and of their messages and details."""
 
 from piccolo.columns import BigInt, Integer, SmallInt, Text
 from piccolo.table import Table
 
 IMPORTANT, EARLY = 1, 2  # bits of `flags`
-RAW_STATUS_SHIFT = 2  # the raw outcome lies above them
+RAW_STATUS_SHIFT = 2  # the raw status is in the bits above
 
 
 class HeartbeatRow(Table, tablename="heartbeats"):
-    """`id` packs series and slot (`schema.heartbeats.heartbeat_key`), so the same slot twice is the same key."""
+    """A stored result. `id` packs series and slot (`schema.heartbeats.heartbeat_key`), so a slot is stored once."""
 
     id = BigInt(primary_key=True)
     status = SmallInt()
@@ -18,7 +18,7 @@ class HeartbeatRow(Table, tablename="heartbeats"):
 
 
 class HeartbeatDetailRow(Table, tablename="details"):
-    """Words and facts of a heartbeat that is not an everyday one."""
+    """Message and detail of a heartbeat that is not an ordinary success."""
 
     id = BigInt(primary_key=True)
     message = Text()

@@ -1,11 +1,11 @@
-"""Rows of incidents, of what happened in them, and of who is told when nobody answers."""
+"""Tables of incidents, their timelines, and escalation policies."""
 
 from piccolo.columns import BigInt, BigSerial, Boolean, Integer, Text
 from piccolo.table import Table
 
 
 class IncidentRow(Table, tablename="incidents"):
-    """An outage of a monitor, or something that people wrote down. At most one of a monitor is open."""
+    """An outage of a monitor, or a manual incident. A monitor has at most one open outage."""
 
     id = Text(primary_key=True)
     kind = Text(default="automatic")  # or manual
@@ -19,15 +19,15 @@ class IncidentRow(Table, tablename="incidents"):
     resolved_ms = BigInt(null=True, default=None)
     post_mortem = Text(default="")
     escalation_id = Text(null=True, default=None)
-    step = Integer(default=0)  # of the escalation: how many steps were taken, repeats counted on
-    escalate_ms = BigInt(null=True, default=None)  # when the next one is due; null: never
+    step = Integer(default=0)  # of the escalation: number of steps run, counted through all repeats
+    escalate_ms = BigInt(null=True, default=None)  # when the next step is due; null: never
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
 
 
 class IncidentEntryRow(Table, tablename="incident_entries"):
-    """A line of an incident's timeline: detected, notified, acknowledged, escalated, suppressed, note, resolved."""
+    """A timeline entry: detected, acknowledged, escalated, note or resolved; notifications are read from deliveries."""
 
     id = BigSerial(primary_key=True)
     incident_id = Text(index=True)
@@ -38,7 +38,7 @@ class IncidentEntryRow(Table, tablename="incident_entries"):
 
 
 class EscalationRow(Table, tablename="escalations"):
-    """Who is told next while nobody acknowledges. `steps` is JSON."""
+    """Who is notified next while an incident is not acknowledged. `steps` is JSON."""
 
     id = Text(primary_key=True)
     name = Text()

@@ -1,11 +1,11 @@
-"""Rows of invitations."""
+"""The table of invitations."""
 
 from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 
 class InvitationRow(Table, tablename="invitations"):
-    """A place held for somebody. What they come with is stored as its hash."""
+    """An invitation of a new user. Its token is stored as a hash."""
 
     id = Text(primary_key=True)
     email = Text(index=True)

@@ -1,11 +1,11 @@
-"""Rows of failed attempts, and of the addresses an account has proved itself from."""
+"""Tables of failed sign-ins, and of addresses from which an account has signed in."""
 
 from piccolo.columns import BigInt, BigSerial, Text
 from piccolo.table import Table
 
 
 class LoginFailureRow(Table, tablename="attempts"):
-    """One failure. `account` is a fingerprint: what people type there may be their password."""
+    """One failed sign-in. `account` is a fingerprint, since users may type their password there."""
 
     id = BigSerial(primary_key=True)
     proof = Text()
@@ -16,7 +16,7 @@ class LoginFailureRow(Table, tablename="attempts"):
 
 
 class KnownAddressRow(Table, tablename="familiar"):
-    """An account proved itself from an address, last at `at_ms`; unique by the three."""
+    """An account signed in from an address, last at `at_ms`; unique by the first three columns."""
 
     proof = Text()
     account = Text()

@@ -1,11 +1,11 @@
-"""Rows of what people sign in with beside a password."""
+"""Tables of second factors, passkeys and OpenID identities."""
 
 from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 
 class TotpRow(Table, tablename="totp"):
-    """A secret shared with an authenticator app, sealed. Not asked for until `active_ms`."""
+    """An authenticator app's secret, encrypted. Required at sign-in once `active_ms` is set."""
 
     user_id = Text(primary_key=True)
     secret = Text()
@@ -15,7 +15,7 @@ class TotpRow(Table, tablename="totp"):
 
 
 class RecoveryCodeRow(Table, tablename="recovery_codes"):
-    """One code for the day the telephone is gone; used once. The key is (user_id, code_hash)."""
+    """A single-use code for users who lost their authenticator. The key is (user_id, code_hash)."""
 
     user_id = Text()
     code_hash = Text()
@@ -23,7 +23,7 @@ class RecoveryCodeRow(Table, tablename="recovery_codes"):
 
 
 class PasskeyRow(Table, tablename="passkeys"):
-    """A WebAuthn credential, good for the site `rp_id`. Credential and key are base64url, `transports` is JSON."""
+    """A WebAuthn credential, valid for the site `rp_id`. Credential and key are base64url, `transports` is JSON."""
 
     id = Text(primary_key=True)
     user_id = Text(index=True)
@@ -38,7 +38,7 @@ class PasskeyRow(Table, tablename="passkeys"):
 
 
 class WebauthnChallengeRow(Table, tablename="challenges"):
-    """What an authenticator is to sign; the newest one per user and purpose, taken once."""
+    """A WebAuthn challenge, used once; one per user and purpose."""
 
     user_id = Text()
     purpose = Text()
@@ -47,7 +47,7 @@ class WebauthnChallengeRow(Table, tablename="challenges"):
 
 
 class OidcIdentityRow(Table, tablename="identities"):
-    """Who a user is at an OpenID provider. The key is (issuer, subject)."""
+    """A user's identity at an OpenID provider. The key is (issuer, subject)."""
 
     issuer = Text()
     subject = Text()

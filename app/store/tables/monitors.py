@@ -1,11 +1,11 @@
-"""Rows of monitors, of their series, and of the schedule they had."""
+"""Tables of monitors, their series, schedule periods, gaps and parents."""
 
 from piccolo.columns import BigInt, BigSerial, Boolean, Integer, SmallInt, Text
 from piccolo.table import Table
 
 
 class MonitorRow(Table, tablename="monitors"):
-    """What is watched. `config` is JSON with its secrets sealed; `version` grows with every change."""
+    """A monitor. `config` is JSON with encrypted secrets; `version` grows with every change."""
 
     id = Text(primary_key=True)
     name = Text()
@@ -29,23 +29,23 @@ class MonitorRow(Table, tablename="monitors"):
 
 
 class SeriesRow(Table, tablename="series"):
-    """A monitor seen from one place, and where it stands. Its number is the upper part of its heartbeats' keys."""
+    """A monitor as seen from one location, and its state. Its number is the upper part of its heartbeats' keys."""
 
     no = BigSerial(primary_key=True)
     monitor_id = Text(index=True)
     location = Text(default="")
     status = SmallInt(default=5)
     since_ms = BigInt(null=True, default=None)  # when `status` began
-    failing_since_ms = BigInt(null=True, default=None)  # first failing check of the running series of them
+    failing_since_ms = BigInt(null=True, default=None)  # first of the current consecutive failing checks
     retries = Integer(default=0)  # failing checks so far, while retries remain
-    unsent = Integer(default=0)  # failing checks since the last notification
-    told_ms = BigInt(null=True, default=None)  # the check that people were told down for; null: they believe it is up
-    deleted_ms = BigInt(null=True, default=None)  # the monitor is gone; housekeeping removes the history
-    order_ms = BigInt(null=True, default=None)  # the slot judged last, while later heartbeats are of a wrong clock
+    unsent = Integer(default=0)  # failing checks since the last alert
+    told_ms = BigInt(null=True, default=None)  # the check whose outage was alerted; null: no alert is open
+    deleted_ms = BigInt(null=True, default=None)  # the monitor was deleted; housekeeping removes the history
+    order_ms = BigInt(null=True, default=None)  # the slot evaluated last, while later heartbeats are from a wrong clock
 
 
 class SchedulePeriodRow(Table, tablename="eras"):
-    """From when on a series was due how often: what the history is checked against. 0 ms and no cron: not at all."""
+    """The schedule of a series from `from_ms` on, for counting missed slots. 0 ms and no cron: not scheduled."""
 
     series = BigInt()
     from_ms = BigInt()
@@ -55,7 +55,7 @@ class SchedulePeriodRow(Table, tablename="eras"):
 
 
 class GapRow(Table, tablename="gaps"):
-    """Due slots that nobody checked, both ends included."""
+    """Due slots that were not checked, both ends included."""
 
     series = BigInt()
     from_ms = BigInt()
@@ -64,7 +64,7 @@ class GapRow(Table, tablename="gaps"):
 
 
 class DependencyRow(Table, tablename="dependencies"):
-    """The monitor can't be reached when the parent is down. A graph without cycles."""
+    """The monitor can't be reached while the parent is down. A graph without cycles."""
 
     monitor_id = Text()
     parent_id = Text(index=True)

@@ -1,11 +1,11 @@
-"""Rows of proxies, and of which monitors go through them."""
+"""Tables of proxies, and of the monitors that use them."""
 
 from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
 class ProxyRow(Table, tablename="proxies"):
-    """A way out. `config` is JSON with its password sealed."""
+    """A proxy. `config` is JSON with an encrypted password."""
 
     id = Text(primary_key=True)
     name = Text()
@@ -17,7 +17,7 @@ class ProxyRow(Table, tablename="proxies"):
 
 
 class MonitorProxyRow(Table, tablename="proxy_uses"):
-    """A monitor and the proxy that its checks go through."""
+    """A monitor and the proxy of its checks."""
 
     monitor_id = Text(primary_key=True)
     proxy_id = Text(index=True)

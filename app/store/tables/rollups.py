@@ -1,4 +1,4 @@
-"""Rows of rollups: what an hour and a day of a series came to; and marks of how far long-running work has come."""
+"""Tables of hourly and daily rollups, and of checkpoints of long-running work."""
 
 from piccolo.columns import BigInt, Bytea, Text
 from piccolo.table import Table
@@ -13,7 +13,7 @@ HOUR_BITS = 20  # 119 years of hours since 2020
 
 
 class RollupRow(Table, tablename="rollups"):
-    """A period of a series, packed by `app.domain.history.rollup_codec`; `id` is `rollup_key(series, span, start)`."""
+    """An hour or a day of a series, packed by `app.domain.history.rollup_codec`; `id` is a `rollup_key`."""
 
     id = BigInt(primary_key=True)
     data = Bytea()
@@ -27,10 +27,10 @@ class CheckpointRow(Table, tablename="marks"):
 
 
 def rollup_key(series: int, span: int, at_ms: int) -> int:
-    """Sorts by series, then hours before days, then time: a year of one monitor's days is one short read."""
+    """Sorts by series, hours before days, then time, so that a year of a monitor's days is one short read."""
     return (series << 1 | span) << HOUR_BITS | (at_ms - EPOCH_MS) // HOUR_MS
 
 
 def series_and_start_of(key: int) -> tuple[int, int]:
-    """(series, beginning in epoch milliseconds) of a key."""
+    """(series, start in epoch milliseconds) of a key."""
     return key >> HOUR_BITS + 1, (key & ((1 << HOUR_BITS) - 1)) * HOUR_MS + EPOCH_MS

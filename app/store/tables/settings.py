@@ -1,11 +1,11 @@
-"""Rows of settings that admins have changed."""
+"""The table of changed settings."""
 
 from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
 class SettingRow(Table, tablename="settings"):
-    """One changed setting; a key without a row has its default. `value` is JSON."""
+    """One changed setting; a setting without a row has its default. `value` is JSON."""
 
     key = Text(primary_key=True)
     value = Text()

@@ -1,11 +1,11 @@
-"""Rows of signing keys."""
+"""The table of signing keys."""
 
 from piccolo.columns import BigInt, Text
 from piccolo.table import Table
 
 
 class SigningKeyRow(Table, tablename="signing_keys"):
-    """What tokens are signed with, sealed, and from when on."""
+    """An encrypted key that signs tokens from `signs_from_ms` on."""
 
     id = Text(primary_key=True)
     secret = Text()

@@ -1,11 +1,11 @@
-"""Rows of tags, of which monitors bear them, and of which viewers see by them."""
+"""Tables of tags, and of their monitors and viewers."""
 
 from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
 class TagRow(Table, tablename="tags"):
-    """A tag. `folded` is its name without regard to case, and unique."""
+    """A tag. `folded` is its case-folded name, and unique."""
 
     id = Text(primary_key=True)
     name = Text()
@@ -18,14 +18,14 @@ class TagRow(Table, tablename="tags"):
 
 
 class MonitorTagRow(Table, tablename="monitor_tags"):
-    """Monitor and tag."""
+    """A monitor has a tag."""
 
     tag_id = Text()
     monitor_id = Text(index=True)
 
 
 class ViewerTagRow(Table, tablename="viewer_tags"):
-    """A viewer, and a tag by which they see. Viewers without any see everything."""
+    """A viewer may see monitors with this tag. Viewers without any tag see everything."""
 
     user_id = Text()
     tag_id = Text(index=True)

@@ -1,11 +1,11 @@
-"""Rows of users and their sessions."""
+"""Tables of users and their sessions."""
 
 from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
 
 
 class UserRow(Table, tablename="users"):
-    """A person. `username` and `email` are unique without regard to case (kept lower)."""
+    """A user. `username` and `email` are stored in lower case and unique."""
 
     id = Text(primary_key=True)
     username = Text(unique=True)
@@ -18,7 +18,7 @@ class UserRow(Table, tablename="users"):
 
 
 class SessionRow(Table, tablename="sessions"):
-    """One sign-in. Ended ones stay until they would have expired, so that a reused refresh token is known as such."""
+    """One sign-in. Ended sessions stay until their expiry, so that a reused refresh token is recognised."""
 
     id = Text(primary_key=True)
     user_id = Text(index=True)

@@ -1,7 +1,8 @@
-"""Instants that lie in the future, because a clock was ahead: counted, and set right where somebody waits for them.
+"""Instants in the future, stored while the clock was ahead: finds them, and repairs those that delay something.
 
-What happened is not rewritten: heartbeats and attempts keep the time they were stored with. Moved is what would hold an
-alert, a check or a person back for as long as the clock was ahead. Doing it again changes nothing.
+History is not rewritten: heartbeats and attempts keep their stored times. A repair moves what would delay an alert, a
+check or a user for as long as the clock was ahead. Repeating it changes nothing.
+Written as SQL: correlated subqueries and batches over JSON arrays.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ _OPEN_CIRCUITS = (
 )
 _IS_OPEN = "state IN ('pending', 'sending')"
 _ATTEMPTED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
-# What waits for its hour is asked again, and waits again if it must; what was called for again waits for a check.
+# Held deliveries become due and are decided again; released ones keep waiting for a check.
 _RELEASE_PENDING = (
     f"UPDATE deliveries SET next_at_ms = ?2 WHERE {_IS_OPEN} AND state = 'pending' AND next_at_ms > ?1"
     f" AND (created_ms > ?1 OR reopened_ms > ?1 OR EXISTS ({_ATTEMPTED})"
@@ -54,33 +55,33 @@ _FUTURE_PUSHES = (
 
 
 class FutureHeartbeats(msgspec.Struct, frozen=True):
-    """Heartbeats in the future: of how many series, and until when; epoch milliseconds."""
+    """Heartbeats in the future: the number of series, and the latest time in epoch milliseconds."""
 
     series: int = 0
     until_ms: int = 0
 
 
 async def find_heartbeats(now_ms: int) -> FutureHeartbeats:
-    """Which heartbeats lie in the future; an index look-up a series."""
+    """Find heartbeats in the future; one index look-up per series."""
     found = await db.rows(_NEWEST_HEARTBEATS, 1 << SERIES_SHIFT, _relative(now_ms + FUTURE_TOLERANCE_MS))
     ahead = [row["newest"] + EPOCH_MS for row in found if row["newest"] is not None]
     return FutureHeartbeats(len(ahead), max(ahead, default=0))
 
 
 async def find_checkpoints(now_ms: int) -> list[str]:
-    """Names of checkpoints that lie in the future."""
+    """Names of checkpoints in the future."""
     found = await db.rows("SELECT name FROM marks WHERE at_ms > ?1 ORDER BY name", now_ms + FUTURE_TOLERANCE_MS)
     return [row["name"] for row in found]
 
 
 async def find_pushed_series(now_ms: int) -> list[int]:
-    """Series of push monitors with reports in the future: nobody knows when they came in, only that they did by now."""
+    """Series of push monitors with reports in the future, whose real time of arrival is unknown."""
     found = await db.rows(_FUTURE_PUSHES, 1 << SERIES_SHIFT, _relative(now_ms + FUTURE_TOLERANCE_MS), PUSHED)
     return [row["no"] for row in found]
 
 
 async def repair(now_ms: int) -> int:
-    """Move what somebody waits for; returns how many rows."""
+    """Move instants that delay something; returns how many rows."""
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     async with db.transaction():
         moved = len(await db.rows(_RELEASE_PENDING, ahead_ms, now_ms))
@@ -99,7 +100,7 @@ def _relative(at_ms: int) -> int:
 
 
 async def _backdate_events(now_ms: int) -> int:
-    """Open deliveries go in the order of their events: what is new must not overtake those that seem newer still."""
+    """Backdate events with open deliveries, which go in the order of their events, so that new ones queue behind."""
     found = await db.rows(
         "SELECT e.id, e.at_ms FROM events e WHERE e.at_ms > ?1 AND EXISTS"
         f" (SELECT 1 FROM deliveries d WHERE d.event_id = e.id AND d.{_IS_OPEN}) ORDER BY e.at_ms",
@@ -107,7 +108,7 @@ async def _backdate_events(now_ms: int) -> int:
     )
     if not found:
         return 0
-    rows = [(row["id"], now_ms - len(found) + place) for place, row in enumerate(found)]
+    rows = [(row["id"], now_ms - len(found) + index) for index, row in enumerate(found)]
     for table, key in (("events", "id"), ("deliveries", "event_id")):
         await db.rows(
             f"UPDATE {table} SET at_ms = CAST(each.value->>1 AS BIGINT) FROM {{each:1}}"
@@ -118,7 +119,7 @@ async def _backdate_events(now_ms: int) -> int:
 
 
 async def _close_circuits(now_ms: int) -> int:
-    """A channel rests no longer than by the failures it had; from now, since nobody knows since when."""
+    """Close circuits that stay open longer than the channel's failures justify, counted from now."""
     found = await db.rows(_OPEN_CIRCUITS, now_ms + FUTURE_TOLERANCE_MS)
     ids = [
         row["id"]
@@ -135,7 +136,7 @@ async def _close_circuits(now_ms: int) -> int:
 
 
 async def _shorten_escalations(now_ms: int) -> int:
-    """No step waits longer than it says."""
+    """Let no escalation step wait longer than its own delay."""
     rows = []
     for row in await db.rows(_ESCALATING, now_ms + FUTURE_TOLERANCE_MS):
         steps = msgspec.json.decode(row["steps"])
@@ -152,16 +153,16 @@ async def _shorten_escalations(now_ms: int) -> int:
 
 
 async def _start_periods(now_ms: int) -> int:
-    """What was changed by a clock that was ahead is in force from now on."""
+    """Start schedule periods now that were stored with a start in the future."""
     found = await db.rows(_FUTURE_PERIODS, now_ms + FUTURE_TOLERANCE_MS)
-    in_force = await _periods_at([row["no"] for row in found], now_ms)
-    begun = 0
+    current = await _periods_at([row["no"] for row in found], now_ms)
+    started = 0
     for row in found:
-        era = series.period_of(row, now_ms)
-        if (in_force.get(row["no"]) or (0,))[1:] != era[1:]:
-            await series.start_period([row["no"]], era)
-            begun += 1
-    return begun
+        period = series.period_of(row, now_ms)
+        if (current.get(row["no"]) or (0,))[1:] != period[1:]:
+            await series.start_period([row["no"]], period)
+            started += 1
+    return started
 
 
 async def _periods_at(numbers: Sequence[int], at_ms: int) -> dict[int, SchedulePeriod]:
@@ -177,7 +178,7 @@ async def _periods_at(numbers: Sequence[int], at_ms: int) -> dict[int, ScheduleP
 
 
 async def _touch_monitors(now_ms: int) -> int:
-    """A monitor was changed by now; what waits for its first report since waits from now on."""
+    """Set changes of monitors to now; push monitors wait for their first report from now on."""
     moved = await db.rows(
         "UPDATE monitors SET updated_ms = ?2, version = version + CASE WHEN type = 'push' THEN 1 ELSE 0 END,"
         " created_ms = CASE WHEN created_ms > ?2 THEN CAST(?2 AS BIGINT) ELSE created_ms END"
@@ -189,7 +190,7 @@ async def _touch_monitors(now_ms: int) -> int:
 
 
 async def _end_gaps(now_ms: int) -> int:
-    """No gap reaches into the future: what is due there will be checked, and history must see it when it is not."""
+    """Cut gaps off at now, so that the history shows future slots that are really missed."""
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     removed = await db.rows("DELETE FROM gaps WHERE from_ms > ?1 RETURNING from_ms", ahead_ms)
     ended = await db.rows("UPDATE gaps SET to_ms = ?2 WHERE to_ms > ?1 RETURNING from_ms", ahead_ms, now_ms)
@@ -197,5 +198,5 @@ async def _end_gaps(now_ms: int) -> int:
 
 
 def _pairs(rows: Sequence[tuple[str, int]]) -> str:
-    """Rows as `{each:1}` unfolds them."""
+    """Rows as `{each:1}` expands them."""
     return msgspec.json.encode(rows).decode()

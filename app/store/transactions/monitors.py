@@ -1,6 +1,7 @@
-"""Monitors: kept, changed, listed. A change, its era in the schedule's history and its events are one transaction.
+"""Monitors: create, read, update, delete. A change, its schedule period and its events are one transaction.
 
-Nothing here talks to Redis: who calls puts `Changed.plans` into the due set and tells `Changed.events` afterwards.
+Uses no Redis: afterwards the caller puts `MonitorChange.schedules` into the due set and publishes
+`MonitorChange.events`.
 """
 
 from collections.abc import Sequence
@@ -23,13 +24,13 @@ from app.store.monitoring import (
     dependencies,
     groups,
     optional_libraries,
-    patch as patches,
     proxies,
     rows,
     series,
     tag_links,
     tags,
 )
+from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
 from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
 from app.store.sql import contains_pattern
 from app.store.tables.monitors import MonitorRow
@@ -65,8 +66,8 @@ __all__ = [
 ]
 
 SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
-MAX_PAGE_SIZE = 1_000  # monitors in one answer
-COPY_SUFFIX = " (copy)"  # behind the name of a copy
+MAX_PAGE_SIZE = 1_000  # monitors in one response
+COPY_SUFFIX = " (copy)"  # added to the name of a copy
 HISTORY_RESET = "The monitor's history was reset."
 
 _FILTERS = (
@@ -83,12 +84,12 @@ _COUNT = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m
 
 
 class MonitorQuery(Struct, frozen=True, kw_only=True):
-    """Which monitors, in which order.
+    """Which monitors to list, in which order.
 
-    q        part of the name, without regard to case
-    tag      id or name of a tag they bear
-    sort     one of `SORTS`
-    seen_by  as in `app.store.visibility`
+    q           part of the name, ignoring case
+    tag         id or name of a tag that they have
+    sort        one of `SORTS`
+    visible_to  as in `app.store.visibility`
     """
 
     q: str | None = None
@@ -104,11 +105,11 @@ class MonitorQuery(Struct, frozen=True, kw_only=True):
 
 
 class MonitorChange(Struct, frozen=True, kw_only=True):
-    """What a change led to.
+    """The result of a change.
 
-    plans       what the due set must hold from now on
-    dropped     series that it must not hold any more
-    deliveries  channel id -> ids of deliveries to be sent
+    schedules    schedules to put into the due set
+    unscheduled  series to remove from the due set
+    deliveries   channel id -> ids of deliveries to send
     """
 
     monitor: Monitor
@@ -119,7 +120,7 @@ class MonitorChange(Struct, frozen=True, kw_only=True):
 
 
 async def create(draft: MonitorDraft) -> MonitorChange:
-    """Keep a new monitor; its push token is open in what is returned. Raises Invalid, Conflict (the token is taken)."""
+    """Store a new monitor; returns its push token unmasked. Raises Invalid, Conflict (the token is used already)."""
     now, id_ = clock.now_ms(), str(uuid4())
     optional_libraries.require_library(draft.config)
     target = rows.ensure_push_token(config_secrets.validate_new(draft.config))
@@ -141,13 +142,13 @@ async def create(draft: MonitorDraft) -> MonitorChange:
 
 
 async def get(monitor_id: str, visible_to: TagScope = None) -> Monitor:
-    """One monitor. Raises NoSuch, also for one that is not seen."""
+    """One monitor. Raises NoSuch, also when it is not visible."""
     (monitor,) = await _monitors_of([await _row(monitor_id, visible_to=visible_to)], visible_to)
     return monitor
 
 
 async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> MonitorChange:
-    """Apply what the patch mentions. Raises NoSuch, Stale (`version` is not the stored one), Invalid, Conflict."""
+    """Apply a patch. Raises NoSuch, Stale, Invalid, Conflict."""
     now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
@@ -155,13 +156,13 @@ async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = 
         return await _apply_patch(row, patch, now)
 
 
-async def set_active(monitor_id: str, active: bool) -> MonitorChange:  # noqa: FBT001  # reads as the state it asks for
-    """Pause or resume; nothing happens to a monitor that is so already. Raises NoSuch."""
+async def set_active(monitor_id: str, active: bool) -> MonitorChange:  # noqa: FBT001  # reads as the state to set
+    """Pause or resume; changes nothing when the monitor is paused or active already. Raises NoSuch."""
     return await update(monitor_id, MonitorPatch(active=active))
 
 
 async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> MonitorChange:
-    """Set what a manual monitor is. Raises NoSuch, Conflict for a monitor of another type."""
+    """Set the status of a manual monitor. Raises NoSuch, Conflict for a monitor of another type."""
     row = await _row(monitor_id)
     if row["type"] != "manual":
         raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
@@ -169,17 +170,17 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
 
 
 async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChange:
-    """Delete a monitor and its links; its history goes later, by housekeeping. Raises NoSuch, Stale."""
+    """Delete a monitor and its links; housekeeping deletes its history later. Raises NoSuch, Stale."""
     now = clock.now_ms()
     async with db.transaction():
         check_version("monitor", (await _row(monitor_id, lock=True))["version"], version)
-        gone = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
+        change = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
         await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
         await series.mark_deleted(monitor_id, now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
-    return msgspec.structs.replace(gone, schedules=[], unscheduled=numbers)
+    return msgspec.structs.replace(change, schedules=[], unscheduled=numbers)
 
 
 async def update_links(
@@ -190,29 +191,29 @@ async def update_links(
     channels: Sequence[str] = (),
     without_channels: Sequence[str] = (),
 ) -> MonitorChange:
-    """Add and remove tags and channels by id, and keep the others. Raises NoSuch, Invalid."""
+    """Add and remove tags and channels by id; the others stay. Raises NoSuch, Invalid."""
     now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
-        (shown,) = await _monitors_of([row])
-        labels = [one.id for one in shown.tags]
-        wanted = _merge_ids(labels, tags, without_tags)
-        linked = _merge_ids(shown.notification_channel_ids, channels, without_channels)
+        (monitor,) = await _monitors_of([row])
+        old_tags, old_channels = [one.id for one in monitor.tags], monitor.notification_channel_ids
+        new_tags = _merge_ids(old_tags, tags, without_tags)
+        new_channels = _merge_ids(old_channels, channels, without_channels)
         patch = MonitorPatch(
-            tag_ids=UNSET if wanted == labels else wanted,
-            notification_channel_ids=UNSET if linked == shown.notification_channel_ids else linked,
+            tag_ids=UNSET if new_tags == old_tags else new_tags,
+            notification_channel_ids=UNSET if new_channels == old_channels else new_channels,
         )
         return await _apply_patch(row, patch, now)
 
 
 async def clone(monitor_id: str, name: str | None = None) -> MonitorChange:
-    """Add a monitor like this one, with all it is linked to; a push monitor's copy has a token of its own.
+    """Create a copy of a monitor with all its links; a push monitor's copy gets a new token.
 
-    name    None: the same with " (copy)" behind it
-    raises  NoSuch, Invalid for what is stored and could not be saved today
+    name    None for the original's with " (copy)" added
+    raises  NoSuch, Invalid for a stored definition that today's rules refuse
     """
     row = await _row(monitor_id)
-    (shown,) = await _monitors_of([row])
+    (original,) = await _monitors_of([row])
     draft = rows.draft_of(row)
     config = draft.config
     return await create(
@@ -220,39 +221,38 @@ async def clone(monitor_id: str, name: str | None = None) -> MonitorChange:
             draft,
             name=name or f"{draft.name[: NAME_LIMIT - len(COPY_SUFFIX)]}{COPY_SUFFIX}",
             config=msgspec.structs.replace(config, token="") if isinstance(config, Push) else config,
-            timeout=patches.custom_timeout(row),
-            notification_channel_ids=shown.notification_channel_ids,
-            tag_ids=[one.id for one in shown.tags],
-            parent_ids=shown.parent_ids,
+            timeout=custom_timeout(row),
+            notification_channel_ids=original.notification_channel_ids,
+            tag_ids=[one.id for one in original.tags],
+            parent_ids=original.parent_ids,
         )
     )
 
 
 async def reset_history(monitor_id: str, *, version: int | None = None) -> MonitorChange:
-    """Begin a monitor's history anew; what there was is removed by housekeeping.
+    """Restart a monitor's history; housekeeping deletes the old one.
 
-    Its incidents stay; one that lasts ends. Raises NoSuch, Stale.
+    Its incidents stay; an open one is resolved. Raises NoSuch, Stale.
     """
     now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
         check_version("monitor", row["version"], version)
-        ended = await incident_lifecycle.close_without_recovery(
-            (await _monitors_of([row]))[0], EventKind.MONITOR_UPDATED, HISTORY_RESET, now
-        )
+        (monitor,) = await _monitors_of([row])
+        closed = await incident_lifecycle.close_without_recovery(monitor, EventKind.MONITOR_UPDATED, HISTORY_RESET, now)
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
         await series.start_period([await series.restart_history(monitor_id, now)], series.period_of(row, now))
         await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
-        changed = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], ended)
-    return msgspec.structs.replace(changed, unscheduled=[*changed.unscheduled, *numbers])
+        change = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], closed)
+    return msgspec.structs.replace(change, unscheduled=[*change.unscheduled, *numbers])
 
 
 async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
-    """The monitors asked for, and how many there are in all: a handful of queries however many they are."""
+    """One page of monitors, and the total count; the number of queries does not depend on the page size."""
     tag = query.tag and tags.name_key(query.tag)
-    wanted = (
+    filters = (
         contains_pattern(query.q),
         query.type,
         query.active,
@@ -261,45 +261,45 @@ async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
         visibility.tags_parameter(query.visible_to),
     )
     order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
-    counted = await db.rows(_COUNT + _FILTERS, *wanted)
+    counted = await db.rows(_COUNT + _FILTERS, *filters)
     found = await db.rows(
-        f"{SELECT_MONITORS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *wanted, query.limit, query.offset
+        f"{SELECT_MONITORS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *filters, query.limit, query.offset
     )
     return await _monitors_of(found, query.visible_to), int(counted[0]["n"])
 
 
 async def get_push_token(monitor_id: str) -> str:
-    """A push monitor's token, open. Raises NoSuch, Conflict for a monitor of another type."""
+    """A push monitor's token, unmasked. Raises NoSuch, Conflict for a monitor of another type."""
     return _push_target_of(await _row(monitor_id)).token
 
 
 async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> MonitorChange:
-    """Give a push monitor another token, open in what is returned; the old one ends. Raises NoSuch, Stale, Conflict."""
+    """Replace a push monitor's token; returns the new one unmasked. Raises NoSuch, Stale, Conflict."""
     now = clock.now_ms()
     async with db.transaction():
         row = await _row(monitor_id, lock=True)
         check_version("monitor", row["version"], version)
         target = msgspec.structs.replace(_push_target_of(row), token=rows.new_push_token())
-        changed = await _apply_patch(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
-        return _with_plain_token(changed, target)
+        change = await _apply_patch(row, MonitorPatch(config=msgspec.to_builtins(target)), now)
+        return _with_plain_token(change, target)
 
 
 async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> list[Monitor]:
-    """Rows as they are returned; of the tags and monitors they name, those that are seen."""
+    """Monitors as the API returns them, with only visible tags, parents and members."""
     ids = [row["id"] for row in found]
     channels, labels = await channel_links.ids_by_monitor(ids), await tag_links.labels_by_monitor(ids, visible_to)
     parents = await dependencies.parents_of(ids, visible_to)
-    tied = [(row, *(many.get(row["id"], ()) for many in (channels, labels, parents))) for row in found]
-    shown = [rows.monitor_of(*one) for one in tied]
-    return await visibility.with_visible_members(shown, visible_to)
+    with_links = [(row, *(by_id.get(row["id"], ()) for by_id in (channels, labels, parents))) for row in found]
+    monitors = [rows.monitor_of(*one) for one in with_links]
+    return await visibility.with_visible_members(monitors, visible_to)
 
 
 async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
     locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
     visible = visibility.visible_monitors_sql("m.id", 2)
-    chosen = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visible}{locked}"
-    found = await db.rows(chosen, monitor_id, visibility.tags_parameter(visible_to))
+    statement = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visible}{locked}"
+    found = await db.rows(statement, monitor_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("monitor", monitor_id)
     return found[0]
@@ -310,17 +310,17 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
 
 
 async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
-    """Two monitors with one push token could not be told apart."""
+    """Raise Conflict for a push token of another monitor: reports could not be assigned."""
     if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
 
 async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange:
-    """Store what a patch makes of a locked monitor. Inside of `writing` only. Raises Invalid, Conflict."""
+    """Apply a patch to a locked monitor, inside the caller's transaction. Raises Invalid, Conflict."""
     monitor_id = row["id"]
-    draft = patches.apply_patch(row, patch)
+    draft = apply_patch(row, patch)
     columns = rows.columns_of(draft)
-    kinds = patches.event_kinds(row, patch)
+    kinds = event_kinds(row, patch)
     if kinds:
         await escalation_policies.require_policy(draft.escalation_id)
         await _require_unused_push_key(columns["push_key"], monitor_id)
@@ -339,45 +339,45 @@ async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange
 
 
 def _push_target_of(row: Any) -> Push:
-    """A push monitor's config, its token open. Raises Conflict for a monitor of another type."""
+    """A push monitor's config with its token unmasked. Raises Conflict for a monitor of another type."""
     target = rows.config_of(row)
     if not isinstance(target, Push):
         raise Conflict(f"A monitor of type {row['type']} has no push token.")
     return target
 
 
-def _with_plain_token(changed: MonitorChange, target: Target) -> MonitorChange:
-    """The same, for the one who made the token: it is masked in everything that is read later."""
-    shown = changed.monitor.config
-    if not (isinstance(shown, Push) and isinstance(target, Push)):
-        return changed
-    config = msgspec.structs.replace(shown, token=target.token)
-    return msgspec.structs.replace(changed, monitor=msgspec.structs.replace(changed.monitor, config=config))
+def _with_plain_token(change: MonitorChange, target: Target) -> MonitorChange:
+    """The change with its push token unmasked; later reads return it masked."""
+    masked = change.monitor.config
+    if not (isinstance(masked, Push) and isinstance(target, Push)):
+        return change
+    config = msgspec.structs.replace(masked, token=target.token)
+    return msgspec.structs.replace(change, monitor=msgspec.structs.replace(change.monitor, config=config))
 
 
 async def _update_row(row: Any, columns: dict[str, Any], now_ms: int) -> None:
-    """Store a changed definition as the next version, and its era when it is due otherwise than before."""
+    """Store a definition as the next version, and start a schedule period when the schedule changed."""
     values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
     await MonitorRow.update(values).where(MonitorRow.id == row["id"])
-    if (era := series.period_of(columns, now_ms)) != series.period_of(row, now_ms):
-        await series.start_period(await series.list_numbers(row["id"]), era)
+    if (period := series.period_of(columns, now_ms)) != series.period_of(row, now_ms):
+        await series.start_period(await series.list_numbers(row["id"]), period)
 
 
 async def _record_change(
     monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()
 ) -> MonitorChange:
-    """Read what is stored now, and store the events of what was done to it, behind those that came before."""
+    """Store the events of a change after the events `before`; returns the monitor as it is stored now."""
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
-    ended = [*before, *await incidents.close_for_monitor(monitor, kinds, now_ms)]
-    told = [events.monitor_event(kind, monitor, now_ms) for kind in kinds]
-    deliveries = await events.record_events([*ended, *told], now_ms)
-    plan = rows.schedule_of(row)
-    scheduled = monitor.active and is_scheduled(plan)
+    closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
+    recorded = [*before, *closed, *(events.monitor_event(kind, monitor, now_ms) for kind in kinds)]
+    deliveries = await events.record_events(recorded, now_ms)
+    schedule = rows.schedule_of(row)
+    scheduled = monitor.active and is_scheduled(schedule)
     return MonitorChange(
         monitor=monitor,
-        events=[*ended, *told],
-        schedules=[plan] if scheduled else [],
-        unscheduled=[] if scheduled else [plan.series],
+        events=recorded,
+        schedules=[schedule] if scheduled else [],
+        unscheduled=[] if scheduled else [schedule.series],
         deliveries=deliveries,
     )

@@ -1,8 +1,8 @@
-"""Stores a batch of results so that none of them keeps the others from being stored.
+"""Stores a batch of results so that a single bad result does not block the others.
 
-A transaction that fails for its data is run again in halves, until the result that it fails for is alone. That one is
-stored as *unknown*, in our own words, and logged once. Databases that are away, and bugs that hit every result alike,
-still fail: whoever holds the batch tries it again.
+When a transaction fails because of its data, the batch is stored in halves, until the bad result is alone. That one is
+stored as *unknown* with our own message, and logged once. An unavailable database, and bugs that hit every result,
+still raise: the caller retries the batch.
 """
 
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ BatchPart = tuple[list[CheckOutcome], list[ScheduleGap]]
 
 
 async def store_isolated(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> StoredResults:
-    """Store a batch, as `heartbeats.absorb` does. Raises `db.TROUBLE`, and what fails for one stand-in alone."""
+    """Store a batch like `results.store_results`. Raises `db.TRANSIENT_ERRORS`, and what fails for a placeholder."""
     try:
         return await results.store_results(batch, snapshots, now_ms)
     except (RedisError, *db.TRANSIENT_ERRORS):
         raise
-    except Exception as error:  # noqa: BLE001  # whatever is wrong with the data of one result
+    except Exception as error:  # noqa: BLE001  # any fault in one result's data
         log.warning("ingest.split", n=len(batch.outcomes), n_gaps=len(batch.gaps), error=type(error).__name__)
         return await _store_in_halves(batch, snapshots, now_ms, error)
 
@@ -37,7 +37,7 @@ async def store_isolated(batch: ResultBatch, snapshots: Mapping[int, Snapshot], 
 async def _store_in_halves(
     batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int, error: Exception
 ) -> StoredResults:
-    """The batch in halves, older slots first; one result alone by what stands for it."""
+    """Store the batch in halves, older slots first; replace a single result by a placeholder."""
     if len(batch.outcomes) + len(batch.gaps) > 1:
         parts = [await store_isolated(ResultBatch(*part), snapshots, now_ms) for part in _halves(batch)]
         return _merge(parts)
@@ -50,7 +50,7 @@ async def _store_in_halves(
 
 
 def _halves(batch: ResultBatch) -> list[BatchPart]:
-    """Gaps apart from results; of either kind two halves."""
+    """Split gaps from results, else either kind in two halves."""
     if batch.gaps and batch.outcomes:
         return [(batch.outcomes, []), ([], batch.gaps)]
     outcomes, gaps = sorted(batch.outcomes, key=lambda one: one.at_ms), batch.gaps

@@ -1,8 +1,9 @@
-"""Heartbeats: outcomes are absorbed in one transaction a batch, and the same slot twice has the effect of once.
+"""Stores a batch of check results in one transaction; storing the same slot twice has the effect of once.
 
-A batch is a handful of statements however many outcomes it holds: lock and read where its series stand, decide,
-write heartbeats, standings, events and deliveries. Redelivery is harmless because only outcomes that are newer
-than the newest stored heartbeat of their series are weighed; the others are kept and change no state.
+A batch costs a handful of statements however many outcomes it holds: lock and read the states of its series, evaluate,
+write heartbeats, states, events and deliveries. Redelivery is harmless, since only outcomes newer than the newest
+stored heartbeat of their series are evaluated; older ones are stored and change no state.
+Written as SQL: batch inserts and upserts over JSON arrays.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ from schema.jobs import CheckOutcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
 
-# A slot that was given up may have had a result all the same, which waited for the database: the result is the truth.
+# The result of a slot that was given up may arrive later, after waiting for the database; it replaces NOT_CHECKED.
 _REPLACE = (
     "UPDATE SET status = excluded.status, flags = excluded.flags, took_us = excluded.took_us, code = excluded.code"
     f" WHERE heartbeats.code = {NOT_CHECKED} AND excluded.code <> {NOT_CHECKED}"
@@ -38,9 +39,10 @@ _json = msgspec.json.Encoder()
 
 
 class StoredHeartbeat(Struct, frozen=True):
-    """An outcome that is a heartbeat now, with what was decided of it; `verdict` is None for a late one.
+    """An outcome stored as a heartbeat.
 
-    late_status    what a late one comes to by itself
+    evaluation     None for a late outcome
+    late_status    the status of a late one, without retries
     """
 
     outcome: CheckOutcome
@@ -54,11 +56,11 @@ class StoredHeartbeat(Struct, frozen=True):
 
 
 class StoredResults(Struct, frozen=True):
-    """What one batch changed.
+    """The result of storing one batch.
 
-    kept        heartbeats that are new
-    deliveries  channel id -> ids of deliveries to be sent
-    looks       series to be checked soon, for what others' outages and recoveries mean to them
+    heartbeats  the new ones
+    deliveries  channel id -> ids of deliveries to send
+    rechecks    series to check soon, because a parent went down or recovered
     """
 
     heartbeats: list[StoredHeartbeat]
@@ -68,36 +70,36 @@ class StoredResults(Struct, frozen=True):
 
 
 async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], now_ms: int) -> StoredResults:
-    """Keep new outcomes, move standings, record events and who must be told: one fact, one transaction."""
+    """Store new outcomes, states, events and deliveries in one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
-    ending = await _expiry_candidates(known, snapshots)
+    expiring = await _expiry_candidates(known, snapshots)
     async with db.transaction():
         await gaps.store(batch.gaps)
         if not known:
             return StoredResults([], [], {})
-        standings, newest = await state.load(sorted({one.series for one in known}), now_ms)
-        before = dict(standings)
-        kept = _evaluate_all(known, snapshots, (standings, newest), now_ms)
-        await _insert_heartbeats(kept, {no for no, one in newest.items() if one.out_of_order})
-        await state.save({no: one for no, one in standings.items() if one is not before[no]})
-        await state.save_order(newest)
+        states, progress = await state.load(sorted({one.series for one in known}), now_ms)
+        before = dict(states)
+        stored = _evaluate_all(known, snapshots, (states, progress), now_ms)
+        await _insert_heartbeats(stored, {no for no, one in progress.items() if one.out_of_order})
+        await state.save({no: one for no, one in states.items() if one is not before[no]})
+        await state.save_order(progress)
         events = [
             event
-            for one in kept
+            for one in stored
             if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
         ]
         events = await incidents.apply_events(events, now_ms)
-        events += await expiry_notices.record_notices(ending)
+        events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
-        looks = await dependencies.rechecks_after(events, now_ms)
-    expiry_notices.remember_recorded(ending)
-    return StoredResults(kept, events, deliveries, looks)
+        rechecks = await dependencies.rechecks_after(events, now_ms)
+    expiry_notices.remember_recorded(expiring)
+    return StoredResults(stored, events, deliveries, rechecks)
 
 
 async def _expiry_candidates(
     outcomes: list[CheckOutcome], snapshots: Mapping[int, Snapshot]
 ) -> list[expiry_notices.ExpiryCandidate]:
-    """Certificates and domains that end soon enough for a notice."""
+    """Certificates and domains that expire soon enough for a notice."""
     if not any(one.expiring for one in outcomes):
         return []
     return expiry_notices.find_candidates(outcomes, snapshots, await settings.get_value("expiry.notify_days"))
@@ -109,52 +111,51 @@ def _evaluate_all(
     so_far: tuple[dict[int, MonitorState], dict[int, SeriesProgress]],
     now_ms: int,
 ) -> list[StoredHeartbeat]:
-    """Judge outcomes in the order of their slots; what is not newer than the newest judged one is kept unjudged."""
-    (standings, newest), kept = so_far, list[StoredHeartbeat]()
+    """Evaluate outcomes in the order of their slots; late ones are stored without an evaluation."""
+    (states, progress), stored = so_far, list[StoredHeartbeat]()
     for one in sorted(outcomes, key=lambda outcome: outcome.at_ms):
-        standing = standings.get(one.series)
-        if standing is None:
+        before, snapshot = states.get(one.series), snapshots[one.series]
+        if before is None:
             continue  # deleted while it was being checked
         key = heartbeat_key(one.series, one.at_ms)
-        if key <= newest[one.series].floor(one.at_ms, now_ms):
-            kept.append(StoredHeartbeat(one, None, _late_status(one, snapshots[one.series])))
+        if key <= progress[one.series].floor(one.at_ms, now_ms):
+            stored.append(StoredHeartbeat(one, None, _late_status(one, snapshot)))
             continue
-        verdict = _evaluate(standing, one, snapshots[one.series])
-        standings[one.series] = verdict.state
-        newest[one.series].advance(key, now_ms)
-        kept.append(StoredHeartbeat(one, verdict))
-    return kept
+        evaluation = _evaluate(before, one, snapshot)
+        states[one.series] = evaluation.state
+        progress[one.series].advance(key, now_ms)
+        stored.append(StoredHeartbeat(one, evaluation))
+    return stored
 
 
-def _late_status(one: CheckOutcome, snapshot: Snapshot) -> Status:
-    turns = snapshot.upside_down and one.code not in INFORMATIONAL
-    return upside_down.INVERTED.get(one.status, one.status) if turns else one.status
+def _late_status(outcome: CheckOutcome, snapshot: Snapshot) -> Status:
+    is_inverted = snapshot.upside_down and outcome.code not in INFORMATIONAL
+    return upside_down.INVERTED.get(outcome.status, outcome.status) if is_inverted else outcome.status
 
 
-def _evaluate(standing: MonitorState, one: CheckOutcome, snapshot: Snapshot) -> Evaluation:
-    """What an outcome leads to; a note (a start, a log) repeats the status and moves nothing."""
-    if one.code in INFORMATIONAL:
-        return Evaluation(standing.status, standing)
-    return judge(standing, one.status, one.at_ms, _retry_policy_of(snapshot), in_maintenance=False)
+def _evaluate(before: MonitorState, outcome: CheckOutcome, snapshot: Snapshot) -> Evaluation:
+    """Evaluate an outcome; an informational one (a start, a log) repeats the status and changes no state."""
+    if outcome.code in INFORMATIONAL:
+        return Evaluation(before.status, before)
+    policy = RetryPolicy(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
+    return judge(before, outcome.status, outcome.at_ms, policy, in_maintenance=False)
 
 
-def _retry_policy_of(snapshot: Snapshot) -> RetryPolicy:
-    return RetryPolicy(snapshot.max_retries, snapshot.resend_interval, snapshot.upside_down)
+async def _insert_heartbeats(stored: list[StoredHeartbeat], out_of_order: Collection[int]) -> None:
+    """Insert heartbeats and details; removes late ones that changed nothing from the list.
 
-
-async def _insert_heartbeats(kept: list[StoredHeartbeat], disordered: Collection[int]) -> None:
-    """Write heartbeats and the details of those that matter; late ones that change nothing leave the list.
-
-    disordered  series where a heartbeat may lie at a slot already that was not due yet when it was stored
+    out_of_order  series where a slot may have a heartbeat already that was stored before the slot was due
     """
-    judged = [one for one in kept if one.evaluation]
-    late = _one_per_slot([one for one in kept if not one.evaluation])
-    await _clear_slots([one for one in judged if one.outcome.series in disordered])
-    await _insert_rows(judged)
+    evaluated = [one for one in stored if one.evaluation]
+    late = _one_per_slot([one for one in stored if not one.evaluation])
+    await _clear_slots([one for one in evaluated if one.outcome.series in out_of_order])
+    await _insert_rows(evaluated)
     if late:
-        fresh = await _insert_rows(late, _REPLACE)
-        kept[:] = judged + [one for one in late if heartbeat_key(one.outcome.series, one.outcome.at_ms) in fresh]
-    details = [row for one in kept if (row := _detail_of(one))]
+        inserted = await _insert_rows(late, _REPLACE)
+        stored[:] = evaluated + [
+            one for one in late if heartbeat_key(one.outcome.series, one.outcome.at_ms) in inserted
+        ]
+    details = [row for one in stored if (row := _detail_of(one))]
     if details:
         await db.rows(
             "INSERT INTO details (id, message, detail) SELECT CAST(value->>0 AS BIGINT), value->>1, value->>2"
@@ -163,9 +164,9 @@ async def _insert_heartbeats(kept: list[StoredHeartbeat], disordered: Collection
         )
 
 
-async def _clear_slots(judged: Iterable[StoredHeartbeat]) -> None:
-    """Make room: what a clock that was ahead stored at these slots is not what happened at them."""
-    keys = [[heartbeat_key(one.outcome.series, one.outcome.at_ms)] for one in judged]
+async def _clear_slots(evaluated: Iterable[StoredHeartbeat]) -> None:
+    """Delete what was stored at these slots while the clock was ahead."""
+    keys = [[heartbeat_key(one.outcome.series, one.outcome.at_ms)] for one in evaluated]
     if keys:
         for table in ("details", "heartbeats"):
             await db.rows(
@@ -175,7 +176,7 @@ async def _clear_slots(judged: Iterable[StoredHeartbeat]) -> None:
 
 
 def _one_per_slot(late: Iterable[StoredHeartbeat]) -> list[StoredHeartbeat]:
-    """One of each slot, a result rather than that there was none: a statement can't write a row twice."""
+    """One heartbeat per slot, a result rather than NOT_CHECKED, since a statement can't write a row twice."""
     found: dict[int, StoredHeartbeat] = {}
     for one in late:
         key = heartbeat_key(one.outcome.series, one.outcome.at_ms)
@@ -184,39 +185,41 @@ def _one_per_slot(late: Iterable[StoredHeartbeat]) -> list[StoredHeartbeat]:
     return list(found.values())
 
 
-async def _insert_rows(kept: Iterable[StoredHeartbeat], where_stored: str = "NOTHING") -> set[int]:
-    rows = [_row_of(one) for one in kept]
+async def _insert_rows(heartbeats: Iterable[StoredHeartbeat], on_conflict: str = "NOTHING") -> set[int]:
+    """Insert heartbeats; returns the keys that were written."""
+    rows = [_row_of(one) for one in heartbeats]
     if not rows:
         return set()
-    done = await db.rows(
+    written = await db.rows(
         "INSERT INTO heartbeats (id, status, flags, took_us, code) SELECT CAST(value->>0 AS BIGINT),"
         " CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER), CAST(value->>3 AS INTEGER),"
         " CAST(value->>4 AS INTEGER)"
-        f" FROM {{each:1}} WHERE TRUE ON CONFLICT (id) DO {where_stored} RETURNING id",
+        f" FROM {{each:1}} WHERE TRUE ON CONFLICT (id) DO {on_conflict} RETURNING id",
         _json.encode(rows).decode(),
     )
-    return {row["id"] for row in done}
+    return {row["id"] for row in written}
 
 
-def _row_of(kept: StoredHeartbeat) -> tuple[int, ...]:
-    one, important = kept.outcome, bool(kept.evaluation and kept.evaluation.important)
-    flags = (IMPORTANT if important else 0) | (EARLY if one.early else 0) | (one.status << RAW_STATUS_SHIFT)
-    return heartbeat_key(one.series, one.at_ms), kept.status, flags, min(one.took_us, 2_147_483_647), one.code
+def _row_of(heartbeat: StoredHeartbeat) -> tuple[int, ...]:
+    outcome, important = heartbeat.outcome, bool(heartbeat.evaluation and heartbeat.evaluation.important)
+    flags = (IMPORTANT if important else 0) | (EARLY if outcome.early else 0) | (outcome.status << RAW_STATUS_SHIFT)
+    key, took_us = heartbeat_key(outcome.series, outcome.at_ms), min(outcome.took_us, 2_147_483_647)
+    return key, heartbeat.status, flags, took_us, outcome.code
 
 
-def _detail_of(kept: StoredHeartbeat) -> tuple[int, str, str] | None:
-    """Words and facts of a heartbeat that somebody will ask about; an everyday "200 OK" has none."""
-    one = kept.outcome
-    if not (one.message or one.detail):
+def _detail_of(heartbeat: StoredHeartbeat) -> tuple[int, str, str] | None:
+    """Message and detail of a heartbeat worth reading; None for an ordinary "200 OK"."""
+    outcome, important = heartbeat.outcome, bool(heartbeat.evaluation and heartbeat.evaluation.important)
+    if not (outcome.message or outcome.detail):
         return None
-    if kept.status is Status.UP and not one.early and not (kept.evaluation and kept.evaluation.important):
+    if heartbeat.status is Status.UP and not outcome.early and not important:
         return None
-    detail = _json.encode(one.detail).decode() if one.detail else ""
-    return heartbeat_key(one.series, one.at_ms), one.message, detail
+    detail = _json.encode(outcome.detail).decode() if outcome.detail else ""
+    return heartbeat_key(outcome.series, outcome.at_ms), outcome.message, detail
 
 
 def to_heartbeats(stored: Sequence[StoredHeartbeat], snapshots: Mapping[int, Snapshot]) -> list[Heartbeat]:
-    """Heartbeats as people and programs see them, for the live channels."""
+    """Heartbeats as the API returns them, for the live channels."""
     return [
         Heartbeat(
             id=f"{heartbeat_key(one.outcome.series, one.outcome.at_ms):x}",
@@ -233,9 +236,9 @@ def to_heartbeats(stored: Sequence[StoredHeartbeat], snapshots: Mapping[int, Sna
 
 
 async def newest_push_ms(series: int, since_ms: int, code: int = PUSHED, *, until_ms: int | None = None) -> int:
-    """Epoch milliseconds of the newest push of this code since then, negative when it said down; 0 for none.
+    """Epoch milliseconds of the newest push of this code since then, negative when it reported down; 0 for none.
 
-    until_ms  later ones were stored by a clock that was ahead; None: they count
+    until_ms  ignores later ones, which were stored while the clock was ahead; None counts all
     """
     found = await db.rows(
         "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
@@ -245,5 +248,5 @@ async def newest_push_ms(series: int, since_ms: int, code: int = PUSHED, *, unti
     )
     if not found:
         return 0
-    at_ms, seen = slot_of_key(found[0]["id"])[1], found[0]["flags"] >> RAW_STATUS_SHIFT
-    return -at_ms if seen == Status.DOWN else at_ms
+    at_ms, raw_status = slot_of_key(found[0]["id"])[1], found[0]["flags"] >> RAW_STATUS_SHIFT
+    return -at_ms if raw_status == Status.DOWN else at_ms

@@ -93,7 +93,7 @@ async def test_what_is_done_is_sent_again_under_its_id(api, owed, state):
 async def test_a_resend_makes_an_old_delivery_young(api, owed):
     id_ = await ended(owed, 0, "dead")
     await api.post(f"{PATH}/{id_}/resend")
-    assert await claimed([id_], clock.now_ms() + 1, give_up_ms=MINUTE_MS // 2) == [id_]
+    assert await claimed([id_], clock.now_ms() + 1, max_age_ms=MINUTE_MS // 2) == [id_]
 
 
 async def test_what_is_on_its_way_is_not_sent_again(api, owed):

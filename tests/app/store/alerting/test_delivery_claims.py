@@ -88,7 +88,7 @@ async def test_a_gate_that_says_wait_costs_no_attempt():
     owed = await owing()
     down = await owed.down()
     quiet = gates(down=Decision(action="wait", until_ms=NOW + STEP, reason="quiet hours"))
-    assert await claimed([down], ask=quiet) == []
+    assert await claimed([down], decide_suppression=quiet) == []
     assert await state(down) == ("pending", 0, "quiet hours")
     assert await delivery_queue.due_deliveries(NOW + STEP - 1) == {}
     assert list((await delivery_queue.due_deliveries(NOW + STEP)).values()) == [[down]]
@@ -99,7 +99,7 @@ async def test_a_gate_that_says_no_leaves_its_reason():
     owed = await owing()
     down = await owed.down()
     closed = gates(down=Decision(action="suppress", reason="its parent is down"))
-    assert await claimed([down], ask=closed) == []
+    assert await claimed([down], decide_suppression=closed) == []
     assert await state(down) == ("suppressed", 0, "its parent is down")
 
 
@@ -107,7 +107,7 @@ async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     quiet = gates(up=Decision(action="wait", until_ms=NOW + STEP))
-    assert await claimed([down, up], ask=quiet) == [down]
+    assert await claimed([down, up], decide_suppression=quiet) == [down]
     assert (await state(up))[0] == "pending"
 
 
@@ -116,13 +116,13 @@ async def test_a_recovery_that_quiet_hours_hold_is_not_told_after_a_newer_outage
     owed = await owing()
     night = gates(up=Decision(action="wait", until_ms=NOW + 3 * STEP))
     first = await owed.down()
-    assert await claimed([first], ask=night) == [first]
+    assert await claimed([first], decide_suppression=night) == [first]
     await settled(AttemptResult(first, 1, "sent"))
     up = await owed.up()
     if not together:
-        assert await claimed([up], ask=night) == []
+        assert await claimed([up], decide_suppression=night) == []
     second = await owed.down(at_ms=NOW + STEP)
-    assert await claimed([up, second], NOW + STEP, ask=night) == [second]
+    assert await claimed([up, second], NOW + STEP, decide_suppression=night) == [second]
     assert await state(up) == ("suppressed", 0, SUPERSEDED)
 
 
@@ -130,7 +130,7 @@ async def test_what_quiet_hours_held_is_one_message_when_they_end():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     night = Decision(action="wait", until_ms=NOW + STEP)
-    assert await claimed([down, up], ask=gates(down=night, up=night)) == []
+    assert await claimed([down, up], decide_suppression=gates(down=night, up=night)) == []
     assert await claimed([down], NOW + STEP) == [up]
     assert await state(down) == ("suppressed", 0, COLLAPSED_INTO_RECOVERY)
 
@@ -138,7 +138,7 @@ async def test_what_quiet_hours_held_is_one_message_when_they_end():
 async def test_what_is_too_old_is_dead_with_the_reason():
     owed = await owing()
     down = await owed.down()
-    assert await claimed([down], NOW + 3_600_000, give_up_ms=3_600_000) == []
+    assert await claimed([down], NOW + 3_600_000, max_age_ms=3_600_000) == []
     assert await state(down) == ("dead", 0, "gave up after 1 h")
 
 
@@ -146,7 +146,7 @@ async def test_the_time_a_gate_held_it_makes_nothing_older():
     owed = await owing()
     down = await owed.down()
     weekend = gates(down=Decision(action="wait", until_ms=NOW + 48 * 3_600_000))
-    await claimed([down], ask=weekend)
+    await claimed([down], decide_suppression=weekend)
     assert await claimed([down], NOW + 48 * 3_600_000) == [down]
 
 
@@ -240,7 +240,7 @@ async def test_a_group_that_may_have_arrived_waits_as_a_whole_when_a_gate_holds_
     async def hold_one(candidates: list[Candidate], _: int) -> dict[str, Decision]:
         return {one.id: Decision(action="wait", until_ms=later + STEP) for one in candidates if one.id == ids[5]}
 
-    assert await claimed(ids[3:], later, ask=hold_one) == []
+    assert await claimed(ids[3:], later, decide_suppression=hold_one) == []
     (again,) = await taken(ids[3:], later + STEP)
     assert (again.id, len(again.merged)) == (ids[5], 2)
 

@@ -293,7 +293,7 @@ async def test_figures_are_means_and_medians_of_what_was_answered_and_of_what_en
 async def test_a_viewer_sees_the_incidents_of_monitors_they_see_and_those_of_none():
     await written()
     await down(await watched())
-    assert [one.title for one in await all_of(seen_by=frozenset({"x"}))] == ["Provider is out"]
+    assert [one.title for one in await all_of(visible_to=frozenset({"x"}))] == ["Provider is out"]
     hidden = (await all_of(kind=IncidentKind.AUTOMATIC))[0]
     with pytest.raises(NoSuch):
         await incidents.get(hidden.id, frozenset({"x"}))

@@ -192,7 +192,7 @@ async def test_upside_down_the_message_says_what_it_means(known, outcome, status
     before = make.outcome(
         series=no,
         at_ms=NOW + 2 * STEP if late else NOW,
-        seen=Status.UP if status is Status.UP else Status.DOWN,
+        status=Status.UP if status is Status.UP else Status.DOWN,
     )
     await results.store_results(make.results(before), turned, NOW + 2 * STEP)
     absorbed = await results.store_results(make.results(one), turned, NOW + 2 * STEP)
